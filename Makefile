@@ -1,0 +1,60 @@
+# A fresh machine needs python3 (3.11 or newer) and make; everything else is installed here.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+
+help: ## Show these targets.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data.
+	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3
+
+test: $(VENV) ## Run every test.
+	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-2}
+
+check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
+	@$(BIN)/python -m tools.check
+
+format: $(VENV) ## Format the code and the proto.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/buf format --write chat.proto
+
+proto: $(VENV) .venv-proto ## Generate grpc_chat/wire/chat_pb2* from chat.proto.
+	@$(BIN)/python tools/proto.py
+
+docs: $(VENV) ## Write the generated reference pages again.
+	@$(BIN)/python tools/reference.py
+
+lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
+	@$(BIN)/python -m tools.locks $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what the other targets made, except ./data.
+	rm -rf $(VENV) .venv-proto .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+
+# The marker is written last, so an interrupted installation starts again. requirements-build.lock goes first
+# because it holds pip: the one that comes with Python 3.11 compares every file ever released with every platform
+# tag, and needs a minute where this one needs 20 seconds. Compiling would take 15 more, mostly for modules that
+# nothing ever imports.
+$(VENV): $(VENV)/.installed
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "grpc-chat needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@echo "Installing into $(VENV) …" >&2
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --no-compile --require-hashes -r requirements-build.lock
+	@$(PIP) install --no-compile --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The generator is pinned at the oldest supported grpcio: code made by a newer one refuses older run times.
+.venv-proto: .venv-proto/.installed
+.venv-proto/.installed: requirements-proto.lock | $(VENV)/.installed
+	@echo "Installing the code generator into .venv-proto …" >&2
+	@$(PYTHON) -m venv --without-pip .venv-proto
+	@$(PIP) --python .venv-proto/bin/python install --no-compile --require-hashes -r requirements-proto.lock
+	@touch $@
+
+.PHONY: help run test check format proto docs lock clean $(VENV) .venv-proto

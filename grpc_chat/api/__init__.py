@@ -1,0 +1,1 @@
+"""The methods of chat.proto, one service per file."""

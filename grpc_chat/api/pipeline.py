@@ -1,0 +1,228 @@
+"""What every call goes through, whichever transport carries it: who calls, limits, metrics, logs, errors."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from grpc_chat.api.limits import RequestChecker
+from grpc_chat.core.accounts import Authenticator, Caller
+from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
+from grpc_chat.metrics import Metrics
+from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+Unary = Callable[[Caller, Any], Awaitable[Message | bytes]]
+Stream = Callable[[Caller, Any], AsyncIterator[bytes]]
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of chat.proto and what carries it out."""
+
+    path: str
+    """As ``/chat.v1.RoomService/GetRoom``."""
+    request_class: type[Message]
+    unary: Unary | None
+    stream: Stream | None
+
+
+class Rate:
+    """A token bucket for each user.
+
+    Args:
+        per_second: How many calls a user may make, in the long run; 0 for any number.
+        burst: How many at once.
+        max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_second: float,
+        burst: float,
+        clock: Callable[[], float] = time.monotonic,
+        max_users: int = 100_000,
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._max_users = max_users
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, user_id: str) -> None:
+        """Count a call.
+
+        Raises:
+            RateLimited: Too many of late.
+        """
+        if not self._per_second:
+            return
+        now = self._clock()
+        left, then = self._buckets.pop(user_id, (self._burst, now))
+        left = min(self._burst, left + (now - then) * self._per_second)
+        if left < 1:
+            self._buckets[user_id] = (left, now)
+            wait = timedelta(seconds=(1 - left) / self._per_second)
+            raise RateLimited(
+                f"more than {self._per_second:g} calls a second; several messages fit into one call",
+                retry_after=wait,
+            )
+        self._buckets[user_id] = (left - 1, now)
+        if len(self._buckets) > self._max_users:
+            self._buckets.popitem(last=False)
+
+
+class Pipeline:
+    """Carries out calls, given as bytes and metadata.
+
+    Args:
+        services: One object for each service of chat.proto, by the service's name; the method
+            ``SendMessages`` is its attribute ``send_messages``.
+
+    Raises:
+        TypeError: A method of chat.proto is missing.
+        KeyError: A request has a field without a limit.
+    """
+
+    def __init__(
+        self,
+        services: dict[str, object],
+        *,
+        authenticator: Authenticator,
+        checker: RequestChecker,
+        rate: Rate,
+        metrics: Metrics,
+    ) -> None:
+        self._authenticator = authenticator
+        self._checker = checker
+        self._rate = rate
+        self._metrics = metrics
+        self.methods = [
+            self._method(service.methods_by_name[name], services[service.name])
+            for service in pb.DESCRIPTOR.services_by_name.values()
+            for name in service.methods_by_name
+        ]
+
+    def _method(self, descriptor: MethodDescriptor, service: object) -> Method:
+        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in descriptor.name).lstrip("_")
+        handler = getattr(service, name, None)
+        if handler is None:
+            raise TypeError(f"{type(service).__name__} has no {name}")
+        self._checker.plan(descriptor.input_type)
+        streams = descriptor.server_streaming
+        return Method(
+            path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
+            request_class=message_factory.GetMessageClass(descriptor.input_type),
+            unary=None if streams else handler,
+            stream=handler if streams else None,
+        )
+
+    async def call(self, method: Method, metadata: Metadata, data: bytes) -> bytes:
+        """Carry out a unary call.
+
+        Returns:
+            The encoded response.
+
+        Raises:
+            ChatError: What to answer instead.
+        """
+        assert method.unary
+        started = time.perf_counter()
+        with self._observe(method, metadata):
+            caller, request = await self._begin(method, metadata, data)
+            response = await method.unary(caller, request)
+            self._metrics.call_seconds.labels(method.path).observe(time.perf_counter() - started)
+            return response if isinstance(response, bytes) else response.SerializeToString()
+
+    async def stream(self, method: Method, metadata: Metadata, data: bytes) -> AsyncIterator[bytes]:
+        """Carry out a call whose answer is a stream of encoded responses.
+
+        Raises:
+            ChatError: What to end the stream with.
+        """
+        assert method.stream
+        with self._observe(method, metadata):
+            caller, request = await self._begin(method, metadata, data)
+            responses = cast("Any", method.stream(caller, request))
+            async with aclosing(responses):
+                async for response in responses:
+                    yield response
+
+    async def _begin(self, method: Method, metadata: Metadata, data: bytes) -> tuple[Caller, Message]:
+        caller = await self._authenticator.authenticate(_token(metadata))
+        self._rate.take(caller.user_id)
+        request = method.request_class()
+        try:
+            request.ParseFromString(data)
+        except DecodeError:
+            name = method.request_class.DESCRIPTOR.full_name
+            raise InvalidRequest(
+                f"the request is not an encoded {name}, or holds text that is not UTF-8"
+            ) from None
+        # What this server does not know must not be stored and handed on by it.
+        request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
+        self._checker.check(request)
+        return caller, request
+
+    @contextmanager
+    def _observe(self, method: Method, metadata: Metadata) -> Iterator[None]:
+        """Count a call, and turn whatever it raises into what the caller may know."""
+        code = "OK"
+        try:
+            yield
+        except ChatError as error:
+            code = error.code
+            if log.isEnabledFor(logging.DEBUG):
+                extra = {"request_id": _request_id(metadata), "method": method.path, "code": code}
+                log.debug("call refused", extra=extra)
+            raise
+        except Exception as exc:
+            code = Internal.code
+            request_id = _request_id(metadata)
+            log.exception("call failed", extra={"request_id": request_id, "method": method.path})
+            # Neither the exception's text (a password was once in one) nor its kind leaves the server.
+            raise Internal(
+                f"the server made a mistake; its log says more at {request_id}",
+                metadata={"requestId": request_id},
+            ) from exc
+        except BaseException:
+            code = "CANCELLED"
+            raise
+        finally:
+            self._metrics.calls.labels(method.path, code).inc()
+
+
+def _token(metadata: Metadata) -> str:
+    found = [value for key, value in metadata if key == "authorization"]
+    if len(found) != 1:
+        raise Unauthenticated(
+            "the call has no authorization metadata" if not found else "the call has several authorizations"
+        )
+    value = found[0]
+    if not isinstance(value, str) or not value.startswith("Bearer ") or value != value.strip():
+        raise Unauthenticated("the authorization metadata is not of the form: Bearer TOKEN")
+    return value[len("Bearer ") :]
+
+
+def _request_id(metadata: Metadata) -> str:
+    """What the caller calls its request, where that is fit for a log, or something new."""
+    for key, value in metadata:
+        if key == "x-request-id" and isinstance(value, str) and 0 < len(value) <= 64:
+            if all(character.isalnum() or character in "-_." for character in value):
+                return value
+            break
+    return secrets.token_hex(8)

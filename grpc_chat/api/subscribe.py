@@ -1,0 +1,74 @@
+"""SubscribeService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from grpc_chat.core.accounts import Caller
+from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.hub import Follower, Hub
+from grpc_chat.core.subscription import Behind
+from grpc_chat.metrics import Metrics
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class SubscribeService:
+    """See ``SubscribeService`` in chat.proto."""
+
+    def __init__(self, hub: Hub, consumers: Consumers, metrics: Metrics) -> None:
+        self._hub = hub
+        self._consumers = consumers
+        self._metrics = metrics
+
+    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
+        """Everything owed, as encoded responses; whatever gathers while one is written is the next."""
+        follower = await self._hub.open(caller, request)
+        try:
+            if follower.unsaved:
+                await self._consumers.save(caller, request.consumer, follower.unsaved)
+            yield self._started(follower)
+            while True:
+                response = await self._next(follower)
+                follower.quiet_ticks = 0
+                follower.heartbeat_due = False
+                self._metrics.responses.inc()
+                self._metrics.response_bytes.inc(len(response))
+                yield response
+                if follower.draining:
+                    return
+        finally:
+            self._hub.close(follower)
+
+    def _started(self, follower: Follower) -> bytes:
+        started = pb.SubscribeStarted(epoch=self._hub.epoch)
+        started.heartbeat_interval.FromTimedelta(self._hub.bounds.heartbeat)
+        if follower.consumer:
+            started.cursors.extend(follower.subscription.cursors)
+        return pb.SubscribeResponse(started=started).SerializeToString()
+
+    async def _next(self, follower: Follower) -> bytes:
+        """The next response; waits until there is one."""
+        subscription = follower.subscription
+        while True:
+            if follower.ended:
+                raise follower.ended
+            if follower.draining:
+                draining = pb.Draining()
+                draining.reconnect_after.FromTimedelta(follower.draining)
+                return pb.SubscribeResponse(draining=draining).SerializeToString()
+            response = subscription.take()
+            if isinstance(response, Behind):
+                page = await self._hub.read(follower, response)
+                self._metrics.store_pages.inc()
+                response = subscription.read(response.room_id, page)
+                if response is None:
+                    continue
+            if response is not None:
+                return response
+            if follower.heartbeat_due:
+                return subscription.heartbeat()
+            await follower.wait()
+
+    async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> pb.AcknowledgeResponse:
+        await self._consumers.acknowledge(caller, request)
+        return pb.AcknowledgeResponse()

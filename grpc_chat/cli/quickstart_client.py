@@ -1,0 +1,182 @@
+"""``client.py``: one line out for each message, one message for each line in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from datetime import timedelta
+
+import click
+
+from grpc_chat.cli.lines import Lines, stdin_is_open
+from grpc_chat.cli.terminal import visible
+from grpc_chat.errors import ChatError, ConsumerTakenOver
+from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.models import CaughtUp, Connected, Disconnected, Gap, Message
+from grpc_chat.wire.trusted import trusted_token
+
+# The one room of a server with trusted ids, and the name of the cursor that the server keeps for each id.
+_ROOM = "general"
+_CONSUMER = "client.py"
+_LAST_SENDS = timedelta(seconds=3)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100},
+    options_metavar="-client_id ID [-server_ip HOST] [-port PORT] [-message TEXT]… [-timeout SECONDS]",
+)
+@click.option("-client_id", "client_id", required=True, metavar="ID", help="Who you are.")
+@click.option(
+    "-server_ip", "server_ip", default="localhost", metavar="HOST", help="Where the server is.  [localhost]"
+)
+@click.option("-port", "port", default=50051, type=click.IntRange(1, 65535), help="Its port.  [50051]")
+@click.option("-message", "messages", multiple=True, metavar="TEXT", help="Say this first; may be repeated.")
+@click.option(
+    "-timeout", "timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Leave after this long."
+)
+def command(
+    client_id: str, server_ip: str, port: int, messages: tuple[str, ...], timeout: float | None
+) -> None:
+    """Talk: print what the others say, and say what is typed.
+
+    Each message is one line of standard output, `<sender>: <text>`; everything else goes to standard error.
+    Stays until Ctrl-C, SIGTERM or -timeout, and reconnects by itself. What was said while you were away
+    comes first.
+
+    \b
+    Examples:
+      python3 client.py -client_id 1 -server_ip localhost -port 50051 -message "Hello from Alice!"
+      tail -f build.log | python3 client.py -client_id 2
+
+    \b
+    Exit codes:
+      0  left after Ctrl-C, SIGTERM or -timeout
+      1  not authorised, or a message could not be sent
+      2  the command line is wrong
+    """
+    # A text that the terminal can't show is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    address = f"[{server_ip}]:{port}" if ":" in server_ip else f"{server_ip}:{port}"
+    sys.exit(asyncio.run(_LineClient(client_id, address).run(messages, timeout)))
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        print(visible(line), file=sys.stderr, flush=True)
+
+
+class _LineClient:
+    """One id on one terminal."""
+
+    def __init__(self, client_id: str, address: str) -> None:
+        self._id = client_id
+        self._address = address
+        self._exit_code = 0
+        self._stop = asyncio.Event()
+        self._sends: set[asyncio.Task[None]] = set()
+
+    async def run(self, messages: tuple[str, ...], timeout: float | None) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._ask_to_stop)
+        if timeout is not None:
+            loop.call_later(timeout, self._stop.set)
+        async with Client(self._address, token=trusted_token(self._id)) as client:
+            receiving = asyncio.create_task(self._receive(client))
+            for message in messages:
+                self._send(client, message)
+            typing = asyncio.create_task(self._type(client))
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait([receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            typing.cancel()
+            if not receiving.done():
+                await self._finish_sends()
+            # Ends the stream and has the server remember what was printed.
+            receiving.cancel()
+            await asyncio.gather(receiving, typing, return_exceptions=True)
+        return self._exit_code
+
+    def _ask_to_stop(self) -> None:
+        if self._stop.is_set():
+            os._exit(130)
+        self._stop.set()
+
+    # In
+
+    async def _receive(self, client: Client) -> None:
+        subscription = client.subscribe(consumer=_CONSUMER)
+        joined = lost = False
+        try:
+            async for update in subscription.updates():
+                match update:
+                    case Message():
+                        print(f"{visible(update.sender_id)}: {visible(update.text)}", flush=True)
+                    case Gap():
+                        _say(f"messages {update.from_seq} to {update.to_seq} are gone")
+                    case Connected():
+                        _say(f"joined {'again ' if joined else ''}as {self._id}")
+                        joined, lost = True, False
+                    case Disconnected() if not lost:
+                        why = f" ({update.error})" if update.error else ""
+                        _say(f"no connection to {self._address}{why}; trying again")
+                        lost = True
+                    case CaughtUp() | Disconnected():
+                        pass
+        except ConsumerTakenOver:
+            self._fail(f"{self._id} has joined from somewhere else; leaving")
+        except ChatError as error:
+            self._fail(str(error))
+        except BrokenPipeError:
+            # Whoever read our lines has enough. The line that got lost stays unacknowledged.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        finally:
+            # Whatever was handed out has been printed, and the next one asked for: it is acknowledged here.
+            await subscription.aclose()
+
+    def _fail(self, why: str) -> None:
+        _say(f"error: {why}")
+        self._exit_code = 1
+
+    # Out
+
+    async def _type(self, client: Client) -> None:
+        if not stdin_is_open():
+            return
+        lines = Lines()
+        while (line := await lines.next()) is not None:
+            if isinstance(line, ValueError):
+                self._fail(f"{line}; not sent")
+            elif line:
+                self._send(client, line)
+                # A flood from a pipe waits here instead of in memory.
+                while len(self._sends) >= 1000:
+                    await asyncio.wait(self._sends, return_when=asyncio.FIRST_COMPLETED)
+
+    def _send(self, client: Client, text: str) -> None:
+        """Queue a message; the client sends them in this order."""
+        task = asyncio.create_task(self._deliver(client, text))
+        self._sends.add(task)
+        task.add_done_callback(self._sends.discard)
+
+    async def _deliver(self, client: Client, text: str) -> None:
+        try:
+            await client.send(_ROOM, text, timeout=None)
+        except ChatError as error:
+            self._fail(f"not sent: {error}")
+        except ValueError:
+            # A command line can hold bytes that are no text.
+            self._fail("not sent: the message is not UTF-8")
+
+    async def _finish_sends(self) -> None:
+        """Before leaving, a moment for what is on its way."""
+        if not self._sends:
+            return
+        _, unfinished = await asyncio.wait(set(self._sends), timeout=_LAST_SENDS.total_seconds())
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            self._fail(f"{len(unfinished)} messages may not have been sent")

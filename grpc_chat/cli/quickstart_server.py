@@ -1,0 +1,41 @@
+"""``server.py``: a server that trusts ids."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from grpc_chat.cli import serve
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100},
+    options_metavar="-client_ids ID,ID,… [-port PORT] [-host HOST] [-data DIR]",
+)
+@click.option(
+    "-client_ids", "client_ids", required=True, metavar="ID,ID,…", help="Who may join; all in one room."
+)
+@click.option("-port", "port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any.  [50051]")
+@click.option("-host", "host", help="Address to listen on.  [127.0.0.1, or GRPC_CHAT_HOST]")
+@click.option(
+    "-data",
+    "data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the database.  [./data, or GRPC_CHAT_DATA]",
+)
+def command(client_ids: str, port: int | None, host: str | None, data: Path | None) -> None:
+    """Start a chat server whose members need no password.
+
+    \b
+    Examples:
+      python3 server.py -client_ids 1,2,3 -port 50051
+      python3 server.py -client_ids alice,bob -host 0.0.0.0 -data /var/lib/grpc-chat
+    """
+    try:
+        config = serve.load_config(None, trusted_ids=client_ids, port=port, host=host, data=data)
+    except ValueError as exc:
+        click.echo(f"error: {exc}", err=True)
+        sys.exit(1)
+    sys.exit(serve.run(config))

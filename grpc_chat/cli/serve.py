@@ -1,0 +1,98 @@
+"""Run a server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from grpc_chat._version import __version__
+from grpc_chat.cli.terminal import visible
+from grpc_chat.config import Config
+from grpc_chat.errors import ChatError
+from grpc_chat.node import Node
+from grpc_chat.ops import logging as logs
+
+log = logging.getLogger(__name__)
+
+
+def load_config(file: Path | None, **flags: Any) -> Config:
+    """All settings together.
+
+    Raises:
+        ValueError: What is wrong with them, in a sentence for each mistake.
+    """
+    try:
+        return Config.load(file, **flags)
+    except pydantic.ValidationError as exc:
+        lines = []
+        for error in exc.errors(include_url=False):
+            name = ".".join(str(part) for part in error["loc"]) or "settings"
+            lines.append(f"{name}: {error['msg']}")
+        raise ValueError("; ".join(lines)) from exc
+    except (OSError, ValueError) as exc:
+        raise ValueError(f"{file}: {exc}") from exc
+
+
+def run(config: Config) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    Returns:
+        The exit code: 0 when told to stop, 1 when it could not start or not go on.
+    """
+    logs.configure(config.log_level, config.log_format)
+    # Files that SQLite makes are for the owner alone, whatever the shell's mask.
+    os.umask(0o077)
+    return asyncio.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask_to_stop() -> None:
+        if stop.is_set():
+            # Asked twice: somebody does not want to wait.
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask_to_stop)
+    try:
+        async with Node(config) as node:
+            if config.trusted_ids:
+                log.warning(
+                    "ids are trusted without a secret: whoever reaches this port can be any of them; "
+                    "for trying things out only"
+                )
+            print(f"grpc-chat {__version__} listening on {_address(config.host, node.port)}", flush=True)
+            print(f"database in {config.data.absolute()}", flush=True)
+            print(f"next: {_client_command(config, node.port)}", flush=True)
+            node.failed.add_done_callback(lambda _: stop.set())
+            await stop.wait()
+            if node.failed.done():
+                return 1
+            log.info("stopping")
+        return 0
+    except ChatError as error:
+        print(f"error: {visible(str(error))}", file=sys.stderr)
+        return 1
+
+
+def _client_command(config: Config, port: int) -> str:
+    """What the person who started the server may type next, in another terminal."""
+    client_id = shlex.quote(config.trusted_ids[0])
+    everywhere = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
+    host = "localhost" if config.host in everywhere else config.host
+    return f'python3 client.py -client_id {client_id} -server_ip {host} -port {port} -message "Hello"'
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

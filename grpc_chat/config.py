@@ -1,0 +1,166 @@
+"""Every setting: its default, its unit, and what it means.
+
+Later ones win: these defaults, a TOML file, ``GRPC_CHAT_…`` in the environment (``__`` between a group and a
+setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``), command line flags. An unknown key is an error.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Count = Annotated[int, Field(ge=1)]
+Wait = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=365))]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Group):
+    """How much one request, call or user may ask for."""
+
+    id_bytes: Count = Field(64, description="Longest id or name, in bytes of UTF-8.")
+    text_bytes: Count = Field(65_536, description="Longest text of a message, in bytes of UTF-8.")
+    messages: Count = Field(256, description="Most messages in one SendMessages.")
+    cursors: Count = Field(4096, description="Most cursors in one Subscribe or Acknowledge.")
+    page: Count = Field(50, description="Entries in a page when the request does not say.")
+    max_page: Count = Field(500, description="Most entries in a page.")
+    page_bytes: Count = Field(
+        1024 * 1024, le=2 * 1024 * 1024, description="Where a page of history is cut, in bytes."
+    )
+    calls_per_second: float = Field(
+        2000, ge=0, description="Calls a user may make in the long run, each second; 0 for any number."
+    )
+    calls_burst: Count = Field(4000, description="Calls a user may make at once after a quiet time.")
+
+
+class Commit(_Group):
+    """The queue before the disk."""
+
+    max_batch: Count = Field(4096, description="Most messages in one transaction.")
+    max_waiting: Count = Field(
+        50_000, description="Messages that may wait to be stored before further ones are refused."
+    )
+
+
+class Subscribe(_Group):
+    """What open streams may cost."""
+
+    response_bytes: Count = Field(
+        256 * 1024, le=1024 * 1024, description="About how large one response of a stream becomes, in bytes."
+    )
+    tail_bytes: Count = Field(1024 * 1024, description="Newest events kept in memory for a room, in bytes.")
+    all_tails_bytes: Count = Field(64 * 1024 * 1024, description="The same for all rooms together, in bytes.")
+    window: Count = Field(4096, description="Events that a consumer may leave unacknowledged.")
+    streams_per_user: Count = Field(32, description="Streams that a user may have open.")
+    heartbeat: Wait = Field(
+        timedelta(seconds=25), description="Longest silence on a stream; common proxies cut it at 60 s."
+    )
+    position_check: Wait = Field(
+        timedelta(seconds=1), description="How often the store is asked for the heads of followed rooms."
+    )
+    reconnect_spread: Wait = Field(
+        timedelta(seconds=2), description="Over how long clients are told to come back when the server stops."
+    )
+
+
+class Grpc(_Group):
+    """How connections are treated."""
+
+    request_bytes: Count = Field(256 * 1024, description="Largest request, in bytes.")
+    metadata_bytes: Count = Field(8 * 1024, description="Largest metadata of a call, in bytes.")
+    streams_per_connection: Count = Field(100, description="Calls at once on one connection.")
+    calls: Count = Field(50_000, description="Calls at once on all connections.")
+    keepalive: Wait = Field(
+        timedelta(seconds=10), description="How long a connection may be silent before it is pinged."
+    )
+    keepalive_timeout: Wait = Field(timedelta(seconds=5), description="How long the answer may take.")
+    client_ping: Wait = Field(timedelta(seconds=8), description="Shortest time between a client's pings.")
+    handshake: Wait = Field(timedelta(seconds=5), description="How long a new connection may take to begin.")
+    connection_age: Wait = Field(
+        timedelta(hours=1), description="After how long a connection is asked to reconnect."
+    )
+    connection_age_grace: Wait = Field(
+        timedelta(seconds=30), description="How long its calls may go on after that."
+    )
+    reflection: bool | None = Field(
+        None, description="Whether the schema can be asked for. Unset: only on a server with trusted ids."
+    )
+
+
+class Config(BaseSettings):
+    """One server."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GRPC_CHAT_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Field(Path("data"), description="The folder of the database; made where it is missing.")
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all.")
+    port: int = Field(50051, ge=0, le=65_535, description="The port to listen on; 0 for any that is free.")
+    trusted_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Ids that are believed without a secret, all members of the room 'general'. "
+        "For trying things out: whoever reaches the port can be any of them.",
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Where Prometheus finds the metrics, on `host`; unset for nowhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="How: auto is console on a terminal and json elsewhere."
+    )
+    stop_grace: Wait = Field(
+        timedelta(seconds=5), description="How long running calls may take when the server stops."
+    )
+    readers: Count = Field(2, le=64, description="Threads that read the database.")
+    limits: Limits = Limits()
+    commit: Commit = Commit()
+    subscribe: Subscribe = Subscribe()
+    grpc: Grpc = Grpc()
+
+    @field_validator("trusted_ids", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(id_.strip() for id_ in value.split(",") if id_.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, file: Path | None = None, **flags: Any) -> Config:
+        """All sources together.
+
+        Args:
+            file: A TOML file.
+            flags: What the command line says; None for what it does not.
+
+        Raises:
+            pydantic.ValidationError: A value is wrong or a key unknown.
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        if file is None:
+            return cls(**given)
+        with_file = type(cls.__name__, (cls,), {"model_config": SettingsConfigDict(toml_file=file)})
+        return with_file(**given)  # type: ignore[no-any-return]

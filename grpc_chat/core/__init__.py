@@ -1,0 +1,1 @@
+"""The chat system itself: no transport, no SQL."""

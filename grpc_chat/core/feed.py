@@ -1,0 +1,131 @@
+"""The head and the recent tail of one room's log, as encoded bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from grpc_chat.store.base import StoredEvent
+from grpc_chat.wire import batch
+
+
+class Entry(NamedTuple):
+    """One event of the tail."""
+
+    session_id: str
+    frame: bytes
+    """The event as an entry of ``SubscribeResponse.events``."""
+
+
+class Slice(NamedTuple):
+    """Some consecutive events of a feed, for everybody at the same cursor."""
+
+    last_seq: int
+    data: bytes
+    """The frames of all events up to ``last_seq``, joined."""
+    events: int
+    """How many they are."""
+    sessions: frozenset[str]
+    """The sessions that caused any of them: only these must not get ``data`` as it is."""
+
+
+class Feed:
+    """What a node remembers of a room that somebody follows.
+
+    ``head`` is the newest number known to be durable. The tail is a run of events without a gap that may end
+    before ``head`` (another node's events are known by number first) and may be empty; whatever is not in
+    it is read from the store.
+
+    Args:
+        max_slice_bytes: How much one slice holds at the most, unless one event alone is larger.
+    """
+
+    __slots__ = ("_entries", "_first", "_max_slice_bytes", "_slices", "head", "room_id", "tail_bytes")
+
+    def __init__(self, room_id: str, head: int, *, max_slice_bytes: int) -> None:
+        self.room_id = room_id
+        self.head = head
+        self.tail_bytes = 0
+        self._max_slice_bytes = max_slice_bytes
+        self._first = head + 1
+        self._entries: list[Entry] = []
+        self._slices: dict[int, Slice] = {}
+
+    def advance(self, head: int) -> None:
+        """Learn that the log reaches ``head``; an older number says nothing new."""
+        self.head = max(self.head, head)
+
+    def append(self, events: Sequence[StoredEvent]) -> None:
+        """Take new durable events, consecutive and in order. Ones that are here already are left alone."""
+        end = self._first + len(self._entries)
+        if events[0].seq > end or not self._entries:
+            # Others wrote in between. The tail is a run without a gap, so it begins anew.
+            self.clear_tail()
+            self._first = end = events[0].seq
+        for seq, session_id, payload in events:
+            if seq == end:
+                entry = Entry(session_id, batch.frame(payload))
+                self._entries.append(entry)
+                self.tail_bytes += len(entry.frame)
+                end += 1
+        self._slices.clear()
+        self.advance(end - 1)
+
+    def clear_tail(self) -> None:
+        """Forget the tail; the store still has it."""
+        self._first += len(self._entries)
+        self._entries.clear()
+        self._slices.clear()
+        self.tail_bytes = 0
+
+    def trim(self, max_bytes: int) -> None:
+        """Forget the oldest events of the tail until the rest fits."""
+        size, drop = self.tail_bytes, 0
+        while size > max_bytes and drop < len(self._entries):
+            size -= len(self._entries[drop].frame)
+            drop += 1
+        del self._entries[:drop]
+        self._first += drop
+        self.tail_bytes = size
+        self._slices.clear()
+
+    def after(self, seq: int, *, most: int | None = None) -> Slice | None:
+        """The events after ``seq``, as many as fit into a slice; None where the store must be read.
+
+        Args:
+            most: How many events at the most. Without it, the slice is shared by all who ask.
+        """
+        if most is not None:
+            return self._slice(seq, most)
+        found = self._slices.get(seq) or self._slice(seq, len(self._entries))
+        if found:
+            self._slices[seq] = found
+        return found
+
+    def _slice(self, seq: int, most: int) -> Slice | None:
+        start = seq + 1 - self._first
+        if start < 0 or start >= len(self._entries):
+            return None
+        size, end = 0, start
+        limit = min(len(self._entries), start + most)
+        while end < limit and (end == start or size < self._max_slice_bytes):
+            size += len(self._entries[end].frame)
+            end += 1
+        entries = self._entries[start:end]
+        return Slice(
+            last_seq=seq + len(entries),
+            data=b"".join([entry.frame for entry in entries]),
+            events=len(entries),
+            sessions=frozenset([entry.session_id for entry in entries]),
+        )
+
+    def without(self, session_id: str, seq: int, piece: Slice) -> tuple[bytes, int, int]:
+        """A slice that starts after ``seq``, less what a session caused: its bytes, how many events they
+        are, and the number of the last of them (0 when none is left)."""
+        start = seq + 1 - self._first
+        frames, last = [], 0
+        for at, entry in enumerate(self._entries[start : start + piece.events], seq + 1):
+            if entry.session_id != session_id:
+                frames.append(entry.frame)
+                last = at
+        return b"".join(frames), len(frames), last

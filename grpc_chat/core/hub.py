@@ -1,0 +1,392 @@
+"""Which subscriptions on this node follow which feeds.
+
+Everything here happens on the event loop, so there are no locks. Publishing never waits for a reader: it adds
+bytes to a tail and marks cursors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from grpc_chat.bus.base import Bus, Hints
+from grpc_chat.core.access import require_read, to_read
+from grpc_chat.core.accounts import Caller
+from grpc_chat.core.feed import Feed
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.subscription import Behind, Page, Subscription
+from grpc_chat.errors import (
+    ChatError,
+    ConsumerTakenOver,
+    EpochChanged,
+    LimitExceeded,
+    ShuttingDown,
+    StoreUnavailable,
+)
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Membership, Snapshot, StoredEvent, ahead_of_log
+from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+# How finely the time since a follower's last response is known.
+_TICKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What subscriptions may cost.
+
+    Attributes:
+        response_bytes: About how large one response becomes.
+        tail_bytes: How much of a room's newest events is kept in memory.
+        all_tails_bytes: How much of all rooms' together; the rooms that were quiet longest lose theirs first.
+        window: How many events a consumer may leave unacknowledged, and the default.
+        streams_per_user: How many streams a user may have open on this node.
+        heartbeat: The longest silence on a stream.
+        position_check: How often the store is asked for heads, in case hints were lost; None for never.
+        reconnect_spread: Over how long clients are told to come back when the node stops.
+    """
+
+    response_bytes: int = 256 * 1024
+    tail_bytes: int = 1024 * 1024
+    all_tails_bytes: int = 64 * 1024 * 1024
+    window: int = 4096
+    streams_per_user: int = 32
+    heartbeat: timedelta = timedelta(seconds=25)
+    position_check: timedelta | None = timedelta(seconds=1)
+    reconnect_spread: timedelta = timedelta(seconds=2)
+
+
+@dataclass(eq=False, slots=True)
+class Follower:
+    """One open stream on this node: its subscription, and how it is woken."""
+
+    caller: Caller
+    consumer: str
+    subscription: Subscription
+    ended: ChatError | None = None
+    """Why the stream must end; None while it goes on."""
+    unsaved: dict[str, int] = field(default_factory=dict)
+    """A new consumer's positions that are not where a new consumer would start again."""
+    draining: timedelta | None = None
+    """When to reconnect, once the node is about to stop."""
+    quiet_ticks: int = 0
+    heartbeat_due: bool = False
+    _waiter: asyncio.Future[None] | None = field(default=None, repr=False)
+
+    def wake(self) -> None:
+        """Have :meth:`wait` return."""
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Until there may be something to do."""
+        # A bare future: an asyncio.Event with a time-out costs as much as the write that follows.
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+
+class Hub:
+    """The feeds that are followed on this node, and who follows them.
+
+    Args:
+        epoch: The store's.
+        random: A number from 0 to 1, for spreading reconnects.
+    """
+
+    def __init__(
+        self,
+        *,
+        readers: Readers,
+        bus: Bus,
+        epoch: str,
+        metrics: Metrics,
+        random: Callable[[], float],
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.bounds = bounds or Bounds()
+        self.epoch = epoch
+        self._readers = readers
+        self._bus = bus
+        self._metrics = metrics
+        self._random = random
+        # Rooms that were written to last are last.
+        self._feeds: dict[str, Feed] = {}
+        self._followers: dict[str, set[Follower]] = {}
+        self._streams: dict[str, set[Follower]] = {}
+        self._consumers: dict[tuple[str, str], Follower] = {}
+        self._tails_bytes = 0
+        self._opening = 0
+        self._heads_while_opening: dict[str, int] = {}
+        self._draining = False
+        bus.listen(self.hint)
+
+    # What happens to rooms
+
+    def publish(self, new: Mapping[str, list[StoredEvent]]) -> None:
+        """Pass on events that this node just made durable. MUST NOT block."""
+        hints = {room_id: events[-1].seq for room_id, events in new.items()}
+        for room_id, events in new.items():
+            feed = self._feeds.pop(room_id, None)
+            if feed is None:
+                continue
+            self._feeds[room_id] = feed
+            before = feed.tail_bytes
+            feed.append(events)
+            if feed.tail_bytes > self.bounds.tail_bytes:
+                feed.trim(self.bounds.tail_bytes)
+            self._tails_bytes += feed.tail_bytes - before
+        self._bound_tails()
+        self.hint(hints)
+        self._bus.publish(hints)
+
+    def hint(self, hints: Hints) -> None:
+        """Learn how far rooms' logs reach. May be late, repeated, or missing altogether."""
+        if self._opening:
+            for room_id, head in hints.items():
+                known = self._heads_while_opening.get(room_id, 0)
+                self._heads_while_opening[room_id] = max(known, head)
+        for room_id, head in hints.items():
+            feed = self._feeds.get(room_id)
+            if feed is None:
+                continue
+            feed.advance(head)
+            for follower in self._followers[room_id]:
+                if follower.subscription.mark(room_id):
+                    follower.wake()
+
+    def _bound_tails(self) -> None:
+        for feed in self._feeds.values():
+            if self._tails_bytes <= self.bounds.all_tails_bytes:
+                break
+            self._tails_bytes -= feed.tail_bytes
+            feed.clear_tail()
+        self._metrics.tail_bytes.set(self._tails_bytes)
+
+    # Streams
+
+    @contextmanager
+    def _watching_heads(self) -> Iterator[Mapping[str, int]]:
+        """What is published while a subscription is opened, between reading the heads and following."""
+        self._opening += 1
+        try:
+            yield self._heads_while_opening
+        finally:
+            self._opening -= 1
+            if not self._opening:
+                self._heads_while_opening.clear()
+
+    async def open(self, caller: Caller, request: pb.SubscribeRequest) -> Follower:
+        """Start a stream; :meth:`close` it in the end.
+
+        Raises:
+            RoomNotFound: A cursor names a room that the caller is not a member of.
+            EpochChanged, BadCursor: A cursor is not from this log.
+            LimitExceeded: The user has too many streams open.
+            ShuttingDown: The node is about to stop.
+        """
+        if self._draining:
+            raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
+        self._bound_streams(caller)
+
+        def read(snapshot: Snapshot) -> tuple[list[Membership], dict[str, int]]:
+            return (
+                snapshot.memberships(caller.user_id),
+                snapshot.positions(caller.user_id, request.consumer) if request.consumer else {},
+            )
+
+        with self._watching_heads() as newer:
+            memberships, positions = await self._readers.run(read)
+            rooms = {membership.room_id: membership for membership in memberships}
+            heads = {room_id: max(room.last_seq, newer.get(room_id, 0)) for room_id, room in rooms.items()}
+            if request.consumer:
+                start = self._consumer_start(rooms, positions, request.start)
+            else:
+                start = self._cursor_start(request.cursors, rooms, heads)
+            # From here to the end without an await: nobody can publish in between.
+            if self._draining:
+                raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
+            self._bound_streams(caller)
+            window = min(request.max_unacknowledged or self.bounds.window, self.bounds.window)
+            follower = Follower(
+                caller=caller,
+                consumer=request.consumer,
+                subscription=Subscription(
+                    session_id="" if request.include_own else caller.session_id,
+                    epoch=self.epoch,
+                    window=window if request.consumer else 0,
+                    max_bytes=self.bounds.response_bytes,
+                ),
+            )
+            if request.start == pb.START_LATEST:
+                follower.unsaved = {
+                    room_id: seq for room_id, seq in start.items() if room_id not in positions
+                }
+            for room_id, seq in start.items():
+                follower.subscription.follow(self._feed(room_id, heads[room_id]), seq)
+                self._followers[room_id].add(follower)
+        self._streams.setdefault(caller.user_id, set()).add(follower)
+        if request.consumer:
+            older = self._consumers.pop((caller.user_id, request.consumer), None)
+            if older:
+                self.end(older, ConsumerTakenOver("a newer stream uses this consumer's name"))
+            self._consumers[caller.user_id, request.consumer] = follower
+        self._metrics.streams.inc()
+        return follower
+
+    def _bound_streams(self, caller: Caller) -> None:
+        if len(self._streams.get(caller.user_id, ())) >= self.bounds.streams_per_user:
+            raise LimitExceeded(
+                f"you have {self.bounds.streams_per_user} streams open, which is the most; close one first",
+                metadata={"limit": str(self.bounds.streams_per_user)},
+            )
+
+    def _consumer_start(
+        self, rooms: Mapping[str, Membership], positions: Mapping[str, int], start: pb.Start.ValueType
+    ) -> dict[str, int]:
+        first = {
+            room_id: room.last_seq if start == pb.START_LATEST else room.first_seq - 1
+            for room_id, room in rooms.items()
+        }
+        return {room_id: positions.get(room_id, seq) for room_id, seq in first.items()}
+
+    def _cursor_start(
+        self, cursors: Iterable[pb.Cursor], rooms: Mapping[str, Membership], heads: Mapping[str, int]
+    ) -> dict[str, int]:
+        start = {}
+        for at, cursor in enumerate(cursors):
+            room = rooms.get(cursor.room_id)
+            if error := to_read(cursor.room_id, room.role if room else None):
+                raise error
+            self.check_epoch(cursor, f"cursors[{at}].epoch")
+            if cursor.seq > heads[cursor.room_id]:
+                raise ahead_of_log(at, cursor.room_id, cursor.seq, heads[cursor.room_id])
+            start[cursor.room_id] = cursor.seq
+        return start
+
+    def check_epoch(self, cursor: pb.Cursor, field: str) -> None:
+        """Refuse a position in another life of the log."""
+        if cursor.epoch != self.epoch and (cursor.seq or cursor.epoch):
+            raise EpochChanged(
+                f"{field} is another epoch than the room's: its log was restored from a backup. "
+                "Read the room again from the beginning, or from what you know to be in it",
+                metadata={"roomId": cursor.room_id, "epoch": self.epoch},
+            )
+
+    def _feed(self, room_id: str, head: int) -> Feed:
+        feed = self._feeds.get(room_id)
+        if feed is None:
+            feed = Feed(room_id, head, max_slice_bytes=self.bounds.response_bytes)
+            self._feeds[room_id] = feed
+            self._followers[room_id] = set()
+        feed.advance(head)
+        return feed
+
+    async def read(self, follower: Follower, behind: Behind) -> Page:
+        """What a subscription asked for, from the store.
+
+        Raises:
+            RoomNotFound: The user is no longer a member.
+        """
+        room_id, after, limit = behind
+
+        def read_page(snapshot: Snapshot) -> Page:
+            room = require_read(snapshot, room_id, follower.caller.user_id)
+            max_bytes = self.bounds.response_bytes
+            return Page(
+                room.first_seq, snapshot.events_after(room_id, after, limit=limit, max_bytes=max_bytes)
+            )
+
+        return await self._readers.run(read_page)
+
+    def close(self, follower: Follower) -> None:
+        """Forget a stream; feeds that nobody follows any more go with it."""
+        streams = self._streams.get(follower.caller.user_id)
+        if streams is None or follower not in streams:
+            return
+        streams.discard(follower)
+        if not streams:
+            del self._streams[follower.caller.user_id]
+        if follower.consumer:
+            key = (follower.caller.user_id, follower.consumer)
+            if self._consumers.get(key) is follower:
+                del self._consumers[key]
+        for room_id in follower.subscription.room_ids:
+            followers = self._followers[room_id]
+            followers.discard(follower)
+            if not followers:
+                del self._followers[room_id]
+                self._tails_bytes -= self._feeds.pop(room_id).tail_bytes
+        self._metrics.streams.dec()
+
+    def end(self, follower: Follower, error: ChatError) -> None:
+        """Have a stream end with an error."""
+        follower.ended = error
+        follower.wake()
+
+    def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, int]) -> None:
+        """Pass on that a consumer's positions moved."""
+        follower = self._consumers.get((user_id, consumer))
+        if follower and follower.subscription.acknowledge(positions):
+            follower.wake()
+
+    # Time
+
+    async def run(self) -> None:
+        """Heartbeats and position checks, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            if self.bounds.position_check:
+                group.create_task(self._check_positions(self.bounds.position_check))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.bounds.heartbeat.total_seconds() / _TICKS)
+            for streams in self._streams.values():
+                for follower in streams:
+                    follower.quiet_ticks += 1
+                    if follower.quiet_ticks >= _TICKS:
+                        follower.heartbeat_due = True
+                        follower.wake()
+
+    async def _check_positions(self, interval: timedelta) -> None:
+        while True:
+            await asyncio.sleep(interval.total_seconds())
+            if not self._feeds:
+                continue
+            room_ids = list(self._feeds)
+
+            def heads(snapshot: Snapshot, room_ids: list[str] = room_ids) -> dict[str, int]:
+                return snapshot.heads(room_ids)
+
+            try:
+                self.hint(await self._readers.run(heads))
+            except StoreUnavailable as error:
+                log.warning("the rooms' positions could not be checked", exc_info=error)
+
+    # The end
+
+    def drain(self) -> None:
+        """Open no stream any more, and have each open one say when to come back, and end."""
+        self._draining = True
+        for streams in self._streams.values():
+            for follower in streams:
+                follower.draining = self._reconnect_after()
+                follower.wake()
+
+    def _reconnect_after(self) -> timedelta:
+        # Spread, so that they do not all come back in the same moment.
+        return self.bounds.reconnect_spread * (0.25 + 0.75 * self._random())
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return sum(len(streams) for streams in self._streams.values())

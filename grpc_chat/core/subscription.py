@@ -1,0 +1,215 @@
+"""One subscriber: a set of cursors, and what it is owed next. Pure: no I/O, no clock, no waiting.
+
+There is no queue here that could overflow. A subscriber that does not read only stands still; when it reads
+again, its cursors say what it is owed, from the feeds' tails or from the store.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from grpc_chat.core.feed import Feed
+from grpc_chat.store.base import StoredEvent
+from grpc_chat.wire import batch
+from grpc_chat.wire import chat_pb2 as pb
+
+_NO_WINDOW = sys.maxsize
+_PAGE_EVENTS = 4096
+"""How many events are read from the store at once; the size of a response ends most pages earlier."""
+
+
+class Behind(NamedTuple):
+    """The store must be read: this room, after this number, so many events at the most.
+
+    What it holds is for :meth:`Subscription.read`.
+    """
+
+    room_id: str
+    after: int
+    limit: int
+
+
+class Page(NamedTuple):
+    """What the store holds after a cursor."""
+
+    first_seq: int
+    """The oldest event that the room still has."""
+    events: Sequence[StoredEvent]
+
+
+@dataclass(slots=True)
+class _Room:
+    feed: Feed
+    seq: int
+    """The cursor: everything up to here has been sent or passed over."""
+    acknowledged: int
+    sent: int
+    """The number of the last event that was sent; what lies between it and ``seq`` was the session's own."""
+
+    @property
+    def unacknowledged(self) -> int:
+        # Events that were passed over need no acknowledgement.
+        return 0 if self.acknowledged >= self.sent else self.seq - self.acknowledged
+
+
+class Subscription:
+    """Cursors into feeds.
+
+    Args:
+        session_id: Whose own events are left out; empty to leave out none (``include_own``).
+        epoch: The epoch of all positions.
+        window: For a consumer, how many events may be unacknowledged before it has to wait; 0 for others.
+        max_bytes: About how large a response becomes at the most.
+    """
+
+    def __init__(self, *, session_id: str, epoch: str, window: int, max_bytes: int) -> None:
+        self._session_id = session_id
+        self._epoch = epoch
+        self._window = window or _NO_WINDOW
+        self._max_bytes = max_bytes
+        self._rooms: dict[str, _Room] = {}
+        # Rooms that may have something, in the order of their turns (a dict keeps it).
+        self._dirty: dict[str, None] = {}
+        # Rooms that have not yet reached what was there at the start, and where that ends.
+        self._targets: dict[str, int] = {}
+        self._say_caught_up = True
+        self._unacknowledged = 0
+        self._gaps: list[pb.Gap] = []
+        self._passed: set[str] = set()
+
+    def follow(self, feed: Feed, seq: int) -> None:
+        """Add a room, from a cursor. What its feed holds now counts as there from the start."""
+        self._rooms[feed.room_id] = _Room(feed=feed, seq=seq, acknowledged=seq, sent=seq)
+        if seq < feed.head:
+            self._dirty[feed.room_id] = None
+            self._targets[feed.room_id] = feed.head
+
+    @property
+    def room_ids(self) -> list[str]:
+        """The rooms followed."""
+        return list(self._rooms)
+
+    @property
+    def cursors(self) -> list[pb.Cursor]:
+        """Where it stands in each room."""
+        return [self._cursor(room_id) for room_id in self._rooms]
+
+    def mark(self, room_id: str) -> bool:
+        """Take note that a room's feed moved; False where it makes no difference."""
+        room = self._rooms.get(room_id)
+        if room is None or room.seq >= room.feed.head:
+            return False
+        self._dirty[room_id] = None
+        return not self._blocked
+
+    def acknowledge(self, positions: Mapping[str, int]) -> bool:
+        """Take note of what a consumer has dealt with; False where it makes no difference."""
+        blocked = self._blocked
+        for room_id, seq in positions.items():
+            room = self._rooms.get(room_id)
+            if room and seq > room.acknowledged:
+                self._unacknowledged -= room.unacknowledged
+                room.acknowledged = seq
+                self._unacknowledged += room.unacknowledged
+        return blocked and not self._blocked
+
+    @property
+    def _blocked(self) -> bool:
+        return self._unacknowledged >= self._window
+
+    def take(self) -> bytes | Behind | None:
+        """What to send next: the bytes of a response, or what to read first, or None for nothing yet."""
+        parts: list[bytes] = []
+        size = 0
+        behind: Behind | None = None
+        while self._dirty and size < self._max_bytes and not self._blocked:
+            room_id = next(iter(self._dirty))
+            room = self._rooms[room_id]
+            del self._dirty[room_id]
+            if room.seq >= room.feed.head:
+                continue
+            allowed = self._window - self._unacknowledged
+            piece = room.feed.after(room.seq)
+            if piece and piece.events > allowed:
+                piece = room.feed.after(room.seq, most=allowed)
+            # Whatever its turn brings, a room that is not done goes behind the others.
+            if piece is None:
+                self._dirty[room_id] = None
+                behind = Behind(room_id, room.seq, min(allowed, _PAGE_EVENTS))
+                break
+            data, count, last = piece.data, piece.events, piece.last_seq
+            if self._session_id in piece.sessions:
+                data, count, last = room.feed.without(self._session_id, room.seq, piece)
+            self._move(room_id, room, piece.last_seq, sent=last)
+            if count:
+                parts.append(data)
+                size += len(data)
+            if room.seq < room.feed.head:
+                self._dirty[room_id] = None
+        if behind and not parts:
+            return behind
+        return self._response(parts)
+
+    def read(self, room_id: str, page: Page) -> bytes | None:
+        """What to send of a page that :meth:`take` asked for."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return None
+        if page.first_seq > room.seq + 1:
+            self._gaps.append(pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=page.first_seq - 1))
+            self._move(room_id, room, page.first_seq - 1, sent=page.first_seq - 1)
+        elif not page.events:
+            # There is nothing, whatever a hint said.
+            self._dirty.pop(room_id, None)
+            self._targets.pop(room_id, None)
+        parts = []
+        if page.events:
+            mine = [event for event in page.events if event.session_id != self._session_id]
+            parts = [batch.frames(event.payload for event in mine)]
+            self._move(room_id, room, page.events[-1].seq, sent=mine[-1].seq if mine else 0)
+        return self._response(parts)
+
+    def heartbeat(self) -> bytes:
+        """A response for when there was nothing to send for a while; also tells what was passed over."""
+        response = pb.SubscribeResponse(heartbeat=pb.Heartbeat(), passed=self._take_passed())
+        return response.SerializeToString()
+
+    def _move(self, room_id: str, room: _Room, seq: int, *, sent: int) -> None:
+        """Move a room's cursor to ``seq``; ``sent`` is the last event that was sent, 0 for none."""
+        if self._window is not _NO_WINDOW:
+            self._unacknowledged -= room.unacknowledged
+        room.seq = seq
+        room.sent = sent or room.sent
+        if self._window is not _NO_WINDOW:
+            self._unacknowledged += room.unacknowledged
+        if room.sent < seq:
+            self._passed.add(room_id)
+        else:
+            self._passed.discard(room_id)
+        if room_id in self._targets and seq >= self._targets[room_id]:
+            del self._targets[room_id]
+
+    def _response(self, parts: list[bytes]) -> bytes | None:
+        caught_up = self._say_caught_up and not self._targets
+        if not parts and not self._gaps and not caught_up:
+            # Only events of its own went by. They are told of with whatever is sent next.
+            return None
+        if self._gaps or self._passed or caught_up:
+            rest = pb.SubscribeResponse(gaps=self._gaps, passed=self._take_passed())
+            if caught_up:
+                rest.caught_up.SetInParent()
+                self._say_caught_up = False
+            self._gaps = []
+            parts.append(rest.SerializeToString())
+        # The parts of a message, each encoded, are the whole message when they are joined.
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _take_passed(self) -> list[pb.Cursor]:
+        passed, self._passed = self._passed, set()
+        return [self._cursor(room_id) for room_id in passed]
+
+    def _cursor(self, room_id: str) -> pb.Cursor:
+        return pb.Cursor(room_id=room_id, seq=self._rooms[room_id].seq, epoch=self._epoch)

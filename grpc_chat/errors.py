@@ -1,0 +1,192 @@
+"""Every error that users of grpc-chat can meet, on the server and in the client.
+
+    ChatError
+      Unauthenticated
+      PermissionDenied
+      InvalidRequest
+        MessageTooLong
+        BadCursor
+      NotFound
+        RoomNotFound
+      AlreadyExists
+        ClientMessageIdReused
+      FailedPrecondition
+        EpochChanged
+        ConsumerTakenOver
+      LimitExceeded
+        RateLimited
+        StoreFull
+      Unavailable
+        StoreUnavailable
+        ShuttingDown
+      Unimplemented
+      Internal
+
+``code`` is stable and travels as ``google.rpc.ErrorInfo.reason``; ``str(error)`` is a sentence for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar
+
+
+class ChatError(Exception):
+    """Something that was asked for was not done, or perhaps not done.
+
+    Args:
+        message: A sentence for a person. Never internals, never the text of a message.
+        field: The path of the request's field that is wrong, as ``messages[3].text``.
+        metadata: What the sentence mentions, for programs.
+        retry_after: How long to wait before trying again.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without a change. Sends stay safe: use the same ids."""
+    definite: ClassVar[bool] = True
+    """Whether nothing was done for certain. Where not, a send may or may not have been stored."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.metadata: Mapping[str, str] = metadata or {}
+        self.retry_after = retry_after
+
+
+class Unauthenticated(ChatError):
+    """The call does not say who is calling, or not in a way that is accepted."""
+
+    code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ChatError):
+    """The caller may see this, but not do that with it."""
+
+    code = "PERMISSION_DENIED"
+
+
+class InvalidRequest(ChatError):
+    """The request breaks a rule of ``chat.proto``; ``field`` says where."""
+
+    code = "INVALID_REQUEST"
+
+
+class MessageTooLong(InvalidRequest):
+    """The text is longer than the server allows."""
+
+    code = "MESSAGE_TOO_LONG"
+
+
+class BadCursor(InvalidRequest):
+    """The cursor points to where the log has never been."""
+
+    code = "BAD_CURSOR"
+
+
+class NotFound(ChatError):
+    """It does not exist, or not for the caller."""
+
+    code = "NOT_FOUND"
+
+
+class RoomNotFound(NotFound):
+    """There is no such room, or the caller is not a member: the two look the same."""
+
+    code = "ROOM_NOT_FOUND"
+
+
+class AlreadyExists(ChatError):
+    """There is one already, and it is different."""
+
+    code = "ALREADY_EXISTS"
+
+
+class ClientMessageIdReused(AlreadyExists):
+    """The same client_message_id was used for another content; the first one stands."""
+
+    code = "CLIENT_MESSAGE_ID_REUSED"
+
+
+class FailedPrecondition(ChatError):
+    """Not in the state that things are in."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class EpochChanged(FailedPrecondition):
+    """The log has begun a new life (a backup was restored): positions in the old one mean nothing.
+
+    ``metadata`` holds ``epoch``, the new one, and, where it concerns a room, ``room_id``, ``first_seq`` and
+    ``last_seq``: read again from there.
+    """
+
+    code = "EPOCH_CHANGED"
+
+
+class ConsumerTakenOver(FailedPrecondition):
+    """A newer stream uses this consumer's name; this one has ended."""
+
+    code = "CONSUMER_TAKEN_OVER"
+
+
+class LimitExceeded(ChatError):
+    """More than the server allows."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class RateLimited(LimitExceeded):
+    """Too many calls in too short a time."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+
+class StoreFull(LimitExceeded):
+    """The disk is full. Nothing was stored; reading still works."""
+
+    code = "STORE_FULL"
+    retryable = True
+
+
+class Unavailable(ChatError):
+    """The server can't be reached, or can't answer now. The call may or may not have been carried out."""
+
+    code = "UNAVAILABLE"
+    retryable = True
+    definite = False
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not say what became of the call."""
+
+    code = "STORE_UNAVAILABLE"
+
+
+class ShuttingDown(Unavailable):
+    """The server is about to stop."""
+
+    code = "SHUTTING_DOWN"
+
+
+class Unimplemented(ChatError):
+    """The server does not know this method."""
+
+    code = "UNIMPLEMENTED"
+
+
+class Internal(ChatError):
+    """A mistake in the server; the sentence holds an id to look for in its log."""
+
+    code = "INTERNAL"
+    definite = False

@@ -1,0 +1,63 @@
+"""Counters and histograms, by name. Each node has its own set, so several can live in one process."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    """All metrics of one node.
+
+    Args:
+        registry: Where they are collected; its own by default.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.calls = Counter(
+            "grpc_chat_calls",
+            "Finished calls, by method and status; a stream counts when it ends.",
+            ["method", "code"],
+            registry=self.registry,
+        )
+        self.call_seconds = Histogram(
+            "grpc_chat_call_seconds",
+            "How long unary calls took, in seconds.",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.streams = Gauge("grpc_chat_streams", "Open streams.", registry=self.registry)
+        self.responses = Counter(
+            "grpc_chat_stream_responses", "Responses written to streams.", registry=self.registry
+        )
+        self.response_bytes = Counter(
+            "grpc_chat_stream_response_bytes", "Bytes of those responses.", registry=self.registry
+        )
+        self.store_pages = Counter(
+            "grpc_chat_store_pages", "Pages read from the store for streams behind.", registry=self.registry
+        )
+        self.tail_bytes = Gauge(
+            "grpc_chat_tail_bytes", "Recent events kept in memory, in bytes.", registry=self.registry
+        )
+        self.commit_seconds = Histogram(
+            "grpc_chat_commit_seconds",
+            "How long transactions took, in seconds.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.commit_batch = Histogram(
+            "grpc_chat_commit_batch",
+            "How many messages and acknowledgements went into a transaction.",
+            buckets=_SIZES,
+            registry=self.registry,
+        )
+        self.commits_waiting = Gauge(
+            "grpc_chat_commits_waiting", "Messages waiting to be stored.", registry=self.registry
+        )
+        self.reads_waiting = Gauge(
+            "grpc_chat_reads_waiting", "Reads asked for and not done.", registry=self.registry
+        )

@@ -1,0 +1,195 @@
+"""Puts one server together from a Config, and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import AsyncExitStack
+from dataclasses import fields, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import prometheus_client
+
+from grpc_chat.api.auth import AuthService
+from grpc_chat.api.limits import Limits, RequestChecker, check_id
+from grpc_chat.api.messages import MessageService
+from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.api.rooms import RoomService
+from grpc_chat.api.subscribe import SubscribeService
+from grpc_chat.bus.local import LocalBus
+from grpc_chat.config import Config
+from grpc_chat.core.accounts import TrustedIds
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.messages import Messages
+from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.rooms import Rooms
+from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Store
+from grpc_chat.store.sqlite import open_store
+from grpc_chat.transport.grpc_server import GrpcServer, Transport
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+log = logging.getLogger(__name__)
+
+
+class Node:
+    """One server: ``async with Node(config) as node: await node.failed``.
+
+    Attributes:
+        port: The port it listens on.
+        failed: Done when the node can't go on: the process must stop it and end with an error.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._resources = AsyncExitStack()
+        self.metrics = Metrics()
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        """Start store, bus, hub and transport, in this order.
+
+        Raises:
+            ChatError: What is in the way, in a sentence for the person who started it.
+        """
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            await self._start(self._config)
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Refuse new calls, finish commits, tell streams when to come back, let go of everything."""
+        await self._resources.aclose()
+        self.failed.cancel()
+
+    async def _start(self, config: Config) -> None:
+        limits = _taken(Limits, config.limits)
+        authenticator = self._accounts(config, limits)
+        store: Store = await asyncio.to_thread(open_store, config.data, readers=config.readers)
+        self._resources.callback(store.close)
+        await asyncio.to_thread(authenticator.install, store)
+
+        readers = Readers(store, threads=config.readers)
+        self._resources.callback(readers.close)
+        bus = LocalBus().port()
+        # Alone, a node hears of every event from its own writer and need not look for lost hints.
+        bounds = replace(_taken(Bounds, config.subscribe), position_check=None)
+        hub = Hub(
+            readers=readers,
+            bus=bus,
+            epoch=store.epoch,
+            metrics=self.metrics,
+            random=random.random,
+            bounds=bounds,
+        )
+        committer = Committer(
+            store,
+            publish=hub.publish,
+            on_failure=self._fail,
+            metrics=self.metrics,
+            max_batch=config.commit.max_batch,
+            max_waiting=config.commit.max_waiting,
+        )
+        self._resources.push_async_callback(committer.close)
+        beating = asyncio.create_task(hub.run(), name="hub")
+        self._resources.push_async_callback(_cancel, beating)
+
+        tokens = PageTokens(store.secret)
+        consumers = Consumers(committer, hub)
+        messages = Messages(
+            committer,
+            readers,
+            tokens,
+            epoch=store.epoch,
+            max_page=limits.max_page,
+            page=limits.page,
+            page_bytes=limits.page_bytes,
+        )
+        pipeline = Pipeline(
+            {
+                "AuthService": AuthService(readers),
+                "RoomService": RoomService(
+                    Rooms(readers, tokens, max_page=limits.max_page, page=limits.page)
+                ),
+                "MessageService": MessageService(messages),
+                "SubscribeService": SubscribeService(hub, consumers, self.metrics),
+            },
+            authenticator=authenticator,
+            checker=RequestChecker(limits),
+            rate=Rate(per_second=config.limits.calls_per_second, burst=config.limits.calls_burst),
+            metrics=self.metrics,
+        )
+        self.metrics.commits_waiting.set_function(lambda: committer.waiting)
+        self.metrics.reads_waiting.set_function(lambda: readers.waiting)
+        if config.metrics_port is not None:
+            self._serve_metrics(config.host, config.metrics_port)
+        await self._serve(pipeline, hub, config)
+
+    def _accounts(self, config: Config, limits: Limits) -> TrustedIds:
+        if not config.trusted_ids:
+            raise InvalidRequest(
+                "there is nobody to serve: name the ids to trust, as in: grpc-chat serve --trusted-ids 1,2,3",
+                field="trusted_ids",
+            )
+        for id_ in config.trusted_ids:
+            check_id(id_, f"the trusted id {id_!r}", limits.id_bytes)
+        return TrustedIds(config.trusted_ids)
+
+    def _serve_metrics(self, host: str, port: int) -> None:
+        try:
+            server, thread = prometheus_client.start_http_server(port, host, registry=self.metrics.registry)
+        except OSError as exc:
+            raise Unavailable(f"can't serve metrics on {host}:{port}: {exc.strerror}") from exc
+        self._resources.callback(thread.join)
+        self._resources.callback(server.server_close)
+        self._resources.callback(server.shutdown)
+
+    async def _serve(self, pipeline: Pipeline, hub: Hub, config: Config) -> None:
+        grpc = config.grpc
+        reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
+        self._server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
+        self.port = await self._server.listen(config.host, config.port)
+
+        async def stop() -> None:
+            # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
+            # print a traceback for each.
+            await self._server.set_serving(False)
+            hub.drain()
+            await self._server.stop(config.stop_grace)
+
+        self._resources.push_async_callback(stop)
+        await self._server.start()
+
+    def _fail(self) -> None:
+        """Something happened after which only a restart is safe."""
+        if not self.failed.done():
+            log.critical(
+                "the database failed; the server stops, because nothing more is certain to be stored"
+            )
+            self.failed.set_exception(StoreUnavailable("the database failed"))
+
+
+def _taken(cls: type[T], group: object) -> T:
+    """What a part of the node is told, from the settings of the same names."""
+    names = [field.name for field in fields(cls)]
+    return cls(**{name: getattr(group, name) for name in names if hasattr(group, name)})
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,44 @@
+"""Structured logs: one event on one line, on standard error. Never the text of a message, never a token."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
+    """Have everything that is logged written to standard error.
+
+    Args:
+        level: The least important level that is written.
+        format_: ``json``, ``console``, or ``auto`` for console on a terminal and json elsewhere.
+    """
+    as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
+    # What comes from outside is escaped by both renderers, so no line can pretend to be another.
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Alembic reports each step of a migration, which is one line of ours.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

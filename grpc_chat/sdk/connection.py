@@ -1,0 +1,112 @@
+"""The way to the server: one channel, renewed when it keeps failing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from grpc_chat.errors import Unavailable
+from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.status import from_rpc_error
+
+Response = TypeVar("Response", bound=Message)
+
+_OPTIONS = [
+    # grpc waits up to two minutes between its own attempts; ours come sooner.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A page of history is larger than grpc's own bound where the server's limits were raised.
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    # Retrying is ours: it knows which calls are safe to repeat.
+    ("grpc.enable_retries", 0),
+    # Channels to one address would share a connection and its state, which renewing is to get rid of.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+# A channel that tries again for ever grows (grpc#38499), so it is made anew now and then.
+_FAILURES_PER_CHANNEL = 20
+
+
+class Connection:
+    """Calls methods on a server, as one session.
+
+    Args:
+        address: ``host:port``.
+        token: Proves who is calling.
+        timeout: How long one attempt of a call may take.
+    """
+
+    def __init__(self, address: str, token: str, *, timeout: timedelta) -> None:
+        self.address = address
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._timeout = timeout
+        self._failures = 0
+        self._channel = self._open()
+
+    def _open(self) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+
+    async def call(self, path: str, request: Message, response: type[Response]) -> Response:
+        """Call a unary method once.
+
+        Raises:
+            ChatError: As the server says, or ``Unavailable`` when it did not.
+        """
+        method = self._channel.unary_unary(
+            path,
+            request_serializer=cast("Callable[[Any], bytes]", type(request).SerializeToString),
+            response_deserializer=response.FromString,
+        )
+        try:
+            result = await method(request, timeout=self._timeout.total_seconds(), metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            await self._failed(error)
+            raise from_rpc_error(error) from None
+        except grpc.aio.UsageError as error:
+            raise Unavailable("the connection was closed") from error
+        self._failures = 0
+        return result
+
+    async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+        """Open a stream and yield its responses until it ends.
+
+        Raises:
+            ChatError: As the server says, or ``Unavailable`` when it did not.
+        """
+        method = self._channel.unary_stream(
+            "/chat.v1.SubscribeService/Subscribe",
+            request_serializer=pb.SubscribeRequest.SerializeToString,
+            response_deserializer=pb.SubscribeResponse.FromString,
+        )
+        call = method(request, metadata=self._metadata)
+        try:
+            async for response in call:
+                self._failures = 0
+                yield response
+        except grpc.aio.AioRpcError as error:
+            await self._failed(error)
+            raise from_rpc_error(error) from None
+        except grpc.aio.UsageError as error:
+            raise Unavailable("the connection was closed") from error
+        finally:
+            call.cancel()
+
+    async def _failed(self, error: grpc.aio.AioRpcError) -> None:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            return
+        self._failures += 1
+        if self._failures % _FAILURES_PER_CHANNEL == 0:
+            old, self._channel = self._channel, self._open()
+            await old.close()
+
+    async def close(self) -> None:
+        """End all calls."""
+        await self._channel.close()

@@ -1,0 +1,163 @@
+"""Messages on their way out: what gathers while one call is under way goes together in the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.sdk import retry
+from grpc_chat.sdk.models import Sent, to_datetime
+from grpc_chat.wire import chat_pb2 as pb
+
+Call = Callable[[pb.SendMessagesRequest], Awaitable[pb.SendMessagesResponse]]
+
+
+def new_message_id() -> str:
+    """A UUID of version 7 (RFC 9562): random, and larger than the ones before it, which databases like."""
+    number = int.from_bytes((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10), "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=number))
+
+
+@dataclass(slots=True)
+class _Item:
+    message: pb.OutgoingMessage
+    size: int
+    done: asyncio.Future[Sent]
+    last_error: ChatError | None = None
+
+    def expire(self) -> None:
+        """Give up waiting for it."""
+        if not self.done.done():
+            why = f": {self.last_error}" if self.last_error else ""
+            self.done.set_exception(
+                Unavailable(
+                    f"it is not known whether the message was stored{why}",
+                    metadata={"clientMessageId": self.message.client_message_id},
+                )
+            )
+
+
+class Outbox:
+    """Sends messages in the order they were given, one call at a time, again until the outcome is known.
+
+    Args:
+        call: ``SendMessages``, once.
+        max_messages, max_bytes: How much goes into one call.
+        max_waiting: How many messages may wait; one more waits before it is taken.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        max_messages: int = 256,
+        max_bytes: int = 192 * 1024,
+        max_waiting: int = 10_000,
+        backoff: retry.Backoff | None = None,
+    ) -> None:
+        self._call = call
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self._places = asyncio.Semaphore(max_waiting)
+        self._backoff = backoff or retry.Backoff()
+        self._waiting: deque[_Item] = deque()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def send(
+        self, room_id: str, text: str, *, client_message_id: str, timeout: timedelta | None
+    ) -> Sent:
+        """Send one message.
+
+        Raises:
+            ChatError: It was refused, or ``Unavailable`` when the outcome is still unknown after ``timeout``.
+        """
+        async with self._places:
+            loop = asyncio.get_running_loop()
+            message = pb.OutgoingMessage(room_id=room_id, client_message_id=client_message_id, text=text)
+            # The tag and length of an entry of the request are 2 to 4 bytes.
+            item = _Item(message, message.ByteSize() + 4, loop.create_future())
+            self._waiting.append(item)
+            if self._pump is None:
+                self._pump = loop.create_task(self._run(), name="outbox")
+            timer = loop.call_later(timeout.total_seconds(), item.expire) if timeout is not None else None
+            try:
+                # Cancelling the caller cancels the future, and the message is left out of later attempts.
+                return await item.done
+            finally:
+                if timer:
+                    timer.cancel()
+
+    async def close(self) -> None:
+        """Stop sending; what is not sent is given up with ``Unavailable``."""
+        if self._pump:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+
+    async def _run(self) -> None:
+        batch: list[_Item] = []
+        try:
+            while self._waiting:
+                batch = self._take()
+                await self._deliver(batch)
+        except BaseException:
+            for item in [*batch, *self._waiting]:
+                if not item.done.done():
+                    item.done.set_exception(Unavailable("the client was closed before the outcome was known"))
+            self._waiting.clear()
+            raise
+        finally:
+            self._pump = None
+
+    def _take(self) -> list[_Item]:
+        batch: list[_Item] = []
+        size = 0
+        while self._waiting and len(batch) < self._max_messages:
+            if batch and size + self._waiting[0].size > self._max_bytes:
+                break
+            item = self._waiting.popleft()
+            size += item.size
+            batch.append(item)
+        return batch
+
+    async def _deliver(self, batch: Sequence[_Item]) -> None:
+        """Try until all outcomes are known, or nobody waits for them any more."""
+        while items := [item for item in batch if not item.done.done()]:
+            request = pb.SendMessagesRequest(messages=[item.message for item in items])
+            try:
+                response = await self._call(request)
+            except ChatError as error:
+                if retry.worthwhile(error):
+                    for item in items:
+                        item.last_error = error
+                    await asyncio.sleep(self._backoff.next(error).total_seconds())
+                elif len(items) == 1:
+                    self._backoff.reset()
+                    items[0].done.set_exception(error)
+                else:
+                    # A call is all or nothing, and these have nothing to do with each other.
+                    for item in items:
+                        await self._deliver([item])
+                continue
+            self._backoff.reset()
+            for item, sent in zip(items, response.messages, strict=True):
+                if not item.done.done():
+                    item.done.set_result(_sent(item.message, sent))
+
+
+def _sent(message: pb.OutgoingMessage, sent: pb.SentMessage) -> Sent:
+    return Sent(
+        room_id=sent.room_id,
+        seq=sent.seq,
+        epoch=sent.epoch,
+        client_message_id=message.client_message_id,
+        create_time=to_datetime(sent.create_time.seconds, sent.create_time.nanos),
+    )

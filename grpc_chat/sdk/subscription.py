@@ -1,0 +1,302 @@
+"""Following rooms: everything once, in order, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.sdk import retry
+from grpc_chat.sdk.models import (
+    CaughtUp,
+    Connected,
+    Cursor,
+    Disconnected,
+    Gap,
+    Message,
+    Update,
+    to_datetime,
+)
+from grpc_chat.wire import chat_pb2 as pb
+
+if TYPE_CHECKING:
+    from grpc_chat.sdk.client import Client
+
+log = logging.getLogger(__name__)
+
+Open = Callable[[pb.SubscribeRequest], AsyncIterator[pb.SubscribeResponse]]
+Acknowledge = Callable[[pb.AcknowledgeRequest], Awaitable[object]]
+
+# How many updates are read ahead of the one who iterates; the server's own buffers hold the rest.
+_READ_AHEAD = 1024
+_SILENCE_BEFORE_STARTED = timedelta(seconds=20)
+
+
+class Subscription:
+    """A stream of messages that mends itself.
+
+    Iterate over it for the messages alone, or over :meth:`updates` for everything there is to know. With a
+    consumer, a message is acknowledged when the next one is asked for, so a program that dies while it deals
+    with a message gets that one again. Close it with ``async with`` or :meth:`aclose`.
+
+    Attributes:
+        cursors: By room, the position after the last update handed out. Give them to
+            ``Client.subscribe`` to go on from there, in another process too.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        open_: Open,
+        acknowledge: Acknowledge,
+        cursors: Iterable[Cursor] = (),
+        consumer: str = "",
+        from_latest: bool = False,
+        max_unacknowledged: int = 0,
+        include_own: bool = False,
+        backoff: retry.Backoff | None = None,
+    ) -> None:
+        self._client = client
+        self._open = open_
+        self._acknowledge = acknowledge
+        self._consumer = consumer
+        self._from_latest = from_latest
+        self._max_unacknowledged = max_unacknowledged
+        self._include_own = include_own
+        self._backoff = backoff or retry.Backoff()
+        self._epoch = ""
+        self.cursors = {cursor.room_id: cursor for cursor in cursors}
+        # What has been received, which may be ahead of what has been handed out.
+        self._received = dict(self.cursors)
+        self._ahead: deque[tuple[Update | None, Cursor | None]] = deque()
+        self._changed = asyncio.Event()
+        self._space = asyncio.Event()
+        self._space.set()
+        self._error: ChatError | None = None
+        self._current: Cursor | None = None
+        self._to_acknowledge: dict[str, Cursor] = {}
+        self._acknowledging: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._settle()
+        await self.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        async for update in self.updates():
+            match update:
+                case Message():
+                    yield update
+                case Gap():
+                    log.warning(
+                        "%s: messages %d to %d are gone", update.room_id, update.from_seq, update.to_seq
+                    )
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """Messages, and what happens to the stream.
+
+        Raises:
+            ChatError: What no further attempt would mend: not authorised, no such room, another epoch,
+                the consumer taken over by a newer stream.
+        """
+        while (update := await self.next()) is not None:
+            yield update
+
+    async def next(self) -> Update | None:
+        """The next update; None once the subscription is closed. May be cancelled without losing one."""
+        self._settle()
+        if self._reader is None and not self._closed:
+            self._reader = asyncio.create_task(self._run(), name="subscription")
+        while True:
+            while self._ahead:
+                update, cursor = self._ahead.popleft()
+                if len(self._ahead) < _READ_AHEAD // 2:
+                    self._space.set()
+                if cursor:
+                    self.cursors[cursor.room_id] = cursor
+                    self._current = cursor
+                if update is not None:
+                    return update
+                self._settle()
+            if self._error:
+                raise self._error
+            if self._closed:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def acknowledge(self) -> None:
+        """With a consumer: have the server remember everything handed out so far, and wait until it does."""
+        self._settle()
+        while self._acknowledging:
+            await asyncio.shield(self._acknowledging)
+
+    async def aclose(self) -> None:
+        """End the stream; with a consumer, acknowledge what is settled first."""
+        if self._closed:
+            return
+        self._closed = True
+        self._changed.set()
+        if self._reader:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        if self._acknowledging:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._acknowledging
+        self._client._forget(self)
+
+    # Acknowledging
+
+    def _settle(self) -> None:
+        """What was handed out last has been dealt with."""
+        cursor, self._current = self._current, None
+        if not cursor or not self._consumer:
+            return
+        self._to_acknowledge[cursor.room_id] = cursor
+        if self._acknowledging is None:
+            self._acknowledging = asyncio.create_task(self._send_acknowledgements(), name="acknowledge")
+
+    async def _send_acknowledgements(self) -> None:
+        """One call at a time; what gathers meanwhile goes together in the next."""
+        backoff = retry.Backoff()
+        try:
+            while self._to_acknowledge:
+                taken, self._to_acknowledge = self._to_acknowledge, {}
+                positions = [pb.Cursor(room_id=c.room_id, seq=c.seq, epoch=c.epoch) for c in taken.values()]
+                request = pb.AcknowledgeRequest(consumer=self._consumer, cursors=positions)
+                try:
+                    await self._acknowledge(request)
+                    backoff.reset()
+                except ChatError as error:
+                    if not retry.worthwhile(error):
+                        log.warning("the server refused an acknowledgement: %s", error)
+                        continue
+                    # Newer positions of the same rooms count for these too.
+                    self._to_acknowledge = taken | self._to_acknowledge
+                    if self._closed:
+                        break
+                    await asyncio.sleep(backoff.next(error).total_seconds())
+        finally:
+            self._acknowledging = None
+
+    # Receiving
+
+    async def _run(self) -> None:
+        try:
+            while not self._closed:
+                wait, error = await self._follow_until_lost()
+                self._hand(Disconnected(error, wait))
+                await asyncio.sleep(wait.total_seconds())
+        except ChatError as error:
+            self._error = error
+        except Exception as error:
+            log.exception("the subscription failed")
+            self._error = Unavailable(f"the subscription failed: {type(error).__name__}")
+        finally:
+            self._changed.set()
+
+    async def _follow_until_lost(self) -> tuple[timedelta, ChatError | None]:
+        """Open a stream and read it to its end; how long to wait before the next, and why it ended.
+
+        Raises:
+            ChatError: Another attempt would end alike.
+        """
+        silence = _SILENCE_BEFORE_STARTED
+        try:
+            async with aclosing(cast("Any", self._open(self._request()))) as responses:
+                while True:
+                    async with asyncio.timeout(silence.total_seconds()):
+                        response = await anext(responses, None)
+                    if response is None:
+                        return self._backoff.next(), Unavailable("the server ended the stream")
+                    if response.HasField("draining"):
+                        return response.draining.reconnect_after.ToTimedelta(), None
+                    if response.HasField("started"):
+                        self._backoff.reset()
+                        # Two heartbeats may be late; then nobody is there any more.
+                        heartbeat = response.started.heartbeat_interval.ToTimedelta()
+                        silence = max(heartbeat * 2.5, timedelta(seconds=1))
+                    await self._receive(response)
+        except TimeoutError:
+            error: ChatError = Unavailable("the server has gone silent")
+            return self._backoff.next(error), error
+        except ChatError as error:
+            if not retry.worthwhile(error):
+                raise
+            return self._backoff.next(error), error
+
+    def _request(self) -> pb.SubscribeRequest:
+        request = pb.SubscribeRequest(include_own=self._include_own)
+        if self._consumer:
+            request.consumer = self._consumer
+            request.max_unacknowledged = self._max_unacknowledged
+            request.start = pb.START_LATEST if self._from_latest else pb.START_BEGINNING
+        else:
+            for cursor in self._received.values():
+                request.cursors.add(room_id=cursor.room_id, seq=cursor.seq, epoch=cursor.epoch)
+        return request
+
+    async def _receive(self, response: pb.SubscribeResponse) -> None:
+        if response.HasField("started"):
+            if self._consumer and self._epoch not in ("", response.started.epoch):
+                # The server was restored from a backup, and its positions with it. Numbers begin again.
+                log.warning("the server's history has begun a new epoch; some messages may come again")
+                self._received.clear()
+            self._epoch = response.started.epoch
+            self._hand(Connected())
+        for gap in response.gaps:
+            if cursor := self._moved(gap.room_id, gap.to_seq):
+                self._hand(Gap(gap.room_id, gap.from_seq, gap.to_seq), cursor)
+        for event in response.events:
+            if cursor := self._moved(event.room_id, event.seq):
+                self._hand(self._message(event), cursor)
+        for passed in response.passed:
+            if cursor := self._moved(passed.room_id, passed.seq):
+                self._hand(None, cursor)
+        if response.HasField("caught_up"):
+            self._hand(CaughtUp())
+        while len(self._ahead) >= _READ_AHEAD:
+            self._space.clear()
+            await self._space.wait()
+
+    def _moved(self, room_id: str, seq: int) -> Cursor | None:
+        """The room's new position; None for what was received before."""
+        known = self._received.get(room_id)
+        if known and seq <= known.seq:
+            return None
+        cursor = Cursor(room_id, seq, self._epoch)
+        self._received[room_id] = cursor
+        return cursor
+
+    def _message(self, event: pb.Event) -> Message | None:
+        if event.WhichOneof("kind") != "message":
+            return None
+        return Message(
+            room_id=event.room_id,
+            seq=event.seq,
+            sender_id=event.user_id,
+            text=event.message.text,
+            create_time=to_datetime(event.create_time.seconds, event.create_time.nanos),
+            client_message_id=event.message.client_message_id,
+            epoch=self._epoch,
+            _client=self._client,
+        )
+
+    def _hand(self, update: Update | None, cursor: Cursor | None = None) -> None:
+        self._ahead.append((update, cursor))
+        self._changed.set()

@@ -1,0 +1,48 @@
+"""The schema's history, and how a database is brought up to date.
+
+Revisions are numbered 0001, 0002, …; a database goes forward through them, never back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from grpc_chat.errors import StoreUnavailable
+
+LATEST = "0001"
+"""The newest revision in ``versions/``; a test compares the two."""
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Bring a database to the latest revision, in one transaction.
+
+    Raises:
+        StoreUnavailable: A newer version of the program made the database.
+    """
+    with connection.begin():
+        current = revision(connection)
+        if current == LATEST:
+            return
+        if current is not None and current > LATEST:
+            raise StoreUnavailable(
+                f"the database has revision {current}, and this program knows revisions up to {LATEST}: "
+                "it was made by a newer version, which is needed to open it"
+            )
+        # Slow to import (0.2 s), and needed only on the first start after an upgrade.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, LATEST)
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """The database's revision; None when it is empty."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return found

@@ -1,0 +1,83 @@
+"""Real servers for tests: ours, and those of people who write bots.
+
+::
+
+    async with running_node("alice", "bob") as node:
+        alice = node.client("alice")
+        await alice.send("general", "hello")
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from grpc_chat.config import Config
+from grpc_chat.node import Node
+from grpc_chat.sdk.client import Client
+from grpc_chat.wire.trusted import trusted_token
+
+
+class RunningNode:
+    """A server in this process, on a port of its own and a database of its own.
+
+    Attributes:
+        config: What it was started with.
+        node: The server, anew after every :meth:`restart`.
+        address: Where it listens, the same after a restart.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._clients = AsyncExitStack()
+        self.node = Node(config)
+        self.address = ""
+
+    async def start(self) -> None:
+        """Start the server; on the port it had before, if it had one."""
+        self.node = Node(self.config)
+        await self.node.__aenter__()
+        self.config = self.config.model_copy(update={"port": self.node.port})
+        self.address = f"{self.config.host}:{self.node.port}"
+
+    async def stop(self) -> None:
+        """Stop the server; its clients stay and will find it again."""
+        await self.node.__aexit__(None, None, None)
+
+    async def restart(self) -> None:
+        """Stop it and start it again."""
+        await self.stop()
+        await self.start()
+
+    def client(self, trusted_id: str, *, timeout: timedelta = timedelta(seconds=10)) -> Client:
+        """A client that is closed when the test ends."""
+        client = Client(self.address, token=trusted_token(trusted_id), timeout=timeout)
+        self._clients.push_async_callback(client.aclose)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the clients, then the server."""
+        await self._clients.aclose()
+        await self.stop()
+
+
+@asynccontextmanager
+async def running_node(*trusted_ids: str, **settings: Any) -> AsyncIterator[RunningNode]:
+    """A server with these trusted ids, on a free port and a database that goes with it.
+
+    Args:
+        settings: Any of :class:`grpc_chat.config.Config`, as ``limits={"text_bytes": 100}``.
+    """
+    with tempfile.TemporaryDirectory(prefix="grpc-chat-") as folder:
+        given = {"data": Path(folder) / "data", "port": 0, "trusted_ids": trusted_ids or ("1", "2", "3")}
+        # What happens to be in the environment of the one who tests is none of the test's business.
+        node = RunningNode(Config.model_validate(given | settings))
+        await node.start()
+        try:
+            yield node
+        finally:
+            await node.aclose()

@@ -1,0 +1,1 @@
+"""Carry calls to the api, and know nothing else."""

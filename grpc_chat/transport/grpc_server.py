@@ -1,0 +1,180 @@
+"""The API over gRPC: grpc.aio, with health and reflection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn, cast
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline
+from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.status import to_status
+
+log = logging.getLogger(__name__)
+
+SERVICES = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How connections are treated.
+
+    Attributes:
+        request_bytes: How large a request may be.
+        metadata_bytes: How large a call's metadata may be before calls are refused now and then; twice as
+            much is always refused.
+        streams_per_connection: Calls at once on one connection.
+        calls: Calls at once on all connections; more are refused.
+        keepalive: How long a connection may be silent before it is asked whether it is still there.
+        keepalive_timeout: How long the answer may take.
+        client_ping: How often clients may ask the same; faster ones are disconnected.
+        handshake: How long a new connection may take to begin.
+        connection_age: After how long a connection is asked to reconnect, so that load spreads anew.
+        connection_age_grace: How long its calls may go on then.
+    """
+
+    request_bytes: int = 256 * 1024
+    metadata_bytes: int = 8 * 1024
+    streams_per_connection: int = 100
+    calls: int = 50_000
+    keepalive: timedelta = timedelta(seconds=10)
+    keepalive_timeout: timedelta = timedelta(seconds=5)
+    client_ping: timedelta = timedelta(seconds=8)
+    handshake: timedelta = timedelta(seconds=5)
+    connection_age: timedelta = timedelta(hours=1)
+    connection_age_grace: timedelta = timedelta(seconds=30)
+
+    def options(self) -> list[tuple[str, int]]:
+        """The same for grpc; each line has a test that fails without it."""
+        return [
+            # Two servers on one port would each get some of the calls.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_concurrent_streams", self.streams_per_connection),
+            ("grpc.max_receive_message_length", self.request_bytes),
+            # A page of history and one event above it.
+            ("grpc.max_send_message_length", 4 * 1024 * 1024),
+            ("grpc.max_metadata_size", self.metadata_bytes),
+            ("grpc.absolute_max_metadata_size", 2 * self.metadata_bytes),
+            # With grpc's own bound of 1,000 a herd of reconnecting clients is answered CANCELLED.
+            ("grpc.server.max_pending_requests", 20_000),
+            ("grpc.server.max_pending_requests_hard_limit", 30_000),
+            ("grpc.keepalive_time_ms", _ms(self.keepalive)),
+            ("grpc.keepalive_timeout_ms", _ms(self.keepalive_timeout)),
+            # Without it a dead peer is noticed after 70 s, with it after 10.
+            ("grpc.http2.ping_timeout_ms", _ms(self.keepalive_timeout)),
+            ("grpc.http2.min_ping_interval_without_data_ms", _ms(self.client_ping)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.server_handshake_timeout_ms", _ms(self.handshake)),
+            ("grpc.max_connection_age_ms", _ms(self.connection_age)),
+            ("grpc.max_connection_age_grace_ms", _ms(self.connection_age_grace)),
+        ]
+
+
+def _ms(interval: timedelta) -> int:
+    return round(interval.total_seconds() * 1000)
+
+
+class GrpcServer:
+    """Serves a pipeline's methods on a port.
+
+    Args:
+        with_reflection: Whether clients may ask for the schema, as ``buf curl`` does. It tells nothing that
+            chat.proto does not.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, transport: Transport, with_reflection: bool) -> None:
+        self._pipeline = pipeline
+        # grpc's logs go to standard error by themselves; ours say what there is to say.
+        self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*SERVICES, health.SERVICE_NAME]
+        if with_reflection:
+            names.append(reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        for service in SERVICES:
+            handlers = {
+                method.path.rpartition("/")[2]: self._handler(method)
+                for method in pipeline.methods
+                if method.path.startswith(f"/{service}/")
+            }
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+
+    async def listen(self, host: str, port: int) -> int:
+        """Take a port, without answering yet; 0 for any that is free.
+
+        Returns:
+            The port.
+
+        Raises:
+            Unavailable: It is taken, or not this machine's.
+        """
+        address = f"[{host}]" if ":" in host else host
+        try:
+            return self._server.add_insecure_port(f"{address}:{port}")
+        except RuntimeError as exc:
+            raise Unavailable(
+                f"can't listen on {host}:{port}: another program uses the port, "
+                "or the address is not this machine's"
+            ) from exc
+
+    async def start(self) -> None:
+        """Answer calls."""
+        await self._server.start()
+        await self.set_serving(True)
+
+    async def set_serving(self, serving: bool) -> None:
+        """What health says from now on."""
+        status = health_pb2.HealthCheckResponse
+        now = status.SERVING if serving else status.NOT_SERVING
+        for service in ["", *SERVICES]:
+            await self._health.set(service, now)
+
+    async def stop(self, grace: timedelta) -> None:
+        """Refuse new calls, let running ones finish, cut off what is left after ``grace``."""
+        await self._server.stop(grace.total_seconds())
+
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+        # Without (de)serialisers a handler is given and gives bytes: a message that can't be read is the
+        # pipeline's to refuse (grpc would answer UNKNOWN with the exception's text), and events that are
+        # encoded already are not encoded again.
+        if method.unary:
+
+            async def unary(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+                try:
+                    return await self._pipeline.call(method, _metadata(context), data)
+                except ChatError as error:
+                    await _abort(context, error)
+
+            return grpc.unary_unary_rpc_method_handler(cast("Any", unary))
+
+        async def stream(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+            # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
+            try:
+                responses = self._pipeline.stream(method, _metadata(context), data)
+                async with aclosing(cast("Any", responses)):
+                    async for response in responses:
+                        await context.write(response)
+            except ChatError as error:
+                await _abort(context, error)
+
+        return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
+
+
+def _metadata(context: grpc.aio.ServicerContext[bytes, bytes]) -> Metadata:
+    return cast("Sequence[tuple[str, str | bytes]]", context.invocation_metadata() or ())
+
+
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ChatError) -> NoReturn:
+    status = rpc_status.to_status(to_status(error))
+    await context.abort(status.code, status.details, status.trailing_metadata)
+    raise AssertionError("abort raises")

@@ -1,0 +1,98 @@
+"""Errors to gRPC statuses and back: one table, both directions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from grpc_chat import errors
+from grpc_chat.errors import ChatError
+
+DOMAIN = "grpc-chat"
+
+_STATUS: dict[type[ChatError], grpc.StatusCode] = {
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
+}
+"""For each direct subclass of ChatError; theirs have the same status and another reason."""
+
+
+def _subclasses(cls: type[ChatError]) -> Iterator[type[ChatError]]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+_BY_REASON = {cls.code: cls for cls in _subclasses(ChatError)}
+# What another server or a proxy answers without a reason of ours. A CANCELLED that the client did not ask for
+# is what grpc answers when too many calls arrive at once, and a deadline says nothing about the outcome.
+_BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, status in _STATUS.items()} | {
+    grpc.StatusCode.CANCELLED: errors.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.Unavailable,
+    grpc.StatusCode.ABORTED: errors.Unavailable,
+    grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequest,
+}
+
+
+def status_code(error: ChatError) -> grpc.StatusCode:
+    """The gRPC status of an error."""
+    for cls in type(error).__mro__:
+        if cls in _STATUS:
+            return _STATUS[cls]
+    return grpc.StatusCode.INTERNAL
+
+
+def to_status(error: ChatError) -> status_pb2.Status:
+    """An error as ``google.rpc.Status``: ErrorInfo always, the other details where they apply."""
+    number: int = status_code(error).value[0]
+    status = status_pb2.Status(code=number, message=error.message)
+    info = error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=dict(error.metadata))
+    status.details.add().Pack(info)
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=error.message, reason=error.code
+        )
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.retry_after is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromTimedelta(error.retry_after)
+        status.details.add().Pack(retry)
+    return status
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
+    """The error that a failed call stands for; an unknown reason becomes the nearest class for its status."""
+    info = error_details_pb2.ErrorInfo()
+    bad_request = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            # A proxy may have put anything there; what can't be read is as good as absent.
+            with contextlib.suppress(DecodeError):
+                status = status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
+                for detail in status.details:
+                    for known in (info, bad_request, retry):
+                        detail.Unpack(known)  # only where it is of that kind
+    cls = _BY_STATUS.get(error.code(), errors.Internal)
+    if info.domain == DOMAIN:
+        cls = _BY_REASON.get(info.reason, cls)
+    delay = retry.retry_delay.ToTimedelta() if retry.HasField("retry_delay") else None
+    return cls(
+        error.details() or error.code().name,
+        field=bad_request.field_violations[0].field if bad_request.field_violations else "",
+        metadata=dict(info.metadata),
+        retry_after=max(delay, timedelta(0)) if delay is not None else None,
+    )
