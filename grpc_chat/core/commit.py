@@ -20,7 +20,7 @@ from grpc_chat.store.base import Append, Appended, Result, Store, StoredEvent, W
 log = logging.getLogger(__name__)
 
 Published = Callable[[dict[str, list[StoredEvent]]], None]
-"""Called on the event loop with the new events by room, after the commit and before its callers hear of it."""
+"""Called on the event loop with the new events by room, after the commit, before its callers hear of it."""
 
 
 class Committer:
