@@ -67,9 +67,6 @@ class Subscribe(_Group):
     heartbeat: Wait = Field(
         timedelta(seconds=25), description="Longest silence on a stream; common proxies cut it at 60 s."
     )
-    position_check: Wait = Field(
-        timedelta(seconds=1), description="How often the store is asked for the heads of followed rooms."
-    )
     reconnect_spread: Wait = Field(
         timedelta(seconds=2), description="Over how long clients are told to come back when the server stops."
     )

@@ -1,0 +1,203 @@
+"""Write docs/reference/ from what the code says of itself: python tools/reference.py [FOLDER]"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
+
+from grpc_chat import errors
+from grpc_chat.cli import main as cli
+from grpc_chat.cli import quickstart_client, quickstart_server
+from grpc_chat.config import Config
+from grpc_chat.metrics import Metrics
+from grpc_chat.ops.reference import settings_page
+from grpc_chat.wire.status import status_code
+
+ROOT = Path(__file__).resolve().parent.parent
+BUF = ROOT / ".venv" / "bin" / "buf"
+GENERATED = "<!-- Written by `make docs`; change {source} instead. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Each page of the reference by its file name."""
+    return {
+        "api.md": GENERATED.format(source="chat.proto or grpc_chat/errors.py") + _api(),
+        "commands.md": GENERATED.format(source="grpc_chat/cli/") + _commands(),
+        "configuration.md": GENERATED.format(source="grpc_chat/config.py") + _configuration(),
+        "metrics.md": GENERATED.format(source="grpc_chat/metrics.py") + _metrics(),
+    }
+
+
+def _api() -> str:
+    files = FileDescriptorSet.FromString(
+        subprocess.run(
+            [BUF, "build", "chat.proto", "--as-file-descriptor-set", "-o", "-"],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+    )
+    proto = next(file for file in files.file if file.name == "chat.proto")
+    comments = {
+        tuple(place.path): _text(place.leading_comments) for place in proto.source_code_info.location
+    }
+    lines = ["# API", "", comments.get((12,), ""), ""]
+    for at, service in enumerate(proto.service):
+        lines += [f"## {service.name}", "", comments[6, at], ""]
+        for number, method in enumerate(service.method):
+            takes, gives = _link(method.input_type), _link(method.output_type)
+            stream = "stream of " if method.server_streaming else ""
+            lines += [f"### {service.name}.{method.name}", "", f"{takes} → {stream}{gives}", ""]
+            lines += [comments[6, at, 2, number], ""]
+    lines += ["## Messages", ""]
+    for at, message in enumerate(proto.message_type):
+        lines += _message(message, (4, at), comments)
+    lines += ["## Enums", ""]
+    for at, enum in enumerate(proto.enum_type):
+        lines += _enum(enum, (5, at), comments)
+    return "\n".join([*lines, *_errors(proto)])
+
+
+def _text(comment: str) -> str:
+    return "\n".join(line.removeprefix(" ") for line in comment.strip("\n").split("\n")).strip()
+
+
+def _cell(comment: str) -> str:
+    return " ".join(comment.split()).replace("|", "\\|")
+
+
+def _link(type_name: str) -> str:
+    name = type_name.rpartition(".")[2]
+    return f"[{name}](#{name.lower()})" if type_name.startswith(".chat.") else f"`{type_name[1:]}`"
+
+
+def _type(field: FieldDescriptorProto) -> str:
+    kinds = FieldDescriptorProto
+    name = (
+        _link(field.type_name) if field.type_name else kinds.Type.Name(field.type)[len("TYPE_") :].lower()
+    )
+    return f"repeated {name}" if field.label == kinds.LABEL_REPEATED else name
+
+
+def _message(
+    message: DescriptorProto, path: tuple[int, ...], comments: dict[tuple[int, ...], str]
+) -> list[str]:
+    lines = [f"### {message.name}", "", comments[path], ""]
+    if message.field:
+        lines += ["| field | number | type | meaning |", "| --- | --- | --- | --- |"]
+    for at, field in enumerate(message.field):
+        meaning = _cell(comments[(*path, 2, at)])
+        if field.HasField("oneof_index"):
+            meaning = f"(one of `{message.oneof_decl[field.oneof_index].name}`) {meaning}"
+        lines.append(f"| `{field.name}` | {field.number} | {_type(field)} | {meaning} |")
+    return [*lines, ""]
+
+
+def _enum(
+    enum: EnumDescriptorProto, path: tuple[int, ...], comments: dict[tuple[int, ...], str]
+) -> list[str]:
+    lines = [f"### {enum.name}", "", comments[path], ""]
+    lines += ["| value | number | meaning |", "| --- | --- | --- |"]
+    for at, value in enumerate(enum.value):
+        lines.append(f"| `{value.name}` | {value.number} | {_cell(comments[(*path, 2, at)])} |")
+    return [*lines, ""]
+
+
+def _subclasses(cls: type[errors.ChatError]) -> Iterator[type[errors.ChatError]]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _errors(proto: FileDescriptorProto) -> list[str]:
+    lines = [
+        "## Errors",
+        "",
+        f"`google.rpc.ErrorInfo.reason`, with the domain `grpc-chat` (package `{proto.package}`). A definite error",
+        "means that nothing was done; after another one, a send may or may not have been stored: send again with",
+        "the same `client_message_id`. Where waiting may help, the same call may succeed later.",
+        "",
+        "| reason | gRPC status | definite | waiting may help | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for cls in _subclasses(errors.ChatError):
+        meaning = _cell((cls.__doc__ or "").partition("\n\n")[0])
+        yes = {True: "yes", False: "no"}
+        lines.append(
+            f"| `{cls.code}` | {status_code(cls('')).name} | {yes[cls.definite]} | {yes[cls.retryable]} | {meaning} |"
+        )
+    return [*lines, ""]
+
+
+def _commands() -> str:
+    lines = ["# Commands", ""]
+    commands: list[tuple[str, click.Command]] = [
+        ("python3 server.py", quickstart_server.command),
+        ("python3 client.py", quickstart_client.command),
+        *_tree("grpc-chat", cli.main),
+    ]
+    for name, command in commands:
+        context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+        lines += [f"## {name}", "", "```", command.get_help(context), "```", ""]
+    return "\n".join(lines)
+
+
+def _tree(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner, subcommand in command.commands.items():
+            yield from _tree(f"{name} {inner}", subcommand)
+
+
+def _configuration() -> str:
+    intro = (
+        "# Configuration\n\n"
+        "Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the\n"
+        "flags of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin\n"
+        'with, `grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`"PT25S"`) or\n'
+        "seconds.\n\n"
+    )
+    return intro + settings_page(Config, str(Config.model_config["env_prefix"]))
+
+
+def _metrics() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        "For Prometheus, at `/metrics` on `metrics_port` where that is set. The same names everywhere, so",
+        "several nodes can be added up.",
+        "",
+        "| name | kind | labels | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for metric in vars(Metrics()).values():
+        if hasattr(metric, "describe"):
+            family = metric.describe()[0]
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            suffix = "_total" if family.type == "counter" else ""
+            lines.append(f"| `{family.name}{suffix}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join([*lines, ""])
+
+
+def main(target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (target / name).write_text(text)
+
+
+if __name__ == "__main__":
+    # The width of the help must not depend on the terminal it is written from.
+    os.environ["COLUMNS"] = "100"
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "reference")
