@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -58,7 +59,10 @@ class Subscribe(_Group):
     """What open streams may cost."""
 
     response_bytes: Count = Field(
-        256 * 1024, le=1024 * 1024, description="About how large one response of a stream becomes, in bytes."
+        64 * 1024,
+        le=1024 * 1024,
+        description="About how large one response of a stream becomes, in bytes. "
+        "As much is held in memory for each reader that does not read.",
     )
     tail_bytes: Count = Field(1024 * 1024, description="Newest events kept in memory for a room, in bytes.")
     all_tails_bytes: Count = Field(64 * 1024 * 1024, description="The same for all rooms together, in bytes.")
@@ -96,6 +100,25 @@ class Grpc(_Group):
     )
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, where a name that begins like ours and is no setting's is a mistake like any other."""
+
+    def __call__(self) -> dict[str, Any]:
+        prefix = self.env_prefix.lower()
+        names = {prefix + name for name in self.settings_cls.model_fields}
+        groups = {
+            prefix + name
+            for name, field in self.settings_cls.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, _Group)
+        }
+        unknown = {
+            name: value
+            for name, value in self.env_vars.items()
+            if name.startswith(prefix) and name not in names and name.partition("__")[0] not in groups
+        }
+        return super().__call__() | unknown
+
+
 class Config(BaseSettings):
     """One server."""
 
@@ -122,6 +145,10 @@ class Config(BaseSettings):
         timedelta(seconds=5), description="How long running calls may take when the server stops."
     )
     readers: Count = Field(2, le=64, description="Threads that read the database.")
+    accept_loss: bool = Field(
+        False,
+        description="Whether to go on, in a new epoch, with a database that has lost events it once had.",
+    )
     limits: Limits = Limits()
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
@@ -143,7 +170,7 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls)
 
     @classmethod
     def load(cls, file: Path | None = None, **flags: Any) -> Config:

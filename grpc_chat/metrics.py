@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Totals(Collector):
+    """Counters of what happens for every response: plain numbers, which cost a tenth of a locked counter.
+
+    All are changed on the event loop alone.
+    """
+
+    def __init__(self) -> None:
+        self.responses = 0
+        self.response_bytes = 0
+        self.store_pages = 0
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus is told."""
+        yield CounterMetricFamily(
+            "grpc_chat_stream_responses", "Responses written to streams.", self.responses
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_stream_response_bytes", "Bytes of those responses.", self.response_bytes
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_store_pages", "Pages read from the store for streams behind.", self.store_pages
+        )
 
 
 class Metrics:
@@ -31,15 +59,8 @@ class Metrics:
             registry=self.registry,
         )
         self.streams = Gauge("grpc_chat_streams", "Open streams.", registry=self.registry)
-        self.responses = Counter(
-            "grpc_chat_stream_responses", "Responses written to streams.", registry=self.registry
-        )
-        self.response_bytes = Counter(
-            "grpc_chat_stream_response_bytes", "Bytes of those responses.", registry=self.registry
-        )
-        self.store_pages = Counter(
-            "grpc_chat_store_pages", "Pages read from the store for streams behind.", registry=self.registry
-        )
+        self.totals = Totals()
+        self.registry.register(self.totals)
         self.tail_bytes = Gauge(
             "grpc_chat_tail_bytes", "Recent events kept in memory, in bytes.", registry=self.registry
         )

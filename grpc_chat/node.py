@@ -48,6 +48,7 @@ class Node:
     Attributes:
         port: The port it listens on.
         failed: Done when the node can't go on: the process must stop it and end with an error.
+        committer: The way into the store, while the node runs.
     """
 
     def __init__(self, config: Config) -> None:
@@ -80,7 +81,9 @@ class Node:
     async def _start(self, config: Config) -> None:
         limits = _taken(Limits, config.limits)
         authenticator = self._accounts(config, limits)
-        store: Store = await asyncio.to_thread(open_store, config.data, readers=config.readers)
+        store: Store = await asyncio.to_thread(
+            open_store, config.data, readers=config.readers, accept_loss=config.accept_loss
+        )
         self._resources.callback(store.close)
         await asyncio.to_thread(authenticator.install, store)
 
@@ -106,6 +109,7 @@ class Node:
             max_waiting=config.commit.max_waiting,
         )
         self._resources.push_async_callback(committer.close)
+        self.committer = committer
         beating = asyncio.create_task(hub.run(), name="hub")
         self._resources.push_async_callback(_cancel, beating)
 
@@ -127,7 +131,7 @@ class Node:
                     Rooms(readers, tokens, max_page=limits.max_page, page=limits.page)
                 ),
                 "MessageService": MessageService(messages),
-                "SubscribeService": SubscribeService(hub, consumers, self.metrics),
+                "SubscribeService": SubscribeService(hub, consumers, self.metrics.totals),
             },
             authenticator=authenticator,
             checker=RequestChecker(limits),

@@ -6,6 +6,7 @@ One line for each check, with the output of those that fail. Exit code 1 if one 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools import locks, proto
+from tools import locks, node, proto
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -97,6 +98,17 @@ def locks_fresh() -> None:
                 raise CheckFailed(f"{lock}: {problem}\n{error.stderr}") from error
             if copy.read_text() != committed:
                 stale.append(lock)
+    for project in locks.NODE_PROJECTS:
+        with TemporaryDirectory() as folder:
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(project / name, folder)
+            try:
+                node.resolve(Path(folder))
+            except subprocess.CalledProcessError as error:
+                raise CheckFailed(f"{project.name}: npm can't resolve it\n{error.stderr}") from error
+            lock = "package-lock.json"
+            if Path(folder, lock).read_text() != (project / lock).read_text():
+                stale.append(str((project / lock).relative_to(ROOT)))
     if stale:
         raise CheckFailed(f"not what the requirements say: {', '.join(stale)}; run `make lock`")
 

@@ -4,7 +4,7 @@
 #     sudo tools/container.sh
 #
 # Needs root, Debian's buildah, mmdebstrap and iproute2, python3, and the network (packages of Debian
-# and of Python). Takes about two minutes; it is not part of `make test`. Prints one line for every
+# and of Python). Takes about three minutes; it is not part of `make test`. Prints one line for every
 # check, exits 1 if any failed, and removes what it made: images, name spaces and files.
 #
 # What is real: the Dockerfile, .dockerignore, the locks with their hashes, and each container's own
@@ -45,7 +45,8 @@ b() { buildah --root "$work/store" --runroot "$work/run" --storage-driver vfs "$
 cleanup() {
   status=$?
   set +e
-  for name in "${!runner[@]}"; do kill -KILL "${pid[$name]}"; wait "${runner[$name]}"; done 2>/dev/null
+  # Process 1 dies with its runner (unshare --kill-child).
+  for name in "${!runner[@]}"; do kill -KILL "${runner[$name]}"; wait "${runner[$name]}"; done 2>/dev/null
   ip netns list | awk -v p="$prefix-" 'index($1, p) == 1 { print $1 }' | xargs -r -n1 ip netns delete
   b rm --all >/dev/null 2>&1
   b rmi --all --force >/dev/null 2>&1
@@ -69,9 +70,6 @@ check() {
     failures=$((failures + 1))
   fi
 }
-
-# fails COMMAND…: it must not succeed; what it prints is of no interest.
-fails() { ! "$@" >/dev/null 2>&1; }
 
 # show FILE…: what a container printed, when it matters.
 show() { sed 's/^/        | /' "$@"; }
@@ -172,11 +170,12 @@ enter() {
 # start NAME VOLUME UID:GID HARD COMMAND…: `docker run`; HARD=1 adds --read-only --tmpfs /tmp
 # --cap-drop ALL --security-opt no-new-privileges. What it prints goes to NAME.out and NAME.err.
 start() {
-  local name=$1 data=$2 as=$3 hard=$4
+  local name=$1 data=$2 as=$3 hard=$4 script
   shift 4
+  script="$(declare -f enter); enter \"\$@\""
   nsenter --net="/run/netns/$prefix-$name" \
     unshare --mount --pid --ipc --uts --fork --kill-child --propagation private \
-    bash -euc "$(declare -f enter); enter \"\$@\"" enter \
+    bash -euc "$script" enter \
     "${root[$name]}" "$work/$data" "$work/hosts" "$hard" "${as%:*}" "${as#*:}" "$folder" \
     env -i "${environ[@]}" "$@" </dev/null >"$work/$name.out" 2>"$work/$name.err" &
   runner[$name]=$!
@@ -192,8 +191,7 @@ finish() {
   local name=$1 deadline=$((SECONDS + $2))
   while kill -0 "${runner[$name]}" 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.1; done
   if kill -0 "${runner[$name]}" 2>/dev/null; then
-    echo "        (still running after $2 s: killed)"
-    kill -KILL "${pid[$name]}"
+    kill -KILL "${runner[$name]}"
   fi
   code=0
   wait "${runner[$name]}" 2>/dev/null || code=$?
@@ -208,6 +206,9 @@ inside() {
     setpriv --reuid "${as%:*}" --regid "${as#*:}" --clear-groups --inh-caps=-all \
     env -C "$folder" -i "${environ[@]}" "$@" </dev/null
 }
+
+# fails NAME UID:GID COMMAND…: the command runs inside, and does not succeed.
+fails() { inside "$1" "$2" sh -c '! "$@" >/dev/null 2>&1' sh "${@:3}"; }
 
 # healthy NAME UID:GID: the health check of the image succeeds within 30 seconds.
 healthy() {
@@ -234,6 +235,14 @@ private() {
 # printed NAME TEXT: TEXT, and nothing else, was its standard output.
 printed() {
   [ "$(cat "$work/$1.out")" = "$2" ] || { show "$work/$1.out"; return 1; }
+}
+
+# stop NAME: `docker stop`.
+stop() {
+  kill -"$stopsignal" "${pid[$1]}" 2>/dev/null || true
+  finish "$1" 10
+  check "the server exits 0 within 10 s of SIG$stopsignal" test $code = 0
+  [ $code = 0 ] || show "$work/$1.err"
 }
 
 server=(python3 server.py -client_ids "1,2,3" -port "$PORT")
@@ -289,18 +298,15 @@ check "client 4 gets nothing" printed visitor ""
 check "the data is private to the server's user" private chat.data "${user%:*}"
 
 say "Stop: docker stop"
-kill -"$stopsignal" "${pid[chat]}"
-finish chat 10
-check "the server exits 0 within 10 s of SIG$stopsignal" test $code = 0
-[ $code = 0 ] || show "$work/chat.err"
+stop chat
 
 say "A new container over the old volume, hardened as in compose.yaml"
 create chat2
 root[chat]=${root[chat2]}  # the old container's network and name, a fresh file system
 start chat chat.data "$user" 1 "${server[@]}"
 check "its health check becomes good" healthy chat "$user"
-check "its root cannot be written" fails inside chat "$user" touch /var/tmp/x
-check "it has no capability" fails inside chat "$user" grep -E '^Cap(Prm|Eff|Bnd|Amb).*[1-9a-f]' /proc/1/status
+check "its root cannot be written" fails chat "$user" touch /var/tmp/x
+check "it has no capability" fails chat "$user" grep -E '^Cap(Prm|Eff|Bnd|Amb).*[1-9a-f]' /proc/1/status
 check "it can gain none" inside chat "$user" grep -q "^NoNewPrivs:.1" /proc/1/status
 start chat2 chat.data "$user" 1 "${server[@]}"
 finish chat2 30
@@ -308,9 +314,7 @@ check "a second server over the same volume is refused: exit 1" test $code = 1
 show "$work/chat2.err"
 visit 3 3
 check "client 3 gets what was sent before" printed visitor "1: Hello from a container!"
-kill -"$stopsignal" "${pid[chat]}"
-finish chat 10
-check "the server exits 0 within 10 s of SIG$stopsignal" test $code = 0
+stop chat
 
 # serve WHAT VOLUME UID:GID: a hardened server over this volume starts and stops well.
 serve() {
@@ -318,9 +322,7 @@ serve() {
   start chat2 "$2" "$3" 1 "${server[@]}"
   check "its health check becomes good" healthy chat2 "$3"
   check "the data is private to $3" private "$2" "${3%:*}"
-  kill -"$stopsignal" "${pid[chat2]}"
-  finish chat2 10
-  check "the server exits 0 within 10 s of SIG$stopsignal" test $code = 0
+  stop chat2
 }
 
 for as in 12345:12345 54321:0; do
@@ -333,9 +335,8 @@ serve "A volume as Kubernetes gives it, with fsGroup 10001" cluster "$user"
 
 say "A container without a server"
 start chat2 scenario.data "$user" 0 sleep 60
-check "its health check fails" fails inside chat2 "$user" "${health[@]}"
-kill -KILL "${pid[chat2]}"
-finish chat2 10
+check "its health check fails" fails chat2 "$user" "${health[@]}"
+finish chat2 0
 
 echo
 if [ $failures -gt 0 ]; then

@@ -1,4 +1,4 @@
-"""Resolve the dependencies into requirements*.lock: python -m tools.locks [--upgrade]
+"""Resolve the dependencies into requirements*.lock and package-lock.json: python -m tools.locks [--upgrade]
 
 Each file is pinned by hash and no host is named, so that a lock means the same from every registry or mirror.
 """
@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools import node
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LOCKS = {
@@ -18,6 +20,9 @@ LOCKS = {
     "requirements-proto.lock": "requirements-proto.in",
 }
 """What each lock resolves, as arguments of ``uv pip compile``."""
+
+NODE_PROJECTS = [ROOT / "tests" / "integration" / "node"]
+"""Folders with a package.json and its package-lock.json."""
 
 COMPILE = (
     "pip compile --quiet --universal --python-version 3.11 --generate-hashes"
@@ -58,6 +63,12 @@ def main(arguments: list[str]) -> int:
             resolve(lock, upgrade="--upgrade" in arguments)
         except subprocess.CalledProcessError as error:
             print(f"{lock} could not be made:\n{error.stderr}", file=sys.stderr)
+            return 1
+    for folder in NODE_PROJECTS:
+        try:
+            node.resolve(folder, upgrade="--upgrade" in arguments)
+        except subprocess.CalledProcessError as error:
+            print(f"{folder}/package-lock.json could not be made:\n{error.stderr}", file=sys.stderr)
             return 1
     return 0
 

@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
+from prometheus_client.metrics import MetricWrapperBase
 
 from grpc_chat import errors
 from grpc_chat.cli import main as cli
@@ -50,9 +51,7 @@ def _api() -> str:
         ).stdout
     )
     proto = next(file for file in files.file if file.name == "chat.proto")
-    comments = {
-        tuple(place.path): _text(place.leading_comments) for place in proto.source_code_info.location
-    }
+    comments = {tuple(place.path): _text(place.leading_comments) for place in proto.source_code_info.location}
     lines = ["# API", "", comments.get((12,), ""), ""]
     for at, service in enumerate(proto.service):
         lines += [f"## {service.name}", "", comments[6, at], ""]
@@ -85,9 +84,7 @@ def _link(type_name: str) -> str:
 
 def _type(field: FieldDescriptorProto) -> str:
     kinds = FieldDescriptorProto
-    name = (
-        _link(field.type_name) if field.type_name else kinds.Type.Name(field.type)[len("TYPE_") :].lower()
-    )
+    name = _link(field.type_name) if field.type_name else kinds.Type.Name(field.type)[len("TYPE_") :].lower()
     return f"repeated {name}" if field.label == kinds.LABEL_REPEATED else name
 
 
@@ -125,9 +122,9 @@ def _errors(proto: FileDescriptorProto) -> list[str]:
     lines = [
         "## Errors",
         "",
-        f"`google.rpc.ErrorInfo.reason`, with the domain `grpc-chat` (package `{proto.package}`). A definite error",
-        "means that nothing was done; after another one, a send may or may not have been stored: send again with",
-        "the same `client_message_id`. Where waiting may help, the same call may succeed later.",
+        f"`google.rpc.ErrorInfo.reason`, with the domain `grpc-chat` (package `{proto.package}`). A definite",
+        "error means that nothing was done; after another one, a send may or may not have been stored: send",
+        "again with the same `client_message_id`. Where waiting may help, the same call may succeed later.",
         "",
         "| reason | gRPC status | definite | waiting may help | meaning |",
         "| --- | --- | --- | --- | --- |",
@@ -135,9 +132,8 @@ def _errors(proto: FileDescriptorProto) -> list[str]:
     for cls in _subclasses(errors.ChatError):
         meaning = _cell((cls.__doc__ or "").partition("\n\n")[0])
         yes = {True: "yes", False: "no"}
-        lines.append(
-            f"| `{cls.code}` | {status_code(cls('')).name} | {yes[cls.definite]} | {yes[cls.retryable]} | {meaning} |"
-        )
+        status = status_code(cls("")).name
+        lines.append(f"| `{cls.code}` | {status} | {yes[cls.definite]} | {yes[cls.retryable]} | {meaning} |")
     return [*lines, ""]
 
 
@@ -164,9 +160,9 @@ def _tree(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 def _configuration() -> str:
     intro = (
         "# Configuration\n\n"
-        "Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the\n"
-        "flags of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin\n"
-        'with, `grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`"PT25S"`) or\n'
+        "Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment,\n"
+        "and the flags of the command. An unknown key is an error. `grpc-chat config default` prints a file to\n"
+        "begin with, `grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or\n"
         "seconds.\n\n"
     )
     return intro + settings_page(Config, str(Config.model_config["env_prefix"]))
@@ -182,12 +178,15 @@ def _metrics() -> str:
         "| name | kind | labels | meaning |",
         "| --- | --- | --- | --- |",
     ]
-    for metric in vars(Metrics()).values():
-        if hasattr(metric, "describe"):
-            family = metric.describe()[0]
-            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-            suffix = "_total" if family.type == "counter" else ""
-            lines.append(f"| `{family.name}{suffix}` | {family.type} | {labels} | {family.documentation} |")
+    metrics = Metrics()
+    labels = {
+        metric._name: ", ".join(f"`{label}`" for label in metric._labelnames)
+        for metric in vars(metrics).values()
+        if isinstance(metric, MetricWrapperBase)
+    }
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        lines.append(f"| `{name}` | {family.type} | {labels.get(family.name, '')} | {family.documentation} |")
     return "\n".join([*lines, ""])
 
 

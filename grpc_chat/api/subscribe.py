@@ -8,17 +8,17 @@ from grpc_chat.core.accounts import Caller
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Follower, Hub
 from grpc_chat.core.subscription import Behind
-from grpc_chat.metrics import Metrics
+from grpc_chat.metrics import Totals
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class SubscribeService:
     """See ``SubscribeService`` in chat.proto."""
 
-    def __init__(self, hub: Hub, consumers: Consumers, metrics: Metrics) -> None:
+    def __init__(self, hub: Hub, consumers: Consumers, totals: Totals) -> None:
         self._hub = hub
         self._consumers = consumers
-        self._metrics = metrics
+        self._totals = totals
 
     async def subscribe(self, caller: Caller, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
         """Everything owed, as encoded responses; whatever gathers while one is written is the next."""
@@ -31,8 +31,8 @@ class SubscribeService:
                 response = await self._next(follower)
                 follower.quiet_ticks = 0
                 follower.heartbeat_due = False
-                self._metrics.responses.inc()
-                self._metrics.response_bytes.inc(len(response))
+                self._totals.responses += 1
+                self._totals.response_bytes += len(response)
                 yield response
                 if follower.draining:
                     return
@@ -59,7 +59,7 @@ class SubscribeService:
             response = subscription.take()
             if isinstance(response, Behind):
                 page = await self._hub.read(follower, response)
-                self._metrics.store_pages.inc()
+                self._totals.store_pages += 1
                 response = subscription.read(response.room_id, page)
                 if response is None:
                     continue

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 
 _MAX_LINE_BYTES = 1024 * 1024
 
@@ -54,8 +55,8 @@ class Lines:
             if rest and not skipping:
                 self._put(_decoded(rest, number))
             self._put(None)
-        except RuntimeError:
-            # The event loop is gone, and so is everybody who would read the lines.
+        except (RuntimeError, CancelledError):
+            # The event loop is gone or about to be, and so is everybody who would read the lines.
             return
 
     def _read(self) -> bytes:

@@ -48,6 +48,12 @@ _config = click.option(
 @click.option(
     "--trusted-ids", metavar="ID,ID,…", help="Ids to believe without a secret, for trying things out."
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    default=None,
+    help="Go on with a database that has lost events, in a new epoch.",
+)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port for Prometheus.  [none]")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What to log.  [info]"

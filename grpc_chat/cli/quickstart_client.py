@@ -13,7 +13,7 @@ import click
 
 from grpc_chat.cli.lines import Lines, stdin_is_open
 from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import ChatError, ConsumerTakenOver
+from grpc_chat.errors import ChatError, ConsumerTakenOver, Unauthenticated
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import CaughtUp, Connected, Disconnected, Gap, Message
 from grpc_chat.wire.trusted import trusted_token
@@ -57,6 +57,9 @@ def command(
       1  not authorised, or a message could not be sent
       2  the command line is wrong
     """
+    # A shell can start us without them (`>&-`), and print would then take the one for the other.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     # A text that the terminal can't show is no reason to fail.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -93,11 +96,13 @@ class _LineClient:
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait([receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
             typing.cancel()
-            if not receiving.done():
-                await self._finish_sends()
+            await self._finish_sends()
             # Ends the stream and has the server remember what was printed.
             receiving.cancel()
-            await asyncio.gather(receiving, typing, return_exceptions=True)
+            for outcome in await asyncio.gather(receiving, typing, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    # A mistake of ours must not look like a good end.
+                    raise outcome
         return self._exit_code
 
     def _ask_to_stop(self) -> None:
@@ -130,8 +135,10 @@ class _LineClient:
             self._fail(f"{self._id} has joined from somewhere else; leaving")
         except ChatError as error:
             self._fail(str(error))
-        except BrokenPipeError:
-            # Whoever read our lines has enough. The line that got lost stays unacknowledged.
+        except OSError as error:
+            # The line that got lost stays unacknowledged.
+            if not isinstance(error, BrokenPipeError):  # that is whoever read our lines and has enough
+                self._fail(f"can't write to standard output: {error.strerror}")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finally:
             # Whatever was handed out has been printed, and the next one asked for: it is acknowledged here.
@@ -165,6 +172,9 @@ class _LineClient:
     async def _deliver(self, client: Client, text: str) -> None:
         try:
             await client.send(_ROOM, text, timeout=None)
+        except Unauthenticated:
+            # The stream is told the same, once for all messages.
+            self._exit_code = 1
         except ChatError as error:
             self._fail(f"not sent: {error}")
         except ValueError:

@@ -20,7 +20,7 @@ from grpc_chat.store.base import Append, Appended, Result, Store, StoredEvent, W
 log = logging.getLogger(__name__)
 
 Published = Callable[[dict[str, list[StoredEvent]]], None]
-"""Called on the event loop with the new events by room, after the commit, before its callers hear of it."""
+"""Called on the event loop with the new events by room, as soon as they are durable."""
 
 
 class Committer:
@@ -53,6 +53,7 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._queue: list[tuple[Write, asyncio.Future[Result]]] = []
         self._waiting = 0
+        self._failed = False
         self._wake = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
@@ -89,8 +90,8 @@ class Committer:
             self._queue.append((write, future))
             self._waiting += size
             self._wake.notify()
-        # The future belongs to the writer: a caller that goes away must not take a commit with it.
-        result = await asyncio.shield(future)
+        # A caller that goes away cancels the future, not the write: that is the writer's already.
+        result = await future
         if isinstance(result, ChatError):
             raise result
         return result
@@ -141,22 +142,25 @@ class Committer:
             return [Internal("the message could not be stored")]
 
     def _finish(self, batch: list[tuple[Write, asyncio.Future[Result]]], results: list[Result]) -> None:
-        """Tell feeds, then callers. On the event loop."""
+        """Answer the callers, and tell the feeds. On the event loop."""
         drafts = sum(_size(write) for write, _ in batch)
         self._waiting -= drafts
         self._metrics.commit_batch.observe(drafts)
         new: dict[str, list[StoredEvent]] = {}
-        for result in results:
+        # The senders' tasks are scheduled before the readers', so their next messages are on the way while
+        # these are delivered.
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
             if isinstance(result, Appended):
                 for room_id, events in result.new.items():
                     new.setdefault(room_id, []).extend(events)
         if new:
             self._publish(new)
-        for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)
         if self._store.failed:
-            self._on_failure()
+            if not self._failed:
+                self._failed = True
+                self._on_failure()
         elif any(isinstance(result, StoreUnavailable) for result in results):
             log.error("a commit was not confirmed")
 

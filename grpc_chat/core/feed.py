@@ -8,6 +8,9 @@ from typing import NamedTuple
 from grpc_chat.store.base import StoredEvent
 from grpc_chat.wire import batch
 
+_SLICES_PER_TAIL = 4
+"""How much the remembered slices of a feed may hold together, as a multiple of its tail."""
+
 
 class Entry(NamedTuple):
     """One event of the tail."""
@@ -40,7 +43,16 @@ class Feed:
         max_slice_bytes: How much one slice holds at the most, unless one event alone is larger.
     """
 
-    __slots__ = ("_entries", "_first", "_max_slice_bytes", "_slices", "head", "room_id", "tail_bytes")
+    __slots__ = (
+        "_entries",
+        "_first",
+        "_max_slice_bytes",
+        "_slices",
+        "_slices_bytes",
+        "head",
+        "room_id",
+        "tail_bytes",
+    )
 
     def __init__(self, room_id: str, head: int, *, max_slice_bytes: int) -> None:
         self.room_id = room_id
@@ -50,6 +62,7 @@ class Feed:
         self._first = head + 1
         self._entries: list[Entry] = []
         self._slices: dict[int, Slice] = {}
+        self._slices_bytes = 0
 
     def advance(self, head: int) -> None:
         """Learn that the log reaches ``head``; an older number says nothing new."""
@@ -68,14 +81,14 @@ class Feed:
                 self._entries.append(entry)
                 self.tail_bytes += len(entry.frame)
                 end += 1
-        self._slices.clear()
+        self._forget_slices()
         self.advance(end - 1)
 
     def clear_tail(self) -> None:
         """Forget the tail; the store still has it."""
         self._first += len(self._entries)
         self._entries.clear()
-        self._slices.clear()
+        self._forget_slices()
         self.tail_bytes = 0
 
     def trim(self, max_bytes: int) -> None:
@@ -87,7 +100,11 @@ class Feed:
         del self._entries[:drop]
         self._first += drop
         self.tail_bytes = size
+        self._forget_slices()
+
+    def _forget_slices(self) -> None:
         self._slices.clear()
+        self._slices_bytes = 0
 
     def after(self, seq: int, *, most: int | None = None) -> Slice | None:
         """The events after ``seq``, as many as fit into a slice; None where the store must be read.
@@ -97,9 +114,15 @@ class Feed:
         """
         if most is not None:
             return self._slice(seq, most)
-        found = self._slices.get(seq) or self._slice(seq, len(self._entries))
+        if found := self._slices.get(seq):
+            return found
+        found = self._slice(seq, len(self._entries))
         if found:
+            # Readers at many places in a quiet room would have it remember its tail many times over.
+            if self._slices_bytes + len(found.data) > _SLICES_PER_TAIL * self.tail_bytes:
+                self._forget_slices()
             self._slices[seq] = found
+            self._slices_bytes += len(found.data)
         return found
 
     def _slice(self, seq: int, most: int) -> Slice | None:

@@ -52,7 +52,7 @@ class Bounds:
         reconnect_spread: Over how long clients are told to come back when the node stops.
     """
 
-    response_bytes: int = 256 * 1024
+    response_bytes: int = 64 * 1024
     tail_bytes: int = 1024 * 1024
     all_tails_bytes: int = 64 * 1024 * 1024
     window: int = 4096

@@ -161,8 +161,8 @@ class Subscription:
         if page.first_seq > room.seq + 1:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=page.first_seq - 1))
             self._move(room_id, room, page.first_seq - 1, sent=page.first_seq - 1)
-        elif not page.events:
-            # There is nothing, whatever a hint said.
+        elif not page.events and room.feed.after(room.seq, most=1) is None:
+            # There is nothing, whatever a hint said; nor did anything come while the store was read.
             self._dirty.pop(room_id, None)
             self._targets.pop(room_id, None)
         parts = []

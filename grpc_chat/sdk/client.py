@@ -60,8 +60,7 @@ class Client:
 
     async def aclose(self) -> None:
         """End all streams and calls. Sends whose outcome is not known yet fail with ``Unavailable``."""
-        for subscription in list(self._subscriptions):
-            await subscription.aclose()
+        await asyncio.gather(*[subscription.aclose() for subscription in self._subscriptions])
         await self._outbox.close()
         await self._connection.close()
 

@@ -34,17 +34,6 @@ class _Item:
     done: asyncio.Future[Sent]
     last_error: ChatError | None = None
 
-    def expire(self) -> None:
-        """Give up waiting for it."""
-        if not self.done.done():
-            why = f": {self.last_error}" if self.last_error else ""
-            self.done.set_exception(
-                Unavailable(
-                    f"it is not known whether the message was stored{why}",
-                    metadata={"clientMessageId": self.message.client_message_id},
-                )
-            )
-
 
 class Outbox:
     """Sends messages in the order they were given, one call at a time, again until the outcome is known.
@@ -71,6 +60,7 @@ class Outbox:
         self._backoff = backoff or retry.Backoff()
         self._waiting: deque[_Item] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def send(
         self, room_id: str, text: str, *, client_message_id: str, timeout: timedelta | None
@@ -80,27 +70,38 @@ class Outbox:
         Raises:
             ChatError: It was refused, or ``Unavailable`` when the outcome is still unknown after ``timeout``.
         """
-        async with self._places:
-            loop = asyncio.get_running_loop()
-            message = pb.OutgoingMessage(room_id=room_id, client_message_id=client_message_id, text=text)
-            # The tag and length of an entry of the request are 2 to 4 bytes.
-            item = _Item(message, message.ByteSize() + 4, loop.create_future())
-            self._waiting.append(item)
-            if self._pump is None:
-                self._pump = loop.create_task(self._run(), name="outbox")
-            timer = loop.call_later(timeout.total_seconds(), item.expire) if timeout is not None else None
-            try:
+        message = pb.OutgoingMessage(room_id=room_id, client_message_id=client_message_id, text=text)
+        # The tag and length of an entry of the request are 2 to 4 bytes.
+        item = _Item(message, message.ByteSize() + 4, asyncio.get_running_loop().create_future())
+        seconds = timeout.total_seconds() if timeout is not None else None
+        try:
+            # The wait for a place counts too.
+            async with asyncio.timeout(seconds), self._places:
+                self._start(item)
                 # Cancelling the caller cancels the future, and the message is left out of later attempts.
                 return await item.done
-            finally:
-                if timer:
-                    timer.cancel()
+        except TimeoutError:
+            why = f": {item.last_error}" if item.last_error else ""
+            raise Unavailable(
+                f"it is not known whether the message was stored{why}",
+                metadata={"clientMessageId": client_message_id},
+            ) from None
+
+    def _start(self, item: _Item) -> None:
+        if self._closed:
+            raise Unavailable("the client is closed; the message was not sent")
+        self._waiting.append(item)
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._run(), name="outbox")
 
     async def close(self) -> None:
         """Stop sending; what is not sent is given up with ``Unavailable``."""
+        self._closed = True
         if self._pump:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
+        # A task that is cancelled before its first step does not get to do this itself.
+        self._give_up([])
 
     async def _run(self) -> None:
         batch: list[_Item] = []
@@ -109,13 +110,16 @@ class Outbox:
                 batch = self._take()
                 await self._deliver(batch)
         except BaseException:
-            for item in [*batch, *self._waiting]:
-                if not item.done.done():
-                    item.done.set_exception(Unavailable("the client was closed before the outcome was known"))
-            self._waiting.clear()
+            self._give_up(batch)
             raise
         finally:
             self._pump = None
+
+    def _give_up(self, batch: Sequence[_Item]) -> None:
+        for item in [*batch, *self._waiting]:
+            if not item.done.done():
+                item.done.set_exception(Unavailable("the client was closed before the outcome was known"))
+        self._waiting.clear()
 
     def _take(self) -> list[_Item]:
         batch: list[_Item] = []

@@ -205,6 +205,12 @@ class Store(Protocol):
                 more writes: what the disk holds is only certain again after a restart.
         """
 
+    def begin_epoch(self) -> None:
+        """Begin a new life of all logs: positions in the old one are refused from now on.
+
+        For a store that is not what it was, as after a backup was restored. Before anything else uses it.
+        """
+
     @property
     def failed(self) -> bool:
         """Whether an I/O error made further writes unsafe."""

@@ -112,10 +112,13 @@ class Driver(Protocol):
     reader: sa.Engine
 
     def is_full(self, error: SQLAlchemyError) -> bool:
-        """Whether the disk is full."""
+        """Whether the disk is full, and nothing of the transaction is stored for certain."""
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """Whether no further write can be trusted before a restart."""
+
+    def committed(self, room_id: str, seq: int) -> None:
+        """Take note of the last event of a transaction that is durable now."""
 
     def close(self) -> None:
         """Let go of everything."""
@@ -151,6 +154,19 @@ class SqlStore:
         self._connection.close()
         self._driver.close()
 
+    def last_seq(self, room_id: str) -> int:
+        """The number of a room's newest event; 0 where there is no such room."""
+        with self.snapshot() as snapshot:
+            return snapshot.heads([room_id]).get(room_id, 0)
+
+    def begin_epoch(self) -> None:
+        """See :meth:`grpc_chat.store.base.Store.begin_epoch`."""
+        epoch = secrets.token_hex(8)
+        meta = schema.meta
+        with self._connection.begin():
+            self._connection.execute(sa.update(meta).where(meta.c.name == "epoch").values(value=epoch))
+        self.epoch = epoch
+
     def _identity(self) -> tuple[str, bytes]:
         """The database's epoch and secret, made when it is new."""
         facts = {"epoch": secrets.token_hex(8), "secret": secrets.token_hex(32)}
@@ -158,7 +174,7 @@ class SqlStore:
             insert = _insert(schema.meta, self._connection.dialect.name).on_conflict_do_nothing()
             self._connection.execute(insert, [{"name": key, "value": facts[key]} for key in facts])
             found = self._connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value)).all()
-        facts = dict(row.tuple() for row in found)
+        facts = dict(found)
         return facts["epoch"], bytes.fromhex(facts["secret"])
 
     # Writing
@@ -174,22 +190,24 @@ class SqlStore:
 
     def _transaction(self, writes: Sequence[base.Write], *, careful: bool) -> list[Result]:
         conn = self._connection
-        committing = False
         try:
-            with conn.begin() as transaction:
-                results = _Batch(conn, self._clock(), careful=careful).carry_out(writes)
-                committing = True
-                transaction.commit()
+            # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,
+            # without which the connection takes no further transaction.
+            batch = _Batch(conn, self._clock(), careful=careful)
+            with conn.begin():
+                results = batch.carry_out(writes)
+            if batch.newest:
+                self._driver.committed(*batch.newest)
             return results
         except IntegrityError as exc:
-            if careful or committing:
+            if careful:
                 raise StoreUnavailable("the database refused a commit") from exc
             raise _Repeated from exc
         except SQLAlchemyError as exc:
-            # A failed COMMIT may have happened all the same: seen after an injected fdatasync error, the
-            # rows were there on restart. Only what failed before it is certain not to be there.
-            if self._driver.is_full(exc) and not committing:
+            if self._driver.is_full(exc):
                 raise StoreFull("the server's disk is full; nothing was stored") from exc
+            # A failed COMMIT may have happened all the same: seen after an injected fdatasync error, the
+            # rows were there on restart.
             self._failed = self._driver.is_fatal(exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
 
@@ -215,6 +233,8 @@ class _Batch:
         self._heads: dict[str, int] = {}
         self._roles: dict[tuple[str, str], int | None] = {}
         self._dirty: set[str] = set()
+        self.newest: tuple[str, int] | None = None
+        """The room and number of the last event stored."""
         # Rows of the two tables, their values in the order of the columns.
         self._sends: list[tuple[object, ...]] = []
         self._events: list[tuple[object, ...]] = []
@@ -308,6 +328,7 @@ class _Batch:
         payload = event.SerializeToString()
         self._heads[room_id] = seq
         self._dirty.add(room_id)
+        self.newest = (room_id, seq)
         self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
         self._events.append((room_id, seq, draft.session_id, payload))
         placed = Placed(room_id, seq, self._now_us)
@@ -321,13 +342,12 @@ class _Batch:
                 raise error
             if seq > self._heads[room_id]:
                 raise base.ahead_of_log(at, room_id, seq, self._heads[room_id])
-        self._conn.execute(
-            _move_position(self._conn.dialect.name),
-            [
-                {"user_id": write.user_id, "consumer": write.consumer, "room_id": room_id, "seq": seq}
-                for room_id, seq in write.positions.items()
-            ],
-        )
+        rows = [
+            {"user_id": write.user_id, "consumer": write.consumer, "room_id": room_id, "seq": seq}
+            for room_id, seq in write.positions.items()
+        ]
+        if rows:
+            self._conn.execute(_move_position(self._conn.dialect.name), rows)
 
     def _put_room(self, write: base.PutRoom) -> None:
         self._flush()
@@ -346,20 +366,34 @@ class _Batch:
             room,
         )
         of_room = members.c.room_id == write.room_id
-        conn.execute(sa.delete(members).where(of_room, members.c.user_id.not_in(list(write.members))))
-        for user_id, role in write.members.items():
-            user = {"user_id": user_id, "display_name": user_id, "create_time_us": self._now_us}
-            conn.execute(_insert(schema.users, conn.dialect.name).on_conflict_do_nothing(), user)
+        present = conn.scalars(sa.select(members.c.user_id).where(of_room))
+        # One by one: a list in the statement would bound how many members a room can have.
+        if gone := [{"gone": user_id} for user_id in present if user_id not in write.members]:
+            conn.execute(sa.delete(members).where(of_room, members.c.user_id == sa.bindparam("gone")), gone)
+        if write.members:
+            insert = _insert(schema.users, conn.dialect.name).on_conflict_do_nothing()
             conn.execute(
-                _insert(members, conn.dialect.name).on_conflict_do_update(
-                    index_elements=[members.c.room_id, members.c.user_id], set_={"role": role}
+                insert,
+                [
+                    {"user_id": user_id, "display_name": user_id, "create_time_us": self._now_us}
+                    for user_id in write.members
+                ],
+            )
+            insert = _insert(members, conn.dialect.name)
+            conn.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[members.c.room_id, members.c.user_id],
+                    set_={"role": insert.excluded.role},
                 ),
-                {
-                    "room_id": write.room_id,
-                    "user_id": user_id,
-                    "role": role,
-                    "join_time_us": self._now_us,
-                },
+                [
+                    {
+                        "room_id": write.room_id,
+                        "user_id": user_id,
+                        "role": role,
+                        "join_time_us": self._now_us,
+                    }
+                    for user_id, role in write.members.items()
+                ],
             )
         self._roles.clear()
 
@@ -375,6 +409,8 @@ class _Batch:
         conn.execute(sa.delete(events).where(events.c.room_id == write.room_id, events.c.seq < first_seq))
         conn.execute(sa.delete(sends).where(sends.c.room_id == write.room_id, sends.c.seq < first_seq))
         conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
+        # What this batch met before may be among it; whatever is not is found in the database.
+        self._sent.clear()
 
 
 class _Snapshot:
@@ -481,4 +517,4 @@ class _Snapshot:
         query = sa.select(consumers.room_id, consumers.seq).where(
             consumers.user_id == user_id, consumers.consumer == consumer
         )
-        return dict(row.tuple() for row in self._conn.execute(query))
+        return dict(self._conn.execute(query).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -13,7 +14,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import migrations
+from grpc_chat.store.mark import Mark
 from grpc_chat.store.sql import SqlStore
+
+log = logging.getLogger(__name__)
 
 # Full, busy, locked and interrupted statements leave the file as it was. Whatever else goes wrong on the way
 # to the disk leaves what it holds uncertain until SQLite has read it again from the start.
@@ -29,7 +33,12 @@ _HARMLESS = {
 }
 
 
-def open_store(folder: Path, *, readers: int = 2) -> SqlStore:
+# Up to this size the whole database is looked through at every start (it takes a second at the most), beyond
+# it only after a start that was not followed by an orderly stop.
+_SMALL_BYTES = 256 * 1024 * 1024
+
+
+def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> SqlStore:
     """Open the database ``chat.db`` in a folder, making both where they are missing.
 
     The folder is for the owner alone (0700), and so are the files (0600).
@@ -37,10 +46,12 @@ def open_store(folder: Path, *, readers: int = 2) -> SqlStore:
     Args:
         folder: Where the database is. Not shared over a network: SQLite's WAL needs shared memory.
         readers: How many snapshots may be open at once; one more waits.
+        accept_loss: Where the database has lost events that were acknowledged, begin a new epoch with what is
+            left.
 
     Raises:
-        StoreUnavailable: Another process has it open, it can't be opened or read, or it was made by a newer
-            version of the program.
+        StoreUnavailable: Another process has it open, it can't be opened or read, it is damaged, it has lost
+            what was acknowledged, or it was made by a newer version of the program.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,10 +60,36 @@ def open_store(folder: Path, *, readers: int = 2) -> SqlStore:
     lock = _lock(folder)
     try:
         driver = _SqliteDriver(folder / "chat.db", lock, readers=readers)
-        return SqlStore(driver)
+    except SQLAlchemyError as exc:
+        os.close(lock)
+        why = getattr(exc, "orig", None) or exc
+        raise StoreUnavailable(f"the database in {folder} can't be opened: {why}") from exc
     except BaseException:
         os.close(lock)
         raise
+    try:
+        store = SqlStore(driver)
+    except SQLAlchemyError as exc:
+        driver.close()
+        why = getattr(exc, "orig", None) or exc
+        raise StoreUnavailable(f"the database in {folder} can't be opened: {why}") from exc
+    seen = driver.mark.read()
+    if seen and store.last_seq(seen[0]) < seen[1]:
+        room_id, seq = seen
+        lost = (
+            f"the database in {folder} has lost events that were acknowledged: "
+            f"the room {room_id!r} had event {seq}, and now ends at {store.last_seq(room_id)}"
+        )
+        if not accept_loss:
+            store.close()
+            raise StoreUnavailable(
+                f"{lost}. Restore a backup, or go on with what is left by --accept-loss "
+                "(GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
+            )
+        log.error("%s; going on in a new epoch", lost)
+        store.begin_epoch()
+        driver.mark.write(room_id, store.last_seq(room_id))
+    return store
 
 
 def _lock(folder: Path) -> int:
@@ -84,36 +121,50 @@ class _SqliteDriver:
 
     def __init__(self, path: Path, lock: int, *, readers: int) -> None:
         self._lock = lock
+        log_file = path.with_name(path.name + "-wal")
         try:
             # SQLite gives its -wal and -shm files the mode of the database.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # An orderly stop leaves no log behind.
+            in_doubt = log_file.exists() and log_file.stat().st_size > 0
+            check = in_doubt or path.stat().st_size < _SMALL_BYTES
+            self.mark = Mark(path.with_name("chat.mark"))
         except OSError as exc:
             raise StoreUnavailable(f"the database {path} can't be opened: {exc.strerror}") from exc
         self.writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self.reader = _engine(path, begin="BEGIN", connections=readers)
         try:
             with self.writer.connect() as conn:
+                if check and (damage := conn.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
+                    raise StoreUnavailable(
+                        f"the database {path} is damaged ({damage}); restore a backup of the folder"
+                    )
+                conn.rollback()
                 migrations.upgrade(conn)
-        except SQLAlchemyError as exc:
-            self.writer.dispose()
-            why = getattr(exc, "orig", None) or exc
-            raise StoreUnavailable(f"the database {path} can't be opened: {why}") from exc
         except BaseException:
             self.writer.dispose()
+            self.mark.close()
             raise
 
     def is_full(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
+        # From COMMIT too it is certain: the frame that makes a transaction valid is the last one written to
+        # the WAL, and a fsync that finds the disk full is an I/O error.
         return _code(error) == sqlite3.SQLITE_FULL
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
         return _code(error) not in _HARMLESS
 
+    def committed(self, room_id: str, seq: int) -> None:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        self.mark.write(room_id, seq)
+
     def close(self) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""
         self.reader.dispose()
         self.writer.dispose()
+        self.mark.close()
         os.close(self._lock)
 
 

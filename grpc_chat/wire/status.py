@@ -89,10 +89,13 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     cls = _BY_STATUS.get(error.code(), errors.Internal)
     if info.domain == DOMAIN:
         cls = _BY_REASON.get(info.reason, cls)
-    delay = retry.retry_delay.ToTimedelta() if retry.HasField("retry_delay") else None
+    delay = None
+    if retry.HasField("retry_delay"):
+        with contextlib.suppress(OverflowError):
+            delay = max(retry.retry_delay.ToTimedelta(), timedelta(0))
     return cls(
         error.details() or error.code().name,
         field=bad_request.field_violations[0].field if bad_request.field_violations else "",
         metadata=dict(info.metadata),
-        retry_after=max(delay, timedelta(0)) if delay is not None else None,
+        retry_after=delay,
     )

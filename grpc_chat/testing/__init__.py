@@ -5,12 +5,14 @@
     async with running_node("alice", "bob") as node:
         alice = node.client("alice")
         await alice.send("general", "hello")
+
+With :class:`FaultyProxy` between the two, the network becomes as bad as a test needs it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +21,12 @@ from typing import Any
 from grpc_chat.config import Config
 from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
+from grpc_chat.store.base import PutRoom
+from grpc_chat.testing.proxy import FaultyProxy, Way
+from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
+
+__all__ = ["FaultyProxy", "RunningNode", "Way", "running_node"]
 
 
 class RunningNode:
@@ -53,9 +60,24 @@ class RunningNode:
         await self.stop()
         await self.start()
 
-    def client(self, trusted_id: str, *, timeout: timedelta = timedelta(seconds=10)) -> Client:
-        """A client that is closed when the test ends."""
-        client = Client(self.address, token=trusted_token(trusted_id), timeout=timeout)
+    async def put_room(self, room_id: str, members: Mapping[str, str]) -> None:
+        """Make a room, or change who is in it: exactly these.
+
+        Args:
+            members: Their roles by their ids: ``owner``, ``admin``, ``member`` or ``reader``.
+        """
+        roles = {user_id: pb.Role.Value(f"ROLE_{role.upper()}") for user_id, role in members.items()}
+        await self.node.committer.commit(PutRoom(room_id, room_id, roles))
+
+    def client(
+        self, trusted_id: str, *, address: str = "", timeout: timedelta = timedelta(seconds=10)
+    ) -> Client:
+        """A client that is closed when the test ends.
+
+        Args:
+            address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
+        """
+        client = Client(address or self.address, token=trusted_token(trusted_id), timeout=timeout)
         self._clients.push_async_callback(client.aclose)
         return client
 

@@ -1,0 +1,289 @@
+"""A bad network between a client and a server, on one machine and without any privilege."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+_CHUNK = 64 * 1024
+_HELD = 64
+"""Chunks on their way in one direction of a connection; then the sender has to wait, as on a real line."""
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_HEADERS = 1
+"""The type of an HTTP/2 frame that a gRPC answer begins with (RFC 9113, section 6.2)."""
+
+
+@dataclass(slots=True)
+class Way:
+    """What happens to bytes in one direction. May be changed at any time, for open connections too."""
+
+    latency: timedelta = timedelta(0)
+    """How long bytes are on their way."""
+    jitter: timedelta = timedelta(0)
+    """How much sooner or later than that, at random. Bytes do not overtake each other: this is TCP."""
+    bytes_per_second: float = 0
+    """How much passes on each connection; 0 for any amount."""
+    black_hole: bool = False
+    """Nothing passes, and nobody is told, not even of the end of a connection. What was sent meanwhile
+    arrives when it is over, as TCP would send it again."""
+    corrupt: float = 0
+    """How likely a chunk has one wrong byte, from 0 to 1. A real network has checksums against this, and
+    so has TLS: without TLS, a wrong byte in a text is a wrong text."""
+
+
+class FaultyProxy:
+    """Stands between clients and a server, and makes the network as bad as it is told.
+
+    ::
+
+        async with running_node("alice", "bob") as node, FaultyProxy(node.address) as proxy:
+            alice = node.client("alice", address=proxy.address)
+            proxy.to_server.latency = timedelta(milliseconds=200)
+            await alice.send("general", "slowly")
+            proxy.to_client.black_hole = True
+            ...
+            proxy.heal()
+
+    It knows nothing of what it passes on, except that :meth:`lose_answers` looks for answers of HTTP/2, so it
+    works with any client, and with TLS for all else. While the server is away, connections are reset.
+
+    Args:
+        target: ``host:port`` of the server. An attribute, for a server that comes back elsewhere.
+        seed: Makes what is left to chance the same each time.
+
+    Attributes:
+        to_server, to_client: What happens to bytes on their way there; see :class:`Way`.
+        connections: How many were made so far.
+        answers_lost: How many answers :meth:`lose_answers` took away so far.
+    """
+
+    def __init__(self, target: str, *, seed: int = 0) -> None:
+        self.target = target
+        self.to_server = Way()
+        self.to_client = Way()
+        self.connections = 0
+        self.answers_lost = 0
+        self._random = random.Random(seed)
+        self._to_lose = 0
+        self._links: set[_Link] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        links = [link.task for link in self._links]
+        self.cut()
+        await asyncio.gather(*links, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def address(self) -> str:
+        """``host:port`` for clients."""
+        host, port = self._server.sockets[0].getsockname()
+        return f"{host}:{port}"
+
+    @property
+    def open_connections(self) -> int:
+        """How many there are now; those of which only one side knows the end count."""
+        return len(self._links)
+
+    def black_hole(self) -> None:
+        """Let nothing pass in either direction; see :attr:`Way.black_hole`."""
+        self.to_server.black_hole = self.to_client.black_hole = True
+
+    def cut(self) -> None:
+        """Reset all connections, on both sides. New ones are welcome."""
+        for link in list(self._links):
+            link.cut()
+
+    def lose_answers(self, count: int) -> None:
+        """Take away the next ``count`` answers, and reset each one's connection.
+
+        The request went through, so the server did what it was asked; the client never hears of it. An
+        answer is the first thing the server says to any call, also the first response of a stream.
+        """
+        self._to_lose = count
+
+    def heal(self) -> None:
+        """Be a good network again. What a black hole held back arrives now."""
+        for way in (self.to_server, self.to_client):
+            way.latency = way.jitter = timedelta(0)
+            way.bytes_per_second = way.corrupt = 0
+            way.black_hole = False
+        self._to_lose = 0
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = _Link(self, writer)
+        self.connections += 1
+        self._links.add(link)
+        try:
+            await link.run(reader)
+        except asyncio.CancelledError:
+            # Cut. Nobody waits for this task, so there is nobody to pass it on to.
+            link.reset()
+        finally:
+            self._links.discard(link)
+
+    async def _pass(self, way: Way) -> None:
+        """Until bytes may pass in this direction."""
+        while way.black_hole:  # noqa: ASYNC110 - whoever flips the switch tells nobody
+            await asyncio.sleep(0.01)
+
+    def _delay(self, way: Way) -> float:
+        spread = way.jitter.total_seconds() * self._random.uniform(-1, 1)
+        return max(0.0, way.latency.total_seconds() + spread)
+
+    def _corrupted(self, way: Way, data: bytes) -> bytes:
+        if self._random.random() >= way.corrupt:
+            return data
+        at = self._random.randrange(len(data))
+        return data[:at] + bytes((data[at] ^ self._random.randrange(1, 256),)) + data[at + 1 :]
+
+    def _takes(self, answers: int) -> bool:
+        """Whether to lose what holds so many answers."""
+        if not self._to_lose or not answers:
+            return False
+        self._to_lose -= 1
+        self.answers_lost += 1
+        return True
+
+
+class _EndedError(Exception):
+    """One side closed the connection."""
+
+
+class _Link:
+    """One connection of a client, and the one to the server that belongs to it."""
+
+    def __init__(self, proxy: FaultyProxy, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self.task = task
+        self._proxy = proxy
+        self._writers = [to_client]
+
+    def cut(self) -> None:
+        self.task.cancel()
+
+    def reset(self) -> None:
+        for writer in self._writers:
+            # Without this, what is called an abort looks like a normal end from outside.
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            writer.transport.abort()
+
+    async def run(self, from_client: asyncio.StreamReader) -> None:
+        host, _, port = self._proxy.target.rpartition(":")
+        try:
+            from_server, to_server = await asyncio.open_connection(host.strip("[]"), int(port))
+        except OSError:
+            self.reset()
+            return
+        self._writers.append(to_server)
+        proxy, [to_client, _] = self._proxy, self._writers
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._carry(from_client, to_server, proxy.to_server))
+                group.create_task(self._carry(from_server, to_client, proxy.to_client, _Answers()))
+        except* _EndedError:
+            # What is still in the buffers goes out first.
+            for writer in self._writers:
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
+        except* OSError:
+            self.reset()
+
+    async def _carry(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        way: Way,
+        answers: _Answers | None = None,
+    ) -> None:
+        """One direction, to its end; an exception where the whole connection has to go."""
+        loop = asyncio.get_running_loop()
+        line: deque[tuple[float, bytes]] = deque()
+        came, left = asyncio.Event(), asyncio.Event()
+
+        async def read() -> None:
+            while True:
+                await self._proxy._pass(way)
+                try:
+                    data = await reader.read(_CHUNK)
+                except OSError:
+                    data = b""
+                if answers and self._proxy._takes(answers.count(data)):
+                    raise ConnectionResetError("the answer is lost")
+                line.append((loop.time() + self._proxy._delay(way), data))
+                came.set()
+                if not data:
+                    return
+                while len(line) >= _HELD:
+                    left.clear()
+                    await left.wait()
+
+        async def write() -> None:
+            while True:
+                while not line:
+                    came.clear()
+                    await came.wait()
+                due, data = line.popleft()
+                left.set()
+                await asyncio.sleep(due - loop.time())
+                await self._proxy._pass(way)
+                if not data:
+                    # One side has ended it. gRPC never goes on in one direction alone.
+                    raise _EndedError
+                for piece in self._pieces(way, data):
+                    writer.write(self._proxy._corrupted(way, piece))
+                    await writer.drain()
+                    if way.bytes_per_second:
+                        await asyncio.sleep(len(piece) / way.bytes_per_second)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            group.create_task(write())
+
+    def _pieces(self, way: Way, data: bytes) -> list[bytes]:
+        """Small enough for a throttled line to flow, not to come in gulps."""
+        size = max(1, int(way.bytes_per_second / 20)) if way.bytes_per_second else len(data)
+        return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+class _Answers:
+    """Counts the answers to calls in what an HTTP/2 server sends, by the headers of its frames."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._skip = 0
+
+    def count(self, data: bytes) -> int:
+        """How many begin in the next bytes."""
+        found = at = 0
+        while at < len(data):
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                at += step
+                continue
+            step = min(9 - len(self._head), len(data) - at)
+            self._head += data[at : at + step]
+            at += step
+            if len(self._head) == 9:
+                found += self._head[3] == _HEADERS
+                self._skip = int.from_bytes(self._head[:3], "big")
+                self._head = b""
+        return found
