@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,13 @@ class Program:
         assert self.process.stdin
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def ended(self) -> int | None:
+        """Its exit code, once it has ended by itself; None if it never does."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            return None
 
     def leave(self) -> int:
         """End the program as Ctrl-C or a service manager would, and wait until it has."""
@@ -145,7 +153,7 @@ class Stories:
         chad = self.join("3")
         chad.wait_for(chad.out, "Is Doug here")
         doug.wait_for(doug.err, "not authorised")
-        code = doug.process.wait(PATIENCE)
+        code = doug.ended()
         doug.leave()
         self.expect("Chad, a member, gets what Alice says", expected=["1: Is Doug here?"], saw=list(chad.out))
         self.expect("Doug gets nothing", expected=[], saw=list(doug.out))
@@ -160,6 +168,8 @@ class Stories:
 
 
 def main() -> int:
+    # As the first process of a container it would ignore the signal; and so the server and clients end too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="grpc-chat-") as folder:
         server = Program("server.py", "-client_ids", "1,2,3", "-port", "0", "-data", folder + "/data")
         try:

@@ -335,6 +335,7 @@ serve "A volume as Kubernetes gives it, with fsGroup 10001" cluster "$user"
 
 say "A container without a server"
 start chat2 scenario.data "$user" 0 sleep 60
+for _ in {1..50}; do inside chat2 "$user" true 2>/dev/null && break; sleep 0.1; done
 check "its health check fails" fails chat2 "$user" "${health[@]}"
 finish chat2 0
 

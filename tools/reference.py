@@ -158,13 +158,13 @@ def _tree(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 
 
 def _configuration() -> str:
-    intro = (
-        "# Configuration\n\n"
-        "Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment,\n"
-        "and the flags of the command. An unknown key is an error. `grpc-chat config default` prints a file to\n"
-        "begin with, `grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or\n"
-        "seconds.\n\n"
-    )
+    intro = """# Configuration
+
+Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the flags
+of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin with,
+`grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or seconds.
+
+"""
     return intro + settings_page(Config, str(Config.model_config["env_prefix"]))
 
 

@@ -76,10 +76,12 @@ def serve(file: Path | None, **flags: object) -> None:
 
 
 @main.command()
-@click.argument("address", default="localhost:50051")
+@click.argument("address", default=lambda: f"localhost:{os.environ.get('GRPC_CHAT_PORT', 50051)}")
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for an answer.")
 def health(address: str, timeout: float) -> None:
     """Ask a server whether it serves: exit code 0 if so, 1 if not.
+
+    ADDRESS is HOST:PORT; without it, this machine and the port in GRPC_CHAT_PORT, or 50051.
 
     \b
     Examples:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,9 +17,8 @@ _NEEDED = ("alembic", "click", "grpc", "pydantic_settings", "sqlalchemy", "struc
 
 def server_main() -> int:
     """``server.py -client_ids 1,2,3 -port 50051``"""
-    if not _dependencies():
+    if not _begin():
         return 1
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from grpc_chat.cli.quickstart_server import command
 
     command()
@@ -27,13 +27,20 @@ def server_main() -> int:
 
 def client_main() -> int:
     """``client.py -client_id 1 -server_ip localhost -port 50051 -message "Hello"``"""
-    if not _dependencies():
+    if not _begin():
         return 1
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from grpc_chat.cli.quickstart_client import command
 
     command()
     return 0
+
+
+def _begin() -> bool:
+    # Until the event loop takes it over, Ctrl-C just ends the program, without a traceback from an import.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # grpc writes its own warnings to standard error, past all logging.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    return _dependencies()
 
 
 def _dependencies() -> bool:

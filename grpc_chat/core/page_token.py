@@ -30,7 +30,7 @@ class PageTokens:
         plain = place.encode()
         mac = self._mac(listing, plain)
         # The mac is different for every text, so it serves as the nonce that hides the text (SIV, RFC 5297).
-        return base64.urlsafe_b64encode(mac + self._hide(mac, plain)).decode().rstrip("=")
+        return _spelled(mac + self._hide(mac, plain))
 
     def read(self, listing: str, token: str) -> str:
         """The place that a token stands for.
@@ -44,7 +44,8 @@ class PageTokens:
             raw = b""
         mac, hidden = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         plain = self._hide(mac, hidden)
-        if self._mac(listing, plain) != mac:
+        # Base64 has several spellings of the same bytes; only the one that was given out is taken.
+        if self._mac(listing, plain) != mac or _spelled(raw) != token:
             raise InvalidRequest(
                 "page_token was not given out for this request; start again without it", field="page_token"
             )
@@ -60,3 +61,7 @@ class PageTokens:
             block = mac + len(stream).to_bytes(4, "big")
             stream += blake2b(block, key=self._secret, person=b"hide").digest()
         return bytes(a ^ b for a, b in zip(text, stream, strict=False))
+
+
+def _spelled(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -47,11 +47,12 @@ class _Room:
     """The cursor: everything up to here has been sent or passed over."""
     acknowledged: int
     sent: int
-    """The number of the last event that was sent; what lies between it and ``seq`` was the session's own."""
+    """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
+    is gone."""
 
     @property
     def unacknowledged(self) -> int:
-        # Events that were passed over need no acknowledgement.
+        # Events that were passed over, or are gone, need no acknowledgement.
         return 0 if self.acknowledged >= self.sent else self.seq - self.acknowledged
 
 
@@ -160,7 +161,9 @@ class Subscription:
             return None
         if page.first_seq > room.seq + 1:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=page.first_seq - 1))
-            self._move(room_id, room, page.first_seq - 1, sent=page.first_seq - 1)
+            self._move(room_id, room, page.first_seq - 1, sent=0)
+            # The gap tells of the position itself.
+            self._passed.discard(room_id)
         elif not page.events and room.feed.after(room.seq, most=1) is None:
             # There is nothing, whatever a hint said; nor did anything come while the store was read.
             self._dirty.pop(room_id, None)
@@ -181,6 +184,9 @@ class Subscription:
         """Move a room's cursor to ``seq``; ``sent`` is the last event that was sent, 0 for none."""
         if self._window is not _NO_WINDOW:
             self._unacknowledged -= room.unacknowledged
+            if room.acknowledged >= room.sent:
+                # Whatever was passed over since is none of the window's business.
+                room.acknowledged = max(room.acknowledged, room.seq)
         room.seq = seq
         room.sent = sent or room.sent
         if self._window is not _NO_WINDOW:

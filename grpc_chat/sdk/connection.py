@@ -22,6 +22,8 @@ _OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 2000),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5000),
+    # Without it a dead server is noticed after 70 s, with it after 15.
+    ("grpc.http2.ping_timeout_ms", 5000),
     ("grpc.http2.max_pings_without_data", 0),
     # A page of history is larger than grpc's own bound where the server's limits were raised.
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -158,7 +159,9 @@ class _SqliteDriver:
 
     def committed(self, room_id: str, seq: int) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""
-        self.mark.write(room_id, seq)
+        # What can't be written, as on a full disk, leaves an older mark or none, which claims less.
+        with suppress(OSError):
+            self.mark.write(room_id, seq)
 
     def close(self) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""
@@ -183,6 +186,8 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
+        # Errors go to the log, and with them would go what people said.
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")

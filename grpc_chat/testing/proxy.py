@@ -21,7 +21,7 @@ _HEADERS = 1
 """The type of an HTTP/2 frame that a gRPC answer begins with (RFC 9113, section 6.2)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Way:
     """What happens to bytes in one direction. May be changed at any time, for open connections too."""
 
@@ -103,6 +103,17 @@ class FaultyProxy:
         """Let nothing pass in either direction; see :attr:`Way.black_hole`."""
         self.to_server.black_hole = self.to_client.black_hole = True
 
+    def abandon(self, *ways: Way) -> None:
+        """Let nothing pass on the connections of now, ever again; nobody is told, and new ones are welcome.
+
+        So it is when a router loses its table, or a machine its power.
+
+        Args:
+            ways: :attr:`to_server`, :attr:`to_client`, or both, which is the default.
+        """
+        for link in self._links:
+            link.abandoned.extend(ways or (self.to_server, self.to_client))
+
     def cut(self) -> None:
         """Reset all connections, on both sides. New ones are welcome."""
         for link in list(self._links):
@@ -136,11 +147,6 @@ class FaultyProxy:
         finally:
             self._links.discard(link)
 
-    async def _pass(self, way: Way) -> None:
-        """Until bytes may pass in this direction."""
-        while way.black_hole:  # noqa: ASYNC110 - whoever flips the switch tells nobody
-            await asyncio.sleep(0.01)
-
     def _delay(self, way: Way) -> float:
         spread = way.jitter.total_seconds() * self._random.uniform(-1, 1)
         return max(0.0, way.latency.total_seconds() + spread)
@@ -173,6 +179,7 @@ class _Link:
         self.task = task
         self._proxy = proxy
         self._writers = [to_client]
+        self.abandoned: list[Way] = []
 
     def cut(self) -> None:
         self.task.cancel()
@@ -181,7 +188,8 @@ class _Link:
         for writer in self._writers:
             # Without this, what is called an abort looks like a normal end from outside.
             connection = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            with suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             writer.transport.abort()
 
     async def run(self, from_client: asyncio.StreamReader) -> None:
@@ -220,7 +228,7 @@ class _Link:
 
         async def read() -> None:
             while True:
-                await self._proxy._pass(way)
+                await self._pass(way)
                 try:
                     data = await reader.read(_CHUNK)
                 except OSError:
@@ -243,7 +251,7 @@ class _Link:
                 due, data = line.popleft()
                 left.set()
                 await asyncio.sleep(due - loop.time())
-                await self._proxy._pass(way)
+                await self._pass(way)
                 if not data:
                     # One side has ended it. gRPC never goes on in one direction alone.
                     raise _EndedError
@@ -256,6 +264,11 @@ class _Link:
         async with asyncio.TaskGroup() as group:
             group.create_task(read())
             group.create_task(write())
+
+    async def _pass(self, way: Way) -> None:
+        """Until bytes may pass in this direction."""
+        while way.black_hole or way in self.abandoned:  # noqa: ASYNC110 - whoever flips a switch tells nobody
+            await asyncio.sleep(0.01)
 
     def _pieces(self, way: Way, data: bytes) -> list[bytes]:
         """Small enough for a throttled line to flow, not to come in gulps."""

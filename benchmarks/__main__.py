@@ -1,0 +1,107 @@
+"""``python -m benchmarks [NAME …] [--quick]``: the tables of docs/performance.md, measured anew.
+
+Figures that are compared are taken in turns in one run, because the speed of machines drifts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import click
+
+from benchmarks import catchup, fanout, growth, idle, unary
+
+
+def _fanout(quick: bool) -> list[str]:
+    runs, scale = (1, 1) if quick else (5, 4)
+    scenarios = [
+        {"members": 100, "senders": 1, "window": 1, "messages": 500 * scale},
+        {"members": 100, "senders": 1, "window": 32, "messages": 32 * 200 * scale},
+        {"members": 100, "senders": 1, "window": 256, "messages": 256 * 50 * scale},
+        {"members": 100, "senders": 10, "window": 32, "messages": 32 * 200 * scale},
+    ]
+    return [
+        "| scenario | deliveries/s | floor | ratio | CPU µs a delivery | floor | load generator's CPU |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *[fanout.run_closed(**scenario, runs=runs) for scenario in scenarios],
+    ]
+
+
+def _lone(quick: bool) -> list[str]:
+    return [
+        "| scenario | p50 / p99 ms | CPU µs a delivery | floor: p50 / p99 ms | CPU µs |",
+        "| --- | --- | --- | --- | --- |",
+        fanout.run_open(members=100, per_second=50, seconds=5 if quick else 15, runs=1 if quick else 3),
+    ]
+
+
+def _unary(quick: bool) -> list[str]:
+    runs, count = (1, 1000) if quick else (5, 4000)
+    return [
+        "| SendMessages of one message | calls/s | floor | CPU µs a call | floor | CPU over the floor's |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *[unary.row(at_once=at_once, count=count, runs=runs) for at_once in (1, 64)],
+    ]
+
+
+def _catchup(quick: bool) -> list[str]:
+    events, runs = (50_000, 1) if quick else (1_000_000, 3)
+    return [
+        "| catch-up | events/s | server CPU µs an event | server memory |",
+        "| --- | --- | --- | --- |",
+        *catchup.rows(events=events, readers=[1] if quick else [1, 50], runs=1 if quick else runs),
+    ]
+
+
+def _idle(quick: bool) -> list[str]:
+    return [
+        "| idle members | KB each | CPU while idle | all back at once after |",
+        "| --- | --- | --- | --- |",
+        *[
+            idle.row(members=members, seconds=5 if quick else 30)
+            for members in ([200] if quick else [1000, 3000, 5000])
+        ],
+    ]
+
+
+def _growth(quick: bool) -> list[str]:
+    return [
+        "| growth | |",
+        "| --- | --- |",
+        *growth.members([10, 100] if quick else [10, 100, 1000, 5000]),
+        *growth.rooms([1, 100] if quick else [1, 2000]),
+        *growth.history([1000] if quick else [1000, 100_000, 5_000_000]),
+    ]
+
+
+BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
+    "fanout": _fanout,
+    "lone": _lone,
+    "unary": _unary,
+    "catchup": _catchup,
+    "idle": _idle,
+    "growth": _growth,
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
+@click.option("--quick", is_flag=True, help="One short run of each: does it work, not how fast is it.")
+def main(names: tuple[str, ...], quick: bool) -> None:
+    """Measure, side by side with a floor, and print tables."""
+    click.echo(
+        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, grpcio {version('grpcio')}, "
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before"
+    )
+    for name in names or BENCHMARKS:
+        click.echo(f"\n{name}\n")
+        for line in BENCHMARKS[name](quick):
+            click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""One room, many members: how many deliveries a second, and what each costs the server.
+
+Each figure is taken from our server and from the floor in turns, in one run. Every message of ours is on disk
+before anybody hears of it; the floor has no disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from benchmarks import h2, servers
+from grpc_chat.wire import chat_pb2 as pb
+
+SEND = "/chat.v1.MessageService/SendMessages"
+SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
+TEXT = "a message of usual length, as people write them"
+# What an event with such a text has on the wire: see `event_bytes` in our own run.
+EVENT_BYTES = 134
+_INDEX = re.compile(rb"#(\d{7})#")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run of one scenario on one server."""
+
+    deliveries: int
+    seconds: float
+    server_cpu: float
+    load_cpu: float
+    latencies_ms: list[float]
+
+    @property
+    def per_second(self) -> float:
+        return self.deliveries / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Server CPU for one delivery."""
+        return self.server_cpu / self.deliveries * 1e6
+
+
+def request(start: int, count: int) -> bytes:
+    """``count`` messages to the room, numbered from ``start`` in their texts."""
+    messages = [
+        pb.OutgoingMessage(
+            room_id="general", client_message_id=str(uuid.uuid4()), text=f"#{start + at:07d}# {TEXT}"
+        )
+        for at in range(count)
+    ]
+    return pb.SendMessagesRequest(messages=messages).SerializeToString()
+
+
+class _Member:
+    """A reader that only looks for the last message of a run; its streams are ours to count on."""
+
+    def __init__(self) -> None:
+        self.end = b"\0"
+        self.done = asyncio.Event()
+        self.caught_up = asyncio.Event()
+        self._rest = b""
+
+    def read(self, data: memoryview) -> None:
+        # A marker may lie across two frames.
+        seen = self._rest + bytes(data)
+        if self.end in seen:
+            self.done.set()
+        if not self.caught_up.is_set() and b"\x2a\x00" in seen:
+            self.caught_up.set()
+        self._rest = seen[-16:]
+
+
+async def _open(
+    port: int, members: int, cursor: pb.Cursor | None = None
+) -> tuple[list[h2.Connection], list[_Member]]:
+    connections, readers = [], []
+    cursors = [cursor or pb.Cursor(room_id="general")]
+    subscribe = pb.SubscribeRequest(cursors=cursors, include_own=True).SerializeToString()
+    for at in range(members):
+        connection = await h2.Connection.open("127.0.0.1", port, f"m{at}")
+        reader = _Member()
+        connection.stream(SUBSCRIBE, subscribe, reader.read)
+        connections.append(connection)
+        readers.append(reader)
+    await asyncio.gather(*[reader.caught_up.wait() for reader in readers])
+    return connections, readers
+
+
+async def closed_loop(
+    server: servers.Server, *, members: int, senders: int, window: int, messages: int
+) -> Result:
+    """Each sender has ``window`` messages in flight, as the SDK sends them: all that wait in one call."""
+    connections, readers = await _open(server.port, members)
+    sending = [await h2.Connection.open("127.0.0.1", server.port, f"s{at}") for at in range(senders)]
+    each = messages // senders // window * window
+    for reader in readers:
+        reader.end = b"#9999999#"
+    requests = [[request(n, window) for n in range(0, each, window)] for _ in range(senders)]
+    cpu, load, start = server.cpu_seconds, time.process_time(), time.perf_counter()
+
+    async def send(at: int) -> None:
+        for data in requests[at]:
+            await sending[at].call(SEND, data)
+
+    await asyncio.gather(*[send(at) for at in range(senders)])
+    await sending[0].call(SEND, request(9999999, 1))
+    await asyncio.gather(*[reader.done.wait() for reader in readers])
+    seconds = time.perf_counter() - start
+    result = Result(
+        deliveries=(each * senders + 1) * members,
+        seconds=seconds,
+        server_cpu=server.cpu_seconds - cpu,
+        load_cpu=time.process_time() - load,
+        latencies_ms=[],
+    )
+    for connection in connections + sending:
+        connection.close()
+    return result
+
+
+async def open_loop(
+    server: servers.Server,
+    *,
+    members: int,
+    per_second: int,
+    seconds: int,
+    cursor: pb.Cursor | None = None,
+) -> Result:
+    """Messages at a fixed pace, whatever the answers do; how long each takes to each member.
+
+    Args:
+        cursor: Where the members begin, in a room that has a history.
+    """
+    connections, readers = await _open(server.port, members, cursor)
+    sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
+    count = per_second * seconds
+    requests = [request(at, 1) for at in range(count)]
+    sent_at = [0.0] * count
+    latencies: list[float] = []
+    for reader in readers:
+        reader.end = b"#%07d#" % (count - 1)
+
+    def timed(read: Callable[[memoryview], None]) -> Callable[[memoryview], None]:
+        def on_data(data: memoryview) -> None:
+            now = time.perf_counter()
+            latencies.extend((now - sent_at[int(index)]) * 1000 for index in _INDEX.findall(data))
+            read(data)
+
+        return on_data
+
+    for connection in connections:
+        for stream, read in connection._on_data.items():
+            connection._on_data[stream] = timed(read)
+    cpu, load, start = server.cpu_seconds, time.process_time(), time.perf_counter()
+    calls = []
+    for at, data in enumerate(requests):
+        await asyncio.sleep(max(0.0, start + at / per_second - time.perf_counter()))
+        sent_at[at] = time.perf_counter()
+        calls.append(asyncio.create_task(sender.call(SEND, data)))
+    await asyncio.gather(*calls, *[reader.done.wait() for reader in readers])
+    result = Result(
+        deliveries=count * members,
+        seconds=time.perf_counter() - start,
+        server_cpu=server.cpu_seconds - cpu,
+        load_cpu=time.process_time() - load,
+        latencies_ms=latencies,
+    )
+    for connection in [*connections, sender]:
+        connection.close()
+    return result
+
+
+Start = Callable[[], AbstractContextManager[servers.Server]]
+
+
+def both(members: int, senders: int) -> list[Start]:
+    """Our server with these members, and the floor."""
+    ids = [f"m{at}" for at in range(members)] + [f"s{at}" for at in range(senders)]
+    return [lambda: servers.chat(ids), lambda: servers.floor(EVENT_BYTES)]
+
+
+def median(results: list[Result], figure: Callable[[Result], float]) -> float:
+    """Of several runs."""
+    return statistics.median(figure(result) for result in results)
+
+
+def percentile(results: list[Result], share: float) -> float:
+    """Of all latencies of several runs, in ms."""
+    latencies = sorted(latency for result in results for latency in result.latencies_ms)
+    return latencies[min(len(latencies) - 1, int(len(latencies) * share))]
+
+
+def run_closed(*, members: int, senders: int, window: int, messages: int, runs: int) -> str:
+    """A row of the table."""
+    ours, floors = _in_turns(
+        both(members, senders),
+        runs,
+        lambda start: _once(start, members=members, senders=senders, window=window, messages=messages),
+    )
+    mine, bare = median(ours, lambda r: r.per_second), median(floors, lambda r: r.per_second)
+    return (
+        f"| {members} members, {senders} sender(s), window {window} | {mine:,.0f} | {bare:,.0f} | "
+        f"{mine / bare:.2f} | {median(ours, lambda r: r.cpu_us):.2f} | "
+        f"{median(floors, lambda r: r.cpu_us):.2f} | {median(ours, lambda r: r.load_cpu / r.seconds):.2f} |"
+    )
+
+
+def _in_turns(
+    starts: list[Start], runs: int, once: Callable[[Start], Result]
+) -> tuple[list[Result], list[Result]]:
+    """Ours, the floor, ours, the floor, …: so that both meet the machine's good and bad moments."""
+    pairs = [[once(start) for start in starts] for _ in range(runs)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _once(start: Start, **scenario: int) -> Result:
+    with start() as server:
+        return asyncio.run(closed_loop(server, **scenario))
+
+
+def run_open(*, members: int, per_second: int, seconds: int, runs: int) -> str:
+    """A row of the table."""
+
+    def once(start: Start) -> Result:
+        with start() as server:
+            return asyncio.run(open_loop(server, members=members, per_second=per_second, seconds=seconds))
+
+    ours, floors = _in_turns(both(members, 1), runs, once)
+    cells = []
+    for results in (ours, floors):
+        p50, p99 = percentile(results, 0.5), percentile(results, 0.99)
+        cells.append(f"{p50:.1f} / {p99:.1f} | {median(results, lambda r: r.cpu_us):.1f}")
+    return f"| {per_second}/s to {members} members | {cells[0]} | {cells[1]} |"
