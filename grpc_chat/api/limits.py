@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from grpc_chat.errors import InvalidRequest, MessageTooLong
@@ -41,6 +40,38 @@ class Limits:
 
 Rule = Callable[[Any, str], None]
 """Given a field's value and path, raises InvalidRequest where it may not be so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What is to be done with a field. Asking the descriptor at each call would take most of the time."""
+
+    name: str
+    rule: Rule | None
+    chosen: bool
+    """Whether it is of a oneof, and so counts only where it was chosen."""
+    items: _Plan | None
+    """For messages: how each is checked."""
+    repeated: bool
+
+
+_Plan = list[_Field]
+
+
+def _check(message: Message, plan: _Plan, path: str) -> None:
+    for field in plan:
+        name = field.name
+        if field.chosen and not message.HasField(name):
+            continue
+        value = getattr(message, name)
+        if field.rule:
+            field.rule(value, path + name)
+        if field.items and field.repeated:
+            for at, item in enumerate(value):
+                _check(item, field.items, f"{path}{name}[{at}].")
+        elif field.items and message.HasField(name):
+            _check(value, field.items, f"{path}{name}.")
+
 
 # Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
 # one id look like another, and surrogates (Cs) are no text.
@@ -107,40 +138,36 @@ class RequestChecker:
             "ListMessagesRequest": _one_place,
             "SubscribeRequest": _cursors_or_consumer,
         }
-        self._plans: dict[str, list[tuple[FieldDescriptor, Rule | None]]] = {}
+        self._plans: dict[str, _Plan] = {}
 
-    def plan(self, descriptor: Any) -> list[tuple[FieldDescriptor, Rule | None]]:
-        """The fields of a message with their rules, those of messages inside it included.
+    def plan(self, descriptor: Any) -> _Plan:
+        """How a message is checked, the messages inside it included.
 
         Raises:
             KeyError: A field has no entry in the table.
         """
         if descriptor.name not in self._plans:
-            self._plans[descriptor.name] = plan = []
-            for field in descriptor.fields:
-                plan.append((field, self._rules[f"{descriptor.name}.{field.name}"]))
-                if field.message_type:
-                    self.plan(field.message_type)
+            self._plans[descriptor.name] = [
+                _Field(
+                    name=field.name,
+                    rule=self._rules[f"{descriptor.name}.{field.name}"],
+                    chosen=field.containing_oneof is not None,
+                    items=self.plan(field.message_type) if field.message_type else None,
+                    repeated=field.is_repeated,
+                )
+                for field in descriptor.fields
+            ]
         return self._plans[descriptor.name]
 
-    def check(self, request: Message, path: str = "") -> None:
+    def check(self, request: Message) -> None:
         """Raise what is wrong with a request.
 
         Raises:
             InvalidRequest: Naming the field, and the limit.
         """
-        for field, rule in self._plans[request.DESCRIPTOR.name]:
-            # A field of a oneof counts only where it was chosen.
-            if field.containing_oneof and not request.HasField(field.name):
-                continue
-            value = getattr(request, field.name)
-            if rule:
-                rule(value, path + field.name)
-            if field.message_type:
-                for at, item in enumerate(value):
-                    self.check(item, f"{path}{field.name}[{at}].")
-        whole = self._whole.get(request.DESCRIPTOR.name)
-        if whole:
+        name = request.DESCRIPTOR.name
+        _check(request, self._plans[name], "")
+        if whole := self._whole.get(name):
             whole(request)
 
     def _id(self, value: str, path: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from uuid import UUID
 
 from grpc_chat.core import access
 from grpc_chat.core.accounts import Caller
@@ -100,10 +99,9 @@ class Messages:
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage) -> Draft:
-    event = pb.Event(room_id=message.room_id, user_id=caller.user_id)
-    # One spelling of an id, however it was sent.
-    message_id = UUID(message.client_message_id)
-    event.message.client_message_id = str(message_id)
-    event.message.text = message.text
-    content_hash = blake2b(message.text.encode(), digest_size=16).digest()
-    return Draft(event, caller.session_id, message_id.bytes, content_hash)
+    # One spelling of an id, however it was sent. (That it is a UUID has been checked.)
+    message_id, text = message.client_message_id.lower(), message.text
+    content = pb.Message(client_message_id=message_id, text=text)
+    event = pb.Event(room_id=message.room_id, user_id=caller.user_id, message=content)
+    content_hash = blake2b(text.encode(), digest_size=16).digest()
+    return Draft(event, caller.session_id, bytes.fromhex(message_id.replace("-", "")), content_hash)

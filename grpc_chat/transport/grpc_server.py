@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -164,6 +165,9 @@ class GrpcServer:
                 async with aclosing(cast("Any", responses)):
                     async for response in responses:
                         await context.write(response)
+            except grpc.aio.InternalError:
+                # The client went away during a write, as clients do. grpc would log a traceback for each.
+                raise asyncio.CancelledError from None
             except ChatError as error:
                 await _abort(context, error)
 

@@ -5,6 +5,7 @@ Revisions are numbered 0001, 0002, …; a database goes forward through them, ne
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ from grpc_chat.errors import StoreUnavailable
 
 LATEST = "0001"
 """The newest revision in ``versions/``; a test compares the two."""
+
+# Alembic keeps the database at hand in a module, so two at a time would each get some of both's steps.
+_one_at_a_time = threading.Lock()
 
 
 def upgrade(connection: sa.Connection) -> None:
@@ -37,7 +41,8 @@ def upgrade(connection: sa.Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, LATEST)
+        with _one_at_a_time:
+            command.upgrade(config, LATEST)
 
 
 def revision(connection: sa.Connection) -> str | None:
