@@ -172,7 +172,7 @@ class Node:
         async def stop() -> None:
             # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
             # print a traceback for each.
-            await self._server.set_serving(False)
+            self._server.announce_stop()
             hub.drain()
             await self._server.stop(config.stop_grace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from grpc_chat.core.accounts import Caller
 from grpc_chat.core.consumers import Consumers
@@ -27,15 +28,13 @@ class SubscribeService:
             if follower.unsaved:
                 await self._consumers.save(caller, request.consumer, follower.unsaved)
             yield self._started(follower)
-            while True:
-                response = await self._next(follower)
+            while response := await self._next(follower):
                 follower.quiet_ticks = 0
                 follower.heartbeat_due = False
                 self._totals.responses += 1
                 self._totals.response_bytes += len(response)
                 yield response
-                if follower.draining:
-                    return
+            yield self._draining(follower)
         finally:
             self._hub.close(follower)
 
@@ -46,16 +45,19 @@ class SubscribeService:
             started.cursors.extend(follower.subscription.cursors)
         return pb.SubscribeResponse(started=started).SerializeToString()
 
-    async def _next(self, follower: Follower) -> bytes:
-        """The next response; waits until there is one."""
+    def _draining(self, follower: Follower) -> bytes:
+        draining = pb.Draining()
+        draining.reconnect_after.FromTimedelta(follower.draining or timedelta(0))
+        return pb.SubscribeResponse(draining=draining).SerializeToString()
+
+    async def _next(self, follower: Follower) -> bytes | None:
+        """The next response; waits until there is one. None when the stream is to end."""
         subscription = follower.subscription
         while True:
             if follower.ended:
                 raise follower.ended
             if follower.draining:
-                draining = pb.Draining()
-                draining.reconnect_after.FromTimedelta(follower.draining)
-                return pb.SubscribeResponse(draining=draining).SerializeToString()
+                return None
             response = subscription.take()
             if isinstance(response, Behind):
                 page = await self._hub.read(follower, response)

@@ -54,7 +54,7 @@ def command(
     \b
     Exit codes:
       0  left after Ctrl-C, SIGTERM or -timeout
-      1  not authorised, or a message could not be sent
+      1  not authorised, never reached the server, or a message could not be sent
       2  the command line is wrong
     """
     # A shell can start us without them (`>&-`), and print would then take the one for the other.
@@ -79,6 +79,7 @@ class _LineClient:
         self._id = client_id
         self._address = address
         self._exit_code = 0
+        self._joined = False
         self._stop = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
 
@@ -103,6 +104,8 @@ class _LineClient:
                 if isinstance(outcome, Exception):
                     # A mistake of ours must not look like a good end.
                     raise outcome
+        if not self._joined and not self._exit_code:
+            self._fail(f"never reached {self._address}")
         return self._exit_code
 
     def _ask_to_stop(self) -> None:
@@ -114,7 +117,7 @@ class _LineClient:
 
     async def _receive(self, client: Client) -> None:
         subscription = client.subscribe(consumer=_CONSUMER)
-        joined = lost = False
+        lost = False
         try:
             async for update in subscription.updates():
                 match update:
@@ -123,8 +126,8 @@ class _LineClient:
                     case Gap():
                         _say(f"messages {update.from_seq} to {update.to_seq} are gone")
                     case Connected():
-                        _say(f"joined {'again ' if joined else ''}as {self._id}")
-                        joined, lost = True, False
+                        _say(f"joined {'again ' if self._joined else ''}as {self._id}")
+                        self._joined, lost = True, False
                     case Disconnected() if not lost:
                         why = f" ({update.error})" if update.error else ""
                         _say(f"no connection to {self._address}{why}; trying again")

@@ -25,10 +25,14 @@ def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+    # Where rich is installed, structlog's own choice of traceback shows the values of variables: messages.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [console]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -40,5 +44,6 @@ def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Alembic reports each step of a migration, which is one line of ours.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Alembic reports each step of a migration, which is one line of ours; grpc the inside of every stream.
+    for name in ("alembic", "asyncio", "grpc"):
+        logging.getLogger(name).setLevel(logging.WARNING)

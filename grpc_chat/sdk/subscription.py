@@ -84,7 +84,7 @@ class Subscription:
         self._to_acknowledge: dict[str, Cursor] = {}
         self._acknowledging: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closing = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,7 +119,7 @@ class Subscription:
     async def next(self) -> Update | None:
         """The next update; None once the subscription is closed. May be cancelled without losing one."""
         self._settle()
-        if self._reader is None and not self._closed:
+        if self._reader is None and not self._closing.is_set():
             self._reader = asyncio.create_task(self._run(), name="subscription")
         while True:
             while self._ahead:
@@ -134,7 +134,7 @@ class Subscription:
                 self._settle()
             if self._error:
                 raise self._error
-            if self._closed:
+            if self._closing.is_set():
                 return None
             self._changed.clear()
             await self._changed.wait()
@@ -147,16 +147,16 @@ class Subscription:
 
     async def aclose(self) -> None:
         """End the stream; with a consumer, acknowledge what is settled first."""
-        if self._closed:
+        if self._closing.is_set():
             return
-        self._closed = True
+        self._closing.set()
         self._changed.set()
         if self._reader:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
         if self._acknowledging:
             with suppress(TimeoutError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(2):
                     await self._acknowledging
         self._client._forget(self)
 
@@ -188,9 +188,12 @@ class Subscription:
                         continue
                     # Newer positions of the same rooms count for these too.
                     self._to_acknowledge = taken | self._to_acknowledge
-                    if self._closed:
+                    if self._closing.is_set():
                         break
-                    await asyncio.sleep(backoff.next(error).total_seconds())
+                    # Closing does not wait for the wait's end: it tries once more, and then gives up.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(backoff.next(error).total_seconds()):
+                            await self._closing.wait()
         finally:
             self._acknowledging = None
 
@@ -198,7 +201,7 @@ class Subscription:
 
     async def _run(self) -> None:
         try:
-            while not self._closed:
+            while not self._closing.is_set():
                 wait, error = await self._follow_until_lost()
                 self._hand(Disconnected(error, wait))
                 await asyncio.sleep(wait.total_seconds())

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.transport.health import Health
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import to_status
 
@@ -96,7 +97,7 @@ class GrpcServer:
         self._pipeline = pipeline
         # grpc's logs go to standard error by themselves; ours say what there is to say.
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
-        self._health = health.aio.HealthServicer()
+        self._health = Health(["", *SERVICES])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [*SERVICES, health.SERVICE_NAME]
         if with_reflection:
@@ -131,14 +132,10 @@ class GrpcServer:
     async def start(self) -> None:
         """Answer calls."""
         await self._server.start()
-        await self.set_serving(True)
 
-    async def set_serving(self, serving: bool) -> None:
-        """What health says from now on."""
-        status = health_pb2.HealthCheckResponse
-        now = status.SERVING if serving else status.NOT_SERVING
-        for service in ["", *SERVICES]:
-            await self._health.set(service, now)
+    def announce_stop(self) -> None:
+        """Have health say NOT_SERVING from now on."""
+        self._health.stop()
 
     async def stop(self, grace: timedelta) -> None:
         """Refuse new calls, let running ones finish, cut off what is left after ``grace``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -45,6 +46,11 @@ _BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, statu
     grpc.StatusCode.ABORTED: errors.Unavailable,
     grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequest,
 }
+
+
+# grpc's own words, with what the system said at their end: "failed to connect to all addresses; last error:
+# UNKNOWN: ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused".
+_NO_CONNECTION = re.compile(r"failed to connect to all addresses.*: ([^:]+)$", re.DOTALL)
 
 
 def status_code(error: ChatError) -> grpc.StatusCode:
@@ -93,8 +99,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     if retry.HasField("retry_delay"):
         with contextlib.suppress(OverflowError):
             delay = max(retry.retry_delay.ToTimedelta(), timedelta(0))
+    message = error.details() or error.code().name
+    if info.domain != DOMAIN and (refused := _NO_CONNECTION.match(message)):
+        message = f"the server can't be reached: {refused[1]}"
     return cls(
-        error.details() or error.code().name,
+        message,
         field=bad_request.field_violations[0].field if bad_request.field_violations else "",
         metadata=dict(info.metadata),
         retry_after=delay,

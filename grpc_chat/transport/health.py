@@ -1,0 +1,53 @@
+"""``grpc.health.v1``: whether the server serves, for those who balance load and watch over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+Request = health_pb2.HealthCheckRequest
+Response = health_pb2.HealthCheckResponse
+Context = grpc.aio.ServicerContext[Request, Response]
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """Says the same of all services: they come and go together.
+
+    grpc's own servicer gives each watcher its news with a lock held, so that one who does not read would keep
+    the server from saying that it stops, and thereby from stopping, for ever; and its watches have no end, so
+    each would be waited for.
+
+    Args:
+        services: Their full names; the server as a whole has the empty one.
+    """
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._services = frozenset(services)
+        self._serving = True
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Say NOT_SERVING from now on, and let the watchers go."""
+        self._serving = False
+        self._stopped.set()
+
+    def _status(self, service: str) -> Response:
+        if service not in self._services:
+            return Response(status=Response.SERVICE_UNKNOWN)
+        return Response(status=Response.SERVING if self._serving else Response.NOT_SERVING)
+
+    async def Check(self, request: Request, context: Context) -> Response:  # noqa: N802
+        """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
+        status = self._status(request.service)
+        if status.status == Response.SERVICE_UNKNOWN:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+        return status
+
+    async def Watch(self, request: Request, context: Context) -> None:  # noqa: N802
+        """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
+        await context.write(self._status(request.service))
+        await self._stopped.wait()
+        await context.write(self._status(request.service))
