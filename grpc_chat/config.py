@@ -32,7 +32,10 @@ class Limits(_Group):
     """How much one request, call or user may ask for."""
 
     id_bytes: Count = Field(64, description="Longest id or name, in bytes of UTF-8.")
-    text_bytes: Count = Field(65_536, description="Longest text of a message, in bytes of UTF-8.")
+    # With a page above it, it has to fit into one response (max_send_message_length in grpc_server.py).
+    text_bytes: Count = Field(
+        65_536, le=1024 * 1024, description="Longest text of a message, in bytes of UTF-8."
+    )
     messages: Count = Field(256, description="Most messages in one SendMessages.")
     cursors: Count = Field(4096, description="Most cursors in one Subscribe or Acknowledge.")
     page: Count = Field(50, description="Entries in a page when the request does not say.")

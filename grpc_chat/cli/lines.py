@@ -70,7 +70,12 @@ class Lines:
                 time.sleep(1)
 
     def _put(self, line: str | ValueError | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._queue.put(line), self._loop).result()
+        putting = self._queue.put(line)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, self._loop).result()
+        finally:
+            # Where there is no loop any more it never began, which Python would print a warning about.
+            putting.close()
 
 
 def _decoded(line: bytes, number: int) -> str | ValueError:

@@ -79,7 +79,7 @@ class _LineClient:
         self._id = client_id
         self._address = address
         self._exit_code = 0
-        self._joined = False
+        self._joined = self._reached = False
         self._stop = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
 
@@ -104,7 +104,7 @@ class _LineClient:
                 if isinstance(outcome, Exception):
                     # A mistake of ours must not look like a good end.
                     raise outcome
-        if not self._joined and not self._exit_code:
+        if not self._reached and not self._exit_code:
             self._fail(f"never reached {self._address}")
         return self._exit_code
 
@@ -127,7 +127,8 @@ class _LineClient:
                         _say(f"messages {update.from_seq} to {update.to_seq} are gone")
                     case Connected():
                         _say(f"joined {'again ' if self._joined else ''}as {self._id}")
-                        self._joined, lost = True, False
+                        self._joined = self._reached = True
+                        lost = False
                     case Disconnected() if not lost:
                         why = f" ({update.error})" if update.error else ""
                         _say(f"no connection to {self._address}{why}; trying again")
@@ -175,6 +176,8 @@ class _LineClient:
     async def _deliver(self, client: Client, text: str) -> None:
         try:
             await client.send(_ROOM, text, timeout=None)
+            # A short -timeout may end before the stream has begun.
+            self._reached = True
         except Unauthenticated:
             # The stream is told the same, once for all messages.
             self._exit_code = 1

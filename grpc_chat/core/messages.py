@@ -95,7 +95,7 @@ class Messages:
             response.next_page_token = self._tokens.make(listing, f"after_seq {last}")
         if first > room.first_seq:
             response.previous_page_token = self._tokens.make(listing, f"before_seq {first}")
-        return batch.frames(event.payload for event in events) + response.SerializeToString()
+        return batch.frames([event.payload for event in events]) + response.SerializeToString()
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage) -> Draft:

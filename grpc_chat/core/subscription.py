@@ -170,9 +170,10 @@ class Subscription:
             self._targets.pop(room_id, None)
         parts = []
         if page.events:
-            mine = [event for event in page.events if event.session_id != self._session_id]
-            parts = [batch.frames(event.payload for event in mine)]
-            self._move(room_id, room, page.events[-1].seq, sent=mine[-1].seq if mine else 0)
+            own = self._session_id
+            parts = [batch.frames([payload for _, session, payload in page.events if session != own])]
+            sent = next((seq for seq, session, _ in reversed(page.events) if session != own), 0)
+            self._move(room_id, room, page.events[-1].seq, sent=sent)
         return self._response(parts)
 
     def heartbeat(self) -> bytes:

@@ -229,7 +229,7 @@ class Client:
             try:
                 return await self._connection.call(f"/chat.v1.{method}", request, response)
             except ChatError as error:
-                if not retry.worthwhile(error) or backoff.failures >= 4:
+                if not retry.worthwhile(error) or backoff.failures >= 4 or self._connection.closed:
                     raise
                 await asyncio.sleep(backoff.next(error).total_seconds())
 

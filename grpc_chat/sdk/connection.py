@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -51,6 +52,7 @@ class Connection:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._timeout = timeout
         self._failures = 0
+        self.closed = False
         self._channel = self._open()
 
     def _open(self) -> grpc.aio.Channel:
@@ -74,6 +76,11 @@ class Connection:
             raise from_rpc_error(error) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
+        except asyncio.CancelledError:
+            if _is_to_be_cancelled():
+                raise
+            # A channel that is closed, or renewed, cancels its calls, and so seemingly whoever waits for one.
+            raise Unavailable("the connection was closed") from None
         self._failures = 0
         return result
 
@@ -98,6 +105,11 @@ class Connection:
             raise from_rpc_error(error) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
+        except asyncio.CancelledError:
+            if _is_to_be_cancelled():
+                raise
+            # A channel that is closed, or renewed, cancels its calls, and so seemingly whoever waits for one.
+            raise Unavailable("the connection was closed") from None
         finally:
             call.cancel()
 
@@ -110,5 +122,12 @@ class Connection:
             await old.close()
 
     async def close(self) -> None:
-        """End all calls."""
+        """End all calls; further ones end at once."""
+        self.closed = True
         await self._channel.close()
+
+
+def _is_to_be_cancelled() -> bool:
+    """Whether somebody cancelled the task that runs."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

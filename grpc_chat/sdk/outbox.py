@@ -145,7 +145,9 @@ class Outbox:
                     await asyncio.sleep(self._backoff.next(error).total_seconds())
                 elif len(items) == 1:
                     self._backoff.reset()
-                    items[0].done.set_exception(error)
+                    # Its sender may have given up while the call was under way.
+                    if not items[0].done.done():
+                        items[0].done.set_exception(error)
                 else:
                     # A call is all or nothing, and these have nothing to do with each other.
                     for item in items:

@@ -96,15 +96,20 @@ class Subscription:
             self._settle()
         await self.aclose()
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        async for update in self.updates():
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        """The next message. May be cancelled without losing one."""
+        while (update := await self.next()) is not None:
             match update:
                 case Message():
-                    yield update
+                    return update
                 case Gap():
                     log.warning(
                         "%s: messages %d to %d are gone", update.room_id, update.from_seq, update.to_seq
                     )
+        raise StopAsyncIteration
 
     async def updates(self) -> AsyncIterator[Update]:
         """Messages, and what happens to the stream.

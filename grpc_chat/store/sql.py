@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -76,17 +76,26 @@ _SendKey = tuple[str, str, bytes]
 
 
 @functools.cache
+def _text(statement: sa.ClauseElement, dialect: sa.Dialect) -> tuple[str, dict[str, Any]]:
+    """A statement as the driver takes it, and its parameters in their order, with the values they have."""
+    compiled = statement.compile(dialect=dialect)
+    order = getattr(compiled, "positiontup", None)
+    if order is None:
+        raise TypeError(f"{dialect.name} does not take parameters by position")
+    return str(compiled), {name: compiled.params[name] for name in order}
+
+
+@functools.cache
 def _insert_rows(table: sa.Table, dialect: sa.Dialect) -> str:
     """An insert for tuples in the order of the table's columns.
 
     Given to the driver as text: SQLAlchemy's handling of each row's parameters costs three times as much as
     the row does in SQLite (measured at 1,000 rows a batch).
     """
-    compiled = sa.insert(table).compile(dialect=dialect)
-    order = getattr(compiled, "positiontup", None)
-    if order != [column.name for column in table.columns]:
-        raise TypeError(f"{dialect.name} does not take parameters by position")
-    return str(compiled)
+    sql, order = _text(sa.insert(table), dialect)
+    if list(order) != [column.name for column in table.columns]:
+        raise TypeError(f"{dialect.name} orders the columns of {table.name} in its own way")
+    return sql
 
 
 @functools.cache
@@ -501,15 +510,22 @@ class _Snapshot:
         return found
 
     def _events(
-        self, query: sa.Select[int, str, bytes], values: Mapping[str, object], max_bytes: int
+        self, query: sa.Select[int, str, bytes], values: dict[str, Any], max_bytes: int
     ) -> list[StoredEvent]:
-        found, size = [], 0
-        with self._conn.execute(query, values) as rows:
-            for row in rows:
-                found.append(StoredEvent(*row))
-                size += len(row[2])
+        # The driver's own rows, many at once: SQLAlchemy's, one by one, take two thirds of a catch-up's time.
+        sql, parameters = _text(query, self._conn.dialect)
+        result = self._conn.exec_driver_sql(sql, tuple((parameters | values).values()))
+        found: list[StoredEvent] = []
+        size, most = 0, 8
+        while size < max_bytes and (rows := result.cursor.fetchmany(most)):
+            for row in map(StoredEvent._make, rows):
+                found.append(row)
+                size += len(row.payload)
                 if size >= max_bytes:
                     break
+            # As many as should fit, by the average so far; rows left over were read for nothing.
+            most = 1 + (max_bytes - size) * len(found) // max(size, 1)
+        result.close()
         return found
 
     def positions(self, user_id: str, consumer: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ concatenation of frames: https://protobuf.dev/programming-guides/encoding/#last-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _TAG = b"\x0a"  # field 1, length-delimited
 
@@ -33,6 +33,10 @@ def frame(payload: bytes) -> bytes:
     return _TAG + _varint(length) + payload
 
 
-def frames(payloads: Iterable[bytes]) -> bytes:
+def frames(payloads: Sequence[bytes]) -> bytes:
     """Encoded events, in order, as the bytes of a response that holds just them."""
-    return b"".join([frame(payload) for payload in payloads])
+    try:
+        # Without the call of a function for each: half of the time.
+        return b"".join([_PREFIXES[len(payload)] + payload for payload in payloads])
+    except IndexError:
+        return b"".join([frame(payload) for payload in payloads])
