@@ -1,0 +1,202 @@
+"""Databases of every release, brought up to date."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from grpc_chat.store import migrations, schema
+from grpc_chat.store.base import Append, Appended, Draft, Membership
+from grpc_chat.store.sqlite import open_store
+from grpc_chat.wire import chat_pb2 as pb
+
+HERE = Path(__file__).parent
+VERSIONS = Path(migrations.__file__).parent / "versions"
+
+
+def build(path: Path, dump: str) -> None:
+    """Make a database from a frozen dump."""
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path)) as made:
+        made.executescript((HERE / dump).read_text(encoding="utf-8"))
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """All tables with their columns, in order, their keys and indexes."""
+    with closing(sqlite3.connect(path)) as opened:
+        ask = opened.execute
+        found: dict[str, Any] = {}
+        for _, name, kind, _, without_rowid, strict in ask("PRAGMA table_list").fetchall():
+            if name.startswith("sqlite_"):
+                continue
+            indexes = [
+                (index, unique, origin, ask(f"PRAGMA index_xinfo({index})").fetchall())
+                for _, index, unique, origin, _ in ask(f"PRAGMA index_list({name})").fetchall()
+                # The key of a table without rowids has a name of SQLite's own making.
+                if origin != "pk"
+            ]
+            columns = ask(f"PRAGMA table_xinfo({name})").fetchall()
+            found[name] = (kind, without_rowid, strict, columns, sorted(indexes))
+        return found
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database."""
+    made = sa.create_engine(f"sqlite:///{tmp_path / 'chat.db'}")
+    yield made
+    made.dispose()
+
+
+def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path: Path) -> None:
+    """Nothing in it is different afterwards, and it goes on where it was."""
+    folder = tmp_path / "data"
+    build(folder / "chat.db", "schema_0001.sql")
+
+    with closing(open_store(folder)) as store:
+        with store.snapshot() as snapshot:
+            general, café = snapshot.rooms("alice", after="a", limit=10)[::-1]
+            members = snapshot.members("general", after="", limit=10)
+            memberships = snapshot.memberships("alice")
+            stored = snapshot.events_after("general", 0, limit=10, max_bytes=100_000)
+            positions = snapshot.positions("bob", "client.py")
+        known = blake2b(b"third", digest_size=16).digest()
+        drafts = [
+            Draft(
+                pb.Event(room_id="general", user_id="alice", message=pb.Message(text=text)),
+                session_id="phone",
+                client_message_id=UUID(f"019ab5a0-1c00-7000-8000-00000000000{number}").bytes,
+                content_hash=content_hash,
+            )
+            for number, text, content_hash in [(3, "third", known), (9, "new", b"new")]
+        ]
+        [appended] = store.commit([Append(drafts, lambda _room_id, _role: None)])
+
+    assert (store.epoch, store.secret) == ("00112233aabbccdd", b"\x5e" * 32)
+    assert general == pb.Room(
+        room_id="general",
+        name="General",
+        epoch="00112233aabbccdd",
+        first_seq=2,
+        last_seq=3,
+        create_time=Timestamp(seconds=1764000000, nanos=123456000),
+    )
+    assert (café.name, café.first_seq, café.last_seq) == ("Café 世界", 1, 0)
+    assert [(member.user.user_id, member.role) for member in members] == [
+        ("alice", pb.ROLE_OWNER),
+        ("bob", pb.ROLE_MEMBER),
+    ]
+    assert sorted(memberships) == [
+        Membership("café", pb.ROLE_READER, 1, 0),
+        Membership("general", pb.ROLE_OWNER, 2, 3),
+    ]
+    assert [(event.seq, event.session_id) for event in stored] == [(2, "bob-phone"), (3, "alice-phone")]
+    assert pb.Event.FromString(stored[0].payload) == pb.Event(
+        room_id="general",
+        seq=2,
+        create_time=Timestamp(seconds=1764000000, nanos=123456000),
+        user_id="bob",
+        message=pb.Message(
+            client_message_id="019ab5a0-1c00-7000-8000-000000000002", text="It's me:\n😀 \x1b[31m"
+        ),
+    )
+    assert positions == {"general": 2}
+    assert isinstance(appended, Appended)
+    # The one it knows is found, and the other has the next number.
+    assert [placed.seq for placed in appended.placed] == [3, 4]
+    assert appended.placed[0].create_time_us == 1_764_000_000_123_456
+
+
+def test_database_of_the_first_release_becomes_like_a_new_one(tmp_path: Path) -> None:
+    """After its migrations nobody can tell it from a database that was made today."""
+    build(tmp_path / "old" / "chat.db", "schema_0001.sql")
+
+    for folder in ("old", "new"):
+        open_store(tmp_path / folder).close()
+
+    assert shape(tmp_path / "old" / "chat.db") == shape(tmp_path / "new" / "chat.db")
+
+
+def test_first_migration_is_not_edited(tmp_path: Path, engine: sa.Engine) -> None:
+    """What the frozen dump holds is what revision 0001 makes; a change is a further revision."""
+    build(tmp_path / "frozen" / "chat.db", "schema_0001.sql")
+
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    assert shape(tmp_path / "chat.db") == shape(tmp_path / "frozen" / "chat.db")
+
+
+def test_migrations_make_what_the_program_expects(tmp_path: Path, engine: sa.Engine) -> None:
+    """The tables in schema.py are, column by column and in their order, those that the migrations build."""
+    (tmp_path / "created").mkdir()
+    created = sa.create_engine(f"sqlite:///{tmp_path / 'created' / 'chat.db'}")
+    with created.begin() as connection:
+        schema.metadata.create_all(connection)
+    created.dispose()
+
+    with engine.connect() as connection:
+        migrations.upgrade(connection)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, schema.metadata)
+
+    assert differences == []
+    migrated = shape(tmp_path / "chat.db")
+    assert migrated.pop("alembic_version")
+    assert migrated == shape(tmp_path / "created" / "chat.db")
+    assert migrated.keys() == schema.metadata.tables.keys()
+
+
+def test_latest_is_the_newest_revision(engine: sa.Engine) -> None:
+    """The constant that saves an import at every start names the newest file, and so does a new database."""
+    files = sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+
+    with engine.connect() as connection:
+        assert migrations.revision(connection) is None
+        connection.rollback()
+        migrations.upgrade(connection)
+        assert migrations.revision(connection) == files[-1]
+
+    assert files[-1] == migrations.LATEST
+
+
+def test_revisions_are_one_line() -> None:
+    """0001, 0002, … without a gap, each after the one before it, named as its file."""
+    found = []
+    for path in sorted(VERSIONS.glob("[0-9]*.py")):
+        text = path.read_text(encoding="utf-8")
+        names = [re.search(rf"^{name} = (.+)$", text, re.MULTILINE) for name in ("revision", "down_revision")]
+        found.append((path.name[:4], *(match and match.group(1) for match in names)))
+
+    numbers = [f"{number:04}" for number in range(1, len(found) + 1)]
+    before = ["None", *(f'"{number}"' for number in numbers)]
+    assert found == [(n, f'"{n}"', down) for n, down in zip(numbers, before, strict=False)]
+    assert found
+
+
+def test_database_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
+    """A further start changes nothing in the file."""
+    folder = tmp_path / "data"
+    open_store(folder).close()
+    before = (folder / "chat.db").read_bytes()
+
+    open_store(folder).close()
+
+    assert (folder / "chat.db").read_bytes() == before

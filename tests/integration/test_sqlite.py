@@ -1,0 +1,654 @@
+"""What is SQLite's own in the store; what every store guarantees is in tests/contract/test_store.py."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreUnavailable
+from grpc_chat.store import migrations
+from grpc_chat.store.base import Acknowledge, Append, Appended, Draft, PutRoom, Truncate
+from grpc_chat.store.mark import Mark
+from grpc_chat.store.sql import SqlStore
+from grpc_chat.store.sqlite import open_store
+from grpc_chat.wire import chat_pb2 as pb
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[SqlStore]:
+    """An open store with the room r1, and alice in it."""
+    opened = open_store(folder)
+    opened.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+    yield opened
+    opened.close()
+
+
+def append(*texts: str) -> Append:
+    drafts = [
+        Draft(
+            pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)),
+            session_id="phone",
+            client_message_id=uuid4().bytes,
+            content_hash=text.encode()[:16],
+        )
+        for text in texts
+    ]
+    return Append(drafts, lambda _room_id, _role: None)
+
+
+def numbers(store: SqlStore) -> list[int]:
+    """All numbers in r1's log."""
+    with store.snapshot() as snapshot:
+        found = snapshot.events_after("r1", 0, limit=100_000, max_bytes=1_000_000_000)
+        assert snapshot.heads(["r1"]) == {"r1": found[-1].seq if found else 0}
+    return [event.seq for event in found]
+
+
+def pragma(store: SqlStore, text: str) -> object:
+    """Ask the writer's own connection, and leave it without a transaction."""
+    raw: Any = store._connection.connection.driver_connection
+    row = raw.execute(f"PRAGMA {text}").fetchone()
+    return row[0] if row else None
+
+
+# Files
+
+
+def test_files_are_for_the_owner_alone(folder: Path) -> None:
+    """Whatever the process's mask allows: the folder is 0700, and everything in it 0600."""
+    mask = os.umask(0)
+    try:
+        store = open_store(folder)
+        store.commit([PutRoom("r1", "r1", {})])
+        with store.snapshot() as snapshot:
+            snapshot.room("r1")
+        modes = {path.name: oct(S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
+        store.close()
+    finally:
+        os.umask(mask)
+
+    assert oct(S_IMODE(folder.stat().st_mode)) == "0o700"
+    files = ["chat.db", "chat.db-shm", "chat.db-wal", "chat.lock", "chat.mark"]
+    assert modes == dict.fromkeys(files, "0o600")
+
+
+DURABLE = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "trusted_schema": 0,
+    "secure_delete": 1,
+}
+
+
+def test_settings_are_in_force_on_the_connection_that_writes(store: SqlStore) -> None:
+    """``synchronous=FULL`` is what a commit's durability rests on, and it is a connection's own."""
+    assert {name: pragma(store, name) for name in DURABLE} == DURABLE
+
+
+def test_settings_are_in_force_on_the_connections_that_read(store: SqlStore) -> None:
+    """A reader may have to recover the WAL, so it is as careful."""
+    with ExitStack() as stack:
+        readers = [stack.enter_context(store._driver.reader.connect()) for _ in range(2)]
+        for reader in readers:
+            found = {name: reader.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE}
+            assert found == DURABLE
+
+
+def test_as_many_snapshots_as_asked_for_can_be_open(folder: Path) -> None:
+    """``readers`` is their number."""
+    store = open_store(folder, readers=3)
+    try:
+        with store.snapshot() as one, store.snapshot() as two, store.snapshot() as three:
+            assert [snapshot.heads(["r1"]) for snapshot in (one, two, three)] == [{}, {}, {}]
+    finally:
+        store.close()
+
+
+def test_removed_words_are_nowhere_in_the_file(folder: Path, store: SqlStore) -> None:
+    """What was truncated is overwritten, not only unlinked."""
+    store.commit([append(*(f"a secret word {number}" * 20 for number in range(100)))])
+    store.commit([append("something else")])
+
+    store.commit([Truncate("r1", 101)])
+
+    assert numbers(store) == [101]
+    assert pragma(store, "wal_checkpoint(TRUNCATE)") == 0
+    held = (folder / "chat.db").read_bytes() + (folder / "chat.db-wal").read_bytes()
+    assert b"something else" in held
+    assert b"a secret word" not in held
+
+
+# One process
+
+
+def test_second_store_in_the_same_process_is_refused(folder: Path, store: SqlStore) -> None:
+    """The sentence names who has the folder, and the first store goes on."""
+    with pytest.raises(StoreUnavailable) as refused:
+        open_store(folder)
+
+    assert str(refused.value) == (
+        f"another server (process {os.getpid()}) is using the data folder {folder}; "
+        "stop it, or choose another folder"
+    )
+    store.commit([append("still here")])
+    assert numbers(store) == [1]
+
+
+def test_second_process_is_refused(folder: Path) -> None:
+    """So is a store in another process, as long as this one is open, and no longer."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom grpc_chat.store.sqlite import open_store\n"
+        "try:\n    open_store(Path(sys.argv[1]))\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+
+    with closing(open_store(folder)):
+        second = subprocess.run(
+            [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
+        )
+
+    assert second.stdout.startswith(f"StoreUnavailable another server (process {os.getpid()}) is using the")
+    open_store(folder).close()
+
+
+# What can't be opened
+
+
+def refused(folder: Path) -> str:
+    """Open a store that can't be opened, twice: the first attempt holds on to nothing."""
+    sentences = set()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable) as caught:
+            open_store(folder)
+        sentences.add(str(caught.value))
+    assert len(sentences) == 1
+    return sentences.pop()
+
+
+def test_database_of_a_newer_program_is_refused(folder: Path) -> None:
+    """The sentence names its revision and ours, and the database is left as it is."""
+    store = open_store(folder)
+    store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("kept")])
+    store.close()
+    with sqlite3.connect(folder / "chat.db") as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9876'")
+    newer.close()
+    before = (folder / "chat.db").read_bytes()
+
+    sentence = refused(folder)
+
+    assert "9876" in sentence
+    assert migrations.LATEST in sentence
+    assert "newer" in sentence
+    assert (folder / "chat.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database, " * 1000, b"SQLite format 3\0" + b"\xff" * 5000], ids=["text", "damaged"]
+)
+def test_file_that_is_no_database_is_refused(folder: Path, content: bytes) -> None:
+    """The sentence says which folder and why, and the file is left as it is."""
+    folder.mkdir()
+    (folder / "chat.db").write_bytes(content)
+
+    sentence = refused(folder)
+
+    assert str(folder) in sentence
+    assert "file is not a database" in sentence
+    assert (folder / "chat.db").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ("CREATE TABLE rooms (id INTEGER)", "table rooms already exists"),
+        (
+            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0001')",
+            "no such table: meta",
+        ),
+    ],
+    ids=["other tables", "no tables"],
+)
+def test_database_of_another_program_is_refused(folder: Path, schema: str, why: str) -> None:
+    """The sentence says which folder and why, and nothing is added to it."""
+    folder.mkdir()
+    other = sqlite3.connect(folder / "chat.db")
+    other.executescript(schema)
+    before = other.execute("SELECT sql FROM sqlite_schema").fetchall()
+
+    sentence = refused(folder)
+
+    assert str(folder) in sentence
+    assert why in sentence
+    assert other.execute("SELECT sql FROM sqlite_schema").fetchall() == before
+    other.close()
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """As somebody who may not write everywhere; for a test that is run as root."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if was == 0:
+            os.seteuid(was)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can read."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_folder_that_cannot_be_made_is_refused(public: Path) -> None:
+    """The sentence says which, and why."""
+    public.chmod(0o555)
+
+    with without_privileges():
+        assert (
+            refused(public / "data") == f"the data folder {public / 'data'} can't be made: Permission denied"
+        )
+    assert refused(Path("/dev/null/data")) == "the data folder /dev/null/data can't be made: Not a directory"
+
+
+def test_folder_that_cannot_be_written_is_refused(public: Path) -> None:
+    """The sentence says which, and why."""
+    public.chmod(0o555)
+
+    with without_privileges():
+        sentence = refused(public)
+
+    assert sentence == f"the data folder {public} can't be used: Permission denied"
+
+
+def test_database_that_cannot_be_written_is_refused(public: Path) -> None:
+    """The sentence says which, and why."""
+    (public / "chat.db").touch(0o444)
+    (public / "chat.lock").touch()
+    (public / "chat.lock").chmod(0o666)
+    public.chmod(0o555)
+
+    with without_privileges():
+        sentence = refused(public)
+
+    assert sentence == f"the database {public / 'chat.db'} can't be opened: Permission denied"
+
+
+def test_damaged_database_is_refused(folder: Path) -> None:
+    """The sentence says which, and what to do, and the file is left as it is."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+        store.commit([append("x" * 60_000)])
+    with (folder / "chat.db").open("r+b") as file:
+        file.seek(-50_000, os.SEEK_END)
+        file.write(b"\xff" * 50_000)
+    damaged = (folder / "chat.db").read_bytes()
+
+    sentence = refused(folder)
+
+    assert f"the database {folder / 'chat.db'} is damaged" in sentence
+    assert "restore a backup" in sentence
+    assert (folder / "chat.db").read_bytes() == damaged
+
+
+def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlStore) -> None:
+    """Damage that shows itself while reading is said in our words, and the rest can still be read."""
+    store.commit([append("x" * 60_000)])
+    assert pragma(store, "wal_checkpoint(TRUNCATE)") == 0
+    with (folder / "chat.db").open("r+b") as file:
+        file.seek(-50_000, os.SEEK_END)
+        file.write(b"\xff" * 50_000)
+
+    with pytest.raises(StoreUnavailable, match="can't be read"):
+        numbers(store)
+
+    with store.snapshot() as snapshot:
+        assert snapshot.role("r1", "alice") == pb.ROLE_MEMBER
+
+
+# What was acknowledged and is gone
+
+
+def lose_the_end(folder: Path) -> str:
+    """Five events were acknowledged, and three are left: as from an older copy. Returns the epoch."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1", "2", "3")])
+        epoch = store.epoch
+    older = (folder / "chat.db").read_bytes()
+    with closing(open_store(folder)) as store:
+        store.commit([append("4", "5")])
+    (folder / "chat.db").write_bytes(older)
+    return epoch
+
+
+def test_older_copy_of_the_database_is_refused(folder: Path) -> None:
+    """Its numbers would be given out a second time, for other messages."""
+    lose_the_end(folder)
+
+    sentence = refused(folder)
+
+    assert "has lost events that were acknowledged: the room 'r1' had event 5, and now ends at 3" in sentence
+    assert "--accept-loss" in sentence
+
+
+def test_log_that_was_cut_short_is_refused(folder: Path, tmp_path: Path) -> None:
+    """SQLite drops the end of a damaged write-ahead log without a word."""
+    copy = tmp_path / "copy"
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        whole = (folder / "chat.db-wal").stat().st_size
+        store.commit([append("2")])
+        # What a crash would leave: SQLite makes the -shm file anew.
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*-shm"))
+    with (copy / "chat.db-wal").open("r+b") as file:
+        file.truncate(whole + 100)
+
+    assert "the room 'r1' had event 2, and now ends at 1" in refused(copy)
+
+
+def test_accepted_loss_begins_a_new_epoch(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is left goes on, no position of the lost end is valid, and from then on all is as usual."""
+    before = lose_the_end(folder)
+
+    with closing(open_store(folder, accept_loss=True)) as store:
+        epoch = store.epoch
+        store.commit([append("another 4")])
+
+        assert epoch != before
+        assert numbers(store) == [1, 2, 3, 4]
+    assert "going on in a new epoch" in caplog.text
+    with closing(open_store(folder)) as store:
+        assert store.epoch == epoch
+
+
+def test_loss_is_accepted_only_where_there_is_one(folder: Path) -> None:
+    """A setting that is left on does not make every start a new epoch."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        epoch = store.epoch
+
+    with closing(open_store(folder, accept_loss=True)) as store:
+        assert store.epoch == epoch
+
+
+@pytest.mark.parametrize("mark", [None, b"", b"\0" * 100, "older"], ids=["none", "empty", "torn", "older"])
+def test_mark_that_says_nothing_is_no_loss(folder: Path, mark: bytes | str | None) -> None:
+    """It is never synced, so after a crash it may be anything that it was before."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        older = (folder / "chat.mark").read_bytes()
+        store.commit([append("2")])
+    if mark is None:
+        (folder / "chat.mark").unlink()
+    else:
+        (folder / "chat.mark").write_bytes(older if isinstance(mark, str) else mark)
+
+    with closing(open_store(folder)) as store:
+        assert numbers(store) == [1, 2]
+
+
+def test_mark_that_cannot_be_written_does_not_fail_the_commit(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored is stored, and its readers are told of it."""
+
+    def write(_mark: Mark, _room_id: str, _seq: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Mark, "write", write)
+
+    [result] = store.commit([append("stored")])
+
+    assert isinstance(result, Appended)
+    assert [event.seq for event in result.new["r1"]] == [1]
+    assert not store.failed
+
+
+# Disk full
+
+
+def raising(code: int, *, really: str) -> Callable[[Any], None]:
+    """A COMMIT that SQLite answers with this result code, having done ``really`` meanwhile."""
+
+    def do_commit(connection: Any) -> None:
+        connection.driver_connection.execute(really)
+        error = sqlite3.OperationalError("injected")
+        error.sqlite_errorcode = code
+        raise error
+
+    return do_commit
+
+
+def test_full_disk_refuses_writes_and_nothing_else(store: SqlStore) -> None:
+    """Nothing of the transaction is stored, reads go on, and so do writes once there is space again."""
+    store.commit([append("before")])
+    limit = pragma(store, "max_page_count")
+    pages = pragma(store, "page_count")
+    pragma(store, f"max_page_count={pages}")
+
+    for _ in range(2):
+        with pytest.raises(StoreFull):
+            store.commit(
+                [
+                    append("small"),
+                    Acknowledge("alice", "bot", {"r1": 1}, lambda *_: None),
+                    append("x" * 99_999),
+                ]
+            )
+
+    assert not store.failed
+    assert numbers(store) == [1]
+    with store.snapshot() as snapshot:
+        assert snapshot.positions("alice", "bot") == {}
+    pragma(store, f"max_page_count={limit}")
+    [result] = store.commit([append("after", "x" * 99_999)])
+    assert isinstance(result, Appended)
+    assert [placed.seq for placed in result.placed] == [2, 3]
+
+
+def test_disk_that_is_found_full_by_the_commit(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real full disk shows at COMMIT, after which SQLite has rolled back: the next transaction works.
+
+    SQLAlchemy took the connection for busy with the one that failed, and every later commit was refused.
+    """
+    store.commit([append("before")])
+    with monkeypatch.context() as patch:
+        full = raising(sqlite3.SQLITE_FULL, really="ROLLBACK")
+        patch.setattr(store._connection.dialect, "do_commit", full)
+        for _ in range(2):
+            with pytest.raises(StoreFull):
+                store.commit([append("lost")])
+
+    assert not store.failed
+    [result] = store.commit([append("after")])
+    assert isinstance(result, Appended)
+    assert numbers(store) == [1, 2]
+
+
+# I/O errors
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """No file of this process can grow beyond this size; SQLite takes that for an I/O error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_io_error_ends_all_writing(folder: Path) -> None:
+    """The outcome is unknown, no further commit is tried, reads go on, and a restart finds a sound log."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("before")])
+        with files_end_at((folder / "chat.db-wal").stat().st_size + 5000), pytest.raises(StoreUnavailable):
+            store.commit([append("x" * 50_000)])
+        failed = store.failed
+        with pytest.raises(StoreUnavailable, match="restarted"):
+            store.commit([append("after")])
+        assert numbers(store) == [1]
+
+    with closing(open_store(folder)) as store:
+        assert (failed, store.failed) == (True, False)
+        store.commit([append("after")])
+        assert numbers(store) == [1, 2]
+
+
+def test_commit_that_failed_may_have_happened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a fsync fails, the rows may be there after a restart; the same ids find them."""
+    write = append("perhaps")
+    failing = raising(sqlite3.SQLITE_IOERR_FSYNC, really="COMMIT")
+    with closing(open_store(folder)) as store, monkeypatch.context() as patch:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+        patch.setattr(store._connection.dialect, "do_commit", failing)
+        with pytest.raises(StoreUnavailable):
+            store.commit([write])
+        assert store.failed
+
+    with closing(open_store(folder)) as store:
+        [again, other] = store.commit([write, append("next")])
+    assert isinstance(again, Appended)
+    assert isinstance(other, Appended)
+    assert [placed.seq for placed in again.placed + other.placed] == [1, 2]
+    assert again.new == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "fatal"),
+    [
+        ("SQLITE_BUSY", False),
+        ("SQLITE_LOCKED", False),
+        ("SQLITE_INTERRUPT", False),
+        ("SQLITE_NOMEM", False),
+        ("SQLITE_IOERR", True),
+        ("SQLITE_IOERR_WRITE", True),
+        ("SQLITE_IOERR_FSYNC", True),
+        ("SQLITE_CORRUPT", True),
+        ("SQLITE_CANTOPEN", True),
+        ("SQLITE_READONLY", True),
+        ("SQLITE_NOTADB", True),
+        ("SQLITE_PROTOCOL", True),
+    ],
+)
+def test_errors_after_which_the_store_goes_on(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, name: str, fatal: bool
+) -> None:
+    """Only those that leave the file as it was; whatever else there is, is the end."""
+    with monkeypatch.context() as patch:
+        failing = raising(getattr(sqlite3, name), really="ROLLBACK")
+        patch.setattr(store._connection.dialect, "do_commit", failing)
+        with pytest.raises(StoreUnavailable):
+            store.commit([append("unknown")])
+
+    assert store.failed is fatal
+    if not fatal:
+        store.commit([append("after")])
+        assert numbers(store) == [1]
+
+
+def test_database_that_somebody_else_locks_is_no_failure(folder: Path, store: SqlStore) -> None:
+    """Somebody with the ``sqlite3`` shell in hand holds writes up, not the server."""
+    pragma(store, "busy_timeout=0")
+    other = sqlite3.connect(folder / "chat.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreUnavailable):
+        store.commit([append("during")])
+
+    assert numbers(store) == []
+    other.execute("ROLLBACK")
+    other.close()
+    assert not store.failed
+    store.commit([append("after")])
+    assert numbers(store) == [1]
+
+
+# Plans
+
+
+def everything(store: SqlStore) -> None:
+    """Every kind of write and read, on a database that is not tiny."""
+    store.commit([PutRoom("r2", "r2", {"bob": pb.ROLE_ADMIN})])
+    repeated = append("a", "b", "c")
+    store.commit([repeated])
+    store.commit([repeated, append("d")])
+    other = [Draft(repeated.drafts[0].event, "phone", repeated.drafts[0].client_message_id, b"other")]
+    [refused] = store.commit([Append(other, lambda *_: None)])
+    assert isinstance(refused, ClientMessageIdReused)
+    store.commit([Acknowledge("alice", "bot", {"r1": 2}, lambda *_: None), Truncate("r1", 2)])
+    store.commit([PutRoom("r2", "r2", {"carol": pb.ROLE_ADMIN})])
+    with store.snapshot() as snapshot:
+        snapshot.role("r1", "alice")
+        snapshot.user("alice")
+        snapshot.room("r1")
+        snapshot.rooms("alice", after="", limit=10)
+        snapshot.members("r1", after="", limit=10)
+        snapshot.memberships("alice")
+        snapshot.heads(["r1", "r2"])
+        snapshot.events_after("r1", 0, limit=10, max_bytes=1000)
+        snapshot.events_before("r1", 9, limit=10, max_bytes=1000)
+        snapshot.positions("alice", "bot")
+
+
+def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStore) -> None:
+    """No statement looks at rows that it does not need, and none sorts: the cost is that of the answer."""
+    statements: dict[str, Any] = {}
+
+    def note(
+        _conn: object, _cursor: object, statement: str, parameters: Any, _ctx: object, many: bool
+    ) -> None:
+        if not statement.startswith("BEGIN"):
+            statements[statement] = parameters[0] if many else parameters
+
+    for engine in (store._driver.writer, store._driver.reader):
+        sa.event.listen(engine, "before_cursor_execute", note)
+    everything(store)
+    pragma(store, "optimize")
+
+    raw = sqlite3.connect(folder / "chat.db")
+
+    def plan(statement: str, parameters: Any = ()) -> list[str]:
+        return [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+    def slow(steps: list[str]) -> list[str]:
+        return [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+
+    # The looking itself works.
+    assert slow(plan("SELECT * FROM events WHERE seq = 3"))
+    assert slow(plan("SELECT * FROM events WHERE room_id = 'r1' ORDER BY session_id"))
+    plans = {statement: plan(statement, parameters) for statement, parameters in statements.items()}
+    raw.close()
+    tables = ("users", "rooms", "members", "events", "sends", "consumers")
+    assert [table for table in tables if not any(table in statement for statement in plans)] == []
+    assert {statement: steps for statement, steps in plans.items() if slow(steps)} == {}
+    reads = [steps for statement, steps in plans.items() if statement.startswith("SELECT")]
+    assert len(reads) >= 12
+    assert all(any(step.startswith("SEARCH") for step in steps) for steps in reads)

@@ -1,0 +1,423 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from grpc_chat.api.limits import Limits, RequestChecker, check_id
+from grpc_chat.errors import InvalidRequest, MessageTooLong
+from grpc_chat.wire import chat_pb2 as pb
+
+# Smaller than the defaults where those would be slow, and each another number.
+LIMITS = Limits(id_bytes=12, text_bytes=40, messages=5, cursors=7, token_bytes=30)
+UUID = "8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c"
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
+
+REQUESTS = {
+    method.input_type.full_name: method.input_type
+    for service in pb.DESCRIPTOR.services_by_name.values()
+    for method in service.methods_by_name.values()
+}
+
+
+def check(request: Message, limits: Limits = LIMITS) -> None:
+    checker = RequestChecker(limits)
+    checker.plan(request.DESCRIPTOR)
+    checker.check(request)
+
+
+def refusal(request: Message, limits: Limits = LIMITS) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        check(request, limits)
+    error = caught.value
+    assert error.field
+    assert error.field in str(error)
+    return error
+
+
+def sending(**fields: str) -> pb.SendMessagesRequest:
+    given = {"room_id": "r1", "client_message_id": UUID, "text": "hello"} | fields
+    return pb.SendMessagesRequest(messages=[pb.OutgoingMessage(**given)])
+
+
+def following(*cursors: pb.Cursor, **fields: Any) -> pb.SubscribeRequest:
+    return pb.SubscribeRequest(cursors=cursors or [pb.Cursor(room_id="r1", seq=1, epoch="e1")], **fields)
+
+
+def acknowledging(**fields: Any) -> pb.AcknowledgeRequest:
+    return pb.AcknowledgeRequest(**{"consumer": "bot", "cursors": [pb.Cursor(room_id="r1")]} | fields)
+
+
+VALID: list[Message] = [
+    pb.GetMeRequest(),
+    pb.ListRoomsRequest(),
+    pb.GetRoomRequest(room_id="r1"),
+    pb.ListMembersRequest(room_id="r1"),
+    sending(),
+    pb.ListMessagesRequest(room_id="r1"),
+    following(),
+    pb.SubscribeRequest(consumer="bot"),
+    acknowledging(),
+]
+
+
+@pytest.mark.parametrize("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
+def test_plain_request_is_taken(request_: Message) -> None:
+    """Of every method."""
+    check(request_)
+
+
+def test_every_method_has_a_plain_request_here() -> None:
+    """A new one is tried as well."""
+    assert {request.DESCRIPTOR.full_name for request in VALID} == REQUESTS.keys()
+
+
+# Every field
+
+
+def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
+    """The request with one field after the other far out of every bound, and the field's path."""
+    for field in request.DESCRIPTOR.fields:
+        changed = type(request)()
+        changed.CopyFrom(request)
+        match field.cpp_type:
+            case FieldDescriptor.CPPTYPE_MESSAGE:
+                entries = getattr(changed, field.name)
+                for entry in list(getattr(request, field.name))[:1]:
+                    for path, other in spoiled(entry):
+                        entries[0].CopyFrom(other)
+                        yield f"{field.name}[0].{path}", changed
+                for _ in range(10_000):
+                    entries.add()
+            case FieldDescriptor.CPPTYPE_STRING:
+                setattr(changed, field.name, "\0" * 100_000)
+            case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_INT64:
+                setattr(changed, field.name, -(2**31))
+            case FieldDescriptor.CPPTYPE_ENUM:
+                setattr(changed, field.name, 99)
+            case FieldDescriptor.CPPTYPE_BOOL:
+                continue
+            case other:
+                raise AssertionError(f"{field.full_name} is of a kind that this test does not know: {other}")
+        yield field.name, changed
+
+
+@pytest.mark.parametrize("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
+def test_every_field_of_every_request_has_a_bound(request_: Message) -> None:
+    """Those of messages inside it included; only a truth value needs none."""
+    for path, changed in spoiled(request_):
+        assert refusal(changed, Limits()).field == path
+
+
+def test_request_with_a_field_without_a_rule_is_refused_when_the_checker_is_made() -> None:
+    """Not when the first such request comes."""
+    with pytest.raises(KeyError, match=r"GetMeResponse\.user"):
+        RequestChecker(Limits()).plan(pb.GetMeResponse.DESCRIPTOR)
+
+
+# Ids
+
+
+WITH_ID: list[tuple[str, Callable[[str], Message]]] = [
+    ("room_id", lambda id_: pb.GetRoomRequest(room_id=id_)),
+    ("room_id", lambda id_: pb.ListMembersRequest(room_id=id_)),
+    ("room_id", lambda id_: pb.ListMessagesRequest(room_id=id_)),
+    ("messages[0].room_id", lambda id_: sending(room_id=id_)),
+    ("cursors[0].room_id", lambda id_: following(pb.Cursor(room_id=id_))),
+    ("cursors[0].epoch", lambda id_: following(pb.Cursor(room_id="r1", epoch=id_))),
+    ("consumer", lambda id_: pb.SubscribeRequest(consumer=id_)),
+    ("consumer", lambda id_: acknowledging(consumer=id_)),
+    ("cursors[0].room_id", lambda id_: acknowledging(cursors=[pb.Cursor(room_id=id_)])),
+    ("cursors[0].epoch", lambda id_: acknowledging(cursors=[pb.Cursor(room_id="r1", epoch=id_)])),
+]
+
+
+@pytest.mark.parametrize(("field", "make"), WITH_ID)
+@pytest.mark.parametrize("longest", ["x" * 12, "ö" * 6, "😀" * 3])
+def test_id_is_as_long_as_allowed_in_bytes(field: str, make: Callable[[str], Message], longest: str) -> None:
+    """Exactly so many bytes are taken, and one more is refused with the limit in force."""
+    check(make(longest))
+
+    error = refusal(make(longest + "x"))
+
+    assert error.field == field
+    assert error.metadata == {"maxBytes": "12"}
+    assert "12 bytes" in str(error)
+
+
+OPTIONAL = ("cursors[0].epoch",)
+
+
+@pytest.mark.parametrize(("field", "make"), [case for case in WITH_ID if case[0] not in OPTIONAL])
+def test_id_is_not_empty(field: str, make: Callable[[str], Message]) -> None:
+    """Where it is left out, the error says where; a subscription without a name lacks something to follow."""
+    request = make("")
+
+    error = refusal(request)
+
+    assert error.field == (
+        "cursors" if isinstance(request, pb.SubscribeRequest) and field == "consumer" else field
+    )
+
+
+def test_epoch_may_be_left_out() -> None:
+    """Who has seen nothing has seen it in no epoch."""
+    check(following(pb.Cursor(room_id="r1")))
+    check(acknowledging(cursors=[pb.Cursor(room_id="r1")]))
+
+
+NOT_IN_IDS = [
+    *(chr(number) for number in (*range(0x20), *range(0x7F, 0xA0))),
+    "\u00ad",  # soft hyphen
+    "\u061c",
+    "\u200b",  # zero width space
+    "\u200d",
+    "\u200e",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u2066",
+    "\ufeff",
+    "\ue000",  # for private use
+    "\U000e0041",  # a tag
+    "\u0378",  # not assigned
+]
+
+
+@pytest.mark.parametrize("character", NOT_IN_IDS, ids=lambda character: f"U+{ord(character):04X}")
+def test_id_holds_no_character_that_does_not_show(character: str) -> None:
+    """Controls would reach terminals, and what is invisible makes two ids look alike; wherever it stands."""
+    for id_ in (character, f"a{character}", f"{character}b", f"a{character}b"):
+        error = refusal(pb.GetRoomRequest(room_id=id_))
+        assert f"U+{ord(character):04X}" in str(error)
+        assert character not in str(error)
+
+
+@pytest.mark.parametrize("id_", ["a b", "R-1_x.y", "#~!/:@%", "Ñandú", "группа", "聊天", "दोस्त", "😀", "٣"])
+def test_id_holds_any_text_that_shows(id_: str) -> None:
+    """In every language."""
+    check_id(id_, "room_id", 64)
+
+
+def test_id_that_is_no_text_is_refused() -> None:
+    """A command line can hold bytes that are none."""
+    with pytest.raises(InvalidRequest, match=r"U\+DCFF"):
+        check_id("a\udcff", "the trusted id", 64)
+
+
+# Text
+
+
+@pytest.mark.parametrize("longest", ["x" * 40, "ö" * 20, "😀" * 10, "x" * 39 + "\n"])
+def test_text_is_as_long_as_allowed_in_bytes(longest: str) -> None:
+    """Exactly so many bytes are taken, and one more is refused with the limit in force."""
+    check(sending(text=longest))
+
+    error = refusal(sending(text=longest + "x"))
+
+    assert isinstance(error, MessageTooLong)
+    assert error.field == "messages[0].text"
+    assert error.metadata == {"maxBytes": "40"}
+    assert "40 bytes" in str(error)
+    assert "xxx" not in str(error)
+
+
+def test_text_is_not_empty() -> None:
+    """Nobody says nothing."""
+    assert refusal(sending(text="")).field == "messages[0].text"
+
+
+def test_text_holds_no_nul() -> None:
+    """PostgreSQL can't store it; everything else is stored as it is."""
+    error = refusal(sending(text="a\0b"))
+
+    assert error.field == "messages[0].text"
+    assert "U+0000" in str(error)
+    check(sending(text="\x01\x1b[31m\u202e\ufeff\n\t\x7f\x9b 👩‍👩‍👧"), Limits())
+
+
+def test_default_limits_are_those_of_the_proto() -> None:
+    """What chat.proto says to its readers."""
+    longest = sending(room_id="r" * 64, text="x" * 65_536)
+
+    check(longest, Limits())
+    longest.messages[0].text += "x"
+    assert isinstance(refusal(longest, Limits()), MessageTooLong)
+    longest = sending(room_id="r" * 65)
+    assert refusal(longest, Limits()).field == "messages[0].room_id"
+    assert (Limits().messages, Limits().cursors, Limits().page, Limits().max_page) == (256, 4096, 50, 500)
+    assert Limits().page_bytes == 1024 * 1024
+
+
+# client_message_id
+
+
+@pytest.mark.parametrize(
+    "id_", [UUID, UUID.upper(), "00000000-0000-0000-0000-000000000000", "F" * 8 + UUID[8:]]
+)
+def test_uuid_in_its_usual_form_is_taken(id_: str) -> None:
+    """Upper case is a spelling of it."""
+    check(sending(client_message_id=id_))
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "",
+        "x",
+        UUID[:-1],
+        UUID + "0",
+        UUID.replace("-", ""),
+        UUID.replace("-", "") + "----",
+        "{" + UUID[:-2] + "}",
+        f"urn:uuid:{UUID}",
+        UUID[:-1] + "g",
+        UUID[:-1] + " ",
+        UUID[:-1] + "\n",
+        " " + UUID[1:],
+        "٣" + UUID[1:],
+        "+" + UUID[1:],
+        UUID.replace("2c1d", "2_1d"),
+        "8c0e4f5-e2c1d-4b4b-9a51-6d1d3a0f2b7c",
+        UUID.replace("-", "\u2010"),
+    ],
+)
+def test_anything_else_is_no_uuid(id_: str) -> None:
+    """The error shows what one looks like."""
+    error = refusal(sending(client_message_id=id_))
+
+    assert error.field == "messages[0].client_message_id"
+    assert UUID in str(error)
+
+
+# Counts
+
+
+def test_messages_are_as_many_as_allowed() -> None:
+    """One to the limit; the error names both."""
+    one = sending().messages[0]
+    check(pb.SendMessagesRequest(messages=[one] * 5))
+
+    for count in (0, 6):
+        error = refusal(pb.SendMessagesRequest(messages=[one] * count))
+        assert error.field == "messages"
+        assert error.metadata == {"min": "1", "max": "5"}
+        assert "1 to 5" in str(error)
+
+
+def test_cursors_are_as_many_as_allowed() -> None:
+    """For a subscription none to the limit, for an acknowledgement one to the limit."""
+    cursors = [pb.Cursor(room_id=f"r{number}") for number in range(8)]
+    check(following(*cursors[:7]))
+    check(acknowledging(cursors=cursors[:7]))
+
+    assert refusal(following(*cursors)).field == "cursors"
+    assert refusal(acknowledging(cursors=cursors)).field == "cursors"
+    assert refusal(acknowledging(cursors=[])).metadata == {"min": "1", "max": "7"}
+
+
+@pytest.mark.parametrize("make", [lambda *c: following(*c), lambda *c: acknowledging(cursors=c)])
+def test_each_room_has_one_cursor(make: Callable[..., Message]) -> None:
+    """Two positions in one room contradict each other."""
+    error = refusal(make(pb.Cursor(room_id="r1"), pb.Cursor(room_id="r2"), pb.Cursor(room_id="r1", seq=2)))
+
+    assert error.field == "cursors[2].room_id"
+
+
+def test_error_names_the_entry_that_is_wrong() -> None:
+    """By its place in the list."""
+    good = sending().messages[0]
+    bad = pb.OutgoingMessage(room_id="r1", client_message_id=UUID, text="x" * 41)
+
+    assert refusal(pb.SendMessagesRequest(messages=[good, good, bad])).field == "messages[2].text"
+    cursors = [pb.Cursor(room_id="r1"), pb.Cursor(room_id="r2", seq=-1)]
+    assert refusal(following(*cursors)).field == "cursors[1].seq"
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "most", "make"),
+    [
+        ("page_size", 0, INT32_MAX, lambda n: pb.ListRoomsRequest(page_size=n)),
+        ("page_size", 0, INT32_MAX, lambda n: pb.ListMembersRequest(room_id="r1", page_size=n)),
+        ("page_size", 0, INT32_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", page_size=n)),
+        ("before_seq", 1, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", before_seq=n)),
+        ("after_seq", 0, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", after_seq=n)),
+        ("around_seq", 1, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", around_seq=n)),
+        ("cursors[0].seq", 0, INT64_MAX, lambda n: following(pb.Cursor(room_id="r1", seq=n))),
+        ("cursors[0].seq", 0, INT64_MAX, lambda n: acknowledging(cursors=[pb.Cursor(room_id="r1", seq=n)])),
+        (
+            "max_unacknowledged",
+            0,
+            INT32_MAX,
+            lambda n: pb.SubscribeRequest(consumer="b", max_unacknowledged=n),
+        ),
+        ("start", 0, 2, lambda n: pb.SubscribeRequest(consumer="bot", start=n)),
+    ],
+)
+def test_number_is_not_less_than_its_least(
+    field: str, least: int, most: int, make: Callable[[int], Message]
+) -> None:
+    """The least and the most are taken; one less, and the smallest there is, are refused."""
+    check(make(least))
+    check(make(most))
+
+    for number in (least - 1, -(2**31)):
+        error = refusal(make(number))
+        assert error.field == field
+        assert str(number) in str(error)
+
+
+@pytest.mark.parametrize("start", [3, 99])
+def test_start_that_is_not_known_is_refused(start: int) -> None:
+    """A newer client must not be misunderstood."""
+    request = pb.SubscribeRequest(consumer="bot")
+    request.start = start  # type: ignore[assignment]
+
+    assert refusal(request).field == "start"
+
+
+def test_every_start_is_known() -> None:
+    """Each value of the enum."""
+    for start in pb.Start.values():
+        check(pb.SubscribeRequest(consumer="bot", start=start))
+
+
+# Page tokens
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda token: pb.ListRoomsRequest(page_token=token),
+        lambda token: pb.ListMembersRequest(room_id="r1", page_token=token),
+        lambda token: pb.ListMessagesRequest(room_id="r1", page_token=token),
+    ],
+)
+def test_token_is_no_longer_than_any_we_make(make: Callable[[str], Message]) -> None:
+    """Whether it is one is found out later, at a cost that depends on its length."""
+    check(make("x" * 30))
+
+    assert refusal(make("x" * 31)).field == "page_token"
+
+
+# Fields together
+
+
+def test_token_and_position_contradict_each_other() -> None:
+    """Even where the position is 0."""
+    for position in ("before_seq", "after_seq", "around_seq"):
+        request = pb.ListMessagesRequest(room_id="r1", page_token="x", **{position: 1})
+        assert refusal(request).field == "page_token"
+    assert refusal(pb.ListMessagesRequest(room_id="r1", page_token="x", after_seq=0)).field == "page_token"
+
+
+def test_subscription_follows_cursors_or_a_consumer() -> None:
+    """One of them, and not both."""
+    assert refusal(following(consumer="bot")).field == "consumer"
+    assert refusal(pb.SubscribeRequest()).field == "cursors"

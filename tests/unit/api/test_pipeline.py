@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from grpc_chat.api.limits import Limits, RequestChecker
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Rate
+from grpc_chat.core.accounts import Caller
+from grpc_chat.errors import Internal, InvalidRequest, RateLimited, RoomNotFound, Unauthenticated
+from grpc_chat.metrics import Metrics
+from grpc_chat.wire import chat_pb2 as pb
+
+ALICE = Caller("alice", "phone")
+TOKEN: Metadata = [("authorization", "Bearer alice's token")]
+GET_ROOM = pb.GetRoomRequest(room_id="r1").SerializeToString()
+FOLLOW = pb.SubscribeRequest(consumer="bot").SerializeToString()
+
+
+class Accounts:
+    """Knows one token, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def authenticate(self, token: str) -> Caller:
+        self.asked.append(token)
+        if token != "alice's token":
+            raise Unauthenticated("who is that?")
+        return ALICE
+
+
+class Service:
+    """Carries out every method of chat.proto, as the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Caller, Any]] = []
+        self.answer: Callable[[], Awaitable[Any]] = self._room
+        self.closed = False
+
+    async def _room(self) -> pb.GetRoomResponse:
+        return pb.GetRoomResponse(room=pb.Room(room_id="r1"))
+
+    async def get_room(self, caller: Caller, request: pb.GetRoomRequest) -> Any:
+        self.calls.append((caller, request))
+        return await self.answer()
+
+    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
+        self.calls.append((caller, request))
+        try:
+            yield b"one"
+            yield b"two"
+            await self.answer()
+        finally:
+            self.closed = True
+
+    get_me = list_rooms = list_members = send_messages = list_messages = acknowledge = get_room
+
+
+class World:
+    """A pipeline over a fake service."""
+
+    def __init__(self, rate: Rate | None = None) -> None:
+        self.accounts = Accounts()
+        self.service = Service()
+        self.metrics = Metrics()
+        self.pipeline = Pipeline(
+            dict.fromkeys((s.name for s in pb.DESCRIPTOR.services_by_name.values()), self.service),
+            authenticator=self.accounts,
+            checker=RequestChecker(Limits()),
+            rate=rate or Rate(per_second=0, burst=1),
+            metrics=self.metrics,
+        )
+        self.methods = {method.path.rpartition("/")[2]: method for method in self.pipeline.methods}
+
+    @property
+    def get_room(self) -> Method:
+        return self.methods["GetRoom"]
+
+    async def call(self, metadata: Metadata = TOKEN, data: bytes = GET_ROOM) -> pb.GetRoomResponse:
+        return pb.GetRoomResponse.FromString(await self.pipeline.call(self.get_room, metadata, data))
+
+    def stream(self, metadata: Metadata = TOKEN, data: bytes = FOLLOW) -> AsyncIterator[bytes]:
+        return self.pipeline.stream(self.methods["Subscribe"], metadata, data)
+
+    async def all_of_the_stream(self) -> list[bytes]:
+        return [response async for response in self.stream()]
+
+    def counted(self, method: str, code: str) -> float | None:
+        labels = {"method": method, "code": code}
+        return self.metrics.registry.get_sample_value("grpc_chat_calls_total", labels)
+
+
+# What there is
+
+
+def test_every_method_of_the_proto_is_carried_out() -> None:
+    """Each by its path, and as what it is: a call or a stream."""
+    methods = World().pipeline.methods
+
+    found = {method.path: (method.unary is not None, method.stream is not None) for method in methods}
+    expected = {
+        f"/{service.full_name}/{name}": (not method.server_streaming, method.server_streaming)
+        for service in pb.DESCRIPTOR.services_by_name.values()
+        for name, method in service.methods_by_name.items()
+    }
+    assert found == expected
+
+
+def test_method_that_nobody_carries_out_is_noticed_at_the_start() -> None:
+    """Not when it is called for the first time."""
+    services: dict[str, object] = dict.fromkeys(
+        (s.name for s in pb.DESCRIPTOR.services_by_name.values()), object()
+    )
+
+    with pytest.raises(TypeError, match="object has no get_me"):
+        Pipeline(
+            services,
+            authenticator=Accounts(),
+            checker=RequestChecker(Limits()),
+            rate=Rate(per_second=0, burst=1),
+            metrics=Metrics(),
+        )
+
+
+async def test_call_is_handed_on_with_its_caller() -> None:
+    """And its response handed back; a response that is encoded already is not touched."""
+    world = World()
+
+    response = await world.call()
+    assert response == pb.GetRoomResponse(room=pb.Room(room_id="r1"))
+    assert world.service.calls == [(ALICE, pb.GetRoomRequest(room_id="r1"))]
+
+    async def encoded() -> bytes:
+        return b"as it is"
+
+    world.service.answer = encoded
+    assert await world.pipeline.call(world.get_room, TOKEN, GET_ROOM) == b"as it is"
+    assert world.counted("/chat.v1.RoomService/GetRoom", "OK") == 2
+
+
+async def test_stream_is_handed_on_as_it_comes() -> None:
+    """And closed with it."""
+    world = World()
+
+    responses = await world.all_of_the_stream()
+
+    assert responses == [b"one", b"two"]
+    assert world.service.calls == [(ALICE, pb.SubscribeRequest(consumer="bot"))]
+    assert world.service.closed
+    assert world.counted("/chat.v1.SubscribeService/Subscribe", "OK") == 1
+
+
+# Who calls
+
+
+GOOD = "Bearer alice's token"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        [("x-authorization", GOOD)],
+        [("authorization", GOOD), ("authorization", GOOD)],
+        [("authorization", "")],
+        [("authorization", "Bearer")],
+        [("authorization", "Bearer ")],
+        [("authorization", "alice's token")],
+        [("authorization", "bearer alice's token")],
+        [("authorization", "BEARER alice's token")],
+        [("authorization", "Bearer\talice's token")],
+        [("authorization", " Bearer alice's token")],
+        [("authorization", "Bearer alice's token ")],
+        [("authorization", "Bearer  alice's token")],
+        [("authorization", "Basic alice's token")],
+        [("authorization", GOOD.encode())],
+        [("authorization-bin", GOOD.encode())],
+        [("authorization", "Bearer bob's token")],
+    ],
+    ids=str,
+)
+async def test_call_without_a_valid_token_is_refused(metadata: Metadata) -> None:
+    """Nothing else of the call is looked at, whatever is wrong with it."""
+    world = World()
+
+    with pytest.raises(Unauthenticated):
+        await world.call(metadata, b"\xff not a request")
+    with pytest.raises(Unauthenticated):
+        await anext(world.stream(metadata, b"\xff not a request"))
+
+    assert world.service.calls == []
+    assert world.counted("/chat.v1.RoomService/GetRoom", "UNAUTHENTICATED") == 1
+    assert world.counted("/chat.v1.SubscribeService/Subscribe", "UNAUTHENTICATED") == 1
+
+
+async def test_token_is_everything_after_bearer() -> None:
+    """Other metadata is none of its business."""
+    world = World()
+
+    await world.call([("x", "y"), ("authorization", GOOD), ("trace-bin", b"\xff")])
+
+    assert world.accounts.asked == ["alice's token"]
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff", b"\x0a\x05abc", b"\x0a\x01\xff", b"\x0a" + b"\xff" * 10], ids=lambda data: data.hex()
+)
+async def test_request_that_cannot_be_read_is_refused(data: bytes) -> None:
+    """In a sentence that names the message, and no exception of a library."""
+    world = World()
+
+    with pytest.raises(InvalidRequest) as refused:
+        await world.call(TOKEN, data)
+
+    assert (
+        str(refused.value)
+        == "the request is not an encoded chat.v1.GetRoomRequest, or holds text that is not UTF-8"
+    )
+    assert refused.value.__cause__ is None
+    assert world.service.calls == []
+
+
+async def test_request_that_breaks_a_limit_is_refused() -> None:
+    """Before anybody acts on it."""
+    world = World()
+
+    with pytest.raises(InvalidRequest) as refused:
+        await world.call(TOKEN, b"")
+
+    assert refused.value.field == "room_id"
+    assert world.service.calls == []
+    assert world.counted("/chat.v1.RoomService/GetRoom", "INVALID_REQUEST") == 1
+
+
+async def test_fields_that_are_not_known_go_no_further() -> None:
+    """They would be stored and handed on past all limits: on the top, and inside."""
+    world = World()
+    unknown = b"\xfa\x07\x05hello"
+    message = pb.OutgoingMessage(
+        room_id="r1", client_message_id="8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c", text="hi"
+    )
+    inside = message.SerializeToString() + unknown
+    data = b"\x0a" + bytes([len(inside)]) + inside + unknown
+
+    await world.pipeline.call(world.methods["SendMessages"], TOKEN, data)
+
+    [(_, request)] = world.service.calls
+    assert request.SerializeToString() == pb.SendMessagesRequest(messages=[message]).SerializeToString()
+
+
+# How often
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(rate: Rate, user: str = "alice") -> int:
+    """How many calls are let through."""
+    count = 0
+    try:
+        while count < 1000:
+            rate.take(user)
+            count += 1
+    except RateLimited:
+        pass
+    return count
+
+
+def test_user_may_make_a_burst_of_calls_and_then_so_many_a_second() -> None:
+    """What was not used is saved up to the burst, and no further."""
+    clock = Clock()
+    rate = Rate(per_second=8, burst=5, clock=clock)
+
+    assert taken(rate) == 5
+    clock.now += 3 / 8
+    assert taken(rate) == 3
+    clock.now += 1 / 16
+    assert taken(rate) == 0
+    clock.now += 1 / 16
+    assert taken(rate) == 1
+    clock.now += 3600
+    assert taken(rate) == 5
+
+
+def test_refusal_says_when_to_come_back() -> None:
+    """Whoever waits that long is let through; whoever does not is not."""
+    clock = Clock()
+    rate = Rate(per_second=4, burst=1, clock=clock)
+    rate.take("alice")
+
+    with pytest.raises(RateLimited) as refused:
+        rate.take("alice")
+
+    assert refused.value.retry_after == timedelta(seconds=0.25)
+    assert refused.value.retryable
+    assert "4 calls a second" in str(refused.value)
+    clock.now += 0.2499
+    assert taken(rate) == 0
+    clock.now += 0.0001
+    assert taken(rate) == 1
+
+
+def test_users_do_not_share_their_calls() -> None:
+    """One that is refused takes nothing from another."""
+    rate = Rate(per_second=10, burst=3, clock=Clock())
+
+    assert taken(rate, "alice") == 3
+    assert taken(rate, "bob") == 3
+
+
+def test_rate_of_zero_is_no_limit() -> None:
+    """As the setting says."""
+    assert taken(Rate(per_second=0, burst=1, clock=Clock())) == 1000
+
+
+def test_only_so_many_users_are_remembered() -> None:
+    """The one that was quiet longest is forgotten, and that is to its advantage."""
+    rate = Rate(per_second=1, burst=1, clock=Clock(), max_users=2)
+    for user in ("alice", "bob", "alice", "carol"):
+        taken(rate, user)
+
+    assert [taken(rate, user) for user in ("carol", "alice")] == [0, 0]
+    assert taken(rate, "bob") == 1
+
+
+async def test_calls_over_the_rate_are_refused_before_they_are_read() -> None:
+    """On calls and streams alike."""
+    world = World(Rate(per_second=1, burst=1, clock=Clock()))
+    await world.call()
+
+    with pytest.raises(RateLimited):
+        await world.call(TOKEN, b"\xff")
+    with pytest.raises(RateLimited):
+        await anext(world.stream(TOKEN, b"\xff"))
+
+    assert len(world.service.calls) == 1
+
+
+async def test_calls_of_nobody_count_against_nobody() -> None:
+    """Whoever has no token can't use up the calls of whom it says it is."""
+    world = World(Rate(per_second=1, burst=1, clock=Clock()))
+
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await world.call([("authorization", "Bearer bob's token")])
+
+    await world.call()
+
+
+# What goes wrong
+
+
+async def test_error_of_ours_is_handed_on() -> None:
+    """It is the same one, counted by its code."""
+    world = World()
+    error = RoomNotFound("no such room")
+
+    async def refuse() -> None:
+        raise error
+
+    world.service.answer = refuse
+
+    with pytest.raises(RoomNotFound) as call:
+        await world.call()
+    with pytest.raises(RoomNotFound) as stream:
+        await world.all_of_the_stream()
+
+    assert call.value is error
+    assert stream.value is error
+    assert world.counted("/chat.v1.RoomService/GetRoom", "ROOM_NOT_FOUND") == 1
+    assert world.counted("/chat.v1.SubscribeService/Subscribe", "ROOM_NOT_FOUND") == 1
+
+
+async def fail() -> None:
+    raise ZeroDivisionError("the password is swordfish, see /etc/grpc-chat/key.pem")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_mistake_of_ours_is_answered_with_an_id_and_nothing_else(
+    streaming: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has the traceback under the same id."""
+    world = World()
+    world.service.answer = fail
+
+    with pytest.raises(Internal) as caught:
+        await (world.all_of_the_stream() if streaming else world.call())
+
+    answer = caught.value
+    match = re.fullmatch(r"the server made a mistake; its log says more at ([0-9a-f]{16})", str(answer))
+    assert match
+    assert answer.metadata == {"requestId": match.group(1)}
+    assert not answer.field
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.__dict__["request_id"] == match.group(1)
+    assert record.exc_info
+    assert record.exc_info[0] is ZeroDivisionError
+    path = "/chat.v1.SubscribeService/Subscribe" if streaming else "/chat.v1.RoomService/GetRoom"
+    assert record.__dict__["method"] == path
+    assert world.counted(path, "INTERNAL") == 1
+
+
+@pytest.mark.parametrize("given", ["abc-123_x.y", "7", "x" * 64])
+async def test_mistake_is_found_by_the_id_that_the_caller_gave(given: str) -> None:
+    """So that it can be looked for from both ends."""
+    world = World()
+    world.service.answer = fail
+
+    with pytest.raises(Internal) as caught:
+        await world.call([*TOKEN, ("x-request-id", given)])
+
+    assert caught.value.metadata == {"requestId": given}
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\nb", "a\x1bb", "é\u202e", "<b>", b"bytes"])
+async def test_id_that_is_not_fit_for_a_log_is_replaced(given: str | bytes) -> None:
+    """It would reach terminals and other programs."""
+    world = World()
+    world.service.answer = fail
+
+    with pytest.raises(Internal) as caught:
+        await world.call([*TOKEN, ("x-request-id", given)])
+
+    assert re.fullmatch("[0-9a-f]{16}", caught.value.metadata["requestId"])
+
+
+async def test_text_of_a_message_and_token_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """At any level, whatever becomes of the call."""
+    caplog.set_level(logging.DEBUG)
+    world = World()
+    message = pb.OutgoingMessage(
+        room_id="r1", client_message_id="8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c", text="the secret words"
+    )
+    good = pb.SendMessagesRequest(messages=[message])
+    bad = pb.SendMessagesRequest(messages=[message, pb.OutgoingMessage(text="the secret words\0")])
+    send = world.methods["SendMessages"]
+
+    async def refuse() -> None:
+        raise RoomNotFound("no such room")
+
+    await world.pipeline.call(send, TOKEN, good.SerializeToString())
+    for world.service.answer, request in ((refuse, good), (fail, good), (fail, bad)):
+        with pytest.raises((RoomNotFound, Internal, InvalidRequest)):
+            await world.pipeline.call(send, TOKEN, request.SerializeToString())
+
+    assert len(caplog.records) == 3
+    written = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    assert "secret words" not in written
+    assert "alice's token" not in written
+
+
+async def test_call_that_is_cancelled_stays_cancelled() -> None:
+    """It is counted as that, and is not a mistake of ours."""
+    world = World()
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    world.service.answer = wait
+    call = asyncio.create_task(world.call())
+    await begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    assert world.counted("/chat.v1.RoomService/GetRoom", "CANCELLED") == 1
+
+
+async def test_stream_that_is_left_is_closed() -> None:
+    """At once: what it holds is let go of when the reader goes, not when the memory is tidied."""
+    world = World()
+    stream: Any = world.stream()
+    assert await anext(stream) == b"one"
+
+    await stream.aclose()
+
+    assert world.service.closed
+    assert world.counted("/chat.v1.SubscribeService/Subscribe", "CANCELLED") == 1

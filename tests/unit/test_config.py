@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from grpc_chat.config import Config
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the environment of the one who tests is none of the tests' business."""
+    for name in os.environ:
+        if name.upper().startswith("GRPC_CHAT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "chat.toml"
+
+
+def refusal(file: Path | None = None, **flags: object) -> dict[str, str]:
+    """What is wrong with the settings, by their names."""
+    with pytest.raises(ValidationError) as caught:
+        Config.load(file, **flags)
+    return {".".join(map(str, error["loc"])): error["type"] for error in caught.value.errors()}
+
+
+# Where settings come from
+
+
+def test_defaults_are_those_of_a_first_try() -> None:
+    """Nothing has to be set: this machine alone, the port of the quick start, data where one is."""
+    config = Config.load()
+
+    assert (config.host, config.port, config.data) == ("127.0.0.1", 50051, Path("data"))
+    assert config.trusted_ids == ()
+    assert config.metrics_port is None
+    assert not config.accept_loss
+
+
+def test_file_sets_what_it_says(toml: Path) -> None:
+    """In groups, times as seconds or in words of ISO 8601; all else stays as it was."""
+    toml.write_text(
+        'port = 1\ntrusted_ids = ["a", "b,c"]\nstop_grace = 2.5\n'
+        '[limits]\npage = 7\n[subscribe]\nheartbeat = "PT1M"\n'
+    )
+
+    config = Config.load(toml)
+
+    assert (config.port, config.trusted_ids, config.limits.page) == (1, ("a", "b,c"), 7)
+    assert (config.stop_grace, config.subscribe.heartbeat) == (timedelta(seconds=2.5), timedelta(minutes=1))
+    assert config.limits.max_page == Config.load().limits.max_page
+
+
+def test_environment_sets_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two underscores between a group and its setting; a list is separated by commas."""
+    monkeypatch.setenv("GRPC_CHAT_PORT", "1")
+    monkeypatch.setenv("GRPC_CHAT_TRUSTED_IDS", "a, b,,c ,")
+    monkeypatch.setenv("GRPC_CHAT_LIMITS__TEXT_BYTES", "100")
+    monkeypatch.setenv("GRPC_CHAT_SUBSCRIBE__HEARTBEAT", "PT1M")
+
+    config = Config.load()
+
+    assert (config.port, config.trusted_ids, config.limits.text_bytes) == (1, ("a", "b", "c"), 100)
+    assert config.subscribe.heartbeat == timedelta(minutes=1)
+
+
+def test_later_sources_win(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags over the environment over the file over the defaults, each setting by itself."""
+    toml.write_text('port = 1\nhost = "file"\nlog_level = "error"\n[limits]\npage = 1\nmessages = 1\n')
+    monkeypatch.setenv("GRPC_CHAT_PORT", "2")
+    monkeypatch.setenv("GRPC_CHAT_HOST", "environment")
+    monkeypatch.setenv("GRPC_CHAT_LIMITS__PAGE", "2")
+
+    config = Config.load(toml, port=3, host=None, log_level=None)
+
+    assert (config.port, config.host, config.log_level) == (3, "environment", "error")
+    assert (config.limits.page, config.limits.messages, config.limits.cursors) == (2, 1, 4096)
+
+
+def test_flag_that_was_not_given_sets_nothing() -> None:
+    """None stands for that; what is false or nothing is a value."""
+    assert Config.load(port=None).port == 50051
+    assert Config.load(port=0).port == 0
+
+
+def test_trusted_ids_of_a_flag_are_separated_by_commas() -> None:
+    """As the quick start writes them."""
+    assert Config.load(trusted_ids="1, 2,3").trusted_ids == ("1", "2", "3")
+    assert Config.load(trusted_ids=["1,2", "3"]).trusted_ids == ("1,2", "3")
+
+
+# What is refused
+
+
+def test_unknown_key_in_a_file_is_refused(toml: Path) -> None:
+    """On the top and in a group, by its name."""
+    toml.write_text("prot = 1\n[limits]\npages = 1\n[limit]\npage = 1\n")
+
+    assert refusal(toml) == dict.fromkeys(["prot", "limits.pages", "limit"], "extra_forbidden")
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("GRPC_CHAT_PROT", "grpc_chat_prot"),
+        ("grpc_chat_prot", "grpc_chat_prot"),
+        ("GRPC_CHAT_LIMITS__PAGES", "limits.pages"),
+        ("GRPC_CHAT_LIMITS_PAGE", "grpc_chat_limits_page"),
+        ("GRPC_CHAT_LIMIT__PAGE", "grpc_chat_limit__page"),
+        ("GRPC_CHAT_PORT__PAGE", "grpc_chat_port__page"),
+        ("GRPC_CHAT_", "grpc_chat_"),
+    ],
+)
+def test_unknown_name_in_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, where: str
+) -> None:
+    """A name that begins like ours and is none was meant to set something."""
+    monkeypatch.setenv(name, "1")
+
+    assert refusal() == {where: "extra_forbidden"}
+
+
+def test_other_names_in_the_environment_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they look like."""
+    for name in ("PORT", "LIMITS__PAGE", "GRPC_CHATTER", "GRPC_VERBOSITY", "XGRPC_CHAT_PORT"):
+        monkeypatch.setenv(name, "99")
+
+    assert Config.load() == Config()
+    assert Config.load().port == 50051
+
+
+def test_unknown_flag_is_refused() -> None:
+    """A mistake of ours is found as well."""
+    assert refusal(prot=1) == {"prot": "extra_forbidden"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "where"),
+    [
+        ({"port": -1}, "port"),
+        ({"port": 65_536}, "port"),
+        ({"port": "http"}, "port"),
+        ({"readers": 0}, "readers"),
+        ({"readers": 65}, "readers"),
+        ({"log_level": "verbose"}, "log_level"),
+        ({"stop_grace": 0}, "stop_grace"),
+        ({"stop_grace": -1}, "stop_grace"),
+        ({"stop_grace": timedelta(days=366)}, "stop_grace"),
+        ({"limits": {"calls_per_second": -1}}, "limits.calls_per_second"),
+        ({"limits": {"page_bytes": 3 * 1024 * 1024}}, "limits.page_bytes"),
+        ({"subscribe": {"response_bytes": 2 * 1024 * 1024}}, "subscribe.response_bytes"),
+    ],
+)
+def test_value_out_of_its_bounds_is_refused(flags: dict[str, object], where: str) -> None:
+    """By the name of the setting."""
+    assert refusal(None, **flags).keys() == {where}
+
+
+def all_settings(model: type[BaseModel], prefix: str = "") -> dict[str, object]:
+    """Each setting's name and type."""
+    found: dict[str, object] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= all_settings(field.annotation, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = field.annotation
+    return found
+
+
+def test_every_count_and_wait_is_more_than_nothing() -> None:
+    """Nobody turns a bound off by accident, with 0, or around, with less."""
+    may_be_0 = {"port", "metrics_port", "limits.calls_per_second"}
+    numbers = {name for name, type_ in all_settings(Config).items() if type_ in (int, float, timedelta)}
+    assert len(numbers) > 20
+
+    for name in numbers - may_be_0:
+        *group, setting = name.split(".")
+        for value in (0, -1):
+            given: dict[str, object] = {setting: value}
+            assert refusal(None, **({group[0]: given} if group else given)).keys() == {name}
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """It is what the documentation is made of."""
+    for name in all_settings(Config):
+        *group, setting = name.split(".")
+        model: type[BaseModel] = Config
+        if group:
+            annotation = Config.model_fields[group[0]].annotation
+            assert isinstance(annotation, type)
+            model = annotation
+        description = model.model_fields[setting].description
+        assert description, name
+        assert description.endswith("."), name
+        # A number of bytes says so.
+        assert "bytes" not in setting or "bytes" in description, name
+
+
+def test_file_that_is_no_toml_is_refused(toml: Path) -> None:
+    """With the line."""
+    toml.write_text("port = 1\n[limits\n")
+
+    with pytest.raises(tomllib.TOMLDecodeError, match="line 2"):
+        Config.load(toml)
+
+
+def test_settings_do_not_change() -> None:
+    """Whoever has been told a setting may rely on it."""
+    config = Config.load()
+
+    with pytest.raises(ValidationError):
+        config.port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        config.limits.page = 1  # type: ignore[misc]
