@@ -1,0 +1,323 @@
+"""A node without a network, all of whose waits are in the hands of the test.
+
+Everything is real but what a history must be able to stretch: the clock stands still, a commit and a read
+take as long as the test says, and the bus carries what the test lets it carry. So what happens in which order
+is decided by the history alone, and a history that fails does so every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Literal, TypeVar, cast
+
+from google.protobuf.message import Message
+
+from grpc_chat.api.auth import AuthService
+from grpc_chat.api.limits import Limits, RequestChecker
+from grpc_chat.api.messages import MessageService
+from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.api.rooms import RoomService
+from grpc_chat.api.subscribe import SubscribeService
+from grpc_chat.bus.base import Bus, Hints
+from grpc_chat.core.accounts import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.messages import Messages
+from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.rooms import Rooms
+from grpc_chat.errors import StoreUnavailable, Unauthenticated
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Result, Snapshot, Store, Write
+from grpc_chat.wire import chat_pb2 as pb
+
+T = TypeVar("T")
+Response = TypeVar("Response", bound=Message)
+When = Literal["before", "after"]
+
+PATIENCE = 20.0  # seconds until a thread that should have done something counts as stuck
+
+
+class FrozenLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock only goes on when it is told to."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def settle(self) -> None:
+        """Let everything happen that can happen without a thread or the clock."""
+        self.run_until_complete(self._until_idle())
+
+    async def _until_idle(self) -> None:
+        ready = cast("Any", self)._ready
+        await asyncio.sleep(0)
+        while ready:  # noqa: ASYNC110 - it is the event loop itself that is waited for
+            await asyncio.sleep(0)
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        self.settle()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out something that does not wait for the clock."""
+        return self.run_until_complete(work)
+
+
+class Disk:
+    """One node's way to the store, on which a commit may be held up, fail, or lose its answer.
+
+    Attributes:
+        lose: What becomes of the next commit: it fails "before" it is done, or "after", unheard of.
+        dead: Whether nothing reaches the store any more.
+        failed: See :attr:`grpc_chat.store.base.Store.failed`.
+    """
+
+    def __init__(self, store: Store, lock: threading.Lock) -> None:
+        self._store = store
+        self._lock = lock
+        self.epoch, self.secret = store.epoch, store.secret
+        self.lose: When | None = None
+        self.dead = False
+        self.failed = False
+        self._held: When | None = None
+        self._reached = threading.Event()
+        self._go_on = threading.Event()
+
+    @property
+    def held(self) -> When | None:
+        """Where the commit under way is held up."""
+        return self._held
+
+    def hold(self, when: When) -> None:
+        """Hold the next commit up, before or after it is done."""
+        self._reached.clear()
+        self._go_on.clear()
+        self._held = when
+
+    def wait_until_reached(self) -> None:
+        """Until a commit has come to where it is held up."""
+        assert self._reached.wait(PATIENCE), "no commit came"
+
+    def release(self) -> None:
+        """Let it go on, and hold no other up."""
+        self._held = None
+        self._go_on.set()
+
+    def _stop(self, when: When) -> None:
+        if self._held == when:
+            self._reached.set()
+            assert self._go_on.wait(PATIENCE), "the commit was held up for ever"
+
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
+        lose, self.lose = self.lose, None
+        self._stop("before")
+        if self.dead or lose == "before":
+            raise StoreUnavailable("the database can't be reached")
+        # What row locks do in a database that several nodes write to.
+        with self._lock:
+            results = self._store.commit(writes)
+        self._stop("after")
+        if lose == "after":
+            raise StoreUnavailable("the connection to the database was lost")
+        return results
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._store.snapshot()
+
+    def begin_epoch(self) -> None:
+        raise AssertionError("the store belongs to the test")
+
+    def close(self) -> None:
+        raise AssertionError("the store belongs to the test")
+
+
+class SteppedReaders(Readers):
+    """Reads at once, and hands over what was read when the test says so."""
+
+    def __init__(self, disk: Disk) -> None:
+        super().__init__(disk)
+        self._disk = disk
+        self._held = False
+        self._late: list[asyncio.Future[None]] = []
+
+    async def run(self, read: Callable[[Snapshot], T]) -> T:
+        with self._disk.snapshot() as snapshot:
+            result = read(snapshot)
+        if self._held:
+            late = asyncio.get_running_loop().create_future()
+            self._late.append(late)
+            await late
+        return result
+
+    @property
+    def held(self) -> bool:
+        return self._held
+
+    def hold(self) -> None:
+        """From now on, what is read stays on its way."""
+        self._held = True
+
+    def release(self) -> None:
+        """Let everything arrive."""
+        self._held = False
+        for late in self._late:
+            if not late.done():
+                late.set_result(None)
+        self._late.clear()
+
+
+class UnreliableBus:
+    """A bus that delivers what the test says, when it says so, and as often."""
+
+    def __init__(self) -> None:
+        self.receivers: dict[str, Callable[[Hints], None]] = {}
+        self.on_their_way: list[tuple[str, Hints]] = []
+
+    def port(self, node: str) -> Bus:
+        return _Port(self, node)
+
+    def deliver(self, at: int, *, again: bool = False) -> None:
+        """Deliver one of the hints, whichever was sent first; with ``again``, it may come once more."""
+        to, hints = self.on_their_way[at] if again else self.on_their_way.pop(at)
+        if receive := self.receivers.get(to):
+            receive(hints)
+
+
+class _Port:
+    def __init__(self, bus: UnreliableBus, node: str) -> None:
+        self._bus = bus
+        self._node = node
+
+    def publish(self, hints: Hints) -> None:
+        others = [name for name in self._bus.receivers if name != self._node]
+        self._bus.on_their_way.extend((name, dict(hints)) for name in others)
+        del self._bus.on_their_way[:-40]  # lost
+
+    def listen(self, receive: Callable[[Hints], None]) -> None:
+        self._bus.receivers[self._node] = receive
+
+
+class Tokens:
+    """Knows each session by its own name."""
+
+    def __init__(self, sessions: Mapping[str, str]) -> None:
+        self._callers = {session: Caller(user, session) for session, user in sessions.items()}
+
+    async def authenticate(self, token: str) -> Caller:
+        if caller := self._callers.get(token):
+            return caller
+        raise Unauthenticated("nobody")
+
+
+class BareNode:
+    """Hub, writer and API of a node over a store that the test opened.
+
+    Args:
+        sessions: Which user each session is of.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loop: FrozenLoop,
+        store: Store,
+        lock: threading.Lock,
+        *,
+        bus: Bus,
+        bounds: Bounds,
+        sessions: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self._loop = loop
+        self._draining = False
+        self.disk = Disk(store, lock)
+        self.readers = SteppedReaders(self.disk)
+        self.metrics = Metrics()
+        self.hub = Hub(
+            readers=self.readers,
+            bus=bus,
+            epoch=store.epoch,
+            metrics=self.metrics,
+            random=lambda: 0.5,
+            bounds=bounds,
+        )
+        self.committer = loop.run(self._committer())
+        tokens = PageTokens(store.secret)
+        consumers = Consumers(self.committer, self.hub)
+        pipeline = Pipeline(
+            {
+                "AuthService": AuthService(self.readers),
+                "RoomService": RoomService(Rooms(self.readers, tokens)),
+                "MessageService": MessageService(
+                    Messages(self.committer, self.readers, tokens, epoch=store.epoch)
+                ),
+                "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals),
+            },
+            authenticator=Tokens(sessions),
+            checker=RequestChecker(Limits()),
+            rate=Rate(per_second=0, burst=1),
+            metrics=self.metrics,
+        )
+        self._pipeline = pipeline
+        self._methods = {method.path.rpartition("/")[2]: method for method in pipeline.methods}
+        self._clock = loop.create_task(self.hub.run())
+        loop.settle()
+
+    async def _committer(self) -> Committer:
+        def fail() -> None:
+            raise AssertionError("the store has not failed")
+
+        return Committer(
+            self.disk, publish=self.hub.publish, on_failure=fail, metrics=self.metrics, max_batch=6
+        )
+
+    async def call(self, session: str, method: str, request: Message, response: type[Response]) -> Response:
+        """A unary call of the API."""
+        data = await self._pipeline.call(
+            self._methods[method], _authorization(session), request.SerializeToString()
+        )
+        return response.FromString(data)
+
+    def subscribe(self, session: str, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
+        """A stream; each response is made when it is asked for, as grpc asks when the last was written."""
+        return self._pipeline.stream(
+            self._methods["Subscribe"], _authorization(session), request.SerializeToString()
+        )
+
+    @property
+    def draining(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Have the streams end."""
+        self._draining = True
+        self.hub.drain()
+        self._loop.settle()
+
+    @property
+    def tail_bytes(self) -> float:
+        [family] = self.metrics.tail_bytes.collect()
+        return family.samples[0].value
+
+    def stop(self) -> None:
+        """End it; nothing may be held up any more."""
+        self._clock.cancel()
+        with suppress(asyncio.CancelledError):
+            self._loop.run(self._wait_for_clock())
+        self._loop.run(self.committer.close())
+        self.readers.close()
+
+    async def _wait_for_clock(self) -> None:
+        await self._clock
+
+
+def _authorization(session: str) -> list[tuple[str, str | bytes]]:
+    return [("authorization", f"Bearer {session}")]
