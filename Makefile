@@ -18,6 +18,26 @@ test: $(VENV) ## Run every test.
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
 	@$(BIN)/python -m tools.check
 
+bench: $(VENV) ## Measure, side by side with a floor; BENCH="lone unary" for some, BENCH=--quick to try.
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS=100 SEED=1 FAULT="F1 F2" SECONDS=600
+	@$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(foreach fault,$(FAULT),--fault $(fault)) $(TORTURE)
+
+mutants: $(VENV) ## Break the code on purpose, and require that torture notices: MUTANT="dedup-off" for one.
+	@$(BIN)/python -m tests.torture.mutants $(MUTANT)
+
+fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a server: INPUTS=5000000 LIVE=0 SEED=1
+	@$(BIN)/python -m benchmarks.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
+		$(if $(SEED),--seed $(SEED))
+
+soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
+	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
+
+attacks: $(VENV) ## Floods of HTTP/2 and what they do to others: the table of docs/security.md.
+	@$(BIN)/python -m benchmarks.attacks
+
 format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -33,7 +53,8 @@ lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
 	@$(BIN)/python -m tools.locks $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove what the other targets made, except ./data.
-	rm -rf $(VENV) .venv-proto .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-proto .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist \
+		tests/integration/node/node_modules
 
 # The marker is written last, so an interrupted installation starts again. requirements-build.lock goes first
 # because it holds pip: the one that comes with Python 3.11 compares every file ever released with every platform
@@ -57,4 +78,4 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proto/bin/python install --no-compile --require-hashes -r requirements-proto.lock
 	@touch $@
 
-.PHONY: help run test check format proto docs lock clean $(VENV) .venv-proto
+.PHONY: help run test check bench torture mutants fuzz soak attacks format proto docs lock clean $(VENV) .venv-proto

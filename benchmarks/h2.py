@@ -86,6 +86,10 @@ class Connection(asyncio.Protocol):
         """Disconnect."""
         self._transport.close()
 
+    def abort(self) -> None:
+        """Be gone, without a word."""
+        self._transport.abort()
+
     def stream(self, path: str, request: bytes, on_data: Callable[[memoryview], None]) -> None:
         """Call a method with a streamed answer."""
         self._on_data[self._send(path, request)] = on_data

@@ -1,0 +1,589 @@
+"""What is done to a running system, and what has to be true of it then.
+
+Each fault is a function that is given the world, breaks something in it, asserts what the promises say about
+that (``Unmet`` where it is not so), and leaves everything healed. Whether messages were lost, doubled or
+reordered is not for it to say: the checker does, from what the clients saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+
+from grpc_chat.wire import chat_pb2 as pb
+from tests.torture.disks import Unavailable, cannot_mount
+from tests.torture.history import body_hash
+from tests.torture.load import Draft, Sender, Stubs, metadata, read_log
+from tests.torture.proxy import Proxy
+from tests.torture.servers import ROOT, DidNotStart, Server
+from tests.torture.world import QUIET, Unmet, World, p99
+
+Fault = Callable[[World], Awaitable[None]]
+FAULTS: dict[str, Fault] = {}
+"""By the names of RELIABILITY.md's list: F1, F2, …"""
+WHY_NOT: dict[str, Callable[[], str]] = {}
+"""Why a fault can't be brought about on this machine; empty if it can."""
+NEEDS_IMAGE = {"F2", "F5"}
+
+SETTLED = 15.0
+
+
+def fault(name: str, why_not: Callable[[], str] = lambda: "") -> Callable[[Fault], Fault]:
+    def add(function: Fault) -> Fault:
+        FAULTS[name] = function
+        WHY_NOT[name] = why_not
+        return function
+
+    return add
+
+
+def cannot_trace() -> str:
+    if not shutil.which("strace"):
+        return "failing and slow fsyncs are injected with strace, which is not installed"
+    return "" if os.geteuid() == 0 else "strace may attach to a running server only as root"
+
+
+def cannot_fake_time() -> str:
+    return "" if _faketime() else "clock jumps need libfaketime (Debian's package faketime)"
+
+
+def _faketime() -> Path | None:
+    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+
+async def restarted(world: World, t0: float, name: str, target: str = "server") -> None:
+    """Start the server again, and wait until clients are served."""
+    await world.server.start()
+    world.history.fault(name, t0, target)
+    await world.resumed()
+
+
+@fault("F1")
+async def killed(world: World) -> None:
+    """kill -9, at any moment."""
+    await world.wait(0.05, 2.0)
+    t0 = world.now()
+    await world.server.kill()
+    await restarted(world, t0, "F1")
+
+
+@fault("F2", cannot_mount)
+async def power_lost(world: World) -> None:
+    """The power goes: what was not fsynced is gone."""
+    await world.wait(0.05, 2.0)
+    t0 = world.now()
+    await world.server.freeze()
+    # What was answered until now is on its way to the clients, and counts.
+    await asyncio.sleep(0.05)
+    world.disk.lose_power()
+    await world.server.kill()
+    await asyncio.to_thread(world.disk.power_on)
+    await restarted(world, t0, "F2")
+
+
+@contextlib.asynccontextmanager
+async def injected(world: World, what: str) -> AsyncIterator[Path]:
+    """Have the server's fsyncs go wrong; gives the file that each is written to."""
+    trace = world.work / "fsyncs"
+    trace.unlink(missing_ok=True)
+    calls = "fsync,fdatasync"
+    tracer = await asyncio.create_subprocess_exec(
+        *("strace", "-f", "-p", str(world.server.pid), "-o", str(trace)),
+        *("-e", f"trace={calls}", "-e", f"inject={calls}:{what}"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert tracer.stderr
+    try:
+        line = (await asyncio.wait_for(tracer.stderr.readline(), 10)).decode()
+        if "attached" not in line:
+            raise Unavailable(f"strace can't attach: {line.strip()}")
+        yield trace
+    finally:
+        if tracer.returncode is None:
+            tracer.send_signal(signal.SIGINT)
+        await tracer.wait()
+
+
+@fault("F3", cannot_trace)
+async def fsync_failed(world: World) -> None:
+    """An fsync fails: the server must not go on writing, and says so by ending with an error."""
+    await world.wait(0.05, 0.5)
+    t0 = world.now()
+    async with injected(world, f"error=EIO:when={world.random.randint(1, 5)}+"):
+        try:
+            code = await world.server.exited(20)
+        except TimeoutError:
+            raise Unmet("the server went on after a failed fsync") from None
+    if code == 0:
+        raise Unmet("the server ended after a failed fsync as if all were well")
+    await restarted(world, t0, "F3")
+
+
+@fault("F4", cannot_trace)
+async def fsync_slow(world: World) -> None:
+    """Each fsync takes 200 ms: commits widen, nothing times out, readers do not notice."""
+    await world.resumed()
+    t0, unknown = world.now(), world.history.unknown
+    async with injected(world, "delay_exit=200000") as trace:
+        await asyncio.sleep(2 if world.short else 5)
+        t1 = world.now()
+        reads = [took for reader in world.pagers for at, took in reader.answered if t0 < at < t1]
+        answers = sum(1 for sender in world.senders for at, _ in sender.answered if t0 < at < t1)
+        fsyncs = len(re.findall(r"INJECTED|DELAYED", trace.read_text()))
+    world.history.fault("F4", t0)
+    if not answers or not fsyncs:
+        raise Unmet(f"{answers} answers and {fsyncs} fsyncs while fsyncs took 200 ms")
+    if world.history.unknown > unknown:
+        raise Unmet("sends timed out because fsyncs took 200 ms")
+    if reads and statistics.median(reads) > 0.2:
+        raise Unmet(f"reads waited for fsyncs: {statistics.median(reads):.3f} s")
+    world.note("F4 answers per slow fsync", answers / fsyncs)
+    await world.resumed()
+
+
+@fault("F5", cannot_mount)
+async def disk_full(world: World) -> None:
+    """The disk is full: writes are refused, reads and streams go on, and space heals it without a restart."""
+    await world.wait(0.05, 0.5)
+    t0, pid = world.now(), world.server.pid
+    refused = world.refused("RESOURCE_EXHAUSTED")
+    world.disk.fill()
+    try:
+        await world.until(
+            lambda: world.refused("RESOURCE_EXHAUSTED") > refused or not world.server.running,
+            "no send was refused on a full disk",
+            30,
+        )
+        stubs = Stubs(world.server.address)
+        try:
+            for method, request in (
+                (stubs.auth.GetMe, pb.GetMeRequest()),
+                (stubs.messages.ListMessages, pb.ListMessagesRequest(room_id=QUIET)),
+            ):
+                await method(request, timeout=5, metadata=metadata("quiet"))
+            stream = stubs.subscribe.Subscribe(
+                pb.SubscribeRequest(cursors=[pb.Cursor(room_id=QUIET)]), metadata=metadata("quiet")
+            )
+            assert (await asyncio.wait_for(stream.read(), 5)).HasField("started")
+            stream.cancel()
+        except grpc.aio.AioRpcError as error:
+            raise Unmet(f"reading failed on a full disk: {error.code().name} {error.details()}") from None
+        finally:
+            await stubs.close()
+    finally:
+        world.disk.free()
+    world.history.fault("F5", t0)
+    await world.resumed()
+    if world.server.pid != pid or not world.server.running:
+        raise Unmet("the server did not live through a full disk")
+
+
+@fault("F6")
+async def damaged(world: World) -> None:
+    """Bytes on the disk change: the server refuses to start, or loses nothing, or begins a new epoch.
+
+    Damage is done to copies of the files that a killed server left, so that the history goes on.
+    """
+    await world.wait(0.2, 0.5)
+    t0 = world.now()
+    await world.server.kill()
+    copies = world.work / "copies"
+    shutil.rmtree(copies, ignore_errors=True)
+    for name in ("pristine", *DAMAGES):
+        shutil.copytree(world.server.data, copies / name)
+    await restarted(world, t0, "F6")
+    whole = await _log_of(world, copies / "pristine")
+    if isinstance(whole, str):
+        raise Unmet(f"a killed server's files can't be opened: {whole}")
+    for name, damage in DAMAGES.items():
+        if not damage(copies / name):
+            continue
+        found = await _log_of(world, copies / name)
+        world.damage_outcomes[name] = outcome(whole, found)
+        if isinstance(found, str) and "--accept-loss" in found:
+            accepted = await _log_of(world, copies / name, {"GRPC_CHAT_ACCEPT_LOSS": "true"})
+            world.damage_outcomes[f"{name}, loss accepted"] = outcome(whole, accepted)
+    shutil.rmtree(copies)
+    bad = {name: said for name, said in world.damage_outcomes.items() if said.startswith("BAD")}
+    if bad:
+        raise Unmet("; ".join(f"{name}: {said}" for name, said in bad.items()))
+
+
+Logs = dict[str, tuple[str, list[list[object]]]]
+
+
+def outcome(whole: Logs, found: Logs | str) -> str:
+    """What became of damaged files; BAD where the promises were not kept."""
+    if isinstance(found, str):
+        clear = re.search(r"^error: .{20,}", found, re.MULTILINE) and "Traceback" not in found
+        return f"refused: {found.splitlines()[-1][:150]}" if clear else f"BAD: unclear refusal: {found[:300]}"
+    lost = sum(len(whole[room][1]) - len(found[room][1]) for room in whole)
+    changed = any(found[room][1] != whole[room][1][: len(found[room][1])] for room in whole)
+    new_epoch = any(found[room][0] != whole[room][0] for room in whole)
+    if changed:
+        return "BAD: starts with other events than were stored"
+    if lost and not new_epoch:
+        return f"BAD: starts with the old epoch and without {lost} events that were stored"
+    return f"lost {lost} and began a new epoch" if lost else "nothing lost"
+
+
+async def _log_of(world: World, data: Path, settings: Mapping[str, str] | None = None) -> Logs | str:
+    """What a server on this folder has, or what it says when it refuses to start or to read."""
+    server = Server(data, world.server.users, world.work / "damaged.log", package=world.server.package)
+    try:
+        await server.start(settings)
+    except DidNotStart as refusal:
+        return str(refusal)
+    stubs = Stubs(server.address)
+    try:
+        return {room: await read_log(stubs, "quiet", room) for room in world.rooms}
+    except grpc.aio.AioRpcError as error:
+        return f"BAD: starts, and then can't read: {error.code().name} {error.details()}"
+    finally:
+        await stubs.close()
+        await server.kill()
+
+
+def _flip(path: Path, *at: float) -> bool:
+    """Change bytes, at these parts of a file."""
+    if not path.exists() or path.stat().st_size < 3 * 4096:
+        return False
+    data = bytearray(path.read_bytes())
+    for part in at:
+        where = int(len(data) * part)
+        data[where] ^= 0xFF
+    path.write_bytes(data)
+    return True
+
+
+def _truncate(path: Path) -> bool:
+    if not path.exists() or path.stat().st_size < 3 * 4096:
+        return False
+    os.truncate(path, path.stat().st_size // 2)
+    return True
+
+
+def _remove(path: Path) -> bool:
+    path.unlink(missing_ok=True)
+    return True
+
+
+DAMAGES: dict[str, Callable[[Path], bool]] = {
+    "a flipped byte in -wal": lambda folder: _flip(folder / "chat.db-wal", 0.3),
+    "flipped bytes in the database": lambda folder: _flip(
+        folder / "chat.db", *(part / 100 for part in range(10, 100, 5))
+    ),
+    "a -wal cut in half": lambda folder: _truncate(folder / "chat.db-wal"),
+    "no -shm": lambda folder: _remove(folder / "chat.db-shm"),
+}
+
+
+@fault("F7")
+async def paused(world: World) -> None:
+    """The server stands still for a while, and goes on."""
+    await world.wait(0.05, 0.5)
+    t0 = world.now()
+    await world.server.freeze()
+    await asyncio.sleep(world.random.uniform(0.3, 1.0) if world.short else world.random.uniform(1, 10))
+    world.server.thaw()
+    world.history.fault("F7", t0)
+    await world.resumed()
+
+
+def _connections() -> list[tuple[int, int, str, str]]:
+    """Every TCP connection: its own port, the other side's, its state, and the inode of its socket."""
+    text = "".join(Path("/proc/net", name).read_text() for name in ("tcp", "tcp6"))
+    rows = [line.split() for line in text.splitlines()]
+    return [
+        (int(row[1].rpartition(":")[2], 16), int(row[2].rpartition(":")[2], 16), row[3], row[9])
+        for row in rows
+        if ":" in row[2]
+    ]
+
+
+def _client_ports(pid: int, port: int) -> set[int]:
+    """The ports from which a process is connected to a port."""
+    sockets = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    return {
+        mine for mine, other, _, inode in _connections() if other == port and f"socket:[{inode}]" in sockets
+    }
+
+
+def _held(port: int, client_ports: set[int]) -> bool:
+    """Whether a server still has one of these connections. Asked on its side: a client that stands still
+    with a full window is never told of the end."""
+    return any(
+        mine == port and other in client_ports and state == "01" and inode != "0"
+        for mine, other, state, inode in _connections()
+    )
+
+
+@fault("F8")
+async def client_paused(world: World) -> None:
+    """A client stands still: its stream is ended, and nobody else notices."""
+    command = ("-m", "tests.torture.lone_client", "follow", world.server.address, "quiet", world.rooms[0])
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert client.stdout
+        await asyncio.wait_for(client.stdout.readline(), 30)
+        t0, memory = world.now(), world.server.rss_mb()
+        ports = _client_ports(client.pid, world.server.port)
+        if not _held(world.server.port, ports):
+            raise Unmet("the client's connection is not found: the fault does not bite")
+        client.send_signal(signal.SIGSTOP)
+        with contextlib.suppress(Unmet):
+            await world.until(lambda: not _held(world.server.port, ports), "", 30)
+        took = world.now() - t0
+        world.history.fault("F8", t0, "client")
+        world.note("F8 seconds until a paused client's stream ended", took)
+        slow = p99(world.senders, t0, world.now())
+        world.note("F8 p99 seconds of the other clients' sends", slow)
+        if took > 20:
+            raise Unmet(f"the stream of a paused client was still open after {took:.0f} s")
+        if slow > 2:
+            raise Unmet(f"others' sends took {slow:.1f} s (p99) while a client was paused")
+        if world.server.rss_mb() > memory + 100:
+            raise Unmet(f"the server grew from {memory:.0f} to {world.server.rss_mb():.0f} MB")
+    finally:
+        client.kill()
+        await client.wait()
+
+
+@fault("F13")
+async def answers_lost(world: World) -> None:
+    """Connections are cut when the answer is on its way: what is sent again is where it was."""
+    t0 = world.now()
+    sender = Sender(
+        *("unlucky", "quiet", "127.0.0.1:1", world.history, f"{world.seed} unlucky"),
+        rooms=[QUIET],
+        batch=1,
+        pause=0,
+    )
+    await sender.stubs.close()
+    lost = 0
+    async with Proxy(world.server.port) as proxy:
+        for _ in range(world.lost_answers):
+            drafts = [Draft(QUIET, str(UUID(int=world.random.getrandbits(128))), "once")]
+            for proxy.answers in ("cut", "pass"):
+                # A new connection each time: an old one would wait before it connects again.
+                sender.stubs = Stubs(f"127.0.0.1:{proxy.port}")
+                answered = await sender.send(drafts, timeout=10)
+                await sender.stubs.close()
+                lost += not answered and proxy.answers == "cut"
+                if not answered and proxy.answers == "pass":
+                    raise Unmet("a send was not answered although nothing was in the way")
+    world.history.fault("F13", t0, "network")
+    world.note("F13 answers lost", lost)
+    if lost < world.lost_answers / 2:
+        raise Unmet(f"only {lost} of {world.lost_answers} answers were lost: the fault does not bite")
+
+
+@fault("F14")
+async def client_killed(world: World) -> None:
+    """A client dies between the commit and the answer, and another with the same id takes over."""
+    t0 = world.now()
+    id_, text = str(UUID(int=world.random.getrandbits(128))), "from a client that dies"
+
+    async def client(port: int) -> asyncio.subprocess.Process:
+        command = ("-m", "tests.torture.lone_client", "send", f"127.0.0.1:{port}", "quiet", QUIET, id_, text)
+        return await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+
+    async with Proxy(world.server.port) as proxy:
+        proxy.lose_after = id_.encode()
+        first = await client(proxy.port)
+        try:
+            async with asyncio.timeout(30):
+                while id_ not in [item[1] for item in (await world.read(QUIET))[1]]:
+                    pass
+        finally:
+            first.kill()
+        told, _ = await first.communicate()
+    second = await client(world.server.port)
+    more, _ = await second.communicate()
+    if b'"ok"' in told:
+        raise Unmet("the first client had its answer: the fault does not bite")
+    world.history.add_lines(told.decode().splitlines() + more.decode().splitlines())
+    world.history.fault("F14", t0, "client")
+    if second.returncode != 0:
+        raise Unmet("the second client could not send")
+    _, items = await world.read(QUIET)
+    found = [item for item in items if item[1] == id_]
+    if len(found) != 1 or found[0][2] != body_hash(text):
+        raise Unmet(f"the message is there {len(found)} times")
+
+
+@fault("F16", cannot_fake_time)
+async def clock_jumped(world: World) -> None:
+    """The server's clock jumps ahead, back, and stands still: numbers are not times."""
+    library, clock = _faketime(), world.work / "clock"
+    assert library
+    t0 = world.now()
+    clock.write_text("+0")
+    if code := await world.server.stop():
+        raise Unmet(f"the server ended with {code} when asked to stop")
+    await world.server.start(
+        {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+    )
+    for jump in ("+3600", "-3600", "2020-01-01 00:00:00", "+0"):
+        clock.write_text(jump)
+        await world.resumed()
+        await world.wait(0.2, 0.5)
+    await world.server.stop()
+    await restarted(world, t0, "F16", "clock")
+
+
+@fault("F22")
+async def second_server(world: World) -> None:
+    """A second server on the same folder, or the same port, refuses and says why."""
+    t0 = world.now()
+    users, log = world.server.users, world.work / "second.log"
+    package = world.server.package
+    for other, said in (
+        (Server(world.server.data, users, log, package=package), "another server"),
+        (
+            Server(world.work / "elsewhere", users, log, package=package, port=world.server.port),
+            "can't listen",
+        ),
+    ):
+        try:
+            await other.start()
+        except DidNotStart as refusal:
+            if said not in str(refusal):
+                raise Unmet(f"a second server does not say why it refuses: {refusal}") from None
+        else:
+            await other.kill()
+            raise Unmet(f"a second server started, although: {said}")
+    shutil.rmtree(world.work / "elsewhere", ignore_errors=True)
+    world.history.fault("F22", t0)
+    await world.resumed()
+
+
+@fault("F24")
+async def descriptors_used_up(world: World) -> None:
+    """More connections than descriptors: who is connected stays served, and it heals by itself."""
+    t0, pid = world.now(), world.server.pid
+    # Streams and a reader are open, and the database's connections with them.
+    await world.resumed()
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (200, before[1]))
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(400):
+            each = socket.socket()
+            each.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                each.connect(("127.0.0.1", world.server.port))
+            sockets.append(each)
+        used = Path(f"/proc/{pid}/fd")
+        await world.until(lambda: len(os.listdir(used)) >= 198, "descriptors were not used up", 10)
+        # Sends and streams of those who are there already.
+        await world.answered(2 if world.short else 5)
+    finally:
+        for each in sockets:
+            each.close()
+    healed = world.now()
+    stubs = Stubs(world.server.address)
+    try:
+        await stubs.auth.GetMe(
+            pb.GetMeRequest(), timeout=SETTLED, metadata=metadata("quiet"), wait_for_ready=True
+        )
+    except grpc.aio.AioRpcError as error:
+        raise Unmet(f"no new client was served after descriptors were free: {error.code().name}") from None
+    finally:
+        await stubs.close()
+        if world.server.running and world.server.pid == pid:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    world.note("F24 seconds until a new client was served", world.now() - healed)
+    world.history.fault("F24", t0)
+    if world.server.pid != pid or not world.server.running:
+        raise Unmet("the server did not live through it")
+    await world.resumed()
+
+
+@fault("F26")
+async def drained(world: World) -> None:
+    """SIGTERM under load: every call is answered, every stream is told, and it ends without an error."""
+    await world.wait(0.05, 0.5)
+    await world.until(
+        lambda: all(each.open for each in world.subscribers if each.steady), "streams are not open", SETTLED
+    )
+    steady = [(each, each.drained) for each in world.subscribers if each.steady and each.open]
+    t0 = world.now()
+    code = await world.server.stop()
+    if code:
+        raise Unmet(f"the server ended with {code} when asked to stop")
+    await world.until(
+        lambda: all(each.drained > before for each, before in steady),
+        "a stream was not told that the server is about to stop",
+        5,
+    )
+    await restarted(world, t0, "F26")
+
+
+@fault("OVERLOAD")
+async def overloaded(world: World) -> None:
+    """More is sent at once than may wait: some of it is refused, and what waits stays bounded."""
+    bound = int(world.server.settings.get("GRPC_CHAT_COMMIT__MAX_WAITING", "50000"))
+    t0 = world.now()
+    text, size = "x" * 200, 256
+    senders = [
+        Sender(
+            *(f"flood{n}", "1", world.server.address, world.history, f"{world.seed} {n}"),
+            rooms=world.rooms,
+            batch=size,
+            pause=0,
+        )
+        for n in range(bound // size + 8)
+    ]
+    most = 0.0
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, await world.server.metric("grpc_chat_commits_waiting"))
+            await asyncio.sleep(0.02)
+
+    looking = asyncio.create_task(look())
+
+    def drafts() -> Sequence[Draft]:
+        rooms, pick = world.rooms, world.random
+        return [Draft(pick.choice(rooms), str(UUID(int=pick.getrandbits(128))), text) for _ in range(size)]
+
+    refused = 0
+    for _ in range(5):
+        await asyncio.gather(*(sender.send(drafts(), timeout=30) for sender in senders))
+        refused = sum(sender.codes.get("RESOURCE_EXHAUSTED", 0) for sender in senders)
+    looking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looking
+    for sender in senders:
+        await sender.stubs.close()
+    world.history.fault("OVERLOAD", t0)
+    world.note("OVERLOAD most messages waiting", most)
+    if not refused or most > bound + size:
+        raise Unmet(
+            f"up to {most:.0f} messages waited and {refused} calls were refused; the bound is {bound}"
+        )
+    await world.resumed()

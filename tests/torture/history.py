@@ -1,0 +1,145 @@
+"""What an outside test writes down: one line of JSON for each event, all on one monotonic clock.
+
+``t`` is seconds of ``time.monotonic()``, which all processes of one machine share. What is sent is written
+down before it leaves, what is received after it came, so that "A was answered before B was sent" can be read
+off the numbers. A call with many messages, a response with many events and a page are one event each, with a
+list. The kinds, by their field ``e``:
+
+======== ======== =================================================================================
+e        op       fields
+======== ======== =================================================================================
+send     invoke   t, client, user, session, call, items: [[room, id, body hash], …]
+send     ok       t, call, at: [[epoch, seq], …], one for each item
+send     fail     t, call, code: a definite error; the call stored nothing, and never will
+send     info     t, call, code: anything else; it may or may not have been stored
+open              t0, t, stream, client, user, session, own, epoch, start: {room: seq}, consumer:
+                  a stream was asked for at t0 and began at t
+recv              t, stream, room, items: [[seq, id, body hash, author], …]; id "" is no message
+passed            t, stream, room, seq: everything up to seq that was not sent was the session's own
+gap               t, stream, room, from, to: removed by retention, and said so
+close             t, stream, code
+ack      invoke   t, user, consumer, positions: {room: seq}
+ack      ok       t, user, consumer, positions
+read              t0, t, client, user, room, epoch, after (or null), items as recv, end: nothing newer,
+                  final: the last read of the run, from `node`; full: the whole log in one read
+heal              t, client, rooms: {room: head}: from now on nothing is broken, and `client` follows
+room              room, policy: full or since_join
+member   add      t0, t, room, user, seq
+member   remove   t0, t, room, user, seq; user's access ended, at seq where that is known
+restore           t, before, after: a backup was restored, the epoch changed
+fault             t0, t, name, target; for reports, never for judging
+======== ======== =================================================================================
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+Event = dict[str, Any]
+
+DEFINITE = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
+)
+"""The answers after which a send did not happen, and never will."""
+
+
+def body_hash(text: str) -> str:
+    """A few characters that stand for a message's text."""
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+class History:
+    """Writes events to a file, in the order they are told of."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self.clock = clock
+        self.acked = 0
+        """Answered sends, repeats included."""
+        self.unknown = 0
+        """Sends whose outcome is unknown, attempts counted."""
+        self._file = path.open("a", encoding="ascii", buffering=1 << 16)
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, e: str, **fields: Any) -> None:
+        """Write an event down; ``t`` is now, where it is not given."""
+        if "t" not in fields:
+            fields["t"] = self.clock()
+        fields["e"] = e
+        self._file.write(json.dumps(fields, separators=(",", ":")) + "\n")
+
+    def number(self) -> int:
+        """A new number for a call or a stream."""
+        return next(self._numbers)
+
+    def invoke(self, client: str, user: str, items: Sequence[Sequence[str]]) -> int:
+        """Write down that a call leaves.
+
+        Returns:
+            The call's number.
+        """
+        call = self.number()
+        self.add("send", op="invoke", client=client, user=user, session=user, call=call, items=items)
+        return call
+
+    def ok(self, call: int, at: Sequence[tuple[str, int]]) -> None:
+        """Write down that a call was answered."""
+        self.add("send", op="ok", call=call, at=at)
+        self.acked += len(at)
+
+    def error(self, call: int, code: grpc.StatusCode, count: int = 1) -> None:
+        """Write down that a call was refused, or that nobody knows what became of it."""
+        definite = code in DEFINITE
+        self.add("send", op="fail" if definite else "info", call=call, code=code.name)
+        self.unknown += 0 if definite else count
+
+    def fault(self, name: str, t0: float, target: str = "server") -> None:
+        """Write down what was done to the system, until now."""
+        self.add("fault", name=name, t0=t0, target=target)
+
+    def heal(self, client: str, rooms: Mapping[str, int]) -> None:
+        """Write down that from now on ``client`` has no excuse."""
+        self.add("heal", client=client, rooms=dict(rooms))
+
+    def add_lines(self, lines: Iterable[str]) -> None:
+        """Take over what another process wrote down on the same clock."""
+        for line in lines:
+            # A process that is killed leaves half a line.
+            if line.startswith("{") and line.rstrip().endswith("}"):
+                self._file.write(line.rstrip() + "\n")
+
+    def flush(self) -> None:
+        """Have everything in the file."""
+        self._file.flush()
+
+
+def load(path: Path) -> Iterator[Event]:
+    """The events of a file."""
+    with path.open(encoding="ascii") as file:
+        for line in file:
+            yield json.loads(line)

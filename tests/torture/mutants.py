@@ -1,0 +1,256 @@
+"""Breaks the code on purpose, and requires that the suite notices: python -m tests.torture.mutants [NAME…]
+
+A mutant is a scratch copy of the package with a few lines replaced. One that survives means that the suite
+would not notice the mistake in the real code either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.torture.disks import Unavailable
+from tests.torture.run import Report, run
+from tests.torture.servers import ROOT
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One mistake.
+
+    Attributes:
+        what: The mistake in words.
+        edits: For each, a file of the package, what stands there, and what stands there instead.
+        faults: What is needed to make it show.
+        image: Whether the data has to be on a file system of its own.
+    """
+
+    what: str
+    edits: tuple[tuple[str, str, str], ...]
+    faults: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+_FORGET_SENDS = (
+    "store/sql.py",
+    "self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))",
+    "pass",
+)
+
+MUTANTS = {
+    "synchronous-normal": Mutant(
+        "a commit is not forced to the disk",
+        (("store/sqlite.py", '"synchronous=FULL"', '"synchronous=NORMAL"'),),
+        ("F2", "F2"),
+    ),
+    "ack-before-commit": Mutant(
+        "answers leave before the COMMIT",
+        (
+            (
+                "store/sql.py",
+                "            with conn.begin():\n                results = batch.carry_out(writes)\n",
+                "            if conn.in_transaction():\n"
+                "                conn.commit()\n"
+                "            transaction = conn.begin()\n"
+                "            try:\n"
+                "                results = batch.carry_out(writes)\n"
+                "            except BaseException:\n"
+                "                transaction.rollback()\n"
+                "                raise\n",
+            ),
+            ("store/sql.py", "self._driver.committed(*batch.newest)", "pass"),
+        ),
+        ("F1", "F1"),
+    ),
+    "dedup-off": Mutant(
+        "a repeated send is stored again",
+        (
+            _FORGET_SENDS,
+            ("store/sql.py", "            before = self._sent.get(key)\n", "            before = None\n"),
+            ("store/sql.py", "        return self._sent.get(key)\n", "        return None\n"),
+        ),
+    ),
+    "dedup-outside-transaction": Mutant(
+        "which sends were repeated is remembered in memory, not in the database",
+        (
+            _FORGET_SENDS,
+            (
+                "store/sql.py",
+                "class _Batch:\n",
+                "_REMEMBERED: dict[object, object] = {}\n\n\nclass _Batch:\n",
+            ),
+            (
+                "store/sql.py",
+                "self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}",
+                "self._sent = _REMEMBERED",
+            ),
+        ),
+        ("F1", "F1"),
+    ),
+    "unbounded-queue": Mutant(
+        "any number of messages may wait for the disk",
+        (("core/commit.py", "if self._waiting and self._waiting + size > self._max_waiting:", "if False:"),),
+        ("OVERLOAD",),
+    ),
+    "slow-reader-skips": Mutant(
+        "a reader that fell behind goes on at the newest event",
+        (
+            (
+                "core/subscription.py",
+                "            if piece is None:\n",
+                "            if piece is None and not self._say_caught_up:\n"
+                "                room.seq = room.feed.head\n"
+                "                continue\n"
+                "            if piece is None:\n",
+            ),
+        ),
+    ),
+    "tail-trusted-after-gap": Mutant(
+        "what is in memory is taken for all there is, although older events are missing from it",
+        (
+            (
+                "core/feed.py",
+                "        if start < 0 or start >= len(self._entries):\n",
+                "        start = max(start, 0)\n        if start >= len(self._entries):\n",
+            ),
+        ),
+    ),
+    "seq-before-transaction": Mutant(
+        "numbers are given before the transaction, and stay used up when it fails",
+        (
+            ("store/sql.py", "class _Batch:\n", "_NEXT: dict[str, int] = {}\n\n\nclass _Batch:\n"),
+            ("store/sql.py", "self._heads: dict[str, int] = {}", "self._heads = _NEXT"),
+        ),
+    ),
+    "body-not-compared": Mutant(
+        "the same id with another text is answered as if it were the first",
+        (("store/sql.py", "if first_hash != draft.content_hash:", "if False:"),),
+    ),
+    "batch-half-stored": Mutant(
+        "a request that is refused for one message has the others stored",
+        (
+            (
+                "api/limits.py",
+                "    def check(self",
+                "    def check(self, message):\n"
+                '        if type(message).__name__ == "SendMessagesRequest":\n'
+                "            return\n"
+                "        self._check(message)\n\n"
+                "    def _check(self",
+            ),
+            (
+                "core/messages.py",
+                "        appended = await self._committer.append(append)\n",
+                "        appended = await self._committer.append(append)\n"
+                "        if not all(message.text for message in messages):\n"
+                "            from grpc_chat.errors import InvalidRequest\n"
+                '            raise InvalidRequest("a text is empty")\n',
+            ),
+        ),
+    ),
+    "fsync-error-ignored": Mutant(
+        "the server goes on after a failed fsync",
+        (("store/sqlite.py", "return _code(error) not in _HARMLESS", "return False"),),
+        ("F3",),
+    ),
+    "full-disk-fatal": Mutant(
+        "the server ends when the disk is full",
+        (
+            ("store/sqlite.py", "    sqlite3.SQLITE_FULL,\n", ""),
+            ("store/sqlite.py", "return _code(error) == sqlite3.SQLITE_FULL", "return False"),
+        ),
+        ("F5",),
+    ),
+    "no-lock": Mutant(
+        "two servers use one folder",
+        (("store/sqlite.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),),
+        ("F22",),
+    ),
+    "no-check-at-start": Mutant(
+        "a damaged database is taken as it is",
+        (
+            ("store/sqlite.py", "if check and (damage", "if False and (damage"),
+            ("store/sqlite.py", "if seen and store.last_seq", "if False and store.last_seq"),
+        ),
+        ("F6",),
+    ),
+    "streams-not-drained": Mutant(
+        "streams are cut off when the server stops",
+        (("node.py", "            hub.drain()\n", ""),),
+        ("F26",),
+    ),
+}
+
+
+def build(mutant: Mutant, folder: Path) -> None:
+    """Make the copy.
+
+    Raises:
+        LookupError: The code is no longer what the mutant replaces.
+    """
+    shutil.copytree(ROOT / "grpc_chat", folder / "grpc_chat", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in mutant.edits:
+        path = folder / "grpc_chat" / name
+        text = path.read_text()
+        if old not in text:
+            raise LookupError(
+                f"{name} has no {old.strip().splitlines()[0]!r} any more: bring the mutant up to date"
+            )
+        path.write_text(text.replace(old, new))
+
+
+async def hunt(name: str, mutant: Mutant, seed: str) -> tuple[Report | None, float]:
+    """Run the suite against a mutant until it is caught; how that took, in seconds."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        build(mutant, Path(folder))
+        for attempt in range(TRIES):
+            report = await run(
+                f"{seed}/{name}/{attempt}",
+                mutant.faults,
+                package=Path(folder),
+                settings=mutant.settings,
+                short=True,
+                messages=5000,
+                keep=False,
+            )
+            if report.names:
+                return report, time.monotonic() - began
+    return None, time.monotonic() - began
+
+
+def main() -> int:
+    """Hunt them all; 0 if each was caught."""
+    chosen = sys.argv[1:] or list(MUTANTS)
+    survivors = []
+    print(f"{'mutant':27} {'caught by':58} seconds")
+    for name in chosen:
+        mutant = MUTANTS[name]
+        try:
+            report, seconds = asyncio.run(hunt(name, mutant, "mutants"))
+        except Unavailable as why:
+            print(f"{name:27} not here: {why}", flush=True)
+            continue
+        except LookupError as why:
+            report, seconds = None, 0.0
+            print(f"{name}: {why}")
+        caught = ", ".join(sorted(report.names)) if report else "SURVIVED"
+        if report and report.problems and not report.verdict.names:
+            caught = f"{report.problems[0].strip().splitlines()[-1][:110]}"
+        if not report:
+            survivors.append(name)
+        print(f"{name:27} {caught:58} {seconds:5.1f}", flush=True)
+    if survivors:
+        print(f"the suite does not notice: {', '.join(survivors)}", file=sys.stderr)
+    return int(bool(survivors))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

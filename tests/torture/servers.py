@@ -1,0 +1,188 @@
+"""Real server processes, and everything that can be done to one from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from grpc_chat.store.base import PutRoom
+from grpc_chat.store.sqlite import open_store
+from grpc_chat.wire import chat_pb2 as pb
+
+ROOT = Path(__file__).resolve().parents[2]
+
+START_SECONDS = 20.0
+"""How long a start may take before it counts as hung; how long it takes is reported."""
+
+SETTINGS = {
+    # One process plays many clients, and what is tested is what happens to their messages.
+    "GRPC_CHAT_LIMITS__CALLS_PER_SECOND": "0",
+    "GRPC_CHAT_SUBSCRIBE__HEARTBEAT": "PT0.5S",
+    # Small, so that readers fall behind it and are read to from the store, again and again.
+    "GRPC_CHAT_SUBSCRIBE__TAIL_BYTES": "16384",
+    "GRPC_CHAT_LOG_FORMAT": "json",
+}
+
+
+class DidNotStart(Exception):
+    """The server refused to start; the text is what it said."""
+
+
+def free_port() -> int:
+    """A port below those that connections are given, or a client could take it while the server is down."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def make_rooms(data: Path, rooms: list[str], users: list[str]) -> None:
+    """Make the database, with rooms that all users are members of."""
+    store = open_store(data)
+    try:
+        members: dict[str, pb.Role.ValueType] = dict.fromkeys(users, pb.ROLE_MEMBER)
+        store.commit([PutRoom(room, room, members) for room in rooms])
+    finally:
+        store.close()
+
+
+class Server:
+    """``grpc-chat serve`` on a folder, again and again on the same port.
+
+    Args:
+        package: The checkout that is run.
+        settings: More of the environment.
+        log: What it says is added to this file.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        users: list[str],
+        log: Path,
+        *,
+        package: Path = ROOT,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        self.users = users
+        self.log = log
+        self.package = package
+        self.port = port or free_port()
+        self.metrics_port = free_port()
+        self.settings = dict(settings or {})
+        self.process: asyncio.subprocess.Process | None = None
+        self.start_seconds: list[float] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process, "the server was never started"
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    async def start(self, extra: Mapping[str, str] | None = None) -> None:
+        """Start it, and wait until it listens.
+
+        Raises:
+            DidNotStart: It ended instead.
+        """
+        environment = {name: value for name, value in os.environ.items() if "GRPC_CHAT" not in name}
+        environment |= SETTINGS | {"PYTHONPATH": str(self.package)} | self.settings | dict(extra or {})
+        flags = ["--data", str(self.data), "--port", str(self.port), "--trusted-ids", ",".join(self.users)]
+        flags += ["--metrics-port", str(self.metrics_port)]
+        began = time.monotonic()
+        before = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "grpc_chat",
+                "serve",
+                *flags,
+                cwd=self.package,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout
+        try:
+            line = await asyncio.wait_for(self.process.stdout.readline(), START_SECONDS)
+        except TimeoutError:
+            await self.kill()
+            raise DidNotStart(f"nothing for {START_SECONDS} s") from None
+        if b"listening" not in line:
+            await self.exited()
+            raise DidNotStart(self.log.read_bytes()[before:].decode(errors="replace").strip())
+        self.start_seconds.append(time.monotonic() - began)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    async def exited(self, seconds: float = 30.0) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self.process
+        return await asyncio.wait_for(self.process.wait(), seconds)
+
+    async def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        if self.running:
+            self.signal(signal.SIGKILL)
+            await self.exited()
+
+    async def stop(self) -> int:
+        """Ask it to stop, and wait; its exit code."""
+        self.signal(signal.SIGTERM)
+        return await self.exited()
+
+    async def freeze(self) -> None:
+        """SIGSTOP, and wait until every thread stands still."""
+        self.signal(signal.SIGSTOP)
+        await asyncio.to_thread(_wait_until_stopped, self.pid)
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
+    def rss_mb(self) -> float:
+        """Its memory."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+
+    async def metric(self, name: str) -> float:
+        """One number of its metrics."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+        def get() -> str:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                text: bytes = response.read()
+                return text.decode()
+
+        found = re.search(rf"^{name}(?:_total)? (\S+)", await asyncio.to_thread(get), re.MULTILINE)
+        if not found:
+            raise LookupError(name)
+        return float(found[1])
+
+
+def _wait_until_stopped(pid: int) -> None:
+    tasks = Path(f"/proc/{pid}/task")
+    while {(task / "stat").read_text().rpartition(") ")[2][0] for task in tasks.iterdir()} != {"T"}:
+        time.sleep(0.002)

@@ -1,0 +1,71 @@
+"""The short form of `make torture`: each fault a few times, on real servers, judged by the checker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture.disks import Unavailable
+from tests.torture.faults import FAULTS
+from tests.torture.mutants import MUTANTS, build
+from tests.torture.run import Report, run, schedule
+from tests.torture.servers import ROOT
+
+
+async def short(*faults: str, package: Path = ROOT, messages: int = 0) -> Report:
+    """A run that takes as little time as it can; skips where the machine can't do what it needs."""
+    try:
+        return await run(
+            *("short", faults),
+            package=package,
+            messages=messages,
+            short=True,
+            load_seconds=0.1,
+            lost_answers=5,
+            keep=False,
+        )
+    except Unavailable as why:
+        pytest.skip(str(why))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("F1", "F7", "F26"),
+        ("F13", "F14", "F22", "F24"),
+        ("F3", "F5"),
+    ],
+    ids=" ".join,
+)
+async def test_nothing_is_lost_doubled_or_reordered(faults: tuple[str, ...]) -> None:
+    """Whatever happens to the server, clients see what is promised, and the fault itself ends as promised."""
+    report = await short(*faults)
+
+    assert not report.names, report
+    assert set(report.done) == set(faults)
+    assert report.verdict.acked > 0
+    assert report.verdict.received > 0
+
+
+async def test_the_suite_bites(tmp_path: Path) -> None:
+    """A server without deduplication does not get through; `make mutants` tries all the others."""
+    build(MUTANTS["dedup-off"], tmp_path)
+
+    report = await short(package=tmp_path, messages=3000)
+
+    assert {"DUPLICATE", "RETRY-GOT-NEW-SEQ"} <= report.names, report
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_still_applies(name: str, tmp_path: Path) -> None:
+    """The code that each mutant replaces is there: a mutant that changes nothing proves nothing."""
+    build(MUTANTS[name], tmp_path)
+
+
+def test_a_seed_is_a_schedule() -> None:
+    """The same seed plays the same faults in the same order, and another one others."""
+    assert schedule("7", 50, []) == schedule("7", 50, [])
+    assert schedule("7", 50, []) != schedule("8", 50, [])
+    assert sorted(schedule("7", 4, ["F1", "F7"])) == ["F1", "F1", "F7", "F7"]
+    assert set(schedule("7", 400, [])) <= set(FAULTS)

@@ -1,0 +1,202 @@
+"""One run: a disk, a server, clients, and a history of what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.torture.disks import Disk
+from tests.torture.history import History
+from tests.torture.load import Pager, Sender, Stubs, Subscriber, read_log
+from tests.torture.servers import Server
+
+QUIET = "quiet"
+"""A room that only faults write to."""
+
+
+class Unmet(Exception):
+    """The system did not do what it promises; the text says what it did."""
+
+
+class World:
+    """What faults are done to.
+
+    Attributes:
+        short: Whether everything is to take as little time as it can.
+        lost_answers: How many answers F13 loses.
+        figures: What was measured, by name; the worst of each.
+    """
+
+    def __init__(
+        self,
+        *,
+        work: Path,
+        disk: Disk,
+        server: Server,
+        history: History,
+        rooms: Sequence[str],
+        seed: str,
+        short: bool,
+        lost_answers: int,
+        batch: int,
+        pause: float,
+        bulk: int,
+    ) -> None:
+        self.work = work
+        self.disk = disk
+        self.server = server
+        self.history = history
+        self.rooms = [*rooms, QUIET]
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.short = short
+        self.lost_answers = lost_answers
+        self.figures: dict[str, float] = {}
+        self.damage_outcomes: dict[str, str] = {}
+
+        def given(name: str, user: str) -> tuple[Any, ...]:
+            return name, user, server.address, history, f"{seed} {name}"
+
+        busy = list(rooms)
+        self.senders = [
+            Sender(*given("sender a", "1"), rooms=busy, batch=batch, pause=pause),
+            Sender(*given("sender b", "1"), rooms=busy, batch=max(1, batch // 4), pause=pause),
+            Sender(*given("sender c", "2"), rooms=busy, batch=batch, pause=pause),
+            Sender(*given("sender d", "3"), rooms=busy, batch=1, pause=max(pause, 0.005)),
+        ]
+        for n in range(bulk):
+            sender = Sender(*given(f"bulk {n}", "2"), rooms=busy, batch=240, least=200, pause=pause)
+            self.senders.append(sender)
+        self.subscribers = [
+            Follower(*given("all", "watch"), rooms=self.rooms, own=True, steady=True),
+            Follower(*given("no echo", "2"), rooms=self.rooms, own=False, steady=True),
+            Follower(*given("restless", "watch"), rooms=self.rooms, own=True, restless=0.1),
+            SlowFollower(*given("slow", "1"), rooms=self.rooms, own=False, slow=1.0),
+            Follower(*given("consumer", "3"), rooms=[], own=False, consumer="phone", restless=0.02),
+        ]
+        self.pagers = [Pager(*given("pager", "watch"), rooms=self.rooms)]
+
+    @property
+    def clients(self) -> list[Sender | Follower | Pager]:
+        return [*self.senders, *self.subscribers, *self.pagers]
+
+    def now(self) -> float:
+        return self.history.clock()
+
+    def note(self, name: str, value: float) -> None:
+        """Keep the worst of a figure."""
+        self.figures[name] = max(value, self.figures.get(name, value))
+
+    async def wait(self, least: float, most: float) -> None:
+        """Let the load run for a while."""
+        seconds = self.random.uniform(least, most)
+        await asyncio.sleep(seconds / 3 if self.short else seconds)
+
+    async def until(self, done: Callable[[], bool], else_: str, seconds: float) -> None:
+        """Wait for something.
+
+        Raises:
+            Unmet: It did not come about in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                raise Unmet(f"{else_} within {seconds:g} s")
+            await asyncio.sleep(0.01)
+
+    def refused(self, code: str) -> int:
+        """How often senders got this error."""
+        return sum(sender.codes.get(code, 0) for sender in self.senders)
+
+    async def answered(self, seconds: float) -> None:
+        """Wait until each sender was answered anew."""
+        since = self.now()
+        await self.until(
+            lambda: all(each.answered and each.answered[-1][0] > since for each in self.senders),
+            "not every sender was answered",
+            seconds,
+        )
+
+    async def resumed(self) -> None:
+        """Wait until clients are served again, without help."""
+        since = self.now()
+        await self.answered(20)
+        self.note("seconds until every sender was answered again", self.now() - since)
+
+    async def read(self, room: str) -> tuple[str, list[list[Any]]]:
+        """A room's whole log."""
+        stubs = Stubs(self.server.address)
+        try:
+            return await read_log(stubs, "quiet", room)
+        finally:
+            await stubs.close()
+
+    async def finish(self) -> None:
+        """Heal, wait until followers have everything, and read the final logs."""
+        for sender in self.senders:
+            if not await sender.stop(90):
+                raise Unmet(f"{sender.name} was not answered within 90 s after everything was healed")
+        heads = {
+            room: items[-1][0] if items else 0 for room in self.rooms for _, items in [await self.read(room)]
+        }
+        for each in self.subscribers:
+            # From here on nobody is slow any more, and whoever has not caught up is stuck.
+            each.slow = 0.0
+            self.history.heal(each.name, heads)
+        await self._caught_up(heads)
+        self.note(
+            "pages read from the store for streams behind", await self.server.metric("grpc_chat_store_pages")
+        )
+        for client in [*self.subscribers, *self.pagers]:
+            await client.stop(10)
+        for room in self.rooms:
+            t0 = self.now()
+            epoch, items = await self.read(room)
+            self.history.add(
+                "read",
+                t0=t0,
+                client="final",
+                user="quiet",
+                room=room,
+                epoch=epoch,
+                after=0,
+                items=items,
+                end=True,
+                final=True,
+            )
+        self.history.flush()
+        for each in self.subscribers:
+            if each.refused:
+                raise Unmet(f"{each.name}'s stream was refused: {each.refused[0]}")
+
+    async def _caught_up(self, heads: dict[str, int]) -> None:
+        """Wait; whether they did catch up is for the checker to say."""
+        deadline = time.monotonic() + 11
+        while time.monotonic() < deadline:
+            if all(each.at.get(room, 0) >= head for each in self.subscribers for room, head in heads.items()):
+                return
+            await asyncio.sleep(0.05)
+
+
+class Follower(Subscriber):
+    """A subscriber of the world; a steady one reads at once and never hangs up by itself."""
+
+    def __init__(self, *args: Any, steady: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.steady = steady
+
+
+class SlowFollower(Follower):
+    """A follower that leaves what it has not taken on the server's side."""
+
+    narrow = True
+
+
+def p99(senders: Sequence[Sender], t0: float, t1: float) -> float:
+    """How long all but one in a hundred answers took at the most."""
+    took = sorted(seconds for sender in senders for at, seconds in sender.answered if t0 < at < t1)
+    return took[int(len(took) * 0.99)] if took else float("inf")
