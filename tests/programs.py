@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,10 @@ class Program:
 
     async def kill(self) -> None:
         """Take it out of the world, and whatever it started with it."""
-        if self.process.returncode is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        # It may have ended without asyncio knowing yet.
+        with suppress(ProcessLookupError):
+            if self.process.returncode is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
         # What it started may still hold the pipes for a moment.
         await asyncio.gather(*self._reading)

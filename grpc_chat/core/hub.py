@@ -325,6 +325,7 @@ class Hub:
             if not followers:
                 del self._followers[room_id]
                 self._tails_bytes -= self._feeds.pop(room_id).tail_bytes
+        self._metrics.tail_bytes.set(self._tails_bytes)
         self._metrics.streams.dec()
 
     def end(self, follower: Follower, error: ChatError) -> None:

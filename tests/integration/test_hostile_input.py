@@ -696,10 +696,10 @@ async def test_an_id_that_is_no_plain_uuid_is_refused(server: Server, spelling: 
 async def test_an_id_in_capitals_is_the_same_id(server: Server) -> None:
     """Capitals are the same UUID: the message is not stored again, and is read with small letters."""
     id_ = str(uuid4())
-    (first,) = await server.send(outgoing("once", id_=id_))
+    (first,) = await server.send(outgoing("once", id_=id_.upper()))
 
     with server.nothing_stored():
-        (second,) = await server.send(outgoing("once", id_=id_.upper()))
+        (second,) = await server.send(outgoing("once", id_=id_))
 
     assert second == first
     assert (await server.log())[-1].message.client_message_id == id_
@@ -1097,32 +1097,38 @@ def slow_disk(server: Server) -> Iterator[None]:
 
 @pytest.mark.parametrize("leaves", ["by deadline", "by cancelling"])
 async def test_a_client_that_leaves_does_not_take_its_commit_with_it(server: Server, leaves: str) -> None:
-    """A send whose client went away during the commit is stored; sending it again finds it there."""
+    """A send whose client went away before the commit was done is stored, and others' with it are answered."""
     message = outgoing(f"left {leaves}")
     committer = server.node.node.committer
     left_before = server.left(SEND)
     with slow_disk(server):
+        # The first commit is under way; what follows waits, and will be one commit.
+        others = [asyncio.create_task(server.send(outgoing("before it")))]
+        await until(lambda: committer.waiting == 1)
         method = cast(UnaryUnary, server.channel.unary_unary(path_of(SEND)))
         pending = method(
             sending(message).SerializeToString(),
             metadata=grpc.aio.Metadata(AUTHORIZED),
             timeout=2 if leaves == "by deadline" else None,
         )
-        await until(lambda: committer.waiting == 1)
+        await until(lambda: committer.waiting == 2)
+        others.append(asyncio.create_task(server.send(outgoing("after it"))))
+        await until(lambda: committer.waiting == 3)
         if leaves == "by cancelling":
             pending.cancel()
         code = await pending.code()
         # The server has noticed, and its writer has not.
         await until(lambda: server.left(SEND) > left_before)
-        assert committer.waiting == 1
-    await until(lambda: committer.waiting == 0)
+        assert committer.waiting == 3
+    (before,), (after,) = await asyncio.gather(*others)
 
     with server.nothing_stored():
         (again,) = await server.send(message)
 
     assert code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-    last = (await server.log())[-1]
-    assert (last.seq, last.message.text) == (again.seq, message.text)
+    assert [before.seq, again.seq, after.seq] == list(range(before.seq, before.seq + 3))
+    texts = [event.message.text for event in (await server.log())[-3:]]
+    assert texts == ["before it", message.text, "after it"]
 
 
 # Mistakes of our own

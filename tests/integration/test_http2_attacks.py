@@ -53,7 +53,7 @@ async def test_a_good_client_is_served_during_an_attack(attack: str, server: ser
         open_before, memory_before = sockets(server), server.memory_mb
         sent = 0
 
-        with Flood(attack, server.port, 8, seconds=0.7) as flood:
+        with Flood(attack, server.port, 8, seconds=0.5) as flood:
             while flood.running:
                 await good.send("general", "during", timeout=TIMEOUT)
                 sent += 1
@@ -62,12 +62,25 @@ async def test_a_good_client_is_served_during_an_attack(attack: str, server: ser
         assert sent > 0
         assert server.memory_mb - memory_before < 500
         assert (await good.send("general", "after", timeout=TIMEOUT)).seq == first.seq + sent + 1
-        await until(lambda: sockets(server) <= open_before)
+        await until(lambda: sockets(server) <= open_before, timeout=45)
 
 
-@pytest.mark.parametrize("path", [b"/chat.v1.\xffService/SendMessages", b"/\xc3\x28", b"", b"/", b"*"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/chat.v1.\xffService/SendMessages",
+        b"/\xc3\x28",
+        b"",
+        b"/",
+        b"*",
+    ],
+)
 async def test_a_path_that_is_no_method_is_refused_alone(path: bytes) -> None:
-    """A request for what can't be a method, text or not, concerns nobody else."""
+    """A request for what can't be a method, text or not, concerns nobody else.
+
+    grpcio 1.84 and 1.85 decode the path in the one loop that takes all calls, where nobody catches what comes
+    of bytes that are no text: a single such request, and the server takes no call any more.
+    """
     async with running_node("alice") as node:
         alice = node.client("alice")
         await alice.send("general", "before")
@@ -86,7 +99,7 @@ async def test_a_path_that_is_no_method_is_refused_alone(path: bytes) -> None:
         refusal = await asyncio.to_thread(ask)
 
         assert refusal is None or refusal.kind == raw.RST_STREAM or b"\x0bgrpc-status" in refusal.payload
-        assert (await alice.send("general", "after", timeout=timedelta(seconds=5))).seq == 2
+        assert (await alice.send("general", "after", timeout=timedelta(seconds=3))).seq == 2
 
 
 async def test_a_window_that_overflows_is_no_harm() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -200,3 +201,18 @@ def test_database_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
     open_store(folder).close()
 
     assert (folder / "chat.db").read_bytes() == before
+
+
+def test_several_databases_are_made_at_the_same_moment(tmp_path: Path) -> None:
+    """Servers that start together in one process, as tests do, each get a whole database of their own."""
+
+    def make(number: int) -> str:
+        with closing(open_store(tmp_path / str(number))) as store:
+            return store.epoch
+
+    with ThreadPoolExecutor(8) as pool:
+        epochs = list(pool.map(make, range(8)))
+
+    assert len(set(epochs)) == 8
+    shapes = [shape(tmp_path / str(number) / "chat.db") for number in range(8)]
+    assert all(each == shapes[0] for each in shapes)

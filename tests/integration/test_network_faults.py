@@ -23,11 +23,10 @@ import grpc
 import pytest
 
 from benchmarks import h2, servers
-from grpc_chat import CaughtUp, Client, Connected, Disconnected, Message, Subscription, new_message_id
-from grpc_chat.config import Subscribe
+from grpc_chat import CaughtUp, Client, Disconnected, Message, Subscription, new_message_id
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.raw import answer_of, call
+from tests.raw import call
 from tests.support import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -145,7 +144,7 @@ async def stalled(address: str, ids: Sequence[str]) -> AsyncIterator[list[UnaryS
 
 async def test_clients_that_do_not_read_cost_next_to_nothing(tmp_path: Path) -> None:
     """However much goes by clients that stand still, memory is bounded, and others get it all."""
-    count, messages = (200, 1000) if LONG else (12, 200)
+    count, messages = (200, 1000) if LONG else (10, 150)
     ids = [f"still{at}" for at in range(count)]
     sent = [f"{number} ".ljust(50_000, "x") for number in range(messages)]
     with servers.chat(["alice", "bob", *ids], data=tmp_path / "data") as server:
@@ -161,8 +160,8 @@ async def test_clients_that_do_not_read_cost_next_to_nothing(tmp_path: Path) -> 
             await asyncio.gather(*[alice.send("general", text) for text in sent])
 
             await bob.until_read(sent)
-            # One copy of it all for each of them would be 120 MB, or 10,000 in the long form.
-            assert server.memory_mb - before < 60
+            # One copy of it all for each of them would be 75 MB, or 10,000 in the long form.
+            assert server.memory_mb - before < 45
 
 
 async def test_a_client_that_goes_away_while_it_is_written_to_is_no_error(
@@ -179,64 +178,6 @@ async def test_a_client_that_goes_away_while_it_is_written_to_is_no_error(
 
         await until(lambda: ended_streams(node) == 2)
         assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def read_to_the_end(stream: UnaryStream) -> None:
-    while await stream.read() is not grpc.aio.EOF:
-        pass
-
-
-STALLS = pytest.mark.skipif(
-    "stall_timeout" not in Subscribe.model_fields, reason="this server does not end streams that stall"
-)
-
-
-@STALLS
-async def test_a_client_that_does_not_read_is_let_go_and_told_why() -> None:
-    """A write that waits for too long ends the stream; others are not held up, and the client learns why."""
-    ids = [f"still{at}" for at in range(4)]
-    sent = [f"{number} ".ljust(50_000, "x") for number in range(60)]
-    async with running_node("alice", "bob", *ids, subscribe={"stall_timeout": 0.5}) as node:
-        alice = node.client("alice")
-        async with stalled(node.address, ids) as streams, following(node.client("bob")) as bob:
-            await asyncio.gather(*[alice.send("general", text) for text in sent])
-            await bob.until_read(sent)
-
-            gauge = node.node.metrics.registry.get_sample_value
-            await until(lambda: gauge("grpc_chat_streams") == 1)
-
-            for stream in streams:
-                with pytest.raises(grpc.aio.AioRpcError) as raised:
-                    await read_to_the_end(stream)
-                answer = answer_of(raised.value)
-                assert (answer.code, answer.reason) == (
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "SLOW_CONSUMER",
-                )
-            await alice.send("general", "and on")
-            await bob.until_read([*sent, "and on"])
-
-
-@STALLS
-async def test_a_reader_that_was_let_go_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subscription that nobody reads from for a while goes on where it was, however often it was ended."""
-    monkeypatch.setattr("grpc_chat.sdk.subscription._READ_AHEAD", 8)
-    sent = [f"{number} ".ljust(50_000, "x") for number in range(150)]
-    async with running_node("alice", "bob", subscribe={"stall_timeout": 0.3}) as node:
-        alice = node.client("alice")
-        async with node.client("bob").subscribe("general") as messages:
-            assert isinstance(await messages.next(), Connected)
-            await asyncio.gather(*[alice.send("general", text) for text in sent])
-            gauge = node.node.metrics.registry.get_sample_value
-            await until(lambda: gauge("grpc_chat_streams") == 0)
-
-            got = []
-            async for message in messages:
-                got.append(message.text)
-                if len(got) == len(sent):
-                    break
-
-        assert got == sent
 
 
 # F10: half-open connections
@@ -400,7 +341,7 @@ async def test_a_lost_answer_does_not_store_a_message_twice() -> None:
 async def test_a_call_cancelled_in_the_middle_of_its_commit_is_whole_or_not_at_all() -> None:
     """With deadlines around the time a commit takes, no call stores a part and no repeat stores twice."""
     chance = random.Random(15)
-    calls = 3000 if LONG else 300
+    calls = 3000 if LONG else 160
     metadata = [("authorization", "Bearer alice")]
     async with running_node("alice") as node, grpc.aio.insecure_channel(node.address) as channel:
         await call(channel, SEND, request("first"), metadata)
@@ -450,7 +391,7 @@ def request(*messages: str) -> bytes:
 
 async def test_a_herd_comes_back_after_a_restart() -> None:
     """All clients of a server that was restarted are back and caught up, and none was sent away."""
-    herd = 500 if LONG else 60
+    herd = 500 if LONG else 40
     async with running_node(*[f"u{at}" for at in range(herd)]) as node:
         readers = [Reader(node.client(f"u{at}").subscribe("general")) for at in range(herd)]
         await until(lambda: all(reader.caught_up == 1 for reader in readers))
@@ -467,7 +408,7 @@ async def test_a_herd_comes_back_after_a_restart() -> None:
 
 async def test_a_herd_of_connections_in_one_moment_is_served() -> None:
     """Thousands of streams that are opened at the same time are all opened; grpc's own bound is 1,000."""
-    herd = 5000 if LONG else 1500
+    herd = 5000 if LONG else 1200
     per_user = 25
     users = [f"u{at}" for at in range(herd // per_user)]
     subscribe = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")]).SerializeToString()
@@ -489,7 +430,7 @@ async def test_a_herd_of_connections_in_one_moment_is_served() -> None:
         for at, connection in enumerate(connections):
             connection.stream(SUBSCRIBE, subscribe, on_data(at))
 
-        await until(lambda: len(caught_up) == herd)
+        await until(lambda: len(caught_up) == herd, timeout=120 if LONG else 30)
         for connection in connections:
             connection.close()
         await asyncio.gather(*[connection.closed for connection in connections])

@@ -407,7 +407,8 @@ async def test_a_client_in_the_background_of_a_terminal_goes_on(
 ) -> None:
     """`client.py &` is not stopped for reading the terminal, and takes what is typed after `fg`."""
     script = 'set -m; "$@" & read go; fg >/dev/null'
-    client = python("client.py", "-client_id", "1", "-port", str(node.node.port))
+    # In the background it is in a group of its own, which does not end with the shell.
+    client = python("client.py", "-client_id", "1", "-port", str(node.node.port), "-timeout", "120")
     shell = await start("sh", "-c", script, "sh", *client, terminal=True)
     programs.append(shell)
     await shell.said("joined as 1")

@@ -18,7 +18,8 @@ from tests.torture.history import DEFINITE, History, body_hash
 
 _CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    # This is also how long an attempt may take.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 400),
     ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 10_000),
@@ -114,6 +115,7 @@ class Sender(Client):
     Attributes:
         answered: When answers came, and how long each took.
         codes: How often each error came.
+        dropped: Calls that ended without an answer of the server's: when they began and ended, and how.
     """
 
     def __init__(self, *args: Any, rooms: Sequence[str], batch: int, pause: float, least: int = 1) -> None:
@@ -126,6 +128,7 @@ class Sender(Client):
         self._sent: list[Draft] = []
         self.answered: list[tuple[float, float]] = []
         self.codes: dict[str, int] = {}
+        self.dropped: list[tuple[float, float, str]] = []
 
     def _new(self) -> Draft:
         pick = self.random
@@ -136,7 +139,8 @@ class Sender(Client):
 
     def _next(self) -> list[Draft]:
         pick = self.random
-        if self._pending and (self.stopping.is_set() or pick.random() < 0.8):
+        # No more than a few at a time: in a long outage they would pile up faster than they are sent later.
+        if self._pending and (self.stopping.is_set() or len(self._pending) > 4 or pick.random() < 0.8):
             drafts = self._pending.pop(0)
             if len(drafts) > 1 and pick.random() < 0.2:
                 # Another client would not know what went together.
@@ -180,6 +184,8 @@ class Sender(Client):
         except grpc.aio.AioRpcError as error:
             code = error.code()
             self.history.error(call, code, len(items))
+            if not any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()):
+                self.dropped.append((began, self.history.clock(), f"{code.name}: {error.details()}"))
             self.codes[code.name] = self.codes.get(code.name, 0) + 1
             if code not in DEFINITE:
                 self._pending.append(list(drafts))
@@ -384,6 +390,10 @@ class Pager(Client):
         return response
 
 
+class Unreadable(Exception):
+    """The server answered with bytes that are not what they should be."""
+
+
 async def read_log(stubs: Stubs, user: str, room: str) -> tuple[str, list[list[Any]]]:
     """A room's whole log: its epoch and events."""
     items: list[list[Any]] = []
@@ -393,6 +403,8 @@ async def read_log(stubs: Stubs, user: str, room: str) -> tuple[str, list[list[A
         page = await stubs.messages.ListMessages(
             request, timeout=30, metadata=metadata(user), wait_for_ready=True
         )
+        if page is None:
+            raise Unreadable(f"what the server answers about {room} is no ListMessagesResponse")
         items += listed(page.events)
         if not page.next_page_token or not page.events:
             return page.epoch, items

@@ -174,7 +174,7 @@ async def _play(
         await world.until(lambda: world.history.acked >= messages, f"{messages} messages were not stored", 60)
         for name in faults:
             try:
-                async with asyncio.timeout(180):
+                async with asyncio.timeout(180 + world.lost_answers):
                     await FAULTS[name](world)
             except Unmet as unmet:
                 report.problems.append(f"{name}: {unmet}")

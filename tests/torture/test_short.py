@@ -12,6 +12,9 @@ from tests.torture.mutants import MUTANTS, build
 from tests.torture.run import Report, run, schedule
 from tests.torture.servers import ROOT
 
+# They wait for conditions, most of the time for a server to start; on a busy machine that takes long.
+pytestmark = pytest.mark.timeout(180)
+
 
 async def short(*faults: str, package: Path = ROOT, messages: int = 0) -> Report:
     """A run that takes as little time as it can; skips where the machine can't do what it needs."""

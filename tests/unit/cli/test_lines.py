@@ -20,14 +20,20 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe()
+        self._writers: list[threading.Thread] = []
 
     def write(self, data: bytes) -> None:
         """Write, as fast as it is read."""
-        threading.Thread(target=self._write, args=(data, False), daemon=True).start()
+        self._start(data, last=False)
 
     def finish(self, data: bytes = b"") -> None:
         """Write the last, and end."""
-        threading.Thread(target=self._write, args=(data, True), daemon=True).start()
+        self._start(data, last=True)
+
+    def _start(self, data: bytes, *, last: bool) -> None:
+        thread = threading.Thread(target=self._write, args=(data, last), daemon=True)
+        self._writers.append(thread)
+        thread.start()
 
     def _write(self, data: bytes, last: bool) -> None:
         with suppress(BrokenPipeError):
@@ -41,13 +47,18 @@ class Pipe:
             os.close(self.writing)
             self.writing = -1
 
+    def close(self) -> None:
+        for thread in self._writers:
+            thread.join(10)
+        self.close_writing()
+        os.close(self.reading)
+
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     made = Pipe()
     yield made
-    made.close_writing()
-    os.close(made.reading)
+    made.close()
 
 
 async def all_lines(pipe: Pipe, data: bytes) -> list[str | ValueError]:
@@ -158,17 +169,22 @@ async def test_flood_waits_where_it_comes_from(pipe: Pipe) -> None:
     """As long as nobody takes lines, no more are read than a few ahead; then all arrive."""
     lines = Lines(pipe.reading, ahead=3)
     os.set_blocking(pipe.writing, False)
-    written, before = 0, -1
-    # Until the pipe is full and stays so. Up to 4096 bytes go into it at once or not at all.
-    while written != before:
-        before = written
+    written = 0
+
+    def fill() -> int:
+        """Until the pipe is full. Up to 4096 bytes go into it at once or not at all."""
+        nonlocal written
         with suppress(BlockingIOError):
             while written < 10_000:
                 os.write(pipe.writing, b"%d %s\n" % (written, b"x" * 1000))
                 written += 1
-        await asyncio.sleep(0.02)
+        return written
 
-    assert 3 < written < 10_000
+    fill()
+    await until(lambda: lines._queue.qsize() >= 3)
+    full = fill()
+
+    assert fill() == full < 10_000
     assert lines._queue.qsize() == 3
     pipe.close_writing()
     for number in range(written):

@@ -193,6 +193,21 @@ async def test_call_holds_so_many_bytes_at_the_most(server: Server, make: Make) 
         assert len(messages) == 1 or pb.SendMessagesRequest(messages=messages).ByteSize() <= 1000
 
 
+async def test_bytes_of_a_call_are_those_on_the_wire(server: Server, make: Make) -> None:
+    """Many small messages are more than the sum of what is in them."""
+    outbox = make(max_bytes=1000)
+    first = await hold(server, outbox)
+    tasks = [start(outbox, "x", client_message_id=str(number)) for number in range(250)]
+    await settled()
+
+    server.gate.set()
+    await asyncio.gather(first, *tasks)
+
+    sizes = [pb.SendMessagesRequest(messages=messages).ByteSize() for messages in server.requests[1:-1]]
+    assert sizes
+    assert all(800 < size <= 1000 for size in sizes)
+
+
 async def test_more_than_may_wait_wait_for_a_place(server: Server, make: Make) -> None:
     """They are sent in their order all the same."""
     outbox = make(max_waiting=3)
