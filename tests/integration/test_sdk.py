@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 import grpc_chat as chat
+from grpc_chat.store.base import Append, Appended
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
@@ -385,9 +386,8 @@ async def test_a_silent_server_is_noticed_and_the_stream_mended() -> None:
         assert texts(await read(bob, 1)) == ["meanwhile"]
 
 
-async def test_a_long_outage_of_many_streams_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that makes its connection anew, as it does when it fails for long, ends none of its calls."""
-    monkeypatch.setattr("grpc_chat.sdk.connection._FAILURES_PER_CHANNEL", 3)
+async def test_a_long_outage_of_many_streams_is_mended() -> None:
+    """All streams and sends of a client come back when the server does, however often they tried before."""
     async with running_node("alice", "bob", **QUICK) as node:
         alice, bob = node.client("alice"), node.client("bob")
         streams = [bob.subscribe(ROOM) for _ in range(12)]
@@ -395,6 +395,7 @@ async def test_a_long_outage_of_many_streams_is_mended(monkeypatch: pytest.Monke
             await read_until(stream, chat.CaughtUp)
         await node.stop()
         sending = asyncio.create_task(bob.send(ROOM, "from bob"))
+        # So many failures that the connection is made anew.
         for stream in streams:
             for _ in range(4):
                 await read_until(stream, chat.Disconnected)
@@ -405,6 +406,30 @@ async def test_a_long_outage_of_many_streams_is_mended(monkeypatch: pytest.Monke
 
         for stream in streams:
             assert texts(await read(stream, 1)) == ["to bob"]
+
+
+async def test_a_connection_that_is_made_anew_takes_no_call_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else was under way on a connection that failed too often is taken up again on the new one."""
+    monkeypatch.setattr("grpc_chat.sdk.connection._FAILURES_PER_CHANNEL", 2)
+    async with running_node("alice", "bob") as node:
+        alice, bob = node.client("alice"), node.client("bob")
+        following = bob.subscribe(ROOM)
+        await read_until(following, chat.CaughtUp)
+        committer, failures = node.node.committer, [chat.StoreUnavailable("not now")] * 2
+        append = committer.append
+
+        async def fail_twice(write: Append) -> Appended:
+            if failures:
+                raise failures.pop()
+            return await append(write)
+
+        monkeypatch.setattr(committer, "append", fail_twice)
+        await bob.send(ROOM, "from bob")
+
+        lost = await read_until(following, chat.Disconnected)
+        assert isinstance(lost.error, chat.Unavailable)
+        await alice.send(ROOM, "to bob")
+        assert texts(await read(following, 1)) == ["to bob"]
 
 
 # A slow reader

@@ -639,11 +639,13 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         return [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
     def slow(steps: list[str]) -> list[str]:
-        return [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+        # A search without an equation looks at everything from some place on.
+        return [step for step in steps if "SEARCH" not in step or "=?" not in step]
 
     # The looking itself works.
     assert slow(plan("SELECT * FROM events WHERE seq = 3"))
     assert slow(plan("SELECT * FROM events WHERE room_id = 'r1' ORDER BY session_id"))
+    assert slow(plan("SELECT * FROM events WHERE room_id > 'r1'"))
     plans = {statement: plan(statement, parameters) for statement, parameters in statements.items()}
     raw.close()
     tables = ("users", "rooms", "members", "events", "sends", "consumers")
