@@ -61,8 +61,8 @@ NOWHERE = "nowhere"
 # So small that a few messages are too many: for the tail of a room, for all tails, for a response, for the
 # window of a consumer. An event is about 90 bytes and its text; the longest is more than a whole tail.
 BOUNDS = Bounds(
-    tail_bytes=700,
-    all_tails_bytes=1100,
+    tail_bytes=1200,
+    all_tails_bytes=1900,
     response_bytes=250,
     window=5,
     heartbeat=timedelta(seconds=25),
@@ -521,10 +521,12 @@ class Promises(RuleBasedStateMachine):
             self._send(at, session, drafts, hold=when)
 
     @precondition(lambda self: any(node.disk.held for node in self.nodes))
-    @rule()
-    def disk_is_fast_again(self) -> None:
+    @rule(all_read=st.booleans())
+    def disk_is_fast_again(self, all_read: bool) -> None:
         for node in self.nodes:
             self._finish_writes(node)
+        if all_read:
+            self._everybody_gets_everything()
 
     def _finish_writes(self, node: BareNode) -> None:
         if node.disk.held is None:
@@ -557,14 +559,28 @@ class Promises(RuleBasedStateMachine):
         positions = {room: int(self.model.heads[room] * part) for room in rooms}
         self._follow(self._node(node), session, positions, include_own)
 
-    @rule(node=ANY, session=st.sampled_from(sorted(SESSIONS)), shapes=DRAFTS)
-    def follow_while_others_talk(self, node: int, session: str, shapes: list[tuple[str, int]]) -> None:
+    @rule(
+        node=ANY,
+        session=st.sampled_from(sorted(SESSIONS)),
+        shapes=DRAFTS,
+        alone=st.booleans(),
+        all_read=st.booleans(),
+    )
+    def follow_while_others_talk(
+        self, node: int, session: str, shapes: list[tuple[str, int]], alone: bool, all_read: bool
+    ) -> None:
         """What is stored after a stream was asked for, and before it is open, belongs to it too."""
         at = self._node(node)
+        if alone:
+            for reader in self.readers:
+                if reader.node is at:
+                    reader.leave()
         at.readers.hold()
         self.follow(node, session, one_room=False, part=1.0, include_own=False)
         self.send(node, "ben-1", shapes)
         at.readers.release()
+        if all_read:
+            self._everybody_gets_everything()
 
     @precondition(lambda self: any(not reader.alive for reader in self.readers))
     @rule(node=ANY, gone=ANY)
