@@ -49,7 +49,7 @@ def upgrade(connection: sa.Connection) -> None:
             _version.create(connection)
             connection.execute(sa.insert(_version).values(version_num=LATEST))
             return
-        # Slow to import (a third of the program's start), and needed only on the first start after an upgrade.
+        # Slow to import (a third of the program's start), and only needed right after an upgrade.
         from alembic import command
         from alembic.config import Config
 
