@@ -17,7 +17,8 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
@@ -281,17 +282,17 @@ async def fuzz_parser(inputs: int, seed: int) -> Counter[str]:
     methods = {method.path: method for method in line.methods}
     mutator = Mutator(seed)
     answers: Counter[str] = Counter()
-    for number in range(inputs):
-        if number % 1000 == 0:
-            _watch_for_hangs()
-            # What else runs gets its turn.
-            await asyncio.sleep(0)
-        path, data = mutator.next()
-        try:
-            answers[await _parse(line, methods[path], data)] += 1
-        except Exception as exc:
-            raise Broken(f"seed {seed}, input {number}: {path} {data.hex()}: {exc!r}") from exc
-    faulthandler.cancel_dump_traceback_later()
+    with _watching_for_hangs() as still_going:
+        for number in range(inputs):
+            if number % 1000 == 0:
+                still_going()
+                # What else runs gets its turn.
+                await asyncio.sleep(0)
+            path, data = mutator.next()
+            try:
+                answers[await _parse(line, methods[path], data)] += 1
+            except Exception as exc:
+                raise Broken(f"seed {seed}, input {number}: {path} {data.hex()}: {exc!r}") from exc
     return answers
 
 
@@ -339,17 +340,17 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
             while number < inputs:
                 at, number = number, number + 1
                 if at % 1000 == 0:
-                    _watch_for_hangs()
+                    still_going()
                 path, data = mutator.next()
                 try:
                     answers[(await _ask(channel, path, data)).name] += 1
                 except Exception as exc:
                     raise Broken(f"seed {seed}, input {at}: {path} {data.hex()}: {exc!r}") from exc
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(work())
-        faulthandler.cancel_dump_traceback_later()
+        with _watching_for_hangs() as still_going:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(work())
         patience = 200
         while not _within(after := await _left(node.node.metrics), before) and patience:
             patience -= 1
@@ -377,8 +378,14 @@ def _within(now: Sequence[int], then: Sequence[int]) -> bool:
     return all(each <= before for each, before in zip(now, then, strict=True))
 
 
-def _watch_for_hangs() -> None:
-    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+@contextmanager
+def _watching_for_hangs() -> Iterator[Callable[[], None]]:
+    """End the process, with a traceback, when what it gives is not called for too long within the block."""
+    try:
+        yield lambda: faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    finally:
+        # Also after an error: left running, it would end whoever called, a minute later.
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ class Client:
         Args:
             rooms: Ids, to begin at the oldest message kept, or cursors, to go on after them.
             consumer: Instead of rooms: the name of a position that the server keeps, in all rooms.
-            from_latest: Where a new consumer begins: after the newest message instead of before the oldest.
+            from_latest: Where a new consumer begins: after the newest message instead of before the first.
             max_unacknowledged: How many messages a consumer's server sends ahead; 0 for as many as it likes.
             include_own: Also hand out what this session sent itself.
         """

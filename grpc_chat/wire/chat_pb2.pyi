@@ -73,7 +73,7 @@ class _StartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Start.ValueType
     START_UNSPECIFIED: _Start.ValueType  # 0
     """As START_BEGINNING."""
     START_BEGINNING: _Start.ValueType  # 1
-    """Before the oldest event that is kept."""
+    """Before the first event. Where retention removed that one, a `Gap` comes first."""
     START_LATEST: _Start.ValueType  # 2
     """After the newest event."""
 
@@ -83,7 +83,7 @@ class Start(_Start, metaclass=_StartEnumTypeWrapper):
 START_UNSPECIFIED: Start.ValueType  # 0
 """As START_BEGINNING."""
 START_BEGINNING: Start.ValueType  # 1
-"""Before the oldest event that is kept."""
+"""Before the first event. Where retention removed that one, a `Gap` comes first."""
 START_LATEST: Start.ValueType  # 2
 """After the newest event."""
 Global___Start: _TypeAlias = Start  # noqa: Y015

@@ -583,6 +583,23 @@ async def test_a_consumer_is_sent_no_more_than_its_window() -> None:
         stream.cancel()
 
 
+async def test_a_slow_consumer_is_not_sent_what_it_did_not_ask_for() -> None:
+    """With a window of one message, the next one stays on the server until the first is dealt with."""
+    big = "x" * 10_000
+    async with running_node("alice", "bob", **QUICK) as node:
+        await send(node.client("alice"), [f"{at} {big}" for at in range(5)])
+        bob = node.client("bob").subscribe(consumer="bot", max_unacknowledged=1)
+
+        [first] = await read(bob, 1)
+        responses = sample(node, "grpc_chat_stream_responses_total")
+        # Two heartbeats later there was more than enough time for more.
+        await until(lambda: sample(node, "grpc_chat_stream_responses_total") >= responses + 2)
+        assert sample(node, "grpc_chat_stream_response_bytes_total") < 2 * len(big)
+        rest = await read(bob, 4)
+
+        assert [message.text[0] for message in [first, *rest]] == ["0", "1", "2", "3", "4"]
+
+
 async def test_the_smallest_window_does_not_stop_a_consumer() -> None:
     """Messages that are dealt with one at a time all come, its own ones between them left out."""
     async with running_node("alice", "bob") as node:

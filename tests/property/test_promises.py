@@ -619,8 +619,7 @@ class Promises(RuleBasedStateMachine):
         model = self.model
         known = model.positions.get((SESSIONS[session], name), {})
         start = {
-            room: known.get(room, model.heads[room] if from_latest else model.first[room] - 1)
-            for room in model.rooms(session)
+            room: known.get(room, model.heads[room] if from_latest else 0) for room in model.rooms(session)
         }
         request = pb.SubscribeRequest(
             consumer=name,
