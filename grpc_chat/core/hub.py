@@ -252,8 +252,8 @@ class Hub:
     def _consumer_start(
         self, rooms: Mapping[str, Membership], positions: Mapping[str, int], start: pb.Start.ValueType
     ) -> dict[str, int]:
-        # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet may
-        # have seen some, and would otherwise not be told what retention removed since.
+        # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
+        # may have seen some, and would otherwise not be told what retention removed since.
         latest = start == pb.START_LATEST
         return {
             room_id: positions.get(room_id, room.last_seq if latest else 0) for room_id, room in rooms.items()
