@@ -234,8 +234,10 @@ class Subscription:
                         return self._backoff.next(), Unavailable("the server ended the stream")
                     if response.HasField("draining"):
                         return response.draining.reconnect_after.ToTimedelta(), None
-                    if response.HasField("started"):
+                    if not response.HasField("started"):
+                        # Not yet at `started`: one that fails right after it would be tried without end.
                         self._backoff.reset()
+                    else:
                         # Two heartbeats may be late; then nobody is there any more.
                         heartbeat = response.started.heartbeat_interval.ToTimedelta()
                         silence = max(heartbeat * 2.5, timedelta(seconds=1))
