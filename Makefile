@@ -13,7 +13,7 @@ run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database i
 	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3
 
 test: $(VENV) ## Run every test.
-	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-2}
+	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
 
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
 	@$(BIN)/python -m tools.check

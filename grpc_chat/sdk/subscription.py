@@ -270,8 +270,11 @@ class Subscription:
             self._epoch = response.started.epoch
             self._hand(Connected())
         for gap in response.gaps:
+            known = self._received.get(gap.room_id)
             if cursor := self._moved(gap.room_id, gap.to_seq):
-                self._hand(Gap(gap.room_id, gap.from_seq, gap.to_seq), cursor)
+                # To a consumer's server, what was not acknowledged yet is missing too.
+                first = max(gap.from_seq, known.seq + 1) if known else gap.from_seq
+                self._hand(Gap(gap.room_id, first, gap.to_seq), cursor)
         for event in response.events:
             if cursor := self._moved(event.room_id, event.seq):
                 self._hand(self._message(event), cursor)

@@ -300,8 +300,8 @@ async def test_corrupted_connections_harm_nobody_else() -> None:
             proxy.cut()
             for number in range(20):
                 await alice.send("general", str(number))
+            # Now and then a wrong byte does no harm (in a PING's data), and bob hears a part before it does.
             await until(lambda: len(bob.lost) >= 3)
-            assert len(bob.texts) < 20
 
             proxy.heal()
 

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 import grpc_chat as chat
-from grpc_chat.store.base import Append, Appended
+from grpc_chat.store.base import Append, Appended, Truncate
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
@@ -348,6 +348,31 @@ async def test_a_message_can_be_answered() -> None:
 
         assert (answer.room_id, answer.seq) == (ROOM, 2)
         assert question.cursor == chat.Cursor(ROOM, 1, answer.epoch)
+
+
+async def test_what_was_removed_is_told_of_as_a_gap() -> None:
+    """Retention leaves a gap that is named, once, right before the first message that is left."""
+    async with running_node("alice", "bob") as node:
+        await send(node.client("alice"), numbered(7))
+        await node.node.committer.commit(Truncate(ROOM, 6))
+
+        for bob in (node.client("bob").subscribe(ROOM), node.client("bob").subscribe(consumer="bot")):
+            assert await read_until(bob, chat.Gap) == chat.Gap(ROOM, 1, 5)
+            assert [message.seq for message in await read(bob, 2)] == [6, 7]
+
+
+async def test_a_gap_does_not_name_what_was_handed_out() -> None:
+    """A consumer that comes back is told of what it has missed, not of what it only has not acknowledged."""
+    async with running_node("alice", "bob", **QUICK) as node, FaultyProxy(node.address) as proxy:
+        await send(node.client("alice"), numbered(7))
+        bob = node.client("bob", address=proxy.address).subscribe(consumer="bot", max_unacknowledged=1)
+        await read(bob, 1)
+
+        await node.node.committer.commit(Truncate(ROOM, 6))
+        proxy.cut()
+
+        assert await read_until(bob, chat.Gap) == chat.Gap(ROOM, 2, 5)
+        assert [message.seq for message in await read(bob, 2)] == [6, 7]
 
 
 async def test_heartbeats_keep_a_quiet_stream() -> None:

@@ -15,7 +15,17 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from grpc_chat import Client, Cursor, Gap, Message, Sent, Subscription, new_message_id
+from grpc_chat import (
+    Client,
+    Connected,
+    Cursor,
+    Disconnected,
+    Gap,
+    Message,
+    Sent,
+    Subscription,
+    new_message_id,
+)
 from grpc_chat.store.base import Truncate
 from grpc_chat.testing import FaultyProxy, running_node
 from tests.property.histories import ASKED, histories
@@ -45,13 +55,33 @@ BOUNDS = {
 class Reader:
     """What one subscription handed out, or several ones, each of which went on where the last one was."""
 
-    def __init__(self, user: str, subscription: Subscription, consumer: str) -> None:
+    def __init__(self, client: Client, user: str, consumer: str) -> None:
         self.user = user
         self.consumer = consumer
-        self.subscription: Subscription | None = subscription
-        self.cursor = Cursor(ROOM)
+        self.subscription: Subscription | None = None
         self.got: list[tuple[int, str]] = []
         self.gaps: list[tuple[int, int]] = []
+        self._client = client
+        self._cursor = Cursor(ROOM)
+
+    async def open(self, window: int = 0) -> None:
+        """Begin, or come back: with a cursor that one has kept, or with the consumer's name alone."""
+        if self.consumer:
+            subscription = self._client.subscribe(consumer=self.consumer, max_unacknowledged=window)
+        else:
+            subscription = self._client.subscribe(self._cursor)
+        async with asyncio.timeout(PATIENCE):
+            assert isinstance(await subscription.next(), Connected | Disconnected)
+        self.subscription = subscription
+
+    async def leave(self) -> None:
+        assert self.subscription
+        async with asyncio.timeout(PATIENCE):
+            if self.consumer:
+                await self.subscription.acknowledge()
+            await self.subscription.aclose()
+        self._cursor = self.subscription.cursors.get(ROOM, self._cursor)
+        self.subscription = None
 
     async def read(self) -> None:
         """One message, or a gap."""
@@ -139,14 +169,8 @@ class Clients(RuleBasedStateMachine):
     def follow(self, user: str, consumer: str, window: int) -> None:
         if len(self.readers) >= 5 or any((r.user, r.consumer) == (user, consumer) for r in self.readers):
             return
-        subscription = self._subscribe(user, consumer, Cursor(ROOM), window)
-        self.readers.append(Reader(user, subscription, consumer))
-
-    def _subscribe(self, user: str, consumer: str, cursor: Cursor, window: int) -> Subscription:
-        client = self.clients[user]
-        if consumer:
-            return client.subscribe(consumer=consumer, max_unacknowledged=window)
-        return client.subscribe(cursor)
+        self.readers.append(Reader(self.clients[user], user, consumer))
+        self._run(self.readers[-1].open(window))
 
     @precondition(lambda self: self.readers)
     @rule(at=ANY, count=st.integers(1, 20))
@@ -171,20 +195,8 @@ class Clients(RuleBasedStateMachine):
     @precondition(lambda self: self.readers)
     @rule(at=ANY, window=st.integers(0, 3))
     def leave_or_come_back(self, at: int, window: int) -> None:
-        """With a cursor that one has kept, or with the consumer's name alone."""
         reader = self.readers[at % len(self.readers)]
-        if reader.subscription is None:
-            reader.subscription = self._subscribe(reader.user, reader.consumer, reader.cursor, window)
-        else:
-            self._run(self._leave(reader, reader.subscription))
-
-    async def _leave(self, reader: Reader, subscription: Subscription) -> None:
-        async with asyncio.timeout(PATIENCE):
-            if reader.consumer:
-                await subscription.acknowledge()
-            await subscription.aclose()
-        reader.subscription = None
-        reader.cursor = subscription.cursors.get(ROOM, reader.cursor)
+        self._run(reader.leave() if reader.subscription else reader.open(window))
 
     # Accidents
 
@@ -231,7 +243,7 @@ class Clients(RuleBasedStateMachine):
         await self._all_answered()
         for reader in self.readers:
             if reader.subscription is None:
-                reader.subscription = self._subscribe(reader.user, reader.consumer, reader.cursor, 0)
+                await reader.open()
             while self._owed(reader):
                 await reader.read()
         history = self.clients["ann"].history(ROOM)
