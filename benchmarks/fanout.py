@@ -10,12 +10,12 @@ import asyncio
 import re
 import statistics
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from benchmarks import h2, servers
+from grpc_chat import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 
 SEND = "/chat.v1.MessageService/SendMessages"
@@ -50,7 +50,7 @@ def request(start: int, count: int) -> bytes:
     """``count`` messages to the room, numbered from ``start`` in their texts."""
     messages = [
         pb.OutgoingMessage(
-            room_id="general", client_message_id=str(uuid.uuid4()), text=f"#{start + at:07d}# {TEXT}"
+            room_id="general", client_message_id=new_message_id(), text=f"#{start + at:07d}# {TEXT}"
         )
         for at in range(count)
     ]

@@ -17,7 +17,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -27,7 +27,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Method, Pipeline, Rate
+from grpc_chat.api.pipeline import Method, Pipeline, Rate, Write
 from grpc_chat.core.accounts import TrustedIds
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
@@ -206,9 +206,9 @@ class _Services:
         _look(request)
         return b""
 
-    async def _stream(self, caller: object, request: Message) -> AsyncIterator[bytes]:
+    async def _stream(self, caller: object, request: Message, write: Write) -> None:
         _look(request)
-        yield b""
+        await write(b"")
 
     def __getattr__(self, name: str) -> Any:
         return self._stream if name == "subscribe" else self._unary
@@ -249,13 +249,16 @@ def pipeline() -> Pipeline:
     )
 
 
+async def _ignore(_response: bytes) -> None:
+    pass
+
+
 async def _parse(line: Pipeline, method: Method, data: bytes) -> str:
     try:
         if method.unary:
             await line.call(method, METADATA, data)
         else:
-            async for _ in line.stream(method, METADATA, data):
-                pass
+            await line.stream(method, METADATA, data, _ignore)
     except ChatError as error:
         _check_refusal(error.code, str(error))
         return error.code

@@ -18,13 +18,13 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import h2
+from grpc_chat import new_message_id
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -263,7 +263,7 @@ class Soak:
 
     async def _say(self, connection: h2.Connection) -> None:
         message = pb.OutgoingMessage(
-            room_id="general", client_message_id=str(uuid.uuid4()), text="a message of usual length"
+            room_id="general", client_message_id=new_message_id(), text="a message of usual length"
         )
         request = pb.SendMessagesRequest(messages=[message])
         async with asyncio.timeout(PATIENCE):

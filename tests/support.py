@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 
 async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
@@ -18,3 +20,47 @@ async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.005)
+
+
+class Pulled(AsyncIterator[bytes]):
+    """What a stream of the pipeline writes, one by one; a write returns when the next one is asked for.
+
+    Args:
+        stream: The call, given the function to write with.
+    """
+
+    def __init__(self, stream: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]) -> None:
+        self._stream = stream
+        self._task: asyncio.Task[None] | None = None
+        self._written: asyncio.Future[bytes] | None = None
+        self._taken: asyncio.Future[None] | None = None
+
+    async def __anext__(self) -> bytes:
+        self._written = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        elif self._taken:
+            self._taken.set_result(None)
+            self._taken = None
+        waited: list[asyncio.Future[Any]] = [self._written, self._task]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if self._written.done():
+            return self._written.result()
+        self._task.result()
+        raise StopAsyncIteration
+
+    async def _run(self) -> None:
+        await self._stream(self._write)
+
+    async def _write(self, response: bytes) -> None:
+        assert self._written
+        self._written.set_result(response)
+        self._taken = asyncio.get_running_loop().create_future()
+        await self._taken
+
+    async def aclose(self) -> None:
+        """Have the call end, as when its client goes away."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._task

@@ -6,11 +6,11 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
@@ -26,7 +26,9 @@ from grpc_chat.wire import chat_pb2 as pb
 log = logging.getLogger(__name__)
 
 Unary = Callable[[Caller, Any], Awaitable[Message | bytes]]
-Stream = Callable[[Caller, Any], AsyncIterator[bytes]]
+Write = Callable[[bytes], Awaitable[None]]
+"""Hands one encoded response to the transport, and returns when that can take another."""
+Stream = Callable[[Caller, Any, Write], Awaitable[None]]
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -155,8 +157,8 @@ class Pipeline:
             method.seconds.observe(time.perf_counter() - started)
             return response if isinstance(response, bytes) else response.SerializeToString()
 
-    async def stream(self, method: Method, metadata: Metadata, data: bytes) -> AsyncIterator[bytes]:
-        """Carry out a call whose answer is a stream of encoded responses.
+    async def stream(self, method: Method, metadata: Metadata, data: bytes, write: Write) -> None:
+        """Carry out a call whose answer is a stream of encoded responses, each given to ``write``.
 
         Raises:
             ChatError: What to end the stream with.
@@ -164,10 +166,7 @@ class Pipeline:
         assert method.stream
         with self._observe(method, metadata):
             caller, request = await self._begin(method, metadata, data)
-            responses = cast("Any", method.stream(caller, request))
-            async with aclosing(responses):
-                async for response in responses:
-                    yield response
+            await method.stream(caller, request, write)
 
     async def _begin(self, method: Method, metadata: Metadata, data: bytes) -> tuple[Caller, Message]:
         caller = await self._authenticator.authenticate(_token(metadata))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
+from grpc_chat.api.pipeline import Write
 from grpc_chat.core.accounts import Caller
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Follower, Hub
@@ -21,20 +21,28 @@ class SubscribeService:
         self._consumers = consumers
         self._totals = totals
 
-    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
-        """Everything owed, as encoded responses; whatever gathers while one is written is the next."""
+    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
+        """Write everything owed, as encoded responses; what gathers while one is written is the next."""
         follower = await self._hub.open(caller, request)
         try:
             if follower.unsaved:
                 await self._consumers.save(caller, request.consumer, follower.unsaved)
-            yield self._started(follower)
-            while response := await self._next(follower):
+            await write(self._started(follower))
+            while not (follower.draining or follower.ended):
+                response = follower.subscription.take()
+                if response is None:
+                    response = await follower.wait()
+                elif isinstance(response, Behind):
+                    response = await self._read(follower, response)
+                if response is None or follower.ended:
+                    continue
                 follower.quiet_ticks = 0
-                follower.heartbeat_due = False
                 self._totals.responses += 1
                 self._totals.response_bytes += len(response)
-                yield response
-            yield self._draining(follower)
+                await write(response)
+            if follower.ended:
+                raise follower.ended
+            await write(self._draining(follower))
         finally:
             self._hub.close(follower)
 
@@ -50,26 +58,11 @@ class SubscribeService:
         draining.reconnect_after.FromTimedelta(follower.draining or timedelta(0))
         return pb.SubscribeResponse(draining=draining).SerializeToString()
 
-    async def _next(self, follower: Follower) -> bytes | None:
-        """The next response; waits until there is one. None when the stream is to end."""
-        subscription = follower.subscription
-        while True:
-            if follower.ended:
-                raise follower.ended
-            if follower.draining:
-                return None
-            response = subscription.take()
-            if isinstance(response, Behind):
-                page = await self._hub.read(follower, response)
-                self._totals.store_pages += 1
-                response = subscription.read(response.room_id, page)
-                if response is None:
-                    continue
-            if response is not None:
-                return response
-            if follower.heartbeat_due:
-                return subscription.heartbeat()
-            await follower.wait()
+    async def _read(self, follower: Follower, behind: Behind) -> bytes | None:
+        """What a subscription asked for from the store; None when that was nothing to be sent."""
+        page = await self._hub.read(follower, behind)
+        self._totals.store_pages += 1
+        return follower.subscription.read(behind.room_id, page)
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> pb.AcknowledgeResponse:
         await self._consumers.acknowledge(caller, request)

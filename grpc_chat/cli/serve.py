@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shlex
@@ -76,6 +77,7 @@ async def _serve(config: Config) -> int:
             print(f"database in {config.data.absolute()}", flush=True)
             print(f"next: {_client_command(config, node.port)}", flush=True)
             node.failed.add_done_callback(lambda _: stop.set())
+            _spare_the_collector()
             await stop.wait()
             if node.failed.done():
                 return 1
@@ -84,6 +86,17 @@ async def _serve(config: Config) -> int:
     except ChatError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         return 1
+
+
+def _spare_the_collector() -> None:
+    """Have the garbage collector look at less, and less often.
+
+    Every message makes a few objects that live, and the collector went through all the modules for their
+    sake: about 4 us of each delivery (perf, 100 members).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _client_command(config: Config, port: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grpc_chat.core.feed import Feed
+from grpc_chat.core.feed import Feed, Slice
 from grpc_chat.store.base import StoredEvent
 from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
@@ -106,6 +106,27 @@ class Subscription:
         self._dirty[room_id] = None
         return not self._blocked
 
+    def pass_on(self, room_id: str, after: int, piece: Slice) -> bytes | None:
+        """What to send of events that were just added to a room, when nothing else is owed.
+
+        That is how nearly all messages reach nearly all readers: everybody waits, and gets the same bytes.
+
+        Returns:
+            The bytes, with the cursor moved; None when :meth:`take` has to look closer, after :meth:`mark`.
+        """
+        room = self._rooms[room_id]
+        if (
+            room.seq != after
+            or self._dirty
+            or self._passed
+            or self._say_caught_up
+            or self._window is not _NO_WINDOW
+            or self._session_id in piece.sessions
+        ):
+            return None
+        room.seq = room.sent = piece.last_seq
+        return piece.data
+
     def acknowledge(self, positions: Mapping[str, int]) -> bool:
         """Take note of what a consumer has dealt with; False where it makes no difference."""
         blocked = self._blocked
@@ -123,6 +144,8 @@ class Subscription:
 
     def take(self) -> bytes | Behind | None:
         """What to send next: the bytes of a response, or what to read first, or None for nothing yet."""
+        if not self._dirty and not self._say_caught_up:
+            return None
         parts: list[bytes] = []
         size = 0
         behind: Behind | None = None

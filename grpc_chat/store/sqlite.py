@@ -202,6 +202,9 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
             "cache_size=-16384",
             "wal_autocheckpoint=4000",
             "secure_delete=ON",
+            # An insert of several rows keeps what it needs to undo itself; in a file of its own that would
+            # take a descriptor, and fail the database where there is none left.
+            "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn, cast
@@ -156,15 +155,16 @@ class GrpcServer:
             return grpc.unary_unary_rpc_method_handler(cast("Any", unary))
 
         async def stream(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+            async def write(response: bytes) -> None:
+                try:
+                    await context.write(response)
+                except grpc.aio.InternalError:
+                    # The client went away during a write, as clients do: no mistake of anybody's.
+                    raise asyncio.CancelledError from None
+
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
             try:
-                responses = self._pipeline.stream(method, _metadata(context), data)
-                async with aclosing(cast("Any", responses)):
-                    async for response in responses:
-                        await context.write(response)
-            except grpc.aio.InternalError:
-                # The client went away during a write, as clients do. grpc would log a traceback for each.
-                raise asyncio.CancelledError from None
+                await self._pipeline.stream(method, _metadata(context), data, write)
             except ChatError as error:
                 await _abort(context, error)
 

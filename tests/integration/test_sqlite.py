@@ -640,7 +640,8 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
 
     def slow(steps: list[str]) -> list[str]:
         # A search without an equation looks at everything from some place on.
-        return [step for step in steps if "SEARCH" not in step or "=?" not in step]
+        rows = [step for step in steps if "CONSTANT ROW" not in step]
+        return [step for step in rows if "SEARCH" not in step or "=?" not in step]
 
     # The looking itself works.
     assert slow(plan("SELECT * FROM events WHERE seq = 3"))

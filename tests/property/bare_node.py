@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Literal, TypeVar, cast
 
@@ -34,6 +34,7 @@ from grpc_chat.errors import StoreUnavailable, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Result, Snapshot, Store, Write
 from grpc_chat.wire import chat_pb2 as pb
+from tests.support import Pulled
 
 T = TypeVar("T")
 Response = TypeVar("Response", bound=Message)
@@ -285,11 +286,10 @@ class BareNode:
         )
         return response.FromString(data)
 
-    def subscribe(self, session: str, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
+    def subscribe(self, session: str, request: pb.SubscribeRequest) -> Pulled:
         """A stream; each response is made when it is asked for, as grpc asks when the last was written."""
-        return self._pipeline.stream(
-            self._methods["Subscribe"], _authorization(session), request.SerializeToString()
-        )
+        method, data = self._methods["Subscribe"], request.SerializeToString()
+        return Pulled(lambda write: self._pipeline.stream(method, _authorization(session), data, write))
 
     @property
     def draining(self) -> bool:

@@ -121,9 +121,9 @@ from grpc_chat.wire.chat_pb2 import START_LATEST
 
 honest = SubscribeService.subscribe
 
-def lie(self, caller, request):
+def lie(self, caller, request, write):
     {lie}
-    return honest(self, caller, request)
+    return honest(self, caller, request, write)
 
 SubscribeService.subscribe = lie
 sys.argv[1:] = [argument.replace("1,2,3", "{ids}") for argument in sys.argv[1:]]

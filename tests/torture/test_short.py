@@ -45,7 +45,7 @@ async def test_nothing_is_lost_doubled_or_reordered(faults: tuple[str, ...]) -> 
     """Whatever happens to the server, clients see what is promised, and the fault itself ends as promised."""
     report = await short(*faults)
 
-    assert not report.names, report
+    assert not report.names, (report.problems, report)
     assert set(report.done) == set(faults)
     assert report.verdict.acked > 0
     assert report.verdict.received > 0

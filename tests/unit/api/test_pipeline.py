@@ -3,18 +3,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Rate
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Rate, Write
 from grpc_chat.core.accounts import Caller
 from grpc_chat.errors import Internal, InvalidRequest, RateLimited, RoomNotFound, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
+from tests.support import Pulled
 
 ALICE = Caller("alice", "phone")
 TOKEN: Metadata = [("authorization", "Bearer alice's token")]
@@ -50,11 +51,11 @@ class Service:
         self.calls.append((caller, request))
         return await self.answer()
 
-    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest) -> AsyncIterator[bytes]:
+    async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
         self.calls.append((caller, request))
         try:
-            yield b"one"
-            yield b"two"
+            await write(b"one")
+            await write(b"two")
             await self.answer()
         finally:
             self.closed = True
@@ -85,8 +86,8 @@ class World:
     async def call(self, metadata: Metadata = TOKEN, data: bytes = GET_ROOM) -> pb.GetRoomResponse:
         return pb.GetRoomResponse.FromString(await self.pipeline.call(self.get_room, metadata, data))
 
-    def stream(self, metadata: Metadata = TOKEN, data: bytes = FOLLOW) -> AsyncIterator[bytes]:
-        return self.pipeline.stream(self.methods["Subscribe"], metadata, data)
+    def stream(self, metadata: Metadata = TOKEN, data: bytes = FOLLOW) -> Pulled:
+        return Pulled(lambda write: self.pipeline.stream(self.methods["Subscribe"], metadata, data, write))
 
     async def all_of_the_stream(self) -> list[bytes]:
         return [response async for response in self.stream()]
@@ -497,7 +498,7 @@ async def test_call_that_is_cancelled_stays_cancelled() -> None:
 async def test_stream_that_is_left_is_closed() -> None:
     """At once: what it holds is let go of when the reader goes, not when the memory is tidied."""
     world = World()
-    stream: Any = world.stream()
+    stream = world.stream()
     assert await anext(stream) == b"one"
 
     await stream.aclose()
