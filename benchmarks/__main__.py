@@ -14,15 +14,17 @@ from importlib.metadata import version
 import click
 
 from benchmarks import catchup, fanout, growth, idle, unary
+from benchmarks import stalled as stalled_
 
 
 def _fanout(quick: bool) -> list[str]:
-    runs, scale = (1, 1) if quick else (5, 4)
-    scenarios = [
+    runs, scale = (1, 1) if quick else (5, 2)
+    scenarios: list[dict[str, int]] = [
         {"members": 100, "senders": 1, "window": 1, "messages": 500 * scale},
         {"members": 100, "senders": 1, "window": 32, "messages": 32 * 200 * scale},
         {"members": 100, "senders": 1, "window": 256, "messages": 256 * 50 * scale},
         {"members": 100, "senders": 10, "window": 32, "messages": 32 * 200 * scale},
+        {"members": 200, "senders": 10, "window": 32, "messages": 32 * 200 * scale, "rooms": 10},
     ]
     return [
         "| scenario | deliveries/s | floor | ratio | CPU µs a delivery | floor | load generator's CPU |",
@@ -45,6 +47,7 @@ def _unary(quick: bool) -> list[str]:
         "| SendMessages of one message | calls/s | floor | CPU µs a call | floor | CPU over the floor's |",
         "| --- | --- | --- | --- | --- | --- |",
         *[unary.row(at_once=at_once, count=count, runs=runs) for at_once in (1, 64)],
+        unary.pipeline_row(count=count, runs=runs),
     ]
 
 
@@ -54,6 +57,15 @@ def _catchup(quick: bool) -> list[str]:
         "| catch-up | events/s | server CPU µs an event | server memory |",
         "| --- | --- | --- | --- |",
         *catchup.rows(events=events, readers=[1] if quick else [1, 50], runs=1 if quick else runs),
+    ]
+
+
+def _stalled(quick: bool) -> list[str]:
+    stalled, messages = (50, 2560) if quick else (1000, 200_192)
+    return [
+        "| who does not read | server memory | p99 of a lone message to 20 others | in the end |",
+        "| --- | --- | --- | --- |",
+        *stalled_.rows(stalled=stalled, messages=messages, checked=min(stalled, 20)),
     ]
 
 
@@ -83,6 +95,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "lone": _lone,
     "unary": _unary,
     "catchup": _catchup,
+    "stalled": _stalled,
     "idle": _idle,
     "growth": _growth,
 }

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import h2, servers
+from benchmarks.fill import TEXT, fill
 from grpc_chat import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 
 SEND = "/chat.v1.MessageService/SendMessages"
 SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
-TEXT = "a message of usual length, as people write them"
 # What an event with such a text has on the wire: see `event_bytes` in our own run.
 EVENT_BYTES = 134
 _INDEX = re.compile(rb"#(\d{7})#")
@@ -46,11 +49,11 @@ class Result:
         return self.server_cpu / self.deliveries * 1e6
 
 
-def request(start: int, count: int) -> bytes:
-    """``count`` messages to the room, numbered from ``start`` in their texts."""
+def request(start: int, count: int, room_id: str = "general") -> bytes:
+    """``count`` messages to a room, numbered from ``start`` in their texts."""
     messages = [
         pb.OutgoingMessage(
-            room_id="general", client_message_id=new_message_id(), text=f"#{start + at:07d}# {TEXT}"
+            room_id=room_id, client_message_id=new_message_id(), text=f"#{start + at:07d}# {TEXT}"
         )
         for at in range(count)
     ]
@@ -77,12 +80,13 @@ class _Member:
 
 
 async def _open(
-    port: int, members: int, cursor: pb.Cursor | None = None
+    port: int, members: int, cursors: Sequence[pb.Cursor]
 ) -> tuple[list[h2.Connection], list[_Member]]:
+    """Connect so many members; each follows one of the rooms, in turns."""
     connections, readers = [], []
-    cursors = [cursor or pb.Cursor(room_id="general")]
-    subscribe = pb.SubscribeRequest(cursors=cursors, include_own=True).SerializeToString()
     for at in range(members):
+        cursor = cursors[at % len(cursors)]
+        subscribe = pb.SubscribeRequest(cursors=[cursor], include_own=True).SerializeToString()
         connection = await h2.Connection.open("127.0.0.1", port, f"m{at}")
         reader = _Member()
         connection.stream(SUBSCRIBE, subscribe, reader.read)
@@ -93,15 +97,23 @@ async def _open(
 
 
 async def closed_loop(
-    server: servers.Server, *, members: int, senders: int, window: int, messages: int
+    server: servers.Server, *, members: int, senders: int, window: int, messages: int, rooms: int = 1
 ) -> Result:
-    """Each sender has ``window`` messages in flight, as the SDK sends them: all that wait in one call."""
-    connections, readers = await _open(server.port, members)
+    """Each sender has ``window`` messages in flight, as the SDK sends them: all that wait in one call.
+
+    Args:
+        members: In all rooms together; each is in one.
+        senders: Each writes to one of the rooms; at least one for each room.
+    """
+    ids = room_ids(rooms)
+    connections, readers = await _open(server.port, members, [pb.Cursor(room_id=each) for each in ids])
     sending = [await h2.Connection.open("127.0.0.1", server.port, f"s{at}") for at in range(senders)]
     each = messages // senders // window * window
     for reader in readers:
         reader.end = b"#9999999#"
-    requests = [[request(n, window) for n in range(0, each, window)] for _ in range(senders)]
+    requests = [
+        [request(n, window, ids[at % rooms]) for n in range(0, each, window)] for at in range(senders)
+    ]
     cpu, load, start = server.cpu_seconds, time.process_time(), time.perf_counter()
 
     async def send(at: int) -> None:
@@ -109,11 +121,12 @@ async def closed_loop(
             await sending[at].call(SEND, data)
 
     await asyncio.gather(*[send(at) for at in range(senders)])
-    await sending[0].call(SEND, request(9999999, 1))
+    for at, room_id in enumerate(ids):
+        await sending[at].call(SEND, request(9999999, 1, room_id))
     await asyncio.gather(*[reader.done.wait() for reader in readers])
     seconds = time.perf_counter() - start
     result = Result(
-        deliveries=(each * senders + 1) * members,
+        deliveries=(each * senders // rooms + 1) * members,
         seconds=seconds,
         server_cpu=server.cpu_seconds - cpu,
         load_cpu=time.process_time() - load,
@@ -137,7 +150,7 @@ async def open_loop(
     Args:
         cursor: Where the members begin, in a room that has a history.
     """
-    connections, readers = await _open(server.port, members, cursor)
+    connections, readers = await _open(server.port, members, [cursor or pb.Cursor(room_id="general")])
     sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
     count = per_second * seconds
     requests = [request(at, 1) for at in range(count)]
@@ -179,10 +192,26 @@ async def open_loop(
 Start = Callable[[], AbstractContextManager[servers.Server]]
 
 
-def both(members: int, senders: int) -> list[Start]:
+def room_ids(count: int) -> list[str]:
+    """The room that every server with trusted ids has, or so many others."""
+    return ["general"] if count == 1 else [f"room-{at:05d}" for at in range(count)]
+
+
+def both(members: int, senders: int, rooms: int = 1) -> list[Start]:
     """Our server with these members, and the floor."""
     ids = [f"m{at}" for at in range(members)] + [f"s{at}" for at in range(senders)]
-    return [lambda: servers.chat(ids), lambda: servers.floor(EVENT_BYTES)]
+
+    @contextmanager
+    def ours() -> Iterator[servers.Server]:
+        folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=servers.ROOT))
+        try:
+            fill(folder, members=ids, events=0, rooms=room_ids(rooms))
+            with servers.chat(ids, data=folder) as server:
+                yield server
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return [ours, lambda: servers.floor(EVENT_BYTES)]
 
 
 def median(results: list[Result], figure: Callable[[Result], float]) -> float:
@@ -196,16 +225,14 @@ def percentile(results: list[Result], share: float) -> float:
     return latencies[min(len(latencies) - 1, int(len(latencies) * share))]
 
 
-def run_closed(*, members: int, senders: int, window: int, messages: int, runs: int) -> str:
+def run_closed(*, members: int, senders: int, window: int, messages: int, runs: int, rooms: int = 1) -> str:
     """A row of the table."""
-    ours, floors = _in_turns(
-        both(members, senders),
-        runs,
-        lambda start: _once(start, members=members, senders=senders, window=window, messages=messages),
-    )
+    load = {"members": members, "senders": senders, "window": window, "messages": messages, "rooms": rooms}
+    ours, floors = _in_turns(both(members, senders, rooms), runs, lambda start: _once(start, **load))
+    each = f"{rooms} rooms x {members // rooms}" if rooms > 1 else f"{members} members"
     mine, bare = median(ours, lambda r: r.per_second), median(floors, lambda r: r.per_second)
     return (
-        f"| {members} members, {senders} sender(s), window {window} | {mine:,.0f} | {bare:,.0f} | "
+        f"| {each}, {senders} sender(s), window {window} | {mine:,.0f} | {bare:,.0f} | "
         f"{mine / bare:.2f} | {median(ours, lambda r: r.cpu_us):.2f} | "
         f"{median(floors, lambda r: r.cpu_us):.2f} | {median(ours, lambda r: r.load_cpu / r.seconds):.2f} |"
     )

@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.fanout import TEXT
 from grpc_chat.store.base import Append, Draft, PutRoom, Write
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+
+TEXT = "a message of usual length, as people write them"
 
 
 def fill(folder: Path, *, members: Sequence[str], events: int, rooms: Sequence[str] = ("general",)) -> None:

@@ -16,41 +16,55 @@ from typing import Any
 import grpc
 
 from grpc_chat.transport.grpc_server import Transport
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class _Room:
+    """A log of bytes, and those who wait for more of it."""
+
+    def __init__(self) -> None:
+        self.log: list[bytes] = []
+        self.shared: dict[int, bytes] = {}
+        self.waiting: list[asyncio.Future[None]] = []
 
 
 class Floor:
-    """A log of bytes, and those who read it."""
+    """Rooms; all but `general` are made by their first subscriber."""
 
     def __init__(self, event_bytes: int) -> None:
         self._event_bytes = event_bytes
-        self._log: list[bytes] = []
-        self._shared: dict[int, bytes] = {}
-        self._waiting: list[asyncio.Future[None]] = []
+        self._rooms = {b"general": _Room()}
 
     async def send(self, request: bytes, _context: object) -> bytes:
+        # The first message's room is right at the beginning.
+        start = request[:48]
+        room_id = next(room_id for room_id in self._rooms if room_id in start)
+        room = self._rooms[room_id]
         # As long as our server's events would be; the request's own bytes are shorter.
-        count = request.count(b"general")
-        self._log.append(request.ljust(count * self._event_bytes, b"."))
-        self._shared.clear()
-        waiting, self._waiting = self._waiting, []
+        count = request.count(room_id)
+        room.log.append(request.ljust(count * self._event_bytes, b"."))
+        room.shared.clear()
+        waiting, room.waiting = room.waiting, []
         for future in waiting:
             if not future.done():
                 future.set_result(None)
         return b"\x0a\x00" * count
 
-    async def subscribe(self, _request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        at = len(self._log)
+    async def subscribe(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        room_id = pb.SubscribeRequest.FromString(request).cursors[0].room_id.encode()
+        room = self._rooms.setdefault(room_id, _Room())
+        at = len(room.log)
         await context.write(b"\x2a\x00")
         while True:
-            if at < len(self._log):
-                data = self._shared.get(at)
+            if at < len(room.log):
+                data = room.shared.get(at)
                 if data is None:
-                    data = self._shared[at] = b"".join(self._log[at:])
-                at = len(self._log)
+                    data = room.shared[at] = b"".join(room.log[at:])
+                at = len(room.log)
                 await context.write(data)
             else:
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiting.append(future)
+                room.waiting.append(future)
                 await future
 
 

@@ -86,6 +86,14 @@ class Connection(asyncio.Protocol):
         """Disconnect."""
         self._transport.close()
 
+    def pause(self) -> None:
+        """Read nothing any more, until :meth:`resume`."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._transport.resume_reading()
+
     def abort(self) -> None:
         """Be gone, without a word."""
         self._transport.abort()

@@ -8,6 +8,11 @@ import time
 
 from benchmarks import h2, servers
 from benchmarks.fanout import EVENT_BYTES, SEND, request
+from grpc_chat.api.limits import Limits, RequestChecker
+from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.core.accounts import TrustedIds
+from grpc_chat.metrics import Metrics
+from grpc_chat.wire import chat_pb2 as pb
 
 
 async def _calls(server: servers.Server, *, at_once: int, count: int) -> tuple[float, float]:
@@ -29,6 +34,47 @@ async def _calls(server: servers.Server, *, at_once: int, count: int) -> tuple[f
     for connection in connections:
         connection.close()
     return each * at_once / seconds, used / (each * at_once) * 1e6
+
+
+class _Nothing:
+    """Services whose every method returns at once."""
+
+    async def nothing(self, _caller: object, _request: object, _write: object = None) -> bytes:
+        return b""
+
+    def __getattr__(self, name: str) -> object:
+        return self.nothing
+
+
+def pipeline_row(*, count: int, runs: int) -> str:
+    """What identity, limits, metrics, logs and reading the request cost, beside a bare call: the CPU of both.
+
+    In this process, of calls that are given to the pipeline as bytes; the floor's as in the rows above it.
+    """
+    line = Pipeline(
+        dict.fromkeys(pb.DESCRIPTOR.services_by_name, _Nothing()),
+        authenticator=TrustedIds(["s0"]),
+        checker=RequestChecker(Limits()),
+        rate=Rate(per_second=1e9, burst=1e9),
+        metrics=Metrics(),
+    )
+    method = next(method for method in line.methods if method.path == SEND)
+    metadata = [("user-agent", "benchmark"), ("authorization", "Bearer s0")]
+    data = request(0, 1)
+
+    async def calls() -> float:
+        start = time.process_time()
+        for _ in range(count):
+            await line.call(method, metadata, data)
+        return (time.process_time() - start) / count * 1e6
+
+    ours, floors = [], []
+    for _ in range(runs):
+        ours.append(asyncio.run(calls()))
+        with servers.floor(EVENT_BYTES) as server:
+            floors.append(asyncio.run(_calls(server, at_once=64, count=count))[1])
+    mine, bare = statistics.median(ours), statistics.median(floors)
+    return f"| identity, limits, metrics, logs alone | | | {mine:.0f} | {bare:.0f} | {mine / bare:.2f} |"
 
 
 def row(*, at_once: int, count: int, runs: int) -> str:

@@ -10,7 +10,8 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
-_MAX_LINE_BYTES = 1024 * 1024
+# Less than a request may hold by default: longer ones would be refused in grpc's words, not the server's own.
+_MAX_LINE_BYTES = 190_000
 
 
 class Lines:

@@ -22,6 +22,8 @@ from grpc_chat.wire.trusted import trusted_token
 _ROOM = "general"
 _CONSUMER = "client.py"
 _LAST_SENDS = timedelta(seconds=3)
+_LEAVING = timedelta(seconds=8)
+"""How long leaving may take, last sends included, before the program ends with whatever it is doing."""
 
 
 @click.command(
@@ -79,14 +81,15 @@ class _LineClient:
         self._id = client_id
         self._address = address
         self._exit_code = 0
-        self._joined = self._reached = False
+        self._joined = self._reached = self._asked = False
         self._stop = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
 
     async def run(self, messages: tuple[str, ...], timeout: float | None) -> int:
         loop = asyncio.get_running_loop()
+        # Not by the loop: it stands still while nobody reads our output, and also then a signal must end us.
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._ask_to_stop)
+            signal.signal(number, lambda *_: self._ask_to_stop(loop))
         if timeout is not None:
             loop.call_later(timeout, self._stop.set)
         async with Client(self._address, token=trusted_token(self._id)) as client:
@@ -108,10 +111,14 @@ class _LineClient:
             self._fail(f"never reached {self._address}")
         return self._exit_code
 
-    def _ask_to_stop(self) -> None:
-        if self._stop.is_set():
+    def _ask_to_stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._asked:
             os._exit(130)
-        self._stop.set()
+        self._asked = True
+        loop.call_soon_threadsafe(self._stop.set)
+        # What was not printed is not acknowledged either, and comes again next time.
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+        signal.setitimer(signal.ITIMER_REAL, _LEAVING.total_seconds())
 
     # In
 
@@ -195,4 +202,5 @@ class _LineClient:
         for task in unfinished:
             task.cancel()
         if unfinished:
-            self._fail(f"{len(unfinished)} messages may not have been sent")
+            messages = "1 message" if len(unfinished) == 1 else f"{len(unfinished)} messages"
+            self._fail(f"{messages} may not have been sent")

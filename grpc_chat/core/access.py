@@ -7,7 +7,7 @@ is not there, so nobody learns which rooms exist.
 from __future__ import annotations
 
 from grpc_chat.errors import ChatError, PermissionDenied, RoomNotFound
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.base import Membership, Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -30,14 +30,14 @@ def to_send(room_id: str, role: int | None) -> ChatError | None:
     return None
 
 
-def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> pb.Room:
-    """The room, if the user may read it in the moment of the snapshot.
+def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
+    """The user's place in the room, if the user may read it in the moment of the snapshot.
 
     Raises:
         RoomNotFound: There is no such room, or the user is not a member.
     """
-    room = snapshot.room(room_id)
-    if error := to_read(room_id, snapshot.role(room_id, user_id)):
+    membership = snapshot.membership(room_id, user_id)
+    if error := to_read(room_id, membership.role if membership else None):
         raise error
-    assert room, "who has a role in a room has the room"
-    return room
+    assert membership, "nobody else may read"
+    return membership

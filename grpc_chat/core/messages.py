@@ -10,7 +10,7 @@ from grpc_chat.core.accounts import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import PageTokens
 from grpc_chat.core.reads import Readers
-from grpc_chat.store.base import Append, Draft, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, Draft, Membership, Snapshot, StoredEvent
 from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -66,7 +66,7 @@ class Messages:
             position, _, number = self._tokens.read(listing, request.page_token).partition(" ")
             seq = int(number)
 
-        def read(snapshot: Snapshot) -> tuple[pb.Room, list[StoredEvent]]:
+        def read(snapshot: Snapshot) -> tuple[Membership, list[StoredEvent]]:
             room = access.require_read(snapshot, room_id, caller.user_id)
             limit, most = size, self._page_bytes
             match position:

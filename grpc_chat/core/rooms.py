@@ -44,10 +44,12 @@ class Rooms:
 
     async def get(self, caller: Caller, request: pb.GetRoomRequest) -> pb.GetRoomResponse:
         """One room."""
-        room = await self._readers.run(
-            lambda snapshot: require_read(snapshot, request.room_id, caller.user_id)
-        )
-        return pb.GetRoomResponse(room=room)
+
+        def read(snapshot: Snapshot) -> pb.Room | None:
+            require_read(snapshot, request.room_id, caller.user_id)
+            return snapshot.room(request.room_id)
+
+        return pb.GetRoomResponse(room=await self._readers.run(read))
 
     async def members(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
         """A page of a room's members."""

@@ -153,8 +153,8 @@ class Membership(NamedTuple):
 class Snapshot(Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread."""
 
-    def role(self, room_id: str, user_id: str) -> int | None:
-        """The user's role in the room; None when there is no such room or membership."""
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
+        """The user's place in the room; None when there is no such room or membership."""
 
     def user(self, user_id: str) -> pb.User | None:
         """An account."""

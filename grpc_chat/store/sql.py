@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 import secrets
@@ -33,7 +34,7 @@ def _insert(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 # The statements of the hot path, built once: building one costs more than running it.
 _ROOM_AND_ROLE = (
-    sa.select(schema.rooms.c.last_seq, schema.members.c.role)
+    sa.select(schema.rooms.c.first_seq, schema.rooms.c.last_seq, schema.members.c.role)
     .select_from(schema.rooms)
     .outerjoin(
         schema.members,
@@ -72,6 +73,9 @@ _EVENTS_BEFORE = (
 )
 
 
+_STORED_EVENT: Callable[[tuple[int, str, bytes]], StoredEvent] = functools.partial(tuple.__new__, StoredEvent)
+"""``StoredEvent._make`` without a Python function for each row."""
+
 _SendKey = tuple[str, str, bytes]
 """Room, user, client_message_id."""
 
@@ -91,6 +95,16 @@ def _run(conn: sa.Connection, statement: sa.ClauseElement, *values: dict[str, An
     sql, parameters = _text(statement, conn.dialect)
     rows = [tuple((parameters | each).values()) for each in values]
     return conn.exec_driver_sql(sql, rows[0] if len(rows) == 1 else rows)
+
+
+def _room_and_role(
+    conn: sa.Connection, room_id: str, user_id: str
+) -> tuple[int | None, int | None, int | None]:
+    """The room's first and last number, None where there is no such room, and the user's role in it."""
+    result = _run(conn, _ROOM_AND_ROLE, {"room": room_id, "user": user_id})
+    row: tuple[int, int, int | None] | None = result.cursor.fetchone()
+    result.close()
+    return row or (None, None, None)
 
 
 # How many rows one insert takes: 256 of the widest table stay far below every database's bound on parameters.
@@ -175,6 +189,8 @@ class SqlStore:
         self._failed = False
         # One connection for the one writer, for ever: checking one out costs a quarter of a small commit.
         self._connection = driver.writer.connect()
+        # The same for readers, of which there are a few.
+        self._idle: list[sa.Connection] = []
         self.epoch, self.secret = self._identity()
 
     @property
@@ -184,7 +200,8 @@ class SqlStore:
 
     def close(self) -> None:
         """See :meth:`grpc_chat.store.base.Store.close`."""
-        self._connection.close()
+        for connection in (self._connection, *self._idle):
+            connection.close()
         self._driver.close()
 
     def last_seq(self, room_id: str) -> int:
@@ -250,8 +267,20 @@ class SqlStore:
     def snapshot(self) -> Iterator[_Snapshot]:
         """See :meth:`grpc_chat.store.base.Store.snapshot`."""
         try:
-            with self._driver.reader.connect() as conn, conn.begin():
-                yield _Snapshot(conn, self.epoch)
+            try:
+                conn = self._idle.pop()
+            except IndexError:
+                conn = self._driver.reader.connect()
+            try:
+                with conn.begin():
+                    yield _Snapshot(conn, self.epoch)
+            except SQLAlchemyError:
+                conn.close()
+                raise
+            except BaseException:
+                self._idle.append(conn)
+                raise
+            self._idle.append(conn)
         except SQLAlchemyError as exc:
             raise StoreUnavailable("the database can't be read") from exc
 
@@ -310,9 +339,7 @@ class _Batch:
         """The user's role, None where there is no such room or membership; remembers the room's head."""
         key = (room_id, user_id)
         if key not in self._roles:
-            result = _run(self._conn, _ROOM_AND_ROLE, {"room": room_id, "user": user_id})
-            last_seq, role = result.cursor.fetchone() or (None, None)
-            result.close()
+            _, last_seq, role = _room_and_role(self._conn, room_id, user_id)
             self._roles[key] = role
             if last_seq is not None:
                 self._heads.setdefault(room_id, last_seq)
@@ -455,9 +482,11 @@ class _Snapshot:
         self._conn = conn
         self._epoch = epoch
 
-    def role(self, room_id: str, user_id: str) -> int | None:
-        row = self._conn.execute(_ROOM_AND_ROLE, {"room": room_id, "user": user_id}).first()
-        return row.role if row else None
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
+        first_seq, last_seq, role = _room_and_role(self._conn, room_id, user_id)
+        if first_seq is None or last_seq is None or role is None:
+            return None
+        return Membership(room_id, role, first_seq, last_seq)
 
     def user(self, user_id: str) -> pb.User | None:
         users = schema.users
@@ -543,11 +572,11 @@ class _Snapshot:
         found: list[StoredEvent] = []
         size, most = 0, 8
         while size < max_bytes and (rows := result.cursor.fetchmany(most)):
-            for row in map(StoredEvent._make, rows):
-                found.append(row)
-                size += len(row.payload)
-                if size >= max_bytes:
-                    break
+            sizes = list(itertools.accumulate([len(payload) for _, _, payload in rows], initial=size))
+            # Up to the first with which there is enough.
+            count = min(bisect.bisect_left(sizes, max_bytes), len(rows))
+            found.extend(map(_STORED_EVENT, rows[:count]))
+            size = sizes[count]
             # As many as should fit, by the average so far; rows left over were read for nothing.
             most = 1 + (max_bytes - size) * len(found) // max(size, 1)
         result.close()

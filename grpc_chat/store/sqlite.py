@@ -74,23 +74,35 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         driver.close()
         why = getattr(exc, "orig", None) or exc
         raise StoreUnavailable(f"the database in {folder} can't be opened: {why}") from exc
-    seen = driver.mark.read()
-    if seen and store.last_seq(seen[0]) < seen[1]:
-        room_id, seq = seen
-        lost = (
-            f"the database in {folder} has lost events that were acknowledged: "
-            f"the room {room_id!r} had event {seq}, and now ends at {store.last_seq(room_id)}"
-        )
-        if not accept_loss:
-            store.close()
-            raise StoreUnavailable(
-                f"{lost}. Restore a backup, or go on with what is left by --accept-loss "
-                "(GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
-            )
-        log.error("%s; going on in a new epoch", lost)
-        store.begin_epoch()
-        driver.mark.write(room_id, store.last_seq(room_id))
+    try:
+        _require_all_acknowledged(store, driver.mark, folder, accept_loss=accept_loss)
+    except BaseException:
+        store.close()
+        raise
     return store
+
+
+def _require_all_acknowledged(store: SqlStore, mark: Mark, folder: Path, *, accept_loss: bool) -> None:
+    """Compare the database with the mark beside it, which knows of the last event that was acknowledged."""
+    seen = mark.read()
+    if seen is None:
+        return
+    room_id, seq = seen
+    last_seq = store.last_seq(room_id)
+    if last_seq >= seq:
+        return
+    lost = (
+        f"the database in {folder} has lost events that were acknowledged: "
+        f"the room {room_id!r} had event {seq}, and now ends at {last_seq}"
+    )
+    if not accept_loss:
+        raise StoreUnavailable(
+            f"{lost}. Restore a backup, or go on with what is left by --accept-loss "
+            "(GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
+        )
+    log.error("%s; going on in a new epoch", lost)
+    store.begin_epoch()
+    mark.write(room_id, last_seq)
 
 
 def _lock(folder: Path) -> int:

@@ -8,10 +8,12 @@ every room to a client. All methods need a caller: the metadata key `authorizati
 `Bearer <token>`. (On a server that was started with trusted ids, the token is the id itself, its UTF-8
 percent-encoded where it is not printable ASCII.)
 
-Errors are gRPC statuses. Each carries a google.rpc.ErrorInfo with domain `grpc-chat` and a stable
-`reason`; INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the field, and
-RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps. The limits in these
-comments are the defaults; a server may be configured otherwise, and its errors name the limit in force.
+Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
+`grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
+server takes) carries none. INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the
+field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps. The limits
+in these comments are the defaults; a server may be configured otherwise, and its errors name the limit
+in force.
 """
 
 from collections import abc as _abc

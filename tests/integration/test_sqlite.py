@@ -329,7 +329,9 @@ def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlS
         numbers(store)
 
     with store.snapshot() as snapshot:
-        assert snapshot.role("r1", "alice") == pb.ROLE_MEMBER
+        membership = snapshot.membership("r1", "alice")
+    assert membership
+    assert membership.role == pb.ROLE_MEMBER
 
 
 # What was acknowledged and is gone
@@ -606,7 +608,7 @@ def everything(store: SqlStore) -> None:
     store.commit([Acknowledge("alice", "bot", {"r1": 2}, lambda *_: None), Truncate("r1", 2)])
     store.commit([PutRoom("r2", "r2", {"carol": pb.ROLE_ADMIN})])
     with store.snapshot() as snapshot:
-        snapshot.role("r1", "alice")
+        snapshot.membership("r1", "alice")
         snapshot.user("alice")
         snapshot.room("r1")
         snapshot.rooms("alice", after="", limit=10)

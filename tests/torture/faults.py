@@ -17,12 +17,15 @@ import signal
 import socket
 import statistics
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import grpc
 
+from benchmarks import floods
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
@@ -507,6 +510,90 @@ async def second_server(world: World) -> None:
     shutil.rmtree(world.work / "elsewhere", ignore_errors=True)
     world.history.fault("F22", t0)
     await world.resumed()
+
+
+def _memory_groups() -> Path:
+    """Where the kernel keeps memory limits: cgroups of the first kind, or the second."""
+    first = Path("/sys/fs/cgroup/memory")
+    return first if first.is_dir() else Path("/sys/fs/cgroup")
+
+
+def cannot_limit_memory() -> str:
+    groups = _memory_groups()
+    if not (groups / "cgroup.procs").exists():
+        return "memory limits need cgroups, which are not mounted"
+    return "" if os.access(groups, os.W_OK) and os.geteuid() == 0 else "only root may set memory limits"
+
+
+@contextlib.contextmanager
+def _limited(pid: int, megabytes: int) -> Iterator[None]:
+    """Let a process take so much more memory; the kernel kills it when it wants more."""
+    groups = _memory_groups()
+    group = groups / f"grpc-chat-torture-{os.getpid()}"
+    group.mkdir()
+    try:
+        name = "memory.limit_in_bytes" if (group / "memory.limit_in_bytes").exists() else "memory.max"
+        (group / name).write_text(str(megabytes * 2**20))
+        # What it has already stays counted where it was.
+        (group / "cgroup.procs").write_text(str(pid))
+        yield
+    finally:
+        # Nobody is left in it, or can't be removed from it for a moment after the death of a process.
+        with contextlib.suppress(OSError):
+            (groups / "cgroup.procs").write_text(str(pid))
+        for _ in range(100):
+            try:
+                group.rmdir()
+                break
+            except OSError:
+                time.sleep(0.05)
+
+
+@fault("F23", cannot_limit_memory)
+async def memory_used_up(world: World) -> None:
+    """A memory limit, and clients that use it up with calls that never end: as F1, if it comes to that."""
+    t0, pid, before = world.now(), world.server.pid, world.server.rss_mb()
+    stop = threading.Event()
+    with _limited(pid, 48):
+        attack = asyncio.create_task(asyncio.to_thread(_unfinished_calls, world.server.port, stop))
+        with contextlib.suppress(Unmet):
+            await world.until(lambda: not world.server.running, "", 10)
+        oom = not world.server.running
+        if not oom:
+            world.note("F23 MB taken under a limit of 48", world.server.rss_mb() - before)
+        stop.set()
+        await attack
+    if oom:
+        await restarted(world, t0, "F23")
+    else:
+        world.history.fault("F23", t0)
+        await world.resumed()
+
+
+def _unfinished_calls(port: int, stop: threading.Event) -> None:
+    """On each of 100 connections as many calls as it may have, each of which sends most of a request."""
+    part = b"x" * 16_384
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(100):
+            each = socket.create_connection(("127.0.0.1", port), timeout=5)
+            sockets.append(each)
+            each.sendall(floods.PREFACE + floods.frame(floods.SETTINGS, 0, 0))
+            for stream in range(1, 200, 2):
+                if stop.is_set():
+                    return
+                each.sendall(floods.frame(floods.HEADERS, floods.END_HEADERS, stream, floods.headers()))
+                # A message of 200,000 bytes is announced.
+                each.sendall(floods.frame(floods.DATA, 0, stream, b"\0\0\x03\x0d\x40" + part[:-5]))
+                for _ in range(3):
+                    each.sendall(floods.frame(floods.DATA, 0, stream, part))
+    except OSError:
+        # The server is gone, or has had enough of us.
+        pass
+    finally:
+        stop.wait(20)
+        for each in sockets:
+            each.close()
 
 
 @fault("F24")
