@@ -14,6 +14,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS = 0x1, 0x1, 0x4
 _MAX_WINDOW = 2**31 - 1
+_DEFAULT_WINDOW = 65_535
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -48,8 +49,9 @@ class Connection(asyncio.Protocol):
         received: Bytes of DATA so far.
     """
 
-    def __init__(self, token: str, authority: str) -> None:
+    def __init__(self, token: str, authority: str, window: int) -> None:
         self.received = 0
+        self._window = window
         self._token = token
         self._authority = authority
         self._next_stream = 1
@@ -59,21 +61,24 @@ class Connection(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, host: str, port: int, token: str) -> Connection:
-        """Connect."""
+    async def open(cls, host: str, port: int, token: str, *, window: int = _MAX_WINDOW) -> Connection:
+        """Connect.
+
+        Args:
+            window: How many bytes a stream, and all together, may send before :meth:`widen`; at least 65,535.
+        """
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: cls(token, f"{host}:{port}"), host, port)
+        _, connection = await loop.create_connection(lambda: cls(token, f"{host}:{port}", window), host, port)
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        settings = struct.pack(">HIHIHI", 0x1, 0, 0x4, _MAX_WINDOW, 0x5, 2**24 - 1)
-        transport.write(
-            _PREFACE
-            + _frame(_SETTINGS, 0, 0, settings)
-            + _frame(_WINDOW, 0, 0, (_MAX_WINDOW - 65_535).to_bytes(4, "big"))
-        )
+        settings = struct.pack(">HIHIHI", 0x1, 0, 0x4, self._window, 0x5, 2**24 - 1)
+        transport.write(_PREFACE + _frame(_SETTINGS, 0, 0, settings))
+        if self._window > _DEFAULT_WINDOW:
+            grow = (self._window - _DEFAULT_WINDOW).to_bytes(4, "big")
+            transport.write(_frame(_WINDOW, 0, 0, grow))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed.done():
@@ -86,13 +91,12 @@ class Connection(asyncio.Protocol):
         """Disconnect."""
         self._transport.close()
 
-    def pause(self) -> None:
-        """Read nothing any more, until :meth:`resume`."""
-        self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._transport.resume_reading()
+    def widen(self) -> None:
+        """Take as much as comes from now on, on a connection that was opened with a small window."""
+        grow = (_MAX_WINDOW - self._window).to_bytes(4, "big")
+        for stream in (0, *self._on_data):
+            self._transport.write(_frame(_WINDOW, 0, stream, grow))
+        self._window = _MAX_WINDOW
 
     def abort(self) -> None:
         """Be gone, without a word."""

@@ -1,4 +1,4 @@
-"""Members who stop reading while many messages pass: the server's memory, the others' latency, and the end.
+"""Members who do not read while many messages pass: the server's memory, the others' latency, and the end.
 
 python -m benchmarks stalled
 """
@@ -14,6 +14,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 _LIVE = 20
 _WINDOW = 256
+_MOST_SECONDS = 600
 
 
 class _Follower:
@@ -63,15 +64,14 @@ async def _measure(server: servers.Server, *, stalled: int, messages: int, check
     subscribe = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")], include_own=True)
     followers, connections = [], []
     for at in range(stalled):
-        connection = await h2.Connection.open("127.0.0.1", server.port, f"m{at % 100}")
+        # As a gRPC client whose program does not read: it answers pings, and gives no window for more.
+        connection = await h2.Connection.open("127.0.0.1", server.port, f"m{at % 100}", window=65_535)
         follower = _Follower()
         connection.stream(SUBSCRIBE, subscribe.SerializeToString(), follower.read)
         followers.append(follower)
         connections.append(connection)
     start = (await _room(server.port)).last_seq
     await asyncio.gather(*[follower.until(start) for follower in followers])
-    for connection in connections:
-        connection.pause()
     memory = server.memory_mb
     sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
     for number in range(0, messages, _WINDOW):
@@ -83,7 +83,7 @@ async def _measure(server: servers.Server, *, stalled: int, messages: int, check
     for connection in connections[checked:]:
         connection.abort()
     for connection in connections[:checked]:
-        connection.resume()
+        connection.widen()
     await asyncio.gather(*[follower.until(end) for follower in followers[:checked]])
     for connection in connections[:checked]:
         connection.close()
@@ -101,4 +101,5 @@ def rows(*, stalled: int, messages: int, checked: int) -> list[str]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ids = [f"m{at}" for at in range(100)] + ["s0"]
     with servers.chat(ids) as server:
-        return asyncio.run(_measure(server, stalled=stalled, messages=messages, checked=checked))
+        measuring = _measure(server, stalled=stalled, messages=messages, checked=checked)
+        return asyncio.run(asyncio.wait_for(measuring, _MOST_SECONDS))

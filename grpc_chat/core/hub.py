@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -327,9 +327,8 @@ class Hub:
         def read_page(snapshot: Snapshot) -> Page:
             room = require_read(snapshot, room_id, follower.caller.user_id)
             max_bytes = self.bounds.response_bytes
-            return Page(
-                room.first_seq, snapshot.events_after(room_id, after, limit=limit, max_bytes=max_bytes)
-            )
+            events = snapshot.events_after(room_id, after, limit=limit, max_bytes=max_bytes)
+            return _first_run(room.first_seq, events)
 
         return await self._readers.run(read_page)
 
@@ -416,3 +415,13 @@ class Hub:
     def streams(self) -> int:
         """How many streams are open."""
         return sum(len(streams) for streams in self._streams.values())
+
+
+def _first_run(first_seq: int, events: Sequence[StoredEvent]) -> Page:
+    """The events up to where the log has a hole, which damage on the disk leaves; it is told of as a gap."""
+    if not events:
+        return Page(first_seq, events)
+    start = events[0].seq
+    if events[-1].seq - start >= len(events):
+        events = [event for at, event in enumerate(events) if event.seq == start + at]
+    return Page(max(first_seq, start), events)

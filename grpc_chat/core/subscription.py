@@ -33,10 +33,10 @@ class Behind(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What the store holds after a cursor."""
+    """What the store holds after a cursor; events without a gap between them."""
 
     first_seq: int
-    """The oldest event that the room still has."""
+    """The oldest event that can still be had: of the room, or after the cursor."""
     events: Sequence[StoredEvent]
 
 

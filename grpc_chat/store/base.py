@@ -20,7 +20,8 @@ transaction of it.
   ``StoreUnavailable``; nothing is claimed either way.
 
 **Reading** is :meth:`Store.snapshot`: everything read from one snapshot is from one moment, and shows only
-what is durable. Snapshots may be taken by several threads at once, and never wait for a writer.
+what is durable. An event that is not as it was stored, by its checksum, is left out and logged. Snapshots may
+be taken by several threads at once, and never wait for a writer.
 
 All methods block; call them from a thread that may.
 """

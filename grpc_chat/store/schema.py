@@ -72,7 +72,8 @@ events = sa.Table(
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
-    comment="payload: the encoded chat.v1.Event, as it is sent.",
+    sa.Column("checksum", sa.BigInteger, nullable=True),
+    comment="payload: the encoded chat.v1.Event, as it is sent; checksum: its CRC-32, NULL in old rows.",
     sqlite_with_rowid=False,
 )
 

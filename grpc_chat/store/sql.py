@@ -5,11 +5,13 @@ from __future__ import annotations
 import bisect
 import functools
 import itertools
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
+from zlib import crc32
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +27,8 @@ from grpc_chat.errors import (
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Appended, Membership, Placed, Result, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 
 def _insert(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
@@ -58,7 +62,12 @@ _SET_HEAD = (
     .where(schema.rooms.c.room_id == sa.bindparam("room"))
     .values(last_seq=sa.bindparam("head"))
 )
-_EVENT_COLUMNS = (schema.events.c.seq, schema.events.c.session_id, schema.events.c.payload)
+_EVENT_COLUMNS = (
+    schema.events.c.seq,
+    schema.events.c.session_id,
+    schema.events.c.payload,
+    schema.events.c.checksum,
+)
 _EVENTS_AFTER = (
     sa.select(*_EVENT_COLUMNS)
     .where(schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq > sa.bindparam("at"))
@@ -75,6 +84,9 @@ _EVENTS_BEFORE = (
 
 _STORED_EVENT: Callable[[tuple[int, str, bytes]], StoredEvent] = functools.partial(tuple.__new__, StoredEvent)
 """``StoredEvent._make`` without a Python function for each row."""
+
+_MOST_TOLD = 1000
+"""How many damaged events are logged: the rest of a disk that falls to pieces says nothing new."""
 
 _SendKey = tuple[str, str, bytes]
 """Room, user, client_message_id."""
@@ -191,6 +203,7 @@ class SqlStore:
         self._connection = driver.writer.connect()
         # The same for readers, of which there are a few.
         self._idle: list[sa.Connection] = []
+        self._damaged: set[tuple[str, int]] = set()
         self.epoch, self.secret = self._identity()
 
     @property
@@ -273,7 +286,7 @@ class SqlStore:
                 conn = self._driver.reader.connect()
             try:
                 with conn.begin():
-                    yield _Snapshot(conn, self.epoch)
+                    yield _Snapshot(conn, self.epoch, self._tell_of_damage)
             except SQLAlchemyError:
                 conn.close()
                 raise
@@ -283,6 +296,16 @@ class SqlStore:
             self._idle.append(conn)
         except SQLAlchemyError as exc:
             raise StoreUnavailable("the database can't be read") from exc
+
+    def _tell_of_damage(self, room_id: str, seq: int) -> None:
+        """Log that an event is not as it was stored; once, however often it is read."""
+        if (room_id, seq) not in self._damaged and len(self._damaged) < _MOST_TOLD:
+            self._damaged.add((room_id, seq))
+            log.error(
+                "event %d of room %r is damaged on the disk, and left out; a backup may still have it",
+                seq,
+                room_id,
+            )
 
 
 class _Batch:
@@ -392,7 +415,7 @@ class _Batch:
         self._dirty.add(room_id)
         self.newest = (room_id, seq)
         self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
-        self._events.append((room_id, seq, draft.session_id, payload))
+        self._events.append((room_id, seq, draft.session_id, payload, crc32(payload)))
         placed = Placed(room_id, seq, self._now_us)
         self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
         new.setdefault(room_id, []).append(StoredEvent(seq, draft.session_id, payload))
@@ -478,9 +501,10 @@ class _Batch:
 class _Snapshot:
     """See :class:`grpc_chat.store.base.Snapshot`."""
 
-    def __init__(self, conn: sa.Connection, epoch: str) -> None:
+    def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
         self._conn = conn
         self._epoch = epoch
+        self._tell_of_damage = tell_of_damage
 
     def membership(self, room_id: str, user_id: str) -> Membership | None:
         first_seq, last_seq, role = _room_and_role(self._conn, room_id, user_id)
@@ -565,22 +589,56 @@ class _Snapshot:
         return found
 
     def _events(
-        self, query: sa.Select[int, str, bytes], values: dict[str, Any], max_bytes: int
+        self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
     ) -> list[StoredEvent]:
+        last: int | None = values["at"]
+        found: list[StoredEvent] = []
+        # Where all that was read is damaged, further on: nothing would say that there is nothing more.
+        while not found and last is not None:
+            found, last = self._some_events(query, values | {"at": last}, max_bytes)
+        return found
+
+    def _some_events(
+        self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
+    ) -> tuple[list[StoredEvent], int | None]:
+        """Those that are intact of the events asked for; and the number of the last one that was read."""
         # The driver's own rows, many at once: SQLAlchemy's, one by one, take two thirds of a catch-up's time.
         result = _run(self._conn, query, values)
         found: list[StoredEvent] = []
+        last: int | None = None
         size, most = 0, 8
         while size < max_bytes and (rows := result.cursor.fetchmany(most)):
-            sizes = list(itertools.accumulate([len(payload) for _, _, payload in rows], initial=size))
+            last = rows[-1][0]
+            columns: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
+            if tuple(map(crc32, columns[2])) != columns[3]:
+                columns = self._intact(values["room"], rows)
+            seqs, sessions, payloads = columns[:3]
+            sizes = list(itertools.accumulate(map(len, payloads), initial=size))
             # Up to the first with which there is enough.
-            count = min(bisect.bisect_left(sizes, max_bytes), len(rows))
-            found.extend(map(_STORED_EVENT, rows[:count]))
+            count = min(bisect.bisect_left(sizes, max_bytes), len(payloads))
+            events = zip(seqs[:count], sessions[:count], payloads[:count], strict=True)
+            found.extend(map(_STORED_EVENT, events))
             size = sizes[count]
             # As many as should fit, by the average so far; rows left over were read for nothing.
             most = 1 + (max_bytes - size) * len(found) // max(size, 1)
         result.close()
-        return found
+        return found, last
+
+    def _intact(
+        self, room_id: str, rows: Iterable[tuple[int, str, bytes, int | None]]
+    ) -> tuple[list[int], list[str], list[bytes]]:
+        """The columns of those rows that are as they were stored, or have no checksum."""
+        seqs: list[int] = []
+        sessions: list[str] = []
+        payloads: list[bytes] = []
+        for seq, session_id, payload, checksum in rows:
+            if checksum is None or crc32(payload) == checksum:
+                seqs.append(seq)
+                sessions.append(session_id)
+                payloads.append(payload)
+            else:
+                self._tell_of_damage(room_id, seq)
+        return seqs, sessions, payloads
 
     def positions(self, user_id: str, consumer: str) -> dict[str, int]:
         consumers = schema.consumers.c

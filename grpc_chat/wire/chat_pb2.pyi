@@ -867,7 +867,7 @@ Global___SubscribeStarted: _TypeAlias = SubscribeStarted  # noqa: Y015
 
 @_typing.final
 class Gap(_message.Message):
-    """A part of the log that is gone: it was removed by the room's retention."""
+    """A part of the log that is gone: the room's retention removed it, or the disk has spoilt it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
@@ -359,6 +360,36 @@ async def test_what_was_removed_is_told_of_as_a_gap() -> None:
         for bob in (node.client("bob").subscribe(ROOM), node.client("bob").subscribe(consumer="bot")):
             assert await read_until(bob, chat.Gap) == chat.Gap(ROOM, 1, 5)
             assert [message.seq for message in await read(bob, 2)] == [6, 7]
+
+
+@pytest.mark.parametrize("damaged", [{1}, {3}, {6}, {2, 3, 5}], ids=str)
+async def test_what_the_disk_has_spoilt_is_told_of_as_a_gap(damaged: set[int], tmp_path: Path) -> None:
+    """Each where it belongs, and everything else is delivered; nobody is ever given another text."""
+    async with running_node("alice", "bob", data=tmp_path / "data") as node:
+        await send(node.client("alice"), numbered(6, "number"))
+    file = tmp_path / "data" / "chat.db"
+    content = file.read_bytes()
+    for seq in damaged:
+        content = content.replace(f"number{seq - 1}".encode(), f"nomber{seq - 1}".encode())
+    file.write_bytes(content)
+
+    async with running_node("alice", "bob", data=tmp_path / "data") as node:
+        bob, bot = node.client("bob").subscribe(ROOM), node.client("bob").subscribe(consumer="bot")
+        await send(node.client("alice"), ["more"])
+        # What a gap names is negative.
+        seen: list[list[int]] = [[], []]
+        for subscription, found in zip((bob, bot), seen, strict=True):
+            async with asyncio.timeout(PATIENCE):
+                while 7 not in found:
+                    match await subscription.next():
+                        case chat.Message() as message:
+                            found.append(message.seq)
+                        case chat.Gap() as gap:
+                            found.extend(-seq for seq in range(gap.from_seq, gap.to_seq + 1))
+        history = [message.seq async for message in node.client("bob").history(ROOM)]
+
+    assert seen == [[-seq if seq in damaged else seq for seq in range(1, 8)]] * 2
+    assert history == [seq for seq in range(1, 8) if seq not in damaged]
 
 
 async def test_a_gap_does_not_name_what_was_handed_out() -> None:

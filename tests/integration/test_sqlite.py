@@ -224,7 +224,8 @@ def test_file_that_is_no_database_is_refused(folder: Path, content: bytes) -> No
     [
         ("CREATE TABLE rooms (id INTEGER)", "table rooms already exists"),
         (
-            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0001')",
+            "CREATE TABLE alembic_version (version_num TEXT); "
+            f"INSERT INTO alembic_version VALUES ('{migrations.LATEST}')",
             "no such table: meta",
         ),
     ],
@@ -332,6 +333,25 @@ def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlS
         membership = snapshot.membership("r1", "alice")
     assert membership
     assert membership.role == pb.ROLE_MEMBER
+
+
+def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is read is what was stored; the others are there, and the log says once what is missing."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("one", "two", "three", "four")])
+    content = (folder / "chat.db").read_bytes()
+    (folder / "chat.db").write_bytes(content.replace(b"three", b"thr3e"))
+
+    with closing(open_store(folder)) as store:
+        for _ in range(2):
+            assert numbers(store) == [1, 2, 4]
+        with store.snapshot() as snapshot:
+            before = snapshot.events_before("r1", 4, limit=2, max_bytes=1_000_000)
+
+    assert [event.seq for event in before] == [2]
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        "event 3 of room 'r1' is damaged on the disk"
+    ]
 
 
 # What was acknowledged and is gone
