@@ -780,3 +780,61 @@ def test_repeated_and_late_hints_change_nothing() -> None:
 def test_page_of_a_room_that_is_not_followed_is_nothing() -> None:
     """Nothing is sent of it."""
     assert Reader(Room()).subscription.read("elsewhere", Page(1, [])) is None
+
+
+# New events that are passed on as they are
+
+
+def passed_on(reader: Reader, room: Room, *sessions: str) -> bytes | None:
+    """What the hub has for a waiting reader when these events are published."""
+    after = len(room.log)
+    room.say(*sessions)
+    piece = room.feed.after(after)
+    assert piece
+    return reader.subscription.pass_on(room.room_id, after, piece)
+
+
+def test_new_events_are_passed_on_to_all_who_wait_as_the_same_bytes() -> None:
+    """Without a copy for each; afterwards nothing is owed, and the next ones go the same way."""
+    room = Room().say(OTHER)
+    readers = [Reader(room, after=1, session=f"phone {at}") for at in range(3)]
+    for reader in readers:
+        reader.read()
+    after = len(room.log)
+    room.say(OTHER, OTHER)
+    piece = room.feed.after(after)
+    assert piece
+
+    given = [reader.subscription.pass_on("r1", after, piece) for reader in readers]
+
+    assert all(data is piece.data for data in given)
+    assert seqs([pb.SubscribeResponse.FromString(piece.data)]) == [2, 3]
+    for reader in readers:
+        assert reader.mark() is False
+        assert reader.read() == []
+        assert [cursor.seq for cursor in reader.subscription.cursors] == [3]
+
+
+def test_nothing_is_passed_on_where_more_has_to_be_said() -> None:
+    """Own events, what is owed, what was passed over, a window of acknowledgements: all take a closer look."""
+    own, behind, fresh = Room(), Room().say(OTHER), Room()
+    writer = Reader(own)
+    writer.read()
+    late = Reader(behind, after=1)
+    late.read()
+    behind.say(OTHER)
+    consumer = Reader(fresh, window=10)
+    consumer.read()
+
+    assert passed_on(writer, own, OTHER, ME) is None
+    assert seqs(writer.hear()) == [1]
+    assert passed_on(writer, own, ME) is None
+    assert writer.hear() == []
+    # What was the writer's own is told with whatever is sent next.
+    assert passed_on(writer, own, OTHER) is None
+    assert seqs(writer.hear()) == [4]
+    assert passed_on(late, behind, OTHER) is None
+    assert seqs(late.hear()) == [2, 3]
+    assert passed_on(consumer, fresh, OTHER) is None
+    assert seqs(consumer.hear()) == [1]
+    assert passed_on(Reader(fresh, after=1), fresh, OTHER) is None, "it has not been told that it caught up"
