@@ -816,7 +816,7 @@ def test_new_events_are_passed_on_to_all_who_wait_as_the_same_bytes() -> None:
 
 
 def test_nothing_is_passed_on_where_more_has_to_be_said() -> None:
-    """Own events, what is owed, what was passed over, a window of acknowledgements: all take a closer look."""
+    """Own events, what is owed, what was passed over, a consumer's window: all have it look closer."""
     own, behind, fresh = Room(), Room().say(OTHER), Room()
     writer = Reader(own)
     writer.read()
