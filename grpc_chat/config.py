@@ -147,7 +147,12 @@ class Config(BaseSettings):
     stop_grace: Wait = Field(
         timedelta(seconds=5), description="How long running calls may take when the server stops."
     )
-    readers: Count = Field(2, le=64, description="Threads that read the database.")
+    readers: Count = Field(
+        1,
+        le=64,
+        description="Threads that read the database. More help where the disk is slow; "
+        "where it is not, they get in one another's way.",
+    )
     accept_loss: bool = Field(
         False,
         description="Whether to go on, in a new epoch, with a database that has lost events it once had.",

@@ -18,11 +18,12 @@ class Readers:
     """A few threads that read.
 
     Args:
-        threads: How many reads run at once.
+        threads: How many reads run at once. With two, 20 streams catching up got 130,000 events/s at 8.4 us of
+            CPU each, with one 190,000 at 5.1: the driver lets go of the interpreter's lock at every row.
         max_waiting: How many more may wait; beyond that a read is refused as ``Unavailable``.
     """
 
-    def __init__(self, store: Store, *, threads: int = 2, max_waiting: int = 20_000) -> None:
+    def __init__(self, store: Store, *, threads: int = 1, max_waiting: int = 20_000) -> None:
         self._store = store
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
         self._max = threads + max_waiting
