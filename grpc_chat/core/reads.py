@@ -18,8 +18,8 @@ class Readers:
     """A few threads that read.
 
     Args:
-        threads: How many reads run at once. The driver lets go of the interpreter's lock at every row: with two,
-            20 streams catching up got 130,000 events/s at 8.4 us of CPU each, with one 190,000 at 5.1.
+        threads: How many reads run at once. The driver lets go of the interpreter's lock at every row: with
+            two, 20 streams catching up got 130,000 events/s at 8.4 us of CPU each, with one 190,000 at 5.1.
         max_waiting: How many more may wait; beyond that a read is refused as ``Unavailable``.
     """
 
