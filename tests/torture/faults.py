@@ -29,7 +29,7 @@ from benchmarks import floods
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
-from tests.torture.load import Draft, Sender, Stubs, Unreadable, metadata, read_log
+from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
 from tests.torture.proxy import Proxy
 from tests.torture.servers import ROOT, DidNotStart, Server
 from tests.torture.world import QUIET, Unmet, World, p99
@@ -300,6 +300,17 @@ def _spoil_pages(path: Path) -> bool:
     return True
 
 
+def _change_words(path: Path) -> bool:
+    """Change a letter in some messages: the file is a sound database with other texts."""
+    data = bytearray(path.read_bytes()) if path.exists() else bytearray()
+    word = f"{WORDS[0]} ".encode()
+    places = [found.start() for found in re.finditer(re.escape(word), data)]
+    for place in places[::20]:
+        data[place] ^= 0x01
+    path.write_bytes(data)
+    return bool(places)
+
+
 def _truncate(path: Path) -> bool:
     if not path.exists() or path.stat().st_size < 3 * 4096:
         return False
@@ -318,6 +329,7 @@ DAMAGES: dict[str, Callable[[Path], bool]] = {
     "flipped bytes in the database": lambda folder: _flip(
         folder / "chat.db", *(part / 100 for part in range(10, 100, 5))
     ),
+    "changed words in the database": lambda folder: _change_words(folder / "chat.db"),
     "a -wal cut in half": lambda folder: _truncate(folder / "chat.db-wal"),
     "no -shm": lambda folder: _remove(folder / "chat.db-shm"),
 }

@@ -177,8 +177,13 @@ MUTANTS = {
         "a damaged database is taken as it is",
         (
             ("store/sqlite.py", "if check and (damage", "if False and (damage"),
-            ("store/sqlite.py", "if seen and store.last_seq", "if False and store.last_seq"),
+            ("store/sqlite.py", "    if last_seq >= seq:\n", "    if True:\n"),
         ),
+        ("F6",),
+    ),
+    "damage-not-noticed": Mutant(
+        "a message that changed on the disk is served as it is",
+        (("store/sql.py", "if tuple(map(crc32, columns[2])) != columns[3]:", "if False:"),),
         ("F6",),
     ),
     "streams-not-drained": Mutant(
