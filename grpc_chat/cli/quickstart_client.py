@@ -107,6 +107,7 @@ class _LineClient:
                 if isinstance(outcome, Exception):
                     # A mistake of ours must not look like a good end.
                     raise outcome
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if not self._reached and not self._exit_code:
             self._fail(f"never reached {self._address}")
         return self._exit_code
@@ -115,10 +116,12 @@ class _LineClient:
         if self._asked:
             os._exit(130)
         self._asked = True
-        loop.call_soon_threadsafe(self._stop.set)
         # What was not printed is not acknowledged either, and comes again next time.
         signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
         signal.setitimer(signal.ITIMER_REAL, _LEAVING.total_seconds())
+        # Where the loop is closed already, the program is about to end.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._stop.set)
 
     # In
 

@@ -422,6 +422,6 @@ def _first_run(first_seq: int, events: Sequence[StoredEvent]) -> Page:
     if not events:
         return Page(first_seq, events)
     start = events[0].seq
-    if events[-1].seq - start >= len(events):
+    if events[-1].seq - start != len(events) - 1:
         events = [event for at, event in enumerate(events) if event.seq == start + at]
     return Page(max(first_seq, start), events)

@@ -6,6 +6,7 @@ import bisect
 import functools
 import itertools
 import logging
+import queue
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +55,7 @@ _SENT_BEFORE = sa.select(schema.sends.c.seq, schema.sends.c.content_hash).where(
     schema.sends.c.user_id == sa.bindparam("user"),
     schema.sends.c.client_message_id == sa.bindparam("id"),
 )
-_PAYLOAD = sa.select(schema.events.c.payload).where(
+_PAYLOAD = sa.select(schema.events.c.payload, schema.events.c.checksum).where(
     schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq == sa.bindparam("at")
 )
 _SET_HEAD = (
@@ -84,6 +85,12 @@ _EVENTS_BEFORE = (
 
 _STORED_EVENT: Callable[[tuple[int, str, bytes]], StoredEvent] = functools.partial(tuple.__new__, StoredEvent)
 """``StoredEvent._make`` without a Python function for each row."""
+
+_MOST_AT_ONCE = 512
+"""Rows: small events before large ones would have far too much read at once."""
+
+_SNAPSHOT_SECONDS = 30
+"""How long a snapshot waits for one of the others to end."""
 
 _MOST_TOLD = 1000
 """How many damaged events are logged: the rest of a disk that falls to pieces says nothing new."""
@@ -188,6 +195,7 @@ class SqlStore:
 
     Args:
         driver: The database, its schema up to date.
+        readers: How many snapshots may be open at once; one more waits.
         clock: Microseconds since 1970, UTC.
 
     A repeated send shows itself by an insert that clashes; only then is the batch done again the careful way,
@@ -195,14 +203,18 @@ class SqlStore:
     the inserts.
     """
 
-    def __init__(self, driver: Driver, *, clock: Callable[[], int] | None = None) -> None:
+    def __init__(self, driver: Driver, *, readers: int = 2, clock: Callable[[], int] | None = None) -> None:
         self._driver = driver
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._failed = False
         # One connection for the one writer, for ever: checking one out costs a quarter of a small commit.
         self._connection = driver.writer.connect()
-        # The same for readers, of which there are a few.
-        self._idle: list[sa.Connection] = []
+        # The same for readers. None stands for one that is yet to be connected.
+        self._idle: queue.LifoQueue[sa.Connection | None] = queue.LifoQueue()
+        for _ in range(readers):
+            self._idle.put(None)
+        # What the driver raises where SQLAlchemy does not come between: while rows are fetched.
+        self._driver_error: type[Exception] = driver.reader.dialect.loaded_dbapi.Error
         self._damaged: set[tuple[str, int]] = set()
         self.epoch, self.secret = self._identity()
 
@@ -213,8 +225,11 @@ class SqlStore:
 
     def close(self) -> None:
         """See :meth:`grpc_chat.store.base.Store.close`."""
-        for connection in (self._connection, *self._idle):
-            connection.close()
+        self._connection.close()
+        for connection in [self._idle.get() for _ in range(self._idle.qsize())]:
+            if connection is not None:
+                connection.close()
+            self._idle.put(None)
         self._driver.close()
 
     def last_seq(self, room_id: str) -> int:
@@ -266,6 +281,9 @@ class SqlStore:
             if careful:
                 raise StoreUnavailable("the database refused a commit") from exc
             raise _Repeated from exc
+        except self._driver_error as exc:
+            # From reading, before anything was written.
+            raise StoreUnavailable("the database can't be read") from exc
         except SQLAlchemyError as exc:
             if self._driver.is_full(exc):
                 raise StoreFull("the server's disk is full; nothing was stored") from exc
@@ -280,22 +298,24 @@ class SqlStore:
     def snapshot(self) -> Iterator[_Snapshot]:
         """See :meth:`grpc_chat.store.base.Store.snapshot`."""
         try:
-            try:
-                conn = self._idle.pop()
-            except IndexError:
-                conn = self._driver.reader.connect()
-            try:
-                with conn.begin():
-                    yield _Snapshot(conn, self.epoch, self._tell_of_damage)
-            except SQLAlchemyError:
-                conn.close()
-                raise
-            except BaseException:
-                self._idle.append(conn)
-                raise
-            self._idle.append(conn)
-        except SQLAlchemyError as exc:
+            conn = self._idle.get(timeout=_SNAPSHOT_SECONDS)
+        except queue.Empty as exc:
+            raise StoreUnavailable("too many are reading the database") from exc
+        usable = False
+        try:
+            conn = conn or self._driver.reader.connect()
+            with conn.begin():
+                yield _Snapshot(conn, self.epoch, self._tell_of_damage)
+            usable = True
+        except ChatError:
+            usable = True
+            raise
+        except (SQLAlchemyError, self._driver_error) as exc:
             raise StoreUnavailable("the database can't be read") from exc
+        finally:
+            if conn is not None and not usable:
+                conn.close()
+            self._idle.put(conn if usable else None)
 
     def _tell_of_damage(self, room_id: str, seq: int) -> None:
         """Log that an event is not as it was stored; once, however often it is read."""
@@ -397,10 +417,16 @@ class _Batch:
             room_id, user_id, message_id = key
             values = {"room": room_id, "user": user_id, "id": message_id}
             if row := self._conn.execute(_SENT_BEFORE, values).first():
-                payload = self._conn.execute(_PAYLOAD, {"room": room_id, "at": row.seq}).scalar_one()
-                create_time_us = pb.Event.FromString(payload).create_time.ToMicroseconds()
+                create_time_us = self._create_time_us(room_id, row.seq)
                 self._sent[key] = Placed(room_id, row.seq, create_time_us), row.content_hash
         return self._sent.get(key)
+
+    def _create_time_us(self, room_id: str, seq: int) -> int:
+        """When an event was stored; 0 where it is damaged, and nobody knows."""
+        payload, checksum = self._conn.execute(_PAYLOAD, {"room": room_id, "at": seq}).one()
+        if checksum is not None and crc32(payload) != checksum:
+            return 0
+        return pb.Event.FromString(payload).create_time.ToMicroseconds()
 
     def _collect(self, draft: base.Draft, new: dict[str, list[StoredEvent]]) -> Placed:
         """Number a draft and add its rows to what the database will be given."""
@@ -620,7 +646,7 @@ class _Snapshot:
             found.extend(map(_STORED_EVENT, events))
             size = sizes[count]
             # As many as should fit, by the average so far; rows left over were read for nothing.
-            most = 1 + (max_bytes - size) * len(found) // max(size, 1)
+            most = min(_MOST_AT_ONCE, 1 + (max_bytes - size) * len(found) // max(size, 1))
         result.close()
         return found, last
 

@@ -69,7 +69,7 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         os.close(lock)
         raise
     try:
-        store = SqlStore(driver)
+        store = SqlStore(driver, readers=readers)
     except SQLAlchemyError as exc:
         driver.close()
         why = getattr(exc, "orig", None) or exc
@@ -167,7 +167,9 @@ class _SqliteDriver:
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
-        return _code(error) not in _HARMLESS
+        code = _code(error)
+        # Without a code it is not SQLite's but the driver's: a text that is none, a number too large.
+        return code is not None and code not in _HARMLESS
 
     def committed(self, room_id: str, seq: int) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""

@@ -158,8 +158,8 @@ class GrpcServer:
             async def write(response: bytes) -> None:
                 try:
                     await context.write(response)
-                except grpc.aio.InternalError:
-                    # The client went away during a write, as clients do: no mistake of anybody's.
+                except (grpc.aio.InternalError, grpc.aio.UsageError):
+                    # The client went away during a write, or before, as clients do: nobody's mistake.
                     raise asyncio.CancelledError from None
 
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).

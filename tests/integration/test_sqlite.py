@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -352,6 +353,54 @@ def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest
     assert [record.getMessage().split(",")[0] for record in caplog.records] == [
         "event 3 of room 'r1' is damaged on the disk"
     ]
+
+
+def test_damaged_event_that_is_sent_again_keeps_its_place(folder: Path) -> None:
+    """The sender is told where it is, the store goes on, and nobody can tell any more when it was stored."""
+    sent = append("one", "two")
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), sent])
+    raw = sqlite3.connect(folder / "chat.db")
+    raw.execute("UPDATE events SET payload = x'ff00' WHERE seq = 1")
+    raw.commit()
+    raw.close()
+
+    with closing(open_store(folder)) as store:
+        [again] = store.commit([sent])
+        [new] = store.commit([append("three")])
+
+    assert isinstance(again, Appended)
+    assert [(placed.seq, placed.create_time_us > 0) for placed in again.placed] == [(1, False), (2, True)]
+    assert isinstance(new, Appended)
+    assert [placed.seq for placed in new.placed] == [3]
+
+
+def test_row_that_cannot_be_read_is_store_unavailable(folder: Path) -> None:
+    """Also in the middle of a page, where the driver's own error quotes what the row holds."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append(*"abcdefghijklmnopqrstuvwxyz")])
+    raw = sqlite3.connect(folder / "chat.db")
+    raw.execute("UPDATE events SET session_id = CAST(x'f3' AS TEXT) WHERE seq = 20")
+    raw.commit()
+    raw.close()
+
+    with closing(open_store(folder)) as store:
+        with pytest.raises(StoreUnavailable, match="can't be read"):
+            numbers(store)
+        with store.snapshot() as snapshot:
+            found = snapshot.events_after("r1", 20, limit=100, max_bytes=1_000_000)
+
+    assert [event.seq for event in found] == list(range(21, 27))
+
+
+def test_snapshot_waits_for_another_to_end(folder: Path) -> None:
+    """Where all are in use, the next one gets the first that is free."""
+    with closing(open_store(folder, readers=1)) as store, ThreadPoolExecutor(1) as pool:
+        with store.snapshot() as snapshot:
+            waiting = pool.submit(lambda: store.last_seq("r1"))
+            assert snapshot.heads(["r1"]) == {}
+            assert not waiting.done()
+        assert waiting.result(timeout=20) == 0
 
 
 # What was acknowledged and is gone
