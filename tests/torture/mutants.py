@@ -157,7 +157,7 @@ MUTANTS = {
     ),
     "fsync-error-ignored": Mutant(
         "the server goes on after a failed fsync",
-        (("store/sqlite.py", "return _code(error) not in _HARMLESS", "return False"),),
+        (("store/sqlite.py", "return code is not None and code not in _HARMLESS", "return False"),),
         ("F3",),
     ),
     "full-disk-fatal": Mutant(
