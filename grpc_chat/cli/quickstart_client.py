@@ -113,7 +113,7 @@ class _LineClient:
         return self._exit_code
 
     def _ask_to_stop(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._asked:
+        if self._asked or self._stop.is_set():
             os._exit(130)
         self._asked = True
         # What was not printed is not acknowledged either, and comes again next time.

@@ -18,8 +18,7 @@ import socket
 import statistics
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -550,8 +549,8 @@ def cannot_limit_memory() -> str:
     return "" if os.access(groups, os.W_OK) and os.geteuid() == 0 else "only root may set memory limits"
 
 
-@contextlib.contextmanager
-def _limited(pid: int, megabytes: int) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _limited(pid: int, megabytes: int) -> AsyncIterator[None]:
     """Let a process take so much more memory; the kernel kills it when it wants more."""
     groups = _memory_groups()
     group = groups / f"grpc-chat-torture-{os.getpid()}"
@@ -571,7 +570,7 @@ def _limited(pid: int, megabytes: int) -> Iterator[None]:
                 group.rmdir()
                 break
             except OSError:
-                time.sleep(0.05)
+                await asyncio.sleep(0.05)
 
 
 @fault("F23", cannot_limit_memory)
@@ -579,7 +578,7 @@ async def memory_used_up(world: World) -> None:
     """A memory limit, and clients that use it up with calls that never end: as F1, if it comes to that."""
     t0, pid, before = world.now(), world.server.pid, world.server.rss_mb()
     stop = threading.Event()
-    with _limited(pid, 48):
+    async with _limited(pid, 48):
         attack = asyncio.create_task(asyncio.to_thread(_unfinished_calls, world.server.port, stop))
         with contextlib.suppress(Unmet):
             await world.until(lambda: not world.server.running, "", 10)
