@@ -154,8 +154,8 @@ class Hub:
     def _pass_on(self, feed: Feed, after: int) -> None:
         """Wake who follows a room, with the new events' bytes where those are all there is to send.
 
-        One loop over all of them here is several times cheaper than the same steps in each stream's task,
-        where each starts on a processor cache that the last write has filled with other things.
+        One loop over all of them here is cheaper than the same steps in each stream's task, where each starts
+        on a processor cache that the last write has filled with other things.
         """
         room_id = feed.room_id
         piece = feed.after(after)

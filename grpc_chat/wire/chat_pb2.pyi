@@ -622,7 +622,9 @@ class SentMessage(_message.Message):
     """The epoch the number belongs to."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored; for a message that was sent before, then."""
+        """When it was stored; for a message that was sent before, then. 1970-01-01 where that was, but the disk
+        has spoilt it since.
+        """
 
     def __init__(
         self,
