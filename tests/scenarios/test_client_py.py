@@ -285,6 +285,8 @@ async def test_a_server_that_comes_back_has_lost_and_doubled_nothing(
     server = await serve(port)
     reader, writer = await join_at(port, "2"), await join_at(port, "1")
     await reader.said("joined as 2")
+    # What it types is sent before it has joined; who has not joined cannot join *again*.
+    await writer.said("joined as 1")
     said: list[str] = []
     codes = []
 
