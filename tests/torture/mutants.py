@@ -39,7 +39,7 @@ class Mutant:
 
 
 _FORGET_SENDS = (
-    "store/sql.py",
+    "store/batch.py",
     "self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))",
     "pass",
 )
@@ -73,8 +73,8 @@ MUTANTS = {
         "a repeated send is stored again",
         (
             _FORGET_SENDS,
-            ("store/sql.py", "            before = self._sent.get(key)\n", "            before = None\n"),
-            ("store/sql.py", "        return self._sent.get(key)\n", "        return None\n"),
+            ("store/batch.py", "            before = self._sent.get(key)\n", "            before = None\n"),
+            ("store/batch.py", "        return self._sent.get(key)\n", "        return None\n"),
         ),
     ),
     "dedup-outside-transaction": Mutant(
@@ -82,12 +82,12 @@ MUTANTS = {
         (
             _FORGET_SENDS,
             (
-                "store/sql.py",
-                "class _Batch:\n",
-                "_REMEMBERED: dict[object, object] = {}\n\n\nclass _Batch:\n",
+                "store/batch.py",
+                "class Batch:\n",
+                "_REMEMBERED: dict[object, object] = {}\n\n\nclass Batch:\n",
             ),
             (
-                "store/sql.py",
+                "store/batch.py",
                 "self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}",
                 "self._sent = _REMEMBERED",
             ),
@@ -125,13 +125,13 @@ MUTANTS = {
     "seq-before-transaction": Mutant(
         "numbers are given before the transaction, and stay used up when it fails",
         (
-            ("store/sql.py", "class _Batch:\n", "_NEXT: dict[str, int] = {}\n\n\nclass _Batch:\n"),
-            ("store/sql.py", "self._heads: dict[str, int] = {}", "self._heads = _NEXT"),
+            ("store/batch.py", "class Batch:\n", "_NEXT: dict[str, int] = {}\n\n\nclass Batch:\n"),
+            ("store/batch.py", "self._heads: dict[str, int] = {}", "self._heads = _NEXT"),
         ),
     ),
     "body-not-compared": Mutant(
         "the same id with another text is answered as if it were the first",
-        (("store/sql.py", "if first_hash != draft.content_hash:", "if False:"),),
+        (("store/batch.py", "if first_hash != draft.content_hash:", "if False:"),),
     ),
     "batch-half-stored": Mutant(
         "a request that is refused for one message has the others stored",
@@ -183,7 +183,7 @@ MUTANTS = {
     ),
     "damage-not-noticed": Mutant(
         "a message that changed on the disk is served as it is",
-        (("store/sql.py", "if tuple(map(crc32, columns[2])) != columns[3]:", "if False:"),),
+        (("store/snapshot.py", "if tuple(map(crc32, columns[2])) != columns[3]:", "if False:"),),
         ("F6",),
     ),
     "streams-not-drained": Mutant(

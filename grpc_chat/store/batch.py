@@ -1,0 +1,240 @@
+"""The writes of one transaction, on SQL."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from zlib import crc32
+
+import sqlalchemy as sa
+
+from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound
+from grpc_chat.store import base, schema
+from grpc_chat.store.base import Appended, Placed, Result, StoredEvent
+from grpc_chat.store.statements import insert_into, insert_rows, room_and_role, run
+from grpc_chat.wire import chat_pb2 as pb
+
+_SENT_BEFORE = sa.select(schema.sends.c.seq, schema.sends.c.content_hash).where(
+    schema.sends.c.room_id == sa.bindparam("room"),
+    schema.sends.c.user_id == sa.bindparam("user"),
+    schema.sends.c.client_message_id == sa.bindparam("id"),
+)
+_PAYLOAD = sa.select(schema.events.c.payload, schema.events.c.checksum).where(
+    schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq == sa.bindparam("at")
+)
+_SET_HEAD = (
+    sa.update(schema.rooms)
+    .where(schema.rooms.c.room_id == sa.bindparam("room"))
+    .values(last_seq=sa.bindparam("head"))
+)
+
+_SendKey = tuple[str, str, bytes]
+"""Room, user, client_message_id."""
+
+
+@functools.cache
+def _move_position(dialect: str) -> sa.Insert:
+    """Set a consumer's position, unless it is further already."""
+    insert = insert_into(schema.consumers, dialect)
+    consumers = schema.consumers.c
+    return insert.on_conflict_do_update(
+        index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
+        set_={"seq": insert.excluded.seq},
+        where=insert.excluded.seq > consumers.seq,
+    )
+
+
+class Batch:
+    """The writes of one transaction."""
+
+    def __init__(self, conn: sa.Connection, now_us: int, *, careful: bool) -> None:
+        self._conn = conn
+        self._now_us = now_us
+        self._careful = careful
+        self._heads: dict[str, int] = {}
+        self._roles: dict[tuple[str, str], int | None] = {}
+        self._dirty: set[str] = set()
+        self.newest: tuple[str, int] | None = None
+        """The room and number of the last event stored."""
+        # Rows of the two tables, their values in the order of the columns.
+        self._sends: list[tuple[object, ...]] = []
+        self._events: list[tuple[object, ...]] = []
+        # What is stored under an id, as far as this batch has met it, and the hash of its content.
+        self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}
+
+    def carry_out(self, writes: Sequence[base.Write]) -> list[Result]:
+        results: list[Result] = []
+        for write in writes:
+            try:
+                results.append(self._carry_out(write))
+            except ChatError as error:
+                results.append(error)
+        self._flush()
+        return results
+
+    def _carry_out(self, write: base.Write) -> Result:
+        match write:
+            case base.Append():
+                return self._append(write)
+            case base.Acknowledge():
+                self._acknowledge(write)
+            case base.PutRoom():
+                self._put_room(write)
+            case base.Truncate():
+                self._truncate(write)
+        return None
+
+    def _flush(self) -> None:
+        """Give the database what was collected, many rows to a statement."""
+        for table, rows in ((schema.sends, self._sends), (schema.events, self._events)):
+            if rows:
+                insert_rows(self._conn, table, rows)
+        if self._dirty:
+            heads = [{"room": room_id, "head": self._heads[room_id]} for room_id in sorted(self._dirty)]
+            run(self._conn, _SET_HEAD, *heads)
+        self._sends, self._events, self._dirty = [], [], set()
+
+    def _role(self, room_id: str, user_id: str) -> int | None:
+        """The user's role, None where there is no such room or membership; remembers the room's head."""
+        key = (room_id, user_id)
+        if key not in self._roles:
+            _, last_seq, role = room_and_role(self._conn, room_id, user_id)
+            self._roles[key] = role
+            if last_seq is not None:
+                self._heads.setdefault(room_id, last_seq)
+        return self._roles[key]
+
+    def _append(self, write: base.Append) -> Appended:
+        # Everything is checked before anything is collected: all drafts of a write are stored, or none.
+        hashes: dict[_SendKey, bytes] = {}
+        for at, draft in enumerate(write.drafts):
+            event = draft.event
+            if error := write.authorize(event.room_id, self._role(event.room_id, event.user_id)):
+                raise error
+            key = (event.room_id, event.user_id, draft.client_message_id)
+            before = self._find(key)
+            first_hash = before[1] if before else hashes.setdefault(key, draft.content_hash)
+            if first_hash != draft.content_hash:
+                raise ClientMessageIdReused(
+                    "this client_message_id was used before for another content in this room",
+                    field=f"messages[{at}].client_message_id",
+                    metadata={"roomId": event.room_id},
+                )
+        appended = Appended([])
+        for draft in write.drafts:
+            key = (draft.event.room_id, draft.event.user_id, draft.client_message_id)
+            before = self._sent.get(key)
+            appended.placed.append(before[0] if before else self._collect(draft, appended.new))
+        return appended
+
+    def _find(self, key: _SendKey) -> tuple[Placed, bytes] | None:
+        """What was stored under an id before, in this batch or earlier, and its content hash."""
+        if key not in self._sent and self._careful:
+            room_id, user_id, message_id = key
+            values = {"room": room_id, "user": user_id, "id": message_id}
+            if row := self._conn.execute(_SENT_BEFORE, values).first():
+                create_time_us = self._create_time_us(room_id, row.seq)
+                self._sent[key] = Placed(room_id, row.seq, create_time_us), row.content_hash
+        return self._sent.get(key)
+
+    def _create_time_us(self, room_id: str, seq: int) -> int:
+        """When an event was stored; 0 where it is damaged, and nobody knows."""
+        payload, checksum = self._conn.execute(_PAYLOAD, {"room": room_id, "at": seq}).one()
+        if checksum is not None and crc32(payload) != checksum:
+            return 0
+        return pb.Event.FromString(payload).create_time.ToMicroseconds()
+
+    def _collect(self, draft: base.Draft, new: dict[str, list[StoredEvent]]) -> Placed:
+        """Number a draft and add its rows to what the database will be given."""
+        event = draft.event
+        room_id, user_id = event.room_id, event.user_id
+        seq = self._heads[room_id] + 1
+        event.seq = seq
+        event.create_time.seconds, micros = divmod(self._now_us, 1_000_000)
+        event.create_time.nanos = micros * 1000
+        payload = event.SerializeToString()
+        self._heads[room_id] = seq
+        self._dirty.add(room_id)
+        self.newest = (room_id, seq)
+        self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
+        self._events.append((room_id, seq, draft.session_id, payload, crc32(payload)))
+        placed = Placed(room_id, seq, self._now_us)
+        self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
+        new.setdefault(room_id, []).append(StoredEvent(seq, draft.session_id, payload))
+        return placed
+
+    def _acknowledge(self, write: base.Acknowledge) -> None:
+        for at, (room_id, seq) in enumerate(write.positions.items()):
+            if error := write.authorize(room_id, self._role(room_id, write.user_id)):
+                raise error
+            if seq > self._heads[room_id]:
+                raise base.ahead_of_log(at, room_id, seq, self._heads[room_id])
+        rows = [
+            {"user_id": write.user_id, "consumer": write.consumer, "room_id": room_id, "seq": seq}
+            for room_id, seq in write.positions.items()
+        ]
+        if rows:
+            self._conn.execute(_move_position(self._conn.dialect.name), rows)
+
+    def _put_room(self, write: base.PutRoom) -> None:
+        self._flush()
+        rooms, members, conn = schema.rooms, schema.members, self._conn
+        room = {
+            "room_id": write.room_id,
+            "name": write.name,
+            "first_seq": 1,
+            "last_seq": 0,
+            "create_time_us": self._now_us,
+        }
+        conn.execute(
+            insert_into(rooms, conn.dialect.name).on_conflict_do_update(
+                index_elements=[rooms.c.room_id], set_={"name": write.name}
+            ),
+            room,
+        )
+        of_room = members.c.room_id == write.room_id
+        present = conn.scalars(sa.select(members.c.user_id).where(of_room))
+        # One by one: a list in the statement would bound how many members a room can have.
+        if gone := [{"gone": user_id} for user_id in present if user_id not in write.members]:
+            conn.execute(sa.delete(members).where(of_room, members.c.user_id == sa.bindparam("gone")), gone)
+        if write.members:
+            insert = insert_into(schema.users, conn.dialect.name).on_conflict_do_nothing()
+            conn.execute(
+                insert,
+                [
+                    {"user_id": user_id, "display_name": user_id, "create_time_us": self._now_us}
+                    for user_id in write.members
+                ],
+            )
+            insert = insert_into(members, conn.dialect.name)
+            conn.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[members.c.room_id, members.c.user_id],
+                    set_={"role": insert.excluded.role},
+                ),
+                [
+                    {
+                        "room_id": write.room_id,
+                        "user_id": user_id,
+                        "role": role,
+                        "join_time_us": self._now_us,
+                    }
+                    for user_id, role in write.members.items()
+                ],
+            )
+        self._roles.clear()
+
+    def _truncate(self, write: base.Truncate) -> None:
+        self._flush()
+        rooms, events, sends, conn = schema.rooms, schema.events, schema.sends, self._conn
+        row = conn.execute(sa.select(rooms).where(rooms.c.room_id == write.room_id)).first()
+        if row is None:
+            raise RoomNotFound("there is no such room", metadata={"roomId": write.room_id})
+        first_seq = min(write.first_seq, row.last_seq + 1)
+        if first_seq <= row.first_seq:
+            return
+        conn.execute(sa.delete(events).where(events.c.room_id == write.room_id, events.c.seq < first_seq))
+        conn.execute(sa.delete(sends).where(sends.c.room_id == write.room_id, sends.c.seq < first_seq))
+        conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
+        # What this batch met before may be among it; whatever is not is found in the database.
+        self._sent.clear()

@@ -1,0 +1,192 @@
+"""What the store reads, on SQL."""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.base import Membership, StoredEvent
+from grpc_chat.store.statements import room_and_role, run
+from grpc_chat.wire import chat_pb2 as pb
+
+_EVENT_COLUMNS = (
+    schema.events.c.seq,
+    schema.events.c.session_id,
+    schema.events.c.payload,
+    schema.events.c.checksum,
+)
+_EVENTS_AFTER = (
+    sa.select(*_EVENT_COLUMNS)
+    .where(schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq > sa.bindparam("at"))
+    .order_by(schema.events.c.seq)
+    .limit(sa.bindparam("most"))
+)
+_EVENTS_BEFORE = (
+    sa.select(*_EVENT_COLUMNS)
+    .where(schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq < sa.bindparam("at"))
+    .order_by(schema.events.c.seq.desc())
+    .limit(sa.bindparam("most"))
+)
+
+_STORED_EVENT: Callable[[tuple[int, str, bytes]], StoredEvent] = functools.partial(tuple.__new__, StoredEvent)
+"""``StoredEvent._make`` without a Python function for each row."""
+
+_MOST_AT_ONCE = 512
+"""Rows: small events before large ones would have far too much read at once."""
+
+
+class SqlSnapshot:
+    """See :class:`grpc_chat.store.base.Snapshot`."""
+
+    def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
+        self._conn = conn
+        self._epoch = epoch
+        self._tell_of_damage = tell_of_damage
+
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
+        first_seq, last_seq, role = room_and_role(self._conn, room_id, user_id)
+        if first_seq is None or last_seq is None or role is None:
+            return None
+        return Membership(room_id, role, first_seq, last_seq)
+
+    def user(self, user_id: str) -> pb.User | None:
+        users = schema.users
+        row = self._conn.execute(sa.select(users).where(users.c.user_id == user_id)).first()
+        return pb.User(user_id=row.user_id, display_name=row.display_name) if row else None
+
+    def room(self, room_id: str) -> pb.Room | None:
+        rooms = schema.rooms
+        row = self._conn.execute(sa.select(rooms).where(rooms.c.room_id == room_id)).first()
+        return self._room(row) if row else None
+
+    def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
+        rooms, members = schema.rooms, schema.members
+        query = (
+            sa.select(rooms)
+            .join(members, members.c.room_id == rooms.c.room_id)
+            .where(members.c.user_id == user_id, members.c.room_id > after)
+            .order_by(members.c.room_id)
+            .limit(limit)
+        )
+        return [self._room(row) for row in self._conn.execute(query)]
+
+    def _room(self, row: sa.Row[tuple[object, ...]]) -> pb.Room:
+        room = pb.Room(
+            room_id=row.room_id,
+            name=row.name,
+            epoch=self._epoch,
+            first_seq=row.first_seq,
+            last_seq=row.last_seq,
+        )
+        room.create_time.FromMicroseconds(row.create_time_us)
+        return room
+
+    def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
+        users, members = schema.users, schema.members
+        query = (
+            sa.select(members, users.c.display_name)
+            .join(users, users.c.user_id == members.c.user_id)
+            .where(members.c.room_id == room_id, members.c.user_id > after)
+            .order_by(members.c.user_id)
+            .limit(limit)
+        )
+        found = []
+        for row in self._conn.execute(query):
+            user = pb.User(user_id=row.user_id, display_name=row.display_name)
+            member = pb.Member(user=user, role=row.role)
+            member.join_time.FromMicroseconds(row.join_time_us)
+            found.append(member)
+        return found
+
+    def memberships(self, user_id: str) -> list[Membership]:
+        rooms, members = schema.rooms, schema.members
+        query = (
+            sa.select(rooms.c.room_id, members.c.role, rooms.c.first_seq, rooms.c.last_seq)
+            .join(members, members.c.room_id == rooms.c.room_id)
+            .where(members.c.user_id == user_id)
+        )
+        return [Membership(*row) for row in self._conn.execute(query)]
+
+    def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
+        rooms, ids = schema.rooms, list(room_ids)
+        found: dict[str, int] = {}
+        # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
+        for start in range(0, len(ids), 10_000):
+            some = rooms.c.room_id.in_(ids[start : start + 10_000])
+            rows = self._conn.execute(sa.select(rooms.c.room_id, rooms.c.last_seq).where(some))
+            found.update((room_id, last_seq) for room_id, last_seq in rows)
+        return found
+
+    def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
+        return self._events(_EVENTS_AFTER, {"room": room_id, "at": seq, "most": limit}, max_bytes)
+
+    def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
+        found = self._events(_EVENTS_BEFORE, {"room": room_id, "at": seq, "most": limit}, max_bytes)
+        found.reverse()
+        return found
+
+    def _events(
+        self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
+    ) -> list[StoredEvent]:
+        last: int | None = values["at"]
+        found: list[StoredEvent] = []
+        # Where all that was read is damaged, further on: nothing would say that there is nothing more.
+        while not found and last is not None:
+            found, last = self._some_events(query, values | {"at": last}, max_bytes)
+        return found
+
+    def _some_events(
+        self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
+    ) -> tuple[list[StoredEvent], int | None]:
+        """Those that are intact of the events asked for; and the number of the last one that was read."""
+        # The driver's own rows, many at once: SQLAlchemy's, one by one, take two thirds of a catch-up's time.
+        result = run(self._conn, query, values)
+        found: list[StoredEvent] = []
+        last: int | None = None
+        size, most = 0, 8
+        while size < max_bytes and (rows := result.cursor.fetchmany(most)):
+            last = rows[-1][0]
+            columns: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
+            if tuple(map(crc32, columns[2])) != columns[3]:
+                columns = self._intact(values["room"], rows)
+            seqs, sessions, payloads = columns[:3]
+            sizes = list(itertools.accumulate(map(len, payloads), initial=size))
+            # Up to the first with which there is enough.
+            count = min(bisect.bisect_left(sizes, max_bytes), len(payloads))
+            events = zip(seqs[:count], sessions[:count], payloads[:count], strict=True)
+            found.extend(map(_STORED_EVENT, events))
+            size = sizes[count]
+            # As many as should fit, by the average so far; rows left over were read for nothing.
+            most = min(_MOST_AT_ONCE, 1 + (max_bytes - size) * len(found) // max(size, 1))
+        result.close()
+        return found, last
+
+    def _intact(
+        self, room_id: str, rows: Iterable[tuple[int, str, bytes, int | None]]
+    ) -> tuple[list[int], list[str], list[bytes]]:
+        """The columns of those rows that are as they were stored, or have no checksum."""
+        seqs: list[int] = []
+        sessions: list[str] = []
+        payloads: list[bytes] = []
+        for seq, session_id, payload, checksum in rows:
+            if checksum is None or crc32(payload) == checksum:
+                seqs.append(seq)
+                sessions.append(session_id)
+                payloads.append(payload)
+            else:
+                self._tell_of_damage(room_id, seq)
+        return seqs, sessions, payloads
+
+    def positions(self, user_id: str, consumer: str) -> dict[str, int]:
+        consumers = schema.consumers.c
+        query = sa.select(consumers.room_id, consumers.seq).where(
+            consumers.user_id == user_id, consumers.consumer == consumer
+        )
+        return dict(self._conn.execute(query).all())
