@@ -6,6 +6,7 @@ setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``), command line flags. An unknown ke
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -43,10 +44,74 @@ class Limits(_Group):
     page_bytes: Count = Field(
         1024 * 1024, le=2 * 1024 * 1024, description="Where a page of history is cut, in bytes."
     )
+    name_bytes: Count = Field(
+        64, description="Longest name of a room, device or token, and display name, in bytes of UTF-8."
+    )
+    topic_bytes: Count = Field(512, description="Longest topic or reason, in bytes of UTF-8.")
+    rooms_per_user: Count = Field(4000, description="Rooms that a user may be in.")
+    members_per_room: Count = Field(20_000, description="Members that a room may have.")
+    invites_per_room: Count = Field(
+        200, description="Invites that a room may have at once, and the server as many."
+    )
+    guest_calls_per_second: float = Field(
+        10,
+        ge=0,
+        description="Calls an address may make without a token (to log in, say), each second.",
+    )
+    guest_calls_burst: Count = Field(100, description="The same, at once after a quiet time.")
     calls_per_second: float = Field(
         2000, ge=0, description="Calls a user may make in the long run, each second; 0 for any number."
     )
     calls_burst: Count = Field(4000, description="Calls a user may make at once after a quiet time.")
+
+
+class Accounts(_Group):
+    """Who gets in, and for how long."""
+
+    registration: Literal["closed", "invite", "open"] = Field(
+        "invite", description="Who may make an account: nobody, who has an invite, or everybody."
+    )
+    inviters: Literal["admins", "everyone"] = Field(
+        "admins",
+        description="Whose room invites may also let people register: those of the server's administrators, "
+        "or of everyone who may make invites to a room.",
+    )
+    finding: Literal["user_id", "shared_room"] = Field(
+        "user_id",
+        description="Whom one can look up, add to a room and write to: whose exact user id one knows, or "
+        "with whom one shares a room.",
+    )
+    session_idle: Wait = Field(timedelta(days=90), description="A login that was not used for so long ends.")
+    session_lifetime: Wait | None = Field(
+        None, description="A login ends after so long, however much it is used; unset for never."
+    )
+    sessions: Count = Field(
+        100, description="Logins of a user; with one more, the one that was not used for longest ends."
+    )
+    access_tokens: Count = Field(100, description="Access tokens of a user or bot.")
+    bots: Count = Field(100, description="Bots of a user.")
+    password_memory_kib: Count = Field(
+        19_456, ge=8192, description="Memory that hashing a password takes (Argon2id), in KiB."
+    )
+    password_passes: Count = Field(2, description="Passes over that memory.")
+    password_threads: Count = Field(1, le=64, description="Passwords that are hashed at once.")
+    password_waiting: Count = Field(
+        200, description="Passwords that may wait to be hashed before further ones are refused."
+    )
+    attempts_per_account_and_address: Count = Field(
+        10, description="Wrong passwords for one account from one address, within `attempts_window`."
+    )
+    attempts_per_address: Count = Field(
+        100, description="Wrong passwords and invite codes from one address, within the same."
+    )
+    attempts_per_account: Count = Field(
+        100,
+        description="Wrong passwords for one account, from addresses that it was never entered from, within "
+        "the same.",
+    )
+    attempts_window: Wait = Field(
+        timedelta(minutes=15), description="After how long failed attempts are forgiven."
+    )
 
 
 class Commit(_Group):
@@ -98,9 +163,21 @@ class Grpc(_Group):
     connection_age_grace: Wait = Field(
         timedelta(seconds=30), description="How long its calls may go on after that."
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Networks of proxies whose `x-forwarded-for` is believed, as 10.0.0.0/8: for them, "
+        "addresses are those of the clients behind.",
+    )
     reflection: bool | None = Field(
         None, description="Whether the schema can be asked for. Unset: only on a server with trusted ids."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
 
 
 class _Environment(EnvSettingsSource):
@@ -158,6 +235,7 @@ class Config(BaseSettings):
         description="Whether to go on, in a new epoch, with a database that has lost events it once had.",
     )
     limits: Limits = Limits()
+    accounts: Accounts = Accounts()
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()

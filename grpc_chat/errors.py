@@ -2,17 +2,31 @@
 
     ChatError
       Unauthenticated
+        LoginFailed
+        SessionEnded
       PermissionDenied
+        NotAMember
+        Banned
+        AccountBlocked
+        RegistrationClosed
       InvalidRequest
         MessageTooLong
         BadCursor
       NotFound
         RoomNotFound
+        UserNotFound
+        InviteNotValid
       AlreadyExists
         ClientMessageIdReused
+        RequestIdReused
+        RoomExists
+        UserExists
       FailedPrecondition
         EpochChanged
         ConsumerTakenOver
+        RoomArchived
+        LastOwner
+        LastAdmin
       LimitExceeded
         RateLimited
         StoreFull
@@ -69,10 +83,46 @@ class Unauthenticated(ChatError):
     code = "UNAUTHENTICATED"
 
 
+class LoginFailed(Unauthenticated):
+    """The name or the password is wrong; which of them is not said."""
+
+    code = "LOGIN_FAILED"
+
+
+class SessionEnded(Unauthenticated):
+    """The session was ended or has expired: log in again."""
+
+    code = "SESSION_ENDED"
+
+
 class PermissionDenied(ChatError):
     """The caller may see this, but not do that with it."""
 
     code = "PERMISSION_DENIED"
+
+
+class NotAMember(PermissionDenied):
+    """The room is public, and the caller has not joined it."""
+
+    code = "NOT_A_MEMBER"
+
+
+class Banned(PermissionDenied):
+    """The room does not let the caller in."""
+
+    code = "BANNED"
+
+
+class AccountBlocked(PermissionDenied):
+    """The server does not let the account in."""
+
+    code = "ACCOUNT_BLOCKED"
+
+
+class RegistrationClosed(PermissionDenied):
+    """The server makes no accounts for those who ask, or only with an invite."""
+
+    code = "REGISTRATION_CLOSED"
 
 
 class InvalidRequest(ChatError):
@@ -105,6 +155,18 @@ class RoomNotFound(NotFound):
     code = "ROOM_NOT_FOUND"
 
 
+class UserNotFound(NotFound):
+    """There is no such user, or the caller may not find them, or they are not a member: it looks the same."""
+
+    code = "USER_NOT_FOUND"
+
+
+class InviteNotValid(NotFound):
+    """There is no such invite, or it can't be used any more."""
+
+    code = "INVITE_NOT_VALID"
+
+
 class AlreadyExists(ChatError):
     """There is one already, and it is different."""
 
@@ -115,6 +177,24 @@ class ClientMessageIdReused(AlreadyExists):
     """The same client_message_id was used for another content; the first one stands."""
 
     code = "CLIENT_MESSAGE_ID_REUSED"
+
+
+class RequestIdReused(AlreadyExists):
+    """The same request_id was used for another room; the first one stands."""
+
+    code = "REQUEST_ID_REUSED"
+
+
+class RoomExists(AlreadyExists):
+    """Another public room has this name."""
+
+    code = "ROOM_EXISTS"
+
+
+class UserExists(AlreadyExists):
+    """Another account has this name, or one that looks like it."""
+
+    code = "USER_EXISTS"
 
 
 class FailedPrecondition(ChatError):
@@ -137,6 +217,24 @@ class ConsumerTakenOver(FailedPrecondition):
     """A newer stream uses this consumer's name; this one has ended."""
 
     code = "CONSUMER_TAKEN_OVER"
+
+
+class RoomArchived(FailedPrecondition):
+    """The room is closed: it can be read, and nothing else."""
+
+    code = "ROOM_ARCHIVED"
+
+
+class LastOwner(FailedPrecondition):
+    """Somebody else must be an owner of the room first."""
+
+    code = "LAST_OWNER"
+
+
+class LastAdmin(FailedPrecondition):
+    """Somebody else must be an administrator of the server first."""
+
+    code = "LAST_ADMIN"
 
 
 class LimitExceeded(ChatError):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import prometheus_client
 
+from grpc_chat.api.addresses import Addresses
+from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker, check_id
 from grpc_chat.api.messages import MessageService
@@ -20,15 +22,24 @@ from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
-from grpc_chat.core.accounts import TrustedIds
+from grpc_chat.core.accounts import AccountLimits, Accounts
+from grpc_chat.core.admin import Admin
+from grpc_chat.core.attempts import AttemptLimits, Attempts
+from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.invites import Invites
+from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
-from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.page_token import Pages, PageTokens
+from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
-from grpc_chat.core.rooms import Rooms
-from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
+from grpc_chat.core.rooms import RoomLimits, Rooms
+from grpc_chat.core.sessions import Policy, Sessions
+from grpc_chat.core.trusted import TrustedIds
+from grpc_chat.core.users import Users
+from grpc_chat.errors import StoreUnavailable, Unavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
@@ -49,6 +60,10 @@ class Node:
         port: The port it listens on.
         failed: Done when the node can't go on: the process must stop it and end with an error.
         committer: The way into the store, while the node runs.
+        readers: The way to read it.
+        invites: Makes invites, where there are accounts, while the node runs.
+        first_invite: The code with which the first account can be registered, which administers the server;
+            None where there are accounts, or ids are trusted.
     """
 
     def __init__(self, config: Config) -> None:
@@ -56,6 +71,7 @@ class Node:
         self._resources = AsyncExitStack()
         self.metrics = Metrics()
         self.port = 0
+        self.first_invite: str | None = None
 
     async def __aenter__(self) -> Self:
         """Start store, bus, hub and transport, in this order.
@@ -80,12 +96,13 @@ class Node:
 
     async def _start(self, config: Config) -> None:
         limits = _taken(Limits, config.limits)
-        authenticator = self._accounts(config, limits)
+        trusted = _trusted(config, limits)
         store: Store = await asyncio.to_thread(
             open_store, config.data, readers=config.readers, accept_loss=config.accept_loss
         )
         self._resources.callback(store.close)
-        await asyncio.to_thread(authenticator.install, store)
+        if trusted:
+            await asyncio.to_thread(trusted.install, store)
 
         readers = Readers(store, threads=config.readers)
         self._resources.callback(readers.close)
@@ -109,33 +126,86 @@ class Node:
             max_waiting=config.commit.max_waiting,
         )
         self._resources.push_async_callback(committer.close)
-        self.committer = committer
+        self.committer, self.readers = committer, readers
         beating = asyncio.create_task(hub.run(), name="hub")
         self._resources.push_async_callback(_cancel, beating)
 
-        tokens = PageTokens(store.secret)
-        consumers = Consumers(committer, hub)
+        pages = Pages(PageTokens(store.secret), page=limits.page, max_page=limits.max_page)
+        asked = config.accounts
+        sessions = Sessions(
+            committer, readers, hub, Policy(idle=asked.session_idle, most=asked.session_lifetime)
+        )
+        users = Users(readers, finding=asked.finding)
+        invites = Invites(
+            committer, readers, pages, inviters=asked.inviters, most=config.limits.invites_per_room
+        )
+        rooms = Rooms(
+            committer,
+            readers,
+            hub,
+            users,
+            pages,
+            secret=store.secret,
+            limits=_taken(RoomLimits, config.limits),
+        )
+        members = Members(committer, readers, hub, rooms, users, pages)
+        passwords = Passwords(
+            threads=asked.password_threads,
+            max_waiting=asked.password_waiting,
+            memory_kib=asked.password_memory_kib,
+            passes=asked.password_passes,
+        )
+        self._resources.callback(passwords.close)
+        accounts = Accounts(
+            committer,
+            readers,
+            sessions,
+            members,
+            passwords,
+            Attempts(
+                AttemptLimits(
+                    per_account_and_address=asked.attempts_per_account_and_address,
+                    per_address=asked.attempts_per_address,
+                    per_account=asked.attempts_per_account,
+                    window=asked.attempts_window,
+                )
+            ),
+            pages,
+            registration="closed" if trusted else asked.registration,
+            password_login=not trusted,
+            limits=_taken(AccountLimits, asked),
+        )
+        authenticator: Authenticator = trusted or sessions
+        if not trusted:
+            self.invites = invites
+            self.first_invite = await invites.for_the_first_account()
+            saving = asyncio.create_task(sessions.run(), name="sessions")
+            self._resources.push_async_callback(sessions.close)
+            self._resources.push_async_callback(_cancel, saving)
         messages = Messages(
             committer,
             readers,
-            tokens,
+            pages,
             epoch=store.epoch,
-            max_page=limits.max_page,
-            page=limits.page,
             page_bytes=limits.page_bytes,
         )
         pipeline = Pipeline(
             {
-                "AuthService": AuthService(readers),
-                "RoomService": RoomService(
-                    Rooms(readers, tokens, max_page=limits.max_page, page=limits.page)
-                ),
+                "AuthService": AuthService(accounts, users),
+                "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(messages),
-                "SubscribeService": SubscribeService(hub, consumers, self.metrics.totals),
+                "SubscribeService": SubscribeService(
+                    hub, Consumers(committer, hub), self.metrics.totals, authenticator
+                ),
+                "AdminService": AdminService(Admin(committer, readers, sessions, passwords, pages), invites),
             },
             authenticator=authenticator,
             checker=RequestChecker(limits),
             rate=Rate(per_second=config.limits.calls_per_second, burst=config.limits.calls_burst),
+            guest_rate=Rate(
+                per_second=config.limits.guest_calls_per_second, burst=config.limits.guest_calls_burst
+            ),
+            addresses=Addresses(config.grpc.trusted_proxies),
             metrics=self.metrics,
         )
         self.metrics.commits_waiting.set_function(lambda: committer.waiting)
@@ -143,16 +213,6 @@ class Node:
         if config.metrics_port is not None:
             self._serve_metrics(config.host, config.metrics_port)
         await self._serve(pipeline, hub, config)
-
-    def _accounts(self, config: Config, limits: Limits) -> TrustedIds:
-        if not config.trusted_ids:
-            raise InvalidRequest(
-                "there is nobody to serve: name the ids to trust, as in: grpc-chat serve --trusted-ids 1,2,3",
-                field="trusted_ids",
-            )
-        for id_ in config.trusted_ids:
-            check_id(id_, f"the trusted id {id_!r}", limits.id_bytes)
-        return TrustedIds(config.trusted_ids)
 
     def _serve_metrics(self, host: str, port: int) -> None:
         try:
@@ -186,6 +246,13 @@ class Node:
                 "the database failed; the server stops, because nothing more is certain to be stored"
             )
             self.failed.set_exception(StoreUnavailable("the database failed"))
+
+
+def _trusted(config: Config, limits: Limits) -> TrustedIds | None:
+    """The scheme that trusts ids, on a server that was told to."""
+    for id_ in config.trusted_ids:
+        check_id(id_, f"the trusted id {id_!r}", limits.id_bytes)
+    return TrustedIds(config.trusted_ids) if config.trusted_ids else None
 
 
 def _taken(cls: type[T], group: object) -> T:

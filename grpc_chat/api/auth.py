@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
-from grpc_chat.core.accounts import Caller, get_me
-from grpc_chat.core.reads import Readers
+from grpc_chat._version import __version__
+from grpc_chat.core.accounts import REGISTRATIONS, Accounts
+from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.core.users import Users
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class AuthService:
     """See ``AuthService`` in chat.proto."""
 
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
+    def __init__(self, accounts: Accounts, users: Users) -> None:
+        self._accounts = accounts
+        self._users = users
+
+    async def get_server_info(
+        self, _guest: Guest, _request: pb.GetServerInfoRequest
+    ) -> pb.GetServerInfoResponse:
+        registration = REGISTRATIONS[self._accounts.registration]
+        return pb.GetServerInfoResponse(
+            version=__version__, registration=registration, password_login=self._accounts.password_login
+        )
+
+    async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
+        return await self._accounts.register(guest, request)
+
+    async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
+        return await self._accounts.log_in(guest, request)
+
+    async def log_out(self, caller: Caller, _request: pb.LogOutRequest) -> pb.LogOutResponse:
+        await self._accounts.log_out(caller)
+        return pb.LogOutResponse()
 
     async def get_me(self, caller: Caller, _request: pb.GetMeRequest) -> pb.GetMeResponse:
-        return await get_me(self._readers, caller)
+        return await self._accounts.me(caller)
+
+    async def get_user(self, caller: Caller, request: pb.GetUserRequest) -> pb.GetUserResponse:
+        return pb.GetUserResponse(user=await self._users.get(caller, request.user_id))
+
+    async def update_profile(
+        self, caller: Caller, request: pb.UpdateProfileRequest
+    ) -> pb.UpdateProfileResponse:
+        return pb.UpdateProfileResponse(user=await self._accounts.update_profile(caller, request))
+
+    async def change_password(
+        self, caller: Caller, request: pb.ChangePasswordRequest
+    ) -> pb.ChangePasswordResponse:
+        return await self._accounts.change_password(caller, request)
+
+    async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
+        return await self._accounts.list_sessions(caller, request)
+
+    async def revoke_sessions(
+        self, caller: Caller, request: pb.RevokeSessionsRequest
+    ) -> pb.RevokeSessionsResponse:
+        revoked = await self._accounts.revoke_sessions(caller, request)
+        return pb.RevokeSessionsResponse(revoked_sessions=revoked)
+
+    async def create_access_token(
+        self, caller: Caller, request: pb.CreateAccessTokenRequest
+    ) -> pb.CreateAccessTokenResponse:
+        return await self._accounts.create_access_token(caller, request)
+
+    async def create_bot(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
+        return await self._accounts.create_bot(caller, request)
+
+    async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
+        return await self._accounts.list_bots(caller, request)

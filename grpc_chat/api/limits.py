@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.message import Message
 
 from grpc_chat.errors import InvalidRequest, MessageTooLong
+from grpc_chat.wire import chat_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,9 @@ class Limits:
     Attributes:
         id_bytes: Of a room's, user's or consumer's id or name, in UTF-8.
         text_bytes: Of a message's text, in UTF-8.
+        name_bytes: Of what people are called, and rooms and devices, in UTF-8.
+        topic_bytes: Of a room's topic, and of a reason, in UTF-8.
+        password_bytes: Of a password, in UTF-8.
         messages: In one SendMessages.
         cursors: In one Subscribe or Acknowledge.
         token_bytes: Of a page token.
@@ -30,6 +35,9 @@ class Limits:
 
     id_bytes: int = 64
     text_bytes: int = 65_536
+    name_bytes: int = 64
+    topic_bytes: int = 512
+    password_bytes: int = 1024
     messages: int = 256
     cursors: int = 4096
     token_bytes: int = 256
@@ -48,8 +56,8 @@ class _Field:
 
     name: str
     rule: Rule | None
-    chosen: bool
-    """Whether it is of a oneof, and so counts only where it was chosen."""
+    optional: bool
+    """Whether it can be told from one that is not there, and counts only where it is."""
     items: _Plan | None
     """For messages: how each is checked."""
     repeated: bool
@@ -61,7 +69,7 @@ _Plan = list[_Field]
 def _check(message: Message, plan: _Plan, path: str) -> None:
     for field in plan:
         name = field.name
-        if field.chosen and not message.HasField(name):
+        if field.optional and not message.HasField(name):
             continue
         value = getattr(message, name)
         if field.rule:
@@ -73,7 +81,7 @@ def _check(message: Message, plan: _Plan, path: str) -> None:
                 except InvalidRequest:
                     # Once more, for the error's sake: nearly all pass, and writing each path costs a third.
                     _check(item, field.items, f"{path}{name}[{at}].")
-        elif field.items and message.HasField(name):
+        elif field.items:
             _check(value, field.items, f"{path}{name}.")
 
 
@@ -107,9 +115,120 @@ class RequestChecker:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         id_ = self._id
+        # What is asked for is checked here against sizes; what a new account may be called, in core/names.py.
+        user_id = code = id_
+        name = self._name
         seq = _at_least(0)
         page_size = _at_least(0)
+        session_ids = self._ids(100)
         self._rules: dict[str, Rule | None] = {
+            "RegisterRequest.user_id": user_id,
+            "RegisterRequest.display_name": self._optional(name),
+            "RegisterRequest.password": self._password,
+            "RegisterRequest.invite_code": self._optional(code),
+            "RegisterRequest.device_name": self._optional(name),
+            "LogInRequest.user_id": user_id,
+            "LogInRequest.password": self._password,
+            "LogInRequest.device_name": self._optional(name),
+            "GetUserRequest.user_id": id_,
+            "UpdateProfileRequest.user_id": self._optional(id_),
+            "UpdateProfileRequest.display_name": name,
+            "ChangePasswordRequest.current_password": self._password,
+            "ChangePasswordRequest.new_password": self._password,
+            "ListSessionsRequest.user_id": self._optional(id_),
+            "ListSessionsRequest.page_size": page_size,
+            "ListSessionsRequest.page_token": self._token,
+            "RevokeSessionsRequest.user_id": self._optional(id_),
+            "RevokeSessionsRequest.session_ids": session_ids,
+            "RevokeSessionsRequest.all_others": None,
+            "CreateAccessTokenRequest.user_id": self._optional(id_),
+            "CreateAccessTokenRequest.name": name,
+            "CreateAccessTokenRequest.scopes": _scopes,
+            "CreateAccessTokenRequest.lifetime": _lifetime,
+            "CreateBotRequest.user_id": user_id,
+            "CreateBotRequest.display_name": self._optional(name),
+            "ListBotsRequest.page_size": page_size,
+            "ListBotsRequest.page_token": self._token,
+            "CreateRoomRequest.kind": _enum(pb.RoomKind),
+            "CreateRoomRequest.name": name,
+            "CreateRoomRequest.topic": self._topic,
+            "CreateRoomRequest.history": _enum(pb.History),
+            "CreateRoomRequest.posting": _enum(pb.Posting),
+            "CreateRoomRequest.request_id": self._optional(_uuid),
+            "GetDirectRoomRequest.user_id": id_,
+            "ListPublicRoomsRequest.query": self._optional(name),
+            "ListPublicRoomsRequest.include_archived": None,
+            "ListPublicRoomsRequest.page_size": page_size,
+            "ListPublicRoomsRequest.page_token": self._token,
+            "UpdateRoomRequest.room": None,
+            "UpdateRoomRequest.update_mask": _mask("name", "topic", "history", "posting"),
+            "Room.room_id": id_,
+            "Room.name": self._optional(name),
+            "Room.topic": self._topic,
+            "Room.history": _enum(pb.History),
+            "Room.posting": _enum(pb.Posting),
+            "ArchiveRoomRequest.room_id": id_,
+            "UnarchiveRoomRequest.room_id": id_,
+            "DeleteRoomRequest.room_id": id_,
+            "DeleteRoomRequest.confirm_name": self._optional(name),
+            "JoinRoomRequest.room_id": self._optional(id_),
+            "JoinRoomRequest.invite_code": self._optional(code),
+            "LeaveRoomRequest.room_id": id_,
+            "LeaveRoomRequest.new_owner_user_id": self._optional(id_),
+            "AddMemberRequest.room_id": id_,
+            "AddMemberRequest.user_id": id_,
+            "AddMemberRequest.role": _enum(pb.Role),
+            "AddMemberRequest.reason": self._topic,
+            "RemoveMemberRequest.room_id": id_,
+            "RemoveMemberRequest.user_id": id_,
+            "RemoveMemberRequest.reason": self._topic,
+            "BanMemberRequest.room_id": id_,
+            "BanMemberRequest.user_id": id_,
+            "BanMemberRequest.reason": self._topic,
+            "UnbanMemberRequest.room_id": id_,
+            "UnbanMemberRequest.user_id": id_,
+            "ListBansRequest.room_id": id_,
+            "ListBansRequest.page_size": page_size,
+            "ListBansRequest.page_token": self._token,
+            "SetMemberRoleRequest.room_id": id_,
+            "SetMemberRoleRequest.user_id": id_,
+            "SetMemberRoleRequest.role": _role,
+            "SetMemberRoleRequest.reason": self._topic,
+            "CreateInviteRequest.room_id": id_,
+            "CreateInviteRequest.role": _enum(pb.Role),
+            "CreateInviteRequest.max_uses": _at_least(0),
+            "CreateInviteRequest.lifetime": _invite_lifetime,
+            "CreateInviteRequest.allows_registration": None,
+            "ListInvitesRequest.room_id": id_,
+            "ListInvitesRequest.page_size": page_size,
+            "ListInvitesRequest.page_token": self._token,
+            "RevokeInviteRequest.room_id": id_,
+            "RevokeInviteRequest.invite_id": id_,
+            "ListUsersRequest.query": self._optional(name),
+            "ListUsersRequest.page_size": page_size,
+            "ListUsersRequest.page_token": self._token,
+            "CreateUserRequest.user_id": user_id,
+            "CreateUserRequest.display_name": self._optional(name),
+            "CreateUserRequest.password": self._password,
+            "CreateUserRequest.admin": None,
+            "BlockUserRequest.user_id": id_,
+            "UnblockUserRequest.user_id": id_,
+            "ResetPasswordRequest.user_id": id_,
+            "ResetPasswordRequest.new_password": self._password,
+            "SetAdminRequest.user_id": id_,
+            "SetAdminRequest.admin": None,
+            "ListUserSessionsRequest.user_id": id_,
+            "ListUserSessionsRequest.page_size": page_size,
+            "ListUserSessionsRequest.page_token": self._token,
+            "RevokeUserSessionsRequest.user_id": id_,
+            "RevokeUserSessionsRequest.session_ids": session_ids,
+            "RevokeUserSessionsRequest.all": None,
+            "CreateServerInviteRequest.max_uses": _at_least(0),
+            "CreateServerInviteRequest.lifetime": _invite_lifetime,
+            "CreateServerInviteRequest.makes_admin": None,
+            "ListServerInvitesRequest.page_size": page_size,
+            "ListServerInvitesRequest.page_token": self._token,
+            "RevokeServerInviteRequest.invite_id": id_,
             "Cursor.room_id": id_,
             "Cursor.seq": seq,
             "Cursor.epoch": self._optional(id_),
@@ -131,9 +250,10 @@ class RequestChecker:
             "ListMessagesRequest.around_seq": _at_least(1),
             "SubscribeRequest.cursors": _cursors(0, limits.cursors),
             "SubscribeRequest.consumer": self._optional(id_),
-            "SubscribeRequest.start": _known_enum,
+            "SubscribeRequest.start": _enum(pb.Start),
             "SubscribeRequest.max_unacknowledged": _at_least(0),
             "SubscribeRequest.include_own": None,
+            "SubscribeRequest.all_rooms": None,
             "AcknowledgeRequest.consumer": id_,
             "AcknowledgeRequest.cursors": _cursors(1, limits.cursors),
         }
@@ -141,6 +261,10 @@ class RequestChecker:
         self._whole: dict[str, Callable[[Any], None]] = {
             "ListMessagesRequest": _one_place,
             "SubscribeRequest": _cursors_or_consumer,
+            "UpdateRoomRequest": _room_and_mask,
+            "JoinRoomRequest": _room_or_invite,
+            "RevokeSessionsRequest": _ids_or_all("all_others"),
+            "RevokeUserSessionsRequest": _ids_or_all("all"),
         }
         self._plans: dict[str, _Plan] = {}
 
@@ -155,11 +279,16 @@ class RequestChecker:
                 _Field(
                     name=field.name,
                     rule=self._rules[f"{descriptor.name}.{field.name}"],
-                    chosen=field.containing_oneof is not None,
-                    items=self.plan(field.message_type) if field.message_type else None,
+                    optional=field.has_presence,
+                    # Google's own, a duration or a mask, are checked as a whole.
+                    items=self.plan(field.message_type)
+                    if field.message_type and field.message_type.file.package == pb.DESCRIPTOR.package
+                    else None,
                     repeated=field.is_repeated,
                 )
                 for field in descriptor.fields
+                # Of a room that is to be changed, what its rules do not name can't be: no mask takes it.
+                if descriptor.name != "Room" or f"Room.{field.name}" in self._rules
             ]
         return self._plans[descriptor.name]
 
@@ -176,6 +305,38 @@ class RequestChecker:
 
     def _id(self, value: str, path: str) -> None:
         check_id(value, path, self._limits.id_bytes)
+
+    def _name(self, value: str, path: str) -> None:
+        check_id(value, path, self._limits.name_bytes)
+
+    def _topic(self, value: str, path: str) -> None:
+        """Text of several lines at the most, which may be empty."""
+        most = self._limits.topic_bytes
+        if len(value) > most or len(value.encode()) > most:
+            raise InvalidRequest(
+                f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
+            )
+        if "\0" in value:
+            raise InvalidRequest(f"{path} holds the character U+0000, which text can't", field=path)
+
+    def _password(self, value: str, path: str) -> None:
+        most = self._limits.password_bytes
+        if not value:
+            raise InvalidRequest(f"{path} is empty", field=path)
+        if len(value) > most or len(value.encode()) > most:
+            raise InvalidRequest(
+                f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
+            )
+
+    def _ids(self, most: int) -> Rule:
+        count = _count(0, most)
+
+        def rule(value: Any, path: str) -> None:
+            count(value, path)
+            for at, id_ in enumerate(value):
+                self._id(id_, f"{path}[{at}]")
+
+        return rule
 
     def _text(self, value: str, path: str) -> None:
         most = self._limits.text_bytes
@@ -245,9 +406,87 @@ def _cursors(least: int, most: int) -> Rule:
     return rule
 
 
-def _known_enum(value: int, path: str) -> None:
-    if value not in (0, 1, 2):
-        raise InvalidRequest(f"{path} is {value}, which this server does not know", field=path)
+def _enum(kind: Any) -> Rule:
+    known = frozenset(kind.values())
+
+    def rule(value: int, path: str) -> None:
+        if value not in known:
+            raise InvalidRequest(f"{path} is {value}, which this server does not know", field=path)
+
+    return rule
+
+
+_any_role = _enum(pb.Role)
+
+
+def _role(value: int, path: str) -> None:
+    if not value:
+        raise InvalidRequest(f"{path} is empty", field=path)
+    _any_role(value, path)
+
+
+def _scopes(value: Any, path: str) -> None:
+    _count(1, 3)(value, path)
+    known = _enum(pb.Scope)
+    for at, scope in enumerate(value):
+        known(scope, f"{path}[{at}]")
+        if not scope or scope in value[:at]:
+            what = "is given twice" if scope else "is empty"
+            raise InvalidRequest(f"{path}[{at}] {what}", field=f"{path}[{at}]")
+
+
+def _mask(*allowed: str) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        if not value.paths:
+            raise InvalidRequest(
+                f"{path} is empty; it names what to change: {', '.join(allowed)}", field=path
+            )
+        for at, name in enumerate(value.paths):
+            if name not in allowed:
+                raise InvalidRequest(
+                    f"{path}.paths[{at}] is none of {', '.join(allowed)}", field=f"{path}.paths[{at}]"
+                )
+
+    return rule
+
+
+def _within(most: timedelta) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        try:
+            lifetime = value.ToTimedelta()
+        except (OverflowError, ValueError):
+            lifetime = timedelta.max
+        if not timedelta(0) < lifetime <= most:
+            raise InvalidRequest(
+                f"{path} is more than nothing and at most {most.days} days",
+                field=path,
+                metadata={"maxDays": str(most.days)},
+            )
+
+    return rule
+
+
+_lifetime = _within(timedelta(days=36_500))
+_invite_lifetime = _within(timedelta(days=365))
+
+
+def _room_and_mask(request: Any) -> None:
+    for field in ("room", "update_mask"):
+        if not request.HasField(field):
+            raise InvalidRequest(f"{field} is missing", field=field)
+
+
+def _room_or_invite(request: Any) -> None:
+    if bool(request.room_id) == bool(request.invite_code):
+        raise InvalidRequest("give either room_id or invite_code", field="room_id")
+
+
+def _ids_or_all(everything: str) -> Callable[[Any], None]:
+    def check(request: Any) -> None:
+        if bool(request.session_ids) == getattr(request, everything):
+            raise InvalidRequest(f"give either session_ids or {everything}", field="session_ids")
+
+    return check
 
 
 def _one_place(request: Any) -> None:
@@ -262,7 +501,8 @@ def _cursors_or_consumer(request: Any) -> None:
         raise InvalidRequest(
             "the request holds cursors and a consumer; it takes one of them", field="consumer"
         )
-    if not request.consumer and not request.cursors:
+    if not request.consumer and not request.cursors and not request.all_rooms:
         raise InvalidRequest(
-            "the request says nothing to follow; give cursors, or the name of a consumer", field="cursors"
+            "the request says nothing to follow; give cursors, all_rooms, or the name of a consumer",
+            field="cursors",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.messages import Messages
 from grpc_chat.wire import chat_pb2 as pb
 

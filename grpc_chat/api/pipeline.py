@@ -17,19 +17,24 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from prometheus_client import Counter, Histogram
 
+from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.limits import RequestChecker
-from grpc_chat.core.accounts import Authenticator, Caller
+from grpc_chat.api.methods import NEEDS, Needs, require
+from grpc_chat.core.caller import Authenticator, Caller, Guest
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-Unary = Callable[[Caller, Any], Awaitable[Message | bytes]]
+Unary = Callable[[Any, Any], Awaitable[Message | bytes]]
+"""Takes a Caller, or a Guest where the method needs nobody, and the request."""
 Write = Callable[[bytes], Awaitable[None]]
 """Hands one encoded response to the transport, and returns when that can take another."""
-Stream = Callable[[Caller, Any, Write], Awaitable[None]]
+Stream = Callable[[Any, Any, Write], Awaitable[None]]
 Metadata = Sequence[tuple[str, str | bytes]]
+Peer = Callable[[], str]
+"""Tells where a call comes from, as gRPC names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Method:
     path: str
     """As ``/chat.v1.RoomService/GetRoom``."""
     request_class: type[Message]
+    needs: Needs
     unary: Unary | None
     stream: Stream | None
     succeeded: Counter
@@ -47,10 +53,10 @@ class Method:
 
 
 class Rate:
-    """A token bucket for each user.
+    """A token bucket for each user, or address.
 
     Args:
-        per_second: How many calls a user may make, in the long run; 0 for any number.
+        per_second: How many calls each may make, in the long run; 0 for any number.
         burst: How many at once.
         max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
     """
@@ -96,12 +102,14 @@ class Pipeline:
     """Carries out calls, given as bytes and metadata.
 
     Args:
+        rate: How often a user may call.
+        guest_rate: How often an address may call without saying who calls.
         services: One object for each service of chat.proto, by the service's name; the method
             ``SendMessages`` is its attribute ``send_messages``.
 
     Raises:
         TypeError: A method of chat.proto is missing.
-        KeyError: A request has a field without a limit.
+        KeyError: A request has a field without a limit, or a method is not in the table of what it needs.
     """
 
     def __init__(
@@ -112,7 +120,11 @@ class Pipeline:
         checker: RequestChecker,
         rate: Rate,
         metrics: Metrics,
+        guest_rate: Rate | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
+        self._guest_rate = guest_rate or Rate(per_second=0, burst=1)
+        self._addresses = addresses or Addresses()
         self._authenticator = authenticator
         self._checker = checker
         self._rate = rate
@@ -134,13 +146,14 @@ class Pipeline:
         return Method(
             path=path,
             request_class=message_factory.GetMessageClass(descriptor.input_type),
+            needs=NEEDS[f"{descriptor.containing_service.name}/{descriptor.name}"],
             unary=None if streams else handler,
             stream=handler if streams else None,
             succeeded=self._metrics.calls.labels(path, "OK"),
             seconds=self._metrics.call_seconds.labels(path),
         )
 
-    async def call(self, method: Method, metadata: Metadata, data: bytes) -> bytes:
+    async def call(self, method: Method, metadata: Metadata, data: bytes, peer: Peer = lambda: "") -> bytes:
         """Carry out a unary call.
 
         Returns:
@@ -152,12 +165,14 @@ class Pipeline:
         assert method.unary
         started = time.perf_counter()
         with self._observe(method, metadata):
-            caller, request = await self._begin(method, metadata, data)
+            caller, request = await self._begin(method, metadata, data, peer)
             response = await method.unary(caller, request)
             method.seconds.observe(time.perf_counter() - started)
             return response if isinstance(response, bytes) else response.SerializeToString()
 
-    async def stream(self, method: Method, metadata: Metadata, data: bytes, write: Write) -> None:
+    async def stream(
+        self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = lambda: ""
+    ) -> None:
         """Carry out a call whose answer is a stream of encoded responses, each given to ``write``.
 
         Raises:
@@ -165,12 +180,20 @@ class Pipeline:
         """
         assert method.stream
         with self._observe(method, metadata):
-            caller, request = await self._begin(method, metadata, data)
+            caller, request = await self._begin(method, metadata, data, peer)
             await method.stream(caller, request, write)
 
-    async def _begin(self, method: Method, metadata: Metadata, data: bytes) -> tuple[Caller, Message]:
-        caller = await self._authenticator.authenticate(_token(metadata))
-        self._rate.take(caller.user_id)
+    async def _begin(
+        self, method: Method, metadata: Metadata, data: bytes, peer: Peer
+    ) -> tuple[Caller | Guest, Message]:
+        who: Caller | Guest
+        if method.needs is Needs.NOBODY:
+            who = Guest(self._addresses.of(peer(), metadata))
+            self._guest_rate.take(who.address)
+        else:
+            who = await self._authenticator.authenticate(_token(metadata))
+            self._rate.take(who.user_id)
+            require(method.needs, who)
         request = method.request_class()
         try:
             request.ParseFromString(data)
@@ -182,7 +205,7 @@ class Pipeline:
         # What this server does not know must not be stored and handed on by it.
         request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
         self._checker.check(request)
-        return caller, request
+        return who, request
 
     @contextmanager
     def _observe(self, method: Method, metadata: Metadata) -> Iterator[None]:

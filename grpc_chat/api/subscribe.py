@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from grpc_chat.api.pipeline import Write
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Follower, Hub
 from grpc_chat.core.subscription import Behind
+from grpc_chat.errors import NotAMember, RoomNotFound
 from grpc_chat.metrics import Totals
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -16,19 +18,20 @@ from grpc_chat.wire import chat_pb2 as pb
 class SubscribeService:
     """See ``SubscribeService`` in chat.proto."""
 
-    def __init__(self, hub: Hub, consumers: Consumers, totals: Totals) -> None:
+    def __init__(self, hub: Hub, consumers: Consumers, totals: Totals, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
         self._hub = hub
         self._consumers = consumers
         self._totals = totals
 
     async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
         """Write everything owed, as encoded responses; what gathers while one is written is the next."""
-        follower = await self._hub.open(caller, request)
+        follower = await self._hub.open(caller, request, self._authenticator)
         try:
-            if follower.unsaved:
-                await self._consumers.save(caller, request.consumer, follower.unsaved)
+            await self._save(follower)
             await write(self._started(follower))
             while not (follower.draining or follower.ended):
+                await self._save(follower)
                 response = follower.subscription.take()
                 if response is None:
                     response = await follower.wait()
@@ -46,6 +49,19 @@ class SubscribeService:
         finally:
             self._hub.close(follower)
 
+    async def _save(self, follower: Follower) -> None:
+        """Store where a consumer begins in rooms that are new to it."""
+        if not follower.unsaved:
+            return
+        positions, follower.unsaved = follower.unsaved, {}
+        try:
+            await self._consumers.save(follower.caller, follower.consumer, positions)
+        except (RoomNotFound, NotAMember):
+            # A room that was lost meanwhile needs no position; the others do.
+            for room_id, seq in positions.items():
+                with suppress(RoomNotFound, NotAMember):
+                    await self._consumers.save(follower.caller, follower.consumer, {room_id: seq})
+
     def _started(self, follower: Follower) -> bytes:
         started = pb.SubscribeStarted(epoch=self._hub.epoch)
         started.heartbeat_interval.FromTimedelta(self._hub.bounds.heartbeat)
@@ -62,6 +78,8 @@ class SubscribeService:
         """What a subscription asked for from the store; None when that was nothing to be sent."""
         page = await self._hub.read(follower, behind)
         self._totals.store_pages += 1
+        if page is None:
+            return None
         return follower.subscription.read(behind.room_id, page)
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> pb.AcknowledgeResponse:

@@ -20,6 +20,7 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.wire.links import invite_link
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,8 @@ async def _serve(config: Config) -> int:
                 )
             print(f"grpc-chat {__version__} listening on {_address(config.host, node.port)}", flush=True)
             print(f"database in {config.data.absolute()}", flush=True)
-            print(f"next: {_client_command(config, node.port)}", flush=True)
+            for line in _next(config, node):
+                print(line, flush=True)
             node.failed.add_done_callback(lambda _: stop.set())
             _spare_the_collector()
             await stop.wait()
@@ -99,12 +101,23 @@ def _spare_the_collector() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-def _client_command(config: Config, port: int) -> str:
-    """What the person who started the server may type next, in another terminal."""
-    client_id = shlex.quote(config.trusted_ids[0])
+def _next(config: Config, node: Node) -> list[str]:
+    """What the person who started the server may do next, in another terminal."""
     everywhere = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
     host = "localhost" if config.host in everywhere else config.host
-    return f'python3 client.py -client_id {client_id} -server_ip {host} -port {port} -message "Hello"'
+    if config.trusted_ids:
+        client_id = shlex.quote(config.trusted_ids[0])
+        command = f"python3 client.py -client_id {client_id} -server_ip {host} -port {node.port}"
+        return [f'next: {command} -message "Hello"']
+    if node.first_invite:
+        address = _address(host, node.port)
+        return [
+            "nobody has an account here yet; who registers with this invite administers the server:",
+            f"  code: {node.first_invite}",
+            f"  link: {invite_link(address, node.first_invite)}",
+            f"next: grpc-chat register YOUR-NAME --invite {invite_link(address, node.first_invite)}",
+        ]
+    return []
 
 
 def _address(host: str, port: int) -> str:

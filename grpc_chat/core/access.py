@@ -1,43 +1,182 @@
 """May this user do this here? The only permission checks there are.
 
-A room that somebody is not a member of does not exist for them: the answer is the same as for a room that
-is not there, so nobody learns which rooms exist.
+A private or direct room that somebody is not a member of does not exist for them: the answer is the same as
+for a room that is not there, so nobody learns which rooms exist. Of a public room everybody on the server may
+know that it exists.
+
+``RULES`` is the table of who may do what; ``docs/reference/permissions.md`` is made from it.
 """
 
 from __future__ import annotations
 
-from grpc_chat.errors import ChatError, PermissionDenied, RoomNotFound
-from grpc_chat.store.base import Membership, Snapshot
+from dataclasses import dataclass
+from enum import Enum
+
+from grpc_chat.errors import ChatError, NotAMember, PermissionDenied, RoomArchived, RoomNotFound
+from grpc_chat.store.base import Snapshot
+from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
 
-def to_read(room_id: str, role: int | None) -> ChatError | None:
-    """What forbids reading to somebody with this role, or None. Every member may read."""
-    if role is None:
-        # Whether the id itself exists must not show, so it is repeated and nothing else is said.
-        return RoomNotFound(
-            "there is no such room, or you are not a member of it", metadata={"roomId": room_id}
+class Action(Enum):
+    """What a member may want to do in a room; the value completes the sentence "you may not …"."""
+
+    READ = "read this room"
+    SEND = "write in this room"
+    LEAVE = "leave this room"
+    UPDATE = "change this room's name, topic or who may write"
+    SET_HISTORY = "change how much of the past members may read"
+    ARCHIVE = "archive this room"
+    UNARCHIVE = "open this room again"
+    DELETE = "delete this room"
+    ADD = "add members to this room"
+    REMOVE = "remove members from this room"
+    BAN = "ban anybody from this room"
+    UNBAN = "let banned users join this room again"
+    SEE_BANS = "see who is banned from this room"
+    SET_ROLE = "change roles in this room"
+    INVITE = "make invites to this room"
+    SEE_INVITES = "see this room's invites"
+    REVOKE_INVITE = "revoke this room's invites"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may do something.
+
+    Attributes:
+        role: The least role that may.
+        archived: Whether it can be done in an archived room.
+        direct: Whether it can be done in a direct room, by both members alike.
+    """
+
+    role: pb.Role.ValueType
+    archived: bool
+    direct: bool = False
+
+
+RULES: dict[Action, Rule] = {
+    Action.READ: Rule(pb.ROLE_READER, archived=True, direct=True),
+    Action.SEND: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.LEAVE: Rule(pb.ROLE_READER, archived=True),
+    Action.UPDATE: Rule(pb.ROLE_ADMIN, archived=False),
+    Action.SET_HISTORY: Rule(pb.ROLE_OWNER, archived=False),
+    Action.ARCHIVE: Rule(pb.ROLE_OWNER, archived=True),
+    Action.UNARCHIVE: Rule(pb.ROLE_OWNER, archived=True),
+    Action.DELETE: Rule(pb.ROLE_OWNER, archived=True),
+    Action.ADD: Rule(pb.ROLE_ADMIN, archived=False),
+    Action.REMOVE: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.BAN: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.UNBAN: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.SEE_BANS: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.SET_ROLE: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.INVITE: Rule(pb.ROLE_ADMIN, archived=False),
+    Action.SEE_INVITES: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.REVOKE_INVITE: Rule(pb.ROLE_ADMIN, archived=True),
+}
+"""What each role may do. Whom somebody may do it *to* is :func:`forbids_on`; in a room where only admins
+post, SEND takes an admin."""
+
+
+def forbids(action: Action, room_id: str, standing: Standing | None) -> ChatError | None:
+    """What forbids this in a room to somebody for whom it is ``standing``, or None."""
+    # Whether the id itself exists must not show, so it is repeated and nothing else is said.
+    told = {"roomId": room_id}
+    if standing is None or (not standing.role and standing.kind != pb.ROOM_KIND_PUBLIC):
+        return RoomNotFound("there is no such room, or you are not a member of it", metadata=told)
+    if not standing.role:
+        return NotAMember("you are not a member of this room; join it first", metadata=told)
+    rule = RULES[action]
+    if standing.kind == pb.ROOM_KIND_DIRECT and not rule.direct:
+        return PermissionDenied(
+            f"a direct room belongs to its two members alike: you may not {action.value}", metadata=told
+        )
+    if standing.role < rule.role:
+        return PermissionDenied(
+            f"you may not {action.value}: you are {_NAMES[standing.role]} of it, "
+            f"and that takes {_NAMES[rule.role]}",
+            metadata=told,
+        )
+    if action is Action.SEND and standing.posting == pb.POSTING_ADMINS and standing.role < pb.ROLE_ADMIN:
+        return PermissionDenied("only admins and owners write in this room", metadata=told)
+    if standing.archived and not rule.archived:
+        return RoomArchived("this room is archived: it can be read, and nothing else", metadata=told)
+    return None
+
+
+_NAMES: dict[int, str] = {
+    pb.ROLE_READER: "a reader",
+    pb.ROLE_MEMBER: "a member",
+    pb.ROLE_ADMIN: "an admin",
+    pb.ROLE_OWNER: "an owner",
+}
+
+
+def to_read(room_id: str, standing: Standing | None) -> ChatError | None:
+    """What forbids reading, or None. Every member may read."""
+    return forbids(Action.READ, room_id, standing)
+
+
+def to_send(room_id: str, standing: Standing | None) -> ChatError | None:
+    """What forbids writing, or None."""
+    return forbids(Action.SEND, room_id, standing)
+
+
+def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Standing:
+    """What the room is for the user, if the user may do this there in the moment of the snapshot.
+
+    Raises:
+        RoomNotFound: There is no such room, or it is not public and the user is not a member.
+        NotAMember: The room is public, and the user is not a member.
+        PermissionDenied: The user's role is not enough.
+        RoomArchived: Nobody may, while the room is archived.
+    """
+    standing = snapshot.standing(room_id, user_id)
+    if error := forbids(action, room_id, standing):
+        raise error
+    assert standing, "nobody else may"
+    return standing
+
+
+def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Standing:
+    """As :func:`require`, for reading."""
+    return require(Action.READ, snapshot, room_id, user_id)
+
+
+def visible_from(standing: Standing) -> int:
+    """The number of the first event that a member may read.
+
+    The one place that decides it: everything that hands out events begins here at the earliest.
+    """
+    return max(standing.first_seq, hidden_until(standing) + 1)
+
+
+def hidden_until(standing: Standing) -> int:
+    """The number of the last event that is hidden from a member by the room's rule; 0 for none."""
+    return max(standing.join_seq - 1, 0) if standing.history == pb.HISTORY_SINCE_JOIN else 0
+
+
+def forbids_on(action: Action, standing: Standing, role: int) -> ChatError | None:
+    """What forbids somebody who may do this to do it to a member who has this role, or None.
+
+    One acts on those below oneself; owners act on everybody.
+    """
+    if standing.role != pb.ROLE_OWNER and role >= standing.role:
+        return PermissionDenied(
+            f"you may not do this to {_NAMES[role]} of the room, being {_NAMES[standing.role]} yourself",
+            metadata={"roomId": standing.room_id},
         )
     return None
 
 
-def to_send(room_id: str, role: int | None) -> ChatError | None:
-    """What forbids writing to somebody with this role, or None. Readers may not write."""
-    if error := to_read(room_id, role):
-        return error
-    if role == pb.ROLE_READER:
-        return PermissionDenied("readers of this room can't write to it", metadata={"roomId": room_id})
-    return None
+def forbids_granting(standing: Standing, role: int) -> ChatError | None:
+    """What forbids somebody to give this role to others, or None.
 
-
-def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
-    """The user's place in the room, if the user may read it in the moment of the snapshot.
-
-    Raises:
-        RoomNotFound: There is no such room, or the user is not a member.
+    One gives what is below oneself; owners give everything, ownership included.
     """
-    membership = snapshot.membership(room_id, user_id)
-    if error := to_read(room_id, membership.role if membership else None):
-        raise error
-    assert membership, "nobody else may read"
-    return membership
+    if standing.role != pb.ROLE_OWNER and role >= standing.role:
+        return PermissionDenied(
+            f"you may not make anybody {_NAMES[role]} of the room, being {_NAMES[standing.role]} yourself",
+            metadata={"roomId": standing.room_id},
+        )
+    return None

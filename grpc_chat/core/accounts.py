@@ -1,71 +1,435 @@
-"""Who is calling."""
+"""Accounts: making them, logging in to them, looking after them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
-from urllib.parse import unquote
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.invites import require_invite
+from grpc_chat.core.members import Members
+from grpc_chat.core.names import check_user_id, look
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
-from grpc_chat.errors import Unauthenticated
-from grpc_chat.store.base import PutRoom, Store
+from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.tokens import new_id, new_token, secret_hash
+from grpc_chat.core.users import as_user
+from grpc_chat.errors import (
+    AccountBlocked,
+    FailedPrecondition,
+    InviteNotValid,
+    LimitExceeded,
+    LoginFailed,
+    PermissionDenied,
+    RegistrationClosed,
+    SessionEnded,
+    UserExists,
+    UserNotFound,
+)
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
-from grpc_chat.wire.trusted import trusted_token
 
-GENERAL = "general"
-"""The one room of a server with trusted ids."""
+Registration = Literal["closed", "invite", "open"]
+
+REGISTRATIONS: dict[Registration, pb.Registration.ValueType] = {
+    "closed": pb.REGISTRATION_CLOSED,
+    "invite": pb.REGISTRATION_INVITE,
+    "open": pb.REGISTRATION_OPEN,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """A user, in one of its sessions, making a call."""
+class AccountLimits:
+    """How many there may be of an account's things.
 
-    user_id: str
-    session_id: str
-
-
-class Authenticator(Protocol):
-    """Tells from a token who is calling."""
-
-    async def authenticate(self, token: str) -> Caller:
-        """The session that the token belongs to.
-
-        Raises:
-            Unauthenticated: It belongs to none.
-        """
-
-
-class TrustedIds:
-    """The scheme of the quick start: a caller is who it says it is, without a secret.
-
-    The token is the id, its UTF-8 percent-encoded where it is not printable ASCII. An id is one session.
+    Attributes:
+        sessions: Logins; with one more, the one that was not used for longest ends.
+        access_tokens: Tokens for programs.
+        bots: Accounts for programs.
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._callers = {trusted_token(id_): Caller(user_id=id_, session_id=id_) for id_ in ids}
-
-    async def authenticate(self, token: str) -> Caller:
-        """See :meth:`Authenticator.authenticate`."""
-        caller = self._callers.get(token)
-        if caller is None:
-            # The same id, spelled with more escapes than it needs.
-            caller = self._callers.get(trusted_token(unquote(token, errors="replace")))
-        if caller is None:
-            raise Unauthenticated("this id is not authorised on this server")
-        return caller
-
-    def install(self, store: Store) -> None:
-        """Make the accounts, and the one room with them all and nobody else as members. Blocks."""
-        members: dict[str, pb.Role.ValueType] = {
-            caller.user_id: pb.ROLE_MEMBER for caller in self._callers.values()
-        }
-        store.commit([PutRoom(GENERAL, GENERAL, members)])
+    sessions: int = 100
+    access_tokens: int = 100
+    bots: int = 100
 
 
-async def get_me(readers: Readers, caller: Caller) -> pb.GetMeResponse:
-    """The caller's account and session."""
-    user = await readers.run(lambda snapshot: snapshot.user(caller.user_id))
-    if user is None:
-        raise Unauthenticated("this account no longer exists")
-    return pb.GetMeResponse(user=user, session=pb.Session(session_id=caller.session_id))
+class Accounts:
+    """What users can do about their accounts; see ``AuthService``.
+
+    Args:
+        registration: Who may make an account.
+        password_login: Whether one can log in at all. Not where ids are trusted.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        sessions: Sessions,
+        members: Members,
+        passwords: Passwords,
+        attempts: Attempts,
+        pages: Pages,
+        *,
+        registration: Registration = "invite",
+        password_login: bool = True,
+        limits: AccountLimits | None = None,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._sessions = sessions
+        self._members = members
+        self._passwords = passwords
+        self._attempts = attempts
+        self._pages = pages
+        self.registration = registration
+        self.password_login = password_login
+        self._limits = limits or AccountLimits()
+
+    # Coming in
+
+    async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
+        """Make an account, and log in to it.
+
+        Raises:
+            RegistrationClosed: The server makes none, or takes an invite for it.
+            InviteNotValid: The code is not, or not any more, that of an invite to register with.
+            UserExists: The name is taken, or looks like one that is.
+            RateLimited: Too many wrong codes from this address.
+        """
+        code = request.invite_code
+        self._require_passwords()
+        if self.registration == "closed":
+            raise RegistrationClosed("this server makes no accounts by itself; ask its administrator")
+        if self.registration == "invite" and not code:
+            raise RegistrationClosed("this server takes an invite to register; ask somebody who is on it")
+        check_user_id(request.user_id, "user_id")
+        check_password(request.password, request.user_id, "password")
+        # Before the password is hashed, which is what costs.
+        succeeded = self._attempts.begin("", guest.address)
+        if code:
+            await self._readers.run(lambda snapshot: _to_register(snapshot.invite(secret_hash(code)), None))
+        account = Account(
+            user_id=request.user_id,
+            display_name=request.display_name or request.user_id,
+            kind=pb.USER_KIND_PERSON,
+            create_time_us=0,
+            password_hash=await self._passwords.hash(request.password),
+            look=look(request.user_id),
+        )
+        token, session_id = new_token(), new_id()
+
+        def do(transaction: Transaction) -> tuple[SessionRecord, str]:
+            admin, invite = False, None
+            if code:
+                invite = require_invite(transaction, code)
+                _to_register(invite, transaction.now_us)
+                admin = invite.makes_admin
+            insert(transaction, account, admin=admin)
+            session = self._sessions.begin(
+                transaction, account.user_id, token, session_id, request.device_name
+            )
+            room_id = ""
+            if invite and invite.room_id:
+                caller = Caller(account.user_id, session_id)
+                room_id = self._members.join_by_invite(transaction, caller, code)
+            elif invite:
+                transaction.use_invite(invite.invite_id)
+            return session, room_id
+
+        session, room_id = await self._committer.transact(do)
+        succeeded()
+        return pb.RegisterResponse(
+            user=as_user(account), session=self._sessions.message(session), token=token, room_id=room_id
+        )
+
+    async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
+        """Begin a session.
+
+        Raises:
+            LoginFailed: The name or the password is wrong.
+            AccountBlocked: Both are right, and the account is blocked.
+            RateLimited: Too many failures.
+        """
+        self._require_passwords()
+        # There is one way to write a name, and people write it in others.
+        user_id = request.user_id.lower()
+        account = await self._prove(user_id, request.password, guest.address)
+        new_hash = None
+        if account.password_hash and self._passwords.outdated(account.password_hash):
+            new_hash = await self._passwords.hash(request.password)
+        token, session_id = new_token(), new_id()
+
+        def do(transaction: Transaction) -> SessionRecord:
+            now = transaction.account(user_id)
+            # It may have been changed while the password was being compared.
+            if now is None or now.password_hash != account.password_hash:
+                raise LoginFailed(_WRONG)
+            _require_unblocked(now)
+            if new_hash:
+                transaction.update_account(user_id, {"password_hash": new_hash})
+            return self._log_in(transaction, user_id, token, session_id, request.device_name)
+
+        session = await self._committer.transact(do)
+        return pb.LogInResponse(user=as_user(account), session=self._sessions.message(session), token=token)
+
+    def _require_passwords(self) -> None:
+        if not self.password_login:
+            raise FailedPrecondition(
+                "this server trusts ids: there is nothing to log in to, the id itself is the token"
+            )
+
+    def _log_in(
+        self, transaction: Transaction, user_id: str, token: str, session_id: str, device_name: str
+    ) -> SessionRecord:
+        kind = pb.SESSION_KIND_LOGIN
+        if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
+            gone = transaction.delete_least_used_session(user_id, kind)
+            why = SessionEnded("this session has ended: there are newer ones, and it was used least")
+            transaction.after_commit(lambda: self._sessions.ended(gone, why))
+        return self._sessions.begin(transaction, user_id, token, session_id, device_name)
+
+    async def _prove(self, user_id: str, password: str, address: str) -> Account:
+        """The account, if the password is its own. Takes as long where there is none.
+
+        Raises:
+            LoginFailed, AccountBlocked, RateLimited: As :meth:`log_in`.
+        """
+        succeeded = self._attempts.begin(user_id, address)
+        account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
+        password_hash = account.password_hash if account else None
+        if not await self._passwords.verify(password, password_hash) or account is None:
+            raise LoginFailed(_WRONG)
+        succeeded()
+        _require_unblocked(account)
+        return account
+
+    # One's own
+
+    async def me(self, caller: Caller) -> pb.GetMeResponse:
+        """The caller's account and session."""
+
+        def read(snapshot: Snapshot) -> pb.GetMeResponse:
+            account = snapshot.account(caller.user_id)
+            if account is None:
+                raise SessionEnded("this account no longer exists")
+            user = as_user(account)
+            user.owner_user_id = account.owner_id or ""
+            session = pb.Session(session_id=caller.session_id)
+            if found := snapshot.session_of(caller.user_id, caller.session_id):
+                session = self._sessions.message(found)
+            return pb.GetMeResponse(user=user, session=session)
+
+        return await self._readers.run(read)
+
+    async def log_out(self, caller: Caller) -> None:
+        """End the caller's session."""
+        why = SessionEnded("you have logged out")
+        await self._committer.transact(
+            lambda transaction: self._sessions.end(
+                transaction, caller.user_id, why, session_ids=[caller.session_id]
+            )
+        )
+
+    async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
+        """Change what others see."""
+
+        def do(transaction: Transaction) -> pb.User:
+            user_id = require_own(transaction, caller, request.user_id)
+            transaction.update_account(user_id, {"display_name": request.display_name})
+            account = transaction.account(user_id)
+            assert account, "it is one's own"
+            return as_user(account)
+
+        user: pb.User = await self._committer.transact(do)
+        return user
+
+    async def change_password(
+        self, caller: Caller, request: pb.ChangePasswordRequest
+    ) -> pb.ChangePasswordResponse:
+        """Change the caller's password; all other logins end.
+
+        Raises:
+            LoginFailed: The current password is wrong.
+            RateLimited: Too many failures.
+        """
+        check_password(request.new_password, caller.user_id, "new_password")
+        # Who got hold of a session must not find out the password with it; its guesses are counted apart, so
+        # that they do not keep the user from logging in.
+        guesser = f"session {caller.session_id}"
+        account = await self._prove(caller.user_id, request.current_password, guesser)
+        password_hash = await self._passwords.hash(request.new_password)
+
+        def do(transaction: Transaction) -> int:
+            now = transaction.account(caller.user_id)
+            if now is None or now.password_hash != account.password_hash:
+                raise LoginFailed(_WRONG)
+            transaction.update_account(caller.user_id, {"password_hash": password_hash})
+            why = SessionEnded("the password was changed; log in again")
+            return self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
+
+        return pb.ChangePasswordResponse(revoked_sessions=await self._committer.transact(do))
+
+    # Sessions and tokens
+
+    async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
+        """A page of the sessions of the caller, or of one of their bots."""
+
+        def read(snapshot: Snapshot) -> list[SessionRecord]:
+            user_id = require_own(snapshot, caller, request.user_id)
+            return snapshot.sessions(user_id, after=page.after_time, limit=page.limit)
+
+        page = self._pages.open(f"ListSessions {caller.user_id} {request.user_id}", request)
+        found = await self._readers.run(read)
+        return pb.ListSessionsResponse(
+            sessions=[self._sessions.message(session) for session in page.cut(found)],
+            next_page_token=page.next(found, session_place),
+        )
+
+    async def revoke_sessions(self, caller: Caller, request: pb.RevokeSessionsRequest) -> int:
+        """End sessions; how many there were."""
+        why = SessionEnded("this session was ended from another one; log in again")
+
+        def do(transaction: Transaction) -> int:
+            user_id = require_own(transaction, caller, request.user_id)
+            if request.all_others:
+                return self._sessions.end(transaction, user_id, why, but=caller.session_id)
+            return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
+
+        revoked: int = await self._committer.transact(do)
+        return revoked
+
+    async def create_access_token(
+        self, caller: Caller, request: pb.CreateAccessTokenRequest
+    ) -> pb.CreateAccessTokenResponse:
+        """Make a token for a program.
+
+        Raises:
+            PermissionDenied: The account does not administer the server, and the token shall.
+            LimitExceeded: There are too many.
+        """
+        lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
+        token, session_id, most = new_token(), new_id(), self._limits.access_tokens
+
+        def do(transaction: Transaction) -> SessionRecord:
+            user_id = require_own(transaction, caller, request.user_id)
+            account = transaction.account(user_id)
+            assert account, "it is one's own"
+            if pb.SCOPE_ADMIN in request.scopes and not account.admin:
+                raise PermissionDenied(
+                    f"{user_id} does not administer this server, and neither can a token of theirs"
+                )
+            if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
+                raise LimitExceeded(
+                    f"{user_id} has {most} access tokens, which is the most; revoke one first",
+                    metadata={"limit": str(most)},
+                )
+            return self._sessions.begin(
+                transaction,
+                user_id,
+                token,
+                session_id,
+                request.name,
+                scopes=request.scopes,
+                lifetime=lifetime,
+                login=False,
+            )
+
+        session = await self._committer.transact(do)
+        return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
+
+    # Bots
+
+    async def create_bot(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
+        """Make an account for a program.
+
+        Raises:
+            UserExists: The name is taken, or looks like one that is.
+            LimitExceeded: The caller has too many.
+        """
+        check_user_id(request.user_id, "user_id")
+        most = self._limits.bots
+        account = Account(
+            user_id=request.user_id,
+            display_name=request.display_name or request.user_id,
+            kind=pb.USER_KIND_BOT,
+            create_time_us=0,
+            owner_id=caller.user_id,
+            look=look(request.user_id),
+        )
+
+        def do(transaction: Transaction) -> None:
+            if transaction.bots_of(caller.user_id) >= most:
+                raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
+            insert(transaction, account)
+
+        await self._committer.transact(do)
+        user = as_user(account)
+        user.owner_user_id = caller.user_id
+        return pb.CreateBotResponse(user=user)
+
+    async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
+        """A page of the caller's bots."""
+        page = self._pages.open(f"ListBots {caller.user_id}", request)
+        found = await self._readers.run(
+            lambda snapshot: snapshot.bots(caller.user_id, after=page.after, limit=page.limit)
+        )
+        response = pb.ListBotsResponse(next_page_token=page.next(found, lambda account: account.user_id))
+        for account in page.cut(found):
+            response.bots.append(as_user(account))
+            response.bots[-1].owner_user_id = caller.user_id
+        return response
+
+
+_WRONG = "the user id or the password is wrong"
+
+
+def insert(transaction: Transaction, account: Account, *, admin: bool = False) -> None:
+    """Make an account.
+
+    Raises:
+        UserExists: The name is taken, or looks like one that is.
+    """
+    assert account.look, "accounts have one"
+    taken = transaction.account(account.user_id) or transaction.account_that_looks_like(account.look)
+    if taken:
+        raise UserExists(
+            f"there is an account named {account.user_id} already, or one whose name looks like it",
+            field="user_id",
+            metadata={"userId": account.user_id},
+        )
+    transaction.insert_account(replace(account, create_time_us=transaction.now_us, admin=admin))
+
+
+def require_own(snapshot: Snapshot, caller: Caller, user_id: str) -> str:
+    """The account that a request is about: the caller's own where it says none, or one of their bots.
+
+    Raises:
+        UserNotFound: It is neither.
+    """
+    if not user_id or user_id == caller.user_id:
+        return caller.user_id
+    account = snapshot.account(user_id)
+    if account is None or account.owner_id != caller.user_id:
+        raise UserNotFound("you have no bot of this name", field="user_id", metadata={"userId": user_id})
+    return user_id
+
+
+def session_place(session: SessionRecord) -> str:
+    """Where a session is in a listing."""
+    return f"{session.create_time_us} {session.session_id}"
+
+
+def _to_register(invite: InviteRecord | None, now_us: int | None) -> None:
+    """See that one can register with an invite; whether it is too old is asked where it is used."""
+    if invite is None or not invite.registers or (now_us is not None and not invite.usable(now_us)):
+        raise InviteNotValid("this invite is not valid for registering, or not any more; ask for another one")
+
+
+def _require_unblocked(account: Account) -> None:
+    if account.block_time_us is not None:
+        raise AccountBlocked("this account is blocked; ask the server's administrator")

@@ -11,11 +11,23 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import cast
+from typing import TypeVar, cast
 
 from grpc_chat.errors import ChatError, Internal, LimitExceeded, ShuttingDown, StoreUnavailable
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Append, Appended, Result, Store, StoredEvent, Write
+from grpc_chat.store.base import (
+    Append,
+    Appended,
+    Done,
+    Result,
+    Store,
+    StoredEvent,
+    Transact,
+    Transaction,
+    Write,
+)
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +112,15 @@ class Committer:
         """As :meth:`commit`, for an append."""
         return cast(Appended, await self.commit(write))
 
+    async def transact(self, do: Callable[[Transaction], T]) -> T:
+        """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
+
+        Returns:
+            What the function returned.
+        """
+        done = cast(Done, await self.commit(Transact(do)))
+        return cast(T, done.value)
+
     async def close(self) -> None:
         """Refuse new writes, commit those that wait, and end the thread."""
         with self._wake:
@@ -152,9 +173,14 @@ class Committer:
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
-            if isinstance(result, Appended):
+            if isinstance(result, Appended | Done):
                 for room_id, events in result.new.items():
                     new.setdefault(room_id, []).extend(events)
+            if isinstance(result, Done):
+                # Before anybody is told of the events: who may follow a room no longer must not get those
+                # that came after.
+                for effect in result.effects:
+                    effect()
         if new:
             self._publish(new)
         if self._store.failed:

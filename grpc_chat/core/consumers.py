@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grpc_chat.core import access
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.store.base import Acknowledge

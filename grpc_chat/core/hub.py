@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from grpc_chat.bus.base import Bus, Hints
-from grpc_chat.core.access import require_read, to_read
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.access import hidden_until, require_read, to_read, visible_from
+from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.subscription import Behind, Page, Subscription
@@ -24,11 +24,15 @@ from grpc_chat.errors import (
     ConsumerTakenOver,
     EpochChanged,
     LimitExceeded,
+    NotAMember,
+    RoomNotFound,
+    SessionEnded,
     ShuttingDown,
     StoreUnavailable,
 )
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Membership, Snapshot, StoredEvent, ahead_of_log
+from grpc_chat.store.base import Snapshot, StoredEvent, ahead_of_log
+from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -69,6 +73,8 @@ class Follower:
     caller: Caller
     consumer: str
     subscription: Subscription
+    start: pb.Start.ValueType | None = None
+    """Where to begin in rooms that are joined meanwhile; None when they are not followed."""
     ended: ChatError | None = None
     """Why the stream must end; None while it goes on."""
     unsaved: dict[str, int] = field(default_factory=dict)
@@ -77,6 +83,7 @@ class Follower:
     """When to reconnect, once the node is about to stop."""
     quiet_ticks: int = 0
     """How many heartbeat ticks ago it was last sent something."""
+    expiry: asyncio.TimerHandle | None = field(default=None, repr=False)
     _waiter: asyncio.Future[bytes | None] | None = field(default=None, repr=False)
 
     @property
@@ -124,10 +131,14 @@ class Hub:
         self._feeds: dict[str, Feed] = {}
         self._followers: dict[str, set[Follower]] = {}
         self._streams: dict[str, set[Follower]] = {}
+        self._sessions: dict[str, set[Follower]] = {}
         self._consumers: dict[tuple[str, str], Follower] = {}
         self._tails_bytes = 0
         self._opening = 0
+        # What happened while subscriptions were being opened, which may have read the store before it.
         self._heads_while_opening: dict[str, int] = {}
+        self._changes_while_opening: dict[str, int] = {}
+        self._ended_while_opening: dict[str, ChatError] = {}
         self._draining = False
         bus.listen(self.hint)
 
@@ -196,24 +207,110 @@ class Hub:
             feed.clear_tail()
         self._metrics.tail_bytes.set(self._tails_bytes)
 
+    # What happens to members, rooms and sessions. All of it is durable when it is told here, and before the
+    # events of the same commit are published.
+
+    def joined(self, user_id: str, standing: Standing) -> None:
+        """Somebody became a member, by the event ``standing.join_seq``."""
+        self._note_change(user_id)
+        for follower in self._streams.get(user_id, ()):
+            if follower.start is None:
+                continue
+            if follower.start == pb.START_LATEST:
+                seq = standing.join_seq - 1
+                if follower.consumer:
+                    follower.unsaved[standing.room_id] = seq
+            else:
+                seq = self._start_in(standing, follower.start)
+            self._follow(follower, standing, seq, standing.last_seq)
+
+    def left(self, user_id: str, left: pb.RoomLeft, seq: int) -> None:
+        """Somebody is no longer a member, by the event ``seq``."""
+        self._note_change(user_id)
+        for follower in list(self._streams.get(user_id, ())):
+            self._lose(follower, left, seq)
+
+    def deleted(self, room_id: str, user_id: str) -> None:
+        """A room is no more."""
+        self._note_change("")
+        for follower in list(self._followers.get(room_id, ())):
+            self._lose(follower, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
+
+    def history_changed(self, room_id: str) -> None:
+        """How much of the past members may read is different: have everybody who is behind read the store,
+        where that is asked."""
+        if feed := self._feeds.get(room_id):
+            self._tails_bytes -= feed.tail_bytes
+            feed.clear_tail()
+
+    def end_session(self, session_id: str, why: ChatError) -> None:
+        """A session is no more: end its streams."""
+        if self._opening:
+            self._ended_while_opening[session_id] = why
+        for follower in self._sessions.get(session_id, ()):
+            self.end(follower, why)
+
+    def session_ids(self) -> list[str]:
+        """The sessions that have a stream open."""
+        return list(self._sessions)
+
+    def _note_change(self, user_id: str) -> None:
+        """Note that a user's rooms have changed; those of everybody, for an empty id."""
+        if self._opening:
+            self._changes_while_opening[user_id] = self._changes(user_id) + 1
+
+    def _changes(self, *user_ids: str) -> int:
+        return sum(self._changes_while_opening.get(user_id, 0) for user_id in user_ids)
+
+    def _follow(self, follower: Follower, standing: Standing, seq: int, head: int) -> None:
+        """Have a stream follow a room from ``seq``, or from where its user may read at the earliest."""
+        if standing.room_id in follower.subscription:
+            return
+        feed = self._feed(standing.room_id, head)
+        follower.subscription.follow(feed, seq, hidden_until=hidden_until(standing))
+        self._followers[standing.room_id].add(follower)
+        follower.wake()
+
+    def _lose(self, follower: Follower, left: pb.RoomLeft, seq: int | None = None) -> None:
+        """Have a stream follow a room no longer.
+
+        Args:
+            seq: The event by which; where the stream began to follow the room later, it is nothing new to it.
+        """
+        if follower.subscription.lose(left, seq):
+            self._unfollow(follower, left.room_id)
+            follower.wake()
+
+    def _unfollow(self, follower: Follower, room_id: str) -> None:
+        followers = self._followers[room_id]
+        followers.discard(follower)
+        if not followers:
+            del self._followers[room_id]
+            self._tails_bytes -= self._feeds.pop(room_id).tail_bytes
+
     # Streams
 
     @contextmanager
-    def _watching_heads(self) -> Iterator[Mapping[str, int]]:
-        """What is published while a subscription is opened, between reading the heads and following."""
+    def _watching(self) -> Iterator[None]:
+        """Have what happens noted, between reading the store and following."""
         self._opening += 1
         try:
-            yield self._heads_while_opening
+            yield
         finally:
             self._opening -= 1
             if not self._opening:
                 self._heads_while_opening.clear()
+                self._changes_while_opening.clear()
+                self._ended_while_opening.clear()
 
-    async def open(self, caller: Caller, request: pb.SubscribeRequest) -> Follower:
+    async def open(
+        self, caller: Caller, request: pb.SubscribeRequest, authenticator: Authenticator
+    ) -> Follower:
         """Start a stream; :meth:`close` it in the end.
 
         Raises:
-            RoomNotFound: A cursor names a room that the caller is not a member of.
+            RoomNotFound, NotAMember: A cursor names a room that the caller is not a member of.
+            SessionEnded: The caller's session is no more.
             EpochChanged, BadCursor: A cursor is not from this log.
             LimitExceeded: The user has too many streams open.
             ShuttingDown: The node is about to stop.
@@ -222,20 +319,34 @@ class Hub:
             raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
         self._bound_streams(caller)
 
-        def read(snapshot: Snapshot) -> tuple[list[Membership], dict[str, int]]:
-            return (
-                snapshot.memberships(caller.user_id),
-                snapshot.positions(caller.user_id, request.consumer) if request.consumer else {},
-            )
+        def read(snapshot: Snapshot) -> tuple[dict[str, Standing | None], dict[str, int]]:
+            authenticator.require_session(snapshot, caller)
+            rooms: dict[str, Standing | None] = {
+                standing.room_id: standing for standing in snapshot.memberships(caller.user_id)
+            }
+            for cursor in request.cursors:
+                if cursor.room_id not in rooms:
+                    rooms[cursor.room_id] = snapshot.standing(cursor.room_id, caller.user_id)
+            positions = snapshot.positions(caller.user_id, request.consumer) if request.consumer else {}
+            return rooms, positions
 
-        with self._watching_heads() as newer:
-            memberships, positions = await self._readers.run(read)
-            rooms = {membership.room_id: membership for membership in memberships}
-            heads = {room_id: max(room.last_seq, newer.get(room_id, 0)) for room_id, room in rooms.items()}
-            if request.consumer:
-                start = self._consumer_start(rooms, positions, request.start)
-            else:
-                start = self._cursor_start(request.cursors, rooms, heads)
+        with self._watching():
+            while True:
+                changes = self._changes(caller.user_id, "")
+                rooms, positions = await self._readers.run(read)
+                if changes == self._changes(caller.user_id, ""):
+                    break
+            if why := self._ended_while_opening.get(caller.session_id):
+                raise why
+            newer = self._heads_while_opening
+            heads = {
+                room_id: max(room.last_seq, newer.get(room_id, 0)) for room_id, room in rooms.items() if room
+            }
+            everything = bool(request.consumer) or request.all_rooms
+            start = {}
+            if everything:
+                start = self._member_start(rooms, positions, request.start)
+            start |= self._cursor_start(request.cursors, rooms, heads)
             # From here to the end without an await: nobody can publish in between.
             if self._draining:
                 raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
@@ -250,15 +361,19 @@ class Hub:
                     window=window if request.consumer else 0,
                     max_bytes=self.bounds.response_bytes,
                 ),
+                start=request.start if everything else None,
             )
-            if request.start == pb.START_LATEST:
+            if request.consumer and request.start == pb.START_LATEST:
                 follower.unsaved = {
                     room_id: seq for room_id, seq in start.items() if room_id not in positions
                 }
             for room_id, seq in start.items():
-                follower.subscription.follow(self._feed(room_id, heads[room_id]), seq)
-                self._followers[room_id].add(follower)
+                room = rooms[room_id]
+                assert room, "only rooms that are there have a start"
+                self._follow(follower, room, seq, heads[room_id])
         self._streams.setdefault(caller.user_id, set()).add(follower)
+        self._sessions.setdefault(caller.session_id, set()).add(follower)
+        self._watch_expiry(follower)
         if request.consumer:
             older = self._consumers.pop((caller.user_id, request.consumer), None)
             if older:
@@ -267,6 +382,17 @@ class Hub:
         self._metrics.streams.inc()
         return follower
 
+    def _watch_expiry(self, follower: Follower) -> None:
+        if follower.caller.expire_time is None:
+            return
+        left = (follower.caller.expire_time - datetime.now(UTC)).total_seconds()
+        why = SessionEnded("this session has expired; log in again")
+        # Looked at again now and then: a timer does not know when the clock is set.
+        follower.expiry = asyncio.get_running_loop().call_later(
+            min(max(left, 0.0), 60.0),
+            lambda: self.end(follower, why) if left <= 60 else self._watch_expiry(follower),
+        )
+
     def _bound_streams(self, caller: Caller) -> None:
         if len(self._streams.get(caller.user_id, ())) >= self.bounds.streams_per_user:
             raise LimitExceeded(
@@ -274,23 +400,30 @@ class Hub:
                 metadata={"limit": str(self.bounds.streams_per_user)},
             )
 
-    def _consumer_start(
-        self, rooms: Mapping[str, Membership], positions: Mapping[str, int], start: pb.Start.ValueType
+    def _member_start(
+        self, rooms: Mapping[str, Standing | None], positions: Mapping[str, int], start: pb.Start.ValueType
     ) -> dict[str, int]:
-        # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
-        # may have seen some, and would otherwise not be told what retention removed since.
-        latest = start == pb.START_LATEST
         return {
-            room_id: positions.get(room_id, room.last_seq if latest else 0) for room_id, room in rooms.items()
+            room_id: positions[room_id] if room_id in positions else self._start_in(room, start)
+            for room_id, room in rooms.items()
+            if room and room.role
         }
 
+    def _start_in(self, room: Standing, start: pb.Start.ValueType) -> int:
+        """Where to begin in a room without a position."""
+        if start == pb.START_LATEST:
+            return room.last_seq
+        # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
+        # may have seen some, and would otherwise not be told what retention removed since. What is hidden
+        # from the member is no such thing.
+        return hidden_until(room)
+
     def _cursor_start(
-        self, cursors: Iterable[pb.Cursor], rooms: Mapping[str, Membership], heads: Mapping[str, int]
+        self, cursors: Iterable[pb.Cursor], rooms: Mapping[str, Standing | None], heads: Mapping[str, int]
     ) -> dict[str, int]:
         start = {}
         for at, cursor in enumerate(cursors):
-            room = rooms.get(cursor.room_id)
-            if error := to_read(cursor.room_id, room.role if room else None):
+            if error := to_read(cursor.room_id, rooms[cursor.room_id]):
                 raise error
             self.check_epoch(cursor, f"cursors[{at}].epoch")
             if cursor.seq > heads[cursor.room_id]:
@@ -316,21 +449,24 @@ class Hub:
         feed.advance(head)
         return feed
 
-    async def read(self, follower: Follower, behind: Behind) -> Page:
-        """What a subscription asked for, from the store.
-
-        Raises:
-            RoomNotFound: The user is no longer a member.
-        """
+    async def read(self, follower: Follower, behind: Behind) -> Page | None:
+        """What a subscription asked for, from the store; None where its user is no longer a member."""
         room_id, after, limit = behind
 
         def read_page(snapshot: Snapshot) -> Page:
             room = require_read(snapshot, room_id, follower.caller.user_id)
+            first = visible_from(room)
             max_bytes = self.bounds.response_bytes
-            events = snapshot.events_after(room_id, after, limit=limit, max_bytes=max_bytes)
-            return _first_run(room.first_seq, events)
+            begin = max(after, first - 1)
+            events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
+            return _first_run(first, events)
 
-        return await self._readers.run(read_page)
+        try:
+            return await self._readers.run(read_page)
+        except (RoomNotFound, NotAMember):
+            # Another node's doing, or this one's a moment ago.
+            self._lose(follower, pb.RoomLeft(room_id=room_id))
+            return None
 
     def close(self, follower: Follower) -> None:
         """Forget a stream; feeds that nobody follows any more go with it."""
@@ -340,16 +476,18 @@ class Hub:
         streams.discard(follower)
         if not streams:
             del self._streams[follower.caller.user_id]
+        sessions = self._sessions[follower.caller.session_id]
+        sessions.discard(follower)
+        if not sessions:
+            del self._sessions[follower.caller.session_id]
+        if follower.expiry:
+            follower.expiry.cancel()
         if follower.consumer:
             key = (follower.caller.user_id, follower.consumer)
             if self._consumers.get(key) is follower:
                 del self._consumers[key]
         for room_id in follower.subscription.room_ids:
-            followers = self._followers[room_id]
-            followers.discard(follower)
-            if not followers:
-                del self._followers[room_id]
-                self._tails_bytes -= self._feeds.pop(room_id).tail_bytes
+            self._unfollow(follower, room_id)
         self._metrics.tail_bytes.set(self._tails_bytes)
         self._metrics.streams.dec()
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from grpc_chat.core import access
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
-from grpc_chat.store.base import Append, Draft, Membership, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, Draft, Snapshot, StoredEvent
+from grpc_chat.store.records import Standing
 from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -20,8 +21,6 @@ class Messages:
 
     Args:
         epoch: The store's.
-        max_page: How many events a page of history holds at the most.
-        page: How many it holds when the caller does not say.
         page_bytes: Where a page of history is cut, whatever was asked for.
     """
 
@@ -29,19 +28,15 @@ class Messages:
         self,
         committer: Committer,
         readers: Readers,
-        tokens: PageTokens,
+        pages: Pages,
         *,
         epoch: str,
-        max_page: int = 500,
-        page: int = 50,
         page_bytes: int = 1024 * 1024,
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._tokens = tokens
+        self._pages = pages
         self._epoch = epoch
-        self._max_page = max_page
-        self._page = page
         self._page_bytes = page_bytes
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> pb.SendMessagesResponse:
@@ -59,42 +54,48 @@ class Messages:
         """A page of history, as an encoded ListMessagesResponse: the events go out as they are stored."""
         room_id = request.room_id
         listing = f"ListMessages {room_id}"
-        size = min(request.page_size or self._page, self._max_page)
+        size = self._pages.size(request.page_size)
         position: str | None = request.WhichOneof("position")
         seq = getattr(request, position) if position else 0
         if request.page_token:
-            position, _, number = self._tokens.read(listing, request.page_token).partition(" ")
+            position, _, number = self._pages.tokens.read(listing, request.page_token).partition(" ")
             seq = int(number)
 
-        def read(snapshot: Snapshot) -> tuple[Membership, list[StoredEvent]]:
+        def read(snapshot: Snapshot) -> tuple[Standing, int, list[StoredEvent]]:
             room = access.require_read(snapshot, room_id, caller.user_id)
+            first = access.visible_from(room)
+            events = find(snapshot, room, first)
+            return room, first, [event for event in events if event.seq >= first]
+
+        def find(snapshot: Snapshot, room: Standing, first: int) -> list[StoredEvent]:
             limit, most = size, self._page_bytes
             match position:
                 case "after_seq":
-                    return room, snapshot.events_after(room_id, seq, limit=limit, max_bytes=most)
+                    after = max(seq, first - 1)
+                    return snapshot.events_after(room_id, after, limit=limit, max_bytes=most)
                 case "around_seq":
                     # Half of the page before it; the other half, and what the first left, from it on.
                     before = snapshot.events_before(room_id, seq, limit=limit // 2, max_bytes=most // 2)
+                    before = [event for event in before if event.seq >= first]
                     rest = limit - len(before)
-                    return room, before + snapshot.events_after(
-                        room_id, seq - 1, limit=rest, max_bytes=most // 2
-                    )
+                    after = max(seq, first) - 1
+                    return before + snapshot.events_after(room_id, after, limit=rest, max_bytes=most // 2)
                 case _:
                     end = seq if position else room.last_seq + 1
-                    return room, snapshot.events_before(room_id, end, limit=limit, max_bytes=most)
+                    return snapshot.events_before(room_id, end, limit=limit, max_bytes=most)
 
-        room, events = await self._readers.run(read)
+        room, visible_from, events = await self._readers.run(read)
         response = pb.ListMessagesResponse(epoch=self._epoch)
         if events:
             first, last = events[0].seq, events[-1].seq
         elif position == "after_seq":
             first, last = room.last_seq + 1, room.last_seq
         else:
-            first, last = room.first_seq, room.first_seq - 1
+            first, last = visible_from, visible_from - 1
         if last < room.last_seq:
-            response.next_page_token = self._tokens.make(listing, f"after_seq {last}")
-        if first > room.first_seq:
-            response.previous_page_token = self._tokens.make(listing, f"before_seq {first}")
+            response.next_page_token = self._pages.tokens.make(listing, f"after_seq {last}")
+        if first > visible_from:
+            response.previous_page_token = self._pages.tokens.make(listing, f"before_seq {first}")
         return batch.frames([event.payload for event in events]) + response.SerializeToString()
 
 

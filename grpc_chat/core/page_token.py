@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from hashlib import blake2b
+from typing import Protocol, TypeVar
 
 from grpc_chat.errors import InvalidRequest
+
+T = TypeVar("T")
 
 _MAC_BYTES = 10
 
@@ -65,3 +69,69 @@ class PageTokens:
 
 def _spelled(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+class PageRequest(Protocol):
+    """What a request for a page has."""
+
+    page_size: int
+    page_token: str
+
+
+class Pages:
+    """Listings in pages.
+
+    Args:
+        page: How many entries a page holds when the request does not say.
+        max_page: How many at the most.
+    """
+
+    def __init__(self, tokens: PageTokens, *, page: int = 50, max_page: int = 500) -> None:
+        self.tokens = tokens
+        self._page = page
+        self._max_page = max_page
+
+    def size(self, asked: int) -> int:
+        """How many entries a page holds, given what the request says."""
+        return min(asked or self._page, self._max_page)
+
+    def open(self, listing: str, request: PageRequest) -> Page:
+        """The page that is asked for; ``listing`` names the method and what was asked of it.
+
+        Raises:
+            InvalidRequest: The token was not given out for this listing.
+        """
+        after = self.tokens.read(listing, request.page_token) if request.page_token else ""
+        return Page(self.tokens, listing, after, self.size(request.page_size))
+
+
+class Page:
+    """One page of a listing: read up to ``limit`` entries after ``after``, and cut.
+
+    Attributes:
+        after: The key of the last entry of the page before; empty for the first page.
+        limit: One more than the page holds, which tells whether there is a next one.
+    """
+
+    def __init__(self, tokens: PageTokens, listing: str, after: str, size: int) -> None:
+        self._tokens = tokens
+        self._listing = listing
+        self._size = size
+        self.after = after
+        self.limit = size + 1
+
+    @property
+    def after_time(self) -> tuple[int, str] | None:
+        """``after`` of a listing whose keys are a time and an id."""
+        time_us, _, id_ = self.after.partition(" ")
+        return (int(time_us), id_) if self.after else None
+
+    def cut(self, entries: list[T]) -> list[T]:
+        """The entries of this page."""
+        return entries[: self._size]
+
+    def next(self, entries: list[T], key: Callable[[T], str]) -> str:
+        """The token of the next page; empty where there is none."""
+        if len(entries) < self.limit:
+            return ""
+        return self._tokens.make(self._listing, key(entries[self._size - 1]))

@@ -1,69 +1,345 @@
-"""Rooms and who is in them."""
+"""Rooms: making them, finding them, changing them, ending them."""
 
 from __future__ import annotations
 
-from grpc_chat.core.access import require_read
-from grpc_chat.core.accounts import Caller
-from grpc_chat.core.page_token import PageTokens
+import base64
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+
+from grpc_chat.core import access
+from grpc_chat.core.access import Action
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.names import check_room_name, public_name
+from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
-from grpc_chat.store.base import Snapshot
+from grpc_chat.core.tokens import new_id
+from grpc_chat.core.users import Users
+from grpc_chat.errors import (
+    FailedPrecondition,
+    InvalidRequest,
+    LimitExceeded,
+    RequestIdReused,
+    RoomExists,
+    RoomNotFound,
+)
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Rooms:
-    """What can be asked about rooms.
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """How many there may be.
 
-    Args:
-        max_page: How many entries a page holds at the most.
-        page: How many it holds when the caller does not say.
+    Attributes:
+        rooms_per_user: Rooms that one may be in.
+        members_per_room: Members of a room.
+        invites_per_room: Invites of a room that are not revoked or expired; as many of the server.
     """
 
-    def __init__(self, readers: Readers, tokens: PageTokens, *, max_page: int = 500, page: int = 50) -> None:
-        self._readers = readers
-        self._tokens = tokens
-        self._max_page = max_page
-        self._page = page
+    rooms_per_user: int = 4000
+    members_per_room: int = 20_000
+    invites_per_room: int = 200
 
-    def _size(self, asked: int) -> int:
-        return min(asked or self._page, self._max_page)
+
+class Rooms:
+    """What can be asked about rooms, and done to them; see ``RoomService``.
+
+    Args:
+        secret: The store's; ids of rooms are made with it that nobody can guess.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        hub: Hub,
+        users: Users,
+        pages: Pages,
+        *,
+        secret: bytes,
+        limits: RoomLimits | None = None,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._hub = hub
+        self._users = users
+        self._pages = pages
+        self._secret = secret
+        self._limits = limits or RoomLimits()
+
+    # Finding
 
     async def list_(self, caller: Caller, request: pb.ListRoomsRequest) -> pb.ListRoomsResponse:
         """A page of the caller's rooms."""
-        listing = f"ListRooms {caller.user_id}"
-        after = self._tokens.read(listing, request.page_token) if request.page_token else ""
-        size = self._size(request.page_size)
-        # One more than asked for tells whether there is a next page.
-        rooms = await self._readers.run(
-            lambda snapshot: snapshot.rooms(caller.user_id, after=after, limit=size + 1)
-        )
-        more = len(rooms) > size
+
+        def read(snapshot: Snapshot) -> list[pb.Room]:
+            rooms = snapshot.rooms(caller.user_id, after=page.after, limit=page.limit)
+            standings = {standing.room_id: standing for standing in snapshot.memberships(caller.user_id)}
+            return [_seen(snapshot, room, standings[room.room_id], caller.user_id) for room in rooms]
+
+        page = self._pages.open(f"ListRooms {caller.user_id}", request)
+        rooms = await self._readers.run(read)
         return pb.ListRoomsResponse(
-            rooms=rooms[:size],
-            next_page_token=self._tokens.make(listing, rooms[size - 1].room_id) if more else "",
+            rooms=page.cut(rooms), next_page_token=page.next(rooms, lambda room: room.room_id)
+        )
+
+    async def list_public(
+        self, caller: Caller, request: pb.ListPublicRoomsRequest
+    ) -> pb.ListPublicRoomsResponse:
+        """A page of the server's public rooms."""
+        query, archived = public_name(request.query), request.include_archived
+
+        def read(snapshot: Snapshot) -> list[tuple[str, pb.Room]]:
+            found = snapshot.public_rooms(query, archived=archived, after=page.after, limit=page.limit)
+            return [
+                (key, _seen(snapshot, room, snapshot.standing(room.room_id, caller.user_id), caller.user_id))
+                for key, room in found
+            ]
+
+        page = self._pages.open(f"ListPublicRooms {archived} {query}", request)
+        found = await self._readers.run(read)
+        return pb.ListPublicRoomsResponse(
+            rooms=[room for _, room in page.cut(found)],
+            next_page_token=page.next(found, lambda entry: entry[0]),
         )
 
     async def get(self, caller: Caller, request: pb.GetRoomRequest) -> pb.GetRoomResponse:
-        """One room."""
+        """One room that the caller is in, or a public one."""
 
-        def read(snapshot: Snapshot) -> pb.Room | None:
-            require_read(snapshot, request.room_id, caller.user_id)
-            return snapshot.room(request.room_id)
+        def read(snapshot: Snapshot) -> pb.Room:
+            standing = snapshot.standing(request.room_id, caller.user_id)
+            if standing is None or standing.kind != pb.ROOM_KIND_PUBLIC:
+                standing = access.require_read(snapshot, request.room_id, caller.user_id)
+            return _view(snapshot, standing, caller.user_id)
 
         return pb.GetRoomResponse(room=await self._readers.run(read))
 
-    async def members(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
-        """A page of a room's members."""
-        listing = f"ListMembers {request.room_id}"
-        after = self._tokens.read(listing, request.page_token) if request.page_token else ""
-        size = self._size(request.page_size)
+    # Making
 
-        def read(snapshot: Snapshot) -> list[pb.Member]:
-            require_read(snapshot, request.room_id, caller.user_id)
-            return snapshot.members(request.room_id, after=after, limit=size + 1)
+    async def create(self, caller: Caller, request: pb.CreateRoomRequest) -> pb.CreateRoomResponse:
+        """Make a room with the caller as its owner.
 
-        members = await self._readers.run(read)
-        more = len(members) > size
-        return pb.ListMembersResponse(
-            members=members[:size],
-            next_page_token=self._tokens.make(listing, members[size - 1].user.user_id) if more else "",
+        Raises:
+            RoomExists: Another public room has this name.
+            RequestIdReused: The caller used the request id for another room.
+        """
+        check_room_name(request.name, "name")
+        kind = request.kind or pb.ROOM_KIND_PRIVATE
+        if kind == pb.ROOM_KIND_DIRECT:
+            raise InvalidRequest("a direct room is made by GetDirectRoom", field="kind")
+        request_id = request.request_id.lower()
+        room = pb.Room(
+            room_id=self._derived_id("room", caller.user_id, request_id) if request_id else new_id(),
+            name=request.name,
+            kind=kind,
+            topic=request.topic,
+            history=request.history or pb.HISTORY_ALL,
+            posting=request.posting or pb.POSTING_MEMBERS,
         )
+        request_hash = sha256(room.SerializeToString(deterministic=True)).digest() if request_id else None
+
+        def do(transaction: Transaction) -> pb.Room:
+            standing = transaction.standing(room.room_id, caller.user_id)
+            if standing:
+                if transaction.request_hash(room.room_id) != request_hash:
+                    raise RequestIdReused(
+                        "this request_id was used before for another room", field="request_id"
+                    )
+                access.require_read(transaction, room.room_id, caller.user_id)
+                return _view(transaction, standing, caller.user_id)
+            if request_id and transaction.was_deleted(room.room_id):
+                raise RequestIdReused("the room of this request_id was deleted", field="request_id")
+            key = public_name(room.name) if kind == pb.ROOM_KIND_PUBLIC else None
+            self._require_free(transaction, key)
+            transaction.insert_room(room, public_name=key, request_hash=request_hash)
+            created = pb.RoomCreated(
+                kind=room.kind,
+                name=room.name,
+                topic=room.topic,
+                history=room.history,
+                posting=room.posting,
+            )
+            event = pb.Event(room_id=room.room_id, user_id=caller.user_id, room_created=created)
+            seq = transaction.append(event, caller.session_id)
+            self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
+            return self._seen_by(transaction, room.room_id, caller)
+
+        return pb.CreateRoomResponse(room=await self._committer.transact(do))
+
+    async def direct(self, caller: Caller, request: pb.GetDirectRoomRequest) -> pb.GetDirectRoomResponse:
+        """The direct room of the caller and another user, made if need be.
+
+        Raises:
+            UserNotFound: There is no such user, or the caller may not find them.
+        """
+        other = request.user_id
+        if other == caller.user_id:
+            raise InvalidRequest("a direct room is for two; user_id is your own", field="user_id")
+        pair = sorted((caller.user_id, other))
+        room_id = self._derived_id("direct", *pair)
+
+        def do(transaction: Transaction) -> pb.Room:
+            if transaction.standing(room_id, caller.user_id) is None:
+                self._users.require(transaction, caller, other)
+                room = pb.Room(
+                    room_id=room_id,
+                    kind=pb.ROOM_KIND_DIRECT,
+                    history=pb.HISTORY_ALL,
+                    posting=pb.POSTING_MEMBERS,
+                )
+                transaction.insert_room(room, public_name=None, request_hash=None)
+                created = pb.RoomCreated(kind=room.kind, history=room.history, posting=room.posting)
+                event = pb.Event(room_id=room_id, user_id=caller.user_id, room_created=created)
+                seq = transaction.append(event, caller.session_id)
+                for user_id in pair:
+                    self.enter(transaction, room_id, user_id, pb.ROLE_MEMBER, seq)
+            return self._seen_by(transaction, room_id, caller)
+
+        return pb.GetDirectRoomResponse(room=await self._committer.transact(do))
+
+    def enter(self, transaction: Transaction, room_id: str, user_id: str, role: int, seq: int) -> None:
+        """Make somebody a member by the event ``seq``, and have their open streams follow the room.
+
+        Raises:
+            LimitExceeded: The room has too many members, or the user too many rooms.
+        """
+        most = self._limits.members_per_room
+        if transaction.members_of(room_id) >= most:
+            raise LimitExceeded(f"this room has {most} members, which is the most", metadata=_limit(most))
+        most = self._limits.rooms_per_user
+        if transaction.rooms_of(user_id) >= most:
+            raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
+        transaction.put_member(room_id, user_id, role, join_seq=seq)
+        standing = transaction.standing(room_id, user_id)
+        assert standing, "it was just made"
+        transaction.after_commit(lambda: self._hub.joined(user_id, standing))
+
+    # Changing
+
+    async def update(self, caller: Caller, request: pb.UpdateRoomRequest) -> pb.UpdateRoomResponse:
+        """Change what a room is called and how it works.
+
+        Raises:
+            RoomExists: Another public room has this name.
+        """
+        wanted, paths = request.room, set(request.update_mask.paths)
+        room_id = wanted.room_id
+        if "name" in paths:
+            check_room_name(wanted.name, "room.name")
+
+        def do(transaction: Transaction) -> pb.Room:
+            standing = None
+            if paths - {"history"}:
+                standing = access.require(Action.UPDATE, transaction, room_id, caller.user_id)
+            if "history" in paths:
+                standing = access.require(Action.SET_HISTORY, transaction, room_id, caller.user_id)
+            room = transaction.room(room_id)
+            assert standing, "access was granted"
+            assert room, "access was granted"
+            values: dict[str, object] = {}
+            updated = pb.RoomUpdated()
+            for path in sorted(paths):
+                value = getattr(wanted, path)
+                if value != getattr(room, path):
+                    values[path] = value
+                    setattr(updated, path, value)
+            if "name" in values and standing.kind == pb.ROOM_KIND_PUBLIC:
+                values["public_name"] = key = public_name(wanted.name)
+                self._require_free(transaction, key, but=room_id)
+            if values:
+                self._change(transaction, caller, room_id, values, updated)
+                if "history" in values:
+                    transaction.after_commit(lambda: self._hub.history_changed(room_id))
+            return self._seen_by(transaction, room_id, caller)
+
+        return pb.UpdateRoomResponse(room=await self._committer.transact(do))
+
+    async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
+        """Close a room, or open it again; the room as it is then."""
+        action = Action.ARCHIVE if archived else Action.UNARCHIVE
+
+        def do(transaction: Transaction) -> pb.Room:
+            standing = access.require(action, transaction, room_id, caller.user_id)
+            if standing.archived != archived:
+                values: dict[str, object] = {"archive_time_us": transaction.now_us if archived else None}
+                self._change(transaction, caller, room_id, values, pb.RoomUpdated(archived=archived))
+            return self._seen_by(transaction, room_id, caller)
+
+        room: pb.Room = await self._committer.transact(do)
+        return room
+
+    def _change(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        room_id: str,
+        values: dict[str, object],
+        updated: pb.RoomUpdated,
+    ) -> None:
+        transaction.update_room(room_id, values)
+        event = pb.Event(room_id=room_id, user_id=caller.user_id, room_updated=updated)
+        transaction.append(event, caller.session_id)
+
+    async def delete(self, caller: Caller, request: pb.DeleteRoomRequest) -> None:
+        """Remove a room with everything in it.
+
+        Raises:
+            FailedPrecondition: The name given is not the room's.
+        """
+        room_id = request.room_id
+
+        def do(transaction: Transaction) -> None:
+            access.require(Action.DELETE, transaction, room_id, caller.user_id)
+            room = transaction.room(room_id)
+            assert room, "access was granted"
+            if room.name != request.confirm_name:
+                raise FailedPrecondition(
+                    f"confirm_name is not the room's name, which is {room.name!r}", field="confirm_name"
+                )
+            transaction.delete_room(room_id)
+            transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
+
+        await self._committer.transact(do)
+
+    # In common
+
+    def _derived_id(self, purpose: str, *parts: str) -> str:
+        """An id that is always the same for these, and that nobody else can tell."""
+        digest = hmac.digest(self._secret, "\0".join((purpose, *parts)).encode(), "sha256")
+        return base64.b32encode(digest[:10]).decode().lower()
+
+    def _require_free(self, snapshot: Snapshot, key: str | None, *, but: str = "") -> None:
+        if key is not None and snapshot.public_room(key) not in (None, but):
+            raise RoomExists("another public room has this name", field="name")
+
+    def _seen_by(self, snapshot: Snapshot, room_id: str, caller: Caller) -> pb.Room:
+        standing = snapshot.standing(room_id, caller.user_id)
+        assert standing, "it is there"
+        return _view(snapshot, standing, caller.user_id)
+
+
+def _view(snapshot: Snapshot, standing: Standing, user_id: str) -> pb.Room:
+    room = snapshot.room(standing.room_id)
+    if room is None:
+        raise RoomNotFound("there is no such room", metadata={"roomId": standing.room_id})
+    return _seen(snapshot, room, standing, user_id)
+
+
+def _seen(snapshot: Snapshot, room: pb.Room, standing: Standing | None, user_id: str) -> pb.Room:
+    """A room as one user sees it. A member sees where what they may read begins; others see no numbers."""
+    if standing is None or not standing.role:
+        room.first_seq = room.last_seq = 0
+        return room
+    room.role = pb.Role.ValueType(standing.role)
+    room.first_seq = access.visible_from(standing)
+    if room.kind == pb.ROOM_KIND_DIRECT and (peer := snapshot.peer(room.room_id, user_id)):
+        room.peer.CopyFrom(peer)
+    return room
+
+
+def _limit(most: int) -> dict[str, str]:
+    return {"limit": str(most)}

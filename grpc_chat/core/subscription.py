@@ -46,6 +46,8 @@ class _Room:
     seq: int
     """The cursor: everything up to here has been sent or passed over."""
     acknowledged: int
+    since: int
+    """The newest event when the room was begun to be followed: what was before was taken account of then."""
     sent: int
     """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
     is gone."""
@@ -78,15 +80,49 @@ class Subscription:
         self._targets: dict[str, int] = {}
         self._say_caught_up = True
         self._unacknowledged = 0
+        self._left: list[pb.RoomLeft] = []
         self._gaps: list[pb.Gap] = []
         self._passed: set[str] = set()
 
-    def follow(self, feed: Feed, seq: int) -> None:
-        """Add a room, from a cursor. What its feed holds now counts as there from the start."""
-        self._rooms[feed.room_id] = _Room(feed=feed, seq=seq, acknowledged=seq, sent=seq)
+    def follow(self, feed: Feed, seq: int, *, hidden_until: int = 0) -> None:
+        """Add a room, from a cursor. What its feed holds now counts as there from the start.
+
+        Args:
+            hidden_until: The last event that may not be read; a cursor before it is moved there, with a gap.
+        """
+        room_id = feed.room_id
+        if seq < hidden_until:
+            self._gaps.append(pb.Gap(room_id=room_id, from_seq=seq + 1, to_seq=hidden_until))
+            seq = hidden_until
+        self._rooms[room_id] = _Room(feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head)
         if seq < feed.head:
-            self._dirty[feed.room_id] = None
-            self._targets[feed.room_id] = feed.head
+            self._dirty[room_id] = None
+            if self._say_caught_up:
+                self._targets[room_id] = feed.head
+
+    def lose(self, left: pb.RoomLeft, seq: int | None) -> bool:
+        """Follow a room no longer, and tell of it.
+
+        Args:
+            seq: The event by which its reader may not; None where it is certain that they may not.
+
+        Returns:
+            Whether it was followed, and from before that event.
+        """
+        room = self._rooms.get(left.room_id)
+        if room is None or (seq is not None and seq <= room.since):
+            return False
+        self._unacknowledged -= room.unacknowledged if self._window is not _NO_WINDOW else 0
+        del self._rooms[left.room_id]
+        self._dirty.pop(left.room_id, None)
+        self._targets.pop(left.room_id, None)
+        self._passed.discard(left.room_id)
+        self._gaps = [gap for gap in self._gaps if gap.room_id != left.room_id]
+        self._left.append(left)
+        return True
+
+    def __contains__(self, room_id: str) -> bool:
+        return room_id in self._rooms
 
     @property
     def room_ids(self) -> list[str]:
@@ -119,6 +155,8 @@ class Subscription:
             room.seq != after
             or self._dirty
             or self._passed
+            or self._gaps
+            or self._left
             or self._say_caught_up
             or self._window is not _NO_WINDOW
             or self._session_id in piece.sessions
@@ -144,7 +182,7 @@ class Subscription:
 
     def take(self) -> bytes | Behind | None:
         """What to send next: the bytes of a response, or what to read first, or None for nothing yet."""
-        if not self._dirty and not self._say_caught_up:
+        if not self._dirty and not self._say_caught_up and not self._left and not self._gaps:
             return None
         parts: list[bytes] = []
         size = 0
@@ -224,15 +262,15 @@ class Subscription:
 
     def _response(self, parts: list[bytes]) -> bytes | None:
         caught_up = self._say_caught_up and not self._targets
-        if not parts and not self._gaps and not caught_up:
+        if not parts and not self._gaps and not self._left and not caught_up:
             # Only events of its own went by. They are told of with whatever is sent next.
             return None
-        if self._gaps or self._passed or caught_up:
-            rest = pb.SubscribeResponse(gaps=self._gaps, passed=self._take_passed())
+        if self._gaps or self._left or self._passed or caught_up:
+            rest = pb.SubscribeResponse(gaps=self._gaps, passed=self._take_passed(), left=self._left)
             if caught_up:
                 rest.caught_up.SetInParent()
                 self._say_caught_up = False
-            self._gaps = []
+            self._gaps, self._left = [], []
             parts.append(rest.SerializeToString())
         # The parts of a message, each encoded, are the whole message when they are joined.
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -6,22 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from google.protobuf.message import Message as ProtoMessage
-
-from grpc_chat.errors import ChatError
-from grpc_chat.sdk import retry
+from grpc_chat.sdk import convert
+from grpc_chat.sdk.accounts import AccountCalls
+from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.connection import Connection
-from grpc_chat.sdk.models import Cursor, Member, Message, Room, Sent, User, to_datetime
+from grpc_chat.sdk.models import Cursor, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
+from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.subscription import Subscription
 from grpc_chat.wire import chat_pb2 as pb
 
-Response = TypeVar("Response", bound=ProtoMessage)
 
-
-class Client:
+class Client(AccountCalls, RoomCalls):
     """One session with a server.
 
     ::
@@ -34,16 +32,21 @@ class Client:
     Nothing is connected before the first call. Everything mends itself while the server is away: sends wait
     and are repeated with the same id, so that each is stored once; subscriptions go on where they were.
 
+    Attributes:
+        admin: What administrators of a server can do.
+
     Args:
         address: ``host:port``.
-        token: Proves who is calling; on a server with trusted ids, :func:`trusted_token` of the id.
+        token: Proves who is calling: what :meth:`log_in` gave an earlier client, or an access token; on a
+            server with trusted ids, :func:`trusted_token` of the id. Empty to log in or register first.
         timeout: How long one attempt of a call may take.
     """
 
-    def __init__(self, address: str, *, token: str, timeout: timedelta = timedelta(seconds=10)) -> None:
+    def __init__(self, address: str, *, token: str = "", timeout: timedelta = timedelta(seconds=10)) -> None:
         self._connection = Connection(address, token, timeout=timeout)
         self._outbox = Outbox(self._send_messages)
         self._subscriptions: set[Subscription] = set()
+        self.admin = AdminCalls(self._connection)
 
     @property
     def address(self) -> str:
@@ -105,17 +108,21 @@ class Client:
         from_latest: bool = False,
         max_unacknowledged: int = 0,
         include_own: bool = False,
+        all_rooms: bool = False,
     ) -> Subscription:
         """Follow rooms from where the client was, or all rooms from where the server remembers.
 
         Args:
             rooms: Ids, to begin at the oldest message kept, or cursors, to go on after them.
             consumer: Instead of rooms: the name of a position that the server keeps, in all rooms.
-            from_latest: Where a new consumer begins: after the newest message instead of before the first.
+            from_latest: Where a new consumer, or a room without a cursor, begins: after the newest message
+                instead of before the first.
             max_unacknowledged: How many messages a consumer's server sends ahead; 0 for as many as it likes.
             include_own: Also hand out what this session sent itself.
+            all_rooms: Also follow the other rooms that one is in, and those that one joins meanwhile. A
+                consumer does so anyway.
         """
-        if bool(rooms) == bool(consumer):
+        if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("give either rooms or a consumer")
         subscription = Subscription(
             self,
@@ -126,6 +133,7 @@ class Client:
             from_latest=from_latest,
             max_unacknowledged=max_unacknowledged,
             include_own=include_own,
+            all_rooms=all_rooms,
         )
         self._subscriptions.add(subscription)
         return subscription
@@ -137,43 +145,7 @@ class Client:
     def _forget(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
 
-    # Looking
-
-    async def me(self) -> User:
-        """The account that the token belongs to."""
-        response = await self._look("AuthService/GetMe", pb.GetMeRequest(), pb.GetMeResponse)
-        return User(response.user.user_id, response.user.display_name)
-
-    async def room(self, room_id: str) -> Room:
-        """One room."""
-        request = pb.GetRoomRequest(room_id=room_id)
-        return _room((await self._look("RoomService/GetRoom", request, pb.GetRoomResponse)).room)
-
-    async def rooms(self) -> AsyncIterator[Room]:
-        """All rooms that one is in, read page by page."""
-        request = pb.ListRoomsRequest(page_size=500)
-        while True:
-            response = await self._look("RoomService/ListRooms", request, pb.ListRoomsResponse)
-            for room in response.rooms:
-                yield _room(room)
-            request.page_token = response.next_page_token
-            if not request.page_token:
-                return
-
-    async def members(self, room_id: str) -> AsyncIterator[Member]:
-        """All members of a room, read page by page."""
-        request = pb.ListMembersRequest(room_id=room_id, page_size=500)
-        while True:
-            response = await self._look("RoomService/ListMembers", request, pb.ListMembersResponse)
-            for member in response.members:
-                yield Member(
-                    user=User(member.user.user_id, member.user.display_name),
-                    role=pb.Role.Name(member.role).removeprefix("ROLE_").lower(),
-                    join_time=to_datetime(member.join_time.seconds, member.join_time.nanos),
-                )
-            request.page_token = response.next_page_token
-            if not request.page_token:
-                return
+    # Looking back
 
     async def history(
         self, room_id: str, *, after: int | None = None, before: int | None = None, limit: int | None = None
@@ -194,52 +166,21 @@ class Client:
             request.before_seq = before
         left = limit
         while left is None or left > 0:
-            response = await self._look("MessageService/ListMessages", request, pb.ListMessagesResponse)
+            response = await self._repeat("MessageService/ListMessages", request, pb.ListMessagesResponse)
             events: Iterable[pb.Event] = response.events
             if before is not None:
                 events = reversed(response.events)
             for event in events:
+                found = convert.event(event, response.epoch, self)
+                if not isinstance(found, Message):
+                    continue
                 if left is not None:
                     if left <= 0:
                         return
                     left -= 1
-                yield self._message(event, response.epoch)
+                yield found
             token = response.next_page_token if before is None else response.previous_page_token
             if not token:
                 return
             request.ClearField("position")
             request.page_token = token
-
-    def _message(self, event: pb.Event, epoch: str) -> Message:
-        return Message(
-            room_id=event.room_id,
-            seq=event.seq,
-            sender_id=event.user_id,
-            text=event.message.text,
-            create_time=to_datetime(event.create_time.seconds, event.create_time.nanos),
-            client_message_id=event.message.client_message_id,
-            epoch=epoch,
-            _client=self,
-        )
-
-    async def _look(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
-        """Call a method that changes nothing; a few attempts, as all of them are safe."""
-        backoff = retry.Backoff()
-        while True:
-            try:
-                return await self._connection.call(f"/chat.v1.{method}", request, response)
-            except ChatError as error:
-                if not retry.worthwhile(error) or backoff.failures >= 4 or self._connection.closed:
-                    raise
-                await asyncio.sleep(backoff.next(error).total_seconds())
-
-
-def _room(room: pb.Room) -> Room:
-    return Room(
-        room_id=room.room_id,
-        name=room.name,
-        epoch=room.epoch,
-        first_seq=room.first_seq,
-        last_seq=room.last_seq,
-        create_time=to_datetime(room.create_time.seconds, room.create_time.nanos),
-    )

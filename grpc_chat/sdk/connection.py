@@ -43,17 +43,21 @@ class Connection:
 
     Args:
         address: ``host:port``.
-        token: Proves who is calling.
+        token: Proves who is calling; empty for a guest. May be set anew.
         timeout: How long one attempt of a call may take.
     """
 
     def __init__(self, address: str, token: str, *, timeout: timedelta) -> None:
         self.address = address
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self.token = token
         self._timeout = timeout
         self._failures = 0
         self.closed = False
         self._channel = self._open()
+
+    @property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
     def _open(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(self.address, options=_OPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -85,7 +86,57 @@ class Disconnected:
     retry_in: timedelta
 
 
-Update = Message | Gap | CaughtUp | Connected | Disconnected
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """Somebody came into a room, went, or is something else in it now."""
+
+    room_id: str
+    seq: int
+    actor_id: str
+    """Who did it."""
+    user_id: str
+    """Whom it concerns."""
+    change: str
+    """``joined``, ``added``, ``left``, ``removed``, ``banned``, ``unbanned`` or ``role``."""
+    role: str
+    """What they are now; empty for those who are not in the room."""
+    reason: str
+    create_time: datetime
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChange:
+    """A room was made, or is called or works differently now."""
+
+    room_id: str
+    seq: int
+    actor_id: str
+    """Who did it."""
+    created: bool
+    """Whether this is the room's beginning."""
+    changes: Mapping[str, str | bool]
+    """What is different: of ``name``, ``topic``, ``history`` (``all``, ``since_join``), ``posting``
+    (``members``, ``admins``), ``archived``, and ``kind`` of a new room."""
+    create_time: datetime
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLeft:
+    """A room can't be followed any more, because one may not read it any more."""
+
+    room_id: str
+    change: str
+    """``left``, ``removed`` or ``banned``; ``deleted`` for a room that is no more; empty where it is not
+    known."""
+    actor_id: str
+    """Who did it; empty where it is not known."""
+    reason: str
+
+
+Event = Message | MembershipChange | RoomChange
+Update = Event | Gap | RoomLeft | CaughtUp | Connected | Disconnected
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +145,53 @@ class User:
 
     user_id: str
     display_name: str
+    bot: bool = False
+    owner_id: str = ""
+    """Who owns a bot, for those who may know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login on one device, or a token of a program."""
+
+    session_id: str
+    device_name: str
+    access_token: bool
+    """Whether it is a token of a program."""
+    scopes: tuple[str, ...]
+    """Of ``read``, ``write`` and ``admin``."""
+    create_time: datetime
+    last_used_time: datetime
+    expire_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A new session, and the secret that proves it."""
+
+    user: User
+    session: Session
+    token: str = field(repr=False)
+    room_id: str = ""
+    """The room that the invite led to, if it led to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A new token for a program."""
+
+    session: Session
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a server offers."""
+
+    version: str
+    registration: str
+    """``closed``, ``invite`` or ``open``."""
+    password_login: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +204,29 @@ class Room:
     first_seq: int
     last_seq: int
     create_time: datetime
+    kind: str = "private"
+    """``private``, ``public`` or ``direct``."""
+    topic: str = ""
+    history: str = "all"
+    """``all`` or ``since_join``."""
+    posting: str = "members"
+    """``members`` or ``admins``."""
+    archive_time: datetime | None = None
+    member_count: int = 0
+    role: str = ""
+    """What one is in it; empty for who is not a member."""
+    peer: User | None = None
+    """Of a direct room: the other member."""
 
     @property
     def latest(self) -> Cursor:
         """The position after the newest event."""
         return Cursor(self.room_id, self.last_seq, self.epoch)
+
+    @property
+    def title(self) -> str:
+        """What to call it in front of people: its name, or with whom it is."""
+        return self.name or (self.peer.user_id if self.peer else self.room_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +237,49 @@ class Member:
     role: str
     """``reader``, ``member``, ``admin`` or ``owner``."""
     join_time: datetime
+    join_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A user who may not join a room."""
+
+    user: User
+    banned_by: str
+    reason: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A way in, for whoever has its code."""
+
+    invite_id: str
+    room_id: str
+    """Empty for an invite to the server alone."""
+    role: str
+    created_by: str
+    create_time: datetime
+    expire_time: datetime | None
+    max_uses: int
+    """0 for any number."""
+    uses: int
+    allows_registration: bool
+    makes_admin: bool
+    code: str = field(default="", repr=False)
+    """What lets people in; only told to who makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """An account, as administrators see it."""
+
+    user: User
+    admin: bool
+    block_time: datetime | None
+    create_time: datetime
+    last_used_time: datetime | None
+    sessions: int
 
 
 def to_datetime(seconds: int, nanos: int) -> datetime:

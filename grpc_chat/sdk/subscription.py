@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from grpc_chat.errors import ChatError, Unavailable
-from grpc_chat.sdk import retry
+from grpc_chat.errors import ChatError, NotAMember, RoomNotFound, Unavailable
+from grpc_chat.sdk import convert, retry
 from grpc_chat.sdk.models import (
     CaughtUp,
     Connected,
@@ -20,8 +20,8 @@ from grpc_chat.sdk.models import (
     Disconnected,
     Gap,
     Message,
+    RoomLeft,
     Update,
-    to_datetime,
 )
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -61,6 +61,7 @@ class Subscription:
         from_latest: bool = False,
         max_unacknowledged: int = 0,
         include_own: bool = False,
+        all_rooms: bool = False,
         backoff: retry.Backoff | None = None,
     ) -> None:
         self._client = client
@@ -70,6 +71,7 @@ class Subscription:
         self._from_latest = from_latest
         self._max_unacknowledged = max_unacknowledged
         self._include_own = include_own
+        self._all_rooms = all_rooms
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
         self.cursors = {cursor.room_id: cursor for cursor in cursors}
@@ -109,10 +111,15 @@ class Subscription:
                     log.warning(
                         "%s: messages %d to %d are gone", update.room_id, update.from_seq, update.to_seq
                     )
+                case RoomLeft() if not self._follows(self.cursors):
+                    raise RoomNotFound(
+                        "you are no longer a member of this room", metadata={"roomId": update.room_id}
+                    )
         raise StopAsyncIteration
 
     async def updates(self) -> AsyncIterator[Update]:
-        """Messages, and what happens to the stream.
+        """Everything that happens in the rooms, and to the stream. Ends when it is closed, and when none of
+        the rooms may be read any more.
 
         Raises:
             ChatError: What no further attempt would mend: not authorised, no such room, another epoch,
@@ -134,12 +141,15 @@ class Subscription:
                 if cursor:
                     self.cursors[cursor.room_id] = cursor
                     self._current = cursor
+                elif isinstance(update, RoomLeft):
+                    self.cursors.pop(update.room_id, None)
+                    self._to_acknowledge.pop(update.room_id, None)
                 if update is not None:
                     return update
                 self._settle()
             if self._error:
                 raise self._error
-            if self._closing.is_set():
+            if self._closing.is_set() or not self._follows(self.cursors):
                 return None
             self._changed.clear()
             await self._changed.wait()
@@ -187,6 +197,11 @@ class Subscription:
                 try:
                     await self._acknowledge(request)
                     backoff.reset()
+                except (RoomNotFound, NotAMember) as error:
+                    # One may not read a room any more; that must not hold up the others.
+                    taken.pop(error.metadata.get("roomId", ""), None)
+                    if len(taken) < len(positions):
+                        self._to_acknowledge = taken | self._to_acknowledge
                 except ChatError as error:
                     if not retry.worthwhile(error):
                         log.warning("the server refused an acknowledgement: %s", error)
@@ -206,8 +221,10 @@ class Subscription:
 
     async def _run(self) -> None:
         try:
-            while not self._closing.is_set():
+            while self._follows(self._received) and not self._closing.is_set():
                 wait, error = await self._follow_until_lost()
+                if not self._follows(self._received):
+                    break
                 self._hand(Disconnected(error, wait))
                 await asyncio.sleep(wait.total_seconds())
         except ChatError as error:
@@ -242,6 +259,8 @@ class Subscription:
                         heartbeat = response.started.heartbeat_interval.ToTimedelta()
                         silence = max(heartbeat * 2.5, timedelta(seconds=1))
                     await self._receive(response)
+                    if not self._follows(self._received):
+                        return timedelta(0), None
         except TimeoutError:
             error: ChatError = Unavailable("the server has gone silent")
             return self._backoff.next(error), error
@@ -250,12 +269,17 @@ class Subscription:
                 raise
             return self._backoff.next(error), error
 
+    def _follows(self, positions: Mapping[str, Cursor]) -> bool:
+        """Whether there is anything to follow; not when one was put out of all the rooms that were named."""
+        return bool(positions) or bool(self._consumer) or self._all_rooms
+
     def _request(self) -> pb.SubscribeRequest:
-        request = pb.SubscribeRequest(include_own=self._include_own)
+        request = pb.SubscribeRequest(include_own=self._include_own, all_rooms=self._all_rooms)
+        if self._consumer or self._all_rooms:
+            request.start = pb.START_LATEST if self._from_latest else pb.START_BEGINNING
         if self._consumer:
             request.consumer = self._consumer
             request.max_unacknowledged = self._max_unacknowledged
-            request.start = pb.START_LATEST if self._from_latest else pb.START_BEGINNING
         else:
             for cursor in self._received.values():
                 request.cursors.add(room_id=cursor.room_id, seq=cursor.seq, epoch=cursor.epoch)
@@ -269,6 +293,10 @@ class Subscription:
                 self._received.clear()
             self._epoch = response.started.epoch
             self._hand(Connected())
+        for left in response.left:
+            # Joined again, the room begins anew for who follows it.
+            self._received.pop(left.room_id, None)
+            self._hand(convert.left(left))
         for gap in response.gaps:
             known = self._received.get(gap.room_id)
             if cursor := self._moved(gap.room_id, gap.to_seq):
@@ -277,7 +305,7 @@ class Subscription:
                 self._hand(Gap(gap.room_id, first, gap.to_seq), cursor)
         for event in response.events:
             if cursor := self._moved(event.room_id, event.seq):
-                self._hand(self._message(event), cursor)
+                self._hand(convert.event(event, self._epoch, self._client), cursor)
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq):
                 self._hand(None, cursor)
@@ -295,20 +323,6 @@ class Subscription:
         cursor = Cursor(room_id, seq, self._epoch)
         self._received[room_id] = cursor
         return cursor
-
-    def _message(self, event: pb.Event) -> Message | None:
-        if event.WhichOneof("kind") != "message":
-            return None
-        return Message(
-            room_id=event.room_id,
-            seq=event.seq,
-            sender_id=event.user_id,
-            text=event.message.text,
-            create_time=to_datetime(event.create_time.seconds, event.create_time.nanos),
-            client_message_id=event.message.client_message_id,
-            epoch=self._epoch,
-            _client=self._client,
-        )
 
     def _hand(self, update: Update | None, cursor: Cursor | None = None) -> None:
         self._ahead.append((update, cursor))

@@ -31,14 +31,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from grpc_chat.errors import BadCursor, ChatError
+from grpc_chat.store.records import Account, InviteRecord, SessionRecord, Standing, Usage
 from grpc_chat.wire import chat_pb2 as pb
 
-Authorize = Callable[[str, int | None], ChatError | None]
-"""Given a room's id and the caller's role in it (None: no such room, or not a member): what forbids the
-write, or None."""
+Authorize = Callable[[str, Standing | None], ChatError | None]
+"""Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
+None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,9 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class PutRoom:
-    """Make a room, or rename it, and set who is in it: exactly these. Accounts are made where needed.
+    """Make a private room, or rename it, and set who is in it: exactly these. Accounts are made where needed.
 
-    Result: None.
+    For the server's own rooms: none of it is an event of the log. Result: None.
     """
 
     room_id: str
@@ -99,7 +100,19 @@ class Truncate:
     first_seq: int
 
 
-Write = Append | Acknowledge | PutRoom | Truncate
+@dataclass(frozen=True, slots=True)
+class Transact:
+    """Carry out a function on the database. Result: :class:`Done`.
+
+    The function is called on the writer's thread, and once more where the transaction has to be done again:
+    it MUST have no effect but through what it is given. What it did is undone where it raises a ChatError,
+    which is then the result.
+    """
+
+    do: Callable[[Transaction], Any]
+
+
+Write = Append | Acknowledge | PutRoom | Truncate | Transact
 
 
 class Placed(NamedTuple):
@@ -130,7 +143,19 @@ class Appended:
     """By room, what was stored just now. A repeated send adds nothing here."""
 
 
-Result = Appended | ChatError | None
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a :class:`Transact`."""
+
+    value: Any
+    """What the function returned."""
+    new: dict[str, list[StoredEvent]]
+    """By room, the events that it stored."""
+    effects: Sequence[Callable[[], None]]
+    """What the function wanted done once it is durable, in order."""
+
+
+Result = Appended | Done | ChatError | None
 
 
 def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
@@ -142,35 +167,120 @@ def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
     )
 
 
-class Membership(NamedTuple):
-    """A room that a user is in."""
-
-    room_id: str
-    role: int
-    first_seq: int
-    last_seq: int
-
-
 class Snapshot(Protocol):
-    """The state of one moment. Usable only inside its ``with`` block, by one thread."""
+    """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
-    def membership(self, room_id: str, user_id: str) -> Membership | None:
-        """The user's place in the room; None when there is no such room or membership."""
+    Listings are pages: ``after`` is the key of the last entry before the page, in the order that is named.
+    """
 
-    def user(self, user_id: str) -> pb.User | None:
-        """An account."""
+    # Rooms
+
+    def standing(self, room_id: str, user_id: str) -> Standing | None:
+        """What a room is for a user; None when there is no such room."""
+
+    def memberships(self, user_id: str) -> list[Standing]:
+        """All rooms a user is in."""
 
     def room(self, room_id: str) -> pb.Room | None:
-        """A room."""
+        """A room, without what depends on who looks at it (role, peer)."""
 
     def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
-        """The rooms a user is in whose ids come after ``after``, in the order of their ids."""
+        """The rooms a user is in, as :meth:`room`, in the order of their ids."""
+
+    def public_rooms(
+        self, query: str, *, archived: bool, after: str, limit: int
+    ) -> list[tuple[str, pb.Room]]:
+        """Public rooms whose name or topic holds ``query``, each with what orders the listing: the name
+        as :func:`grpc_chat.core.names.public_name` makes it, in which form ``query`` is given too."""
+
+    def public_room(self, public_name: str) -> str | None:
+        """The id of the public room with this name."""
+
+    def was_deleted(self, room_id: str) -> bool:
+        """Whether there was a room with this id."""
+
+    def request_hash(self, room_id: str) -> bytes | None:
+        """What a room was made with; None where it was made without a request id."""
+
+    def peer(self, room_id: str, user_id: str) -> pb.User | None:
+        """The other member of a direct room."""
 
     def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
-        """A room's members whose user ids come after ``after``, in the order of their ids."""
+        """A room's members, in the order of their user ids."""
 
-    def memberships(self, user_id: str) -> list[Membership]:
-        """All rooms a user is in."""
+    def member(self, room_id: str, user_id: str) -> pb.Member | None:
+        """One member."""
+
+    def rooms_of(self, user_id: str) -> int:
+        """How many rooms a user is in."""
+
+    def members_of(self, room_id: str) -> int:
+        """How many members a room has."""
+
+    def owners(self, room_id: str) -> int:
+        """How many owners a room has."""
+
+    def share_a_room(self, user_id: str, other_id: str) -> bool:
+        """Whether there is a room that both are in."""
+
+    def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
+        """Whether somebody is banned."""
+
+    def bans(self, room_id: str, *, after: str, limit: int) -> list[pb.Ban]:
+        """Who is banned, in the order of their user ids."""
+
+    def invite(self, code_hash: bytes) -> InviteRecord | None:
+        """The invite with this code, usable or not."""
+
+    def invites_of(self, room_id: str) -> int:
+        """How many invites a room has, or the server for an empty id."""
+
+    def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
+        """A room's invites, or the server's for an empty id, newest first; ``after`` is the time of making
+        and the id of the last one before."""
+
+    # Accounts
+
+    def user(self, user_id: str) -> pb.User | None:
+        """A user as others see them."""
+
+    def account(self, user_id: str) -> Account | None:
+        """An account."""
+
+    def account_that_looks_like(self, look: str) -> str | None:
+        """The id of the account with this look."""
+
+    def accounts(self, query: str, *, after: str, limit: int) -> list[tuple[Account, Usage]]:
+        """People and bots whose id or display name holds ``query``, in the order of their ids."""
+
+    def any_account(self) -> bool:
+        """Whether there is an account that is not a trusted id."""
+
+    def admins(self) -> int:
+        """How many accounts administer the server and are not blocked."""
+
+    def bots_of(self, owner_id: str) -> int:
+        """How many bots somebody has."""
+
+    def bots(self, owner_id: str, *, after: str, limit: int) -> list[Account]:
+        """Somebody's bots, in the order of their ids."""
+
+    def identity(self, issuer: str, subject: str) -> str | None:
+        """The id of the account that an OpenID identity is."""
+
+    def sessions_of(self, user_id: str, kind: int) -> int:
+        """How many sessions of a kind a user has."""
+
+    def session(self, token_hash: bytes) -> tuple[SessionRecord, Account] | None:
+        """The session with this token, and whose it is."""
+
+    def session_of(self, user_id: str, session_id: str) -> SessionRecord | None:
+        """One session of a user."""
+
+    def sessions(self, user_id: str, *, after: tuple[int, str] | None, limit: int) -> list[SessionRecord]:
+        """A user's sessions, newest first; ``after`` is the time of making and the id of the last before."""
+
+    # The log
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
         """The newest number of each of these rooms that exist."""
@@ -184,6 +294,86 @@ class Snapshot(Protocol):
 
     def positions(self, user_id: str, consumer: str) -> dict[str, int]:
         """Where a consumer stands in each room it was acknowledged in."""
+
+
+class Transaction(Snapshot, Protocol):
+    """Reads, and writes, in one transaction. What was written is seen by what is read after it."""
+
+    now_us: int
+    """The time of all that is written, in microseconds since 1970, UTC."""
+
+    def after_commit(self, effect: Callable[[], None]) -> None:
+        """Have something done when this is durable: on the event loop, before anybody is told of the events.
+
+        It MUST NOT block and MUST NOT raise.
+        """
+
+    def append(self, event: pb.Event, session_id: str) -> int:
+        """Add an event, complete but for ``seq`` and ``create_time``, to its room's log.
+
+        Returns:
+            Its number.
+        """
+
+    def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:
+        """Make an empty room of the room's id, name, kind, topic, history and posting."""
+
+    def update_room(self, room_id: str, values: Mapping[str, object]) -> None:
+        """Change columns of a room."""
+
+    def delete_room(self, room_id: str) -> None:
+        """Remove a room and all that belongs to it. Its id is never used again."""
+
+    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
+        """Make somebody a member."""
+
+    def set_role(self, room_id: str, user_id: str, role: int) -> None:
+        """Change a member's role."""
+
+    def delete_member(self, room_id: str, user_id: str) -> None:
+        """Make somebody no longer a member; their consumers forget the room."""
+
+    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
+        """Keep somebody out."""
+
+    def delete_ban(self, room_id: str, user_id: str) -> None:
+        """Let somebody in again."""
+
+    def insert_invite(self, invite: InviteRecord, code_hash: bytes) -> None:
+        """Make an invite."""
+
+    def use_invite(self, invite_id: str) -> None:
+        """Count one use."""
+
+    def delete_invite(self, room_id: str, invite_id: str) -> bool:
+        """Remove an invite of this room (of the server for an empty id); whether there was one."""
+
+    def insert_account(self, account: Account) -> None:
+        """Make an account."""
+
+    def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
+        """Change columns of an account."""
+
+    def insert_identity(self, issuer: str, subject: str, user_id: str) -> None:
+        """Remember which account an OpenID identity is."""
+
+    def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
+        """Begin a session."""
+
+    def delete_least_used_session(self, user_id: str, kind: int) -> list[str]:
+        """End the session of this kind that was not used for longest; returns its id, if there was one."""
+
+    def delete_sessions(
+        self, user_id: str, *, session_ids: Iterable[str] | None = None, but: str = ""
+    ) -> list[str]:
+        """End sessions of a user: these, or all, but one; returns the ids of those that there were."""
+
+    def touch_sessions(self, used: Mapping[str, int]) -> None:
+        """Set when sessions were used last; those that have ended are passed over."""
+
+    def delete_expired(self, *, unused_since_us: int) -> list[str]:
+        """Remove sessions that have expired or were not used since, and invites that have; returns the ids of
+        the sessions."""
 
 
 class Store(Protocol):

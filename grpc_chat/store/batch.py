@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound
 from grpc_chat.store import base, schema
-from grpc_chat.store.base import Appended, Placed, Result, StoredEvent
-from grpc_chat.store.statements import insert_into, insert_rows, room_and_role, run
+from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent
+from grpc_chat.store.records import Standing
+from grpc_chat.store.statements import insert_into, insert_rows, run, standing
+from grpc_chat.store.transaction import Log, SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
 _SENT_BEFORE = sa.select(schema.sends.c.seq, schema.sends.c.content_hash).where(
@@ -45,14 +47,26 @@ def _move_position(dialect: str) -> sa.Insert:
 
 
 class Batch:
-    """The writes of one transaction."""
+    """The writes of one transaction.
 
-    def __init__(self, conn: sa.Connection, now_us: int, *, careful: bool) -> None:
+    Args:
+        transaction: Makes what a ``Transact`` is given, around this batch.
+    """
+
+    def __init__(
+        self,
+        conn: sa.Connection,
+        now_us: int,
+        *,
+        careful: bool,
+        transaction: Callable[[sa.Connection, Log, int], SqlTransaction],
+    ) -> None:
         self._conn = conn
         self._now_us = now_us
         self._careful = careful
+        self._transaction = transaction
         self._heads: dict[str, int] = {}
-        self._roles: dict[tuple[str, str], int | None] = {}
+        self._standings: dict[tuple[str, str], Standing | None] = {}
         self._dirty: set[str] = set()
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
@@ -82,7 +96,29 @@ class Batch:
                 self._put_room(write)
             case base.Truncate():
                 self._truncate(write)
+            case base.Transact():
+                return self._transact(write)
         return None
+
+    def _transact(self, write: base.Transact) -> Done:
+        self._flush()
+        log = _Log(self)
+        transaction = self._transaction(self._conn, log, self._now_us)
+        newest = self.newest
+        try:
+            # A savepoint: an error undoes this write and none of the others.
+            with self._conn.begin_nested():
+                value = write.do(transaction)
+                self._flush()
+        except BaseException:
+            self._sends, self._events, self._dirty = [], [], set()
+            self.newest = newest
+            raise
+        finally:
+            # It may have changed who is what in any room; what is asked for next is read again.
+            self._standings.clear()
+            self._heads.clear()
+        return Done(value, log.new, transaction.effects)
 
     def _flush(self) -> None:
         """Give the database what was collected, many rows to a statement."""
@@ -94,22 +130,21 @@ class Batch:
             run(self._conn, _SET_HEAD, *heads)
         self._sends, self._events, self._dirty = [], [], set()
 
-    def _role(self, room_id: str, user_id: str) -> int | None:
-        """The user's role, None where there is no such room or membership; remembers the room's head."""
+    def _standing(self, room_id: str, user_id: str) -> Standing | None:
+        """What a room is for a user; remembers the room's head."""
         key = (room_id, user_id)
-        if key not in self._roles:
-            _, last_seq, role = room_and_role(self._conn, room_id, user_id)
-            self._roles[key] = role
-            if last_seq is not None:
-                self._heads.setdefault(room_id, last_seq)
-        return self._roles[key]
+        if key not in self._standings:
+            found = self._standings[key] = standing(self._conn, room_id, user_id)
+            if found:
+                self._heads.setdefault(room_id, found.last_seq)
+        return self._standings[key]
 
     def _append(self, write: base.Append) -> Appended:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
         hashes: dict[_SendKey, bytes] = {}
         for at, draft in enumerate(write.drafts):
             event = draft.event
-            if error := write.authorize(event.room_id, self._role(event.room_id, event.user_id)):
+            if error := write.authorize(event.room_id, self._standing(event.room_id, event.user_id)):
                 raise error
             key = (event.room_id, event.user_id, draft.client_message_id)
             before = self._find(key)
@@ -146,8 +181,16 @@ class Batch:
 
     def _collect(self, draft: base.Draft, new: dict[str, list[StoredEvent]]) -> Placed:
         """Number a draft and add its rows to what the database will be given."""
-        event = draft.event
-        room_id, user_id = event.room_id, event.user_id
+        room_id, user_id = draft.event.room_id, draft.event.user_id
+        seq = self._number(draft.event, draft.session_id, new)
+        self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
+        placed = Placed(room_id, seq, self._now_us)
+        self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
+        return placed
+
+    def _number(self, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]) -> int:
+        """Make an event the next of its room, and add its row."""
+        room_id = event.room_id
         seq = self._heads[room_id] + 1
         event.seq = seq
         event.create_time.seconds, micros = divmod(self._now_us, 1_000_000)
@@ -156,16 +199,13 @@ class Batch:
         self._heads[room_id] = seq
         self._dirty.add(room_id)
         self.newest = (room_id, seq)
-        self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
-        self._events.append((room_id, seq, draft.session_id, payload, crc32(payload)))
-        placed = Placed(room_id, seq, self._now_us)
-        self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
-        new.setdefault(room_id, []).append(StoredEvent(seq, draft.session_id, payload))
-        return placed
+        self._events.append((room_id, seq, session_id, payload, crc32(payload)))
+        new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload))
+        return seq
 
     def _acknowledge(self, write: base.Acknowledge) -> None:
         for at, (room_id, seq) in enumerate(write.positions.items()):
-            if error := write.authorize(room_id, self._role(room_id, write.user_id)):
+            if error := write.authorize(room_id, self._standing(room_id, write.user_id)):
                 raise error
             if seq > self._heads[room_id]:
                 raise base.ahead_of_log(at, room_id, seq, self._heads[room_id])
@@ -222,7 +262,7 @@ class Batch:
                     for user_id, role in write.members.items()
                 ],
             )
-        self._roles.clear()
+        self._standings.clear()
 
     def _truncate(self, write: base.Truncate) -> None:
         self._flush()
@@ -238,3 +278,25 @@ class Batch:
         conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
         # What this batch met before may be among it; whatever is not is found in the database.
         self._sent.clear()
+
+
+class _Log:
+    """See :class:`grpc_chat.store.transaction.Log`."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.new: dict[str, list[StoredEvent]] = {}
+
+    def append(self, event: pb.Event, session_id: str) -> int:
+        heads = self._batch._heads
+        if event.room_id not in heads:
+            found = standing(self._batch._conn, event.room_id, "")
+            assert found, "only rooms that are there are written to"
+            heads[event.room_id] = found.last_seq
+        return self._batch._number(event, session_id, self.new)
+
+    def flush(self) -> None:
+        self._batch._flush()
+
+    def forget(self, room_id: str) -> None:
+        self.new.pop(room_id, None)

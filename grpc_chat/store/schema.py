@@ -17,10 +17,12 @@ metadata = sa.MetaData(
 )
 
 
+# Bytewise order: the same order of ids, and so the same pages, on every database and locale.
+_BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
 def _key(name: str) -> sa.Column[str]:
-    # Bytewise order: the same order of ids, and so the same pages, on every database and locale.
-    text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-    return sa.Column(name, text, primary_key=True)
+    return sa.Column(name, _BYTEWISE, primary_key=True)
 
 
 meta = sa.Table(
@@ -37,6 +39,47 @@ users = sa.Table(
     _key("user_id"),
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("owner_id", _BYTEWISE, nullable=True),
+    sa.Column("admin", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("block_time_us", sa.BigInteger, nullable=True),
+    sa.Column("password_hash", sa.Text, nullable=True),
+    sa.Column("look", _BYTEWISE, nullable=True),
+    sa.Index(None, "owner_id"),
+    sa.Index(None, "look", unique=True),
+    comment="kind: chat.v1.UserKind; owner_id: of a bot; password_hash: Argon2id, as the PHC string format; "
+    "look: the id with characters that look alike made one, NULL for trusted ids.",
+    sqlite_with_rowid=False,
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _key("session_id"),
+    sa.Column("user_id", _BYTEWISE, nullable=False),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("device_name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.SmallInteger, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("last_used_us", sa.BigInteger, nullable=False),
+    sa.Column("expire_time_us", sa.BigInteger, nullable=True),
+    sa.Index(None, "user_id", "create_time_us", "session_id"),
+    sa.Index(None, "token_hash", unique=True),
+    comment="token_hash: SHA-256 of the token; kind: chat.v1.SessionKind; scopes: a bit for each "
+    "chat.v1.Scope; expire_time_us: at the latest, whether used or not.",
+    sqlite_with_rowid=False,
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    _key("issuer"),
+    _key("subject"),
+    sa.Column("user_id", _BYTEWISE, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "user_id"),
+    comment="Which account somebody is who logs in through an OpenID issuer.",
     sqlite_with_rowid=False,
 )
 
@@ -48,7 +91,27 @@ rooms = sa.Table(
     sa.Column("first_seq", sa.BigInteger, nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
-    comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet.",
+    sa.Column("kind", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("topic", sa.Text, nullable=False, server_default=""),
+    sa.Column("history", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("posting", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("archive_time_us", sa.BigInteger, nullable=True),
+    sa.Column("public_name", _BYTEWISE, nullable=True),
+    sa.Column("request_hash", sa.LargeBinary, nullable=True),
+    sa.Index(None, "public_name", unique=True),
+    comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
+    "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "
+    "request_hash: what was asked for when it was made with a request id.",
+    sqlite_with_rowid=False,
+)
+
+deleted_rooms = sa.Table(
+    "deleted_rooms",
+    metadata,
+    _key("room_id"),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sa.Column("delete_time_us", sa.BigInteger, nullable=False),
+    comment="So that the end of a log by deletion is told from the end by loss.",
     sqlite_with_rowid=False,
 )
 
@@ -59,8 +122,41 @@ members = sa.Table(
     _key("user_id"),
     sa.Column("role", sa.SmallInteger, nullable=False),
     sa.Column("join_time_us", sa.BigInteger, nullable=False),
+    sa.Column("join_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "user_id", "room_id"),
-    comment="role: chat.v1.Role.",
+    comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none.",
+    sqlite_with_rowid=False,
+)
+
+bans = sa.Table(
+    "bans",
+    metadata,
+    _key("room_id"),
+    _key("user_id"),
+    sa.Column("banned_by", _BYTEWISE, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+invites = sa.Table(
+    "invites",
+    metadata,
+    _key("invite_id"),
+    sa.Column("code_hash", sa.LargeBinary, nullable=False),
+    sa.Column("room_id", _BYTEWISE, nullable=False),
+    sa.Column("role", sa.SmallInteger, nullable=False),
+    sa.Column("created_by", _BYTEWISE, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("expire_time_us", sa.BigInteger, nullable=True),
+    sa.Column("max_uses", sa.BigInteger, nullable=False),
+    sa.Column("uses", sa.BigInteger, nullable=False),
+    sa.Column("registers", sa.SmallInteger, nullable=False),
+    sa.Column("makes_admin", sa.SmallInteger, nullable=False),
+    sa.Index(None, "code_hash", unique=True),
+    sa.Index(None, "room_id", "create_time_us", "invite_id"),
+    comment="code_hash: SHA-256 of the code; room_id: empty for an invite to the server alone; max_uses: 0 "
+    "for any number.",
     sqlite_with_rowid=False,
 )
 

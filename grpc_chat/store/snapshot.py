@@ -12,9 +12,10 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.base import Membership, StoredEvent
-from grpc_chat.store.statements import room_and_role, run
-from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.store.account_reads import AccountReads
+from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.room_reads import RoomReads
+from grpc_chat.store.statements import run
 
 _EVENT_COLUMNS = (
     schema.events.c.seq,
@@ -42,77 +43,13 @@ _MOST_AT_ONCE = 512
 """Rows: small events before large ones would have far too much read at once."""
 
 
-class SqlSnapshot:
+class SqlSnapshot(RoomReads, AccountReads):
     """See :class:`grpc_chat.store.base.Snapshot`."""
 
     def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
         self._conn = conn
         self._epoch = epoch
         self._tell_of_damage = tell_of_damage
-
-    def membership(self, room_id: str, user_id: str) -> Membership | None:
-        first_seq, last_seq, role = room_and_role(self._conn, room_id, user_id)
-        if first_seq is None or last_seq is None or role is None:
-            return None
-        return Membership(room_id, role, first_seq, last_seq)
-
-    def user(self, user_id: str) -> pb.User | None:
-        users = schema.users
-        row = self._conn.execute(sa.select(users).where(users.c.user_id == user_id)).first()
-        return pb.User(user_id=row.user_id, display_name=row.display_name) if row else None
-
-    def room(self, room_id: str) -> pb.Room | None:
-        rooms = schema.rooms
-        row = self._conn.execute(sa.select(rooms).where(rooms.c.room_id == room_id)).first()
-        return self._room(row) if row else None
-
-    def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
-        rooms, members = schema.rooms, schema.members
-        query = (
-            sa.select(rooms)
-            .join(members, members.c.room_id == rooms.c.room_id)
-            .where(members.c.user_id == user_id, members.c.room_id > after)
-            .order_by(members.c.room_id)
-            .limit(limit)
-        )
-        return [self._room(row) for row in self._conn.execute(query)]
-
-    def _room(self, row: sa.Row[tuple[object, ...]]) -> pb.Room:
-        room = pb.Room(
-            room_id=row.room_id,
-            name=row.name,
-            epoch=self._epoch,
-            first_seq=row.first_seq,
-            last_seq=row.last_seq,
-        )
-        room.create_time.FromMicroseconds(row.create_time_us)
-        return room
-
-    def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
-        users, members = schema.users, schema.members
-        query = (
-            sa.select(members, users.c.display_name)
-            .join(users, users.c.user_id == members.c.user_id)
-            .where(members.c.room_id == room_id, members.c.user_id > after)
-            .order_by(members.c.user_id)
-            .limit(limit)
-        )
-        found = []
-        for row in self._conn.execute(query):
-            user = pb.User(user_id=row.user_id, display_name=row.display_name)
-            member = pb.Member(user=user, role=row.role)
-            member.join_time.FromMicroseconds(row.join_time_us)
-            found.append(member)
-        return found
-
-    def memberships(self, user_id: str) -> list[Membership]:
-        rooms, members = schema.rooms, schema.members
-        query = (
-            sa.select(rooms.c.room_id, members.c.role, rooms.c.first_seq, rooms.c.last_seq)
-            .join(members, members.c.room_id == rooms.c.room_id)
-            .where(members.c.user_id == user_id)
-        )
-        return [Membership(*row) for row in self._conn.execute(query)]
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
         rooms, ids = schema.rooms, list(room_ids)

@@ -19,6 +19,7 @@ from grpc_chat.store.base import Result
 from grpc_chat.store.batch import Batch
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
+from grpc_chat.store.transaction import Log, SqlTransaction
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,12 @@ class SqlStore:
         self._driver.close()
 
     def last_seq(self, room_id: str) -> int:
-        """The number of a room's newest event; 0 where there is no such room."""
+        """The number of a room's newest event, also of one that was deleted; 0 where there was never one."""
+        deleted = schema.deleted_rooms.c
+        query = sa.select(deleted.last_seq).where(deleted.room_id == room_id)
+        with self._connection.begin():
+            if (last_seq := self._connection.scalar(query)) is not None:
+                return int(last_seq)
         with self.snapshot() as snapshot:
             return snapshot.heads([room_id]).get(room_id, 0)
 
@@ -133,7 +139,7 @@ class SqlStore:
         try:
             # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,
             # without which the connection takes no further transaction.
-            batch = Batch(conn, self._clock(), careful=careful)
+            batch = Batch(conn, self._clock(), careful=careful, transaction=self._opened)
             with conn.begin():
                 results = batch.carry_out(writes)
             if batch.newest:
@@ -153,6 +159,9 @@ class SqlStore:
             # rows were there on restart.
             self._failed = self._driver.is_fatal(exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
+
+    def _opened(self, conn: sa.Connection, log: Log, now_us: int) -> SqlTransaction:
+        return SqlTransaction(conn, self.epoch, self._tell_of_damage, log, now_us)
 
     # Reading
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from grpc_chat.store import schema
+from grpc_chat.store.records import Standing
 
 
 def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
@@ -64,8 +65,18 @@ def insert_rows(conn: sa.Connection, table: sa.Table, rows: Sequence[tuple[objec
             start += size
 
 
-_ROOM_AND_ROLE = (
-    sa.select(schema.rooms.c.first_seq, schema.rooms.c.last_seq, schema.members.c.role)
+_STANDING = (
+    sa.select(
+        schema.rooms.c.room_id,
+        sa.func.coalesce(schema.members.c.role, 0),
+        schema.rooms.c.first_seq,
+        schema.rooms.c.last_seq,
+        sa.func.coalesce(schema.members.c.join_seq, 0),
+        schema.rooms.c.kind,
+        schema.rooms.c.history,
+        schema.rooms.c.posting,
+        schema.rooms.c.archive_time_us.is_not(None),
+    )
     .select_from(schema.rooms)
     .outerjoin(
         schema.members,
@@ -78,11 +89,21 @@ _ROOM_AND_ROLE = (
 )
 
 
-def room_and_role(
-    conn: sa.Connection, room_id: str, user_id: str
-) -> tuple[int | None, int | None, int | None]:
-    """The room's first and last number, None where there is no such room, and the user's role in it."""
-    result = run(conn, _ROOM_AND_ROLE, {"room": room_id, "user": user_id})
-    row: tuple[int, int, int | None] | None = result.cursor.fetchone()
+def standing(conn: sa.Connection, room_id: str, user_id: str) -> Standing | None:
+    """What a room is for a user; None where there is no such room."""
+    result = run(conn, _STANDING, {"room": room_id, "user": user_id})
+    row = result.cursor.fetchone()
     result.close()
-    return row or (None, None, None)
+    return None if row is None else Standing(*row)
+
+
+def like(text: str) -> str:
+    """A pattern for LIKE, with ``!`` as its escape, that matches whatever holds this text."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"
+
+
+def count(conn: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """How many rows there are of the table that a condition is about."""
+    return conn.scalar(sa.select(sa.func.count()).where(which)) or 0

@@ -26,7 +26,13 @@ from grpc_chat.testing.proxy import FaultyProxy, Way
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 
-__all__ = ["FaultyProxy", "RunningNode", "Way", "running_node"]
+__all__ = ["PASSWORD", "FaultyProxy", "RunningNode", "Way", "running_node"]
+
+PASSWORD = "correct horse battery staple"
+"""The password of the accounts that :meth:`RunningNode.register` makes."""
+
+# As little work as a password can be.
+_QUICK = {"password_memory_kib": 8192, "password_passes": 1}
 
 
 class RunningNode:
@@ -81,6 +87,25 @@ class RunningNode:
         self._clients.push_async_callback(client.aclose)
         return client
 
+    async def register(self, user_id: str, *, admin: bool = False, password: str = PASSWORD) -> Client:
+        """An account of this name and a client that is logged in to it; on a server with accounts.
+
+        Args:
+            admin: Whether it administers the server.
+        """
+        client = Client(self.address)
+        self._clients.push_async_callback(client.aclose)
+        _, invite = await self.node.invites.create_for_server(None, makes_admin=admin)
+        await client.register(user_id, password, invite=invite, device_name="test")
+        return client
+
+    async def log_in(self, user_id: str, *, password: str = PASSWORD) -> Client:
+        """A client with another session of an account."""
+        client = Client(self.address)
+        self._clients.push_async_callback(client.aclose)
+        await client.log_in(user_id, password, device_name="test")
+        return client
+
     async def aclose(self) -> None:
         """Close the clients, then the server."""
         await self._clients.aclose()
@@ -88,14 +113,21 @@ class RunningNode:
 
 
 @asynccontextmanager
-async def running_node(*trusted_ids: str, **settings: Any) -> AsyncIterator[RunningNode]:
+async def running_node(
+    *trusted_ids: str, accounts: bool | Mapping[str, Any] = False, **settings: Any
+) -> AsyncIterator[RunningNode]:
     """A server with these trusted ids, on a free port and a database that goes with it.
 
     Args:
+        accounts: Instead of trusted ids, accounts: see :meth:`RunningNode.register`. Their settings, or True.
         settings: Any of :class:`grpc_chat.config.Config`, as ``limits={"text_bytes": 100}``.
     """
     with tempfile.TemporaryDirectory(prefix="grpc-chat-") as folder:
-        given = {"data": Path(folder) / "data", "port": 0, "trusted_ids": trusted_ids or ("1", "2", "3")}
+        given: dict[str, Any] = {"data": Path(folder) / "data", "port": 0}
+        if accounts:
+            given["accounts"] = _QUICK | (dict(accounts) if isinstance(accounts, Mapping) else {})
+        else:
+            given["trusted_ids"] = trusted_ids or ("1", "2", "3")
         # What happens to be in the environment of the one who tests is none of the test's business.
         node = RunningNode(Config.model_validate(given | settings))
         await node.start()

@@ -148,7 +148,7 @@ class GrpcServer:
 
             async def unary(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
                 try:
-                    return await self._pipeline.call(method, _metadata(context), data)
+                    return await self._pipeline.call(method, _metadata(context), data, context.peer)
                 except ChatError as error:
                     await _abort(context, error)
 
@@ -164,7 +164,7 @@ class GrpcServer:
 
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
             try:
-                await self._pipeline.stream(method, _metadata(context), data, write)
+                await self._pipeline.stream(method, _metadata(context), data, write, context.peer)
             except ChatError as error:
                 await _abort(context, error)
 

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class AuthServiceStub(object):
-    """Who is calling.
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
     """
 
     def __init__(self, channel):
@@ -35,16 +38,113 @@ class AuthServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.GetServerInfo = channel.unary_unary(
+                '/chat.v1.AuthService/GetServerInfo',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoResponse.FromString,
+                _registered_method=True)
+        self.Register = channel.unary_unary(
+                '/chat.v1.AuthService/Register',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RegisterResponse.FromString,
+                _registered_method=True)
+        self.LogIn = channel.unary_unary(
+                '/chat.v1.AuthService/LogIn',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.FromString,
+                _registered_method=True)
+        self.LogOut = channel.unary_unary(
+                '/chat.v1.AuthService/LogOut',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutResponse.FromString,
+                _registered_method=True)
         self.GetMe = channel.unary_unary(
                 '/chat.v1.AuthService/GetMe',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMeRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMeResponse.FromString,
                 _registered_method=True)
+        self.GetUser = channel.unary_unary(
+                '/chat.v1.AuthService/GetUser',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.FromString,
+                _registered_method=True)
+        self.UpdateProfile = channel.unary_unary(
+                '/chat.v1.AuthService/UpdateProfile',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/chat.v1.AuthService/ChangePassword',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/chat.v1.AuthService/ListSessions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSessions = channel.unary_unary(
+                '/chat.v1.AuthService/RevokeSessions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsResponse.FromString,
+                _registered_method=True)
+        self.CreateAccessToken = channel.unary_unary(
+                '/chat.v1.AuthService/CreateAccessToken',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenResponse.FromString,
+                _registered_method=True)
+        self.CreateBot = channel.unary_unary(
+                '/chat.v1.AuthService/CreateBot',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBotRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBotResponse.FromString,
+                _registered_method=True)
+        self.ListBots = channel.unary_unary(
+                '/chat.v1.AuthService/ListBots',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer(object):
-    """Who is calling.
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
     """
+
+    def GetServerInfo(self, request, context):
+        """What a server offers to those who want to log in. Needs no caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Register(self, request, context):
+        """Make an account, and log in to it. Needs no caller.
+
+        Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
+        who may register learns which names are taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogIn(self, request, context):
+        """Begin a session with a password. Needs no caller.
+
+        Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+        one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogOut(self, request, context):
+        """End the caller's session: its token, its calls and its streams.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetMe(self, request, context):
         """The caller's own account and session.
@@ -53,13 +153,130 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUser(self, request, context):
+        """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
+        USER_NOT_FOUND, as is one who does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateProfile(self, request, context):
+        """Change what others see of the caller, or of one of the caller's bots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Change the caller's password. All other sessions of the caller end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSessions(self, request, context):
+        """End sessions: their tokens are refused from now on, and their open streams end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAccessToken(self, request, context):
+        """Make a token for a program, of the caller or of one of the caller's bots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBot(self, request, context):
+        """Make an account for a program, owned by the caller. It has no password, only access tokens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBots(self, request, context):
+        """The caller's bots, in the order of their user ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoResponse.SerializeToString,
+            ),
+            'Register': grpc.unary_unary_rpc_method_handler(
+                    servicer.Register,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RegisterRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RegisterResponse.SerializeToString,
+            ),
+            'LogIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogIn,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.SerializeToString,
+            ),
+            'LogOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogOut,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutResponse.SerializeToString,
+            ),
             'GetMe': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMe,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMeRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMeResponse.SerializeToString,
+            ),
+            'GetUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUser,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.SerializeToString,
+            ),
+            'UpdateProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProfile,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSessionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSessions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsResponse.SerializeToString,
+            ),
+            'CreateAccessToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAccessToken,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenResponse.SerializeToString,
+            ),
+            'CreateBot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBot,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBotRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBotResponse.SerializeToString,
+            ),
+            'ListBots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBots,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -70,8 +287,119 @@ def add_AuthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuthService(object):
-    """Who is calling.
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
     """
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/GetServerInfo',
+            grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Register(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/Register',
+            grpc__chat_dot_wire_dot_chat__pb2.RegisterRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/LogIn',
+            grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/LogOut',
+            grpc__chat_dot_wire_dot_chat__pb2.LogOutRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.LogOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetMe(request,
@@ -100,10 +428,231 @@ class AuthService(object):
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def GetUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/GetUser',
+            grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/UpdateProfile',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ChangePassword',
+            grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ListSessions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListSessionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/RevokeSessions',
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAccessToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/CreateAccessToken',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateAccessTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/CreateBot',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateBotRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateBotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ListBots',
+            grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class RoomServiceStub(object):
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
 
     def __init__(self, channel):
@@ -112,30 +661,146 @@ class RoomServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateRoom = channel.unary_unary(
+                '/chat.v1.RoomService/CreateRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateRoomResponse.FromString,
+                _registered_method=True)
+        self.GetDirectRoom = channel.unary_unary(
+                '/chat.v1.RoomService/GetDirectRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomResponse.FromString,
+                _registered_method=True)
         self.ListRooms = channel.unary_unary(
                 '/chat.v1.RoomService/ListRooms',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.FromString,
+                _registered_method=True)
+        self.ListPublicRooms = channel.unary_unary(
+                '/chat.v1.RoomService/ListPublicRooms',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsResponse.FromString,
                 _registered_method=True)
         self.GetRoom = channel.unary_unary(
                 '/chat.v1.RoomService/GetRoom',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetRoomRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetRoomResponse.FromString,
                 _registered_method=True)
+        self.UpdateRoom = channel.unary_unary(
+                '/chat.v1.RoomService/UpdateRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomResponse.FromString,
+                _registered_method=True)
+        self.ArchiveRoom = channel.unary_unary(
+                '/chat.v1.RoomService/ArchiveRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomResponse.FromString,
+                _registered_method=True)
+        self.UnarchiveRoom = channel.unary_unary(
+                '/chat.v1.RoomService/UnarchiveRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomResponse.FromString,
+                _registered_method=True)
+        self.DeleteRoom = channel.unary_unary(
+                '/chat.v1.RoomService/DeleteRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomResponse.FromString,
+                _registered_method=True)
         self.ListMembers = channel.unary_unary(
                 '/chat.v1.RoomService/ListMembers',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
+        self.JoinRoom = channel.unary_unary(
+                '/chat.v1.RoomService/JoinRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.JoinRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.JoinRoomResponse.FromString,
+                _registered_method=True)
+        self.LeaveRoom = channel.unary_unary(
+                '/chat.v1.RoomService/LeaveRoom',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomResponse.FromString,
+                _registered_method=True)
+        self.AddMember = channel.unary_unary(
+                '/chat.v1.RoomService/AddMember',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AddMemberRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AddMemberResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/chat.v1.RoomService/RemoveMember',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
+        self.BanMember = channel.unary_unary(
+                '/chat.v1.RoomService/BanMember',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.BanMemberRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BanMemberResponse.FromString,
+                _registered_method=True)
+        self.UnbanMember = channel.unary_unary(
+                '/chat.v1.RoomService/UnbanMember',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberResponse.FromString,
+                _registered_method=True)
+        self.ListBans = channel.unary_unary(
+                '/chat.v1.RoomService/ListBans',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBansRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBansResponse.FromString,
+                _registered_method=True)
+        self.SetMemberRole = channel.unary_unary(
+                '/chat.v1.RoomService/SetMemberRole',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.FromString,
+                _registered_method=True)
+        self.CreateInvite = channel.unary_unary(
+                '/chat.v1.RoomService/CreateInvite',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateInviteRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateInviteResponse.FromString,
+                _registered_method=True)
+        self.ListInvites = channel.unary_unary(
+                '/chat.v1.RoomService/ListInvites',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitesResponse.FromString,
+                _registered_method=True)
+        self.RevokeInvite = channel.unary_unary(
+                '/chat.v1.RoomService/RevokeInvite',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteResponse.FromString,
+                _registered_method=True)
 
 
 class RoomServiceServicer(object):
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
+
+    def CreateRoom(self, request, context):
+        """Make a room; the caller becomes its owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDirectRoom(self, request, context):
+        """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ListRooms(self, request, context):
         """The rooms the caller is a member of, in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPublicRooms(self, request, context):
+        """The public rooms of the server, in the order of their names, whether the caller is in them or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,8 +813,115 @@ class RoomServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateRoom(self, request, context):
+        """Change what a room is called and how it works.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveRoom(self, request, context):
+        """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchiveRoom(self, request, context):
+        """Open an archived room again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRoom(self, request, context):
+        """Delete a room and everything that was ever said in it, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMembers(self, request, context):
         """The members of a room, in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JoinRoom(self, request, context):
+        """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
+        they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveRoom(self, request, context):
+        """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddMember(self, request, context):
+        """Make somebody a member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """Make somebody stop being a member. Their open streams lose the room at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BanMember(self, request, context):
+        """Remove somebody, who need not be a member, and keep them from joining again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnbanMember(self, request, context):
+        """Let somebody join again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBans(self, request, context):
+        """Who is banned from a room, in the order of their user ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMemberRole(self, request, context):
+        """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
+        something less; the last owner can't.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInvite(self, request, context):
+        """Make an invite, for a link that can be passed on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvites(self, request, context):
+        """The invites of a room that can still be used, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeInvite(self, request, context):
+        """Make an invite worthless. Who has used it stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,20 +930,110 @@ class RoomServiceServicer(object):
 
 def add_RoomServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateRoomResponse.SerializeToString,
+            ),
+            'GetDirectRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDirectRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomResponse.SerializeToString,
+            ),
             'ListRooms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRooms,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.SerializeToString,
+            ),
+            'ListPublicRooms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPublicRooms,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsResponse.SerializeToString,
             ),
             'GetRoom': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRoom,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetRoomRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetRoomResponse.SerializeToString,
             ),
+            'UpdateRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomResponse.SerializeToString,
+            ),
+            'ArchiveRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomResponse.SerializeToString,
+            ),
+            'UnarchiveRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchiveRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomResponse.SerializeToString,
+            ),
+            'DeleteRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomResponse.SerializeToString,
+            ),
             'ListMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMembers,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMembersRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'JoinRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.JoinRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.JoinRoomResponse.SerializeToString,
+            ),
+            'LeaveRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveRoom,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomResponse.SerializeToString,
+            ),
+            'AddMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddMember,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AddMemberRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AddMemberResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'BanMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.BanMember,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BanMemberRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.BanMemberResponse.SerializeToString,
+            ),
+            'UnbanMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbanMember,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberResponse.SerializeToString,
+            ),
+            'ListBans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBans,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBansRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBansResponse.SerializeToString,
+            ),
+            'SetMemberRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMemberRole,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.SerializeToString,
+            ),
+            'CreateInvite': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInvite,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateInviteRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateInviteResponse.SerializeToString,
+            ),
+            'ListInvites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvites,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitesResponse.SerializeToString,
+            ),
+            'RevokeInvite': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeInvite,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,9 +1044,68 @@ def add_RoomServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoomService(object):
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
+
+    @staticmethod
+    def CreateRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/CreateRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDirectRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/GetDirectRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetDirectRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListRooms(request,
@@ -203,6 +1124,33 @@ class RoomService(object):
             '/chat.v1.RoomService/ListRooms',
             grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPublicRooms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListPublicRooms',
+            grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -241,6 +1189,114 @@ class RoomService(object):
             _registered_method=True)
 
     @staticmethod
+    def UpdateRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/UpdateRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ArchiveRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ArchiveRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchiveRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/UnarchiveRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnarchiveRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/DeleteRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListMembers(request,
             target,
             options=(),
@@ -257,6 +1313,819 @@ class RoomService(object):
             '/chat.v1.RoomService/ListMembers',
             grpc__chat_dot_wire_dot_chat__pb2.ListMembersRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JoinRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/JoinRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.JoinRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.JoinRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/LeaveRoom',
+            grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.LeaveRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/AddMember',
+            grpc__chat_dot_wire_dot_chat__pb2.AddMemberRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AddMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/RemoveMember',
+            grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BanMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/BanMember',
+            grpc__chat_dot_wire_dot_chat__pb2.BanMemberRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.BanMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnbanMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/UnbanMember',
+            grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnbanMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListBans',
+            grpc__chat_dot_wire_dot_chat__pb2.ListBansRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListBansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMemberRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/SetMemberRole',
+            grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInvite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/CreateInvite',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateInviteRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateInviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListInvites',
+            grpc__chat_dot_wire_dot_chat__pb2.ListInvitesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListInvitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeInvite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/RevokeInvite',
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeInviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AdminServiceStub(object):
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListUsers = channel.unary_unary(
+                '/chat.v1.AdminService/ListUsers',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.CreateUser = channel.unary_unary(
+                '/chat.v1.AdminService/CreateUser',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUserRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUserResponse.FromString,
+                _registered_method=True)
+        self.BlockUser = channel.unary_unary(
+                '/chat.v1.AdminService/BlockUser',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.BlockUserRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BlockUserResponse.FromString,
+                _registered_method=True)
+        self.UnblockUser = channel.unary_unary(
+                '/chat.v1.AdminService/UnblockUser',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnblockUserRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnblockUserResponse.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/chat.v1.AdminService/ResetPassword',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
+        self.SetAdmin = channel.unary_unary(
+                '/chat.v1.AdminService/SetAdmin',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetAdminRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetAdminResponse.FromString,
+                _registered_method=True)
+        self.ListUserSessions = channel.unary_unary(
+                '/chat.v1.AdminService/ListUserSessions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeUserSessions = channel.unary_unary(
+                '/chat.v1.AdminService/RevokeUserSessions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.FromString,
+                _registered_method=True)
+        self.CreateServerInvite = channel.unary_unary(
+                '/chat.v1.AdminService/CreateServerInvite',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteResponse.FromString,
+                _registered_method=True)
+        self.ListServerInvites = channel.unary_unary(
+                '/chat.v1.AdminService/ListServerInvites',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesResponse.FromString,
+                _registered_method=True)
+        self.RevokeServerInvite = channel.unary_unary(
+                '/chat.v1.AdminService/RevokeServerInvite',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.FromString,
+                _registered_method=True)
+
+
+class AdminServiceServicer(object):
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """
+
+    def ListUsers(self, request, context):
+        """All accounts, in the order of their user ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateUser(self, request, context):
+        """Make an account for somebody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockUser(self, request, context):
+        """Keep an account and its bots from logging in. Their sessions end, open streams included.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockUser(self, request, context):
+        """Let a blocked account log in again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Give an account a new password. Its sessions end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAdmin(self, request, context):
+        """Make an account an administrator of the server, or no longer one. The last one stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUserSessions(self, request, context):
+        """An account's sessions and tokens, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeUserSessions(self, request, context):
+        """End sessions of an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateServerInvite(self, request, context):
+        """Make an invite with which somebody can register.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListServerInvites(self, request, context):
+        """The invites to the server that can still be used, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeServerInvite(self, request, context):
+        """Make an invite to the server worthless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUsersRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'CreateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUser,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUserRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUserResponse.SerializeToString,
+            ),
+            'BlockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockUser,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BlockUserRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.BlockUserResponse.SerializeToString,
+            ),
+            'UnblockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockUser,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnblockUserRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnblockUserResponse.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordResponse.SerializeToString,
+            ),
+            'SetAdmin': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAdmin,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetAdminRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetAdminResponse.SerializeToString,
+            ),
+            'ListUserSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUserSessions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.SerializeToString,
+            ),
+            'RevokeUserSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeUserSessions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.SerializeToString,
+            ),
+            'CreateServerInvite': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateServerInvite,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteResponse.SerializeToString,
+            ),
+            'ListServerInvites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServerInvites,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesResponse.SerializeToString,
+            ),
+            'RevokeServerInvite': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeServerInvite,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.AdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.AdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AdminService(object):
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListUsers',
+            grpc__chat_dot_wire_dot_chat__pb2.ListUsersRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/CreateUser',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateUserRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/BlockUser',
+            grpc__chat_dot_wire_dot_chat__pb2.BlockUserRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.BlockUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/UnblockUser',
+            grpc__chat_dot_wire_dot_chat__pb2.UnblockUserRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnblockUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ResetPassword',
+            grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ResetPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAdmin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/SetAdmin',
+            grpc__chat_dot_wire_dot_chat__pb2.SetAdminRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SetAdminResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUserSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListUserSessions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeUserSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/RevokeUserSessions',
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateServerInvite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/CreateServerInvite',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServerInvites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListServerInvites',
+            grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListServerInvitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeServerInvite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/RevokeServerInvite',
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.FromString,
             options,
             channel_credentials,
             insecure,

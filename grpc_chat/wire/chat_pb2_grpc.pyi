@@ -4,9 +4,10 @@ isort:skip_file
 The API of grpc-chat.
 
 Unary calls are commands, and one server stream, SubscribeService.Subscribe, carries every event of
-every room to a client. All methods need a caller: the metadata key `authorization` with the value
-`Bearer <token>`. (On a server that was started with trusted ids, the token is the id itself, its UTF-8
-percent-encoded where it is not printable ASCII.)
+every room to a client. All methods but those that say so need a caller: the metadata key `authorization`
+with the value `Bearer <token>`. A token comes from AuthService and belongs to a session. (On a server that
+was started with trusted ids there are no accounts: the token is the id itself, its UTF-8 percent-encoded
+where it is not printable ASCII.)
 
 Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
 `grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
@@ -40,25 +41,145 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuthServiceStub:
-    """Who is calling."""
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
+    GetServerInfo: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]
+    """What a server offers to those who want to log in. Needs no caller."""
+    Register: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]
+    """Make an account, and log in to it. Needs no caller.
+
+    Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
+    who may register learns which names are taken.
+    """
+    LogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]
+    """Begin a session with a password. Needs no caller.
+
+    Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+    one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+    """
+    LogOut: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]
+    """End the caller's session: its token, its calls and its streams."""
     GetMe: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]
     """The caller's own account and session."""
+    GetUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]
+    """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
+    USER_NOT_FOUND, as is one who does not exist.
+    """
+    UpdateProfile: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]
+    """Change what others see of the caller, or of one of the caller's bots."""
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]
+    """Change the caller's password. All other sessions of the caller end."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]
+    """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+    RevokeSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]
+    """End sessions: their tokens are refused from now on, and their open streams end."""
+    CreateAccessToken: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]
+    """Make a token for a program, of the caller or of one of the caller's bots."""
+    CreateBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]
+    """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+    ListBots: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]
+    """The caller's bots, in the order of their user ids."""
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
-    """Who is calling."""
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    GetServerInfo: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]  # type: ignore[assignment]
+    """What a server offers to those who want to log in. Needs no caller."""
+    Register: _aio.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]  # type: ignore[assignment]
+    """Make an account, and log in to it. Needs no caller.
+
+    Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
+    who may register learns which names are taken.
+    """
+    LogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]  # type: ignore[assignment]
+    """Begin a session with a password. Needs no caller.
+
+    Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+    one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+    """
+    LogOut: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]  # type: ignore[assignment]
+    """End the caller's session: its token, its calls and its streams."""
     GetMe: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]  # type: ignore[assignment]
     """The caller's own account and session."""
+    GetUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]  # type: ignore[assignment]
+    """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
+    USER_NOT_FOUND, as is one who does not exist.
+    """
+    UpdateProfile: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]  # type: ignore[assignment]
+    """Change what others see of the caller, or of one of the caller's bots."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]  # type: ignore[assignment]
+    """Change the caller's password. All other sessions of the caller end."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+    RevokeSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]  # type: ignore[assignment]
+    """End sessions: their tokens are refused from now on, and their open streams end."""
+    CreateAccessToken: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]  # type: ignore[assignment]
+    """Make a token for a program, of the caller or of one of the caller's bots."""
+    CreateBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]  # type: ignore[assignment]
+    """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+    ListBots: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]  # type: ignore[assignment]
+    """The caller's bots, in the order of their user ids."""
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who is calling."""
+    """Accounts and sessions: who is calling, and how they prove it.
+
+    A personal access token may call what its scopes allow (Scope says what); only a session that began by
+    logging in may call the methods that change accounts, sessions and tokens.
+    """
+
+    @_abc_1.abstractmethod
+    def GetServerInfo(
+        self,
+        request: _chat_pb2.GetServerInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetServerInfoResponse, _abc.Awaitable[_chat_pb2.GetServerInfoResponse]]:
+        """What a server offers to those who want to log in. Needs no caller."""
+
+    @_abc_1.abstractmethod
+    def Register(
+        self,
+        request: _chat_pb2.RegisterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RegisterResponse, _abc.Awaitable[_chat_pb2.RegisterResponse]]:
+        """Make an account, and log in to it. Needs no caller.
+
+        Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
+        who may register learns which names are taken.
+        """
+
+    @_abc_1.abstractmethod
+    def LogIn(
+        self,
+        request: _chat_pb2.LogInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.LogInResponse, _abc.Awaitable[_chat_pb2.LogInResponse]]:
+        """Begin a session with a password. Needs no caller.
+
+        Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+        one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+        """
+
+    @_abc_1.abstractmethod
+    def LogOut(
+        self,
+        request: _chat_pb2.LogOutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.LogOutResponse, _abc.Awaitable[_chat_pb2.LogOutResponse]]:
+        """End the caller's session: its token, its calls and its streams."""
 
     @_abc_1.abstractmethod
     def GetMe(
@@ -68,42 +189,219 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.GetMeResponse, _abc.Awaitable[_chat_pb2.GetMeResponse]]:
         """The caller's own account and session."""
 
+    @_abc_1.abstractmethod
+    def GetUser(
+        self,
+        request: _chat_pb2.GetUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetUserResponse, _abc.Awaitable[_chat_pb2.GetUserResponse]]:
+        """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
+        USER_NOT_FOUND, as is one who does not exist.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateProfile(
+        self,
+        request: _chat_pb2.UpdateProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateProfileResponse, _abc.Awaitable[_chat_pb2.UpdateProfileResponse]]:
+        """Change what others see of the caller, or of one of the caller's bots."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _chat_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ChangePasswordResponse, _abc.Awaitable[_chat_pb2.ChangePasswordResponse]]:
+        """Change the caller's password. All other sessions of the caller end."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _chat_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListSessionsResponse, _abc.Awaitable[_chat_pb2.ListSessionsResponse]]:
+        """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeSessions(
+        self,
+        request: _chat_pb2.RevokeSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RevokeSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeSessionsResponse]]:
+        """End sessions: their tokens are refused from now on, and their open streams end."""
+
+    @_abc_1.abstractmethod
+    def CreateAccessToken(
+        self,
+        request: _chat_pb2.CreateAccessTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateAccessTokenResponse, _abc.Awaitable[_chat_pb2.CreateAccessTokenResponse]]:
+        """Make a token for a program, of the caller or of one of the caller's bots."""
+
+    @_abc_1.abstractmethod
+    def CreateBot(
+        self,
+        request: _chat_pb2.CreateBotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateBotResponse, _abc.Awaitable[_chat_pb2.CreateBotResponse]]:
+        """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+
+    @_abc_1.abstractmethod
+    def ListBots(
+        self,
+        request: _chat_pb2.ListBotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListBotsResponse, _abc.Awaitable[_chat_pb2.ListBotsResponse]]:
+        """The caller's bots, in the order of their user ids."""
+
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class RoomServiceStub:
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoomServiceAsyncStub: ...
+    CreateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]
+    """Make a room; the caller becomes its owner."""
+    GetDirectRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]
+    """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
     ListRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]
     """The rooms the caller is a member of, in the order of their ids."""
+    ListPublicRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]
+    """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
     GetRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]
     """One room."""
+    UpdateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]
+    """Change what a room is called and how it works."""
+    ArchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]
+    """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+    UnarchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]
+    """Open an archived room again."""
+    DeleteRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]
+    """Delete a room and everything that was ever said in it, for good."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]
     """The members of a room, in the order of their ids."""
+    JoinRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]
+    """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
+    they are.
+    """
+    LeaveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]
+    """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+    AddMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]
+    """Make somebody a member."""
+    RemoveMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]
+    """Make somebody stop being a member. Their open streams lose the room at once."""
+    BanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]
+    """Remove somebody, who need not be a member, and keep them from joining again."""
+    UnbanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]
+    """Let somebody join again."""
+    ListBans: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]
+    """Who is banned from a room, in the order of their user ids."""
+    SetMemberRole: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]
+    """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
+    something less; the last owner can't.
+    """
+    CreateInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]
+    """Make an invite, for a link that can be passed on."""
+    ListInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]
+    """The invites of a room that can still be used, newest first."""
+    RevokeInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]
+    """Make an invite worthless. Who has used it stays."""
 
 @_typing.type_check_only
 class RoomServiceAsyncStub(RoomServiceStub):
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]  # type: ignore[assignment]
+    """Make a room; the caller becomes its owner."""
+    GetDirectRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]  # type: ignore[assignment]
+    """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
     ListRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]  # type: ignore[assignment]
     """The rooms the caller is a member of, in the order of their ids."""
+    ListPublicRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]  # type: ignore[assignment]
+    """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
     GetRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]  # type: ignore[assignment]
     """One room."""
+    UpdateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]  # type: ignore[assignment]
+    """Change what a room is called and how it works."""
+    ArchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]  # type: ignore[assignment]
+    """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+    UnarchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]  # type: ignore[assignment]
+    """Open an archived room again."""
+    DeleteRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]  # type: ignore[assignment]
+    """Delete a room and everything that was ever said in it, for good."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]  # type: ignore[assignment]
     """The members of a room, in the order of their ids."""
+    JoinRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]  # type: ignore[assignment]
+    """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
+    they are.
+    """
+    LeaveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]  # type: ignore[assignment]
+    """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+    AddMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]  # type: ignore[assignment]
+    """Make somebody a member."""
+    RemoveMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]  # type: ignore[assignment]
+    """Make somebody stop being a member. Their open streams lose the room at once."""
+    BanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]  # type: ignore[assignment]
+    """Remove somebody, who need not be a member, and keep them from joining again."""
+    UnbanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]  # type: ignore[assignment]
+    """Let somebody join again."""
+    ListBans: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]  # type: ignore[assignment]
+    """Who is banned from a room, in the order of their user ids."""
+    SetMemberRole: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]  # type: ignore[assignment]
+    """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
+    something less; the last owner can't.
+    """
+    CreateInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]  # type: ignore[assignment]
+    """Make an invite, for a link that can be passed on."""
+    ListInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]  # type: ignore[assignment]
+    """The invites of a room that can still be used, newest first."""
+    RevokeInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]  # type: ignore[assignment]
+    """Make an invite worthless. Who has used it stays."""
 
 class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Rooms and who is in them. A room that the caller is not a member of does not exist for the caller:
-    NOT_FOUND, whether it is there or not.
+    """Rooms and who is in them.
+
+    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
+    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
+    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+
+    Who may do what is a table in docs/reference/permissions.md.
     """
+
+    @_abc_1.abstractmethod
+    def CreateRoom(
+        self,
+        request: _chat_pb2.CreateRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateRoomResponse, _abc.Awaitable[_chat_pb2.CreateRoomResponse]]:
+        """Make a room; the caller becomes its owner."""
+
+    @_abc_1.abstractmethod
+    def GetDirectRoom(
+        self,
+        request: _chat_pb2.GetDirectRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetDirectRoomResponse, _abc.Awaitable[_chat_pb2.GetDirectRoomResponse]]:
+        """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
 
     @_abc_1.abstractmethod
     def ListRooms(
@@ -114,12 +412,52 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         """The rooms the caller is a member of, in the order of their ids."""
 
     @_abc_1.abstractmethod
+    def ListPublicRooms(
+        self,
+        request: _chat_pb2.ListPublicRoomsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListPublicRoomsResponse, _abc.Awaitable[_chat_pb2.ListPublicRoomsResponse]]:
+        """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
+
+    @_abc_1.abstractmethod
     def GetRoom(
         self,
         request: _chat_pb2.GetRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetRoomResponse, _abc.Awaitable[_chat_pb2.GetRoomResponse]]:
         """One room."""
+
+    @_abc_1.abstractmethod
+    def UpdateRoom(
+        self,
+        request: _chat_pb2.UpdateRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateRoomResponse, _abc.Awaitable[_chat_pb2.UpdateRoomResponse]]:
+        """Change what a room is called and how it works."""
+
+    @_abc_1.abstractmethod
+    def ArchiveRoom(
+        self,
+        request: _chat_pb2.ArchiveRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ArchiveRoomResponse, _abc.Awaitable[_chat_pb2.ArchiveRoomResponse]]:
+        """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+
+    @_abc_1.abstractmethod
+    def UnarchiveRoom(
+        self,
+        request: _chat_pb2.UnarchiveRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnarchiveRoomResponse, _abc.Awaitable[_chat_pb2.UnarchiveRoomResponse]]:
+        """Open an archived room again."""
+
+    @_abc_1.abstractmethod
+    def DeleteRoom(
+        self,
+        request: _chat_pb2.DeleteRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeleteRoomResponse, _abc.Awaitable[_chat_pb2.DeleteRoomResponse]]:
+        """Delete a room and everything that was ever said in it, for good."""
 
     @_abc_1.abstractmethod
     def ListMembers(
@@ -129,7 +467,250 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ListMembersResponse, _abc.Awaitable[_chat_pb2.ListMembersResponse]]:
         """The members of a room, in the order of their ids."""
 
+    @_abc_1.abstractmethod
+    def JoinRoom(
+        self,
+        request: _chat_pb2.JoinRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.JoinRoomResponse, _abc.Awaitable[_chat_pb2.JoinRoomResponse]]:
+        """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
+        they are.
+        """
+
+    @_abc_1.abstractmethod
+    def LeaveRoom(
+        self,
+        request: _chat_pb2.LeaveRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.LeaveRoomResponse, _abc.Awaitable[_chat_pb2.LeaveRoomResponse]]:
+        """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+
+    @_abc_1.abstractmethod
+    def AddMember(
+        self,
+        request: _chat_pb2.AddMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AddMemberResponse, _abc.Awaitable[_chat_pb2.AddMemberResponse]]:
+        """Make somebody a member."""
+
+    @_abc_1.abstractmethod
+    def RemoveMember(
+        self,
+        request: _chat_pb2.RemoveMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RemoveMemberResponse, _abc.Awaitable[_chat_pb2.RemoveMemberResponse]]:
+        """Make somebody stop being a member. Their open streams lose the room at once."""
+
+    @_abc_1.abstractmethod
+    def BanMember(
+        self,
+        request: _chat_pb2.BanMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.BanMemberResponse, _abc.Awaitable[_chat_pb2.BanMemberResponse]]:
+        """Remove somebody, who need not be a member, and keep them from joining again."""
+
+    @_abc_1.abstractmethod
+    def UnbanMember(
+        self,
+        request: _chat_pb2.UnbanMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnbanMemberResponse, _abc.Awaitable[_chat_pb2.UnbanMemberResponse]]:
+        """Let somebody join again."""
+
+    @_abc_1.abstractmethod
+    def ListBans(
+        self,
+        request: _chat_pb2.ListBansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListBansResponse, _abc.Awaitable[_chat_pb2.ListBansResponse]]:
+        """Who is banned from a room, in the order of their user ids."""
+
+    @_abc_1.abstractmethod
+    def SetMemberRole(
+        self,
+        request: _chat_pb2.SetMemberRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SetMemberRoleResponse, _abc.Awaitable[_chat_pb2.SetMemberRoleResponse]]:
+        """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
+        something less; the last owner can't.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateInvite(
+        self,
+        request: _chat_pb2.CreateInviteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateInviteResponse, _abc.Awaitable[_chat_pb2.CreateInviteResponse]]:
+        """Make an invite, for a link that can be passed on."""
+
+    @_abc_1.abstractmethod
+    def ListInvites(
+        self,
+        request: _chat_pb2.ListInvitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListInvitesResponse, _abc.Awaitable[_chat_pb2.ListInvitesResponse]]:
+        """The invites of a room that can still be used, newest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeInvite(
+        self,
+        request: _chat_pb2.RevokeInviteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RevokeInviteResponse, _abc.Awaitable[_chat_pb2.RevokeInviteResponse]]:
+        """Make an invite worthless. Who has used it stays."""
+
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AdminServiceStub:
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]
+    """All accounts, in the order of their user ids."""
+    CreateUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]
+    """Make an account for somebody."""
+    BlockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]
+    """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+    UnblockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]
+    """Let a blocked account log in again."""
+    ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
+    """Give an account a new password. Its sessions end."""
+    SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
+    """Make an account an administrator of the server, or no longer one. The last one stays."""
+    ListUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]
+    """An account's sessions and tokens, newest first."""
+    RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]
+    """End sessions of an account."""
+    CreateServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]
+    """Make an invite with which somebody can register."""
+    ListServerInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]
+    """The invites to the server that can still be used, newest first."""
+    RevokeServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]
+    """Make an invite to the server worthless."""
+
+@_typing.type_check_only
+class AdminServiceAsyncStub(AdminServiceStub):
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListUsers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """All accounts, in the order of their user ids."""
+    CreateUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]  # type: ignore[assignment]
+    """Make an account for somebody."""
+    BlockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]  # type: ignore[assignment]
+    """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+    UnblockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]  # type: ignore[assignment]
+    """Let a blocked account log in again."""
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
+    """Give an account a new password. Its sessions end."""
+    SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
+    """Make an account an administrator of the server, or no longer one. The last one stays."""
+    ListUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]  # type: ignore[assignment]
+    """An account's sessions and tokens, newest first."""
+    RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
+    """End sessions of an account."""
+    CreateServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]  # type: ignore[assignment]
+    """Make an invite with which somebody can register."""
+    ListServerInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]  # type: ignore[assignment]
+    """The invites to the server that can still be used, newest first."""
+    RevokeServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]  # type: ignore[assignment]
+    """Make an invite to the server worthless."""
+
+class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _chat_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListUsersResponse, _abc.Awaitable[_chat_pb2.ListUsersResponse]]:
+        """All accounts, in the order of their user ids."""
+
+    @_abc_1.abstractmethod
+    def CreateUser(
+        self,
+        request: _chat_pb2.CreateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateUserResponse, _abc.Awaitable[_chat_pb2.CreateUserResponse]]:
+        """Make an account for somebody."""
+
+    @_abc_1.abstractmethod
+    def BlockUser(
+        self,
+        request: _chat_pb2.BlockUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.BlockUserResponse, _abc.Awaitable[_chat_pb2.BlockUserResponse]]:
+        """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+
+    @_abc_1.abstractmethod
+    def UnblockUser(
+        self,
+        request: _chat_pb2.UnblockUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnblockUserResponse, _abc.Awaitable[_chat_pb2.UnblockUserResponse]]:
+        """Let a blocked account log in again."""
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _chat_pb2.ResetPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ResetPasswordResponse, _abc.Awaitable[_chat_pb2.ResetPasswordResponse]]:
+        """Give an account a new password. Its sessions end."""
+
+    @_abc_1.abstractmethod
+    def SetAdmin(
+        self,
+        request: _chat_pb2.SetAdminRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SetAdminResponse, _abc.Awaitable[_chat_pb2.SetAdminResponse]]:
+        """Make an account an administrator of the server, or no longer one. The last one stays."""
+
+    @_abc_1.abstractmethod
+    def ListUserSessions(
+        self,
+        request: _chat_pb2.ListUserSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListUserSessionsResponse, _abc.Awaitable[_chat_pb2.ListUserSessionsResponse]]:
+        """An account's sessions and tokens, newest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeUserSessions(
+        self,
+        request: _chat_pb2.RevokeUserSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RevokeUserSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeUserSessionsResponse]]:
+        """End sessions of an account."""
+
+    @_abc_1.abstractmethod
+    def CreateServerInvite(
+        self,
+        request: _chat_pb2.CreateServerInviteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateServerInviteResponse, _abc.Awaitable[_chat_pb2.CreateServerInviteResponse]]:
+        """Make an invite with which somebody can register."""
+
+    @_abc_1.abstractmethod
+    def ListServerInvites(
+        self,
+        request: _chat_pb2.ListServerInvitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListServerInvitesResponse, _abc.Awaitable[_chat_pb2.ListServerInvitesResponse]]:
+        """The invites to the server that can still be used, newest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeServerInvite(
+        self,
+        request: _chat_pb2.RevokeServerInviteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RevokeServerInviteResponse, _abc.Awaitable[_chat_pb2.RevokeServerInviteResponse]]:
+        """Make an invite to the server worthless."""
+
+def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class MessageServiceStub:
     """Writing to rooms, and reading their history."""

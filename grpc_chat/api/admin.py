@@ -1,0 +1,68 @@
+"""AdminService."""
+
+from __future__ import annotations
+
+from grpc_chat.core.admin import Admin
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.invites import LIFETIME, Invites, as_invite
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class AdminService:
+    """See ``AdminService`` in chat.proto."""
+
+    def __init__(self, admin: Admin, invites: Invites) -> None:
+        self._admin = admin
+        self._invites = invites
+
+    async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
+        return await self._admin.list_users(request)
+
+    async def create_user(self, _caller: Caller, request: pb.CreateUserRequest) -> pb.CreateUserResponse:
+        return pb.CreateUserResponse(user=await self._admin.create_user(request))
+
+    async def block_user(self, _caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
+        return pb.BlockUserResponse(user=await self._admin.block(request.user_id))
+
+    async def unblock_user(self, _caller: Caller, request: pb.UnblockUserRequest) -> pb.UnblockUserResponse:
+        return pb.UnblockUserResponse(user=await self._admin.unblock(request.user_id))
+
+    async def reset_password(
+        self, _caller: Caller, request: pb.ResetPasswordRequest
+    ) -> pb.ResetPasswordResponse:
+        revoked = await self._admin.reset_password(request.user_id, request.new_password)
+        return pb.ResetPasswordResponse(revoked_sessions=revoked)
+
+    async def set_admin(self, _caller: Caller, request: pb.SetAdminRequest) -> pb.SetAdminResponse:
+        return pb.SetAdminResponse(user=await self._admin.set_admin(request.user_id, admin=request.admin))
+
+    async def list_user_sessions(
+        self, _caller: Caller, request: pb.ListUserSessionsRequest
+    ) -> pb.ListUserSessionsResponse:
+        return await self._admin.list_sessions(request)
+
+    async def revoke_user_sessions(
+        self, _caller: Caller, request: pb.RevokeUserSessionsRequest
+    ) -> pb.RevokeUserSessionsResponse:
+        revoked = await self._admin.revoke_sessions(request)
+        return pb.RevokeUserSessionsResponse(revoked_sessions=revoked)
+
+    async def create_server_invite(
+        self, caller: Caller, request: pb.CreateServerInviteRequest
+    ) -> pb.CreateServerInviteResponse:
+        lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else LIFETIME
+        invite, code = await self._invites.create_for_server(
+            caller, max_uses=request.max_uses, lifetime=lifetime, makes_admin=request.makes_admin
+        )
+        return pb.CreateServerInviteResponse(invite=as_invite(invite), code=code)
+
+    async def list_server_invites(
+        self, _caller: Caller, request: pb.ListServerInvitesRequest
+    ) -> pb.ListServerInvitesResponse:
+        return await self._invites.list_of_server(request)
+
+    async def revoke_server_invite(
+        self, _caller: Caller, request: pb.RevokeServerInviteRequest
+    ) -> pb.RevokeServerInviteResponse:
+        await self._invites.revoke_of_server(request.invite_id)
+        return pb.RevokeServerInviteResponse()

@@ -1,0 +1,96 @@
+"""What each method takes of its caller: one table, looked at before anything else is done with a call."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from grpc_chat.core.caller import Caller, require_scope
+from grpc_chat.errors import PermissionDenied
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class Needs(Enum):
+    """What a method takes of its caller."""
+
+    NOBODY = "no caller"
+    ANYBODY = "any token"
+    READ = "the scope read"
+    WRITE = "the scope write"
+    LOGIN = "a session that began by logging in"
+    ADMIN = "the scope admin, of an administrator"
+
+
+NEEDS = {
+    "AuthService/GetServerInfo": Needs.NOBODY,
+    "AuthService/Register": Needs.NOBODY,
+    "AuthService/LogIn": Needs.NOBODY,
+    "AuthService/LogOut": Needs.ANYBODY,
+    "AuthService/GetMe": Needs.ANYBODY,
+    "AuthService/GetUser": Needs.READ,
+    "AuthService/UpdateProfile": Needs.LOGIN,
+    "AuthService/ChangePassword": Needs.LOGIN,
+    "AuthService/ListSessions": Needs.LOGIN,
+    "AuthService/RevokeSessions": Needs.LOGIN,
+    "AuthService/CreateAccessToken": Needs.LOGIN,
+    "AuthService/CreateBot": Needs.LOGIN,
+    "AuthService/ListBots": Needs.LOGIN,
+    "RoomService/CreateRoom": Needs.WRITE,
+    "RoomService/GetDirectRoom": Needs.WRITE,
+    "RoomService/ListRooms": Needs.READ,
+    "RoomService/ListPublicRooms": Needs.READ,
+    "RoomService/GetRoom": Needs.READ,
+    "RoomService/UpdateRoom": Needs.WRITE,
+    "RoomService/ArchiveRoom": Needs.WRITE,
+    "RoomService/UnarchiveRoom": Needs.WRITE,
+    "RoomService/DeleteRoom": Needs.WRITE,
+    "RoomService/ListMembers": Needs.READ,
+    "RoomService/JoinRoom": Needs.WRITE,
+    "RoomService/LeaveRoom": Needs.WRITE,
+    "RoomService/AddMember": Needs.WRITE,
+    "RoomService/RemoveMember": Needs.WRITE,
+    "RoomService/BanMember": Needs.WRITE,
+    "RoomService/UnbanMember": Needs.WRITE,
+    "RoomService/ListBans": Needs.READ,
+    "RoomService/SetMemberRole": Needs.WRITE,
+    "RoomService/CreateInvite": Needs.WRITE,
+    "RoomService/ListInvites": Needs.READ,
+    "RoomService/RevokeInvite": Needs.WRITE,
+    "MessageService/SendMessages": Needs.WRITE,
+    "MessageService/ListMessages": Needs.READ,
+    "SubscribeService/Subscribe": Needs.READ,
+    "SubscribeService/Acknowledge": Needs.READ,
+    "AdminService/ListUsers": Needs.ADMIN,
+    "AdminService/CreateUser": Needs.ADMIN,
+    "AdminService/BlockUser": Needs.ADMIN,
+    "AdminService/UnblockUser": Needs.ADMIN,
+    "AdminService/ResetPassword": Needs.ADMIN,
+    "AdminService/SetAdmin": Needs.ADMIN,
+    "AdminService/ListUserSessions": Needs.ADMIN,
+    "AdminService/RevokeUserSessions": Needs.ADMIN,
+    "AdminService/CreateServerInvite": Needs.ADMIN,
+    "AdminService/ListServerInvites": Needs.ADMIN,
+    "AdminService/RevokeServerInvite": Needs.ADMIN,
+}
+"""By service and method. One that is missing keeps the server from starting."""
+
+
+def require(needs: Needs, caller: Caller) -> None:
+    """See that a caller may call a method.
+
+    Raises:
+        PermissionDenied: They may not.
+    """
+    match needs:
+        case Needs.READ:
+            require_scope(caller, pb.SCOPE_READ)
+        case Needs.WRITE:
+            require_scope(caller, pb.SCOPE_WRITE)
+        case Needs.LOGIN:
+            if not caller.interactive:
+                raise PermissionDenied("this takes a session that began by logging in with a password")
+        case Needs.ADMIN:
+            require_scope(caller, pb.SCOPE_ADMIN)
+            if not caller.admin:
+                raise PermissionDenied("only administrators of this server may do this")
+        case Needs.NOBODY | Needs.ANYBODY:
+            pass

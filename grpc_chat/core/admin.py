@@ -1,0 +1,195 @@
+"""Looking after a server's accounts; see ``AdminService``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grpc_chat.core.accounts import insert, session_place
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.names import check_user_id, look
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.passwords import Passwords, check_password
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.users import as_user
+from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Account, SessionRecord, Usage
+from grpc_chat.wire import chat_pb2 as pb
+
+_UNUSED = Usage(sessions=0, last_used_us=None)
+
+
+class Admin:
+    """What administrators can do about others' accounts. It knows of no rooms."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        sessions: Sessions,
+        passwords: Passwords,
+        pages: Pages,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._sessions = sessions
+        self._passwords = passwords
+        self._pages = pages
+
+    async def list_users(self, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
+        """A page of all accounts."""
+        query = request.query
+        page = self._pages.open(f"ListUsers {query}", request)
+        found = await self._readers.run(
+            lambda snapshot: snapshot.accounts(query, after=page.after, limit=page.limit)
+        )
+        return pb.ListUsersResponse(
+            users=[_record(account, usage) for account, usage in page.cut(found)],
+            next_page_token=page.next(found, lambda entry: entry[0].user_id),
+        )
+
+    async def create_user(self, request: pb.CreateUserRequest) -> pb.UserRecord:
+        """Make an account for somebody.
+
+        Raises:
+            UserExists: The name is taken, or looks like one that is.
+        """
+        check_user_id(request.user_id, "user_id")
+        check_password(request.password, request.user_id, "password")
+        account = Account(
+            user_id=request.user_id,
+            display_name=request.display_name or request.user_id,
+            kind=pb.USER_KIND_PERSON,
+            create_time_us=0,
+            password_hash=await self._passwords.hash(request.password),
+            look=look(request.user_id),
+        )
+
+        def do(transaction: Transaction) -> pb.UserRecord:
+            insert(transaction, account, admin=request.admin)
+            return _record(_require(transaction, account.user_id), _UNUSED)
+
+        record: pb.UserRecord = await self._committer.transact(do)
+        return record
+
+    async def block(self, user_id: str) -> pb.UserRecord:
+        """Keep an account and its bots from logging in, and end their sessions.
+
+        Raises:
+            LastAdmin: Nobody would be left to let anybody in again.
+        """
+        why = SessionEnded("this account was blocked")
+
+        def do(transaction: Transaction, account: Account) -> None:
+            self._require_another_admin(transaction, account)
+            for one in [account, *_all_bots(transaction, user_id)]:
+                self._sessions.end(transaction, one.user_id, why)
+                if one.block_time_us is None:
+                    transaction.update_account(one.user_id, {"block_time_us": transaction.now_us})
+
+        return await self._change(user_id, do)
+
+    async def unblock(self, user_id: str) -> pb.UserRecord:
+        """Let an account and its bots in again. Their access tokens are gone."""
+
+        def do(transaction: Transaction, account: Account) -> None:
+            owner = transaction.account(account.owner_id) if account.owner_id else None
+            if owner and owner.block_time_us is not None:
+                raise FailedPrecondition(f"{account.user_id} is a bot of {owner.user_id}, who is blocked")
+            for one in [account, *_all_bots(transaction, user_id)]:
+                transaction.update_account(one.user_id, {"block_time_us": None})
+
+        return await self._change(user_id, do)
+
+    async def set_admin(self, user_id: str, *, admin: bool) -> pb.UserRecord:
+        """Make an account an administrator, or no longer one.
+
+        Raises:
+            LastAdmin: There would be none left.
+        """
+
+        def do(transaction: Transaction, account: Account) -> None:
+            if not admin:
+                self._require_another_admin(transaction, account)
+            transaction.update_account(user_id, {"admin": int(admin)})
+            transaction.after_commit(self._sessions.changed)
+
+        return await self._change(user_id, do)
+
+    async def reset_password(self, user_id: str, password: str) -> int:
+        """Give an account a new password; how many of its sessions have ended, which is all."""
+        check_password(password, user_id, "new_password")
+        password_hash = await self._passwords.hash(password)
+        why = SessionEnded("the password was reset by an administrator; log in again")
+
+        def do(transaction: Transaction) -> int:
+            if _require(transaction, user_id).kind != pb.USER_KIND_PERSON:
+                raise FailedPrecondition(f"{user_id} is a bot, which has access tokens and no password")
+            transaction.update_account(user_id, {"password_hash": password_hash})
+            return self._sessions.end(transaction, user_id, why)
+
+        revoked: int = await self._committer.transact(do)
+        return revoked
+
+    async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
+        """A page of an account's sessions."""
+
+        def read(snapshot: Snapshot) -> list[SessionRecord]:
+            _require(snapshot, request.user_id)
+            return snapshot.sessions(request.user_id, after=page.after_time, limit=page.limit)
+
+        page = self._pages.open(f"ListUserSessions {request.user_id}", request)
+        found = await self._readers.run(read)
+        return pb.ListUserSessionsResponse(
+            sessions=[self._sessions.message(session) for session in page.cut(found)],
+            next_page_token=page.next(found, session_place),
+        )
+
+    async def revoke_sessions(self, request: pb.RevokeUserSessionsRequest) -> int:
+        """End sessions of an account; how many there were."""
+        why = SessionEnded("this session was ended by an administrator; log in again")
+
+        def do(transaction: Transaction) -> int:
+            _require(transaction, request.user_id)
+            which = None if request.all else request.session_ids
+            return self._sessions.end(transaction, request.user_id, why, session_ids=which)
+
+        revoked: int = await self._committer.transact(do)
+        return revoked
+
+    async def _change(self, user_id: str, change: Callable[[Transaction, Account], None]) -> pb.UserRecord:
+        def do(transaction: Transaction) -> pb.UserRecord:
+            change(transaction, _require(transaction, user_id))
+            sessions = transaction.sessions(user_id, after=None, limit=1000)
+            last_used_us = max((session.last_used_us for session in sessions), default=None)
+            return _record(_require(transaction, user_id), Usage(len(sessions), last_used_us))
+
+        record: pb.UserRecord = await self._committer.transact(do)
+        return record
+
+    def _require_another_admin(self, snapshot: Snapshot, account: Account) -> None:
+        if account.admin and account.block_time_us is None and snapshot.admins() == 1:
+            raise LastAdmin(f"{account.user_id} is the last administrator; make somebody else one first")
+
+
+def _require(snapshot: Snapshot, user_id: str) -> Account:
+    account = snapshot.account(user_id)
+    if account is None or account.kind == pb.USER_KIND_UNSPECIFIED:
+        raise UserNotFound("there is no such account", metadata={"userId": user_id})
+    return account
+
+
+def _all_bots(snapshot: Snapshot, user_id: str) -> list[Account]:
+    return snapshot.bots(user_id, after="", limit=10_000)
+
+
+def _record(account: Account, usage: Usage) -> pb.UserRecord:
+    record = pb.UserRecord(user=as_user(account), admin=account.admin, sessions=usage.sessions)
+    record.user.owner_user_id = account.owner_id or ""
+    record.create_time.FromMicroseconds(account.create_time_us)
+    if account.block_time_us is not None:
+        record.block_time.FromMicroseconds(account.block_time_us)
+    if usage.last_used_us is not None:
+        record.last_used_time.FromMicroseconds(usage.last_used_us)
+    return record

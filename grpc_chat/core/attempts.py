@@ -1,0 +1,118 @@
+"""How often one may guess."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from grpc_chat.errors import RateLimited
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLimits:
+    """How many failures there may be within ``window``.
+
+    Attributes:
+        per_account_and_address: For one account from one address.
+        per_address: From one address, for whatever account.
+        per_account: For one account from addresses it was never entered from.
+        window: After so long all are forgiven; half of them after half of it.
+    """
+
+    per_account_and_address: int = 10
+    per_address: int = 100
+    per_account: int = 100
+    window: timedelta = timedelta(minutes=15)
+
+
+class Attempts:
+    """Counts failures, and refuses when there were too many.
+
+    An account can't be locked by somebody who guesses: from an address that it was entered from before, only
+    that address's own failures count.
+
+    Args:
+        max_remembered: Of each kind; the ones that were quiet longest are forgotten first.
+    """
+
+    def __init__(
+        self,
+        limits: AttemptLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        max_remembered: int = 100_000,
+    ) -> None:
+        self._limits = limits or AttemptLimits()
+        self._clock = clock
+        self._max = max_remembered
+        self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def begin(self, account: str, address: str) -> Callable[[], None]:
+        """Count an attempt as a failure, until the function returned is called because it was none.
+
+        Counted before it is tried, so that many at once are not all let through.
+
+        Args:
+            account: What is being guessed at; an invite's code is no account, so empty.
+
+        Raises:
+            RateLimited: There were too many failures.
+        """
+        network = _network(address)
+        keys: list[tuple[Hashable, int]] = [(("address", network), self._limits.per_address)]
+        if account:
+            pair = (account, network)
+            keys.append((("pair", pair), self._limits.per_account_and_address))
+            if pair not in self._known:
+                keys.append((("account", account), self._limits.per_account))
+        now = self._clock()
+        window = self._limits.window.total_seconds()
+        counted = {key: self._count(key, most, now) for key, most in keys}
+        for key, most in keys:
+            if (over := counted[key] + 1 - most) > 0:
+                wait = timedelta(seconds=over * window / most)
+                raise RateLimited("too many failed attempts; wait a while", retry_after=wait)
+        for key, _ in keys:
+            self._set(key, counted[key] + 1, now)
+
+        def succeeded() -> None:
+            now = self._clock()
+            for key, most in keys:
+                self._set(key, max(0.0, self._count(key, most, now) - 1), now)
+            if account:
+                self._known[pair] = None
+                self._known.move_to_end(pair)
+                if len(self._known) > self._max:
+                    self._known.popitem(last=False)
+
+        return succeeded
+
+    def _count(self, key: Hashable, most: int, now: float) -> float:
+        """Failures that are not forgiven yet: ``most`` of them are after one window."""
+        count, then = self._failures.get(key, (0.0, now))
+        return max(0.0, count - (now - then) * most / self._limits.window.total_seconds())
+
+    def _set(self, key: Hashable, count: float, now: float) -> None:
+        self._failures.pop(key, None)
+        if count:
+            self._failures[key] = (count, now)
+            if len(self._failures) > self._max:
+                self._failures.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """What counts as one address: who has one of IPv6 has 2⁶⁴ of them."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)

@@ -1,0 +1,230 @@
+"""Invites: ways in for whoever has a code, to a room or to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+from grpc_chat.core import access
+from grpc_chat.core.access import Action
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.tokens import new_code, new_id, secret_hash
+from grpc_chat.errors import InviteNotValid, LimitExceeded, PermissionDenied
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import InviteRecord
+from grpc_chat.wire import chat_pb2 as pb
+
+Inviters = Literal["admins", "everyone"]
+
+LIFETIME = timedelta(days=7)
+"""How long an invite works where that is not said."""
+
+
+class Invites:
+    """Makes invites, and takes them.
+
+    Args:
+        inviters: Who may make room invites with which one can register: administrators of the server, or
+            everyone who may make invites to a room.
+        most: How many a room may have, and the server.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        pages: Pages,
+        *,
+        inviters: Inviters = "admins",
+        most: int = 200,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._pages = pages
+        self._inviters = inviters
+        self._most = most
+
+    # To rooms
+
+    async def create(self, caller: Caller, request: pb.CreateInviteRequest) -> pb.CreateInviteResponse:
+        """Make an invite to a room."""
+        role = request.role or pb.ROLE_MEMBER
+        if request.allows_registration and self._inviters == "admins" and not caller.admin:
+            raise PermissionDenied("on this server only its administrators invite people to register")
+
+        def check(snapshot: Snapshot) -> None:
+            standing = access.require(Action.INVITE, snapshot, request.room_id, caller.user_id)
+            if error := access.forbids_granting(standing, role):
+                raise error
+
+        invite, code = await self._create(
+            caller,
+            check,
+            room_id=request.room_id,
+            role=role,
+            max_uses=request.max_uses,
+            lifetime=request.lifetime.ToTimedelta() if request.HasField("lifetime") else LIFETIME,
+            registers=request.allows_registration,
+        )
+        return pb.CreateInviteResponse(invite=as_invite(invite), code=code)
+
+    async def list_(self, caller: Caller, request: pb.ListInvitesRequest) -> pb.ListInvitesResponse:
+        """A page of a room's invites."""
+
+        def read(snapshot: Snapshot) -> list[InviteRecord]:
+            access.require(Action.SEE_INVITES, snapshot, request.room_id, caller.user_id)
+            return snapshot.invites(request.room_id, after=page.after_time, limit=page.limit)
+
+        page = self._pages.open(f"ListInvites {request.room_id}", request)
+        invites = await self._readers.run(read)
+        return pb.ListInvitesResponse(
+            invites=[as_invite(invite) for invite in page.cut(invites)],
+            next_page_token=page.next(invites, _place),
+        )
+
+    async def revoke(self, caller: Caller, request: pb.RevokeInviteRequest) -> None:
+        """Make a room's invite worthless; one that is not there is so already."""
+
+        def do(transaction: Transaction) -> None:
+            access.require(Action.REVOKE_INVITE, transaction, request.room_id, caller.user_id)
+            transaction.delete_invite(request.room_id, request.invite_id)
+
+        await self._committer.transact(do)
+
+    # To the server
+
+    async def create_for_server(
+        self,
+        caller: Caller | None,
+        *,
+        max_uses: int = 1,
+        lifetime: timedelta | None = LIFETIME,
+        makes_admin: bool = False,
+    ) -> tuple[InviteRecord, str]:
+        """Make an invite to the server; its code, which nobody can be told again.
+
+        Args:
+            caller: None for the server itself.
+        """
+        return await self._create(
+            caller,
+            lambda _snapshot: None,
+            room_id="",
+            role=0,
+            max_uses=max_uses,
+            lifetime=lifetime,
+            registers=True,
+            makes_admin=makes_admin,
+        )
+
+    async def list_of_server(self, request: pb.ListServerInvitesRequest) -> pb.ListServerInvitesResponse:
+        """A page of the invites to the server."""
+        page = self._pages.open("ListServerInvites", request)
+        invites = await self._readers.run(
+            lambda snapshot: snapshot.invites("", after=page.after_time, limit=page.limit)
+        )
+        return pb.ListServerInvitesResponse(
+            invites=[as_invite(invite) for invite in page.cut(invites)],
+            next_page_token=page.next(invites, _place),
+        )
+
+    async def revoke_of_server(self, invite_id: str) -> None:
+        """Make an invite to the server worthless; one that is not there is so already."""
+        await self._committer.transact(lambda transaction: transaction.delete_invite("", invite_id))
+
+    async def for_the_first_account(self) -> str | None:
+        """A code to register with as administrator, on a server that has no account; None where it has some.
+
+        The one of an earlier start is worthless from then on.
+        """
+        if await self._readers.run(lambda snapshot: snapshot.any_account()):
+            return None
+
+        def clear(transaction: Transaction) -> None:
+            for invite in transaction.invites("", after=None, limit=self._most):
+                transaction.delete_invite("", invite.invite_id)
+
+        await self._committer.transact(clear)
+        _, code = await self.create_for_server(None, lifetime=None, makes_admin=True)
+        return code
+
+    # In common
+
+    async def _create(
+        self,
+        caller: Caller | None,
+        check: Callable[[Snapshot], None],
+        *,
+        room_id: str,
+        role: int,
+        max_uses: int,
+        lifetime: timedelta | None,
+        registers: bool,
+        makes_admin: bool = False,
+    ) -> tuple[InviteRecord, str]:
+        invite_id, code = new_id(), new_code()
+
+        def do(transaction: Transaction) -> InviteRecord:
+            check(transaction)
+            if transaction.invites_of(room_id) >= self._most:
+                raise LimitExceeded(
+                    f"there are {self._most} invites, which is the most; revoke one first",
+                    metadata={"limit": str(self._most)},
+                )
+            expire_time_us = None
+            if lifetime is not None:
+                expire_time_us = transaction.now_us + lifetime // timedelta(microseconds=1)
+            invite = InviteRecord(
+                invite_id=invite_id,
+                room_id=room_id,
+                role=role,
+                created_by=caller.user_id if caller else "",
+                create_time_us=transaction.now_us,
+                expire_time_us=expire_time_us,
+                max_uses=max_uses,
+                uses=0,
+                registers=registers,
+                makes_admin=makes_admin,
+            )
+            transaction.insert_invite(invite, secret_hash(code))
+            return invite
+
+        return await self._committer.transact(do), code
+
+
+def require_invite(transaction: Transaction, code: str) -> InviteRecord:
+    """The invite with this code, if it still lets somebody in.
+
+    Raises:
+        InviteNotValid: There is none, or it was used up, revoked, or is too old: it looks the same.
+    """
+    invite = transaction.invite(secret_hash(code))
+    if invite is None or not invite.usable(transaction.now_us):
+        raise InviteNotValid("this invite is not valid, or not any more; ask for another one")
+    return invite
+
+
+def as_invite(invite: InviteRecord) -> pb.Invite:
+    """An invite as it is told to those who may see it."""
+    told = pb.Invite(
+        invite_id=invite.invite_id,
+        room_id=invite.room_id,
+        role=pb.Role.ValueType(invite.role),
+        created_by_user_id=invite.created_by,
+        max_uses=invite.max_uses,
+        uses=invite.uses,
+        allows_registration=invite.registers,
+        makes_admin=invite.makes_admin,
+    )
+    told.create_time.FromMicroseconds(invite.create_time_us)
+    if invite.expire_time_us is not None:
+        told.expire_time.FromMicroseconds(invite.expire_time_us)
+    return told
+
+
+def _place(invite: InviteRecord) -> str:
+    return f"{invite.create_time_us} {invite.invite_id}"

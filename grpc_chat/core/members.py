@@ -1,0 +1,368 @@
+"""Who is in a room: coming, going, roles, bans."""
+
+from __future__ import annotations
+
+from grpc_chat.core import access
+from grpc_chat.core.access import Action
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.invites import require_invite
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.users import Users
+from grpc_chat.errors import (
+    AlreadyExists,
+    Banned,
+    InvalidRequest,
+    InviteNotValid,
+    LastOwner,
+    PermissionDenied,
+    RoomArchived,
+    RoomNotFound,
+    UserNotFound,
+)
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Standing
+from grpc_chat.wire import chat_pb2 as pb
+
+CHANGE = pb.MembershipChange.ValueType
+
+
+class Members:
+    """What can be asked about members, and done to them; see ``RoomService``.
+
+    Each change is an event of the room's log. That is what makes "when" exact: whoever follows the log comes
+    by it before anything that happened after it.
+    """
+
+    def __init__(
+        self, committer: Committer, readers: Readers, hub: Hub, rooms: Rooms, users: Users, pages: Pages
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._hub = hub
+        self._rooms = rooms
+        self._users = users
+        self._pages = pages
+
+    async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
+        """A page of a room's members."""
+
+        def read(snapshot: Snapshot) -> list[pb.Member]:
+            access.require_read(snapshot, request.room_id, caller.user_id)
+            return snapshot.members(request.room_id, after=page.after, limit=page.limit)
+
+        page = self._pages.open(f"ListMembers {request.room_id}", request)
+        members = await self._readers.run(read)
+        return pb.ListMembersResponse(
+            members=page.cut(members), next_page_token=page.next(members, lambda member: member.user.user_id)
+        )
+
+    async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> pb.ListBansResponse:
+        """A page of those who may not join a room."""
+
+        def read(snapshot: Snapshot) -> list[pb.Ban]:
+            access.require(Action.SEE_BANS, snapshot, request.room_id, caller.user_id)
+            return snapshot.bans(request.room_id, after=page.after, limit=page.limit)
+
+        page = self._pages.open(f"ListBans {request.room_id}", request)
+        bans = await self._readers.run(read)
+        return pb.ListBansResponse(
+            bans=page.cut(bans), next_page_token=page.next(bans, lambda ban: ban.user.user_id)
+        )
+
+    # Coming
+
+    async def join(self, caller: Caller, request: pb.JoinRoomRequest) -> str:
+        """Become a member; returns of which room.
+
+        Raises:
+            RoomNotFound: There is no such public room.
+            InviteNotValid: The code is not, or not any more, an invite's.
+            Banned: The room does not let the caller in.
+            RoomArchived: Nobody can join.
+        """
+
+        def do(transaction: Transaction) -> str:
+            if request.invite_code:
+                return self.join_by_invite(transaction, caller, request.invite_code)
+            room_id = request.room_id
+            standing = transaction.standing(room_id, caller.user_id)
+            if standing is None or (standing.kind != pb.ROOM_KIND_PUBLIC and not standing.role):
+                raise RoomNotFound(
+                    "there is no such room, or it takes an invite to join it", metadata={"roomId": room_id}
+                )
+            self._join(transaction, caller, standing, pb.ROLE_MEMBER)
+            return room_id
+
+        room_id: str = await self._committer.transact(do)
+        return room_id
+
+    def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
+        """Become a member of the room that an invite is for; returns which that is.
+
+        Raises:
+            InviteNotValid, Banned, RoomArchived: As :meth:`join`.
+        """
+        invite = require_invite(transaction, code)
+        standing = transaction.standing(invite.room_id, caller.user_id)
+        if standing is None:
+            raise InviteNotValid("this invite is to the server, and you are on it already")
+        if self._join(transaction, caller, standing, invite.role, invite_id=invite.invite_id):
+            transaction.use_invite(invite.invite_id)
+        return invite.room_id
+
+    def _join(
+        self, transaction: Transaction, caller: Caller, standing: Standing, role: int, *, invite_id: str = ""
+    ) -> bool:
+        """Make the caller a member; False where they are one already."""
+        room_id = standing.room_id
+        if standing.role:
+            return False
+        if transaction.ban(room_id, caller.user_id):
+            raise Banned("you are banned from this room", metadata={"roomId": room_id})
+        if standing.archived:
+            raise RoomArchived("this room is archived; nobody can join it", metadata={"roomId": room_id})
+        change = pb.MembershipChanged(
+            user_id=caller.user_id,
+            change=pb.MEMBERSHIP_CHANGE_JOINED,
+            role=pb.Role.ValueType(role),
+            invite_id=invite_id,
+        )
+        seq = _record(transaction, caller, room_id, change)
+        self._rooms.enter(transaction, room_id, caller.user_id, role, seq)
+        return True
+
+    async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.AddMemberResponse:
+        """Make somebody a member.
+
+        Raises:
+            UserNotFound: There is no such user, or the caller may not find them.
+            AlreadyExists: They are a member with another role.
+            Banned: They have to be let in again first.
+        """
+        room_id, user_id = request.room_id, request.user_id
+        role = request.role or pb.ROLE_MEMBER
+        if role == pb.ROLE_OWNER:
+            raise InvalidRequest(
+                "nobody is added as an owner; add them, and then set their role", field="role"
+            )
+
+        def do(transaction: Transaction) -> pb.Member:
+            standing = access.require(Action.ADD, transaction, room_id, caller.user_id)
+            if error := access.forbids_granting(standing, role):
+                raise error
+            member = transaction.member(room_id, user_id)
+            if member is None:
+                self._users.require(transaction, caller, user_id)
+                if transaction.ban(room_id, user_id):
+                    raise Banned(
+                        f"{user_id} is banned from this room; unban them first",
+                        metadata={"roomId": room_id, "userId": user_id},
+                    )
+                change = pb.MembershipChanged(
+                    user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
+                )
+                seq = _record(transaction, caller, room_id, change)
+                self._rooms.enter(transaction, room_id, user_id, role, seq)
+                member = transaction.member(room_id, user_id)
+                assert member, "they were just added"
+            elif request.role not in (pb.ROLE_UNSPECIFIED, member.role):
+                raise AlreadyExists(
+                    f"{user_id} is a member already, with another role", metadata={"userId": user_id}
+                )
+            return member
+
+        return pb.AddMemberResponse(member=await self._committer.transact(do))
+
+    # Going
+
+    async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> None:
+        """Stop being a member.
+
+        Raises:
+            LastOwner: The caller is the last owner, and names nobody as the next.
+        """
+        room_id, heir = request.room_id, request.new_owner_user_id
+
+        def do(transaction: Transaction) -> None:
+            standing = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
+            if standing.role == pb.ROLE_OWNER:
+                if heir:
+                    self._inherit(transaction, caller, room_id, heir)
+                elif transaction.owners(room_id) == 1:
+                    raise LastOwner(
+                        "you are this room's last owner: name a member who is owner next"
+                        if transaction.members_of(room_id) > 1
+                        else "you are this room's last member: archive or delete it instead",
+                        metadata={"roomId": room_id},
+                    )
+            elif heir:
+                raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
+            change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
+            self._go(transaction, caller, room_id, change)
+
+        await self._committer.transact(do)
+
+    def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:
+        member = transaction.member(room_id, heir) if heir != caller.user_id else None
+        if member is None:
+            raise UserNotFound(
+                f"{heir} is not another member of this room",
+                field="new_owner_user_id",
+                metadata={"userId": heir},
+            )
+        if member.role != pb.ROLE_OWNER:
+            self._give_role(transaction, caller, room_id, heir, pb.ROLE_OWNER, "")
+
+    async def remove(self, caller: Caller, request: pb.RemoveMemberRequest) -> None:
+        """Make somebody stop being a member.
+
+        Raises:
+            UserNotFound: They are not a member.
+        """
+        room_id, user_id = request.room_id, request.user_id
+        self._require_another(caller, user_id)
+
+        def do(transaction: Transaction) -> None:
+            self._require_on(Action.REMOVE, transaction, caller, room_id, user_id)
+            change = pb.MembershipChanged(
+                user_id=user_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, reason=request.reason
+            )
+            self._go(transaction, caller, room_id, change)
+
+        await self._committer.transact(do)
+
+    async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
+        """Remove somebody, if they are a member, and keep them out.
+
+        Raises:
+            UserNotFound: There is no such user, or the caller may not find them.
+        """
+        room_id, user_id = request.room_id, request.user_id
+        self._require_another(caller, user_id)
+
+        def do(transaction: Transaction) -> None:
+            standing = access.require(Action.BAN, transaction, room_id, caller.user_id)
+            member = transaction.member(room_id, user_id)
+            if member is None:
+                if transaction.ban(room_id, user_id):
+                    return
+                self._users.require(transaction, caller, user_id)
+            elif error := access.forbids_on(Action.BAN, standing, member.role):
+                raise error
+            change = pb.MembershipChanged(
+                user_id=user_id, change=pb.MEMBERSHIP_CHANGE_BANNED, reason=request.reason
+            )
+            if member:
+                self._go(transaction, caller, room_id, change)
+            else:
+                _record(transaction, caller, room_id, change)
+            transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
+
+        await self._committer.transact(do)
+
+    async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
+        """Let somebody join again.
+
+        Raises:
+            UserNotFound: They are not banned.
+        """
+        room_id, user_id = request.room_id, request.user_id
+
+        def do(transaction: Transaction) -> None:
+            access.require(Action.UNBAN, transaction, room_id, caller.user_id)
+            if transaction.ban(room_id, user_id) is None:
+                raise UserNotFound(f"{user_id} is not banned from this room", metadata={"userId": user_id})
+            transaction.delete_ban(room_id, user_id)
+            change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
+            _record(transaction, caller, room_id, change)
+
+        await self._committer.transact(do)
+
+    def _go(
+        self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
+    ) -> None:
+        """Record that somebody is no longer a member, and have their open streams lose the room."""
+        transaction.delete_member(room_id, change.user_id)
+        seq = _record(transaction, caller, room_id, change)
+        left = pb.RoomLeft(
+            room_id=room_id, change=change.change, user_id=caller.user_id, reason=change.reason
+        )
+        transaction.after_commit(lambda: self._hub.left(change.user_id, left, seq))
+
+    # Roles
+
+    async def set_role(self, caller: Caller, request: pb.SetMemberRoleRequest) -> pb.SetMemberRoleResponse:
+        """Give a member another role.
+
+        Raises:
+            UserNotFound: They are not a member.
+            LastOwner: There would be no owner left.
+        """
+        room_id, user_id, role = request.room_id, request.user_id, request.role
+
+        def do(transaction: Transaction) -> pb.Member:
+            own = user_id == caller.user_id
+            standing, member = self._require_on(
+                Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
+            )
+            # Of one's own role one may always give something up.
+            if not (own and role <= standing.role) and (error := access.forbids_granting(standing, role)):
+                raise error
+            if member.role == pb.ROLE_OWNER != role and transaction.owners(room_id) == 1:
+                raise LastOwner(
+                    f"{user_id} is this room's last owner: make somebody else one first",
+                    metadata={"roomId": room_id},
+                )
+            if member.role != role:
+                self._give_role(transaction, caller, room_id, user_id, role, request.reason)
+                member.role = role
+            return member
+
+        return pb.SetMemberRoleResponse(member=await self._committer.transact(do))
+
+    def _give_role(
+        self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str
+    ) -> None:
+        transaction.set_role(room_id, user_id, role)
+        change = pb.MembershipChanged(
+            user_id=user_id,
+            change=pb.MEMBERSHIP_CHANGE_ROLE,
+            role=pb.Role.ValueType(role),
+            reason=reason,
+        )
+        _record(transaction, caller, room_id, change)
+
+    # In common
+
+    def _require_another(self, caller: Caller, user_id: str) -> None:
+        if user_id == caller.user_id:
+            raise InvalidRequest("user_id is your own; to go, leave the room", field="user_id")
+
+    def _require_on(
+        self,
+        action: Action,
+        transaction: Transaction,
+        caller: Caller,
+        room_id: str,
+        user_id: str,
+        *,
+        own: bool = False,
+    ) -> tuple[Standing, pb.Member]:
+        """The caller's standing and the member, if the caller may do this to them."""
+        standing = access.require(action, transaction, room_id, caller.user_id)
+        member = transaction.member(room_id, user_id)
+        if member is None:
+            raise UserNotFound(f"{user_id} is not a member of this room", metadata={"userId": user_id})
+        if not own and (error := access.forbids_on(action, standing, member.role)):
+            raise error
+        return standing, member
+
+
+def _record(transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged) -> int:
+    """Add a change to the room's log; its number."""
+    event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
+    return transaction.append(event, caller.session_id)

@@ -1,0 +1,72 @@
+"""What users and rooms may be called, and when two names are the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from grpc_chat.errors import InvalidRequest
+
+MIN_USER_ID, MAX_USER_ID = 2, 32
+
+_USER_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
+
+# What a reader takes for something else in common fonts, of the characters that ids are made of; from
+# Unicode's confusables (TR 39), which has these of ASCII's lower case and digits.
+_LOOKS = (("m", "rn"), ("0", "o"), ("1", "l"), ("vv", "w"))
+_MAX_PUBLIC_NAME_BYTES = 160
+_SEPARATORS = str.maketrans("._", "--")
+
+
+def check_user_id(value: str, path: str) -> None:
+    """Refuse what can't be the name of a new account.
+
+    Only ASCII, so that no letter of another script passes for one of these; lower case, so that there is one
+    way to write it.
+
+    Raises:
+        InvalidRequest: Saying what the rule is.
+    """
+    if not value:
+        raise InvalidRequest(f"{path} is empty", field=path)
+    if not MIN_USER_ID <= len(value) <= MAX_USER_ID or not _USER_ID.fullmatch(value):
+        hint = ""
+        if (lower := value.lower()) != value and _USER_ID.fullmatch(lower):
+            hint = f"; {lower} would do"
+        raise InvalidRequest(
+            f"{path} is {MIN_USER_ID} to {MAX_USER_ID} characters of a-z, 0-9 and, between them, '.', '_' "
+            f"and '-'{hint}",
+            field=path,
+            metadata={"min": str(MIN_USER_ID), "max": str(MAX_USER_ID)},
+        )
+
+
+def look(user_id: str) -> str:
+    """What an id looks like at a glance: the same for two of which one can be taken for the other."""
+    seen = user_id.translate(_SEPARATORS)
+    for written, looks_like in _LOOKS:
+        seen = seen.replace(written, looks_like)
+    return seen
+
+
+def check_room_name(value: str, path: str) -> None:
+    """Refuse a room's name that would not look like what it is.
+
+    Characters that do not show are refused before, with all names.
+
+    Raises:
+        InvalidRequest: Saying what the rule is.
+    """
+    if value != " ".join(value.split()):
+        raise InvalidRequest(
+            f"{path} has a space at an end, or two in a row, or another kind of space", field=path
+        )
+    # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
+    if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
+        raise InvalidRequest(f"{path} holds characters that stand for too many others", field=path)
+
+
+def public_name(name: str) -> str:
+    """What makes a public room's name the same as another's: upper and lower case, and how it is encoded, are
+    not it."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,0 +1,114 @@
+"""Passwords: Argon2id, off the event loop, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from grpc_chat.errors import InvalidRequest, LimitExceeded
+
+T = TypeVar("T")
+
+MIN_BYTES, MAX_BYTES = 8, 1024
+
+
+class Passwords:
+    """Hashes passwords and compares them.
+
+    Args:
+        threads: How many at once. Each takes a processor, and ``memory_kib``.
+        max_waiting: How many more may wait; beyond that they are refused as ``LimitExceeded``.
+        memory_kib: What one hash takes, and with ``passes`` how long; the defaults are OWASP's least.
+    """
+
+    def __init__(
+        self, *, threads: int = 1, max_waiting: int = 200, memory_kib: int = 19_456, passes: int = 2
+    ) -> None:
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._max = threads + max_waiting
+        self._running = 0
+        # What a password is compared with where there is no account, so that it takes as long.
+        self._nobody = self._hasher.hash(secrets.token_urlsafe(32))
+
+    @property
+    def waiting(self) -> int:
+        """How many are being hashed, or wait."""
+        return self._running
+
+    async def hash(self, password: str) -> str:
+        """A password's hash, in the PHC string format.
+
+        Raises:
+            LimitExceeded: Too many are waiting.
+        """
+        return await self._run(lambda: self._hasher.hash(_bytes(password)))
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        """Whether the hash is this password's; takes as long where there is none.
+
+        Raises:
+            LimitExceeded: Too many are waiting.
+        """
+
+        def compare() -> bool:
+            try:
+                return self._hasher.verify(password_hash or self._nobody, _bytes(password))
+            except (Argon2Error, InvalidHashError):
+                return False
+
+        return await self._run(compare) and password_hash is not None
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether the password should be hashed again, the settings being others now."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._running >= self._max:
+            raise LimitExceeded("too many are logging in at once", retry_after=timedelta(seconds=2))
+        self._running += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._running -= 1
+
+    def close(self) -> None:
+        """Drop what waits, finish the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def check_password(password: str, user_id: str, path: str) -> None:
+    """Refuse what can't be a new password.
+
+    Long rather than varied, as NIST SP 800-63B has it; what is typed once in a sign-up form and guessed first
+    is the name itself.
+
+    Raises:
+        InvalidRequest: Saying what the rule is.
+    """
+    size = len(_bytes(password))
+    if size < MIN_BYTES:
+        raise InvalidRequest(
+            f"{path} is shorter than {MIN_BYTES} bytes", field=path, metadata={"minBytes": str(MIN_BYTES)}
+        )
+    if size > MAX_BYTES:
+        raise InvalidRequest(
+            f"{path} is longer than {MAX_BYTES} bytes", field=path, metadata={"maxBytes": str(MAX_BYTES)}
+        )
+    if user_id and password.casefold() in (user_id, user_id * 2, user_id[::-1]):
+        raise InvalidRequest(f"{path} is the user id", field=path)
+    if len(set(password)) == 1:
+        raise InvalidRequest(f"{path} is one character, many times", field=path)
+
+
+def _bytes(password: str) -> bytes:
+    # One keyboard writes é as one character and another as two (NIST SP 800-63B asks for this).
+    return unicodedata.normalize("NFKC", password).encode()

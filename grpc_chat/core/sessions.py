@@ -1,0 +1,259 @@
+"""Sessions: beginning them, knowing them by their tokens, ending them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from grpc_chat.core.caller import ALL_SCOPES, Caller, scope_bits, scopes_of
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.tokens import secret_hash
+from grpc_chat.errors import ChatError, SessionEnded, Unauthenticated
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Account, SessionRecord
+from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 600
+"""How often expired sessions are looked for where no session is used. (One that is used is asked itself.)"""
+
+_LOST = "this token is not, or no longer, one of this server's; log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long sessions last.
+
+    Attributes:
+        idle: A login that was not used for so long ends; each use begins that anew.
+        most: It ends after so long in any case; None for never.
+        save_use: How exactly the time of the last use is kept.
+    """
+
+    idle: timedelta = timedelta(days=90)
+    most: timedelta | None = None
+    save_use: timedelta = timedelta(minutes=1)
+
+
+class Sessions:
+    """The sessions of all accounts; an :class:`grpc_chat.core.caller.Authenticator`.
+
+    Tokens that were seen lately are known without asking the store. Every end of a session goes through
+    :meth:`ended`, which forgets its token and ends its open streams.
+
+    Args:
+        clock: Seconds since 1970.
+        max_known: How many tokens are known by heart.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        hub: Hub,
+        policy: Policy | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        max_known: int = 50_000,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._hub = hub
+        self._policy = policy or Policy()
+        self._clock = clock
+        self._max_known = max_known
+        self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self._tokens: dict[str, bytes] = {}
+        self._used: dict[str, int] = {}
+        self._changes = 0
+        self._swept = 0.0
+
+    # Knowing
+
+    async def authenticate(self, token: str) -> Caller:
+        """See :meth:`grpc_chat.core.caller.Authenticator.authenticate`."""
+        key = secret_hash(token)
+        now = self._clock()
+        known = self._known.get(key)
+        if known is None:
+            # What ends while the store is read ends for good: read again.
+            while True:
+                changes = self._changes
+                found = await self._readers.run(lambda snapshot: snapshot.session(key))
+                if changes == self._changes:
+                    break
+            if found is None:
+                raise Unauthenticated(_LOST)
+            known = self._remember(key, *found)
+        caller, idle_until = known
+        if now >= idle_until or (caller.expire_time and now >= caller.expire_time.timestamp()):
+            raise SessionEnded("this session has expired; log in again")
+        if caller.interactive:
+            self._known[key] = (caller, now + self._policy.idle.total_seconds())
+        self._used[caller.session_id] = int(now * 1_000_000)
+        return caller
+
+    def _remember(self, key: bytes, session: SessionRecord, account: Account) -> tuple[Caller, float]:
+        if account.block_time_us is not None:
+            raise Unauthenticated(_LOST)
+        expire_time = None
+        if session.expire_time_us is not None:
+            expire_time = datetime.fromtimestamp(session.expire_time_us / 1_000_000, UTC)
+        login = session.kind == pb.SESSION_KIND_LOGIN
+        caller = Caller(
+            user_id=session.user_id,
+            session_id=session.session_id,
+            scopes=scopes_of(session.scopes),
+            interactive=login,
+            admin=account.admin,
+            expire_time=expire_time,
+        )
+        idle_until = float("inf")
+        if login:
+            idle_until = session.last_used_us / 1_000_000 + self._policy.idle.total_seconds()
+        self._known[key] = known = (caller, idle_until)
+        self._tokens[session.session_id] = key
+        if len(self._known) > self._max_known:
+            _, (forgotten, _) = self._known.popitem(last=False)
+            self._tokens.pop(forgotten.session_id, None)
+        return known
+
+    def require_session(self, snapshot: Snapshot, caller: Caller) -> None:
+        """See :meth:`grpc_chat.core.caller.Authenticator.require_session`."""
+        if snapshot.session_of(caller.user_id, caller.session_id) is None:
+            raise SessionEnded(_LOST)
+
+    # Beginning and ending, within a transaction
+
+    def begin(
+        self,
+        transaction: Transaction,
+        user_id: str,
+        token: str,
+        session_id: str,
+        device_name: str,
+        *,
+        scopes: Iterable[int] = ALL_SCOPES,
+        lifetime: timedelta | None = None,
+        login: bool = True,
+    ) -> SessionRecord:
+        """Begin a session that the token belongs to."""
+        lifetime = self._policy.most if login else lifetime
+        expire_time_us = None
+        if lifetime is not None:
+            expire_time_us = transaction.now_us + lifetime // timedelta(microseconds=1)
+        session = SessionRecord(
+            session_id=session_id,
+            user_id=user_id,
+            kind=pb.SESSION_KIND_LOGIN if login else pb.SESSION_KIND_ACCESS_TOKEN,
+            device_name=device_name,
+            scopes=scope_bits(scopes),
+            create_time_us=transaction.now_us,
+            last_used_us=transaction.now_us,
+            expire_time_us=expire_time_us,
+        )
+        transaction.insert_session(session, secret_hash(token))
+        return session
+
+    def end(
+        self,
+        transaction: Transaction,
+        user_id: str,
+        why: ChatError,
+        *,
+        session_ids: Iterable[str] | None = None,
+        but: str = "",
+    ) -> int:
+        """End sessions of a user: these, or all, but one; returns how many there were."""
+        ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but)
+        transaction.after_commit(lambda: self.ended(ended, why))
+        return len(ended)
+
+    def ended(self, session_ids: Iterable[str], why: ChatError) -> None:
+        """Sessions are no more: forget their tokens, and end their open streams."""
+        self._changes += 1
+        for session_id in session_ids:
+            if key := self._tokens.pop(session_id, None):
+                self._known.pop(key, None)
+            self._used.pop(session_id, None)
+            self._hub.end_session(session_id, why)
+
+    def changed(self) -> None:
+        """What callers may do has changed: ask the store again for each."""
+        self._changes += 1
+        self._known.clear()
+        self._tokens.clear()
+
+    def message(self, session: SessionRecord) -> pb.Session:
+        """A session as it is told."""
+        told = pb.Session(
+            session_id=session.session_id,
+            kind=pb.SessionKind.ValueType(session.kind),
+            device_name=session.device_name,
+            scopes=sorted(pb.Scope.ValueType(scope) for scope in scopes_of(session.scopes)),
+        )
+        last_used_us = max(session.last_used_us, self._used.get(session.session_id, 0))
+        told.create_time.FromMicroseconds(session.create_time_us)
+        told.last_used_time.FromMicroseconds(last_used_us)
+        ends = [session.expire_time_us] if session.expire_time_us is not None else []
+        if session.kind == pb.SESSION_KIND_LOGIN:
+            ends.append(last_used_us + self._policy.idle // timedelta(microseconds=1))
+        if ends:
+            told.expire_time.FromMicroseconds(min(ends))
+        return told
+
+    # Time
+
+    async def run(self) -> None:
+        """Save when sessions were used, and clear away what has expired, until cancelled."""
+        while True:
+            await asyncio.sleep(self._policy.save_use.total_seconds())
+            try:
+                await self.save()
+            except ChatError as error:
+                # As on a full disk. The next time will do.
+                log.warning("the use of sessions could not be saved: %s", error)
+
+    async def close(self) -> None:
+        """Save what is known of the sessions' use."""
+        with suppress(ChatError):
+            await self.save()
+
+    async def save(self) -> None:
+        """Save when sessions were used, and clear away what has expired.
+
+        Raises:
+            ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
+        """
+        now = self._clock()
+        now_us = int(now * 1_000_000)
+        for session_id in self._hub.session_ids():
+            # An open stream is use.
+            self._used[session_id] = now_us
+        used, self._used = self._used, {}
+        if not used and now < self._swept + _SWEEP_SECONDS:
+            return
+        self._swept = now
+        unused_since_us = now_us - self._policy.idle // timedelta(microseconds=1)
+
+        def do(transaction: Transaction) -> None:
+            transaction.touch_sessions(used)
+            expired = transaction.delete_expired(unused_since_us=unused_since_us)
+            if expired:
+                why = SessionEnded("this session has expired; log in again")
+                transaction.after_commit(lambda: self.ended(expired, why))
+
+        try:
+            await self._committer.transact(do)
+        except ChatError:
+            self._used = used | self._used
+            raise

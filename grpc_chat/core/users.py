@@ -1,0 +1,61 @@
+"""Who may find whom."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.reads import Readers
+from grpc_chat.errors import UserNotFound
+from grpc_chat.store.base import Snapshot
+from grpc_chat.store.records import Account
+from grpc_chat.wire import chat_pb2 as pb
+
+Finding = Literal["user_id", "shared_room"]
+
+
+class Users:
+    """Finds users for others.
+
+    Args:
+        finding: ``user_id``: whoever knows somebody's exact user id. ``shared_room``: who is in a room with
+            them.
+    """
+
+    def __init__(self, readers: Readers, *, finding: Finding = "user_id") -> None:
+        self._readers = readers
+        self._finding = finding
+
+    def require(self, snapshot: Snapshot, caller: Caller, user_id: str) -> Account:
+        """Somebody's account, if the caller may find them.
+
+        Raises:
+            UserNotFound: There is no such user, or the caller may not find them: it looks the same.
+        """
+        account = snapshot.account(user_id)
+        # Asked in any case: what takes longer tells something.
+        shared = snapshot.share_a_room(caller.user_id, user_id)
+        own = account and (user_id == caller.user_id or account.owner_id == caller.user_id)
+        if account is None or not (own or shared or self._finding == "user_id"):
+            raise UserNotFound(
+                "there is no such user, or you may not find them", metadata={"userId": user_id}
+            )
+        return account
+
+    async def get(self, caller: Caller, user_id: str) -> pb.User:
+        """Somebody, as others see them."""
+
+        def read(snapshot: Snapshot) -> pb.User:
+            account = self.require(snapshot, caller, user_id)
+            user = as_user(account)
+            if account.owner_id == caller.user_id:
+                user.owner_user_id = account.owner_id
+            return user
+
+        return await self._readers.run(read)
+
+
+def as_user(account: Account) -> pb.User:
+    """An account as others see it."""
+    kind = pb.UserKind.ValueType(account.kind)
+    return pb.User(user_id=account.user_id, display_name=account.display_name, kind=kind)

@@ -1,0 +1,161 @@
+"""Accounts and sessions, from the client's side."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+
+from grpc_chat.sdk import convert
+from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.models import AccessToken, Login, ServerInfo, Session, User
+from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.links import read_invite
+
+
+class AccountCalls(Calls):
+    """What one can do about one's account."""
+
+    @property
+    def token(self) -> str:
+        """What proves who is calling; empty before logging in."""
+        return self._connection.token
+
+    async def server_info(self) -> ServerInfo:
+        """What the server offers. Takes no token."""
+        info = await self._repeat(
+            "AuthService/GetServerInfo", pb.GetServerInfoRequest(), pb.GetServerInfoResponse
+        )
+        return ServerInfo(
+            version=info.version,
+            registration=convert.word(pb.Registration, info.registration, "REGISTRATION_"),
+            password_login=info.password_login,
+        )
+
+    async def register(
+        self,
+        user_id: str,
+        password: str,
+        *,
+        invite: str = "",
+        display_name: str = "",
+        device_name: str = "",
+    ) -> Login:
+        """Make an account and log in to it: from now on this client calls as its session.
+
+        Args:
+            invite: The code of an invite, or its link.
+
+        Raises:
+            RegistrationClosed, InviteNotValid, UserExists: As the server's policy has it.
+        """
+        request = pb.RegisterRequest(
+            user_id=user_id,
+            password=password,
+            invite_code=read_invite(invite)[1],
+            display_name=display_name,
+            device_name=device_name,
+        )
+        response = await self._call("AuthService/Register", request, pb.RegisterResponse)
+        self._connection.token = response.token
+        return Login(
+            user=convert.user(response.user),
+            session=convert.session(response.session),
+            token=response.token,
+            room_id=response.room_id,
+        )
+
+    async def log_in(self, user_id: str, password: str, *, device_name: str = "") -> Login:
+        """Begin a session: from now on this client calls as it.
+
+        Raises:
+            LoginFailed: The name or the password is wrong.
+            RateLimited: Too many failures; ``retry_after`` says how long to wait.
+        """
+        request = pb.LogInRequest(user_id=user_id, password=password, device_name=device_name)
+        response = await self._call("AuthService/LogIn", request, pb.LogInResponse)
+        self._connection.token = response.token
+        return Login(
+            user=convert.user(response.user),
+            session=convert.session(response.session),
+            token=response.token,
+        )
+
+    async def log_out(self) -> None:
+        """End the session; its token is worthless from then on."""
+        await self._repeat("AuthService/LogOut", pb.LogOutRequest(), pb.LogOutResponse)
+        self._connection.token = ""
+
+    async def me(self) -> User:
+        """The account that the token belongs to."""
+        return convert.user((await self._me()).user)
+
+    async def session(self) -> Session:
+        """The session that the token belongs to."""
+        return convert.session((await self._me()).session)
+
+    async def _me(self) -> pb.GetMeResponse:
+        return await self._repeat("AuthService/GetMe", pb.GetMeRequest(), pb.GetMeResponse)
+
+    async def user(self, user_id: str) -> User:
+        """Somebody, by their exact id."""
+        request = pb.GetUserRequest(user_id=user_id)
+        return convert.user((await self._repeat("AuthService/GetUser", request, pb.GetUserResponse)).user)
+
+    async def update_profile(self, *, display_name: str, bot_id: str = "") -> User:
+        """Change what others see of oneself, or of a bot of one's own."""
+        request = pb.UpdateProfileRequest(user_id=bot_id, display_name=display_name)
+        response = await self._repeat("AuthService/UpdateProfile", request, pb.UpdateProfileResponse)
+        return convert.user(response.user)
+
+    async def change_password(self, current: str, new: str) -> int:
+        """Change one's password; how many other sessions have ended."""
+        request = pb.ChangePasswordRequest(current_password=current, new_password=new)
+        response = await self._call("AuthService/ChangePassword", request, pb.ChangePasswordResponse)
+        return response.revoked_sessions
+
+    async def sessions(self, *, bot_id: str = "") -> AsyncIterator[Session]:
+        """One's sessions and tokens, or those of a bot of one's own, newest first."""
+        request = pb.ListSessionsRequest(user_id=bot_id)
+        async for session in self._pages(
+            "AuthService/ListSessions", request, pb.ListSessionsResponse, "sessions"
+        ):
+            yield convert.session(session)
+
+    async def revoke_sessions(self, *session_ids: str, all_others: bool = False, bot_id: str = "") -> int:
+        """End sessions; how many there were."""
+        request = pb.RevokeSessionsRequest(user_id=bot_id, session_ids=session_ids, all_others=all_others)
+        response = await self._repeat("AuthService/RevokeSessions", request, pb.RevokeSessionsResponse)
+        return response.revoked_sessions
+
+    async def create_access_token(
+        self,
+        name: str,
+        *,
+        scopes: Iterable[str] = ("read", "write"),
+        lifetime: timedelta | None = None,
+        bot_id: str = "",
+    ) -> AccessToken:
+        """Make a token for a program, of oneself or of a bot of one's own.
+
+        Args:
+            scopes: Of ``read``, ``write`` and ``admin``.
+        """
+        request = pb.CreateAccessTokenRequest(
+            user_id=bot_id, name=name, scopes=[pb.Scope.Value(f"SCOPE_{scope.upper()}") for scope in scopes]
+        )
+        if lifetime is not None:
+            request.lifetime.FromTimedelta(lifetime)
+        response = await self._call("AuthService/CreateAccessToken", request, pb.CreateAccessTokenResponse)
+        return AccessToken(session=convert.session(response.session), token=response.token)
+
+    async def create_bot(self, user_id: str, *, display_name: str = "") -> User:
+        """Make an account for a program."""
+        request = pb.CreateBotRequest(user_id=user_id, display_name=display_name)
+        response = await self._call("AuthService/CreateBot", request, pb.CreateBotResponse)
+        return convert.user(response.user)
+
+    async def bots(self) -> AsyncIterator[User]:
+        """One's bots."""
+        request = pb.ListBotsRequest()
+        async for bot in self._pages("AuthService/ListBots", request, pb.ListBotsResponse, "bots"):
+            yield convert.user(bot)

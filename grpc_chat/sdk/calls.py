@@ -1,0 +1,58 @@
+"""What the client's methods have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message as ProtoMessage
+
+from grpc_chat.errors import ChatError
+from grpc_chat.sdk import retry
+from grpc_chat.sdk.connection import Connection
+
+Response = TypeVar("Response", bound=ProtoMessage)
+
+PAGE = 500
+"""How many entries of a listing are asked for at once."""
+
+
+class _Listing(Protocol):
+    page_size: int
+    page_token: str
+
+
+class Calls:
+    """Calls methods."""
+
+    _connection: Connection
+
+    async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
+        """Call a method once; after an error that is not definite, it may have changed something."""
+        return await self._connection.call(f"/chat.v1.{method}", request, response)
+
+    async def _repeat(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
+        """Call a method that is the same whether it is called once or twice; a few attempts."""
+        backoff = retry.Backoff()
+        while True:
+            try:
+                return await self._call(method, request, response)
+            except ChatError as error:
+                if not retry.worthwhile(error) or backoff.failures >= 4 or self._connection.closed:
+                    raise
+                await asyncio.sleep(backoff.next(error).total_seconds())
+
+    async def _pages(
+        self, method: str, request: Any, response: type[Response], entries: str
+    ) -> AsyncIterator[Any]:
+        """All entries of a listing, read page by page."""
+        listing: _Listing = request
+        listing.page_size = PAGE
+        while True:
+            page: Any = await self._repeat(method, request, response)
+            for entry in getattr(page, entries):
+                yield entry
+            listing.page_token = page.next_page_token
+            if not listing.page_token:
+                return

@@ -1,0 +1,204 @@
+"""The messages of chat.proto as the client's own values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from grpc_chat.sdk import models
+from grpc_chat.sdk.models import to_datetime
+from grpc_chat.wire import chat_pb2 as pb
+
+if TYPE_CHECKING:
+    from grpc_chat.sdk.client import Client
+
+
+class _Enum(Protocol):
+    def Name(self, number: Any) -> str: ...  # noqa: N802
+
+
+def word(kind: _Enum, value: int, prefix: str) -> str:
+    """An enum's value as a word: ``SCOPE_READ`` as ``read``; empty for none, a number for a new one."""
+    if not value:
+        return ""
+    try:
+        return kind.Name(value).removeprefix(prefix).lower()
+    except ValueError:
+        return str(value)
+
+
+def role_word(role: int) -> str:
+    """A role as a word."""
+    return word(pb.Role, role, "ROLE_")
+
+
+def role_value(role: str) -> pb.Role.ValueType:
+    """The role that a word stands for.
+
+    Raises:
+        ValueError: None.
+    """
+    return pb.Role.Value(f"ROLE_{role.upper()}")
+
+
+def time(stamp: Timestamp) -> datetime:
+    """A time."""
+    return to_datetime(stamp.seconds, stamp.nanos)
+
+
+def event(told: pb.Event, epoch: str, client: Client) -> models.Event | None:
+    """An event; None for a kind that this version does not know."""
+    match told.WhichOneof("kind"):
+        case "message":
+            return models.Message(
+                room_id=told.room_id,
+                seq=told.seq,
+                sender_id=told.user_id,
+                text=told.message.text,
+                create_time=time(told.create_time),
+                client_message_id=told.message.client_message_id,
+                epoch=epoch,
+                _client=client,
+            )
+        case "membership_changed":
+            change = told.membership_changed
+            return models.MembershipChange(
+                room_id=told.room_id,
+                seq=told.seq,
+                actor_id=told.user_id,
+                user_id=change.user_id,
+                change=word(pb.MembershipChange, change.change, "MEMBERSHIP_CHANGE_"),
+                role=role_word(change.role),
+                reason=change.reason,
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
+        case "room_created" | "room_updated" as kind:
+            return models.RoomChange(
+                room_id=told.room_id,
+                seq=told.seq,
+                actor_id=told.user_id,
+                created=kind == "room_created",
+                changes=_changes(told.room_created if kind == "room_created" else told.room_updated),
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
+    return None
+
+
+def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool]:
+    kinds: dict[str, tuple[_Enum, str]] = {
+        "kind": (pb.RoomKind, "ROOM_KIND_"),
+        "history": (pb.History, "HISTORY_"),
+        "posting": (pb.Posting, "POSTING_"),
+    }
+    changes: dict[str, str | bool] = {}
+    for descriptor, value in told.ListFields():
+        name = descriptor.name
+        changes[name] = word(kinds[name][0], value, kinds[name][1]) if name in kinds else value
+    return changes
+
+
+def left(told: pb.RoomLeft) -> models.RoomLeft:
+    """A room that can't be followed any more."""
+    change = word(pb.MembershipChange, told.change, "MEMBERSHIP_CHANGE_")
+    return models.RoomLeft(
+        room_id=told.room_id,
+        change="deleted" if told.deleted else change,
+        actor_id=told.user_id,
+        reason=told.reason,
+    )
+
+
+def user(told: pb.User) -> models.User:
+    """An account."""
+    return models.User(
+        user_id=told.user_id,
+        display_name=told.display_name,
+        bot=told.kind == pb.USER_KIND_BOT,
+        owner_id=told.owner_user_id,
+    )
+
+
+def session(told: pb.Session) -> models.Session:
+    """A session."""
+    return models.Session(
+        session_id=told.session_id,
+        device_name=told.device_name,
+        access_token=told.kind == pb.SESSION_KIND_ACCESS_TOKEN,
+        scopes=tuple(word(pb.Scope, scope, "SCOPE_") for scope in told.scopes),
+        create_time=time(told.create_time),
+        last_used_time=time(told.last_used_time),
+        expire_time=time(told.expire_time) if told.HasField("expire_time") else None,
+    )
+
+
+def room(told: pb.Room) -> models.Room:
+    """A room."""
+    return models.Room(
+        room_id=told.room_id,
+        name=told.name,
+        epoch=told.epoch,
+        first_seq=told.first_seq,
+        last_seq=told.last_seq,
+        create_time=time(told.create_time),
+        kind=word(pb.RoomKind, told.kind, "ROOM_KIND_"),
+        topic=told.topic,
+        history=word(pb.History, told.history, "HISTORY_"),
+        posting=word(pb.Posting, told.posting, "POSTING_"),
+        archive_time=time(told.archive_time) if told.HasField("archive_time") else None,
+        member_count=told.member_count,
+        role=role_word(told.role),
+        peer=user(told.peer) if told.HasField("peer") else None,
+    )
+
+
+def member(told: pb.Member) -> models.Member:
+    """A member."""
+    return models.Member(
+        user=user(told.user),
+        role=role_word(told.role),
+        join_time=time(told.join_time),
+        join_seq=told.join_seq,
+    )
+
+
+def ban(told: pb.Ban) -> models.Ban:
+    """A ban."""
+    return models.Ban(
+        user=user(told.user),
+        banned_by=told.banned_by_user_id,
+        reason=told.reason,
+        create_time=time(told.create_time),
+    )
+
+
+def invite(told: pb.Invite, code: str = "") -> models.Invite:
+    """An invite."""
+    return models.Invite(
+        invite_id=told.invite_id,
+        room_id=told.room_id,
+        role=role_word(told.role),
+        created_by=told.created_by_user_id,
+        create_time=time(told.create_time),
+        expire_time=time(told.expire_time) if told.HasField("expire_time") else None,
+        max_uses=told.max_uses,
+        uses=told.uses,
+        allows_registration=told.allows_registration,
+        makes_admin=told.makes_admin,
+        code=code,
+    )
+
+
+def record(told: pb.UserRecord) -> models.UserRecord:
+    """An account, as administrators see it."""
+    return models.UserRecord(
+        user=user(told.user),
+        admin=told.admin,
+        block_time=time(told.block_time) if told.HasField("block_time") else None,
+        create_time=time(told.create_time),
+        last_used_time=time(told.last_used_time) if told.HasField("last_used_time") else None,
+        sessions=told.sessions,
+    )

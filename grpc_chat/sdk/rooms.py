@@ -1,0 +1,218 @@
+"""Rooms and who is in them, from the client's side."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from grpc_chat.sdk import convert
+from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.models import Ban, Invite, Member, Room
+from grpc_chat.sdk.outbox import new_message_id
+from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.links import read_invite
+
+
+class RoomCalls(Calls):
+    """What one can do about rooms."""
+
+    # Finding
+
+    async def room(self, room_id: str) -> Room:
+        """One room that one is in, or a public one."""
+        request = pb.GetRoomRequest(room_id=room_id)
+        return convert.room((await self._repeat("RoomService/GetRoom", request, pb.GetRoomResponse)).room)
+
+    async def rooms(self) -> AsyncIterator[Room]:
+        """All rooms that one is in, read page by page."""
+        request = pb.ListRoomsRequest()
+        async for room in self._pages("RoomService/ListRooms", request, pb.ListRoomsResponse, "rooms"):
+            yield convert.room(room)
+
+    async def public_rooms(self, query: str = "", *, archived: bool = False) -> AsyncIterator[Room]:
+        """The server's public rooms whose name or topic holds ``query``, in the order of their names."""
+        request = pb.ListPublicRoomsRequest(query=query, include_archived=archived)
+        async for room in self._pages(
+            "RoomService/ListPublicRooms", request, pb.ListPublicRoomsResponse, "rooms"
+        ):
+            yield convert.room(room)
+
+    # Making and changing
+
+    async def create_room(
+        self,
+        name: str,
+        *,
+        public: bool = False,
+        topic: str = "",
+        history: str = "all",
+        posting: str = "members",
+    ) -> Room:
+        """Make a room, of which one is the owner.
+
+        Args:
+            history: ``all``, or ``since_join``: members read what happened since they joined.
+            posting: ``members``, or ``admins``: only admins and owners write.
+        """
+        request = pb.CreateRoomRequest(
+            kind=pb.ROOM_KIND_PUBLIC if public else pb.ROOM_KIND_PRIVATE,
+            name=name,
+            topic=topic,
+            history=pb.History.Value(f"HISTORY_{history.upper()}"),
+            posting=pb.Posting.Value(f"POSTING_{posting.upper()}"),
+            # With it, an attempt that was lost on the way makes no second room.
+            request_id=new_message_id(),
+        )
+        response = await self._repeat("RoomService/CreateRoom", request, pb.CreateRoomResponse)
+        return convert.room(response.room)
+
+    async def direct_room(self, user_id: str) -> Room:
+        """The room of oneself and somebody else, made if need be."""
+        request = pb.GetDirectRoomRequest(user_id=user_id)
+        response = await self._repeat("RoomService/GetDirectRoom", request, pb.GetDirectRoomResponse)
+        return convert.room(response.room)
+
+    async def update_room(
+        self,
+        room_id: str,
+        *,
+        name: str | None = None,
+        topic: str | None = None,
+        history: str | None = None,
+        posting: str | None = None,
+    ) -> Room:
+        """Change what is given; see :meth:`create_room`."""
+        request = pb.UpdateRoomRequest(room=pb.Room(room_id=room_id))
+        if name is not None:
+            request.room.name = name
+            request.update_mask.paths.append("name")
+        if topic is not None:
+            request.room.topic = topic
+            request.update_mask.paths.append("topic")
+        if history is not None:
+            request.room.history = pb.History.Value(f"HISTORY_{history.upper()}")
+            request.update_mask.paths.append("history")
+        if posting is not None:
+            request.room.posting = pb.Posting.Value(f"POSTING_{posting.upper()}")
+            request.update_mask.paths.append("posting")
+        response = await self._repeat("RoomService/UpdateRoom", request, pb.UpdateRoomResponse)
+        return convert.room(response.room)
+
+    async def archive_room(self, room_id: str) -> Room:
+        """Close a room: everything stays to be read, nothing can be added."""
+        request = pb.ArchiveRoomRequest(room_id=room_id)
+        response = await self._repeat("RoomService/ArchiveRoom", request, pb.ArchiveRoomResponse)
+        return convert.room(response.room)
+
+    async def unarchive_room(self, room_id: str) -> Room:
+        """Open an archived room again."""
+        request = pb.UnarchiveRoomRequest(room_id=room_id)
+        response = await self._repeat("RoomService/UnarchiveRoom", request, pb.UnarchiveRoomResponse)
+        return convert.room(response.room)
+
+    async def delete_room(self, room_id: str, *, confirm_name: str) -> None:
+        """Delete a room and everything that was said in it, for good."""
+        request = pb.DeleteRoomRequest(room_id=room_id, confirm_name=confirm_name)
+        await self._call("RoomService/DeleteRoom", request, pb.DeleteRoomResponse)
+
+    # Members
+
+    async def members(self, room_id: str) -> AsyncIterator[Member]:
+        """All members of a room, read page by page."""
+        request = pb.ListMembersRequest(room_id=room_id)
+        async for member in self._pages(
+            "RoomService/ListMembers", request, pb.ListMembersResponse, "members"
+        ):
+            yield convert.member(member)
+
+    async def join_room(self, room_id: str = "", *, invite: str = "") -> Room:
+        """Become a member of a public room, or of the one that an invite (its code, or its link) is for."""
+        request = pb.JoinRoomRequest(room_id=room_id, invite_code=read_invite(invite)[1])
+        response = await self._repeat("RoomService/JoinRoom", request, pb.JoinRoomResponse)
+        return convert.room(response.room)
+
+    async def leave_room(self, room_id: str, *, new_owner: str = "") -> None:
+        """Stop being a member; the last owner says who is owner next."""
+        request = pb.LeaveRoomRequest(room_id=room_id, new_owner_user_id=new_owner)
+        await self._call("RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
+
+    async def add_member(
+        self, room_id: str, user_id: str, *, role: str = "member", reason: str = ""
+    ) -> Member:
+        """Make somebody a member."""
+        request = pb.AddMemberRequest(
+            room_id=room_id, user_id=user_id, role=convert.role_value(role), reason=reason
+        )
+        response = await self._repeat("RoomService/AddMember", request, pb.AddMemberResponse)
+        return convert.member(response.member)
+
+    async def remove_member(self, room_id: str, user_id: str, *, reason: str = "") -> None:
+        """Make somebody stop being a member."""
+        request = pb.RemoveMemberRequest(room_id=room_id, user_id=user_id, reason=reason)
+        await self._call("RoomService/RemoveMember", request, pb.RemoveMemberResponse)
+
+    async def ban_member(self, room_id: str, user_id: str, *, reason: str = "") -> None:
+        """Remove somebody, and keep them from joining again."""
+        request = pb.BanMemberRequest(room_id=room_id, user_id=user_id, reason=reason)
+        await self._repeat("RoomService/BanMember", request, pb.BanMemberResponse)
+
+    async def unban_member(self, room_id: str, user_id: str) -> None:
+        """Let somebody join again."""
+        request = pb.UnbanMemberRequest(room_id=room_id, user_id=user_id)
+        await self._call("RoomService/UnbanMember", request, pb.UnbanMemberResponse)
+
+    async def bans(self, room_id: str) -> AsyncIterator[Ban]:
+        """Who is banned from a room."""
+        request = pb.ListBansRequest(room_id=room_id)
+        async for ban in self._pages("RoomService/ListBans", request, pb.ListBansResponse, "bans"):
+            yield convert.ban(ban)
+
+    async def set_role(self, room_id: str, user_id: str, role: str, *, reason: str = "") -> Member:
+        """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``."""
+        request = pb.SetMemberRoleRequest(
+            room_id=room_id, user_id=user_id, role=convert.role_value(role), reason=reason
+        )
+        response = await self._repeat("RoomService/SetMemberRole", request, pb.SetMemberRoleResponse)
+        return convert.member(response.member)
+
+    # Invites
+
+    async def create_invite(
+        self,
+        room_id: str,
+        *,
+        role: str = "member",
+        max_uses: int = 0,
+        lifetime: timedelta | None = None,
+        allows_registration: bool = False,
+    ) -> Invite:
+        """Make an invite; its ``code`` is told now and never again.
+
+        Args:
+            max_uses: How many may use it; 0 for any number.
+            lifetime: How long it works; None for 7 days.
+            allows_registration: Whether it also lets somebody register who has no account yet.
+        """
+        request = pb.CreateInviteRequest(
+            room_id=room_id,
+            role=convert.role_value(role),
+            max_uses=max_uses,
+            allows_registration=allows_registration,
+        )
+        if lifetime is not None:
+            request.lifetime.FromTimedelta(lifetime)
+        response = await self._call("RoomService/CreateInvite", request, pb.CreateInviteResponse)
+        return convert.invite(response.invite, response.code)
+
+    async def invites(self, room_id: str) -> AsyncIterator[Invite]:
+        """A room's invites, newest first."""
+        request = pb.ListInvitesRequest(room_id=room_id)
+        async for invite in self._pages(
+            "RoomService/ListInvites", request, pb.ListInvitesResponse, "invites"
+        ):
+            yield convert.invite(invite)
+
+    async def revoke_invite(self, room_id: str, invite_id: str) -> None:
+        """Make an invite worthless."""
+        request = pb.RevokeInviteRequest(room_id=room_id, invite_id=invite_id)
+        await self._repeat("RoomService/RevokeInvite", request, pb.RevokeInviteResponse)

@@ -1,0 +1,155 @@
+"""Accounts and sessions, as a snapshot reads them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.records import Account, SessionRecord, Usage
+from grpc_chat.store.statements import count, like, run
+from grpc_chat.wire import chat_pb2 as pb
+
+_ACCOUNT_COLUMNS = (
+    schema.users.c.user_id,
+    schema.users.c.display_name,
+    schema.users.c.kind,
+    schema.users.c.create_time_us,
+    schema.users.c.owner_id,
+    schema.users.c.admin,
+    schema.users.c.block_time_us,
+    schema.users.c.password_hash,
+    schema.users.c.look,
+)
+_SESSION_COLUMNS = (
+    schema.sessions.c.session_id,
+    schema.sessions.c.user_id,
+    schema.sessions.c.kind,
+    schema.sessions.c.device_name,
+    schema.sessions.c.scopes,
+    schema.sessions.c.create_time_us,
+    schema.sessions.c.last_used_us,
+    schema.sessions.c.expire_time_us,
+)
+_BY_TOKEN = (
+    sa.select(*_SESSION_COLUMNS, *_ACCOUNT_COLUMNS)
+    .select_from(schema.sessions)
+    .join(schema.users, schema.users.c.user_id == schema.sessions.c.user_id)
+    .where(schema.sessions.c.token_hash == sa.bindparam("hash"))
+)
+
+
+class AccountReads:
+    """See :class:`grpc_chat.store.base.Snapshot`."""
+
+    _conn: sa.Connection
+
+    def user(self, user_id: str) -> pb.User | None:
+        users = schema.users.c
+        query = sa.select(users.user_id, users.display_name, users.kind).where(users.user_id == user_id)
+        row = self._conn.execute(query).first()
+        return pb.User(user_id=row.user_id, display_name=row.display_name, kind=row.kind) if row else None
+
+    def account(self, user_id: str) -> Account | None:
+        row = self._conn.execute(
+            sa.select(*_ACCOUNT_COLUMNS).where(schema.users.c.user_id == user_id)
+        ).first()
+        return _account(tuple(row)) if row else None
+
+    def account_that_looks_like(self, look: str) -> str | None:
+        users = schema.users.c
+        found: str | None = self._conn.scalar(sa.select(users.user_id).where(users.look == look))
+        return found
+
+    def accounts(self, query: str, *, after: str, limit: int) -> list[tuple[Account, Usage]]:
+        users, sessions = schema.users.c, schema.sessions.c
+        count = (
+            sa.select(sa.func.count()).where(sessions.user_id == users.user_id).correlate(schema.users)
+        ).scalar_subquery()
+        last_used = (
+            sa.select(sa.func.max(sessions.last_used_us))
+            .where(sessions.user_id == users.user_id)
+            .correlate(schema.users)
+        ).scalar_subquery()
+        found = (
+            sa.select(*_ACCOUNT_COLUMNS, count, last_used)
+            .where(users.user_id > after, users.kind != pb.USER_KIND_UNSPECIFIED)
+            .order_by(users.user_id)
+            .limit(limit)
+        )
+        if query:
+            pattern = like(query.lower())
+            found = found.where(
+                users.user_id.like(pattern, escape="!")
+                | sa.func.lower(users.display_name).like(pattern, escape="!")
+            )
+        return [
+            (_account(tuple(row)[:-2]), Usage(sessions=row[-2], last_used_us=row[-1]))
+            for row in self._conn.execute(found)
+        ]
+
+    def any_account(self) -> bool:
+        users = schema.users.c
+        query = sa.select(sa.literal(1)).where(users.kind != pb.USER_KIND_UNSPECIFIED).limit(1)
+        return self._conn.scalar(query) is not None
+
+    def admins(self) -> int:
+        users = schema.users.c
+        return count(self._conn, sa.and_(users.admin == 1, users.block_time_us.is_(None)))
+
+    def bots_of(self, owner_id: str) -> int:
+        return count(self._conn, schema.users.c.owner_id == owner_id)
+
+    def bots(self, owner_id: str, *, after: str, limit: int) -> list[Account]:
+        users = schema.users.c
+        query = (
+            sa.select(*_ACCOUNT_COLUMNS)
+            .where(users.owner_id == owner_id, users.user_id > after)
+            .order_by(users.user_id)
+            .limit(limit)
+        )
+        return [_account(tuple(row)) for row in self._conn.execute(query)]
+
+    def identity(self, issuer: str, subject: str) -> str | None:
+        known = schema.identities.c
+        query = sa.select(known.user_id).where(known.issuer == issuer, known.subject == subject)
+        found: str | None = self._conn.scalar(query)
+        return found
+
+    def session(self, token_hash: bytes) -> tuple[SessionRecord, Account] | None:
+        result = run(self._conn, _BY_TOKEN, {"hash": token_hash})
+        row = result.cursor.fetchone()
+        result.close()
+        if row is None:
+            return None
+        split = len(_SESSION_COLUMNS)
+        return SessionRecord(*row[:split]), _account(row[split:])
+
+    def sessions_of(self, user_id: str, kind: int) -> int:
+        sessions = schema.sessions.c
+        return count(self._conn, sa.and_(sessions.user_id == user_id, sessions.kind == kind))
+
+    def session_of(self, user_id: str, session_id: str) -> SessionRecord | None:
+        sessions = schema.sessions.c
+        query = sa.select(*_SESSION_COLUMNS).where(
+            sessions.session_id == session_id, sessions.user_id == user_id
+        )
+        row = self._conn.execute(query).first()
+        return SessionRecord(*row) if row else None
+
+    def sessions(self, user_id: str, *, after: tuple[int, str] | None, limit: int) -> list[SessionRecord]:
+        sessions = schema.sessions.c
+        query = (
+            sa.select(*_SESSION_COLUMNS)
+            .where(sessions.user_id == user_id)
+            .order_by(sessions.create_time_us.desc(), sessions.session_id.desc())
+            .limit(limit)
+        )
+        if after:
+            query = query.where(sa.tuple_(sessions.create_time_us, sessions.session_id) < after)
+        return [SessionRecord(*row) for row in self._conn.execute(query)]
+
+
+def _account(row: tuple[object, ...]) -> Account:
+    values = dict(zip((column.name for column in _ACCOUNT_COLUMNS), row, strict=True))
+    values["admin"] = bool(values["admin"])
+    return Account(**values)  # type: ignore[arg-type]

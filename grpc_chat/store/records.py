@@ -1,0 +1,98 @@
+"""What a store keeps about accounts and ways in, apart from what chat.proto has a message for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Standing(NamedTuple):
+    """A room as it is for one user: what the room is, and what the user is in it."""
+
+    room_id: str
+    role: int
+    """``chat.v1.Role``; 0 for who is not a member."""
+    first_seq: int
+    """The oldest event kept. Which of them the user may read is decided in ``core/access.py``."""
+    last_seq: int
+    """The newest event, 0 when there was none yet."""
+    join_seq: int = 0
+    """The event by which the user joined; 0 where there is none."""
+    kind: int = 1
+    """``chat.v1.RoomKind``."""
+    history: int = 1
+    """``chat.v1.History``."""
+    posting: int = 1
+    """``chat.v1.Posting``."""
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, with what only the server knows."""
+
+    user_id: str
+    display_name: str
+    kind: int
+    """``chat.v1.UserKind``; 0 for a trusted id."""
+    create_time_us: int
+    owner_id: str | None = None
+    """Of a bot."""
+    admin: bool = False
+    block_time_us: int | None = None
+    password_hash: str | None = None
+    """Argon2id, in the PHC string format."""
+    look: str | None = None
+    """The id with characters that look alike made one; unique."""
+
+    def __repr__(self) -> str:
+        # Records end up in logs and tracebacks; the hash of a password must not.
+        return f"Account({self.user_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session, or an access token, without its secret."""
+
+    session_id: str
+    user_id: str
+    kind: int
+    """``chat.v1.SessionKind``."""
+    device_name: str
+    scopes: int
+    """Bit ``1 << s`` for each ``chat.v1.Scope`` s."""
+    create_time_us: int
+    last_used_us: int
+    expire_time_us: int | None
+    """When it ends at the latest, whether it is used or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRecord:
+    """A way in, without its code."""
+
+    invite_id: str
+    room_id: str
+    """Empty for an invite to the server alone."""
+    role: int
+    created_by: str
+    create_time_us: int
+    expire_time_us: int | None
+    max_uses: int
+    """0 for any number."""
+    uses: int
+    registers: bool
+    makes_admin: bool
+
+    def usable(self, now_us: int) -> bool:
+        """Whether it still lets somebody in."""
+        in_time = self.expire_time_us is None or now_us < self.expire_time_us
+        return in_time and (not self.max_uses or self.uses < self.max_uses)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How an account is used."""
+
+    sessions: int
+    last_used_us: int | None

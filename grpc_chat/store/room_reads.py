@@ -1,0 +1,230 @@
+"""Rooms and who is in them, as a snapshot reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.records import InviteRecord, Standing
+from grpc_chat.store.statements import count, like, standing
+from grpc_chat.wire import chat_pb2 as pb
+
+_MEMBERS_OF = (
+    sa.select(sa.func.count())
+    .select_from(schema.members)
+    .where(schema.members.c.room_id == schema.rooms.c.room_id)
+    .correlate(schema.rooms)
+    .scalar_subquery()
+    .label("member_count")
+)
+
+
+class RoomReads:
+    """See :class:`grpc_chat.store.base.Snapshot`."""
+
+    _conn: sa.Connection
+    _epoch: str
+
+    def standing(self, room_id: str, user_id: str) -> Standing | None:
+        return standing(self._conn, room_id, user_id)
+
+    def memberships(self, user_id: str) -> list[Standing]:
+        rooms, members = schema.rooms, schema.members
+        query = (
+            sa.select(
+                rooms.c.room_id,
+                members.c.role,
+                rooms.c.first_seq,
+                rooms.c.last_seq,
+                members.c.join_seq,
+                rooms.c.kind,
+                rooms.c.history,
+                rooms.c.posting,
+                rooms.c.archive_time_us.is_not(None),
+            )
+            .join(members, members.c.room_id == rooms.c.room_id)
+            .where(members.c.user_id == user_id)
+        )
+        return [Standing(*row) for row in self._conn.execute(query)]
+
+    def room(self, room_id: str) -> pb.Room | None:
+        rooms = schema.rooms
+        query = sa.select(rooms, _MEMBERS_OF).where(rooms.c.room_id == room_id)
+        row = self._conn.execute(query).first()
+        return self._room(row) if row else None
+
+    def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
+        rooms, members = schema.rooms, schema.members
+        query = (
+            sa.select(rooms, _MEMBERS_OF)
+            .join(members, members.c.room_id == rooms.c.room_id)
+            .where(members.c.user_id == user_id, members.c.room_id > after)
+            .order_by(members.c.room_id)
+            .limit(limit)
+        )
+        return [self._room(row) for row in self._conn.execute(query)]
+
+    def public_rooms(
+        self, query: str, *, archived: bool, after: str, limit: int
+    ) -> list[tuple[str, pb.Room]]:
+        rooms = schema.rooms
+        found = (
+            sa.select(rooms, _MEMBERS_OF)
+            .where(rooms.c.public_name > after)
+            .order_by(rooms.c.public_name)
+            .limit(limit)
+        )
+        if not archived:
+            found = found.where(rooms.c.archive_time_us.is_(None))
+        if query:
+            # Of the topic, the databases know upper and lower case of the Latin letters only.
+            pattern = like(query)
+            found = found.where(
+                rooms.c.public_name.like(pattern, escape="!")
+                | sa.func.lower(rooms.c.topic).like(pattern, escape="!")
+            )
+        return [(row.public_name, self._room(row)) for row in self._conn.execute(found)]
+
+    def public_room(self, public_name: str) -> str | None:
+        rooms = schema.rooms.c
+        found: str | None = self._conn.scalar(
+            sa.select(rooms.room_id).where(rooms.public_name == public_name)
+        )
+        return found
+
+    def was_deleted(self, room_id: str) -> bool:
+        return count(self._conn, schema.deleted_rooms.c.room_id == room_id) > 0
+
+    def request_hash(self, room_id: str) -> bytes | None:
+        rooms = schema.rooms.c
+        found: bytes | None = self._conn.scalar(sa.select(rooms.request_hash).where(rooms.room_id == room_id))
+        return found
+
+    def _room(self, row: sa.Row[Any, *tuple[Any, ...]]) -> pb.Room:
+        room = pb.Room(
+            room_id=row.room_id,
+            name=row.name,
+            epoch=self._epoch,
+            first_seq=row.first_seq,
+            last_seq=row.last_seq,
+            kind=row.kind,
+            topic=row.topic,
+            history=row.history,
+            posting=row.posting,
+            member_count=row.member_count,
+        )
+        room.create_time.FromMicroseconds(row.create_time_us)
+        if row.archive_time_us is not None:
+            room.archive_time.FromMicroseconds(row.archive_time_us)
+        return room
+
+    def peer(self, room_id: str, user_id: str) -> pb.User | None:
+        users, members = schema.users, schema.members
+        query = (
+            sa.select(users.c.user_id, users.c.display_name, users.c.kind)
+            .join(members, members.c.user_id == users.c.user_id)
+            .where(members.c.room_id == room_id, members.c.user_id != user_id)
+            .limit(1)
+        )
+        row = self._conn.execute(query).first()
+        return _user(row) if row else None
+
+    def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
+        query = (
+            _MEMBERS.where(schema.members.c.room_id == room_id, schema.members.c.user_id > after)
+            .order_by(schema.members.c.user_id)
+            .limit(limit)
+        )
+        return [_member(row) for row in self._conn.execute(query)]
+
+    def member(self, room_id: str, user_id: str) -> pb.Member | None:
+        one = _MEMBERS.where(schema.members.c.room_id == room_id, schema.members.c.user_id == user_id)
+        row = self._conn.execute(one).first()
+        return _member(row) if row else None
+
+    def rooms_of(self, user_id: str) -> int:
+        return count(self._conn, schema.members.c.user_id == user_id)
+
+    def members_of(self, room_id: str) -> int:
+        return count(self._conn, schema.members.c.room_id == room_id)
+
+    def owners(self, room_id: str) -> int:
+        members = schema.members.c
+        return count(self._conn, sa.and_(members.room_id == room_id, members.role == pb.ROLE_OWNER))
+
+    def share_a_room(self, user_id: str, other_id: str) -> bool:
+        mine, theirs = schema.members.alias("mine"), schema.members.alias("theirs")
+        query = (
+            sa.select(sa.literal(1))
+            .select_from(mine)
+            .join(theirs, theirs.c.room_id == mine.c.room_id)
+            .where(mine.c.user_id == user_id, theirs.c.user_id == other_id)
+            .limit(1)
+        )
+        return self._conn.scalar(query) is not None
+
+    def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
+        row = self._conn.execute(
+            _BANS.where(schema.bans.c.room_id == room_id, schema.bans.c.user_id == user_id)
+        ).first()
+        return _ban(row) if row else None
+
+    def bans(self, room_id: str, *, after: str, limit: int) -> list[pb.Ban]:
+        query = (
+            _BANS.where(schema.bans.c.room_id == room_id, schema.bans.c.user_id > after)
+            .order_by(schema.bans.c.user_id)
+            .limit(limit)
+        )
+        return [_ban(row) for row in self._conn.execute(query)]
+
+    def invite(self, code_hash: bytes) -> InviteRecord | None:
+        row = self._conn.execute(_INVITES.where(schema.invites.c.code_hash == code_hash)).first()
+        return _invite(row) if row else None
+
+    def invites_of(self, room_id: str) -> int:
+        return count(self._conn, schema.invites.c.room_id == room_id)
+
+    def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
+        invites = schema.invites.c
+        query = (
+            _INVITES.where(invites.room_id == room_id)
+            .order_by(invites.create_time_us.desc(), invites.invite_id.desc())
+            .limit(limit)
+        )
+        if after:
+            query = query.where(sa.tuple_(invites.create_time_us, invites.invite_id) < after)
+        return [_invite(row) for row in self._conn.execute(query)]
+
+
+_MEMBERS = sa.select(schema.members, schema.users.c.display_name, schema.users.c.kind).join(
+    schema.users, schema.users.c.user_id == schema.members.c.user_id
+)
+_BANS = sa.select(schema.bans, schema.users.c.display_name, schema.users.c.kind).join(
+    schema.users, schema.users.c.user_id == schema.bans.c.user_id
+)
+_INVITES = sa.select(*[column for column in schema.invites.c if column.name != "code_hash"])
+
+
+def _user(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.User:
+    return pb.User(user_id=row.user_id, display_name=row.display_name, kind=row.kind)
+
+
+def _member(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.Member:
+    member = pb.Member(user=_user(row), role=row.role, join_seq=row.join_seq)
+    member.join_time.FromMicroseconds(row.join_time_us)
+    return member
+
+
+def _ban(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.Ban:
+    ban = pb.Ban(user=_user(row), banned_by_user_id=row.banned_by, reason=row.reason)
+    ban.create_time.FromMicroseconds(row.create_time_us)
+    return ban
+
+
+def _invite(row: sa.Row[Any, *tuple[Any, ...]]) -> InviteRecord:
+    values = dict(row._mapping)
+    values["registers"] = bool(values["registers"])
+    values["makes_admin"] = bool(values["makes_admin"])
+    return InviteRecord(**values)

@@ -1,0 +1,202 @@
+"""What a transaction may change apart from adding messages, on SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.records import Account, InviteRecord, SessionRecord
+from grpc_chat.store.snapshot import SqlSnapshot
+from grpc_chat.store.statements import insert_into
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class Log(Protocol):
+    """Where the events of a transaction go."""
+
+    def append(self, event: pb.Event, session_id: str) -> int:
+        """See :meth:`grpc_chat.store.base.Transaction.append`."""
+
+    def flush(self) -> None:
+        """Give the database all that was appended."""
+
+    def forget(self, room_id: str) -> None:
+        """The room is no more."""
+
+
+class SqlTransaction(SqlSnapshot):
+    """See :class:`grpc_chat.store.base.Transaction`."""
+
+    def __init__(
+        self,
+        conn: sa.Connection,
+        epoch: str,
+        tell_of_damage: Callable[[str, int], None],
+        log: Log,
+        now_us: int,
+    ) -> None:
+        super().__init__(conn, epoch, tell_of_damage)
+        self._log = log
+        self.now_us = now_us
+        self.effects: list[Callable[[], None]] = []
+
+    def after_commit(self, effect: Callable[[], None]) -> None:
+        self.effects.append(effect)
+
+    def append(self, event: pb.Event, session_id: str) -> int:
+        seq = self._log.append(event, session_id)
+        # What is read next must find it.
+        self._log.flush()
+        return seq
+
+    # Rooms
+
+    def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:
+        self._insert(
+            schema.rooms,
+            room_id=room.room_id,
+            name=room.name,
+            first_seq=1,
+            last_seq=0,
+            create_time_us=self.now_us,
+            kind=room.kind,
+            topic=room.topic,
+            history=room.history,
+            posting=room.posting,
+            public_name=public_name,
+            request_hash=request_hash,
+        )
+
+    def update_room(self, room_id: str, values: Mapping[str, object]) -> None:
+        rooms = schema.rooms
+        self._conn.execute(sa.update(rooms).where(rooms.c.room_id == room_id).values(dict(values)))
+
+    def delete_room(self, room_id: str) -> None:
+        rooms = schema.rooms
+        last_seq = self._conn.scalar(sa.select(rooms.c.last_seq).where(rooms.c.room_id == room_id))
+        self._insert(schema.deleted_rooms, room_id=room_id, last_seq=last_seq, delete_time_us=self.now_us)
+        for table in (
+            schema.events,
+            schema.sends,
+            schema.consumers,
+            schema.members,
+            schema.bans,
+            schema.invites,
+            rooms,
+        ):
+            self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
+        self._log.forget(room_id)
+
+    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
+        self._insert(
+            schema.members,
+            room_id=room_id,
+            user_id=user_id,
+            role=role,
+            join_time_us=self.now_us,
+            join_seq=join_seq,
+        )
+
+    def set_role(self, room_id: str, user_id: str, role: int) -> None:
+        members = schema.members
+        of_user = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)
+        self._conn.execute(sa.update(members).where(of_user).values(role=role))
+
+    def delete_member(self, room_id: str, user_id: str) -> None:
+        for table in (schema.members, schema.consumers):
+            of_user = sa.and_(table.c.room_id == room_id, table.c.user_id == user_id)
+            self._conn.execute(sa.delete(table).where(of_user))
+
+    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
+        bans = schema.bans
+        insert = insert_into(bans, self._conn.dialect.name)
+        values = {"banned_by": banned_by, "reason": reason, "create_time_us": self.now_us}
+        self._conn.execute(
+            insert.on_conflict_do_update(index_elements=[bans.c.room_id, bans.c.user_id], set_=values),
+            {"room_id": room_id, "user_id": user_id} | values,
+        )
+
+    def delete_ban(self, room_id: str, user_id: str) -> None:
+        bans = schema.bans
+        self._conn.execute(sa.delete(bans).where(bans.c.room_id == room_id, bans.c.user_id == user_id))
+
+    def insert_invite(self, invite: InviteRecord, code_hash: bytes) -> None:
+        self._insert(schema.invites, **asdict(invite), code_hash=code_hash)
+
+    def use_invite(self, invite_id: str) -> None:
+        invites = schema.invites
+        one = sa.update(invites).where(invites.c.invite_id == invite_id)
+        self._conn.execute(one.values(uses=invites.c.uses + 1))
+
+    def delete_invite(self, room_id: str, invite_id: str) -> bool:
+        invites = schema.invites
+        one = sa.and_(invites.c.room_id == room_id, invites.c.invite_id == invite_id)
+        return self._conn.execute(sa.delete(invites).where(one)).rowcount > 0
+
+    # Accounts
+
+    def insert_account(self, account: Account) -> None:
+        self._insert(schema.users, **asdict(account))
+
+    def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
+        users = schema.users
+        self._conn.execute(sa.update(users).where(users.c.user_id == user_id).values(dict(values)))
+
+    def insert_identity(self, issuer: str, subject: str, user_id: str) -> None:
+        self._insert(
+            schema.identities, issuer=issuer, subject=subject, user_id=user_id, create_time_us=self.now_us
+        )
+
+    def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
+        self._insert(schema.sessions, **asdict(session), token_hash=token_hash)
+
+    def delete_least_used_session(self, user_id: str, kind: int) -> list[str]:
+        sessions = schema.sessions
+        query = (
+            sa.select(sessions.c.session_id)
+            .where(sessions.c.user_id == user_id, sessions.c.kind == kind)
+            .order_by(sessions.c.last_used_us)
+            .limit(1)
+        )
+        found = self._conn.scalar(query)
+        return [] if found is None else self._delete_sessions(sessions.c.session_id == found)
+
+    def delete_sessions(
+        self, user_id: str, *, session_ids: Iterable[str] | None = None, but: str = ""
+    ) -> list[str]:
+        sessions = schema.sessions
+        which = sa.and_(sessions.c.user_id == user_id, sessions.c.session_id != but)
+        if session_ids is not None:
+            which = sa.and_(which, sessions.c.session_id.in_(list(session_ids)))
+        return self._delete_sessions(which)
+
+    def touch_sessions(self, used: Mapping[str, int]) -> None:
+        sessions = schema.sessions
+        touch = (
+            sa.update(sessions)
+            .where(sessions.c.session_id == sa.bindparam("id"))
+            .values(last_used_us=sa.bindparam("at"))
+        )
+        if used:
+            self._conn.execute(touch, [{"id": id_, "at": at} for id_, at in used.items()])
+
+    def delete_expired(self, *, unused_since_us: int) -> list[str]:
+        sessions, invites = schema.sessions, schema.invites
+        self._conn.execute(sa.delete(invites).where(invites.c.expire_time_us <= self.now_us))
+        # A token for a program may lie unused for years; only logging in is something one does again.
+        login = sessions.c.kind == pb.SESSION_KIND_LOGIN
+        unused = sa.and_(login, sessions.c.last_used_us <= unused_since_us)
+        return self._delete_sessions(sa.or_(sessions.c.expire_time_us <= self.now_us, unused))
+
+    def _delete_sessions(self, which: sa.ColumnElement[bool]) -> list[str]:
+        sessions = schema.sessions
+        ids = list(self._conn.scalars(sa.select(sessions.c.session_id).where(which)))
+        self._conn.execute(sa.delete(sessions).where(which))
+        return ids
+
+    def _insert(self, table: sa.Table, **values: Any) -> None:
+        self._conn.execute(sa.insert(table), values)
