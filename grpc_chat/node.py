@@ -148,6 +148,9 @@ class Node:
             secret=store.secret,
             limits=_taken(RoomLimits, config.limits),
         )
+        # What a stop has interrupted.
+        purging = asyncio.create_task(rooms.purge(), name="purge")
+        self._resources.push_async_callback(_cancel, purging)
         members = Members(committer, readers, hub, rooms, users, pages)
         passwords = Passwords(
             threads=asked.password_threads,

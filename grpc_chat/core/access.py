@@ -80,13 +80,22 @@ post, SEND takes an admin."""
 
 def forbids(action: Action, room_id: str, standing: Standing | None) -> ChatError | None:
     """What forbids this in a room to somebody for whom it is ``standing``, or None."""
+    rule = RULES[action]
+    if (
+        standing
+        and standing.role >= rule.role
+        and not standing.archived
+        and standing.kind != pb.ROOM_KIND_DIRECT
+        and standing.posting != pb.POSTING_ADMINS
+    ):
+        # Nearly all.
+        return None
     # Whether the id itself exists must not show, so it is repeated and nothing else is said.
     told = {"roomId": room_id}
     if standing is None or (not standing.role and standing.kind != pb.ROOM_KIND_PUBLIC):
         return RoomNotFound("there is no such room, or you are not a member of it", metadata=told)
     if not standing.role:
         return NotAMember("you are not a member of this room; join it first", metadata=told)
-    rule = RULES[action]
     if standing.kind == pb.ROOM_KIND_DIRECT and not rule.direct:
         return PermissionDenied(
             f"a direct room belongs to its two members alike: you may not {action.value}", metadata=told

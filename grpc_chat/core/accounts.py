@@ -142,7 +142,9 @@ class Accounts:
             return session, room_id
 
         session, room_id = await self._committer.transact(do)
-        succeeded()
+        if code:
+            # Without one, accounts are what is being asked for too often.
+            succeeded()
         return pb.RegisterResponse(
             user=as_user(account), session=self._sessions.message(session), token=token, room_id=room_id
         )

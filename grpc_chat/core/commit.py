@@ -160,7 +160,7 @@ class Committer:
             if len(writes) > 1:
                 return [self._results([write])[0] for write in writes]
             log.exception("commit failed", exc_info=exc)
-            return [Internal("the message could not be stored")]
+            return [Internal("it could not be stored")]
 
     def _finish(self, batch: list[tuple[Write, asyncio.Future[Result]]], results: list[Result]) -> None:
         """Answer the callers, and tell the feeds. On the event loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from grpc_chat.errors import (
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
+
+_PURGE_EVENTS = 2000
+"""How many events of a deleted room are removed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +308,14 @@ class Rooms:
             transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
 
         await self._committer.transact(do)
+        # Whoever asked may go away; the words go all the same.
+        await asyncio.shield(asyncio.ensure_future(self.purge()))
+
+    async def purge(self) -> None:
+        """Remove the logs of deleted rooms. In pieces, so that nobody's message waits for long behind it."""
+        more = True
+        while more:
+            more = await self._committer.transact(lambda transaction: transaction.purge(_PURGE_EVENTS))
 
     # In common
 

@@ -322,7 +322,10 @@ class Transaction(Snapshot, Protocol):
         """Change columns of a room."""
 
     def delete_room(self, room_id: str) -> None:
-        """Remove a room and all that belongs to it. Its id is never used again."""
+        """Remove a room, and who is in it. Its id is never used again; its log is left to :meth:`purge`."""
+
+    def purge(self, limit: int) -> bool:
+        """Remove some of the logs of deleted rooms, about ``limit`` events; returns whether there is more."""
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
         """Make somebody a member."""

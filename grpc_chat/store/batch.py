@@ -105,15 +105,18 @@ class Batch:
         log = _Log(self)
         transaction = self._transaction(self._conn, log, self._now_us)
         newest = self.newest
+        # An error of ours undoes this write and none of the others; one of the database's undoes them all.
+        savepoint = self._conn.begin_nested()
         try:
-            # A savepoint: an error undoes this write and none of the others.
-            with self._conn.begin_nested():
-                value = write.do(transaction)
-                self._flush()
-        except BaseException:
+            value = write.do(transaction)
+            self._flush()
+        except ChatError:
+            savepoint.rollback()
             self._sends, self._events, self._dirty = [], [], set()
             self.newest = newest
             raise
+        else:
+            savepoint.commit()
         finally:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()

@@ -111,7 +111,9 @@ deleted_rooms = sa.Table(
     _key("room_id"),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("delete_time_us", sa.BigInteger, nullable=False),
-    comment="So that the end of a log by deletion is told from the end by loss.",
+    sa.Column("purged", sa.SmallInteger, nullable=False),
+    comment="So that the end of a log by deletion is told from the end by loss; purged: whether the log is "
+    "gone.",
     sqlite_with_rowid=False,
 )
 

@@ -78,10 +78,14 @@ class SqlTransaction(SqlSnapshot):
     def delete_room(self, room_id: str) -> None:
         rooms = schema.rooms
         last_seq = self._conn.scalar(sa.select(rooms.c.last_seq).where(rooms.c.room_id == room_id))
-        self._insert(schema.deleted_rooms, room_id=room_id, last_seq=last_seq, delete_time_us=self.now_us)
+        self._insert(
+            schema.deleted_rooms,
+            room_id=room_id,
+            last_seq=last_seq,
+            delete_time_us=self.now_us,
+            purged=0,
+        )
         for table in (
-            schema.events,
-            schema.sends,
             schema.consumers,
             schema.members,
             schema.bans,
@@ -90,6 +94,24 @@ class SqlTransaction(SqlSnapshot):
         ):
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
         self._log.forget(room_id)
+
+    def purge(self, limit: int) -> bool:
+        deleted = schema.deleted_rooms
+        room_id = self._conn.scalar(sa.select(deleted.c.room_id).where(deleted.c.purged == 0).limit(1))
+        if room_id is None:
+            return False
+        sends, events = schema.sends.c, schema.events.c
+        for table, key in (
+            (schema.sends, sa.tuple_(sends.user_id, sends.client_message_id)),
+            (schema.events, sa.tuple_(events.seq)),
+        ):
+            of_room = table.c.room_id == room_id
+            some = sa.select(*key.clauses).where(of_room).limit(limit)
+            if self._conn.execute(sa.delete(table).where(of_room, key.in_(some))).rowcount:
+                return True
+        one = sa.update(deleted).where(deleted.c.room_id == room_id)
+        self._conn.execute(one.values(purged=1))
+        return True
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
         self._insert(

@@ -50,6 +50,7 @@ def upgrade() -> None:
         _key("room_id"),
         sa.Column("last_seq", sa.BigInteger, nullable=False),
         sa.Column("delete_time_us", sa.BigInteger, nullable=False),
+        sa.Column("purged", sa.SmallInteger, nullable=False),
         sa.PrimaryKeyConstraint("room_id", name="pk_deleted_rooms"),
         sqlite_with_rowid=False,
     )
