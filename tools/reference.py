@@ -19,11 +19,14 @@ from google.protobuf.descriptor_pb2 import (
 from prometheus_client.metrics import MetricWrapperBase
 
 from grpc_chat import errors
+from grpc_chat.api.methods import NEEDS, Needs
 from grpc_chat.cli import main as cli
 from grpc_chat.cli import quickstart_client, quickstart_server
 from grpc_chat.config import Config
+from grpc_chat.core import access
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.reference import settings_page
+from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import status_code
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +40,8 @@ def pages() -> dict[str, str]:
         "api.md": GENERATED.format(source="chat.proto or grpc_chat/errors.py") + _api(),
         "commands.md": GENERATED.format(source="grpc_chat/cli/") + _commands(),
         "configuration.md": GENERATED.format(source="grpc_chat/config.py") + _configuration(),
+        "permissions.md": GENERATED.format(source="grpc_chat/core/access.py or grpc_chat/api/methods.py")
+        + _permissions(),
         "metrics.md": GENERATED.format(source="grpc_chat/metrics.py") + _metrics(),
     }
 
@@ -67,6 +72,41 @@ def _api() -> str:
     for at, enum in enumerate(proto.enum_type):
         lines += _enum(enum, (5, at), comments)
     return "\n".join([*lines, *_errors(proto)])
+
+
+def _permissions() -> str:
+    roles = [pb.ROLE_OWNER, pb.ROLE_ADMIN, pb.ROLE_MEMBER, pb.ROLE_READER]
+    lines = ["# Permissions", "", "## In a room", ""]
+    lines += ["What a member may do, by role; in a direct room, and while a room is archived.", ""]
+    head = [pb.Role.Name(role).removeprefix("ROLE_").lower() for role in roles]
+    lines += ["| to | " + " | ".join([*head, "direct room", "archived"]) + " |"]
+    lines += ["| --- |" + " :-: |" * (len(head) + 2)]
+    for action, rule in access.RULES.items():
+        cells = [role >= rule.role for role in roles] + [rule.direct, rule.archived]
+        lines.append(f"| {action.value} | " + " | ".join("yes" if cell else "no" for cell in cells) + " |")
+    lines += ["", _PERMISSION_NOTES, "## By token", ""]
+    lines += ["What each method takes of whoever calls it, besides what the room takes.", ""]
+    lines += ["| takes | methods |", "| --- | --- |"]
+    for needs in Needs:
+        names = [f"`{name.partition('/')[2]}`" for name, needed in NEEDS.items() if needed is needs]
+        lines.append(f"| {needs.value} | {', '.join(names)} |")
+    return "\n".join([*lines, ""])
+
+
+_PERMISSION_NOTES = """\
+- Where only admins post (`posting`), writing takes an admin.
+- Removing, banning and changing the role of somebody works on those below oneself; owners act on
+  everybody, other owners included. One may always give up a part of one's own role.
+- Roles are given up to the one below one's own; owners give every role. Nobody is added, or invited, as
+  an owner.
+- The last owner stays one: they name another before they leave, or archive or delete the room.
+- Whoever is on the server finds public rooms, sees their name, topic and number of members, and joins
+  them unless they are banned. A private or direct room does not exist for those who are not in it.
+- How much of the past a member reads is the room's rule (`history`): everything, or from their joining
+  on. It holds for pages of history, for streams and for cursors alike, and for who joins again, from
+  that time on.
+- An administrator of the server looks after accounts. That gives no access to any room.
+"""
 
 
 def _text(comment: str) -> str:
