@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.errors import AlreadyExists, ChatError, InvalidRequest, NotFound, PermissionDenied, Unavailable
 from grpc_chat.sdk import retry
 from grpc_chat.sdk.models import Sent, to_datetime
 from grpc_chat.wire import chat_pb2 as pb
@@ -147,7 +147,7 @@ class Outbox:
                     self._backoff.reset()
                     # Its sender may have given up while the call was under way.
                     if not items[0].done.done():
-                        items[0].done.set_exception(error)
+                        items[0].done.set_exception(_outcome(items[0], error))
                 else:
                     # A call is all or nothing, and these have nothing to do with each other.
                     for item in items:
@@ -157,6 +157,18 @@ class Outbox:
             for item, sent in zip(items, response.messages, strict=True):
                 if not item.done.done():
                     item.done.set_result(_sent(item.message, sent))
+
+
+def _outcome(item: _Item, refused: ChatError) -> ChatError:
+    """What to tell of a message that was refused: after an attempt whose outcome was unknown, only a refusal
+    that looked for the message says that it is not there."""
+    looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied)
+    if item.last_error is None or looked:
+        return refused
+    return Unavailable(
+        f"it is not known whether the message was stored: {refused}",
+        metadata={"clientMessageId": item.message.client_message_id},
+    )
 
 
 def _sent(message: pb.OutgoingMessage, sent: pb.SentMessage) -> Sent:

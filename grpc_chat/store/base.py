@@ -15,7 +15,7 @@ transaction of it.
 - *Whole.* Each write is done completely or not at all, and an error concerns that write alone: the others
   in the same transaction are not spoiled by it.
 - *Checked inside.* Whether the caller may do this is asked within the transaction, so no change of
-  membership can come between.
+  membership can come between. (What was stored before is returned also to who may do it no longer.)
 - *Unknown stays unknown.* Where the database did not say what became of a transaction, ``commit`` raises
   ``StoreUnavailable``; nothing is claimed either way.
 

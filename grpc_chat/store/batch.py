@@ -147,10 +147,12 @@ class Batch:
         hashes: dict[_SendKey, bytes] = {}
         for at, draft in enumerate(write.drafts):
             event = draft.event
-            if error := write.authorize(event.room_id, self._standing(event.room_id, event.user_id)):
-                raise error
             key = (event.room_id, event.user_id, draft.client_message_id)
-            before = self._find(key)
+            error = write.authorize(event.room_id, self._standing(event.room_id, event.user_id))
+            # Who is put out of a room between a send and its answer still learns what became of it.
+            before = self._find(key, always=error is not None)
+            if error and (before is None or before[1] != draft.content_hash):
+                raise error
             first_hash = before[1] if before else hashes.setdefault(key, draft.content_hash)
             if first_hash != draft.content_hash:
                 raise ClientMessageIdReused(
@@ -165,9 +167,13 @@ class Batch:
             appended.placed.append(before[0] if before else self._collect(draft, appended.new))
         return appended
 
-    def _find(self, key: _SendKey) -> tuple[Placed, bytes] | None:
-        """What was stored under an id before, in this batch or earlier, and its content hash."""
-        if key not in self._sent and self._careful:
+    def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Placed, bytes] | None:
+        """What was stored under an id before, in this batch or earlier, and its content hash.
+
+        Args:
+            always: Whether to look it up, where inserting it would tell otherwise.
+        """
+        if key not in self._sent and (self._careful or always):
             room_id, user_id, message_id = key
             values = {"room": room_id, "user": user_id, "id": message_id}
             if row := self._conn.execute(_SENT_BEFORE, values).first():
