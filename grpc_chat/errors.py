@@ -13,6 +13,7 @@
       FailedPrecondition
         EpochChanged
         ConsumerTakenOver
+        LoginPending
       LimitExceeded
         RateLimited
         StoreFull
@@ -137,6 +138,13 @@ class ConsumerTakenOver(FailedPrecondition):
     """A newer stream uses this consumer's name; this one has ended."""
 
     code = "CONSUMER_TAKEN_OVER"
+
+
+class LoginPending(FailedPrecondition):
+    """The person has not finished the login in the browser yet; ``retry_after`` says when to ask again."""
+
+    code = "LOGIN_PENDING"
+    retryable = True
 
 
 class LimitExceeded(ChatError):
