@@ -39,7 +39,7 @@ def load_config(file: Path | None, **flags: Any) -> Config:
             lines.append(f"{name}: {error['msg']}")
         raise ValueError("; ".join(lines)) from exc
     except (OSError, ValueError) as exc:
-        raise ValueError(f"{file}: {exc}") from exc
+        raise ValueError(f"{file}: {exc}" if file else str(exc)) from exc
 
 
 def run(config: Config) -> int:
