@@ -339,7 +339,9 @@ def _compact(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> 
         assert isinstance(private, Ed25519PrivateKey)
         return f"{text}.{base64.urlsafe_b64encode(private.sign(text.encode())).decode().rstrip('=')}"
     registry = jws.JWSRegistry(algorithms=[header["alg"]], strict_check_header=False)
-    return jws.serialize_compact(dict(header), json.dumps(claims).encode(), key, registry=registry)
+    # Without what the key says to be for, or joserfc would not sign with it otherwise.
+    bare: Any = type(key)(key.private_key, key.private_key)  # type: ignore[arg-type]
+    return jws.serialize_compact(dict(header), json.dumps(claims).encode(), bare, registry=registry)
 
 
 def signed(claims: Mapping[str, Any], key: Key) -> str:
@@ -369,10 +371,10 @@ def unsigned(claims: Mapping[str, Any], key: Key) -> str:
 
 def signed_with_the_public_key(claims: Mapping[str, Any], key: Key) -> str:
     """With HS256, and the public key, which all know, for a secret."""
-    secret = OctKey.import_key(key.as_pem(private=False))  # type: ignore[union-attr]
-    mac_input = f"{_part({'alg': 'HS256', 'kid': key.kid})}.{_part(claims)}"
-    mac = hmac.new(secret.raw_value, mac_input.encode(), hashlib.sha256).digest()
-    return f"{mac_input}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+    assert not isinstance(key, OctKey)
+    text = f"{_part({'alg': 'HS256', 'kid': key.kid})}.{_part(claims)}"
+    mac = hmac.new(key.as_pem(private=False), text.encode(), hashlib.sha256).digest()
+    return f"{text}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 
 
 def tampered(claims: Mapping[str, Any], key: Key) -> str:

@@ -63,12 +63,15 @@ def _fits(key: Key, algorithm: str) -> bool:
 
 
 def _imported(entry: object) -> Key | None:
-    if not isinstance(entry, dict) or entry.get("kty") not in _PUBLIC:
+    if not isinstance(entry, dict):
+        return None
+    type_ = entry.get("kty")
+    if not isinstance(type_, str) or type_ not in _PUBLIC:
         return None
     operations = entry.get("key_ops", ["verify"])
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
-    cls, parts = _PUBLIC[entry["kty"]]
+    cls, parts = _PUBLIC[type_]
     # Only these: a private part has no place here, and neither has anything else that we don't check.
     taken: dict[str, Any] = {name: entry.get(name) for name in ("kty", *parts)}
     taken |= {name: entry[name] for name in ("kid", "alg") if isinstance(entry.get(name), str)}

@@ -31,7 +31,7 @@ def parsed_url(url: str) -> httpx.URL | None:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         return None
-    if not parsed.host or parsed.userinfo or "#" in url:
+    if not parsed.host or parsed.userinfo or "#" in url or not 0 < (parsed.port or 443) < 65_536:
         return None
     return parsed if parsed.scheme == "https" or is_loopback(parsed) else None
 
