@@ -20,13 +20,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
@@ -45,10 +45,10 @@ Sign = Callable[[Mapping[str, Any], Key], str]
 
 @dataclass
 class Reply:
-    """An HTTP answer."""
+    """An HTTP answer; a body in pieces is sent without saying how long it is, one by one."""
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | Iterator[bytes] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -97,11 +97,13 @@ class Issuer:
         requests: Everything it was asked, in order.
         claims: Put over the claims of each ID token; None takes one away.
         metadata: Put over what it says of itself; None takes a member away.
-        token_answer: Put over what the token endpoint answers when all is well.
+        token_answer: Put over what the token endpoint answers when all is well, in the same way.
         device_answer: The same for the device authorization endpoint.
+        userinfo: Put over the user's claims at the user info endpoint.
         sign: How ID tokens are signed; see :func:`unsigned` and the like.
         replies: What a path answers instead, whatever it is asked. May wait: each request has a thread.
         iss: The parameter of this name with which browsers come back; None for none.
+        checks_pkce: Whether a code is good for nobody but who knows the verifier.
         interval: Seconds between two polls of a device.
         released: Set when the issuer stops, for replies that wait.
     """
@@ -123,9 +125,11 @@ class Issuer:
         self.metadata: dict[str, Any] = {}
         self.token_answer: dict[str, Any] = {}
         self.device_answer: dict[str, Any] = {}
+        self.userinfo: dict[str, Any] = {}
         self.sign: Sign = signed
         self.replies: dict[str, Callable[[Request], Reply]] = {}
         self.iss: str | None = url
+        self.checks_pkce = True
         self.interval = 5
         self.released = threading.Event()
         self.keys: list[Key] = [_FIRST_KEY]
@@ -167,8 +171,7 @@ class Issuer:
         claims = {"iss": self.url, "aud": self.client_id, "iat": now, "exp": now + 300, **user}
         if nonce is not None:
             claims["nonce"] = nonce
-        claims |= self.claims
-        return self.sign({k: v for k, v in claims.items() if v is not None}, self.keys[-1])
+        return self.sign(_over(claims, self.claims), self.keys[-1])
 
     def reply(self, request: Request) -> Reply:
         """Answer."""
@@ -199,8 +202,8 @@ class Issuer:
             "id_token_signing_alg_values_supported": ["RS256"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
-        } | self.metadata
-        return Reply.of({k: v for k, v in metadata.items() if v is not None})
+        }
+        return Reply.of(_over(metadata, self.metadata))
 
     def _jwks(self, request: Request) -> Reply:
         return Reply.of({"keys": [key.as_dict(private=False) for key in self.keys]})
@@ -214,6 +217,7 @@ class Issuer:
             back["iss"] = self.iss
         good = (
             asked.get("response_type") == "code"
+            and is_loopback(asked["redirect_uri"])
             and "openid" in asked.get("scope", "").split()
             and asked.get("code_challenge_method") == "S256"
             and asked.get("code_challenge")
@@ -255,7 +259,9 @@ class Issuer:
         code = self._codes.pop(asked.get("code", ""), None)
         digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        if code is None or code.redirect_uri != asked.get("redirect_uri") or code.challenge != challenge:
+        if code is None or code.redirect_uri != asked.get("redirect_uri"):
+            return Reply.error("invalid_grant")
+        if self.checks_pkce and code.challenge != challenge:
             return Reply.error("invalid_grant")
         return self._tokens(code.user, code.nonce)
 
@@ -280,15 +286,13 @@ class Issuer:
     def _tokens(self, user: dict[str, Any], nonce: str | None) -> Reply:
         access_token = secrets.token_urlsafe(24)
         self._access_tokens[access_token] = user
-        return Reply.of(
-            {
-                "access_token": access_token,
-                "token_type": "Bearer",
-                "expires_in": 300,
-                "id_token": self.id_token(user, nonce),
-            }
-            | self.token_answer
-        )
+        answer = {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "id_token": self.id_token(user, nonce),
+        }
+        return Reply.of(_over(answer, self.token_answer))
 
     def _device_authorization(self, request: Request) -> Reply:
         if not self._is_client(request):
@@ -296,17 +300,15 @@ class Issuer:
         device_code = secrets.token_urlsafe(24)
         user_code = f"{secrets.token_hex(2)}-{secrets.token_hex(2)}".upper()
         self._devices[device_code] = _Device(user_code, self.clock() + 600)
-        return Reply.of(
-            {
-                "device_code": device_code,
-                "user_code": user_code,
-                "verification_uri": self.url + VERIFY,
-                "verification_uri_complete": f"{self.url}{VERIFY}?user_code={user_code}",
-                "expires_in": 600,
-                "interval": self.interval,
-            }
-            | self.device_answer
-        )
+        answer = {
+            "device_code": device_code,
+            "user_code": user_code,
+            "verification_uri": self.url + VERIFY,
+            "verification_uri_complete": f"{self.url}{VERIFY}?user_code={user_code}",
+            "expires_in": 600,
+            "interval": self.interval,
+        }
+        return Reply.of(_over(answer, self.device_answer))
 
     def _verify(self, request: Request) -> Reply:
         user_code = request.fields.get("user_code", "")
@@ -318,10 +320,20 @@ class Issuer:
 
     def _userinfo(self, request: Request) -> Reply:
         user = self._access_tokens.get(request.headers.get("authorization", "").removeprefix("Bearer "))
-        return Reply.of(user) if user else Reply(401)
+        return Reply.of(user | self.userinfo) if user else Reply(401)
 
     def _device(self, user_code: str) -> _Device:
         return next(device for device in self._devices.values() if device.user_code == user_code)
+
+
+def _over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes, of which None takes one away."""
+    return {name: value for name, value in {**values, **changes}.items() if value is not None}
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether it leads to a client on this machine."""
+    return urlsplit(uri).scheme == "http" and urlsplit(uri).hostname in ("127.0.0.1", "::1")
 
 
 _FIRST_KEY = RSAKey.generate_key(2048, {"kid": "first", "alg": "RS256", "use": "sig"})
@@ -392,6 +404,8 @@ def _part(value: Mapping[str, Any]) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two packets, and the second would wait 40 ms for the first one's acknowledgement.
+    disable_nagle_algorithm = True
     issuer: Issuer
 
     def do_GET(self) -> None:
@@ -411,9 +425,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+            if isinstance(reply.body, bytes):
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+            else:
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for piece in reply.body:
+                    self.wfile.write(piece)
         except OSError:
             # Whoever asked has had enough, as with an answer that is too long.
             self.close_connection = True
@@ -454,7 +474,10 @@ def running_issuer(
 
 def browse(authorization_url: str) -> dict[str, str]:
     """Be the browser and the person: follow the URL, and say with what it comes back to the client."""
-    response = httpx.get(authorization_url, follow_redirects=False, trust_env=False)
-    assert response.status_code == 302, response.text
+    url = urlsplit(authorization_url)
+    with closing(HTTPConnection(url.netloc, timeout=20)) as connection:
+        connection.request("GET", f"{url.path}?{url.query}")
+        response = connection.getresponse()
+    assert response.status == 302, response.reason
     query = urlsplit(response.headers["Location"]).query
     return {name: values[0] for name, values in parse_qs(query).items()}
