@@ -462,7 +462,7 @@ def running_issuer(
             f"http://127.0.0.1:{server.server_port}", client_id=client_id, client_secret=client_secret
         )
         Handler.issuer = issuer
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
         thread.start()
         try:
             yield issuer

@@ -190,8 +190,12 @@ class Issuer:
             now=self._wall_clock(),
             skew=self.provider.clock_skew,
         )
-        if self.provider.user_id_claim not in claims:
-            claims = await self._userinfo(fields.get("access_token"), claims) | claims
+        if claims.get(self.provider.user_id_claim) is None:
+            more = await self._userinfo(fields.get("access_token"), claims)
+            if "email" in claims or "email_verified" in claims:
+                # The two belong together: one address is not verified because another one is.
+                more = {name: more[name] for name in more.keys() - {"email", "email_verified"}}
+            claims = more | {name: value for name, value in claims.items() if value is not None}
         return Identity.of(claims, provider=self.provider.name, user_id_claim=self.provider.user_id_claim)
 
     async def _userinfo(self, access_token: object, claims: Mapping[str, object]) -> dict[str, object]:
