@@ -1,17 +1,20 @@
 """Every setting: its default, its unit, and what it means.
 
 Later ones win: these defaults, a TOML file, ``GRPC_CHAT_…`` in the environment (``__`` between a group and a
-setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``), command line flags. An unknown key is an error.
+setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``; a list of groups as a whole, in JSON), command line flags. An
+unknown key is an error.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -180,6 +183,84 @@ class Grpc(_Group):
         return value
 
 
+class Oidc(_Group):
+    """An OpenID Connect issuer that people may log in with. There may be several of these."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        description="What clients call it: small letters, digits, - and _.",
+    )
+    issuer: str = Field(
+        max_length=1000,
+        description="Its identifier, letter for letter as it says itself: an https URL. "
+        "On this machine http will do.",
+    )
+    client_id: str = Field(
+        min_length=1, max_length=1000, description="What this server is registered as there."
+    )
+    client_secret: SecretStr | None = Field(
+        None, min_length=1, description="The secret that goes with it. Unset for a public client."
+    )
+    client_secret_file: Path | None = Field(
+        None, description="A file to read the secret from instead; line ends around it do not count."
+    )
+    label: str = Field("", max_length=100, description="What people are shown instead of the name.")
+    scopes: tuple[str, ...] = Field(
+        ("openid", "profile", "email"), description="What is asked for; has to hold openid."
+    )
+    sign_up: bool = Field(
+        False,
+        description="Whether everybody whom the issuer knows may make an account, or only log in to one.",
+    )
+    user_id_claim: str = Field(
+        "preferred_username", min_length=1, description="The claim that proposes a user id for a new account."
+    )
+    clock_skew: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(minutes=5))] = Field(
+        timedelta(seconds=60), description="How far the issuer's clock may be off."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret(cls, given: object) -> object:
+        if not isinstance(given, dict) or given.get("client_secret_file") is None:
+            return given
+        if given.get("client_secret") is not None:
+            raise ValueError("client_secret and client_secret_file are both set; it takes one of them")
+        try:
+            secret = Path(given["client_secret_file"]).read_text().strip("\r\n")
+        except OSError as exc:
+            raise ValueError(f"client_secret_file can't be read: {exc.strerror}") from exc
+        except (TypeError, ValueError):
+            raise ValueError("client_secret_file is not the path of a text file") from None
+        if not secret:
+            raise ValueError("client_secret_file is empty")
+        return {**given, "client_secret": secret}
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        # The same rule as for every address that the issuer names (grpc_chat/oidc/web.py), plus that of
+        # OpenID Connect Discovery, section 3: no query and no fragment.
+        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", value):
+            raise ValueError("is not an https URL without user, query and fragment")
+        parts = urlsplit(value)
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("is not an https URL with a host")
+        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("is not https; only an issuer on this machine may have http")
+        return value
+
+    @field_validator("scopes")
+    @classmethod
+    def _are_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in value:
+            raise ValueError("does not hold openid, without which nobody says who logs in")
+        # RFC 6749, section 3.3
+        if not all(re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", scope) for scope in value):
+            raise ValueError("holds something that is not one scope")
+        return value
+
+
 class _Environment(EnvSettingsSource):
     """The environment, where a name that begins like ours and is no setting's is a mistake like any other."""
 
@@ -203,7 +284,12 @@ class Config(BaseSettings):
     """One server."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GRPC_CHAT_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="GRPC_CHAT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        # What is wrong may be beside a secret.
+        hide_input_in_errors=True,
     )
 
     data: Path = Field(Path("data"), description="The folder of the database; made where it is missing.")
@@ -239,12 +325,23 @@ class Config(BaseSettings):
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
+    oidc: tuple[Oidc, ...] = Field(
+        (), description="Issuers that people may log in with. In the environment, the whole list as JSON."
+    )
 
     @field_validator("trusted_ids", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(id_.strip() for id_ in value.split(",") if id_.strip())
+        return value
+
+    @field_validator("oidc")
+    @classmethod
+    def _have_different_names(cls, value: tuple[Oidc, ...]) -> tuple[Oidc, ...]:
+        names = [oidc.name for oidc in value]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two have the same name: {', '.join(sorted(twice))}")
         return value
 
     @classmethod

@@ -27,6 +27,7 @@
         RoomArchived
         LastOwner
         LastAdmin
+        LoginPending
       LimitExceeded
         RateLimited
         StoreFull
@@ -235,6 +236,13 @@ class LastAdmin(FailedPrecondition):
     """Somebody else must be an administrator of the server first."""
 
     code = "LAST_ADMIN"
+
+
+class LoginPending(FailedPrecondition):
+    """The person has not finished the login in the browser yet; ``retry_after`` says when to ask again."""
+
+    code = "LOGIN_PENDING"
+    retryable = True
 
 
 class LimitExceeded(ChatError):

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from grpc_chat import errors
 from grpc_chat.cli import main, quickstart_client, quickstart_server
-from grpc_chat.config import Config
+from grpc_chat.config import Config, Oidc
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2
 
@@ -127,6 +127,17 @@ def test_every_setting_is_documented() -> None:
     found = re.findall(r"^\| `(\w+)` \| (.+?) \| `(\w+)` \| (.+?) \|$", page("configuration.md"), re.M)
 
     assert sorted((name, variable) for name, _, variable, _ in found) == sorted(settings(Config))
+
+
+def test_every_setting_of_a_list_is_documented() -> None:
+    """Each has a row under the list's own heading, with its default or that it is required, and a meaning."""
+    text = page("configuration.md")
+    documented = rows(text[text.index("## `[[oidc]]`") :])
+
+    assert {name: row[0] == "required" for name, row in documented.items()} == {
+        name: field.is_required() for name, field in Oidc.model_fields.items()
+    }
+    assert [name for name, row in documented.items() if not row[-1].endswith(".")] == []
 
 
 def test_every_metric_is_documented() -> None:

@@ -202,7 +202,9 @@ def _configuration() -> str:
 
 Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the flags
 of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin with,
-`grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or seconds.
+`grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or seconds. What stands
+under a heading with `[[…]]` may be there several times; in the environment such a list is one variable that
+holds all of it as JSON, as `GRPC_CHAT_OIDC='[{"name": "example", "issuer": "https://…", "client_id": "…"}]'`.
 
 """
     return intro + settings_page(Config, str(Config.model_config["env_prefix"]))

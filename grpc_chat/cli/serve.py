@@ -37,10 +37,10 @@ def load_config(file: Path | None, **flags: Any) -> Config:
         lines = []
         for error in exc.errors(include_url=False):
             name = ".".join(str(part) for part in error["loc"]) or "settings"
-            lines.append(f"{name}: {error['msg']}")
+            lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
         raise ValueError("; ".join(lines)) from exc
     except (OSError, ValueError) as exc:
-        raise ValueError(f"{file}: {exc}") from exc
+        raise ValueError(f"{file}: {exc}" if file else str(exc)) from exc
 
 
 def run(config: Config) -> int:

@@ -44,6 +44,7 @@ def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Alembic reports each step of a migration, which is one line of ours; grpc the inside of every stream.
-    for name in ("alembic", "asyncio", "grpc"):
+    # Alembic reports each step of a migration, which is one line of ours; grpc the inside of every stream;
+    # httpx each question to an issuer, and httpcore the headers of the answer.
+    for name in ("alembic", "asyncio", "grpc", "httpcore", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -21,6 +21,14 @@ def _entries(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, type[Base
         else:
             yield name, field, None
     yield from groups
+
+
+def _lists(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The fields of a model that are lists of groups, each with the group's model."""
+    for name, field in model.model_fields.items():
+        items = get_args(field.annotation)
+        if items and isinstance(items[0], type) and issubclass(items[0], BaseModel):
+            yield name, items[0]
 
 
 def _value(value: Any) -> str | None:
@@ -41,9 +49,15 @@ def _value(value: Any) -> str | None:
 
 
 def settings_toml(model: type[BaseModel]) -> str:
-    """All settings with their defaults, commented out where there is no default."""
+    """All settings with their defaults, commented out where there is no default.
+
+    A list of groups is empty by default, so one group of it stands at the end as a comment.
+    """
     lines: list[str] = []
+    lists = dict(_lists(model))
     for name, field, group in _entries(model):
+        if name in lists:
+            continue
         if group:
             lines += [f"# {(group.__doc__ or '').strip()}", f"[{name}]"]
             for inner, inner_field, _ in _entries(group):
@@ -51,11 +65,17 @@ def settings_toml(model: type[BaseModel]) -> str:
         else:
             lines += _toml_lines(name, field)
         lines.append("")
+    for name, item in lists.items():
+        lines += [f"# {(item.__doc__ or '').strip()}", f"# [[{name}]]"]
+        for inner, inner_field, _ in _entries(item):
+            meaning, setting = _toml_lines(inner, inner_field)
+            lines += [f"#{meaning}", setting if setting.startswith("#") else f"# {setting}"]
+        lines.append("")
     return "\n".join(lines)
 
 
 def _toml_lines(name: str, field: FieldInfo) -> list[str]:
-    value = _value(field.default)
+    value = None if field.is_required() else _value(field.default)
     return [f"# {field.description}", f"{name} = {value}" if value is not None else f"# {name} ="]
 
 
@@ -81,8 +101,19 @@ def settings_page(model: type[BaseModel], prefix: str) -> str:
             lines += [f"## `[{title}]`", "", meaning, ""]
         lines += ["| setting | default | in the environment | meaning |", "| --- | --- | --- | --- |"]
         for name, variable, field in rows:
-            default = _value(field.default)
-            shown = f"`{default}`" if default is not None else "unset"
-            lines.append(f"| `{name}` | {shown} | `{variable}` | {field.description} |")
+            lines.append(f"| `{name}` | {_shown(field)} | `{variable}` | {field.description} |")
+        lines.append("")
+    for name, item in _lists(model):
+        lines += [f"## `[[{name}]]`", "", (item.__doc__ or "").strip(), ""]
+        lines += ["| setting | default | meaning |", "| --- | --- | --- |"]
+        for inner, field, _ in _entries(item):
+            lines.append(f"| `{inner}` | {_shown(field)} | {field.description} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _shown(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = _value(field.default)
+    return f"`{default}`" if default is not None else "unset"

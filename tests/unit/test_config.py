@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import os
+import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from grpc_chat.config import Config
+from grpc_chat.cli.serve import load_config
+from grpc_chat.config import Config, Oidc
+from grpc_chat.ops.reference import settings_toml
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +213,165 @@ def test_file_that_is_no_toml_is_refused(toml: Path) -> None:
 
     with pytest.raises(tomllib.TOMLDecodeError, match="line 2"):
         Config.load(toml)
+
+
+# Issuers
+
+EXAMPLE = {"name": "example", "issuer": "https://id.example.com/realms/chat", "client_id": "chat"}
+
+
+def test_issuers_are_a_list_of_groups(toml: Path) -> None:
+    """None at first; each a table of its own, of which three settings suffice."""
+    assert Config.load().oidc == ()
+    toml.write_text(
+        '[[oidc]]\nname = "a"\nissuer = "https://a.example.com"\nclient_id = "1"\n'
+        '[[oidc]]\nname = "b"\nissuer = "http://127.0.0.1:8080/b"\nclient_id = "2"\n'
+        'client_secret = "s"\nscopes = ["openid", "groups"]\nsign_up = true\nclock_skew = 5\n'
+    )
+
+    a, b = Config.load(toml).oidc
+
+    assert (a.name, a.issuer, a.client_id) == ("a", "https://a.example.com", "1")
+    assert (a.client_secret, a.label, a.scopes) == (None, "", ("openid", "profile", "email"))
+    assert (a.sign_up, a.user_id_claim, a.clock_skew) == (False, "preferred_username", timedelta(minutes=1))
+    assert b.client_secret == SecretStr("s")
+    assert (b.scopes, b.sign_up, b.clock_skew) == (("openid", "groups"), True, timedelta(seconds=5))
+
+
+def test_issuers_of_the_environment_are_json_and_replace_those_of_the_file(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in one variable; a setting of one issuer has no name there."""
+    toml.write_text('[[oidc]]\nname = "a"\nissuer = "https://a.example.com"\nclient_id = "1"\n')
+    monkeypatch.setenv("GRPC_CHAT_OIDC", json.dumps([EXAMPLE]))
+    assert [oidc.name for oidc in Config.load(toml).oidc] == ["example"]
+
+    monkeypatch.setenv("GRPC_CHAT_OIDC__NAME", "x")
+    assert refusal(toml) == {"grpc_chat_oidc__name": "extra_forbidden"}
+
+
+def test_issuers_that_are_no_json_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name of the setting, and without what it holds."""
+    monkeypatch.setenv("GRPC_CHAT_OIDC", '[{"client_secret": "geheim"')
+
+    with pytest.raises(ValueError, match="oidc") as caught:
+        load_config(None)
+
+    assert "geheim" not in str(caught.value)
+
+
+def test_secret_of_an_issuer_can_stand_in_a_file(tmp_path: Path) -> None:
+    """Without the line end that editors put there."""
+    file = tmp_path / "secret"
+    file.write_text(" geheim \r\n")
+
+    [oidc] = Config.load(oidc=[EXAMPLE | {"client_secret_file": str(file)}]).oidc
+
+    assert oidc.client_secret == SecretStr(" geheim ")
+
+
+def test_secret_of_an_issuer_is_shown_nowhere(tmp_path: Path) -> None:
+    """Not with the settings, and not with what is wrong with them, beside it or in it."""
+    config = Config.load(oidc=[EXAMPLE | {"client_secret": "geheim"}])
+    assert "geheim" not in repr(config) + str(config) + config.model_dump_json()
+
+    mistakes: list[object] = [
+        [EXAMPLE | {"client_secret": "geheim"}] * 2,
+        [EXAMPLE | {"client_secret": "geheim", "client_secret_file": tmp_path}],
+        [EXAMPLE | {"client_secret": ["geheim"]}],
+        [{"client_secret": "geheim"}],
+        {"client_secret": "geheim"},
+    ]
+    for mistake in mistakes:
+        with pytest.raises(ValidationError) as caught:
+            Config.load(oidc=mistake)
+        assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"name": ""}, "oidc.0.name"),
+        ({"name": "Example"}, "oidc.0.name"),
+        ({"name": "a" * 33}, "oidc.0.name"),
+        ({"name": "a\n"}, "oidc.0.name"),
+        ({"client_id": ""}, "oidc.0.client_id"),
+        ({"client_secret": ""}, "oidc.0.client_secret"),
+        ({"client_secret_file": "/nowhere/at/all"}, "oidc.0"),
+        ({"client_secret_file": "/"}, "oidc.0"),
+        ({"client_secret_file": "/dev/null"}, "oidc.0"),
+        ({"client_secret_file": 3}, "oidc.0"),
+        ({"client_secret": "a", "client_secret_file": "/dev/null"}, "oidc.0"),
+        ({"scopes": ["profile"]}, "oidc.0.scopes"),
+        ({"scopes": ["openid", "a b"]}, "oidc.0.scopes"),
+        ({"scopes": ["openid", ""]}, "oidc.0.scopes"),
+        ({"user_id_claim": ""}, "oidc.0.user_id_claim"),
+        ({"clock_skew": -1}, "oidc.0.clock_skew"),
+        ({"clock_skew": 301}, "oidc.0.clock_skew"),
+        ({"sign_ups": True}, "oidc.0.sign_ups"),
+    ],
+)
+def test_issuer_with_a_mistake_is_refused(change: dict[str, object], where: str) -> None:
+    """By the name of the setting, where it is one setting's mistake."""
+    assert refusal(None, oidc=[EXAMPLE | change]).keys() == {where}
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "id.example.com",
+        "http://id.example.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost@example.com",
+        "ftp://id.example.com",
+        "https://",
+        "https://:443",
+        "https://id.example.com:0",
+        "https://id.example.com:99999",
+        "https://[::1",
+        "https://user:password@id.example.com",
+        "https://id.example.com/?a=b",
+        "https://id.example.com/#a",
+        "https://id.example.com/a b",
+        "https://id.example.com\n",
+        "https://id.example.com\\@example.org",
+        "https://ïd.example.com",
+    ],
+)
+def test_issuer_at_an_unsafe_address_is_refused(issuer: str) -> None:
+    """What is not https, or means different things to different readers."""
+    assert refusal(None, oidc=[EXAMPLE | {"issuer": issuer}]) == {"oidc.0.issuer": "value_error"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9000", "[::1]:9000", "localhost"])
+def test_issuer_on_this_machine_needs_no_tls(host: str) -> None:
+    """For trying things out."""
+    [oidc] = Config.load(oidc=[EXAMPLE | {"issuer": f"http://{host}/"}]).oidc
+
+    assert oidc.issuer == f"http://{host}/"
+
+
+def test_two_issuers_of_one_name_are_refused() -> None:
+    """Clients could not tell them apart."""
+    with pytest.raises(ValidationError, match="two have the same name: example"):
+        Config.load(oidc=[EXAMPLE, EXAMPLE])
+
+
+def test_default_settings_show_how_an_issuer_is_set(toml: Path) -> None:
+    """As a comment, which holds every setting; taken out of it, it is right."""
+    text = settings_toml(Config)
+    toml.write_text(text)
+    assert Config.load(toml).model_dump() == Config.load().model_dump()
+
+    at = text.index("# [[oidc]]")
+    shown = re.sub(r"^# ", "", text[at:], flags=re.M)
+    for name, value in EXAMPLE.items():
+        shown = shown.replace(f"{name} =\n", f'{name} = "{value}"\n')
+    toml.write_text(text[:at] + re.sub(r"^\w+ =\n", "", shown, flags=re.M))
+
+    assert Config.load(toml).oidc == (Oidc.model_validate(EXAMPLE),)
+    assert set(re.findall(r"^(\w+) =", shown, re.M)) == set(Oidc.model_fields)
 
 
 def test_settings_do_not_change() -> None:

@@ -1,0 +1,73 @@
+"""A document that is fetched when it is needed, and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from grpc_chat.errors import ChatError
+
+T = TypeVar("T")
+
+
+class Cached(Generic[T]):
+    """Fetches at most once at a time, and at most every ``pause``, however many ask.
+
+    Anybody may begin a login, so without the pause each caller could have an issuer asked once more.
+
+    Args:
+        fetch: Gets the document; raises ChatError.
+        clock: Seconds, never going back.
+        max_age: Seconds after which a document is fetched anew. What an issuer has withdrawn, a key for
+            example, is believed no longer than that; an old document does not stand in for one that can't
+            be had.
+        pause: Seconds between two attempts.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[T]],
+        *,
+        clock: Callable[[], float],
+        max_age: float = 3600,
+        pause: float = 5,
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._max_age = max_age
+        self._pause = pause
+        self._lock = asyncio.Lock()
+        self._kept: tuple[float, T] | None = None
+        self._failed: tuple[float, ChatError] | None = None
+
+    async def get(self) -> T:
+        """The document.
+
+        Raises:
+            ChatError: It could not be fetched, now or less than a pause ago.
+        """
+        return await self._younger_than(self._max_age)
+
+    async def newer(self) -> T:
+        """The document, fetched anew unless that was done less than a pause ago.
+
+        Raises:
+            ChatError: As with :meth:`get`.
+        """
+        return await self._younger_than(self._pause)
+
+    async def _younger_than(self, age: float) -> T:
+        async with self._lock:
+            if self._kept and self._clock() - self._kept[0] < age:
+                return self._kept[1]
+            if self._failed and self._clock() - self._failed[0] < self._pause:
+                error = self._failed[1]
+                raise type(error)(error.message, retry_after=error.retry_after)
+            try:
+                document = await self._fetch()
+            except ChatError as error:
+                self._failed = self._clock(), error
+                raise
+            self._kept = self._clock(), document
+            return document

@@ -1,0 +1,249 @@
+"""An issuer, as its relying party deals with it: its metadata, its keys, its token endpoint."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import NoReturn
+from urllib.parse import quote_plus
+
+import httpx
+
+from grpc_chat.errors import (
+    ChatError,
+    FailedPrecondition,
+    LoginPending,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from grpc_chat.oidc.cached import Cached
+from grpc_chat.oidc.id_token import IdToken
+from grpc_chat.oidc.identity import Identity
+from grpc_chat.oidc.keys import Keys
+from grpc_chat.oidc.metadata import Metadata, metadata_url
+from grpc_chat.oidc.provider import Provider
+from grpc_chat.oidc.web import Answer, Web
+
+log = logging.getLogger(__name__)
+
+_ERRORS = {
+    # RFC 6749, sections 4.1.2.1 and 5.2
+    "access_denied",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    # RFC 8628, section 3.5
+    "authorization_pending",
+    "expired_token",
+    "slow_down",
+}
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*", re.ASCII)
+"""What fits into the header (RFC 6750, section 2.1)."""
+_NOT_NOW = {"server_error", "temporarily_unavailable"}
+_OUR_FAULT = {
+    "invalid_client",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+}
+
+
+class Refused(Exception):
+    """An issuer said no.
+
+    Attributes:
+        error: Its error code where it is one of the standards; else "other", for the words are not ours.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Issuer:
+    """One issuer.
+
+    Args:
+        clock: Seconds, never going back, for what is kept.
+        wall_clock: Seconds since 1970, for what the issuer has dated.
+        timeout: Seconds for each question.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        client: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        timeout: float = 10,
+    ) -> None:
+        self.provider = provider
+        self._wall_clock = wall_clock
+        self._web = Web(client, provider.shown, timeout=timeout)
+        self._metadata = Cached(self._fetch_metadata, clock=clock)
+        self._keys = Cached(self._fetch_keys, clock=clock)
+
+    async def metadata(self) -> Metadata:
+        """What it says of itself.
+
+        Raises:
+            Unavailable: It does not say.
+            FailedPrecondition: With that, we can't log anybody in.
+        """
+        return await self._metadata.get()
+
+    async def ready(self) -> Metadata:
+        """The same, with the keys at hand, so that a code is not spent on a login that then fails for want of
+        them.
+
+        Raises:
+            Unavailable: It does not answer.
+            FailedPrecondition: As with :meth:`metadata`.
+        """
+        metadata = await self._metadata.get()
+        await self._keys.get()
+        return metadata
+
+    async def ask(self, endpoint: str, form: Mapping[str, str]) -> Mapping[str, object]:
+        """Send a form to its token endpoint, or another one that wants to know the client in the same way.
+
+        Returns:
+            The members of the answer, of which nothing is checked.
+
+        Raises:
+            Refused: It said no.
+            Unavailable: It did not answer; it may have used up what it was sent.
+        """
+        answer = await self._post(endpoint, form)
+        if answer.status == 200:
+            return answer.fields
+        error = answer.fields.get("error")
+        # Issuers differ in the status; Google's device flow has 403 and 428.
+        raise Refused(error if isinstance(error, str) and error in _ERRORS else "other")
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Have the log say why a login fails: whoever runs this server may have to mend it."""
+        try:
+            yield
+        except LoginPending:
+            raise
+        except ChatError as error:
+            extra = {"provider": self.provider.name, "code": error.code, "reason": error.message}
+            log.warning("login failed", extra=extra)
+            raise
+
+    def give_up(self, refused: Refused) -> NoReturn:
+        """Turn a no that ends a login into what a client is told.
+
+        Raises:
+            Unavailable: The issuer has trouble of its own.
+            FailedPrecondition: It does not accept what this server sends: the settings are to be mended.
+            Unauthenticated: It refuses the person.
+        """
+        label = self.provider.shown
+        if refused.error in _NOT_NOW:
+            raise Unavailable(
+                f"{label} has trouble; try again later", retry_after=timedelta(seconds=5)
+            ) from refused
+        if refused.error in _OUR_FAULT:
+            raise FailedPrecondition(
+                f"{label} does not accept what this server is registered as ({refused.error})"
+            ) from refused
+        raise Unauthenticated(f"{label} refused the login ({refused.error})") from refused
+
+    async def identity(self, fields: Mapping[str, object], *, nonce: str | None) -> Identity:
+        """Whom a token endpoint's answer is about.
+
+        Args:
+            nonce: What the ID token has to repeat, if the login sent one.
+
+        Raises:
+            Unauthenticated: The ID token is missing, or is not what it should be.
+            Unavailable: The key it is signed with can't be had.
+        """
+        text = fields.get("id_token")
+        if not isinstance(text, str):
+            raise Unauthenticated(f"{self.provider.shown} sent no ID token")
+        token = IdToken(text)
+        keys = (await self._keys.get()).find(kid=token.kid, algorithm=token.algorithm)
+        if not keys:
+            # Issuers change their keys without notice (OpenID Connect Core, section 10.1.1).
+            keys = (await self._keys.newer()).find(kid=token.kid, algorithm=token.algorithm)
+        claims = token.verified(
+            keys,
+            issuer=self.provider.issuer,
+            client_id=self.provider.client_id,
+            nonce=nonce,
+            now=self._wall_clock(),
+            skew=self.provider.clock_skew,
+        )
+        if claims.get(self.provider.user_id_claim) is None:
+            more = await self._userinfo(fields.get("access_token"), claims)
+            if "email" in claims or "email_verified" in claims:
+                # The two belong together: one address is not verified because another one is.
+                more = {name: more[name] for name in more.keys() - {"email", "email_verified"}}
+            claims = more | {name: value for name, value in claims.items() if value is not None}
+        return Identity.of(claims, provider=self.provider.name, user_id_claim=self.provider.user_id_claim)
+
+    async def _userinfo(self, access_token: object, claims: Mapping[str, object]) -> dict[str, object]:
+        """What an issuer tells apart from the ID token (section 5.3); with some that has no names in it.
+
+        Who it is, is known already; what is missing here is missing, and the login goes on.
+        """
+        endpoint = (await self._metadata.get()).userinfo_endpoint
+        if not endpoint or not isinstance(access_token, str) or not _BEARER.fullmatch(access_token):
+            return {}
+        try:
+            fields = await self._web.get(endpoint, bearer=access_token)
+        except ChatError as error:
+            log.warning("no user info", extra={"provider": self.provider.name, "reason": error.message})
+            return {}
+        # Section 5.3.2: without the same sub it may be about somebody else, and must not be used.
+        if fields.get("sub") != claims["sub"]:
+            log.warning("no user info", extra={"provider": self.provider.name, "reason": "not the same sub"})
+            return {}
+        return dict(fields)
+
+    async def _post(self, endpoint: str, form: Mapping[str, str]) -> Answer:
+        secret = self.provider.client_secret
+        if secret is None:
+            return await self._web.post(endpoint, {**form, "client_id": self.provider.client_id})
+        if not (await self._metadata.get()).takes_basic:
+            known = {"client_id": self.provider.client_id, "client_secret": secret.get_secret_value()}
+            return await self._web.post(endpoint, {**form, **known})
+        # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+        pair = f"{quote_plus(self.provider.client_id)}:{quote_plus(secret.get_secret_value())}"
+        return await self._web.post(
+            endpoint, form, authorization=f"Basic {base64.b64encode(pair.encode()).decode()}"
+        )
+
+    async def _fetch_metadata(self) -> Metadata:
+        fields = await self._web.get(metadata_url(self.provider.issuer))
+        return Metadata.read(fields, issuer=self.provider.issuer, label=self.provider.shown)
+
+    async def _fetch_keys(self) -> Keys:
+        return Keys.read(await self._web.get((await self._metadata.get()).jwks_uri))
+
+
+def known_issuer(issuers: Mapping[str, Issuer], provider: str) -> Issuer:
+    """The issuer of this name in the settings.
+
+    Raises:
+        NotFound: There is none.
+    """
+    if provider not in issuers:
+        raise NotFound("this server has no such provider; list them to see which it has")
+    return issuers[provider]

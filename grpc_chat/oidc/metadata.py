@@ -1,0 +1,75 @@
+"""What an issuer says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grpc_chat.errors import FailedPrecondition
+from grpc_chat.oidc.web import is_loopback, parsed_url
+
+
+def metadata_url(issuer: str) -> str:
+    """Where an issuer says it (OpenID Connect Discovery, section 4)."""
+    return issuer.removesuffix("/") + "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What we need of an issuer's metadata; an endpoint that it does not have is empty.
+
+    Attributes:
+        names_itself: Whether it puts ``iss`` into each answer to a browser (RFC 9207, section 3).
+        takes_basic: Whether the token endpoint takes a client's secret in the header (RFC 6749, section
+            2.3.1) rather than in the form.
+    """
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    device_authorization_endpoint: str
+    userinfo_endpoint: str
+    names_itself: bool
+    takes_basic: bool
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object], *, issuer: str, label: str) -> Metadata:
+        """Check what the issuer answered.
+
+        Raises:
+            FailedPrecondition: It is not what we can log in with. This needs a person to mend it.
+        """
+        if fields.get("issuer") != issuer:
+            # Section 4.3 of Discovery; without it, one issuer could speak for another.
+            raise FailedPrecondition(f"{label} does not say of itself that it is the issuer in the settings")
+        at_home = (own := parsed_url(issuer)) is not None and is_loopback(own)
+
+        def endpoint(name: str, *, required: bool) -> str:
+            value = fields.get(name)
+            if value is None and not required:
+                return ""
+            url = parsed_url(value) if isinstance(value, str) else None
+            # An issuer elsewhere has no business with what listens on this machine.
+            if url is None or (is_loopback(url) and not at_home):
+                raise FailedPrecondition(f"{label} has no {name} that is an https URL")
+            return str(value)
+
+        def listed(name: str) -> list[object] | None:
+            value = fields.get(name)
+            return value if isinstance(value, list) else None
+
+        challenges = listed("code_challenge_methods_supported")
+        if challenges is not None and "S256" not in challenges:
+            # Where it says nothing we send the challenge all the same; many check it and don't say so.
+            raise FailedPrecondition(f"{label} says that it does not check PKCE (RFC 7636) with S256")
+        ways = listed("token_endpoint_auth_methods_supported")
+        return cls(
+            authorization_endpoint=endpoint("authorization_endpoint", required=True),
+            token_endpoint=endpoint("token_endpoint", required=True),
+            jwks_uri=endpoint("jwks_uri", required=True),
+            device_authorization_endpoint=endpoint("device_authorization_endpoint", required=False),
+            userinfo_endpoint=endpoint("userinfo_endpoint", required=False),
+            names_itself=fields.get("authorization_response_iss_parameter_supported") is True,
+            # Absent means client_secret_basic (Discovery, section 3).
+            takes_basic=ways is None or "client_secret_basic" in ways,
+        )

@@ -1,0 +1,26 @@
+"""Where an issuer may send a browser back to: a client on the person's machine (RFC 8252, section 7.3)."""
+
+from __future__ import annotations
+
+import re
+
+from grpc_chat.errors import InvalidRequest
+
+# One spelling, by which no two parsers can disagree. Not "localhost", which may lead elsewhere (section 8.3).
+_LOOPBACK = re.compile(
+    r"http://(127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})(/[A-Za-z0-9._~/-]{0,128})?", re.ASCII
+)
+
+
+def check_redirect_uri(uri: str) -> None:
+    """Refuse whatever does not lead to the loopback address, on a port: the code would go to somebody else.
+
+    Raises:
+        InvalidRequest: For the field ``redirect_uri``.
+    """
+    found = _LOOPBACK.fullmatch(uri)
+    if not found or int(found[2]) > 65_535:
+        raise InvalidRequest(
+            "redirect_uri is not of the form http://127.0.0.1:PORT/PATH or http://[::1]:PORT/PATH",
+            field="redirect_uri",
+        )

@@ -1,0 +1,67 @@
+"""Everything about logging in with other issuers, put together."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from grpc_chat.oidc.code_login import CodeLogins
+from grpc_chat.oidc.device_login import DeviceLogins
+from grpc_chat.oidc.issuer import Issuer
+from grpc_chat.oidc.provider import Provider
+from grpc_chat.oidc.web import http_client
+
+
+class RelyingParty:
+    """This server, as issuers know it.
+
+    ::
+
+        async with RelyingParty(providers) as party:
+            login = await party.code.begin("example", "http://127.0.0.1:8400/")
+
+    Nothing is asked of an issuer before somebody wants to log in, so a server starts without them.
+
+    Args:
+        providers: With different names.
+        clock: Seconds, never going back.
+        wall_clock: Seconds since 1970.
+        token: Random text of so many bytes, base64url.
+        timeout: Seconds for each question to an issuer.
+        max_pending: Logins of each kind that may have begun; then the one that began first is dropped.
+
+    Attributes:
+        providers: As they were given, by name.
+        code: Logins with a browser on the client's machine.
+        device: Logins without.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        token: Callable[[int], str] = secrets.token_urlsafe,
+        timeout: float = 10,
+        max_pending: int = 10_000,
+    ) -> None:
+        self.providers = {provider.name: provider for provider in providers}
+        self._client = http_client()
+        issuers = {
+            name: Issuer(provider, self._client, clock=clock, wall_clock=wall_clock, timeout=timeout)
+            for name, provider in self.providers.items()
+        }
+        self.code = CodeLogins(issuers, clock=clock, token=token, max_pending=max_pending)
+        self.device = DeviceLogins(issuers, clock=clock, token=token, max_pending=max_pending)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
