@@ -30,6 +30,7 @@ from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.invites import Invites
+from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.page_token import Pages, PageTokens
@@ -159,20 +160,21 @@ class Node:
             passes=asked.password_passes,
         )
         self._resources.callback(passwords.close)
+        attempts = Attempts(
+            AttemptLimits(
+                per_account_and_address=asked.attempts_per_account_and_address,
+                per_address=asked.attempts_per_address,
+                per_account=asked.attempts_per_account,
+                window=asked.attempts_window,
+            )
+        )
         accounts = Accounts(
             committer,
             readers,
             sessions,
             members,
             passwords,
-            Attempts(
-                AttemptLimits(
-                    per_account_and_address=asked.attempts_per_account_and_address,
-                    per_address=asked.attempts_per_address,
-                    per_account=asked.attempts_per_account,
-                    window=asked.attempts_window,
-                )
-            ),
+            attempts,
             pages,
             registration="closed" if trusted else asked.registration,
             password_login=not trusted,
@@ -185,6 +187,14 @@ class Node:
             saving = asyncio.create_task(sessions.run(), name="sessions")
             self._resources.push_async_callback(sessions.close)
             self._resources.push_async_callback(_cancel, saving)
+        party = None
+        if config.oidc and not trusted:
+            # Slow to import, and most servers know no issuer.
+            from grpc_chat.oidc.provider import Provider
+            from grpc_chat.oidc.relying_party import RelyingParty
+
+            party = RelyingParty([_taken(Provider, issuer) for issuer in config.oidc])
+            await self._resources.enter_async_context(party)
         messages = Messages(
             committer,
             readers,
@@ -194,7 +204,7 @@ class Node:
         )
         pipeline = Pipeline(
             {
-                "AuthService": AuthService(accounts, users),
+                "AuthService": AuthService(accounts, users, IssuerLogins(accounts, attempts, party)),
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(messages),
                 "SubscribeService": SubscribeService(

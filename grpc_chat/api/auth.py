@@ -5,6 +5,7 @@ from __future__ import annotations
 from grpc_chat._version import __version__
 from grpc_chat.core.accounts import REGISTRATIONS, Accounts
 from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.users import Users
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -12,8 +13,9 @@ from grpc_chat.wire import chat_pb2 as pb
 class AuthService:
     """See ``AuthService`` in chat.proto."""
 
-    def __init__(self, accounts: Accounts, users: Users) -> None:
+    def __init__(self, accounts: Accounts, users: Users, issuers: IssuerLogins) -> None:
         self._accounts = accounts
+        self._issuers = issuers
         self._users = users
 
     async def get_server_info(
@@ -21,7 +23,10 @@ class AuthService:
     ) -> pb.GetServerInfoResponse:
         registration = REGISTRATIONS[self._accounts.registration]
         return pb.GetServerInfoResponse(
-            version=__version__, registration=registration, password_login=self._accounts.password_login
+            version=__version__,
+            registration=registration,
+            password_login=self._accounts.password_login,
+            providers=self._issuers.providers,
         )
 
     async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
@@ -29,6 +34,16 @@ class AuthService:
 
     async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
         return await self._accounts.log_in(guest, request)
+
+    async def begin_log_in(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
+        return await self._issuers.begin(guest, request)
+
+    async def finish_log_in(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
+        return await self._issuers.finish(guest, request)
+
+    async def link_identity(self, caller: Caller, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
+        await self._issuers.link(caller, request)
+        return pb.LinkIdentityResponse()
 
     async def log_out(self, caller: Caller, _request: pb.LogOutRequest) -> pb.LogOutResponse:
         await self._accounts.log_out(caller)

@@ -130,6 +130,19 @@ class RequestChecker:
             "LogInRequest.user_id": user_id,
             "LogInRequest.password": self._password,
             "LogInRequest.device_name": self._optional(name),
+            "BeginLogInRequest.provider": id_,
+            "BeginLogInRequest.redirect_uri": _at_most(256),
+            "FinishLogInRequest.handle": code,
+            "FinishLogInRequest.code": _at_most(2048),
+            "FinishLogInRequest.state": _at_most(256),
+            "FinishLogInRequest.iss": _at_most(1024),
+            "FinishLogInRequest.device_name": self._optional(name),
+            "FinishLogInRequest.user_id": self._optional(user_id),
+            "FinishLogInRequest.invite_code": self._optional(code),
+            "LinkIdentityRequest.handle": code,
+            "LinkIdentityRequest.code": _at_most(2048),
+            "LinkIdentityRequest.state": _at_most(256),
+            "LinkIdentityRequest.iss": _at_most(1024),
             "GetUserRequest.user_id": id_,
             "UpdateProfileRequest.user_id": self._optional(id_),
             "UpdateProfileRequest.display_name": name,
@@ -402,6 +415,16 @@ def _cursors(least: int, most: int) -> Rule:
                     f"{path}[{at}].room_id names a room that is named before", field=f"{path}[{at}].room_id"
                 )
             seen.add(cursor.room_id)
+
+    return rule
+
+
+def _at_most(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if len(value.encode()) > most:
+            raise InvalidRequest(
+                f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
+            )
 
     return rule
 

@@ -10,7 +10,7 @@ from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.invites import require_invite
 from grpc_chat.core.members import Members
-from grpc_chat.core.names import check_user_id, look
+from grpc_chat.core.names import MAX_USER_ID, check_user_id, look, proposed_user_id
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
@@ -19,6 +19,7 @@ from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import (
     AccountBlocked,
+    AlreadyExists,
     FailedPrecondition,
     InviteNotValid,
     LimitExceeded,
@@ -29,6 +30,7 @@ from grpc_chat.errors import (
     UserExists,
     UserNotFound,
 )
+from grpc_chat.oidc.identity import Identity
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
@@ -178,6 +180,110 @@ class Accounts:
 
         session = await self._committer.transact(do)
         return pb.LogInResponse(user=as_user(account), session=self._sessions.message(session), token=token)
+
+    async def log_in_as(
+        self,
+        identity: Identity,
+        *,
+        sign_up: bool,
+        user_id: str = "",
+        invite_code: str = "",
+        device_name: str = "",
+    ) -> pb.FinishLogInResponse:
+        """Begin a session of the account that an issuer's identity is; make one where there is none yet.
+
+        Args:
+            sign_up: Whether everybody whom the issuer knows may make one, without an invite.
+            user_id: What a new account shall be called; empty for what the issuer proposes.
+
+        Raises:
+            RegistrationClosed: There is no account, and none may be made.
+            UserExists: The name that was asked for is taken.
+            InviteNotValid, AccountBlocked: As :meth:`register` and :meth:`log_in`.
+        """
+        if user_id:
+            check_user_id(user_id, "user_id")
+        proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
+        token, session_id = new_token(), new_id()
+
+        def do(transaction: Transaction) -> pb.FinishLogInResponse:
+            known = transaction.identity(identity.issuer, identity.subject)
+            room_id = ""
+            if known:
+                account = transaction.account(known)
+                assert account, "identities are of accounts"
+                _require_unblocked(account)
+            else:
+                account, room_id = self._sign_up(
+                    transaction, identity, proposal, session_id, sign_up, bool(user_id), invite_code
+                )
+            session = self._log_in(transaction, account.user_id, token, session_id, device_name)
+            return pb.FinishLogInResponse(
+                user=as_user(account),
+                session=self._sessions.message(session),
+                token=token,
+                registered=known is None,
+                room_id=room_id,
+            )
+
+        response: pb.FinishLogInResponse = await self._committer.transact(do)
+        return response
+
+    def _sign_up(
+        self,
+        transaction: Transaction,
+        identity: Identity,
+        proposal: str,
+        session_id: str,
+        sign_up: bool,
+        exactly: bool,
+        invite_code: str,
+    ) -> tuple[Account, str]:
+        """Make an account for an identity, and follow its invite; the account, and the room that led to."""
+        invite = None
+        if invite_code and self.registration != "closed":
+            invite = require_invite(transaction, invite_code)
+            _to_register(invite, transaction.now_us)
+        elif not sign_up:
+            raise RegistrationClosed(
+                "nobody has an account here under this login; it takes an invite to make one"
+            )
+        name = proposal
+        number = 1
+        while not exactly and (transaction.account(name) or transaction.account_that_looks_like(look(name))):
+            number += 1
+            name = f"{proposal[: MAX_USER_ID - 6]}-{number}"
+        account = Account(
+            user_id=name,
+            display_name=identity.name if 0 < len(identity.name.encode()) <= 64 else name,
+            kind=pb.USER_KIND_PERSON,
+            create_time_us=0,
+            look=look(name),
+        )
+        insert(transaction, account, admin=bool(invite and invite.makes_admin))
+        transaction.insert_identity(identity.issuer, identity.subject, name)
+        room_id = ""
+        if invite and invite.room_id:
+            room_id = self._members.join_by_invite(transaction, Caller(name, session_id), invite_code)
+        elif invite:
+            transaction.use_invite(invite.invite_id)
+        return account, room_id
+
+    async def link(self, caller: Caller, identity: Identity) -> None:
+        """Let the caller log in as an issuer's identity.
+
+        Raises:
+            AlreadyExists: It is another account's.
+        """
+
+        def do(transaction: Transaction) -> None:
+            known = transaction.identity(identity.issuer, identity.subject)
+            if known is None:
+                transaction.insert_identity(identity.issuer, identity.subject, caller.user_id)
+            elif known != caller.user_id:
+                raise AlreadyExists("another account logs in with this identity")
+
+        await self._committer.transact(do)
 
     def _require_passwords(self) -> None:
         if not self.password_login:

@@ -41,6 +41,17 @@ def check_user_id(value: str, path: str) -> None:
         )
 
 
+def proposed_user_id(*proposals: str) -> str:
+    """What an account may be called for which something else proposes a name, as a mail address."""
+    for proposal in proposals:
+        plain = unicodedata.normalize("NFKD", proposal.partition("@")[0]).lower()
+        letters = "".join(character for character in plain if not unicodedata.combining(character))
+        name = re.sub(r"[^a-z0-9]+", "-", letters)[:MAX_USER_ID].strip("-")
+        if len(name) >= MIN_USER_ID:
+            return name
+    return "user"
+
+
 def look(user_id: str) -> str:
     """What an id looks like at a glance: the same for two of which one can be taken for the other."""
     seen = user_id.translate(_SEPARATORS)

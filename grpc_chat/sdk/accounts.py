@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
-from grpc_chat.sdk.models import AccessToken, Login, ServerInfo, Session, User
+from grpc_chat.sdk.models import AccessToken, Login, PendingLogin, ServerInfo, Session, User
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 
@@ -29,6 +29,7 @@ class AccountCalls(Calls):
             version=info.version,
             registration=convert.word(pb.Registration, info.registration, "REGISTRATION_"),
             password_login=info.password_login,
+            providers={provider.name: provider.label for provider in info.providers},
         )
 
     async def register(
@@ -62,6 +63,7 @@ class AccountCalls(Calls):
             session=convert.session(response.session),
             token=response.token,
             room_id=response.room_id,
+            registered=True,
         )
 
     async def log_in(self, user_id: str, password: str, *, device_name: str = "") -> Login:
@@ -79,6 +81,73 @@ class AccountCalls(Calls):
             session=convert.session(response.session),
             token=response.token,
         )
+
+    async def begin_log_in(self, provider: str, *, redirect_uri: str = "") -> PendingLogin:
+        """Begin to log in with an OpenID Connect issuer.
+
+        Args:
+            provider: One of ``server_info().providers``.
+            redirect_uri: Where a browser on this machine comes back to, ``http://127.0.0.1:PORT/…``; empty
+                for a login by a code that is typed in elsewhere.
+        """
+        request = pb.BeginLogInRequest(provider=provider, redirect_uri=redirect_uri)
+        begun = await self._call("AuthService/BeginLogIn", request, pb.BeginLogInResponse)
+        return PendingLogin(
+            handle=begun.handle,
+            authorization_url=begun.authorization_url,
+            verification_uri=begun.verification_uri,
+            user_code=begun.user_code,
+            verification_uri_complete=begun.verification_uri_complete,
+            interval=begun.interval.ToTimedelta(),
+            expires_in=begun.expires_in.ToTimedelta(),
+        )
+
+    async def finish_log_in(
+        self,
+        login: PendingLogin,
+        *,
+        code: str = "",
+        state: str = "",
+        iss: str = "",
+        user_id: str = "",
+        invite: str = "",
+        device_name: str = "",
+    ) -> Login:
+        """Begin a session with what the issuer says: from now on this client calls as it.
+
+        Args:
+            code, state, iss: What the browser came back with.
+            user_id: What a new account shall be called; empty for what the issuer proposes.
+            invite: The code of an invite, or its link, for who has no account yet.
+
+        Raises:
+            LoginPending: The user has not finished at the issuer; ask again after ``retry_after``.
+        """
+        request = pb.FinishLogInRequest(
+            handle=login.handle,
+            code=code,
+            state=state,
+            iss=iss,
+            user_id=user_id,
+            invite_code=read_invite(invite)[1],
+            device_name=device_name,
+        )
+        response = await self._call("AuthService/FinishLogIn", request, pb.FinishLogInResponse)
+        self._connection.token = response.token
+        return Login(
+            user=convert.user(response.user),
+            session=convert.session(response.session),
+            token=response.token,
+            room_id=response.room_id,
+            registered=response.registered,
+        )
+
+    async def link_identity(
+        self, login: PendingLogin, *, code: str = "", state: str = "", iss: str = ""
+    ) -> None:
+        """Let oneself log in with an issuer from now on."""
+        request = pb.LinkIdentityRequest(handle=login.handle, code=code, state=state, iss=iss)
+        await self._call("AuthService/LinkIdentity", request, pb.LinkIdentityResponse)
 
     async def log_out(self) -> None:
         """End the session; its token is worthless from then on."""

@@ -174,6 +174,25 @@ class Login:
     token: str = field(repr=False)
     room_id: str = ""
     """The room that the invite led to, if it led to one."""
+    registered: bool = False
+    """Whether the account was made just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLogin:
+    """A login with an issuer that has begun."""
+
+    handle: str = field(repr=False)
+    authorization_url: str = field(repr=False)
+    """With a browser: what to open in it."""
+    verification_uri: str
+    """Without one: where to go on any machine, and type in the ``user_code``."""
+    user_code: str
+    verification_uri_complete: str
+    """The same address with the code in it; may be empty."""
+    interval: timedelta
+    """Without a browser: how long to wait before each attempt to finish."""
+    expires_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +211,8 @@ class ServerInfo:
     registration: str
     """``closed``, ``invite`` or ``open``."""
     password_login: bool
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """The OpenID Connect issuers that one can log in with: their names, and what they are called."""
 
 
 @dataclass(frozen=True, slots=True)

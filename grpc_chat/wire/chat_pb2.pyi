@@ -957,26 +957,58 @@ class GetServerInfoResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
     PASSWORD_LOGIN_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the program."""
     registration: Global___Registration.ValueType
     """Who may register."""
     password_login: _builtins.bool
     """Whether one can log in with a password. Not on a server with trusted ids."""
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoginProvider]:
+        """The OpenID Connect issuers that one can log in with."""
+
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
         registration: Global___Registration.ValueType = ...,
         password_login: _builtins.bool = ...,
+        providers: _abc.Iterable[Global___LoginProvider] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password_login", b"password_login", "registration", b"registration", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password_login", b"password_login", "providers", b"providers", "registration", b"registration", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class LoginProvider(_message.Message):
+    """An issuer that one can log in with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """For BeginLogInRequest."""
+    label: _builtins.str
+    """For people to read."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoginProvider: _TypeAlias = LoginProvider  # noqa: Y015
 
 @_typing.final
 class RegisterRequest(_message.Message):
@@ -1119,6 +1151,225 @@ class LogInResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogInResponse: _TypeAlias = LogInResponse  # noqa: Y015
+
+@_typing.final
+class BeginLogInRequest(_message.Message):
+    """Asks to log in with an issuer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    REDIRECT_URI_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Which; 1 to 64 bytes."""
+    redirect_uri: _builtins.str
+    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/…; at most 256 bytes. Empty for
+    a machine without a browser.
+    """
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        redirect_uri: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "redirect_uri", b"redirect_uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginLogInRequest: _TypeAlias = BeginLogInRequest  # noqa: Y015
+
+@_typing.final
+class BeginLogInResponse(_message.Message):
+    """A login that has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLE_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_URL_FIELD_NUMBER: _builtins.int
+    VERIFICATION_URI_FIELD_NUMBER: _builtins.int
+    USER_CODE_FIELD_NUMBER: _builtins.int
+    VERIFICATION_URI_COMPLETE_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_FIELD_NUMBER: _builtins.int
+    handle: _builtins.str
+    """For FinishLogIn. A secret."""
+    authorization_url: _builtins.str
+    """With a browser: what to open in it."""
+    verification_uri: _builtins.str
+    """Without: where the user goes on any machine, …"""
+    user_code: _builtins.str
+    """… what they type in there, …"""
+    verification_uri_complete: _builtins.str
+    """… and the same address with the code in it, if the issuer gives one."""
+    @_builtins.property
+    def interval(self) -> _duration_pb2.Duration:
+        """Without a browser: how long to wait before each FinishLogIn."""
+
+    @_builtins.property
+    def expires_in(self) -> _duration_pb2.Duration:
+        """How long the user may take."""
+
+    def __init__(
+        self,
+        *,
+        handle: _builtins.str = ...,
+        authorization_url: _builtins.str = ...,
+        verification_uri: _builtins.str = ...,
+        user_code: _builtins.str = ...,
+        verification_uri_complete: _builtins.str = ...,
+        interval: _duration_pb2.Duration | None = ...,
+        expires_in: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_in", b"expires_in", "interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "expires_in", b"expires_in", "handle", b"handle", "interval", b"interval", "user_code", b"user_code", "verification_uri", b"verification_uri", "verification_uri_complete", b"verification_uri_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginLogInResponse: _TypeAlias = BeginLogInResponse  # noqa: Y015
+
+@_typing.final
+class FinishLogInRequest(_message.Message):
+    """Asks for a session, by a login with an issuer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ISS_FIELD_NUMBER: _builtins.int
+    DEVICE_NAME_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INVITE_CODE_FIELD_NUMBER: _builtins.int
+    handle: _builtins.str
+    """What BeginLogIn answered; 1 to 64 bytes."""
+    code: _builtins.str
+    """With a browser: the `code` that it came back with; at most 2,048 bytes."""
+    state: _builtins.str
+    """The `state` that it came back with; at most 256 bytes."""
+    iss: _builtins.str
+    """The `iss` that it came back with, if it did; at most 1,024 bytes."""
+    device_name: _builtins.str
+    """What this device is called; at most 64 bytes."""
+    user_id: _builtins.str
+    """For a new account: the name that it will have for ever; see User.user_id. Empty for what the issuer proposes,
+    or what is free and like it.
+    """
+    invite_code: _builtins.str
+    """For a new account: the code of an invite; at most 64 bytes."""
+    def __init__(
+        self,
+        *,
+        handle: _builtins.str = ...,
+        code: _builtins.str = ...,
+        state: _builtins.str = ...,
+        iss: _builtins.str = ...,
+        device_name: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        invite_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "device_name", b"device_name", "handle", b"handle", "invite_code", b"invite_code", "iss", b"iss", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishLogInRequest: _TypeAlias = FinishLogInRequest  # noqa: Y015
+
+@_typing.final
+class FinishLogInResponse(_message.Message):
+    """A new session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Proves that a caller is this session. Told here and never again."""
+    registered: _builtins.bool
+    """Whether the account was made just now."""
+    room_id: _builtins.str
+    """The room that the invite led to, if it led to one."""
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Whose."""
+
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+        session: Global___Session | None = ...,
+        token: _builtins.str = ...,
+        registered: _builtins.bool = ...,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["registered", b"registered", "room_id", b"room_id", "session", b"session", "token", b"token", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishLogInResponse: _TypeAlias = FinishLogInResponse  # noqa: Y015
+
+@_typing.final
+class LinkIdentityRequest(_message.Message):
+    """Asks for an issuer's identity to belong to the caller. See FinishLogInRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ISS_FIELD_NUMBER: _builtins.int
+    handle: _builtins.str
+    """What BeginLogIn answered; 1 to 64 bytes."""
+    code: _builtins.str
+    """At most 2,048 bytes."""
+    state: _builtins.str
+    """At most 256 bytes."""
+    iss: _builtins.str
+    """At most 1,024 bytes."""
+    def __init__(
+        self,
+        *,
+        handle: _builtins.str = ...,
+        code: _builtins.str = ...,
+        state: _builtins.str = ...,
+        iss: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "handle", b"handle", "iss", b"iss", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkIdentityRequest: _TypeAlias = LinkIdentityRequest  # noqa: Y015
+
+@_typing.final
+class LinkIdentityResponse(_message.Message):
+    """It does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkIdentityResponse: _TypeAlias = LinkIdentityResponse  # noqa: Y015
 
 @_typing.final
 class LogOutRequest(_message.Message):

@@ -53,6 +53,21 @@ class AuthServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.FromString,
                 _registered_method=True)
+        self.BeginLogIn = channel.unary_unary(
+                '/chat.v1.AuthService/BeginLogIn',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.BeginLogInRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BeginLogInResponse.FromString,
+                _registered_method=True)
+        self.FinishLogIn = channel.unary_unary(
+                '/chat.v1.AuthService/FinishLogIn',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.FinishLogInRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.FinishLogInResponse.FromString,
+                _registered_method=True)
+        self.LinkIdentity = channel.unary_unary(
+                '/chat.v1.AuthService/LinkIdentity',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.FromString,
+                _registered_method=True)
         self.LogOut = channel.unary_unary(
                 '/chat.v1.AuthService/LogOut',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutRequest.SerializeToString,
@@ -134,6 +149,33 @@ class AuthServiceServicer(object):
 
         Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginLogIn(self, request, context):
+        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+
+        Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
+        one, by showing the user an address and a code to type in there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishLogIn(self, request, context):
+        """Begin a session with what the issuer says. Needs no caller.
+
+        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
+        where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkIdentity(self, request, context):
+        """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,6 +269,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.LogIn,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.SerializeToString,
+            ),
+            'BeginLogIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginLogIn,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.BeginLogInRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.BeginLogInResponse.SerializeToString,
+            ),
+            'FinishLogIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishLogIn,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.FinishLogInRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.FinishLogInResponse.SerializeToString,
+            ),
+            'LinkIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkIdentity,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.SerializeToString,
             ),
             'LogOut': grpc.unary_unary_rpc_method_handler(
                     servicer.LogOut,
@@ -364,6 +421,87 @@ class AuthService(object):
             '/chat.v1.AuthService/LogIn',
             grpc__chat_dot_wire_dot_chat__pb2.LogInRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.LogInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginLogIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/BeginLogIn',
+            grpc__chat_dot_wire_dot_chat__pb2.BeginLogInRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.BeginLogInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishLogIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/FinishLogIn',
+            grpc__chat_dot_wire_dot_chat__pb2.FinishLogInRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.FinishLogInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/LinkIdentity',
+            grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,20 @@ class AuthServiceStub:
     Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
     """
+    BeginLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]
+    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+
+    Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
+    one, by showing the user an address and a code to type in there.
+    """
+    FinishLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]
+    """Begin a session with what the issuer says. Needs no caller.
+
+    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
+    where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    """
+    LinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]
+    """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
     LogOut: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]
     """End the caller's session: its token, its calls and its streams."""
     GetMe: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]
@@ -111,6 +125,20 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
     """
+    BeginLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]  # type: ignore[assignment]
+    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+
+    Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
+    one, by showing the user an address and a code to type in there.
+    """
+    FinishLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]  # type: ignore[assignment]
+    """Begin a session with what the issuer says. Needs no caller.
+
+    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
+    where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    """
+    LinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]  # type: ignore[assignment]
+    """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
     LogOut: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]  # type: ignore[assignment]
     """End the caller's session: its token, its calls and its streams."""
     GetMe: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]  # type: ignore[assignment]
@@ -172,6 +200,38 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
         """
+
+    @_abc_1.abstractmethod
+    def BeginLogIn(
+        self,
+        request: _chat_pb2.BeginLogInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.BeginLogInResponse, _abc.Awaitable[_chat_pb2.BeginLogInResponse]]:
+        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+
+        Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
+        one, by showing the user an address and a code to type in there.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishLogIn(
+        self,
+        request: _chat_pb2.FinishLogInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.FinishLogInResponse, _abc.Awaitable[_chat_pb2.FinishLogInResponse]]:
+        """Begin a session with what the issuer says. Needs no caller.
+
+        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
+        where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        """
+
+    @_abc_1.abstractmethod
+    def LinkIdentity(
+        self,
+        request: _chat_pb2.LinkIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.LinkIdentityResponse, _abc.Awaitable[_chat_pb2.LinkIdentityResponse]]:
+        """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
 
     @_abc_1.abstractmethod
     def LogOut(
