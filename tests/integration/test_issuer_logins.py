@@ -180,7 +180,7 @@ async def test_account_with_a_password_can_be_linked(closed: RunningNode, issuer
 
 
 async def test_login_that_is_not_right_begins_nothing(node: RunningNode) -> None:
-    """A wrong state, a redirect to another machine, an issuer that is none: refused, and no account is made."""
+    """A wrong state, a redirect to another machine, an issuer that is none: refused, no account is made."""
     async with Client(node.address) as client:
         begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
         came_back = browse(begun.authorization_url)
