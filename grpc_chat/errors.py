@@ -13,6 +13,7 @@
       FailedPrecondition
         EpochChanged
         ConsumerTakenOver
+        ServerNotTrusted
       LimitExceeded
         RateLimited
         StoreFull
@@ -137,6 +138,16 @@ class ConsumerTakenOver(FailedPrecondition):
     """A newer stream uses this consumer's name; this one has ended."""
 
     code = "CONSUMER_TAKEN_OVER"
+
+
+class ServerNotTrusted(FailedPrecondition):
+    """The server could not prove that it is the right one, so that nothing was sent to it.
+
+    Only clients raise it, before anything of a call or a token has left the machine. ``metadata`` holds
+    ``fingerprint``, of the certificate that the server shows, where that is known.
+    """
+
+    code = "SERVER_NOT_TRUSTED"
 
 
 class LimitExceeded(ChatError):
