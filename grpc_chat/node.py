@@ -30,9 +30,12 @@ from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
 from grpc_chat.metrics import Metrics
+from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcServer, Transport
+from grpc_chat.wire.address import is_loopback
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,6 +50,7 @@ class Node:
 
     Attributes:
         port: The port it listens on.
+        certificates: What it shows to clients; None without TLS.
         failed: Done when the node can't go on: the process must stop it and end with an error.
         committer: The way into the store, while the node runs.
     """
@@ -56,6 +60,7 @@ class Node:
         self._resources = AsyncExitStack()
         self.metrics = Metrics()
         self.port = 0
+        self.certificates: Certificates | None = None
 
     async def __aenter__(self) -> Self:
         """Start store, bus, hub and transport, in this order.
@@ -79,6 +84,11 @@ class Node:
         self.failed.cancel()
 
     async def _start(self, config: Config) -> None:
+        _check_exposure(config)
+        tls = config.tls
+        if tls.certificate and tls.key:
+            # Before there is a database: who has to try again should find things as they were.
+            self.certificates = Certificates(tls.certificate, tls.key, client_ca=tls.client_ca)
         limits = _taken(Limits, config.limits)
         authenticator = self._accounts(config, limits)
         store: Store = await asyncio.to_thread(
@@ -86,6 +96,8 @@ class Node:
         )
         self._resources.callback(store.close)
         await asyncio.to_thread(authenticator.install, store)
+        if tls.dev_certificate:
+            self.certificates = await asyncio.to_thread(_own_certificates, config)
 
         readers = Readers(store, threads=config.readers)
         self._resources.callback(readers.close)
@@ -167,7 +179,10 @@ class Node:
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
         self._server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
-        self.port = await self._server.listen(config.host, config.port)
+        self.port = await self._server.listen(config.host, config.port, self.certificates)
+        if self.certificates:
+            watching = asyncio.create_task(self.certificates.watch(config.tls.reload), name="certificates")
+            self._resources.push_async_callback(_cancel, watching)
 
         async def stop() -> None:
             # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
@@ -186,6 +201,27 @@ class Node:
                 "the database failed; the server stops, because nothing more is certain to be stored"
             )
             self.failed.set_exception(StoreUnavailable("the database failed"))
+
+
+def _check_exposure(config: Config) -> None:
+    """Refuse to have secrets read on the way, unless told to in as many words."""
+    # With trusted ids there is no secret on the way, and to name the host is to say it.
+    if config.tls.enabled or config.insecure or config.trusted_ids or is_loopback(config.host):
+        return
+    raise InvalidRequest(
+        f"listening on {config.host} without TLS would let others read passwords and messages on their way: "
+        "give a certificate (--certificate and --key), have one made (--dev-certificate), "
+        "or say --insecure if the network may be trusted, or a proxy in front does the encryption",
+        field="insecure",
+    )
+
+
+def _own_certificates(config: Config) -> Certificates:
+    try:
+        certificate, key = dev_certificate(config.data, config.host)
+    except OSError as exc:
+        raise Unavailable(f"can't make a certificate in {config.data}: {exc.strerror}") from exc
+    return Certificates(certificate, key, client_ca=config.tls.client_ca)
 
 
 def _taken(cls: type[T], group: object) -> T:

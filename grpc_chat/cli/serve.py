@@ -20,6 +20,7 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.wire.address import is_loopback, join
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +74,16 @@ async def _serve(config: Config) -> int:
                     "ids are trusted without a secret: whoever reaches this port can be any of them; "
                     "for trying things out only"
                 )
-            print(f"grpc-chat {__version__} listening on {_address(config.host, node.port)}", flush=True)
+            elif not config.tls.enabled and not is_loopback(config.host):
+                log.warning(
+                    "insecure: without TLS, whoever is between clients and %s can read passwords and texts",
+                    join(config.host, node.port),
+                )
+            print(f"grpc-chat {__version__} listening on {join(config.host, node.port)}", flush=True)
             print(f"database in {config.data.absolute()}", flush=True)
-            print(f"next: {_client_command(config, node.port)}", flush=True)
+            if config.tls.dev_certificate and node.certificates:
+                print(f"certificate's SHA-256 fingerprint: {node.certificates.fingerprint}", flush=True)
+            print(f"next: {_client_command(config, node)}", flush=True)
             node.failed.add_done_callback(lambda _: stop.set())
             _spare_the_collector()
             await stop.wait()
@@ -99,13 +107,13 @@ def _spare_the_collector() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-def _client_command(config: Config, port: int) -> str:
+def _client_command(config: Config, node: Node) -> str:
     """What the person who started the server may type next, in another terminal."""
+    everywhere = config.host in ("0.0.0.0", "::") or is_loopback(config.host)
+    host = "localhost" if everywhere else config.host
+    if node.certificates:
+        # client.py knows no TLS.
+        command = f"grpc-chat health {join(host, node.port)}"
+        return f"{command} --fingerprint {node.certificates.fingerprint}"
     client_id = shlex.quote(config.trusted_ids[0])
-    everywhere = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
-    host = "localhost" if config.host in everywhere else config.host
-    return f'python3 client.py -client_id {client_id} -server_ip {host} -port {port} -message "Hello"'
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f'python3 client.py -client_id {client_id} -server_ip {host} -port {node.port} -message "Hello"'

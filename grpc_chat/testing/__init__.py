@@ -21,6 +21,7 @@ from typing import Any
 from grpc_chat.config import Config
 from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.tls import Tls
 from grpc_chat.store.base import PutRoom
 from grpc_chat.testing.proxy import FaultyProxy, Way
 from grpc_chat.wire import chat_pb2 as pb
@@ -70,14 +71,24 @@ class RunningNode:
         await self.node.committer.commit(PutRoom(room_id, room_id, roles))
 
     def client(
-        self, trusted_id: str, *, address: str = "", timeout: timedelta = timedelta(seconds=10)
+        self,
+        trusted_id: str,
+        *,
+        address: str = "",
+        timeout: timedelta = timedelta(seconds=10),
+        tls: Tls | None = None,
     ) -> Client:
         """A client that is closed when the test ends.
 
         Args:
             address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
+            tls: How it knows the server; by default, where the server has TLS, by the certificate that it has
+                at this moment.
         """
-        client = Client(address or self.address, token=trusted_token(trusted_id), timeout=timeout)
+        if tls is None and self.node.certificates:
+            tls = Tls(fingerprint=self.node.certificates.fingerprint)
+        token = trusted_token(trusted_id)
+        client = Client(address or self.address, token=token, timeout=timeout, tls=tls)
         self._clients.push_async_callback(client.aclose)
         return client
 
