@@ -226,7 +226,7 @@ class Secured:
                 await self._pinned(_LOOK)
             except ChatError as error:
                 return error
-            return Unavailable(f"{certificate} has changed, and changed again")
+            return Unavailable(f"{certificate} changes; if it has one for each name, server_name tells which")
         if reason.startswith("self") and "chain" not in reason:
             return await self._not_trusted(
                 f"{certificate} is its own authority, and not one that is trusted here"

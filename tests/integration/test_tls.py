@@ -24,7 +24,7 @@ from grpc_chat.transport.grpc_server import verified_names
 from grpc_chat.wire.certificates import fingerprint
 from grpc_chat.wire.trusted import trusted_token
 from tests.certificates import Issued, authority, issue
-from tests.programs import Program, free_port, start
+from tests.programs import Program, free_port, python, start
 from tests.raw import UnaryUnary
 from tests.support import until
 
@@ -640,6 +640,20 @@ async def test_trusted_ids_need_no_further_word(tmp_path: Path) -> None:
     assert sum("ids are trusted without a secret" in line for line in program.errors) == 1
 
 
+async def test_the_quick_start_goes_on_between_hosts(tmp_path: Path) -> None:
+    """As in two containers: the server is told by GRPC_CHAT_HOST, and the client speaks plain text to it."""
+    folder, ids = ("-data", f"{tmp_path}/data"), ("-client_ids", "1")
+    server = await start(*python("server.py", *ids, "-port", "0", *folder), env={"GRPC_CHAT_HOST": "0.0.0.0"})
+    try:
+        await server.shows("next: ")
+        port = f"{port_of(server)}"
+        client = await start(*python("client.py", "-client_id", "1", "-server_ip", "0.0.0.0", "-port", port))
+        await client.said("joined as 1")
+        assert await client.leave() == 0
+    finally:
+        await server.kill()
+
+
 @pytest.mark.parametrize(
     ("setting", "files", "why"),
     [
@@ -758,5 +772,6 @@ async def test_running_node_with_a_dev_certificate() -> None:
     async with running_node("1", "2", tls={"dev_certificate": True}) as node:
         await node.client("1").send("general", "hello")
         await node.restart()
+        assert await ask(node, Tls(ca=node.config.data / "dev-certificate.pem"), host="localhost") == "1"
         async with node.client("2").subscribe("general") as subscription:
             assert (await anext(aiter(subscription))).text == "hello"
