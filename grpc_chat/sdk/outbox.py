@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.errors import ChatError, ServerNotTrusted, Unavailable
 from grpc_chat.sdk import retry
 from grpc_chat.sdk.models import Sent, to_datetime
 from grpc_chat.wire import chat_pb2 as pb
@@ -82,10 +82,7 @@ class Outbox:
                 return await item.done
         except TimeoutError:
             why = f": {item.last_error}" if item.last_error else ""
-            raise Unavailable(
-                f"it is not known whether the message was stored{why}",
-                metadata={"clientMessageId": client_message_id},
-            ) from None
+            raise _unknown(client_message_id, why) from None
 
     def _start(self, item: _Item) -> None:
         if self._closed:
@@ -147,7 +144,7 @@ class Outbox:
                     self._backoff.reset()
                     # Its sender may have given up while the call was under way.
                     if not items[0].done.done():
-                        items[0].done.set_exception(error)
+                        items[0].done.set_exception(_outcome(items[0], error))
                 else:
                     # A call is all or nothing, and these have nothing to do with each other.
                     for item in items:
@@ -157,6 +154,21 @@ class Outbox:
             for item, sent in zip(items, response.messages, strict=True):
                 if not item.done.done():
                     item.done.set_result(_sent(item.message, sent))
+
+
+def _outcome(item: _Item, error: ChatError) -> ChatError:
+    """What a send that failed for good ends with."""
+    if isinstance(error, ServerNotTrusted) and item.last_error:
+        # The server was not asked this time, and an earlier attempt may have got through to it.
+        return _unknown(item.message.client_message_id, f": {error}")
+    return error
+
+
+def _unknown(client_message_id: str, why: str) -> Unavailable:
+    return Unavailable(
+        f"it is not known whether the message was stored{why}",
+        metadata={"clientMessageId": client_message_id},
+    )
 
 
 def _sent(message: pb.OutgoingMessage, sent: pb.SentMessage) -> Sent:

@@ -35,6 +35,7 @@ _NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]+)")
 _HUNG_UP = re.compile(r": (Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
 # What a server says that was spoken to in TLS and does not know any.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
+_FIT_TO_SHOW = re.compile(r"[A-Za-z0-9_.:*-]{1,253}")
 _BETWEEN_LOOKS = timedelta(milliseconds=250)
 _LOOK = timedelta(seconds=3)
 
@@ -195,9 +196,7 @@ class Secured:
             return None
         who = f"the server at {self._address}"
         if any(reason in details for reason in _NO_TLS):
-            return ServerNotTrusted(
-                f"{who} does not speak TLS; to trust the network instead takes insecure=True"
-            )
+            return await self._no_tls()
         if "Hostname Verification Check failed" in details:
             return await self._not_trusted(f"the certificate of {who} is not for {self._name}", names=True)
         if found := _NOT_VERIFIED.search(details):
@@ -212,6 +211,16 @@ class Secured:
             return Unavailable(f"{who} and this client found no way to speak TLS: {found[1]}")
         return None
 
+    async def _no_tls(self) -> ChatError:
+        # A single wrong byte on the way looks the same, and passes.
+        try:
+            await look_at(self._address, self._name, _LOOK)
+        except ServerNotTrusted as error:
+            return ServerNotTrusted(f"{error}; to trust the network instead takes insecure=True")
+        except (ChatError, ValueError) as error:
+            return Unavailable(str(error))
+        return Unavailable(f"the server at {self._address} and this client misunderstood each other")
+
     async def _unverified(self, reason: str) -> ChatError:
         certificate = f"the certificate of the server at {self._address}"
         if "expired" in reason:
@@ -220,18 +229,18 @@ class Secured:
             return await self._not_trusted(
                 f"{certificate} is not valid yet; or this machine's clock is wrong"
             )
-        if self._tls.fingerprint:
-            # It has another certificate than when the channel was opened.
-            try:
-                await self._pinned(_LOOK)
-            except ChatError as error:
-                return error
-            return Unavailable(f"{certificate} changes; if it has one for each name, server_name tells which")
-        if reason.startswith("self") and "chain" not in reason:
-            return await self._not_trusted(
-                f"{certificate} is its own authority, and not one that is trusted here"
-            )
-        if "issuer" in reason or "chain" in reason:
+        if "self" in reason or "issuer" in reason:
+            if self._tls.fingerprint:
+                # It has another certificate than when the channel was opened.
+                try:
+                    await self._pinned(_LOOK)
+                except ChatError as error:
+                    return error
+                return Unavailable(f"{certificate} changes; if it has several, server_name says for whom")
+            if reason.startswith("self") and "chain" not in reason:
+                return await self._not_trusted(
+                    f"{certificate} is its own authority, and not one that is trusted here"
+                )
             return await self._not_trusted(f"{certificate} is from an authority that is not trusted here")
         return await self._not_trusted(f"{certificate} is not trusted: {reason}")
 
@@ -243,8 +252,11 @@ class Secured:
         with suppress(ChatError, ValueError):
             shown = (await look_at(self._address, self._name, _LOOK)).certificate
             metadata["fingerprint"] = certificates.fingerprint(shown)
-            if names and (known := certificates.names_of(_parse(shown, self._address))):
-                sentence += f", but for {', '.join(known[:5])}"
+            if names:
+                known = certificates.names_of(_parse(shown, self._address))
+                # Anybody may have written them, and the sentence may end on a terminal.
+                if fit := [name for name in known if _FIT_TO_SHOW.fullmatch(name)]:
+                    sentence += f", but for {', '.join(fit[:5])}"
             sentence += f" (its SHA-256 fingerprint: {metadata['fingerprint']})"
         return ServerNotTrusted(sentence, metadata=metadata)
 

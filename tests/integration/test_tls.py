@@ -179,6 +179,36 @@ async def test_an_expired_certificate_is_refused_with_the_right_fingerprint(tmp_
     assert "has expired" in str(error)
 
 
+@pytest.mark.parametrize("how", ["pin", "authority"])
+async def test_a_stream_over_tls_comes_back_after_a_cut(tmp_path: Path, how: str) -> None:
+    """And after a restart of the server: nothing missed, nothing twice."""
+    issued = issue(by=TRUSTED)
+    trust = Tls(fingerprint=issued.fingerprint) if how == "pin" else Tls(ca=TRUSTED.pem)
+    async with node_with(issued, tmp_path) as node, FaultyProxy(node.address) as middle:
+        writer = node.client("1", address=middle.address, tls=trust)
+        reader = node.client("2", address=middle.address, tls=trust)
+        async with reader.subscribe("general") as subscription:
+            received = []
+            for number in range(3):
+                await writer.send("general", f"{number}")
+                received.append((await anext(aiter(subscription))).text)
+                middle.cut()
+                if number == 1:
+                    await node.restart()
+
+    assert received == ["0", "1", "2"]
+
+
+async def test_a_certificate_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    """Its names are anybody's words; those that are no names of hosts are not repeated."""
+    issued = issue(names=["a\x1b[2Jb", "good.example.org", "x" * 300], by=TRUSTED)
+    async with node_with(issued, tmp_path) as node:
+        error = await refusal(node, Tls(ca=TRUSTED.pem))
+
+    assert ", but for good.example.org (" in str(error)
+    assert str(error).isprintable()
+
+
 async def test_showing_the_right_certificate_is_no_proof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,14 +626,24 @@ def port_of(program: Program) -> int:
 
 async def test_beyond_this_machine_needs_tls_or_many_words(tmp_path: Path) -> None:
     """Else the server does not start, says what to do, and leaves no database behind."""
-    for host in ("0.0.0.0", "::", "192.0.2.1", "chat.example.org"):
-        program = await ended("serve", "--host", host, "--port", "0", "--data", tmp_path / "data")
+    program = await ended("serve", "--host", "0.0.0.0", "--port", "0", "--data", tmp_path / "data")
 
-        assert program.process.returncode == 1
-        (line,) = program.errors
-        assert line.startswith(f"error: listening on {host} without TLS")
-        for flag in ("--certificate", "--dev-certificate", "--insecure"):
-            assert flag in line
+    assert program.process.returncode == 1
+    (line,) = program.errors
+    assert line.startswith("error: listening on 0.0.0.0 without TLS")
+    for flag in ("--certificate", "--dev-certificate", "--insecure"):
+        assert flag in line
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("host", ["::", "192.0.2.1", "chat.example.org", ""])
+async def test_whatever_is_not_this_machine_is_beyond_it(tmp_path: Path, host: str) -> None:
+    """All addresses, one of them, a name that is not looked up, and none."""
+    with pytest.raises(errors.InvalidRequest, match="without TLS") as caught:
+        async with running_node(trusted_ids=(), host=host, data=tmp_path / "data"):
+            pass
+
+    assert caught.value.field == "insecure"
     assert not (tmp_path / "data").exists()
 
 
