@@ -45,6 +45,12 @@ class RunningNode:
         self.node = Node(config)
         self.address = ""
 
+    @property
+    def tls(self) -> Tls | None:
+        """How clients know this server: by the certificate that it has at this moment; None without TLS."""
+        certificates = self.node.certificates
+        return Tls(fingerprint=certificates.fingerprint) if certificates else None
+
     async def start(self) -> None:
         """Start the server; on the port it had before, if it had one."""
         self.node = Node(self.config)
@@ -82,13 +88,11 @@ class RunningNode:
 
         Args:
             address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
-            tls: How it knows the server; by default, where the server has TLS, by the certificate that it has
-                at this moment.
+            tls: How it knows the server, if not by :attr:`tls`.
         """
-        if tls is None and self.node.certificates:
-            tls = Tls(fingerprint=self.node.certificates.fingerprint)
-        token = trusted_token(trusted_id)
-        client = Client(address or self.address, token=token, timeout=timeout, tls=tls)
+        client = Client(
+            address or self.address, token=trusted_token(trusted_id), timeout=timeout, tls=tls or self.tls
+        )
         self._clients.push_async_callback(client.aclose)
         return client
 

@@ -497,8 +497,7 @@ async def test_a_client_with_a_certificate_is_let_in(tmp_path: Path) -> None:
     async with node_with(issue(by=TRUSTED), tmp_path, client_ca=ca) as node:
         by_bytes = Tls(ca=TRUSTED.pem, certificate=mine.pem, key=mine.key)
         files: dict[str, Any] = {**mine.write(tmp_path / "alice")}
-        assert node.node.certificates
-        by_path = Tls(fingerprint=node.node.certificates.fingerprint, **files)
+        by_path = Tls(fingerprint=await shown(node), **files)
         assert await ask(node, by_bytes) == "1"
         assert await ask(node, by_path) == "1"
 
@@ -526,16 +525,11 @@ async def test_a_client_without_the_right_certificate_is_refused(tmp_path: Path,
         own = {"certificate": issued.pem, "key": issued.key}
     async with node_with(issue(by=TRUSTED), tmp_path, client_ca=ca) as node:
         error = await refusal(node, Tls(ca=TRUSTED.pem, **own))
-        with_pin = await refusal(node, Tls(fingerprint=issue_of(node), **own))
+        with_pin = await refusal(node, Tls(fingerprint=await shown(node), **own))
 
     assert isinstance(error, errors.Unauthenticated)
     assert why in str(error)
     assert str(with_pin) == str(error)
-
-
-def issue_of(node: RunningNode) -> str:
-    assert node.node.certificates
-    return node.node.certificates.fingerprint
 
 
 async def test_a_newer_authority_of_clients_is_taken(tmp_path: Path) -> None:
