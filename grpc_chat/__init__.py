@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         PermissionDenied,
         RateLimited,
         RoomNotFound,
+        ServerNotTrusted,
         ShuttingDown,
         StoreFull,
         StoreUnavailable,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.subscription import Subscription
+    from grpc_chat.sdk.tls import Tls
     from grpc_chat.wire.trusted import trusted_token
 
 __all__ = [
@@ -85,10 +87,12 @@ __all__ = [
     "Room",
     "RoomNotFound",
     "Sent",
+    "ServerNotTrusted",
     "ShuttingDown",
     "StoreFull",
     "StoreUnavailable",
     "Subscription",
+    "Tls",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -102,6 +106,7 @@ __all__ = [
 _HOMES = {
     "Client": "grpc_chat.sdk.client",
     "Subscription": "grpc_chat.sdk.subscription",
+    "Tls": "grpc_chat.sdk.tls",
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
 } | dict.fromkeys(

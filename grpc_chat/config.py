@@ -11,7 +11,7 @@ import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -261,6 +261,39 @@ class Oidc(_Group):
         return value
 
 
+class Tls(_Group):
+    """Encryption of the port. Files are in PEM; newer ones are taken while the server runs."""
+
+    certificate: Path | None = Field(
+        None, description="The server's certificate, and after it those that it was signed with."
+    )
+    key: Path | None = Field(None, description="The certificate's key, without a passphrase.")
+    client_ca: Path | None = Field(
+        None, description="Authorities of clients: each client then needs a certificate from one of them."
+    )
+    dev_certificate: bool = Field(
+        False,
+        description="Whether to use a certificate of the server's own making, in the data folder, "
+        "which clients know by its fingerprint.",
+    )
+    reload: Wait = Field(timedelta(seconds=10), description="How often to look for newer files.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if self.certificate and self.dev_certificate:
+            raise ValueError("give either a certificate or dev_certificate")
+        if self.client_ca and not self.enabled:
+            raise ValueError("client_ca needs a certificate of the server's, or dev_certificate")
+        return self
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the port speaks TLS."""
+        return self.certificate is not None or self.dev_certificate
+
+
 class _Environment(EnvSettingsSource):
     """The environment, where a name that begins like ours and is no setting's is a mistake like any other."""
 
@@ -295,6 +328,12 @@ class Config(BaseSettings):
     data: Path = Field(Path("data"), description="The folder of the database; made where it is missing.")
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all.")
     port: int = Field(50051, ge=0, le=65_535, description="The port to listen on; 0 for any that is free.")
+    insecure: bool = Field(
+        False,
+        description="Whether to listen on other addresses than this machine's own without TLS, so that "
+        "whoever is between can read passwords and messages. Not asked of a server with trusted ids, "
+        "which has no secrets.",
+    )
     trusted_ids: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Ids that are believed without a secret, all members of the room 'general'. "
@@ -325,6 +364,7 @@ class Config(BaseSettings):
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
+    tls: Tls = Tls()
     oidc: tuple[Oidc, ...] = Field(
         (), description="Issuers that people may log in with. In the environment, the whole list as JSON."
     )

@@ -28,6 +28,7 @@
         LastOwner
         LastAdmin
         LoginPending
+        ServerNotTrusted
       LimitExceeded
         RateLimited
         StoreFull
@@ -243,6 +244,16 @@ class LoginPending(FailedPrecondition):
 
     code = "LOGIN_PENDING"
     retryable = True
+
+
+class ServerNotTrusted(FailedPrecondition):
+    """The server could not prove that it is the right one, so that nothing was sent to it.
+
+    Only clients raise it, before anything of a call or a token has left the machine. ``metadata`` holds
+    ``fingerprint``, of the certificate that the server shows, where that is known.
+    """
+
+    code = "SERVER_NOT_TRUSTED"
 
 
 class LimitExceeded(ChatError):

@@ -40,11 +40,14 @@ from grpc_chat.core.rooms import RoomLimits, Rooms
 from grpc_chat.core.sessions import Policy, Sessions
 from grpc_chat.core.trusted import TrustedIds
 from grpc_chat.core.users import Users
-from grpc_chat.errors import StoreUnavailable, Unavailable
+from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
 from grpc_chat.metrics import Metrics
+from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcServer, Transport
+from grpc_chat.wire.address import is_loopback
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,6 +62,7 @@ class Node:
 
     Attributes:
         port: The port it listens on.
+        certificates: What it shows to clients; None without TLS.
         failed: Done when the node can't go on: the process must stop it and end with an error.
         committer: The way into the store, while the node runs.
         readers: The way to read it.
@@ -73,6 +77,7 @@ class Node:
         self.metrics = Metrics()
         self.port = 0
         self.first_invite: str | None = None
+        self.certificates: Certificates | None = None
 
     async def __aenter__(self) -> Self:
         """Start store, bus, hub and transport, in this order.
@@ -96,6 +101,11 @@ class Node:
         self.failed.cancel()
 
     async def _start(self, config: Config) -> None:
+        _check_exposure(config)
+        tls = config.tls
+        if tls.certificate and tls.key:
+            # Before there is a database: who has to try again should find things as they were.
+            self.certificates = Certificates(tls.certificate, tls.key, client_ca=tls.client_ca)
         limits = _taken(Limits, config.limits)
         trusted = _trusted(config, limits)
         store: Store = await asyncio.to_thread(
@@ -104,6 +114,8 @@ class Node:
         self._resources.callback(store.close)
         if trusted:
             await asyncio.to_thread(trusted.install, store)
+        if tls.dev_certificate:
+            self.certificates = await asyncio.to_thread(_own_certificates, config)
 
         readers = Readers(store, threads=config.readers)
         self._resources.callback(readers.close)
@@ -240,7 +252,10 @@ class Node:
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
         self._server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
-        self.port = await self._server.listen(config.host, config.port)
+        self.port = await self._server.listen(config.host, config.port, self.certificates)
+        if self.certificates:
+            watching = asyncio.create_task(self.certificates.watch(config.tls.reload), name="certificates")
+            self._resources.push_async_callback(_cancel, watching)
 
         async def stop() -> None:
             # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
@@ -266,6 +281,27 @@ def _trusted(config: Config, limits: Limits) -> TrustedIds | None:
     for id_ in config.trusted_ids:
         check_id(id_, f"the trusted id {id_!r}", limits.id_bytes)
     return TrustedIds(config.trusted_ids) if config.trusted_ids else None
+
+
+def _check_exposure(config: Config) -> None:
+    """Refuse to have secrets read on the way, unless told to in as many words."""
+    # With trusted ids there is no secret on the way, and to name the host is to say it.
+    if config.tls.enabled or config.insecure or config.trusted_ids or is_loopback(config.host):
+        return
+    raise InvalidRequest(
+        f"listening on {config.host} without TLS would let others read passwords and messages on their way: "
+        "give a certificate (--certificate and --key), have one made (--dev-certificate), "
+        "or say --insecure if the network may be trusted, or a proxy in front does the encryption",
+        field="insecure",
+    )
+
+
+def _own_certificates(config: Config) -> Certificates:
+    try:
+        certificate, key = dev_certificate(config.data, config.host)
+    except OSError as exc:
+        raise Unavailable(f"can't make a certificate in {config.data}: {exc.strerror}") from exc
+    return Certificates(certificate, key, client_ca=config.tls.client_ca)
 
 
 def _taken(cls: type[T], group: object) -> T:

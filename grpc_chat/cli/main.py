@@ -49,6 +49,29 @@ _config = click.option(
     "--trusted-ids", metavar="ID,ID,…", help="Ids to believe without a secret, for trying things out."
 )
 @click.option(
+    "--certificate",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Certificate for TLS, in PEM, with those it was signed with.  [none: plain text]",
+)
+@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="The certificate's key, in PEM.")
+@click.option(
+    "--client-ca",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Clients need a certificate from one of these authorities, in PEM.",
+)
+@click.option(
+    "--dev-certificate",
+    is_flag=True,
+    default=None,
+    help="TLS with a certificate made here, whose fingerprint clients are given.",
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen beyond this machine without TLS: passwords and messages can be read on the way.",
+)
+@click.option(
     "--accept-loss",
     is_flag=True,
     default=None,
@@ -68,29 +91,69 @@ def serve(file: Path | None, **flags: object) -> None:
     Examples:
       grpc-chat serve --trusted-ids 1,2,3
       grpc-chat serve --trusted-ids alice,bob --host 0.0.0.0 --port 50051 --data /var/lib/grpc-chat
+      grpc-chat serve --config chat.toml --host 0.0.0.0 --certificate fullchain.pem --key privkey.pem
       GRPC_CHAT_LOG_LEVEL=debug grpc-chat serve --config chat.toml
     """
     from grpc_chat.cli import serve as serving
 
-    sys.exit(serving.run(_load(file, **flags)))
+    tls = {name: flags.pop(name) for name in ("certificate", "key", "client_ca", "dev_certificate")}
+    given = {name: value for name, value in tls.items() if value is not None}
+    sys.exit(serving.run(_load(file, tls=given or None, **flags)))
 
 
 @main.command()
 @click.argument("address", default=lambda: f"localhost:{os.environ.get('GRPC_CHAT_PORT', 50051)}")
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for an answer.")
-def health(address: str, timeout: float) -> None:
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Authorities to trust, in PEM, instead of those that this system trusts.",
+)
+@click.option(
+    "--fingerprint", default="", metavar="SHA256", help="Trust the certificate with this fingerprint instead."
+)
+@click.option(
+    "--server-name", default="", metavar="NAME", help="Whom the certificate must be for.  [the host]"
+)
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A client's certificate, where the server asks for one, in PEM.",
+)
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its key, in PEM.")
+@click.option("--insecure", is_flag=True, help="Ask another machine without TLS.")
+def health(
+    address: str,
+    timeout: float,
+    ca: Path | None,
+    fingerprint: str,
+    server_name: str,
+    certificate: Path | None,
+    key: Path | None,
+    insecure: bool,
+) -> None:
     """Ask a server whether it serves: exit code 0 if so, 1 if not.
 
     ADDRESS is HOST:PORT; without it, this machine and the port in GRPC_CHAT_PORT, or 50051.
+
+    A server on this machine is asked with or without TLS, as it likes, and whatever its certificate is; on
+    another machine it needs one from an authority that this system trusts, unless the options say otherwise.
 
     \b
     Examples:
       grpc-chat health
       grpc-chat health chat.example.org:50051 --timeout 1
+      grpc-chat health chat.example.org:50051 --ca our-authority.pem
     """
-    from grpc_chat.ops.health import check
+    from grpc_chat.cli.health import check
+    from grpc_chat.sdk.tls import Tls
 
-    answer = check(address, timeout)
+    try:
+        tls = Tls(ca=ca, fingerprint=fingerprint, server_name=server_name, certificate=certificate, key=key)
+        answer = check(address, timeout, tls=tls if tls != Tls() else None, insecure=insecure)
+    except (OSError, ValueError) as exc:
+        click.echo(f"error: {exc}", err=True)
+        sys.exit(2)
     click.echo(answer)
     sys.exit(0 if answer == "SERVING" else 1)
 

@@ -20,6 +20,7 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.wire.address import is_loopback, join
 from grpc_chat.wire.links import invite_link
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,15 @@ async def _serve(config: Config) -> int:
                     "ids are trusted without a secret: whoever reaches this port can be any of them; "
                     "for trying things out only"
                 )
-            print(f"grpc-chat {__version__} listening on {_address(config.host, node.port)}", flush=True)
+            elif not config.tls.enabled and not is_loopback(config.host):
+                log.warning(
+                    "insecure: without TLS, whoever is between clients and %s can read passwords and texts",
+                    join(config.host, node.port),
+                )
+            print(f"grpc-chat {__version__} listening on {join(config.host, node.port)}", flush=True)
             print(f"database in {config.data.absolute()}", flush=True)
+            if config.tls.dev_certificate and node.certificates:
+                print(f"certificate's SHA-256 fingerprint: {node.certificates.fingerprint}", flush=True)
             for line in _next(config, node):
                 print(line, flush=True)
             node.failed.add_done_callback(lambda _: stop.set())
@@ -103,22 +111,26 @@ def _spare_the_collector() -> None:
 
 def _next(config: Config, node: Node) -> list[str]:
     """What the person who started the server may do next, in another terminal."""
-    everywhere = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
-    host = "localhost" if config.host in everywhere else config.host
+    everywhere = config.host in ("0.0.0.0", "::") or is_loopback(config.host)
+    host = "localhost" if everywhere else config.host
+    # What clients can't find out by themselves: a certificate of our own making.
+    own = node.certificates if config.tls.dev_certificate else None
+    if node.first_invite:
+        link = invite_link(
+            join(host, node.port), node.first_invite, fingerprint=own.fingerprint if own else ""
+        )
+        return [
+            "nobody has an account here yet; who registers with this invite administers the server:",
+            f"  code: {node.first_invite}",
+            f"  link: {link}",
+            f"next: grpc-chat register YOUR-NAME --invite {shlex.quote(link)}",
+        ]
+    if node.certificates:
+        # client.py knows no TLS.
+        command = f"grpc-chat health {join(host, node.port)}"
+        return [f"next: {command} --fingerprint {node.certificates.fingerprint}"]
     if config.trusted_ids:
         client_id = shlex.quote(config.trusted_ids[0])
         command = f"python3 client.py -client_id {client_id} -server_ip {host} -port {node.port}"
         return [f'next: {command} -message "Hello"']
-    if node.first_invite:
-        address = _address(host, node.port)
-        return [
-            "nobody has an account here yet; who registers with this invite administers the server:",
-            f"  code: {node.first_invite}",
-            f"  link: {invite_link(address, node.first_invite)}",
-            f"next: grpc-chat register YOUR-NAME --invite {invite_link(address, node.first_invite)}",
-        ]
-    return []
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return [f"next: grpc-chat login YOUR-NAME --server {join(host, node.port)}"]

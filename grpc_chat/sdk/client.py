@@ -16,6 +16,7 @@ from grpc_chat.sdk.models import Cursor, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.subscription import Subscription
+from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -39,11 +40,31 @@ class Client(AccountCalls, RoomCalls):
         address: ``host:port``.
         token: Proves who is calling: what :meth:`log_in` gave an earlier client, or an access token; on a
             server with trusted ids, :func:`trusted_token` of the id. Empty to log in or register first.
+        tls: How to know the server; see :class:`Tls`. By default, only an address of this machine (localhost,
+            127.0.0.1, ::1) is spoken to without TLS, and any other server has to have a certificate from an
+            authority that this system trusts.
+        insecure: Whether to speak to another host in plain text, so that whoever is between can read the
+            token and everything else.
         timeout: How long one attempt of a call may take.
+
+    Raises:
+        ValueError: Both ``tls`` and ``insecure``, or a file of ``tls`` holds something else than it should.
+        OSError: A file of ``tls`` can't be read.
+
+    A server that is not the right one is never told anything: calls raise :class:`ServerNotTrusted`, which is
+    not tried again.
     """
 
-    def __init__(self, address: str, *, token: str = "", timeout: timedelta = timedelta(seconds=10)) -> None:
-        self._connection = Connection(address, token, timeout=timeout)
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str = "",
+        tls: Tls | None = None,
+        insecure: bool = False,
+        timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._connection = Connection(address, token, timeout=timeout, tls=tls, insecure=insecure)
         self._outbox = Outbox(self._send_messages)
         self._subscriptions: set[Subscription] = set()
         self.admin = AdminCalls(self._connection)

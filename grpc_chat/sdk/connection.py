@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from grpc_chat.errors import Unavailable
+from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.sdk.tls import Tls, way_to
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import from_rpc_error
 
@@ -45,22 +46,47 @@ class Connection:
         address: ``host:port``.
         token: Proves who is calling; empty for a guest. May be set anew.
         timeout: How long one attempt of a call may take.
+        tls: How to know the server. By default it is only this machine that is spoken to without TLS.
+        insecure: Whether to speak to any host in plain text, token included.
+
+    Raises:
+        ValueError: Both are given, or a file of ``tls`` holds something else than it should.
+        OSError: A file of ``tls`` can't be read.
     """
 
-    def __init__(self, address: str, token: str, *, timeout: timedelta) -> None:
+    def __init__(
+        self, address: str, token: str, *, timeout: timedelta, tls: Tls | None = None, insecure: bool = False
+    ) -> None:
         self.address = address
         self.token = token
         self._timeout = timeout
         self._failures = 0
+        self._last_details = ""
         self.closed = False
-        self._channel = self._open()
+        self._way = way_to(address, tls=tls, insecure=insecure)
+        self._channel: grpc.aio.Channel | None = None
+        self._opening = asyncio.Lock()
 
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
-    def _open(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+    async def _open(self) -> grpc.aio.Channel:
+        """The channel, made where there is none.
+
+        Raises:
+            ChatError: There can be none.
+        """
+        async with self._opening:
+            if self._channel is None:
+                channel = await self._way.open(_OPTIONS, self._timeout)
+                if not self.closed:
+                    self._channel = channel
+                else:
+                    await channel.close()
+            if self._channel is None:
+                raise Unavailable("the connection was closed")
+            return self._channel
 
     async def call(self, path: str, request: Message, response: type[Response]) -> Response:
         """Call a unary method once.
@@ -68,7 +94,8 @@ class Connection:
         Raises:
             ChatError: As the server says, or ``Unavailable`` when it did not.
         """
-        method = self._channel.unary_unary(
+        channel = await self._open()
+        method = channel.unary_unary(
             path,
             request_serializer=cast("Callable[[Any], bytes]", type(request).SerializeToString),
             response_deserializer=response.FromString,
@@ -76,8 +103,7 @@ class Connection:
         try:
             result = await method(request, timeout=self._timeout.total_seconds(), metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            await self._failed(error)
-            raise from_rpc_error(error) from None
+            raise await self._failed(error, channel) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
         except asyncio.CancelledError:
@@ -94,7 +120,8 @@ class Connection:
         Raises:
             ChatError: As the server says, or ``Unavailable`` when it did not.
         """
-        method = self._channel.unary_stream(
+        channel = await self._open()
+        method = channel.unary_stream(
             "/chat.v1.SubscribeService/Subscribe",
             request_serializer=pb.SubscribeRequest.SerializeToString,
             response_deserializer=pb.SubscribeResponse.FromString,
@@ -105,8 +132,7 @@ class Connection:
                 self._failures = 0
                 yield response
         except grpc.aio.AioRpcError as error:
-            await self._failed(error)
-            raise from_rpc_error(error) from None
+            raise await self._failed(error, channel) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
         except asyncio.CancelledError:
@@ -117,18 +143,29 @@ class Connection:
         finally:
             call.cancel()
 
-    async def _failed(self, error: grpc.aio.AioRpcError) -> None:
+    async def _failed(self, error: grpc.aio.AioRpcError, channel: grpc.aio.Channel) -> ChatError:
+        """What a failed call is to raise."""
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
-            return
+            return from_rpc_error(error)
+        details = error.details() or ""
+        # To look at the server takes a connection of its own, so not each time that the same happens.
+        look = details != self._last_details or self._failures % _FAILURES_PER_CHANNEL == 0
         self._failures += 1
-        if self._failures % _FAILURES_PER_CHANNEL == 0:
-            old, self._channel = self._channel, self._open()
-            await old.close()
+        explained = await self._way.explain(details, look=look)
+        # Who tries again in spite of an explanation is to get it again.
+        self._last_details = details if explained is None else ""
+        if explained or self._failures % _FAILURES_PER_CHANNEL == 0:
+            # Another call may have renewed it meanwhile.
+            if self._channel is channel:
+                self._channel = None
+            await channel.close()
+        return explained or from_rpc_error(error)
 
     async def close(self) -> None:
         """End all calls; further ones end at once."""
         self.closed = True
-        await self._channel.close()
+        if self._channel:
+            await self._channel.close()
 
 
 def _is_to_be_cancelled() -> bool:

@@ -82,10 +82,7 @@ class Outbox:
                 return await item.done
         except TimeoutError:
             why = f": {item.last_error}" if item.last_error else ""
-            raise Unavailable(
-                f"it is not known whether the message was stored{why}",
-                metadata={"clientMessageId": client_message_id},
-            ) from None
+            raise _unknown(client_message_id, why) from None
 
     def _start(self, item: _Item) -> None:
         if self._closed:
@@ -160,14 +157,18 @@ class Outbox:
 
 
 def _outcome(item: _Item, refused: ChatError) -> ChatError:
-    """What to tell of a message that was refused: after an attempt whose outcome was unknown, only a refusal
-    that looked for the message says that it is not there."""
+    """What a send that was refused ends with: after an attempt whose outcome was unknown, only a refusal by
+    the server that looked for the message says that it is not there."""
     looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied)
     if item.last_error is None or looked:
         return refused
+    return _unknown(item.message.client_message_id, f": {refused}")
+
+
+def _unknown(client_message_id: str, why: str) -> Unavailable:
     return Unavailable(
-        f"it is not known whether the message was stored: {refused}",
-        metadata={"clientMessageId": item.message.client_message_id},
+        f"it is not known whether the message was stored{why}",
+        metadata={"clientMessageId": client_message_id},
     )
 
 

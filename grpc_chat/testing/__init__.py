@@ -21,6 +21,7 @@ from typing import Any
 from grpc_chat.config import Config
 from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.tls import Tls
 from grpc_chat.store.base import PutRoom
 from grpc_chat.testing.proxy import FaultyProxy, Way
 from grpc_chat.wire import chat_pb2 as pb
@@ -50,6 +51,12 @@ class RunningNode:
         self.node = Node(config)
         self.address = ""
 
+    @property
+    def tls(self) -> Tls | None:
+        """How clients know this server: by the certificate that it has at this moment; None without TLS."""
+        certificates = self.node.certificates
+        return Tls(fingerprint=certificates.fingerprint) if certificates else None
+
     async def start(self) -> None:
         """Start the server; on the port it had before, if it had one."""
         self.node = Node(self.config)
@@ -76,14 +83,22 @@ class RunningNode:
         await self.node.committer.commit(PutRoom(room_id, room_id, roles))
 
     def client(
-        self, trusted_id: str, *, address: str = "", timeout: timedelta = timedelta(seconds=10)
+        self,
+        trusted_id: str,
+        *,
+        address: str = "",
+        timeout: timedelta = timedelta(seconds=10),
+        tls: Tls | None = None,
     ) -> Client:
         """A client that is closed when the test ends.
 
         Args:
             address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
+            tls: How it knows the server, if not by :attr:`tls`.
         """
-        client = Client(address or self.address, token=trusted_token(trusted_id), timeout=timeout)
+        client = Client(
+            address or self.address, token=trusted_token(trusted_id), timeout=timeout, tls=tls or self.tls
+        )
         self._clients.push_async_callback(client.aclose)
         return client
 
@@ -93,7 +108,7 @@ class RunningNode:
         Args:
             admin: Whether it administers the server.
         """
-        client = Client(self.address)
+        client = Client(self.address, tls=self.tls)
         self._clients.push_async_callback(client.aclose)
         _, invite = await self.node.invites.create_for_server(None, makes_admin=admin)
         await client.register(user_id, password, invite=invite, device_name="test")
@@ -101,7 +116,7 @@ class RunningNode:
 
     async def log_in(self, user_id: str, *, password: str = PASSWORD) -> Client:
         """A client with another session of an account."""
-        client = Client(self.address)
+        client = Client(self.address, tls=self.tls)
         self._clients.push_async_callback(client.aclose)
         await client.log_in(user_id, password, device_name="test")
         return client

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn, cast
@@ -16,8 +17,10 @@ from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.health import Health
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.address import join
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
@@ -110,8 +113,11 @@ class GrpcServer:
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
-    async def listen(self, host: str, port: int) -> int:
+    async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> int:
         """Take a port, without answering yet; 0 for any that is free.
+
+        Args:
+            certificates: For TLS; without, the port speaks plain text.
 
         Returns:
             The port.
@@ -119,12 +125,14 @@ class GrpcServer:
         Raises:
             Unavailable: It is taken, or not this machine's.
         """
-        address = f"[{host}]" if ":" in host else host
+        address = join(host, port)
         try:
-            return self._server.add_insecure_port(f"{address}:{port}")
+            if certificates is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, certificates.credentials())
         except RuntimeError as exc:
             raise Unavailable(
-                f"can't listen on {host}:{port}: another program uses the port, "
+                f"can't listen on {address}: another program uses the port, "
                 "or the address is not this machine's"
             ) from exc
 
@@ -169,6 +177,24 @@ class GrpcServer:
                 await _abort(context, error)
 
         return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
+
+
+def verified_names(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, ...]:
+    """Who a client is by its certificate: the common name, then the alternative names, each once.
+
+    Empty without TLS, and where the server does not ask for certificates (``tls.client_ca``): what a client
+    shows unasked is not looked at. What is here has been verified: issued by one of those authorities, not
+    expired when the connection was made, and the client has its key.
+    """
+    # Without TLS there is no such property; with it, only one that the handshake has verified.
+    known = cast("Mapping[str, Sequence[bytes]]", context.auth_context())
+    names: dict[str, None] = {}
+    for kind in ("x509_common_name", "x509_subject_alternative_name"):
+        for name in known.get(kind, ()):
+            # One that is no text can't be anybody's name here.
+            with suppress(UnicodeDecodeError):
+                names[name.decode()] = None
+    return tuple(names)
 
 
 def _metadata(context: grpc.aio.ServicerContext[bytes, bytes]) -> Metadata:

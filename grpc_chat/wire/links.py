@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 SCHEME = "grpc-chat"
 
 
-def invite_link(address: str, code: str) -> str:
-    """A link that tells where the server is, and lets whoever has it in.
+class Link(NamedTuple):
+    """What a link says."""
+
+    address: str
+    """The server's, ``host:port``; empty where only a code was given."""
+    code: str
+    fingerprint: str = ""
+    """The SHA-256 of the server's certificate, where nobody else vouches for it."""
+
+
+def invite_link(address: str, code: str, *, fingerprint: str = "") -> str:
+    """A link that tells where the server is and how to know it, and lets whoever has it in.
 
     The code is in the fragment: where a link is followed over the web, that part is not sent or logged.
 
     Args:
         address: ``host:port``.
     """
-    return f"{SCHEME}://{address}/#{code}"
+    query = "?" + urlencode({"fingerprint": fingerprint.replace(":", "")}) if fingerprint else ""
+    return f"{SCHEME}://{address}/{query}#{code}"
+
+
+def read_link(text: str) -> Link:
+    """What somebody was given as an invite: a link, or the code alone."""
+    text = text.strip()
+    if not text.lower().startswith(f"{SCHEME}://"):
+        return Link("", text)
+    parts = urlsplit(text)
+    fingerprint = parse_qs(parts.query).get("fingerprint", [""])[0]
+    return Link(parts.netloc, parts.fragment, fingerprint)
 
 
 def read_invite(text: str) -> tuple[str, str]:
-    """What somebody was given as an invite: the server's address, empty where it was the code alone, and the
-    code."""
-    text = text.strip()
-    if not text.lower().startswith(f"{SCHEME}://"):
-        return "", text
-    parts = urlsplit(text)
-    return parts.netloc, parts.fragment
+    """The address and the code of :func:`read_link`."""
+    link = read_link(text)
+    return link.address, link.code

@@ -177,7 +177,7 @@ async def test_the_health_command_tells_by_its_exit_code() -> None:
     assert [program.lines for program in programs] == [
         ["SERVING"],
         ["NOT_SERVING"],
-        [f"no answer from {nobody}: UNAVAILABLE"],
+        [f"no answer from {nobody}: the server can't be reached: Connection refused"],
     ]
     assert [bytes(program.err) for program in programs] == [b"", b"", b""]
 

@@ -100,6 +100,18 @@ def test_trusted_ids_of_a_flag_are_separated_by_commas() -> None:
     assert Config.load(trusted_ids=["1,2", "3"]).trusted_ids == ("1,2", "3")
 
 
+def test_what_flags_and_the_environment_say_of_a_group_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a pair here and half of it there."""
+    monkeypatch.setenv("GRPC_CHAT_TLS__KEY", "key.pem")
+    monkeypatch.setenv("GRPC_CHAT_INSECURE", "true")
+
+    config = Config.load(tls={"certificate": Path("cert.pem")})
+
+    assert (config.tls.certificate, config.tls.key) == (Path("cert.pem"), Path("key.pem"))
+    assert config.tls.enabled
+    assert config.insecure
+
+
 # What is refused
 
 
@@ -157,6 +169,11 @@ def test_unknown_flag_is_refused() -> None:
         ({"stop_grace": 0}, "stop_grace"),
         ({"stop_grace": -1}, "stop_grace"),
         ({"stop_grace": timedelta(days=366)}, "stop_grace"),
+        ({"tls": {"reload": 0}}, "tls.reload"),
+        ({"tls": {"certificate": "cert.pem"}}, "tls"),
+        ({"tls": {"key": "key.pem"}}, "tls"),
+        ({"tls": {"client_ca": "ca.pem"}}, "tls"),
+        ({"tls": {"certificate": "cert.pem", "key": "key.pem", "dev_certificate": True}}, "tls"),
         ({"limits": {"calls_per_second": -1}}, "limits.calls_per_second"),
         ({"limits": {"page_bytes": 3 * 1024 * 1024}}, "limits.page_bytes"),
         ({"subscribe": {"response_bytes": 2 * 1024 * 1024}}, "subscribe.response_bytes"),

@@ -14,6 +14,7 @@ from grpc_chat.errors import (
     MessageTooLong,
     RateLimited,
     RoomNotFound,
+    ServerNotTrusted,
     Unavailable,
 )
 from grpc_chat.sdk.models import Sent
@@ -368,6 +369,19 @@ async def test_outcome_that_stays_unknown_is_said_to_be(server: Server, make: Ma
     assert "the server is away" in str(caught.value)
     assert caught.value.metadata == {"clientMessageId": "id 7"}
     assert not caught.value.definite
+
+
+async def test_a_server_that_is_another_does_not_settle_an_outcome(server: Server, make: Make) -> None:
+    """What an earlier attempt did is not known by then; a first attempt has done nothing for certain."""
+    server.errors = [ServerNotTrusted("another"), Unavailable("lost"), ServerNotTrusted("another")]
+    outbox = make()
+
+    with pytest.raises(ServerNotTrusted):
+        await start(outbox, "first")
+    with pytest.raises(Unavailable, match="not known whether the message was stored: another") as caught:
+        await start(outbox, "second")
+
+    assert caught.value.metadata["clientMessageId"]
 
 
 async def test_message_that_was_given_up_is_left_out_of_later_attempts(server: Server, make: Make) -> None:

@@ -1,0 +1,62 @@
+"""Asking a server whether it serves."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from grpc_health.v1 import health, health_pb2
+
+from grpc_chat.cli.terminal import visible
+from grpc_chat.errors import ChatError, FailedPrecondition
+from grpc_chat.sdk.connection import Connection
+from grpc_chat.sdk.tls import Tls, shown_by
+from grpc_chat.wire.address import host_of, is_loopback
+
+
+def check(address: str, timeout: float, *, tls: Tls | None = None, insecure: bool = False) -> str:
+    """What the server's health service says.
+
+    Args:
+        address: ``host:port``.
+        timeout: In seconds.
+        tls: How to know the server. By default, on this machine any will do.
+        insecure: Whether to ask another machine without TLS.
+
+    Returns:
+        ``SERVING``, ``NOT_SERVING``, or why there is no answer.
+
+    Raises:
+        ValueError: These do not go together, or a file of ``tls`` holds something else than it should.
+        OSError: A file of ``tls`` can't be read.
+    """
+    return asyncio.run(_check(address, timedelta(seconds=timeout), tls, insecure))
+
+
+async def _check(address: str, timeout: timedelta, tls: Tls | None, insecure: bool) -> str:
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            try:
+                return await _ask(address, timeout, tls, insecure)
+            except FailedPrecondition:
+                if tls or insecure or not is_loopback(host_of(address)):
+                    raise
+                # It expects TLS. Nobody is between us and a port of this machine: whatever it shows will do.
+                return await _ask(address, timeout, Tls(fingerprint=await shown_by(address, timeout)), False)
+    except TimeoutError:
+        return f"no answer from {address} within {timeout.total_seconds():g} s"
+    except ChatError as error:
+        return f"no answer from {address}: {visible(str(error))}"
+
+
+async def _ask(address: str, timeout: timedelta, tls: Tls | None, insecure: bool) -> str:
+    connection = Connection(address, "", timeout=timeout, tls=tls, insecure=insecure)
+    try:
+        answer = await connection.call(
+            f"/{health.SERVICE_NAME}/Check",
+            health_pb2.HealthCheckRequest(),
+            health_pb2.HealthCheckResponse,
+        )
+    finally:
+        await connection.close()
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
