@@ -276,6 +276,11 @@ class Tls(_Group):
         description="Whether to use a certificate of the server's own making, in the data folder, "
         "which clients know by its fingerprint.",
     )
+    certificate_login: bool = Field(
+        False,
+        description="Whether a client whose certificate has a user id among its names logs in as that user "
+        "without a password.",
+    )
     reload: Wait = Field(timedelta(seconds=10), description="How often to look for newer files.")
 
     @model_validator(mode="after")
@@ -286,6 +291,8 @@ class Tls(_Group):
             raise ValueError("give either a certificate or dev_certificate")
         if self.client_ca and not self.enabled:
             raise ValueError("client_ca needs a certificate of the server's, or dev_certificate")
+        if self.certificate_login and not self.client_ca:
+            raise ValueError("certificate_login needs client_ca, which says whose certificates count")
         return self
 
     @property

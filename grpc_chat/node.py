@@ -190,6 +190,7 @@ class Node:
             pages,
             registration="closed" if trusted else asked.registration,
             password_login=not trusted,
+            certificate_login=tls.certificate_login,
             limits=_taken(AccountLimits, asked),
         )
         authenticator: Authenticator = trusted or sessions

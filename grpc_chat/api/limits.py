@@ -128,7 +128,7 @@ class RequestChecker:
             "RegisterRequest.invite_code": self._optional(code),
             "RegisterRequest.device_name": self._optional(name),
             "LogInRequest.user_id": user_id,
-            "LogInRequest.password": self._password,
+            "LogInRequest.password": self._optional(self._password),
             "LogInRequest.device_name": self._optional(name),
             "BeginLogInRequest.provider": id_,
             "BeginLogInRequest.redirect_uri": _at_most(256),

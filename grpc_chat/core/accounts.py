@@ -21,6 +21,7 @@ from grpc_chat.errors import (
     AccountBlocked,
     AlreadyExists,
     FailedPrecondition,
+    InvalidRequest,
     InviteNotValid,
     LimitExceeded,
     LoginFailed,
@@ -65,6 +66,7 @@ class Accounts:
     Args:
         registration: Who may make an account.
         password_login: Whether one can log in at all. Not where ids are trusted.
+        certificate_login: Whether a verified certificate with the user id in it is as good as the password.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Accounts:
         *,
         registration: Registration = "invite",
         password_login: bool = True,
+        certificate_login: bool = False,
         limits: AccountLimits | None = None,
     ) -> None:
         self._committer = committer
@@ -90,6 +93,7 @@ class Accounts:
         self._pages = pages
         self.registration = registration
         self.password_login = password_login
+        self._certificate_login = certificate_login
         self._limits = limits or AccountLimits()
 
     # Coming in
@@ -162,9 +166,12 @@ class Accounts:
         self._require_passwords()
         # There is one way to write a name, and people write it in others.
         user_id = request.user_id.lower()
-        account = await self._prove(user_id, request.password, guest.address)
+        if request.password:
+            account = await self._prove(user_id, request.password, guest.address)
+        else:
+            account = await self._certified(user_id, guest)
         new_hash = None
-        if account.password_hash and self._passwords.outdated(account.password_hash):
+        if request.password and account.password_hash and self._passwords.outdated(account.password_hash):
             new_hash = await self._passwords.hash(request.password)
         token, session_id = new_token(), new_id()
 
@@ -300,6 +307,16 @@ class Accounts:
             why = SessionEnded("this session has ended: there are newer ones, and it was used least")
             transaction.after_commit(lambda: self._sessions.ended(gone, why))
         return self._sessions.begin(transaction, user_id, token, session_id, device_name)
+
+    async def _certified(self, user_id: str, guest: Guest) -> Account:
+        """The account, if the caller's certificate has its name."""
+        if not self._certificate_login or not guest.names:
+            raise InvalidRequest("password is empty", field="password")
+        account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
+        if account is None or account.kind == pb.USER_KIND_UNSPECIFIED or user_id not in guest.names:
+            raise LoginFailed("this client's certificate is not this user's")
+        _require_unblocked(account)
+        return account
 
     async def _prove(self, user_id: str, password: str, address: str) -> Account:
         """The account, if the password is its own. Takes as long where there is none.

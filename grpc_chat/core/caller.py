@@ -36,6 +36,8 @@ class Guest:
 
     address: str
     """Where they call from, as far as the server can tell; empty where it can't."""
+    names: tuple[str, ...] = ()
+    """Who they are by a certificate that was verified."""
 
 
 class Authenticator(Protocol):

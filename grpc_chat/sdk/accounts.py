@@ -66,8 +66,12 @@ class AccountCalls(Calls):
             registered=True,
         )
 
-    async def log_in(self, user_id: str, password: str, *, device_name: str = "") -> Login:
+    async def log_in(self, user_id: str, password: str = "", *, device_name: str = "") -> Login:
         """Begin a session: from now on this client calls as it.
+
+        Args:
+            password: Empty for a client with a certificate that has the user id among its names
+                (:attr:`Tls.certificate`), on a server that takes that for proof.
 
         Raises:
             LoginFailed: The name or the password is wrong.

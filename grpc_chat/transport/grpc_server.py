@@ -156,7 +156,7 @@ class GrpcServer:
 
             async def unary(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
                 try:
-                    return await self._pipeline.call(method, _metadata(context), data, context.peer)
+                    return await self._pipeline.call(method, _metadata(context), data, _Peer(context))
                 except ChatError as error:
                     await _abort(context, error)
 
@@ -172,7 +172,7 @@ class GrpcServer:
 
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
             try:
-                await self._pipeline.stream(method, _metadata(context), data, write, context.peer)
+                await self._pipeline.stream(method, _metadata(context), data, write, _Peer(context))
             except ChatError as error:
                 await _abort(context, error)
 
@@ -195,6 +195,21 @@ def verified_names(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, ..
             with suppress(UnicodeDecodeError):
                 names[name.decode()] = None
     return tuple(names)
+
+
+class _Peer:
+    """See :class:`grpc_chat.api.pipeline.Peer`."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+
+    def address(self) -> str:
+        return self._context.peer()
+
+    def names(self) -> tuple[str, ...]:
+        return verified_names(self._context)
 
 
 def _metadata(context: grpc.aio.ServicerContext[bytes, bytes]) -> Metadata:

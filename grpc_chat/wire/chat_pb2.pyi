@@ -1100,7 +1100,9 @@ class LogInRequest(_message.Message):
     user_id: _builtins.str
     """Whose; at most 64 bytes."""
     password: _builtins.str
-    """At most 1,024 bytes."""
+    """At most 1,024 bytes. Empty for a client with a certificate that has the user id among its names, on a server
+    that takes that for proof.
+    """
     device_name: _builtins.str
     """What this device is called; at most 64 bytes."""
     def __init__(

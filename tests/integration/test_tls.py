@@ -19,7 +19,7 @@ import pytest
 
 from grpc_chat import Client, Tls, errors
 from grpc_chat.sdk import tls
-from grpc_chat.testing import FaultyProxy, RunningNode, running_node
+from grpc_chat.testing import PASSWORD, FaultyProxy, RunningNode, running_node
 from grpc_chat.transport.grpc_server import verified_names
 from grpc_chat.wire.certificates import fingerprint
 from grpc_chat.wire.trusted import trusted_token
@@ -500,6 +500,33 @@ async def test_a_client_with_a_certificate_is_let_in(tmp_path: Path) -> None:
         by_path = Tls(fingerprint=await shown(node), **files)
         assert await ask(node, by_bytes) == "1"
         assert await ask(node, by_path) == "1"
+
+
+async def test_a_certificate_is_as_good_as_a_password_where_that_is_said(tmp_path: Path) -> None:
+    """Its client logs in as the user it names, as no other, and not at all where the server does not say so."""
+    ca = tmp_path / "clients.pem"
+    ca.write_bytes(OTHER.pem)
+    issued = issue(by=TRUSTED).write(tmp_path / "server")
+    tls = {"certificate": issued["certificate"], "key": issued["key"], "client_ca": ca}
+    mine = issue("alice", by=OTHER)
+    how = Tls(ca=TRUSTED.pem, certificate=mine.pem, key=mine.key)
+    folder = tmp_path / "data"
+    taking = running_node(accounts=True, data=folder, tls=tls | {"certificate_login": True})
+    async with taking as node, Client(node.address, tls=how) as client:
+        for name in ("alice", "bob"):
+            _, code = await node.node.invites.create_for_server(None)
+            await client.register(name, PASSWORD, invite=code)
+        login = await client.log_in("alice")
+        with pytest.raises(errors.LoginFailed):
+            await client.log_in("bob")
+        with pytest.raises(errors.LoginFailed):
+            await client.log_in("nobody")
+    other = running_node(accounts=True, data=folder, tls=tls)
+    async with other as node, Client(node.address, tls=how) as client:
+        with pytest.raises(errors.InvalidRequest, match="password is empty"):
+            await client.log_in("alice")
+
+    assert login.user.user_id == "alice"
 
 
 STRANGERS: dict[str, tuple[Callable[[], Issued] | None, str]] = {
