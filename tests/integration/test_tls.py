@@ -503,7 +503,7 @@ async def test_a_client_with_a_certificate_is_let_in(tmp_path: Path) -> None:
 
 
 async def test_a_certificate_is_as_good_as_a_password_where_that_is_said(tmp_path: Path) -> None:
-    """Its client logs in as the user it names, as no other, and not at all where the server does not say so."""
+    """Its client logs in as the user it names, as no other, and not at all where that is not said."""
     ca = tmp_path / "clients.pem"
     ca.write_bytes(OTHER.pem)
     issued = issue(by=TRUSTED).write(tmp_path / "server")
