@@ -688,6 +688,19 @@ async def test_cookies_of_one_login_are_not_shown_for_the_next(party: RelyingPar
     assert [request for request in issuer.requests if "cookie" in request.headers] == []
 
 
+async def test_issuer_on_this_machine_is_not_asked_through_a_proxy(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says: the proxy's loopback is not ours."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async with relying_party(provider(issuer), clock=clock) as party:
+        assert await log_in(party) == alice(issuer)
+
+
 # What the ID token does not say
 
 

@@ -27,6 +27,7 @@ NAMES = [
     "Internal",
     "InvalidRequest",
     "LimitExceeded",
+    "LoginPending",
     "Member",
     "Message",
     "MessageTooLong",
