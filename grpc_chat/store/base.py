@@ -16,6 +16,8 @@ transaction of it.
   in the same transaction are not spoiled by it.
 - *Checked inside.* Whether the caller may do this is asked within the transaction, so no change of
   membership can come between. (What was stored before is returned also to who may do it no longer.)
+- *By sessions that are there.* An append of a session that an earlier write ended is refused with
+  ``SessionEnded``, also within one transaction.
 - *Unknown stays unknown.* Where the database did not say what became of a transaction, ``commit`` raises
   ``StoreUnavailable``; nothing is claimed either way.
 

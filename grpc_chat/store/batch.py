@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from zlib import crc32
 
 import sqlalchemy as sa
 
-from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound
+from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, SessionEnded
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent
 from grpc_chat.store.records import Standing
@@ -51,6 +51,7 @@ class Batch:
 
     Args:
         transaction: Makes what a ``Transact`` is given, around this batch.
+        ended: Sessions that earlier batches ended.
     """
 
     def __init__(
@@ -60,7 +61,11 @@ class Batch:
         *,
         careful: bool,
         transaction: Callable[[sa.Connection, Log, int], SqlTransaction],
+        ended: Collection[str] = (),
     ) -> None:
+        self._ended_before = ended
+        self.ended: set[str] = set()
+        """Sessions that this batch ended."""
         self._conn = conn
         self._now_us = now_us
         self._careful = careful
@@ -117,6 +122,7 @@ class Batch:
             raise
         else:
             savepoint.commit()
+            self.ended.update(transaction.ended)
         finally:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()
@@ -142,8 +148,15 @@ class Batch:
                 self._heads.setdefault(room_id, found.last_seq)
         return self._standings[key]
 
+    def require_session(self, session_id: str) -> None:
+        """Refuse what a session asked for that has ended since: it was still there when the call came in."""
+        if session_id in self.ended or session_id in self._ended_before:
+            raise SessionEnded("this session has ended; log in again")
+
     def _append(self, write: base.Append) -> Appended:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
+        if write.drafts:
+            self.require_session(write.drafts[0].session_id)
         hashes: dict[_SendKey, bytes] = {}
         for at, draft in enumerate(write.drafts):
             event = draft.event
@@ -297,6 +310,7 @@ class _Log:
         self.new: dict[str, list[StoredEvent]] = {}
 
     def append(self, event: pb.Event, session_id: str) -> int:
+        self._batch.require_session(session_id)
         heads = self._batch._heads
         if event.room_id not in heads:
             found = standing(self._batch._conn, event.room_id, "")

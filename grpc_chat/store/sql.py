@@ -23,6 +23,9 @@ from grpc_chat.store.transaction import Log, SqlTransaction
 
 log = logging.getLogger(__name__)
 
+_ENDED_SESSIONS = 10_000
+"""How many sessions that ended are remembered: more than can end while a call waits."""
+
 _SNAPSHOT_SECONDS = 30
 """How long a snapshot waits for one of the others to end."""
 
@@ -70,6 +73,8 @@ class SqlStore:
         self._driver = driver
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._failed = False
+        # Calls that came in before a session ended may still wait. A dict keeps the order.
+        self._ended: dict[str, None] = {}
         # One connection for the one writer, for ever: checking one out costs a quarter of a small commit.
         self._connection = driver.writer.connect()
         # The same for readers. None stands for one that is yet to be connected.
@@ -139,9 +144,13 @@ class SqlStore:
         try:
             # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,
             # without which the connection takes no further transaction.
-            batch = Batch(conn, self._clock(), careful=careful, transaction=self._opened)
+            batch = Batch(conn, self._clock(), careful=careful, transaction=self._opened, ended=self._ended)
             with conn.begin():
                 results = batch.carry_out(writes)
+            for session_id in batch.ended:
+                self._ended[session_id] = None
+                if len(self._ended) > _ENDED_SESSIONS:
+                    self._ended.pop(next(iter(self._ended)))
             if batch.newest:
                 self._driver.committed(*batch.newest)
             return results

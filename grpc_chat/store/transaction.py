@@ -43,6 +43,8 @@ class SqlTransaction(SqlSnapshot):
         self._log = log
         self.now_us = now_us
         self.effects: list[Callable[[], None]] = []
+        self.ended: list[str] = []
+        """Sessions that were ended."""
 
     def after_commit(self, effect: Callable[[], None]) -> None:
         self.effects.append(effect)
@@ -218,6 +220,7 @@ class SqlTransaction(SqlSnapshot):
         sessions = schema.sessions
         ids = list(self._conn.scalars(sa.select(sessions.c.session_id).where(which)))
         self._conn.execute(sa.delete(sessions).where(which))
+        self.ended += ids
         return ids
 
     def _insert(self, table: sa.Table, **values: Any) -> None:
