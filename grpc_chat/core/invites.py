@@ -13,7 +13,7 @@ from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
-from grpc_chat.errors import InviteNotValid, LimitExceeded, PermissionDenied
+from grpc_chat.errors import InvalidRequest, InviteNotValid, LimitExceeded, PermissionDenied
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import InviteRecord
 from grpc_chat.wire import chat_pb2 as pb
@@ -53,6 +53,10 @@ class Invites:
     async def create(self, caller: Caller, request: pb.CreateInviteRequest) -> pb.CreateInviteResponse:
         """Make an invite to a room."""
         role = request.role or pb.ROLE_MEMBER
+        if role == pb.ROLE_OWNER:
+            raise InvalidRequest(
+                "nobody is invited as an owner; let them come in, and then set their role", field="role"
+            )
         if request.allows_registration and self._inviters == "admins" and not caller.admin:
             raise PermissionDenied("on this server only its administrators invite people to register")
 
