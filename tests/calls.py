@@ -205,6 +205,20 @@ class Stream:
         await self.until(lambda: self.started)
         return self
 
+    async def until_caught_up(self) -> Self:
+        """Wait until it has told all that was there when it was opened."""
+        await self.until(lambda: self.caught_up)
+        return self
+
+    async def until_left(self, room_id: str) -> float:
+        """Wait until it has lost a room; when that was, by :func:`time.monotonic`."""
+        await self.until(lambda: room_id in self.left_at)
+        return self.left_at[room_id]
+
+    async def until_got(self, room_id: str, seq: int) -> None:
+        """Wait until it was told of an event, or one after it."""
+        await self.until(lambda: any(event.seq >= seq for event in reversed(self.got.get(room_id, []))))
+
     async def until_ended(self) -> Reply:
         """Wait until it has ended."""
         async with asyncio.timeout(PATIENCE):
