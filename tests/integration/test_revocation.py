@@ -404,6 +404,60 @@ async def streams_end(house: House, end: Ending, *, behind: bool) -> None:
             await kept.until_got(room_id, sender.after(returned))
 
 
+async def test_an_ended_session_makes_no_token(house: House) -> None:
+    """A call that was under way while its session ended leaves nothing with which its caller comes back."""
+    committer = house.node.node.committer
+    for method, request in (
+        ("CreateAccessToken", pb.CreateAccessTokenRequest(name="way back", scopes=[pb.SCOPE_READ])),
+        ("ChangePassword", pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)),
+        ("UpdateProfile", pb.UpdateProfileRequest(display_name="Mallory")),
+        ("CreateBot", pb.CreateBotRequest(user_id=f"bot{uuid4().hex[:8]}")),
+        ("RevokeSessions", pb.RevokeSessionsRequest(all_others=True)),
+    ):
+        bob = await house.newcomer()
+        stolen, other = bob.client, await house.node.log_in(bob.user_id)
+        with held_up(committer, "transact") as gate:
+            name = f"AuthService/{method}"
+            under_way = asyncio.create_task(house.calls(name, request, stolen.token))
+            await gate.until_reached()
+        assert await other.revoke_sessions((await stolen.session()).session_id) == 1
+        gate.open()
+
+        assert (await under_way).reason == "SESSION_ENDED"
+        assert (await other.me()).display_name == bob.user_id
+        kinds = [session.access_token async for session in other.sessions()]
+        assert True not in kinds
+        await house.node.log_in(bob.user_id)
+
+
+class held_up:  # noqa: N801 - reads as a function
+    """Have calls of a method wait before they do anything, until :meth:`open`; later ones do not."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self._owner, self._name = owner, name
+        self._original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+        self._reached, self._opened = asyncio.Event(), asyncio.Event()
+
+    def __enter__(self) -> held_up:
+        async def wait(*arguments: Any) -> Any:
+            self._reached.set()
+            await self._opened.wait()
+            return await self._original(*arguments)
+
+        setattr(self._owner, self._name, wait)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        delattr(self._owner, self._name)
+
+    async def until_reached(self) -> None:
+        async with asyncio.timeout(20):
+            await self._reached.wait()
+
+    def open(self) -> None:
+        self._opened.set()
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Coming back, and rules that change.
 
