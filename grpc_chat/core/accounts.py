@@ -364,6 +364,7 @@ class Accounts:
         """Change what others see."""
 
         def do(transaction: Transaction) -> pb.User:
+            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             transaction.update_account(user_id, {"display_name": request.display_name})
             account = transaction.account(user_id)
@@ -390,6 +391,7 @@ class Accounts:
         password_hash = await self._passwords.hash(request.new_password)
 
         def do(transaction: Transaction) -> int:
+            self._sessions.require_session(transaction, caller)
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(_WRONG)
@@ -420,6 +422,7 @@ class Accounts:
         why = SessionEnded("this session was ended from another one; log in again")
 
         def do(transaction: Transaction) -> int:
+            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             if request.all_others:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
@@ -441,6 +444,8 @@ class Accounts:
         token, session_id, most = new_token(), new_id(), self._limits.access_tokens
 
         def do(transaction: Transaction) -> SessionRecord:
+            # Else who is being locked out makes a new key while the lock is changed.
+            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             account = transaction.account(user_id)
             assert account, "it is one's own"
@@ -488,6 +493,7 @@ class Accounts:
         )
 
         def do(transaction: Transaction) -> None:
+            self._sessions.require_session(transaction, caller)
             if transaction.bots_of(caller.user_id) >= most:
                 raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
             insert(transaction, account)

@@ -464,8 +464,9 @@ class Hub:
         try:
             return await self._readers.run(read_page)
         except (RoomNotFound, NotAMember):
-            # Another node's doing, or this one's a moment ago.
-            self._lose(follower, pb.RoomLeft(room_id=room_id))
+            # Another node's doing, or this one's a moment ago. Whoever was let in again since begins anew.
+            if follower.subscription.awaits(room_id):
+                self._lose(follower, pb.RoomLeft(room_id=room_id))
             return None
 
     def close(self, follower: Follower) -> None:

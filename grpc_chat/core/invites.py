@@ -54,7 +54,9 @@ class Invites:
         """Make an invite to a room."""
         role = request.role or pb.ROLE_MEMBER
         if role == pb.ROLE_OWNER:
-            raise InvalidRequest("nobody becomes an owner by an invite", field="role")
+            raise InvalidRequest(
+                "nobody is invited as an owner; let them come in, and then set their role", field="role"
+            )
         if request.allows_registration and self._inviters == "admins" and not caller.admin:
             raise PermissionDenied("on this server only its administrators invite people to register")
 

@@ -83,6 +83,8 @@ class Subscription:
         self._left: list[pb.RoomLeft] = []
         self._gaps: list[pb.Gap] = []
         self._passed: set[str] = set()
+        # The room for which the store is being read.
+        self._asked: _Room | None = None
 
     def follow(self, feed: Feed, seq: int, *, hidden_until: int = 0) -> None:
         """Add a room, from a cursor. What its feed holds now counts as there from the start.
@@ -200,6 +202,7 @@ class Subscription:
             # Whatever its turn brings, a room that is not done goes behind the others.
             if piece is None:
                 self._dirty[room_id] = None
+                self._asked = room
                 behind = Behind(room_id, room.seq, min(allowed, _PAGE_EVENTS))
                 break
             data, count, last = piece.data, piece.events, piece.last_seq
@@ -215,11 +218,16 @@ class Subscription:
             return behind
         return self._response(parts)
 
+    def awaits(self, room_id: str) -> bool:
+        """Whether the page that :meth:`take` asked for is still wanted: not where the room was lost meanwhile,
+        nor where it was begun anew after that."""
+        return room_id in self._rooms and self._rooms[room_id] is self._asked
+
     def read(self, room_id: str, page: Page) -> bytes | None:
         """What to send of a page that :meth:`take` asked for."""
-        room = self._rooms.get(room_id)
-        if room is None:
+        if not self.awaits(room_id):
             return None
+        room = self._rooms[room_id]
         if page.first_seq > room.seq + 1:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=page.first_seq - 1))
             self._move(room_id, room, page.first_seq - 1, sent=0)

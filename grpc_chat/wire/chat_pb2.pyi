@@ -2308,7 +2308,7 @@ class AddMemberRequest(_message.Message):
     user_id: _builtins.str
     """Who; 1 to 64 bytes."""
     role: Global___Role.ValueType
-    """What they become, at most what the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER. Nobody is added as owner."""
+    """What they become, less than the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER. Nobody is added as owner."""
     reason: _builtins.str
     """Why; at most 512 bytes."""
     def __init__(

@@ -1,0 +1,785 @@
+"""Who may do what, as one table: every actor, every method, every kind of room, over the real API.
+
+The table is written from chat.proto and read by people; nothing of it comes from ``core/access.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple, cast
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from grpc_chat.core.tokens import new_code, new_id, secret_hash
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import InviteRecord
+from grpc_chat.testing import PASSWORD, RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
+from tests.calls import METHODS, Calls, names_a_room
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# ---------------------------------------------------------------------------------------------------------
+# The table of rooms. For each thing that can be asked of a room: the scope it takes; what each role is
+# answered in an open room; what those who may are answered in an archived one; what both members of a direct
+# room are answered; and what strangers are answered of a public room. Of the other rooms strangers are told
+# that there is no such room.
+#
+#   ok                done                          ARCHIVED   FAILED_PRECONDITION, ROOM_ARCHIVED
+#   no                PERMISSION_DENIED             join       PERMISSION_DENIED, NOT_A_MEMBER
+#   bad               INVALID_ARGUMENT              no room    NOT_FOUND, ROOM_NOT_FOUND
+#   no_invite         NOT_FOUND, INVITE_NOT_VALID             a|b        b in an archived room
+#
+#                              scope  reader member admin  owner  archived  direct     public
+ROOM_TABLE = """
+GetRoom                       read   ok     ok     ok     ok     ok        ok         ok
+UpdateRoom topic              write  no     no     ok     ok     ARCHIVED  no         join
+UpdateRoom posting            write  no     no     ok     ok     ARCHIVED  no         join
+UpdateRoom history            write  no     no     no     ok     ARCHIVED  no         join
+UpdateRoom history and name   write  no     no     no|ARCHIVED ok ARCHIVED  no        join
+ArchiveRoom                   write  no     no     no     ok     ok        no         join
+UnarchiveRoom                 write  no     no     no     ok     ok        no         join
+DeleteRoom                    write  no     no     no     ok     ok        no         join
+ListMembers                   read   ok     ok     ok     ok     ok        ok         join
+ListMembers next page         read   ok     ok     ok     ok     ok        ok         join
+ListMembers foreign page      read   bad    bad    bad    bad    bad       bad        bad
+JoinRoom                      write  ok     ok     ok     ok     ok        ok         ok
+JoinRoom by invite            write  ok     ok     ok     ok     ok        no_invite  ok
+JoinRoom by a made-up invite  write  no_invite no_invite no_invite no_invite no_invite no_invite no_invite
+LeaveRoom                     write  ok     ok     ok     ok     ok        no         join
+LeaveRoom to an heir          write  no     no     no     ok     ok        no         join
+AddMember                     write  no     no     ok     ok     ARCHIVED  no         join
+RemoveMember                  write  no     no     ok     ok     ok        no         join
+BanMember                     write  no     no     ok     ok     ok        no         join
+BanMember who is none         write  no     no     ok     ok     ok        no         join
+UnbanMember                   write  no     no     ok     ok     ok        no         join
+ListBans                      read   no     no     ok     ok     ok        no         join
+ListBans foreign page         read   bad    bad    bad    bad    bad       bad        bad
+SetMemberRole                 write  no     no     ok     ok     ok        no         join
+CreateInvite                  write  no     no     ok     ok     ARCHIVED  no         join
+ListInvites                   read   no     no     ok     ok     ok        no         join
+ListInvites foreign page      read   bad    bad    bad    bad    bad       bad        bad
+RevokeInvite                  write  no     no     ok     ok     ok        no         join
+SendMessages                  write  no     ok     ok     ok     ARCHIVED  ok         join
+SendMessages also elsewhere   write  no     ok     ok     ok     ARCHIVED  ok         join
+ListMessages                  read   ok     ok     ok     ok     ok        ok         join
+ListMessages after            read   ok     ok     ok     ok     ok        ok         join
+ListMessages around           read   ok     ok     ok     ok     ok        ok         join
+ListMessages next page        read   ok     ok     ok     ok     ok        ok         join
+ListMessages foreign page     read   bad    bad    bad    bad    bad       bad        bad
+Subscribe                     read   ok     ok     ok     ok     ok        ok         join
+Subscribe all and cursor      read   ok     ok     ok     ok     ok        ok         join
+Acknowledge                   read   ok     ok     ok     ok     ok        ok         join
+"""
+
+# What takes no room: what it takes of the caller, and what is answered to who has that.
+OTHER_TABLE = """
+AuthService/GetServerInfo           nobody  ok
+AuthService/Register                nobody  ok
+AuthService/LogIn                   nobody  ok
+AuthService/LogOut                  any     ok
+AuthService/GetMe                   any     ok
+AuthService/GetUser                 read    ok
+AuthService/UpdateProfile           login   ok
+AuthService/ChangePassword          login   LOGIN_FAILED
+AuthService/ListSessions            login   ok
+AuthService/RevokeSessions          login   ok
+AuthService/CreateAccessToken       login   ok
+AuthService/CreateBot               login   ok
+AuthService/ListBots                login   ok
+RoomService/CreateRoom              write   ok
+RoomService/GetDirectRoom           write   ok
+RoomService/ListRooms               read    ok
+RoomService/ListPublicRooms         read    ok
+AdminService/ListUsers              admin   ok
+AdminService/CreateUser             admin   ok
+AdminService/BlockUser              admin   ok
+AdminService/UnblockUser            admin   ok
+AdminService/ResetPassword          admin   ok
+AdminService/SetAdmin               admin   ok
+AdminService/ListUserSessions       admin   ok
+AdminService/RevokeUserSessions     admin   ok
+AdminService/CreateServerInvite     admin   ok
+AdminService/ListServerInvites      admin   ok
+AdminService/RevokeServerInvite     admin   ok
+"""
+
+# Whom one may do something to, and what one may make of somebody.
+#
+#                 reader  member  admin  owner
+ACTS_ON = """
+reader            no      no      no     no
+member            no      no      no     no
+admin             ok      ok      no     no
+owner             ok      ok      ok     ok
+"""
+GIVES = ACTS_ON
+
+MEANING = {
+    "ok": "OK",
+    "no": "PERMISSION_DENIED",
+    "bad": "INVALID_REQUEST",
+    "join": "NOT_A_MEMBER",
+    "no_room": "ROOM_NOT_FOUND",
+    "no_invite": "INVITE_NOT_VALID",
+    "ARCHIVED": "ROOM_ARCHIVED",
+}
+
+ROLES = {
+    "reader": pb.ROLE_READER,
+    "member": pb.ROLE_MEMBER,
+    "admin": pb.ROLE_ADMIN,
+    "owner": pb.ROLE_OWNER,
+}
+
+# Who asks, and what they are in the rooms below. The tokens are of an owner, who is one of two in the direct
+# room; the other one is the member.
+MEMBERS = {
+    "reader": "reader",
+    "member": "member",
+    "admin": "admin",
+    "owner": "owner",
+    "bot": "member",
+    "read-only token": "owner",
+    "write-only token": "owner",
+}
+IN_DIRECT = ("member", "read-only token", "write-only token")
+STRANGERS = ("outsider", "left", "removed", "banned", "invited", "server admin")
+NOBODIES = ("anonymous", "revoked")
+ACTORS = (*NOBODIES, *STRANGERS, *MEMBERS)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of room."""
+
+    name: str
+    kind: pb.RoomKind.ValueType
+    archived: bool = False
+    posting: pb.Posting.ValueType = pb.POSTING_MEMBERS
+    history: pb.History.ValueType = pb.HISTORY_ALL
+
+
+KINDS = (
+    Kind("private", pb.ROOM_KIND_PRIVATE),
+    Kind("public", pb.ROOM_KIND_PUBLIC),
+    Kind("direct", pb.ROOM_KIND_DIRECT),
+    Kind("private, archived", pb.ROOM_KIND_PRIVATE, archived=True),
+    Kind("public, archived", pb.ROOM_KIND_PUBLIC, archived=True),
+    Kind("private, admins post", pb.ROOM_KIND_PRIVATE, posting=pb.POSTING_ADMINS),
+    Kind(
+        "public, admins post, since join",
+        pb.ROOM_KIND_PUBLIC,
+        False,
+        pb.POSTING_ADMINS,
+        pb.HISTORY_SINCE_JOIN,
+    ),
+    Kind("private, since join", pb.ROOM_KIND_PRIVATE, history=pb.HISTORY_SINCE_JOIN),
+)
+
+
+class Row(NamedTuple):
+    """A line of the table of rooms."""
+
+    ask: str
+    scope: str
+    roles: dict[str, str]
+    archived: str
+    direct: str
+    public: str
+
+
+def _row(line: str) -> Row:
+    ask, words = line[:30].strip(), line[30:].split()
+    scope, reader, member, admin, owner, archived, direct, public = words
+    roles = {"reader": reader, "member": member, "admin": admin, "owner": owner}
+    return Row(ask, scope, roles, archived, direct, public)
+
+
+ROOM_ROWS = {row.ask: row for row in map(_row, ROOM_TABLE.strip().splitlines())}
+
+
+def expected(row: Row, actor: str, kind: Kind) -> str:
+    """What the table says, as the reason of the error."""
+    if actor in NOBODIES:
+        return "UNAUTHENTICATED"
+    if actor.endswith("token") and actor != f"{row.scope}-only token":
+        return "PERMISSION_DENIED"
+    return MEANING[_expected(row, actor, kind)] if actor != "banned" else _of_a_banned(row, kind)
+
+
+def _expected(row: Row, actor: str, kind: Kind) -> str:
+    if kind.kind == pb.ROOM_KIND_DIRECT:
+        stranger = row.direct if row.direct in ("no_invite", "bad") else "no_room"
+        return row.direct if actor in IN_DIRECT else stranger
+    if role := MEMBERS.get(actor):
+        if row.ask.startswith("SendMessages") and kind.posting == pb.POSTING_ADMINS and role == "member":
+            return "no"
+        answer, _, archived = row.roles[role].partition("|")
+        if kind.archived:
+            return archived or (row.archived if answer == "ok" else answer)
+        return answer
+    if row.ask.startswith("JoinRoom"):
+        if row.public == "ok" and (kind.kind == pb.ROOM_KIND_PUBLIC or "invite" in row.ask):
+            return "ARCHIVED" if kind.archived else "ok"
+        return "no_room" if row.public == "ok" else row.public
+    if kind.kind == pb.ROOM_KIND_PUBLIC or row.public == "bad":
+        return row.public
+    return "no_room"
+
+
+def _of_a_banned(row: Row, kind: Kind) -> str:
+    """As of any stranger, but that they can't come in, whether it is open or not."""
+    as_stranger = _expected(row, "outsider", kind)
+    if row.ask.startswith("JoinRoom") and as_stranger in ("ok", "ARCHIVED"):
+        return "BANNED"
+    return MEANING[as_stranger]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The world.
+
+
+@dataclass
+class Place:
+    """One room, with everything that can be named in it."""
+
+    room_id: str
+    name: str
+    epoch: str
+    invite_id: str = ""
+    code: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
+    """Tokens of its pages, by method, given out to an owner."""
+
+
+class World:
+    """One server, and everybody that the tests need on it."""
+
+    def __init__(self, node: RunningNode, calls: Calls) -> None:
+        self.node = node
+        self.calls = calls
+        self.tokens: dict[str, str] = {"anonymous": ""}
+        self.users: dict[str, str] = {}
+        self.spare: dict[str, str] = {}
+        self.epoch = ""
+        self.numbers = itertools.count()
+        self.elsewhere: Place
+        self._made: list[str] = []
+
+    async def fill(self) -> None:
+        """Make everybody."""
+        node = self.node
+        sys = await node.register("sys", admin=True)
+        self.tokens["server admin"], self.users["server admin"] = sys.token, "sys"
+        for scopes in (["admin"], ["read", "write"]):
+            token = (await sys.create_access_token("for the table", scopes=scopes)).token
+            self.tokens[f"server admin's token for {' and '.join(scopes)}"] = token
+        for actor in (
+            "reader",
+            "member",
+            "admin",
+            "owner",
+            "outsider",
+            "left",
+            "removed",
+            "banned",
+            "invited",
+        ):
+            client = await node.register(f"the-{actor}")
+            self.tokens[actor], self.users[actor] = client.token, f"the-{actor}"
+        for user in ("key-holder", "target", "another", "victim", "heir"):
+            await node.register(user)
+        key = await node.log_in("key-holder")
+        for scope in ("read", "write"):
+            actor = f"{scope}-only token"
+            self.users[actor] = "key-holder"
+            self.tokens[actor] = (await key.create_access_token("t", scopes=[scope])).token
+            self.spare[actor] = (await key.create_access_token("t", scopes=[scope])).token
+        owner = await node.log_in("the-owner")
+        await owner.create_bot("the-bot")
+        self.users["bot"] = "the-bot"
+        for tokens in (self.tokens, self.spare):
+            tokens["bot"] = (await owner.create_access_token("t", bot_id="the-bot")).token
+        revoked = await node.log_in("the-owner")
+        self.tokens["revoked"] = revoked.token
+        await revoked.log_out()
+        for actor in ("outsider", "server admin"):
+            self.spare[actor] = (await node.log_in(self.users[actor])).token
+        [self.elsewhere] = await self.places(KINDS[0], 1, pages=True)
+        # It is where those who may are also, so it stays.
+        self._made.clear()
+
+    async def places(self, kind: Kind, count: int, *, pages: bool = False) -> list[Place]:
+        """So many rooms alike; the ones made before are gone.
+
+        Args:
+            pages: Whether page tokens of theirs are needed.
+        """
+        old, self._made = self._made, []
+
+        def do(transaction: Transaction) -> list[Place]:
+            for room_id in old:
+                if transaction.room(room_id):
+                    transaction.delete_room(room_id)
+            return [self._place(transaction, kind) for _ in range(count)]
+
+        made = await self.node.node.committer.transact(do)
+        self._made = [place.room_id for place in made]
+        owner = self.tokens["member" if kind.kind == pb.ROOM_KIND_DIRECT else "owner"]
+        for place in made if pages else ():
+            for method in ("ListMembers", "ListMessages"):
+                service = "MessageService" if method == "ListMessages" else "RoomService"
+                request = cast("type[Message]", getattr(pb, f"{method}Request"))(
+                    room_id=place.room_id,
+                    page_size=1,
+                    **({"after_seq": 0} if method == "ListMessages" else {}),
+                )
+                reply = await self.calls(f"{service}/{method}", request, owner)
+                page = reply.read(getattr(pb, f"{method}Response"))
+                place.pages[method] = page.next_page_token
+        return made
+
+    def _place(self, transaction: Transaction, kind: Kind) -> Place:
+        direct = kind.kind == pb.ROOM_KIND_DIRECT
+        name = "" if direct else f"room {next(self.numbers)}"
+        place = Place(new_id(), name, "")
+        room = pb.Room(
+            room_id=place.room_id, name=name, kind=kind.kind, history=kind.history, posting=kind.posting
+        )
+        key = name if kind.kind == pb.ROOM_KIND_PUBLIC else None
+        transaction.insert_room(room, public_name=key, request_hash=None)
+
+        def record(user_id: str, change: pb.MembershipChange.ValueType) -> int:
+            changed = pb.MembershipChanged(user_id=user_id, change=change)
+            event = pb.Event(room_id=place.room_id, user_id=user_id, membership_changed=changed)
+            return transaction.append(event, "")
+
+        roles = dict.fromkeys(("the-member", "key-holder"), pb.ROLE_MEMBER)
+        if not direct:
+            roles = {self.users[actor]: ROLES[role] for actor, role in MEMBERS.items()}
+            roles |= {"target": pb.ROLE_READER, "heir": pb.ROLE_MEMBER}
+        # Each join an event would take most of the time.
+        seq = record("key-holder", pb.MEMBERSHIP_CHANGE_JOINED)
+        for user, role in roles.items():
+            transaction.put_member(place.room_id, user, role, join_seq=seq)
+        if not direct:
+            record("the-left", pb.MEMBERSHIP_CHANGE_LEFT)
+            record("the-removed", pb.MEMBERSHIP_CHANGE_REMOVED)
+            record("the-banned", pb.MEMBERSHIP_CHANGE_BANNED)
+            transaction.put_ban(place.room_id, "the-banned", banned_by="the-owner", reason="")
+            place.invite_id, place.code = new_id(), new_code()
+            invite = InviteRecord(
+                invite_id=place.invite_id,
+                room_id=place.room_id,
+                role=pb.ROLE_MEMBER,
+                created_by="the-owner",
+                create_time_us=transaction.now_us,
+                expire_time_us=None,
+                max_uses=0,
+                uses=0,
+                registers=False,
+                makes_admin=False,
+            )
+            transaction.insert_invite(invite, secret_hash(place.code))
+        record("key-holder", pb.MEMBERSHIP_CHANGE_ROLE)
+        if kind.archived:
+            transaction.update_room(place.room_id, {"archive_time_us": transaction.now_us})
+        found = transaction.room(place.room_id)
+        assert found
+        place.epoch = found.epoch
+        return place
+
+    async def dump(self, place: Place) -> list[object]:
+        """All there is of a room."""
+
+        def read(snapshot: Snapshot) -> list[object]:
+            id_ = place.room_id
+            return [
+                snapshot.room(id_),
+                snapshot.members(id_, after="", limit=100),
+                snapshot.bans(id_, after="", limit=100),
+                snapshot.invites(id_, after=None, limit=100),
+                snapshot.events_after(id_, 0, limit=1000, max_bytes=1 << 20),
+            ]
+
+        return await self.node.node.readers.run(read)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(
+            running_node(
+                accounts={"registration": "open"},
+                limits={"calls_per_second": 0, "guest_calls_per_second": 0},
+                subscribe={"streams_per_user": 1000},
+            )
+        )
+        made = World(node, await stack.enter_async_context(Calls(node.address)))
+        await made.fill()
+        yield made
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is asked, for each line of the tables.
+
+Ask = Callable[[World, Place, str], Message]
+"""Given the world, the room and the actor, the request."""
+
+
+def _cursor(place: Place) -> pb.Cursor:
+    return pb.Cursor(room_id=place.room_id, seq=1, epoch=place.epoch)
+
+
+def _outgoing(place: Place) -> pb.OutgoingMessage:
+    return pb.OutgoingMessage(room_id=place.room_id, client_message_id=str(uuid4()), text="hello")
+
+
+def _update(place: Place, *paths: str) -> pb.UpdateRoomRequest:
+    wanted = pb.Room(
+        room_id=place.room_id,
+        name=f"again {place.name}".strip(),
+        topic="another",
+        posting=pb.POSTING_ADMINS,
+        history=pb.HISTORY_SINCE_JOIN,
+    )
+    return pb.UpdateRoomRequest(room=wanted, update_mask=FieldMask(paths=paths))
+
+
+ROOM_ASKS: dict[str, Ask] = {
+    "GetRoom": lambda _w, p, _a: pb.GetRoomRequest(room_id=p.room_id),
+    "UpdateRoom topic": lambda _w, p, _a: _update(p, "topic"),
+    "UpdateRoom posting": lambda _w, p, _a: _update(p, "posting"),
+    "UpdateRoom history": lambda _w, p, _a: _update(p, "history"),
+    "UpdateRoom history and name": lambda _w, p, _a: _update(p, "history", "name"),
+    "ArchiveRoom": lambda _w, p, _a: pb.ArchiveRoomRequest(room_id=p.room_id),
+    "UnarchiveRoom": lambda _w, p, _a: pb.UnarchiveRoomRequest(room_id=p.room_id),
+    "DeleteRoom": lambda _w, p, _a: pb.DeleteRoomRequest(room_id=p.room_id, confirm_name=p.name),
+    "ListMembers": lambda _w, p, _a: pb.ListMembersRequest(room_id=p.room_id),
+    "ListMembers next page": lambda _w, p, _a: pb.ListMembersRequest(
+        room_id=p.room_id, page_token=p.pages["ListMembers"]
+    ),
+    "ListMembers foreign page": lambda w, p, _a: pb.ListMembersRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "JoinRoom": lambda _w, p, _a: pb.JoinRoomRequest(room_id=p.room_id),
+    "JoinRoom by invite": lambda _w, p, _a: pb.JoinRoomRequest(invite_code=p.code or new_code()),
+    "JoinRoom by a made-up invite": lambda _w, _p, _a: pb.JoinRoomRequest(invite_code=new_code()),
+    "LeaveRoom": lambda _w, p, _a: pb.LeaveRoomRequest(room_id=p.room_id),
+    "LeaveRoom to an heir": lambda _w, p, _a: pb.LeaveRoomRequest(
+        room_id=p.room_id, new_owner_user_id="heir"
+    ),
+    "AddMember": lambda _w, p, _a: pb.AddMemberRequest(room_id=p.room_id, user_id="another"),
+    "RemoveMember": lambda _w, p, _a: pb.RemoveMemberRequest(room_id=p.room_id, user_id="target"),
+    "BanMember": lambda _w, p, _a: pb.BanMemberRequest(room_id=p.room_id, user_id="target"),
+    "BanMember who is none": lambda _w, p, _a: pb.BanMemberRequest(room_id=p.room_id, user_id="another"),
+    "UnbanMember": lambda _w, p, _a: pb.UnbanMemberRequest(room_id=p.room_id, user_id="the-banned"),
+    "ListBans": lambda _w, p, _a: pb.ListBansRequest(room_id=p.room_id),
+    "ListBans foreign page": lambda w, p, _a: pb.ListBansRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "SetMemberRole": lambda _w, p, _a: pb.SetMemberRoleRequest(
+        room_id=p.room_id, user_id="target", role=pb.ROLE_MEMBER
+    ),
+    "CreateInvite": lambda _w, p, _a: pb.CreateInviteRequest(room_id=p.room_id),
+    "ListInvites": lambda _w, p, _a: pb.ListInvitesRequest(room_id=p.room_id),
+    "ListInvites foreign page": lambda w, p, _a: pb.ListInvitesRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "RevokeInvite": lambda _w, p, _a: pb.RevokeInviteRequest(
+        room_id=p.room_id, invite_id=p.invite_id or new_id()
+    ),
+    "SendMessages": lambda _w, p, _a: pb.SendMessagesRequest(messages=[_outgoing(p)]),
+    "SendMessages also elsewhere": lambda w, p, _a: pb.SendMessagesRequest(
+        messages=[_outgoing(p), _outgoing(w.elsewhere)]
+    ),
+    "ListMessages": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id),
+    "ListMessages after": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, after_seq=0),
+    "ListMessages around": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, around_seq=2),
+    "ListMessages next page": lambda _w, p, _a: pb.ListMessagesRequest(
+        room_id=p.room_id, page_token=p.pages["ListMessages"]
+    ),
+    "ListMessages foreign page": lambda w, p, _a: pb.ListMessagesRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMessages"]
+    ),
+    "Subscribe": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)]),
+    "Subscribe all and cursor": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)], all_rooms=True),
+    "Acknowledge": lambda _w, p, _a: pb.AcknowledgeRequest(consumer="c", cursors=[_cursor(p)]),
+}
+
+_LIFETIME = pb.CreateServerInviteRequest()
+_LIFETIME.lifetime.FromTimedelta(timedelta(days=1))
+
+OtherAsk = Callable[[World], Message]
+OTHER_ASKS: dict[str, OtherAsk] = {
+    "AuthService/GetServerInfo": lambda _: pb.GetServerInfoRequest(),
+    "AuthService/Register": lambda w: pb.RegisterRequest(user_id=f"new{next(w.numbers)}x", password=PASSWORD),
+    "AuthService/LogIn": lambda _: pb.LogInRequest(user_id="heir", password=PASSWORD),
+    "AuthService/LogOut": lambda _: pb.LogOutRequest(),
+    "AuthService/GetMe": lambda _: pb.GetMeRequest(),
+    "AuthService/GetUser": lambda _: pb.GetUserRequest(user_id="heir"),
+    "AuthService/UpdateProfile": lambda _: pb.UpdateProfileRequest(display_name="Somebody"),
+    "AuthService/ChangePassword": lambda _: pb.ChangePasswordRequest(
+        current_password="not the password", new_password="another password"
+    ),
+    "AuthService/ListSessions": lambda _: pb.ListSessionsRequest(),
+    "AuthService/RevokeSessions": lambda _: pb.RevokeSessionsRequest(session_ids=["none"]),
+    "AuthService/CreateAccessToken": lambda _: pb.CreateAccessTokenRequest(
+        name="t", scopes=[pb.SCOPE_READ, pb.SCOPE_WRITE]
+    ),
+    "AuthService/CreateBot": lambda w: pb.CreateBotRequest(user_id=f"new{next(w.numbers)}b"),
+    "AuthService/ListBots": lambda _: pb.ListBotsRequest(),
+    "RoomService/CreateRoom": lambda w: pb.CreateRoomRequest(name=f"another {next(w.numbers)}"),
+    "RoomService/GetDirectRoom": lambda _: pb.GetDirectRoomRequest(user_id="heir"),
+    "RoomService/ListRooms": lambda _: pb.ListRoomsRequest(),
+    "RoomService/ListPublicRooms": lambda _: pb.ListPublicRoomsRequest(),
+    "AdminService/ListUsers": lambda _: pb.ListUsersRequest(),
+    "AdminService/CreateUser": lambda w: pb.CreateUserRequest(
+        user_id=f"new{next(w.numbers)}u", password=PASSWORD
+    ),
+    "AdminService/BlockUser": lambda _: pb.BlockUserRequest(user_id="victim"),
+    "AdminService/UnblockUser": lambda _: pb.UnblockUserRequest(user_id="victim"),
+    "AdminService/ResetPassword": lambda _: pb.ResetPasswordRequest(user_id="victim", new_password=PASSWORD),
+    "AdminService/SetAdmin": lambda _: pb.SetAdminRequest(user_id="victim", admin=False),
+    "AdminService/ListUserSessions": lambda _: pb.ListUserSessionsRequest(user_id="victim"),
+    "AdminService/RevokeUserSessions": lambda _: pb.RevokeUserSessionsRequest(user_id="victim", all=True),
+    "AdminService/CreateServerInvite": lambda _: _LIFETIME,
+    "AdminService/ListServerInvites": lambda _: pb.ListServerInvitesRequest(),
+    "AdminService/RevokeServerInvite": lambda _: pb.RevokeServerInviteRequest(invite_id="none"),
+}
+
+
+def _method(ask: str) -> str:
+    [found] = [name for name in METHODS if name.rpartition("/")[2] == ask.split(" ", maxsplit=1)[0]]
+    return found
+
+
+def _changes(ask: str) -> bool:
+    """Whether what is asked may leave the room another."""
+    return not ask.startswith(("Get", "List", "Subscribe", "Acknowledge"))
+
+
+async def test_no_method_is_without_a_line() -> None:
+    """A new method fails here until the tables say who may call it."""
+    named = {_method(ask) for ask in ROOM_ASKS}
+    assert named == {name for name, method in METHODS.items() if names_a_room(method.input_type)}
+    assert set(OTHER_ASKS) | named == set(METHODS)
+    assert set(ROOM_ROWS) == set(ROOM_ASKS)
+    assert {line.split()[0] for line in OTHER_TABLE.strip().splitlines()} == set(OTHER_ASKS)
+    assert len(KINDS) * len(ROOM_ASKS) * len(ACTORS) > 1500
+
+
+@pytest.mark.parametrize("ask", ROOM_ASKS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+async def test_rooms(world: World, kind: Kind, ask: str) -> None:
+    """Everybody is answered what the table says, and who is refused leaves no trace."""
+    row, method = ROOM_ROWS[ask], _method(ask)
+    answers = {actor: expected(row, actor, kind) for actor in ACTORS}
+    alone = [actor for actor, answer in answers.items() if answer == "OK" and _changes(ask)]
+    shared, *own = await world.places(kind, 1 + len(alone), pages="page" in ask)
+    places = dict(zip(alone, own, strict=True))
+    before = await world.dump(shared)
+    also_elsewhere = ask == "SendMessages also elsewhere" and not alone
+    elsewhere = await world.dump(world.elsewhere) if also_elsewhere else []
+
+    async def answer(actor: str) -> str:
+        request = ROOM_ASKS[ask](world, places.get(actor, shared), actor)
+        return (await world.calls(method, request, world.tokens[actor])).reason
+
+    got = dict(zip(ACTORS, await asyncio.gather(*map(answer, ACTORS)), strict=True))
+
+    wrong = {
+        f"{actor} - {ask} - {kind.name}": f"{got[actor]} instead of {answers[actor]}"
+        for actor in ACTORS
+        if got[actor] != answers[actor]
+    }
+    assert not wrong
+    assert await world.dump(shared) == before
+    if also_elsewhere:
+        # All or nothing.
+        assert await world.dump(world.elsewhere) == elsewhere
+
+
+CALLERS = (
+    *NOBODIES,
+    "outsider",
+    "bot",
+    "read-only token",
+    "write-only token",
+    "server admin",
+    "server admin's token for admin",
+    "server admin's token for read and write",
+)
+# What each has of what methods take.
+HAVE = {
+    "outsider": {"any", "read", "write", "login"},
+    "bot": {"any", "read", "write"},
+    "read-only token": {"any", "read"},
+    "write-only token": {"any", "write"},
+    "server admin": {"any", "read", "write", "login", "admin"},
+    "server admin's token for admin": {"any", "admin"},
+    "server admin's token for read and write": {"any", "read", "write"},
+}
+
+
+@pytest.mark.parametrize("line", OTHER_TABLE.strip().splitlines(), ids=lambda line: line.split()[0])
+async def test_what_takes_no_room(world: World, line: str) -> None:
+    """What is not about a room takes what the table says, of sessions and of tokens."""
+    method, takes, answer = line.split()
+    wrong = {}
+    for actor in CALLERS:
+        token = world.tokens[actor]
+        if method == "AuthService/LogOut" and HAVE.get(actor):
+            # What works here works once.
+            token = world.spare.pop(actor, "")
+            if not token:
+                continue
+        got = (await world.calls(method, OTHER_ASKS[method](world), token)).reason
+        want = MEANING.get(answer, answer)
+        if takes != "nobody" and takes not in HAVE.get(actor, ()):
+            want = "UNAUTHENTICATED" if actor in NOBODIES else "PERMISSION_DENIED"
+        if got != want:
+            wrong[f"{actor} - {method}"] = f"{got} instead of {want}"
+    assert not wrong
+
+
+# ---------------------------------------------------------------------------------------------------------
+# To whom.
+
+
+def _matrix(text: str) -> dict[str, dict[str, bool]]:
+    lines = [line.split() for line in text.strip().splitlines()]
+    return {line[0]: dict(zip(ROLES, (word == "ok" for word in line[1:]), strict=True)) for line in lines}
+
+
+MAY_ACT, MAY_GIVE = _matrix(ACTS_ON), _matrix(GIVES)
+KEEPERS = ("admin", "owner")
+TARGETS = ("self", *ROLES, "nobody of it")
+
+
+class Deed(NamedTuple):
+    """Something done to somebody."""
+
+    what: str
+    role: str = ""
+
+
+DEEDS = (
+    Deed("remove"),
+    Deed("ban"),
+    *(Deed("set", role) for role in ROLES),
+    *(Deed("add", role) for role in ROLES),
+)
+
+
+def expected_deed(actor: str, deed: Deed, target: str) -> str:
+    """What is answered to a member of this role; the room has several owners."""
+    what, role = deed
+    if (what in ("remove", "ban") and target == "self") or (what == "add" and role == "owner"):
+        return "INVALID_REQUEST"
+    if actor not in KEEPERS:
+        return "PERMISSION_DENIED"
+    if what == "add":
+        if not MAY_GIVE[actor][role]:
+            return "PERMISSION_DENIED"
+        there = actor if target == "self" else target
+        return "OK" if there in ("nobody of it", role) else "ALREADY_EXISTS"
+    if target == "nobody of it":
+        return "OK" if what == "ban" else "USER_NOT_FOUND"
+    if target == "self":
+        return "OK" if ROLES[role] <= ROLES[actor] else "PERMISSION_DENIED"
+    if not MAY_ACT[actor][target]:
+        return "PERMISSION_DENIED"
+    return "OK" if what != "set" or MAY_GIVE[actor][role] else "PERMISSION_DENIED"
+
+
+def _deed(place: Place, deed: Deed, user_id: str) -> tuple[str, Message]:
+    room_id, role = place.room_id, ROLES.get(deed.role, pb.ROLE_UNSPECIFIED)
+    match deed.what:
+        case "remove":
+            return "RoomService/RemoveMember", pb.RemoveMemberRequest(room_id=room_id, user_id=user_id)
+        case "ban":
+            return "RoomService/BanMember", pb.BanMemberRequest(room_id=room_id, user_id=user_id)
+        case "set":
+            return "RoomService/SetMemberRole", pb.SetMemberRoleRequest(
+                room_id=room_id, user_id=user_id, role=role
+            )
+        case _:
+            return "RoomService/AddMember", pb.AddMemberRequest(room_id=room_id, user_id=user_id, role=role)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("actor", ROLES)
+async def test_whom_one_may_do_it_to(world: World, actor: str, target: str) -> None:
+    """One acts on those below oneself, and gives what is below oneself; owners act on all and give all."""
+    answers = {deed: expected_deed(actor, deed, target) for deed in DEEDS}
+    alone = [deed for deed, answer in answers.items() if answer == "OK"]
+    shared, *own = await world.places(KINDS[0], 1 + len(alone))
+    places = dict(zip(alone, own, strict=True))
+    users = {
+        "self": world.users[actor],
+        "reader": "target",
+        "member": "heir",
+        "owner": "key-holder",
+        "nobody of it": "another",
+    }
+
+    def second_admin(transaction: Transaction) -> None:
+        for place in [shared, *own]:
+            transaction.set_role(place.room_id, "the-bot", pb.ROLE_ADMIN)
+
+    await world.node.node.committer.transact(second_admin)
+    before = await world.dump(shared)
+
+    wrong = {}
+    for deed in DEEDS:
+        method, request = _deed(places.get(deed, shared), deed, users.get(target, "the-bot"))
+        got = (await world.calls(method, request, world.tokens[actor])).reason
+        if got != answers[deed]:
+            wrong[f"{actor} - {deed.what} {deed.role} - {target}"] = f"{got} instead of {answers[deed]}"
+
+    assert not wrong
+    assert await world.dump(shared) == before
+
+
+@pytest.mark.parametrize("actor", ROLES)
+async def test_what_invites_make_of_people(world: World, actor: str) -> None:
+    """An invite makes of people less than who made it is, and never an owner."""
+    [place] = await world.places(KINDS[0], 1)
+    got = {}
+    for role, value in ROLES.items():
+        request = pb.CreateInviteRequest(room_id=place.room_id, role=value)
+        reply = await world.calls("RoomService/CreateInvite", request, world.tokens[actor])
+        got[role] = reply.reason == "OK"
+    assert got == {role: actor in KEEPERS and value < ROLES[actor] for role, value in ROLES.items()}
+
+
+async def test_the_last_owner_stays(world: World) -> None:
+    """A room never comes to be without an owner: not by leaving, nor by giving up or losing the role."""
+    [place] = await world.places(KINDS[0], 1)
+    room_id, owner = place.room_id, world.tokens["owner"]
+    give_up = pb.SetMemberRoleRequest(room_id=room_id, user_id="key-holder", role=pb.ROLE_READER)
+    assert (await world.calls("RoomService/SetMemberRole", give_up, owner)).reason == "OK"
+
+    for role in (pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN):
+        request = pb.SetMemberRoleRequest(room_id=room_id, user_id="the-owner", role=role)
+        assert (await world.calls("RoomService/SetMemberRole", request, owner)).reason == "LAST_OWNER"
+    leave = pb.LeaveRoomRequest(room_id=room_id)
+    assert (await world.calls("RoomService/LeaveRoom", leave, owner)).reason == "LAST_OWNER"
+    for heir, answer in (("another", "USER_NOT_FOUND"), ("the-owner", "USER_NOT_FOUND"), ("target", "OK")):
+        leave = pb.LeaveRoomRequest(room_id=room_id, new_owner_user_id=heir)
+        assert (await world.calls("RoomService/LeaveRoom", leave, owner)).reason == answer
+
+    members = (await world.dump(place))[1]
+    assert isinstance(members, list)
+    assert [member.user.user_id for member in members if member.role == pb.ROLE_OWNER] == ["target"]

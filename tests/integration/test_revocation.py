@@ -1,0 +1,635 @@
+"""What happens to open streams, and to calls under way, when somebody may no longer read.
+
+Others keep sending all the time. Of whoever is put out of a room, the number of the event by which is the
+bound: nothing from there on may ever reach them. Of a session that ends, nothing that was begun to be sent
+after the call returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+import grpc_chat as chat
+from grpc_chat.testing import PASSWORD, RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
+from tests.calls import Calls, Reply, Stream
+from tests.support import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROMPT = 1.0  # seconds until an open stream must have ended, or lost the room
+NEW_PASSWORD = "another one, just as long"
+
+# So small that whoever begins at the beginning reads page after page from the store.
+BOUNDS = {"tail_bytes": 2000, "response_bytes": 600, "streams_per_user": 1000}
+
+T = TypeVar("T")
+
+
+@dataclass
+class House:
+    """A server, somebody who owns rooms on it, and an administrator."""
+
+    node: RunningNode
+    calls: Calls
+    owner: chat.Client
+    admin: chat.Client
+
+    async def room(self, *members: str, history: str = "all", public: bool = False, backlog: int = 0) -> str:
+        """A room with members, and with so many messages from before they came."""
+        room = await self.owner.create_room(f"room {uuid4().hex[:8]}", history=history, public=public)
+        await self.owner.set_role(room.room_id, "owner", "owner")
+        if backlog:
+            await asyncio.gather(*[self.owner.send(room.room_id, f"old {at}") for at in range(backlog)])
+        for member in members:
+            await self.owner.add_member(room.room_id, member)
+        return room.room_id
+
+    async def newcomer(self) -> Newcomer:
+        """Somebody new, in a session."""
+        user_id = f"user{uuid4().hex[:10]}"
+        return Newcomer(user_id, await self.node.register(user_id))
+
+    async def log(self, room_id: str) -> list[pb.Event]:
+        """All that ever happened in a room."""
+        events: list[pb.Event] = []
+        while True:
+            after = events[-1].seq if events else 0
+            request = pb.ListMessagesRequest(room_id=room_id, after_seq=after, page_size=500)
+            reply = await self.calls("MessageService/ListMessages", request, self.owner.token)
+            page = reply.read(pb.ListMessagesResponse)
+            events += page.events
+            if not page.next_page_token:
+                return events
+
+    async def lost_by(self, room_id: str, user_id: str) -> int:
+        """The number of the last event by which somebody stopped being a member."""
+        gone = (pb.MEMBERSHIP_CHANGE_LEFT, pb.MEMBERSHIP_CHANGE_REMOVED, pb.MEMBERSHIP_CHANGE_BANNED)
+        return max(
+            event.seq
+            for event in await self.log(room_id)
+            if event.membership_changed.user_id == user_id and event.membership_changed.change in gone
+        )
+
+
+@dataclass
+class Newcomer:
+    """Somebody whom one test is about."""
+
+    user_id: str
+    client: chat.Client
+
+    @property
+    def token(self) -> str:
+        return self.client.token
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[House]:
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(
+            running_node(
+                accounts={"attempts_per_address": 100_000, "attempts_per_account_and_address": 100_000},
+                limits={"calls_per_second": 0, "guest_calls_per_second": 0},
+                subscribe=BOUNDS,
+                grpc={"streams_per_connection": 10_000},
+            )
+        )
+        admin = await node.register("admin", admin=True)
+        owner = await node.register("owner")
+        yield House(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
+
+
+class Sender:
+    """Somebody who sends all the time."""
+
+    def __init__(self, house: House, room_id: str) -> None:
+        self.sent: list[tuple[float, int]] = []
+        """When each was begun to be sent, and where it is."""
+        self._house = house
+        self._room_id = room_id
+
+    async def run(self) -> None:
+        while True:
+            began = time.monotonic()
+            messages = [
+                pb.OutgoingMessage(room_id=self._room_id, client_message_id=str(uuid4()), text="x" * 50)
+                for _ in range(3)
+            ]
+            reply = await self._house.calls(
+                "MessageService/SendMessages",
+                pb.SendMessagesRequest(messages=messages),
+                self._house.owner.token,
+            )
+            if reply.reason == "ROOM_NOT_FOUND":
+                return
+            response = reply.read(pb.SendMessagesResponse)
+            self.sent += [(began, sent.seq) for sent in response.messages]
+
+    def after(self, moment: float) -> int:
+        """The first number of what was begun to be sent after a moment."""
+        return min((seq for began, seq in self.sent if began > moment), default=1 << 60)
+
+    async def until_sent_after(self, moment: float, count: int = 6) -> None:
+        await until(lambda: sum(began > moment for began, _ in self.sent) >= count)
+
+
+@asynccontextmanager
+async def sending(house: House, room_id: str) -> AsyncIterator[Sender]:
+    sender = Sender(house, room_id)
+    task = asyncio.create_task(sender.run())
+    try:
+        await until(lambda: len(sender.sent) >= 6 or task.done())
+        yield sender
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def reading(*streams: Stream) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await asyncio.gather(*[stream.aclose() for stream in streams])
+
+
+def streams_of_all_kinds(house: House, token: str, room_id: str) -> list[Stream]:
+    """One that is behind, one that began at the end, and those that follow everything."""
+    subscribe = house.calls.subscribe
+    return [
+        subscribe(token, pb.Cursor(room_id=room_id)),
+        subscribe(token, all_rooms=True, start=pb.START_LATEST),
+        subscribe(token, all_rooms=True),
+        subscribe(token, consumer=f"c{uuid4().hex[:8]}"),
+        subscribe(token, consumer=f"c{uuid4().hex[:8]}", start=pb.START_LATEST),
+    ]
+
+
+def check_runs(stream: Stream, room_id: str) -> None:
+    """Whatever a stream got of a room came in order, once, without a hole; each time it followed it."""
+    for events in stream.followed.get(room_id, []):
+        seqs = [event.seq for event in events]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs))) if seqs else True, seqs
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Rooms that are lost.
+
+
+async def remove(house: House, room_id: str, bob: Newcomer) -> None:
+    await house.owner.remove_member(room_id, bob.user_id)
+
+
+async def ban(house: House, room_id: str, bob: Newcomer) -> None:
+    await house.owner.ban_member(room_id, bob.user_id)
+
+
+async def leave(house: House, room_id: str, bob: Newcomer) -> None:
+    await bob.client.leave_room(room_id)
+
+
+async def delete(house: House, room_id: str, bob: Newcomer) -> None:
+    name = (await house.owner.room(room_id)).name
+    await house.owner.delete_room(room_id, confirm_name=name)
+
+
+Losing = Callable[[House, str, Newcomer], Awaitable[None]]
+
+
+@pytest.mark.parametrize("lose", [remove, ban, leave, delete], ids=lambda lose: lose.__name__)
+@pytest.mark.parametrize("behind", [False, True], ids=["caught up", "behind"])
+async def test_streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> None:
+    """Who is no longer a member gets nothing that came after, on no stream; the streams go on."""
+    for _ in range(2):
+        await streams_lose_a_room(house, lose, behind=behind)
+
+
+async def streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> None:
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, backlog=60)
+    other_id = await house.room(bob.user_id)
+    async with AsyncExitStack() as stack:
+        sender = await stack.enter_async_context(sending(house, room_id))
+        streams = streams_of_all_kinds(house, bob.token, room_id)
+        await stack.enter_async_context(reading(*streams))
+        for stream in streams:
+            await (stream.until_started() if behind else stream.until_caught_up())
+        late = [stream for _ in range(3) for stream in streams_of_all_kinds(house, bob.token, room_id)]
+        await stack.enter_async_context(reading(*late))
+        await lose(house, room_id, bob)
+        returned = time.monotonic()
+        if lose is not delete:
+            await sender.until_sent_after(returned)
+        for stream in streams:
+            assert await stream.until_left(room_id) - returned < PROMPT
+        for stream in late:
+            await until(lambda stream=stream: stream.ended or stream.started)  # type: ignore[misc]
+        # What is said elsewhere is a mark that all of them come to, who follow it.
+        mark = (await house.owner.send(other_id, "are you still there?")).seq
+        for stream in [*streams, *late]:
+            if not stream.request.cursors:
+                await stream.until_got(other_id, mark)
+                continue
+            await until(lambda stream=stream: stream.ended or stream.left)  # type: ignore[misc]
+            if stream.ended:
+                assert stream.ended.reason == "ROOM_NOT_FOUND"
+            else:
+                assert stream.left_at[room_id] - returned < PROMPT
+
+    bound = 1 << 60 if lose is delete else await house.lost_by(room_id, bob.user_id)
+    for stream in [*streams, *late]:
+        check_runs(stream, room_id)
+        assert max(stream.seqs(room_id), default=0) < bound
+        assert len(stream.left) <= 1
+        for left in stream.left:
+            # How it came about is not known to a stream that finds itself shut out while it reads the store.
+            if left.user_id:
+                assert left.deleted == (lose is delete)
+                assert left.user_id == (bob.user_id if lose is leave else "owner")
+
+
+async def test_many_come_while_members_come_and_go(house: House) -> None:
+    """Streams opened in the moment of a removal get nothing from it on, and lose nothing that is theirs."""
+    bob = await house.newcomer()
+    room_id = await house.room(backlog=20, history="since_join")
+    opened: list[Stream] = []
+    async with sending(house, room_id):
+        for _ in range(30):
+            await house.owner.add_member(room_id, bob.user_id)
+            for _ in range(2):
+                opened += [
+                    house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)),
+                    house.calls.subscribe(bob.token, all_rooms=True, start=pb.START_LATEST),
+                    house.calls.subscribe(bob.token, consumer=f"c{uuid4().hex[:8]}"),
+                ]
+            await house.owner.remove_member(room_id, bob.user_id)
+        await house.owner.add_member(room_id, bob.user_id)
+        last = (await house.owner.send(room_id, "the last one")).seq
+        async with reading(*opened):
+            for stream in opened:
+                if not stream.request.cursors:
+                    await stream.until_got(room_id, last)
+                    continue
+                # It began as a member, or not at all; and either it lost the room or came after that.
+                await until(
+                    lambda stream=stream: (  # type: ignore[misc]
+                        stream.ended or stream.left or last in stream.seqs(room_id)
+                    )
+                )
+
+    windows = membership(await house.log(room_id), bob.user_id)
+    assert len(windows) == 31
+    for stream in opened:
+        check_runs(stream, room_id)
+        assert not stream.ended or stream.ended.reason == "ROOM_NOT_FOUND"
+        for events in stream.followed.get(room_id, []):
+            # All while one and the same membership lasted.
+            assert not events or any(
+                begin <= events[0].seq and events[-1].seq < end for begin, end in windows
+            ), (events[0].seq, events[-1].seq, windows)
+
+
+def membership(log: list[pb.Event], user_id: str) -> list[tuple[int, int]]:
+    """From which number to before which somebody was a member."""
+    windows: list[tuple[int, int]] = []
+    begin = 0
+    for event in log:
+        if event.membership_changed.user_id != user_id:
+            continue
+        match event.membership_changed.change:
+            case pb.MEMBERSHIP_CHANGE_ADDED | pb.MEMBERSHIP_CHANGE_JOINED:
+                begin = event.seq
+            case pb.MEMBERSHIP_CHANGE_LEFT | pb.MEMBERSHIP_CHANGE_REMOVED | pb.MEMBERSHIP_CHANGE_BANNED:
+                windows.append((begin, event.seq))
+                begin = 0
+    if begin:
+        windows.append((begin, 1 << 60))
+    return windows
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Sessions that end.
+
+
+async def log_out(house: House, bob: Newcomer, other: chat.Client) -> None:
+    await bob.client.log_out()
+
+
+async def revoke(house: House, bob: Newcomer, other: chat.Client) -> None:
+    assert await other.revoke_sessions((await bob.client.session()).session_id) == 1
+
+
+async def revoke_all_others(house: House, bob: Newcomer, other: chat.Client) -> None:
+    assert await other.revoke_sessions(all_others=True) >= 1
+
+
+async def revoke_as_admin(house: House, bob: Newcomer, other: chat.Client) -> None:
+    assert await house.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id) == 1
+
+
+async def change_password(house: House, bob: Newcomer, other: chat.Client) -> None:
+    assert await other.change_password(PASSWORD, NEW_PASSWORD) >= 1
+
+
+async def reset_password(house: House, bob: Newcomer, other: chat.Client) -> None:
+    assert await house.admin.admin.reset_password(bob.user_id, NEW_PASSWORD) >= 2
+
+
+async def block(house: House, bob: Newcomer, other: chat.Client) -> None:
+    await house.admin.admin.block_user(bob.user_id)
+
+
+Ending = Callable[[House, Newcomer, chat.Client], Coroutine[Any, Any, None]]
+ENDINGS: list[Ending] = [
+    log_out,
+    revoke,
+    revoke_all_others,
+    revoke_as_admin,
+    change_password,
+    reset_password,
+    block,
+]
+
+
+@pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
+async def test_streams_of_a_session_end_with_it(house: House, end: Ending) -> None:
+    """All streams of a session end within a second, also those being opened, and tell nothing sent later."""
+    for round_ in range(2):
+        await streams_end(house, end, behind=bool(round_ % 2))
+
+
+async def streams_end(house: House, end: Ending, *, behind: bool) -> None:
+    bob = await house.newcomer()
+    other = await house.node.log_in(bob.user_id)
+    token = bob.token
+    room_id = await house.room(bob.user_id, backlog=40)
+    async with AsyncExitStack() as stack:
+        sender = await stack.enter_async_context(sending(house, room_id))
+        streams = streams_of_all_kinds(house, token, room_id)
+        kept = house.calls.subscribe(other.token, all_rooms=True, start=pb.START_LATEST)
+        await stack.enter_async_context(reading(*streams, kept))
+        for stream in [*streams, kept]:
+            await (stream.until_started() if behind and stream is not kept else stream.until_caught_up())
+        ending = asyncio.create_task(end(house, bob, other))
+        while not ending.done():
+            if len(streams) < 50:
+                streams.append(house.calls.subscribe(token, pb.Cursor(room_id=room_id)))
+                streams.append(house.calls.subscribe(token, all_rooms=True))
+            await asyncio.sleep(0.001)
+        await ending
+        returned = time.monotonic()
+        await stack.enter_async_context(reading(*streams))
+
+        assert (await house.calls("AuthService/GetMe", pb.GetMeRequest(), token)).reason == "UNAUTHENTICATED"
+        for stream in streams:
+            assert (await stream.until_ended()).reason in ("SESSION_ENDED", "UNAUTHENTICATED")
+            assert stream.ended_at - returned < PROMPT
+        await sender.until_sent_after(returned)
+        for stream in streams:
+            assert max(stream.seqs(room_id), default=0) < sender.after(returned)
+            check_runs(stream, room_id)
+        if end in (reset_password, block):
+            assert (await kept.until_ended()).reason == "SESSION_ENDED"
+        else:
+            await kept.until_got(room_id, sender.after(returned))
+
+
+async def test_an_ended_session_makes_no_token(house: House) -> None:
+    """A call that was under way while its session ended leaves nothing with which its caller comes back."""
+    committer = house.node.node.committer
+    for method, request in (
+        ("CreateAccessToken", pb.CreateAccessTokenRequest(name="way back", scopes=[pb.SCOPE_READ])),
+        ("ChangePassword", pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)),
+        ("UpdateProfile", pb.UpdateProfileRequest(display_name="Mallory")),
+        ("CreateBot", pb.CreateBotRequest(user_id=f"bot{uuid4().hex[:8]}")),
+        ("RevokeSessions", pb.RevokeSessionsRequest(all_others=True)),
+    ):
+        bob = await house.newcomer()
+        stolen, other = bob.client, await house.node.log_in(bob.user_id)
+        with held_up(committer, "transact") as gate:
+            name = f"AuthService/{method}"
+            under_way = asyncio.create_task(house.calls(name, request, stolen.token))
+            await gate.until_reached()
+        assert await other.revoke_sessions((await stolen.session()).session_id) == 1
+        gate.open()
+
+        assert (await under_way).reason == "SESSION_ENDED"
+        assert (await other.me()).display_name == bob.user_id
+        kinds = [session.access_token async for session in other.sessions()]
+        assert True not in kinds
+        await house.node.log_in(bob.user_id)
+
+
+class held_up:  # noqa: N801 - reads as a function
+    """Have calls of a method wait before they do anything, until :meth:`open`; later ones do not."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self._owner, self._name = owner, name
+        self._original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+        self._reached, self._opened = asyncio.Event(), asyncio.Event()
+
+    def __enter__(self) -> held_up:
+        async def wait(*arguments: Any) -> Any:
+            self._reached.set()
+            await self._opened.wait()
+            return await self._original(*arguments)
+
+        setattr(self._owner, self._name, wait)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        delattr(self._owner, self._name)
+
+    async def until_reached(self) -> None:
+        async with asyncio.timeout(20):
+            await self._reached.wait()
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Coming back, and rules that change.
+
+
+@pytest.mark.parametrize("history", ["all", "since_join"])
+async def test_who_comes_back_begins_anew(house: House, history: str) -> None:
+    """Added again, a stream that follows everything begins the room again, by the room's history rule."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, history=history, backlog=30)
+    async with sending(house, room_id):
+        everything = house.calls.subscribe(bob.token, all_rooms=True)
+        consumer = house.calls.subscribe(bob.token, consumer="returning")
+        async with reading(everything, consumer):
+            for stream in (everything, consumer):
+                await stream.until_caught_up()
+            for _ in range(3):
+                await house.owner.remove_member(room_id, bob.user_id)
+                await house.owner.add_member(room_id, bob.user_id)
+            last = (await house.owner.send(room_id, "the last one")).seq
+            for stream in (everything, consumer):
+                await stream.until_got(room_id, last)
+
+    windows = membership(await house.log(room_id), bob.user_id)
+    for stream in (everything, consumer):
+        assert len(stream.left) == 3
+        check_runs(stream, room_id)
+        runs = stream.followed[room_id]
+        assert len(runs) == 4
+        for events, (begin, end) in zip(runs, windows, strict=True):
+            seqs = [event.seq for event in events]
+            assert not seqs or seqs[0] == (1 if history == "all" else begin)
+            assert not seqs or seqs[-1] < end
+        assert last in [event.seq for event in runs[-1]]
+
+
+async def test_a_page_under_way_is_not_for_who_came_back(house: House) -> None:
+    """What was being read when somebody was removed is not sent to them after they were added again."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, backlog=30)
+    with pages_kept_back(house) as keeper:
+        stream = house.calls.subscribe(bob.token, all_rooms=True)
+        await keeper.until_reached()
+        await house.owner.remove_member(room_id, bob.user_id)
+        await house.owner.update_room(room_id, history="since_join")
+        member = await house.owner.add_member(room_id, bob.user_id)
+        keeper.open()
+    async with reading(stream):
+        last = (await house.owner.send(room_id, "welcome back")).seq
+        await stream.until_got(room_id, last)
+        assert stream.seqs(room_id) == list(range(member.join_seq, last + 1))
+        assert len(stream.left) == 1
+
+
+async def test_a_refused_page_does_not_lose_a_room_again(house: House) -> None:
+    """A read that found somebody removed says nothing about the membership that they were given since."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, backlog=30)
+    with pages_kept_back(house, before=True) as keeper:
+        stream = house.calls.subscribe(bob.token, all_rooms=True)
+        await keeper.until_reached()
+        await house.owner.remove_member(room_id, bob.user_id)
+        await keeper.read()
+        await house.owner.add_member(room_id, bob.user_id)
+        keeper.open()
+    async with reading(stream):
+        last = (await house.owner.send(room_id, "welcome back")).seq
+        await stream.until_got(room_id, last)
+        assert len(stream.left) == 1
+        assert stream.seqs(room_id) == list(range(1, last + 1))
+
+
+class pages_kept_back:  # noqa: N801 - reads as a function
+    """Have the first page that a stream reads from the store come when the test says so.
+
+    Args:
+        before: Have it also be read when the test says so.
+    """
+
+    def __init__(self, house: House, *, before: bool = False) -> None:
+        self._readers: Any = house.node.node.readers
+        self._reached, self._opened = asyncio.Event(), asyncio.Event()
+        self._may_read, self._was_read = asyncio.Event(), asyncio.Event()
+        if not before:
+            self._may_read.set()
+        self._first = True
+
+    def __enter__(self) -> pages_kept_back:
+        original = self._readers.run
+
+        async def run(read: Callable[..., Any]) -> Any:
+            if read.__name__ != "read_page" or not self._first:
+                return await original(read)
+            self._first = False
+            if not self._may_read.is_set():
+                self._reached.set()
+                await self._may_read.wait()
+            try:
+                return await original(read)
+            finally:
+                self._reached.set()
+                self._was_read.set()
+                await self._opened.wait()
+
+        self._readers.run = run
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._readers.run
+
+    async def until_reached(self) -> None:
+        async with asyncio.timeout(20):
+            await self._reached.wait()
+
+    async def read(self) -> None:
+        self._may_read.set()
+        async with asyncio.timeout(20):
+            await self._was_read.wait()
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+async def test_a_new_history_rule_reaches_who_is_behind(house: House) -> None:
+    """With history since_join from now on, a stream that is behind passes over what was before the join."""
+    bob = await house.newcomer()
+    room_id = await house.room(backlog=400)
+    member = await house.owner.add_member(room_id, bob.user_id)
+    for number in range(3):
+        async with sending(house, room_id):
+            with pages_kept_back(house) as keeper:
+                kinds: list[dict[str, Any]] = [
+                    {"all_rooms": True},
+                    {"consumer": "behind", "max_unacknowledged": 4000},
+                ]
+                stream = house.calls.subscribe(bob.token, **kinds[number % 2])
+                await keeper.until_reached()
+                await house.owner.update_room(room_id, history="since_join")
+                keeper.open()
+            async with reading(stream):
+                last = (await house.owner.send(room_id, "the last one")).seq
+                await stream.until_got(room_id, last)
+            seqs = stream.seqs(room_id)
+            # At the most the page that was under way.
+            hidden = [seq for seq in seqs if seq < member.join_seq]
+            assert len(hidden) < 30
+            assert seqs == hidden + list(range(member.join_seq, seqs[-1] + 1))
+            assert [(gap.from_seq, gap.to_seq) for gap in stream.gaps] == [
+                (len(hidden) + 1, member.join_seq - 1)
+            ]
+            await house.owner.update_room(room_id, history="all")
+
+
+async def test_an_access_token_that_expires_ends_its_stream(house: House) -> None:
+    """A stream ends when its token does, though it was opened long before."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id)
+    reply = await house.calls("AuthService/CreateAccessToken", _short_lived(), bob.token)
+    made = reply.read(pb.CreateAccessTokenResponse)
+    async with sending(house, room_id):
+        streams = streams_of_all_kinds(house, made.token, room_id)
+        async with reading(*streams):
+            for stream in streams:
+                ended = await stream.until_ended()
+                assert stream.started
+                assert ended.reason == "SESSION_ENDED"
+                expired = made.session.expire_time.ToNanoseconds() / 1e9
+                assert -0.1 < time.time() - expired < PROMPT
+    me: Reply = await house.calls("AuthService/GetMe", pb.GetMeRequest(), made.token)
+    assert me.reason in ("SESSION_ENDED", "UNAUTHENTICATED")
+
+
+def _short_lived() -> pb.CreateAccessTokenRequest:
+    request = pb.CreateAccessTokenRequest(name="short", scopes=[pb.SCOPE_READ])
+    request.lifetime.FromMilliseconds(700)
+    return request
