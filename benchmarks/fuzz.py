@@ -28,7 +28,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Method, Pipeline, Rate, Write
-from grpc_chat.core.accounts import TrustedIds
+from grpc_chat.core.trusted import TrustedIds
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
 from grpc_chat.testing import running_node
