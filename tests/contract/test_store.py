@@ -1,6 +1,7 @@
 """What every store guarantees: the text of grpc_chat/store/base.py, sentence by sentence.
 
-A further implementation is one more parameter of the fixture ``database``; nothing else here changes.
+A further implementation is one more parameter of the fixture ``database`` in conftest.py; nothing else here
+changes. What accounts, rooms and transactions add is in test_transactions.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain, product
@@ -44,54 +45,13 @@ from grpc_chat.store.base import (
     Write,
 )
 from grpc_chat.store.records import Standing
-from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.contract.databases import Database
 
 READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
 ALL = 1_000_000
 """More events, and more bytes, than any test stores."""
 INT64_MAX = 2**63 - 1
-
-
-class Database:
-    """What outlives a store: one store at a time is opened on it."""
-
-    program: str
-    """Statements that make ``store``, for another process."""
-
-    def __init__(self, open_: Callable[[], Store], program: str) -> None:
-        self._open = open_
-        self.program = program
-        self._store: Store | None = None
-
-    def open(self) -> Store:
-        """A store; the one before, if any, is closed."""
-        self.close()
-        self._store = self._open()
-        return self._store
-
-    def close(self) -> None:
-        if self._store:
-            self._store.close()
-            self._store = None
-
-
-def sqlite_database(folder: Path) -> Database:
-    program = f"""
-from pathlib import Path
-from grpc_chat.store.records import Standing
-from grpc_chat.store.sqlite import open_store
-store = open_store(Path({str(folder)!r}))
-"""
-    return Database(lambda: open_store(folder), program)
-
-
-@pytest.fixture(params=[sqlite_database], ids=["sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    made: Database = request.param(tmp_path / "data")
-    yield made
-    made.close()
 
 
 @pytest.fixture
