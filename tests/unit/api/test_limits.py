@@ -685,6 +685,12 @@ def test_change_of_a_room_needs_a_room_and_a_mask(missing: str) -> None:
     assert refusal(request).field == missing
 
 
+def test_room_is_not_left_without_a_name() -> None:
+    """By a mask that names the name; where it does not, the name may be left out."""
+    assert refusal(updating("topic", "name", name="")).field == "room.name"
+    check(updating("topic", name=""))
+
+
 # Page tokens
 
 
