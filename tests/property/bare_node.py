@@ -270,9 +270,7 @@ class BareNode:
         invites = Invites(self.committer, self.readers, pages)
         owned = Sessions(self.committer, self.readers, self.hub)
         self._passwords = Passwords(memory_kib=8, passes=1)
-        accounts = Accounts(
-            self.committer, self.readers, owned, members, self._passwords, Attempts(), pages
-        )
+        accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, Attempts(), pages)
         admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
         tokens = Tokens(sessions)
         pipeline = Pipeline(
