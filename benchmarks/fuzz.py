@@ -17,26 +17,32 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Method, Pipeline, Rate, Write
-from grpc_chat.core.accounts import TrustedIds
+from grpc_chat.core.caller import ALL_SCOPES, Caller, scope_bits
+from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
-from grpc_chat.testing import running_node
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import SessionRecord
+from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 
 HANG_SECONDS = 60
 """How long a thousand inputs may take before all stacks are printed and the process ends."""
-METADATA = (("authorization", "Bearer alice"),)
+ADMIN = "the.caller"
+"""Who calls a live server. No input names them, so that no combination of inputs ends their own account."""
 # What only the server's inside is called; an answer that holds any of it has said too much.
 INTERNALS = re.compile(
     r"Traceback|Error\b|Exception|protobuf|sqlite|sqlalchemy|\.py\b|packages| at 0x|NoneType", re.IGNORECASE
@@ -57,8 +63,11 @@ STATUSES = {
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ALREADY_EXISTS,
     grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+# Where a wrong password is what was asked about.
+PROVING = ("/chat.v1.AuthService/LogIn", "/chat.v1.AuthService/ChangePassword")
 
 
 class Broken(Exception):
@@ -72,9 +81,91 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         id_ = str(UUID(int=chance.getrandbits(128), version=4))
         return pb.OutgoingMessage(room_id="general", client_message_id=id_, text=text)
 
+    room: dict[str, Any] = {"room_id": "general"}
+    bob = room | {"user_id": "bob"}
+    hour = Duration(seconds=3600)
     cursor = pb.Cursor(room_id="general", seq=1, epoch="0123456789abcdef")
     requests: dict[str, list[Message]] = {
+        "AuthService/GetServerInfo": [pb.GetServerInfoRequest()],
+        "AuthService/Register": [
+            pb.RegisterRequest(user_id="carol", password="correct horse", invite_code="gci_abcdefg"),
+            pb.RegisterRequest(user_id="c.d-e_f", password="pässwörd", display_name="C", device_name="phone"),
+        ],
+        "AuthService/LogIn": [pb.LogInRequest(user_id="bob", password="wrong", device_name="phone")],
+        "AuthService/LogOut": [pb.LogOutRequest()],
         "AuthService/GetMe": [pb.GetMeRequest()],
+        "AuthService/GetUser": [pb.GetUserRequest(user_id="bob")],
+        "AuthService/UpdateProfile": [
+            pb.UpdateProfileRequest(display_name="Zoë 😀"),
+            pb.UpdateProfileRequest(user_id="bot", display_name="Bot"),
+        ],
+        "AuthService/ChangePassword": [
+            pb.ChangePasswordRequest(current_password="wrong", new_password="correct horse")
+        ],
+        "AuthService/ListSessions": [pb.ListSessionsRequest(page_size=3), pb.ListSessionsRequest()],
+        "AuthService/RevokeSessions": [
+            pb.RevokeSessionsRequest(session_ids=["abcdefgh", "ijklmnop"]),
+            pb.RevokeSessionsRequest(user_id="bot", all_others=True),
+        ],
+        "AuthService/CreateAccessToken": [
+            pb.CreateAccessTokenRequest(name="bot", scopes=[pb.SCOPE_READ, pb.SCOPE_WRITE], lifetime=hour)
+        ],
+        "AuthService/CreateBot": [pb.CreateBotRequest(user_id="bot", display_name="Bot")],
+        "AuthService/ListBots": [pb.ListBotsRequest(page_size=2)],
+        "RoomService/CreateRoom": [
+            pb.CreateRoomRequest(
+                name="new", kind=pb.ROOM_KIND_PUBLIC, topic="news\n", request_id=str(UUID(int=7))
+            ),
+            pb.CreateRoomRequest(name="Größe", history=pb.HISTORY_SINCE_JOIN, posting=pb.POSTING_ADMINS),
+        ],
+        "RoomService/GetDirectRoom": [pb.GetDirectRoomRequest(user_id="bob")],
+        "RoomService/ListPublicRooms": [
+            pb.ListPublicRoomsRequest(query="ge%_!", include_archived=True, page_size=9)
+        ],
+        "RoomService/UpdateRoom": [
+            pb.UpdateRoomRequest(
+                room=pb.Room(room_id="general", name="general", topic="news", first_seq=3),
+                update_mask=FieldMask(paths=["name", "topic", "history", "posting"]),
+            )
+        ],
+        "RoomService/ArchiveRoom": [pb.ArchiveRoomRequest(room_id="closed")],
+        "RoomService/UnarchiveRoom": [pb.UnarchiveRoomRequest(room_id="closed")],
+        "RoomService/DeleteRoom": [pb.DeleteRoomRequest(room_id="general", confirm_name="something else")],
+        "RoomService/JoinRoom": [
+            pb.JoinRoomRequest(room_id="general"),
+            pb.JoinRoomRequest(invite_code="gci_abcdefg"),
+        ],
+        "RoomService/LeaveRoom": [pb.LeaveRoomRequest(room_id="general", new_owner_user_id="nobody")],
+        "RoomService/AddMember": [pb.AddMemberRequest(**bob, role=pb.ROLE_READER, reason="friend")],
+        "RoomService/RemoveMember": [pb.RemoveMemberRequest(**bob, reason="spam")],
+        "RoomService/BanMember": [pb.BanMemberRequest(**bob, reason="spam\nand more")],
+        "RoomService/UnbanMember": [pb.UnbanMemberRequest(**bob)],
+        "RoomService/ListBans": [pb.ListBansRequest(**room, page_size=5)],
+        "RoomService/SetMemberRole": [pb.SetMemberRoleRequest(**bob, role=pb.ROLE_ADMIN)],
+        "RoomService/CreateInvite": [
+            pb.CreateInviteRequest(**room, role=pb.ROLE_READER, max_uses=3, lifetime=hour),
+            pb.CreateInviteRequest(**room, allows_registration=True),
+        ],
+        "RoomService/ListInvites": [pb.ListInvitesRequest(**room, page_token="bm90IG9mIHRoaXMgc2Vy")],
+        "RoomService/RevokeInvite": [pb.RevokeInviteRequest(**room, invite_id="abcdefgh")],
+        "AdminService/ListUsers": [pb.ListUsersRequest(query="b", page_size=2)],
+        "AdminService/CreateUser": [
+            pb.CreateUserRequest(user_id="dave", password="correct horse", admin=True)
+        ],
+        "AdminService/BlockUser": [pb.BlockUserRequest(user_id="bob")],
+        "AdminService/UnblockUser": [pb.UnblockUserRequest(user_id="bob")],
+        "AdminService/ResetPassword": [pb.ResetPasswordRequest(user_id="bob", new_password="correct horse")],
+        "AdminService/SetAdmin": [pb.SetAdminRequest(user_id="bob", admin=True)],
+        "AdminService/ListUserSessions": [pb.ListUserSessionsRequest(user_id="bob")],
+        "AdminService/RevokeUserSessions": [
+            pb.RevokeUserSessionsRequest(user_id="bob", session_ids=["abcdefgh"]),
+            pb.RevokeUserSessionsRequest(user_id="bob", all=True),
+        ],
+        "AdminService/CreateServerInvite": [
+            pb.CreateServerInviteRequest(max_uses=1, lifetime=hour, makes_admin=True)
+        ],
+        "AdminService/ListServerInvites": [pb.ListServerInvitesRequest(page_size=1)],
+        "AdminService/RevokeServerInvite": [pb.RevokeServerInviteRequest(invite_id="abcdefgh")],
         "RoomService/ListRooms": [
             pb.ListRoomsRequest(),
             pb.ListRoomsRequest(page_size=10, page_token="eyJhIjoxfQ" * 4),
@@ -214,22 +305,34 @@ class _Services:
         return self._stream if name == "subscribe" else self._unary
 
 
+_MOST_BYTES = {"text": 65_536, "page_token": 256, "topic": 512, "reason": 512} | dict.fromkeys(
+    ("password", "current_password", "new_password"), 1024
+)
+_CHANGEABLE = {"room_id", "name", "topic", "history", "posting"}
+
+
 def _look(message: Message) -> None:
     """Whether all rules hold that can be told from outside."""
     if len(UnknownFieldSet(message)):
         raise AssertionError("an unknown field got through")
     for field, value in message.ListFields():
-        if field.message_type:
-            for each in value:
+        # What UpdateRoom can't change of a room is not looked at, here or there.
+        if field.containing_type.name == "Room" and field.name not in _CHANGEABLE:
+            continue
+        for each in value if field.is_repeated else [value]:
+            if isinstance(each, Duration):
+                _expect(0 < each.ToTimedelta().total_seconds() <= 36_500 * 86_400, field.name)
+            elif field.message_type:
                 _look(each)
-        elif isinstance(value, int):
-            _expect(value >= 0, field.name)
-        elif field.name == "text":
-            _expect(len(value.encode()) <= 65_536 and "\0" not in value, field.name)
-        elif field.name == "client_message_id":
-            _expect(len(value) == 36, field.name)
-        else:
-            _expect(len(value.encode()) <= (256 if field.name == "page_token" else 64), field.name)
+            elif isinstance(each, int):
+                _expect(each >= 0, field.name)
+            elif field.name in ("client_message_id", "request_id"):
+                _expect(len(each) == 36, field.name)
+            else:
+                _expect(len(each.encode()) <= _MOST_BYTES.get(field.name, 64), field.name)
+                _expect(
+                    "\0" not in each or field.name == "page_token" or "password" in field.name, field.name
+                )
 
 
 def _expect(holds: bool, name: str) -> None:
@@ -237,12 +340,22 @@ def _expect(holds: bool, name: str) -> None:
         raise AssertionError(f"{name} got through")
 
 
+class _Everybody:
+    """Takes every caller for one that may call everything."""
+
+    async def authenticate(self, token: str) -> Caller:
+        return Caller(ADMIN, "phone", admin=True)
+
+    def require_session(self, snapshot: Snapshot, caller: Caller) -> None:
+        raise AssertionError("nothing is carried out")
+
+
 def pipeline() -> Pipeline:
     """The server's own, up to where a method would be carried out."""
     names = pb.DESCRIPTOR.services_by_name
     return Pipeline(
         dict.fromkeys(names, _Services()),
-        authenticator=TrustedIds(["alice"]),
+        authenticator=_Everybody(),
         checker=RequestChecker(Limits()),
         rate=Rate(per_second=0, burst=1),
         metrics=Metrics(),
@@ -253,12 +366,15 @@ async def _ignore(_response: bytes) -> None:
     pass
 
 
+_ANY_TOKEN = (("authorization", "Bearer x"),)
+
+
 async def _parse(line: Pipeline, method: Method, data: bytes) -> str:
     try:
         if method.unary:
-            await line.call(method, METADATA, data)
+            await line.call(method, _ANY_TOKEN, data)
         else:
-            await line.stream(method, METADATA, data, _ignore)
+            await line.stream(method, _ANY_TOKEN, data, _ignore)
     except ChatError as error:
         _check_refusal(error.code, str(error))
         return error.code
@@ -299,23 +415,25 @@ async def fuzz_parser(inputs: int, seed: int) -> Counter[str]:
     return answers
 
 
-async def _ask(channel: grpc.aio.Channel, path: str, data: bytes) -> grpc.StatusCode:
+async def _ask(channel: grpc.aio.Channel, path: str, data: bytes, token: str) -> grpc.StatusCode:
+    metadata = grpc.aio.Metadata(("authorization", f"Bearer {token}"))
     try:
         if path.endswith("/Subscribe"):
             open_ = cast("grpc.aio.UnaryStreamMultiCallable[bytes, bytes]", channel.unary_stream(path))
-            stream = open_(data, metadata=grpc.aio.Metadata(*METADATA), timeout=HANG_SECONDS)
+            stream = open_(data, metadata=metadata, timeout=HANG_SECONDS)
             await stream.read()
             if not stream.cancel():
                 # It has ended by itself; here is why.
                 await stream.read()
         else:
             ask = cast("grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]", channel.unary_unary(path))
-            await ask(data, metadata=grpc.aio.Metadata(*METADATA), timeout=HANG_SECONDS)
+            await ask(data, metadata=metadata, timeout=HANG_SECONDS)
     except grpc.aio.AioRpcError as error:
         text = error.details() or ""
         if INTERNALS.search(text) or len(text) > 1024:
             raise Broken(f"says too much: {error.code()}: {text[:2000]}") from error
-        if error.code() not in STATUSES:
+        wrong_password = path in PROVING and error.code() is grpc.StatusCode.UNAUTHENTICATED
+        if error.code() not in STATUSES and not wrong_password:
             raise Broken(f"answered {error.code()}: {text}") from error
         return error.code()
     return grpc.StatusCode.OK
@@ -331,11 +449,23 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
     answers: Counter[str] = Counter()
     number = 0
     async with (
-        running_node("alice", limits={"calls_per_second": 0}) as node,
+        running_node(
+            accounts={"registration": "open"}, limits={"calls_per_second": 0, "guest_calls_per_second": 0}
+        ) as node,
         grpc.aio.insecure_channel(node.address) as channel,
     ):
+        token = (await node.register(ADMIN, admin=True)).token
+        await node.register("bob")
+        await node.put_room("general", {ADMIN: "owner", "bob": "member"})
+        await node.put_room("closed", {ADMIN: "owner"})
+
+        async def ask(path: str, data: bytes) -> grpc.StatusCode:
+            # A session that is to be ended is one of its own.
+            using = await _session(node) if path.endswith("/LogOut") else token
+            return await _ask(channel, path, data, using)
+
         # Whatever is made when it is first needed is there.
-        await asyncio.gather(*[fuzz_some(channel, Mutator(seed + at), 10) for at in range(at_once)])
+        await asyncio.gather(*[fuzz_some(ask, Mutator(seed + at), 10) for at in range(at_once)])
         before = await _left(node.node.metrics)
 
         async def work() -> None:
@@ -346,7 +476,7 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
                     still_going()
                 path, data = mutator.next()
                 try:
-                    answers[(await _ask(channel, path, data)).name] += 1
+                    answers[(await ask(path, data)).name] += 1
                 except Exception as exc:
                     raise Broken(f"seed {seed}, input {at}: {path} {data.hex()}: {exc!r}") from exc
 
@@ -363,10 +493,26 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
     return answers
 
 
-async def fuzz_some(channel: grpc.aio.Channel, mutator: Mutator, count: int) -> None:
+async def _session(node: RunningNode) -> str:
+    """The token of a new session."""
+    token = new_token()
+
+    def do(transaction: Transaction) -> None:
+        now_us = transaction.now_us
+        login = pb.SESSION_KIND_LOGIN
+        session = SessionRecord(new_id(), ADMIN, login, "", scope_bits(ALL_SCOPES), now_us, now_us, None)
+        transaction.insert_session(session, secret_hash(token))
+
+    await node.node.committer.transact(do)
+    return token
+
+
+async def fuzz_some(
+    ask: Callable[[str, bytes], Awaitable[grpc.StatusCode]], mutator: Mutator, count: int
+) -> None:
     """A few inputs, whose answers are looked at and not counted."""
     for _ in range(count):
-        await _ask(channel, *mutator.next())
+        await ask(*mutator.next())
 
 
 async def _left(metrics: Metrics) -> tuple[int, int, int]:

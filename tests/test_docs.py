@@ -379,6 +379,20 @@ def _message(file: descriptor_pb2.FileDescriptorProto, name: str) -> descriptor_
     return next(message for message in file.message_type if message.name == name)
 
 
+def _enum(file: descriptor_pb2.FileDescriptorProto, name: str) -> descriptor_pb2.EnumDescriptorProto:
+    return next(enum for enum in file.enum_type if enum.name == name)
+
+
+def _service(file: descriptor_pb2.FileDescriptorProto, name: str) -> descriptor_pb2.ServiceDescriptorProto:
+    return next(service for service in file.service if service.name == name)
+
+
+def _method(
+    file: descriptor_pb2.FileDescriptorProto, service: str, name: str
+) -> descriptor_pb2.MethodDescriptorProto:
+    return next(method for method in _service(file, service).method if method.name == name)
+
+
 def _set(target: object, **values: object) -> None:
     for name, value in values.items():
         setattr(target, name, value)
@@ -399,16 +413,18 @@ BREAKING: dict[str, Change] = {
         _message(file, "Room").field[5], type_name=".google.protobuf.Duration"
     ),
     "message chat.v1.Heartbeat": lambda file: _set(_message(file, "Heartbeat"), name="Beat"),
-    "enum value chat.v1.Role.ROLE_ADMIN": lambda file: _set(file.enum_type[0].value[3], number=9),
-    "enum value chat.v1.Start.START_LATEST": lambda file: _drop(file.enum_type[1].value, 2),
-    "enum chat.v1.Start": lambda file: _set(file.enum_type[1], name="Begin"),
+    "enum value chat.v1.Role.ROLE_ADMIN": lambda file: _set(_enum(file, "Role").value[3], number=9),
+    "enum value chat.v1.Start.START_LATEST": lambda file: _drop(_enum(file, "Start").value, 2),
+    "enum chat.v1.Start": lambda file: _set(_enum(file, "Start"), name="Begin"),
     "service chat.v1.AuthService": lambda file: _drop(file.service, 0),
-    "method chat.v1.RoomService.GetRoom": lambda file: _drop(file.service[1].method, 1),
+    "method chat.v1.RoomService.GetRoom": lambda file: _service(file, "RoomService").method.remove(
+        _method(file, "RoomService", "GetRoom")
+    ),
     "method chat.v1.SubscribeService.Subscribe": lambda file: _set(
-        file.service[3].method[0], server_streaming=False
+        _method(file, "SubscribeService", "Subscribe"), server_streaming=False
     ),
     "method chat.v1.MessageService.SendMessages": lambda file: _set(
-        file.service[2].method[0], input_type=".chat.v1.SendMessageRequest"
+        _method(file, "MessageService", "SendMessages"), input_type=".chat.v1.SendMessageRequest"
     ),
 }
 
@@ -427,7 +443,7 @@ def test_an_addition_breaks_no_promise() -> None:
     changed = frozen()
     _message(changed, "Event").field.add(name="reply_to", number=5, label=1, type=3)
     changed.message_type.add(name="Reaction")
-    changed.enum_type[0].value.add(name="ROLE_GUEST", number=5)
+    _enum(changed, "Role").value.add(name="ROLE_GUEST", number=5)
     changed.service[0].method.add(name="SignIn", input_type=".chat.v1.Event", output_type=".chat.v1.Event")
 
     assert broken_promises(frozen(), changed) == []

@@ -18,23 +18,25 @@ class AdminService:
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
         return await self._admin.list_users(request)
 
-    async def create_user(self, _caller: Caller, request: pb.CreateUserRequest) -> pb.CreateUserResponse:
-        return pb.CreateUserResponse(user=await self._admin.create_user(request))
+    async def create_user(self, caller: Caller, request: pb.CreateUserRequest) -> pb.CreateUserResponse:
+        return pb.CreateUserResponse(user=await self._admin.create_user(caller, request))
 
-    async def block_user(self, _caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
-        return pb.BlockUserResponse(user=await self._admin.block(request.user_id))
+    async def block_user(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
+        return pb.BlockUserResponse(user=await self._admin.block(caller, request.user_id))
 
-    async def unblock_user(self, _caller: Caller, request: pb.UnblockUserRequest) -> pb.UnblockUserResponse:
-        return pb.UnblockUserResponse(user=await self._admin.unblock(request.user_id))
+    async def unblock_user(self, caller: Caller, request: pb.UnblockUserRequest) -> pb.UnblockUserResponse:
+        return pb.UnblockUserResponse(user=await self._admin.unblock(caller, request.user_id))
 
     async def reset_password(
-        self, _caller: Caller, request: pb.ResetPasswordRequest
+        self, caller: Caller, request: pb.ResetPasswordRequest
     ) -> pb.ResetPasswordResponse:
-        revoked = await self._admin.reset_password(request.user_id, request.new_password)
+        revoked = await self._admin.reset_password(caller, request.user_id, request.new_password)
         return pb.ResetPasswordResponse(revoked_sessions=revoked)
 
-    async def set_admin(self, _caller: Caller, request: pb.SetAdminRequest) -> pb.SetAdminResponse:
-        return pb.SetAdminResponse(user=await self._admin.set_admin(request.user_id, admin=request.admin))
+    async def set_admin(self, caller: Caller, request: pb.SetAdminRequest) -> pb.SetAdminResponse:
+        return pb.SetAdminResponse(
+            user=await self._admin.set_admin(caller, request.user_id, admin=request.admin)
+        )
 
     async def list_user_sessions(
         self, _caller: Caller, request: pb.ListUserSessionsRequest
@@ -42,9 +44,9 @@ class AdminService:
         return await self._admin.list_sessions(request)
 
     async def revoke_user_sessions(
-        self, _caller: Caller, request: pb.RevokeUserSessionsRequest
+        self, caller: Caller, request: pb.RevokeUserSessionsRequest
     ) -> pb.RevokeUserSessionsResponse:
-        revoked = await self._admin.revoke_sessions(request)
+        revoked = await self._admin.revoke_sessions(caller, request)
         return pb.RevokeUserSessionsResponse(revoked_sessions=revoked)
 
     async def create_server_invite(
@@ -62,7 +64,7 @@ class AdminService:
         return await self._invites.list_of_server(request)
 
     async def revoke_server_invite(
-        self, _caller: Caller, request: pb.RevokeServerInviteRequest
+        self, caller: Caller, request: pb.RevokeServerInviteRequest
     ) -> pb.RevokeServerInviteResponse:
-        await self._invites.revoke_of_server(request.invite_id)
+        await self._invites.revoke_of_server(caller, request.invite_id)
         return pb.RevokeServerInviteResponse()

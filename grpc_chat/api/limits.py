@@ -497,6 +497,8 @@ def _room_and_mask(request: Any) -> None:
     for field in ("room", "update_mask"):
         if not request.HasField(field):
             raise InvalidRequest(f"{field} is missing", field=field)
+    if "name" in request.update_mask.paths and not request.room.name:
+        raise InvalidRequest("room.name is empty", field="room.name")
 
 
 def _room_or_invite(request: Any) -> None:

@@ -290,7 +290,7 @@ class Accounts:
             elif known != caller.user_id:
                 raise AlreadyExists("another account logs in with this identity")
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     def _require_passwords(self) -> None:
         if not self.password_login:
@@ -364,14 +364,13 @@ class Accounts:
         """Change what others see."""
 
         def do(transaction: Transaction) -> pb.User:
-            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             transaction.update_account(user_id, {"display_name": request.display_name})
             account = transaction.account(user_id)
             assert account, "it is one's own"
             return as_user(account)
 
-        user: pb.User = await self._committer.transact(do)
+        user: pb.User = await self._committer.transact(do, session_id=caller.session_id)
         return user
 
     async def change_password(
@@ -391,7 +390,6 @@ class Accounts:
         password_hash = await self._passwords.hash(request.new_password)
 
         def do(transaction: Transaction) -> int:
-            self._sessions.require_session(transaction, caller)
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(_WRONG)
@@ -399,7 +397,9 @@ class Accounts:
             why = SessionEnded("the password was changed; log in again")
             return self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
 
-        return pb.ChangePasswordResponse(revoked_sessions=await self._committer.transact(do))
+        return pb.ChangePasswordResponse(
+            revoked_sessions=await self._committer.transact(do, session_id=caller.session_id)
+        )
 
     # Sessions and tokens
 
@@ -422,13 +422,12 @@ class Accounts:
         why = SessionEnded("this session was ended from another one; log in again")
 
         def do(transaction: Transaction) -> int:
-            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             if request.all_others:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
             return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
 
-        revoked: int = await self._committer.transact(do)
+        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
         return revoked
 
     async def create_access_token(
@@ -444,8 +443,6 @@ class Accounts:
         token, session_id, most = new_token(), new_id(), self._limits.access_tokens
 
         def do(transaction: Transaction) -> SessionRecord:
-            # Else who is being locked out makes a new key while the lock is changed.
-            self._sessions.require_session(transaction, caller)
             user_id = require_own(transaction, caller, request.user_id)
             account = transaction.account(user_id)
             assert account, "it is one's own"
@@ -469,7 +466,7 @@ class Accounts:
                 login=False,
             )
 
-        session = await self._committer.transact(do)
+        session = await self._committer.transact(do, session_id=caller.session_id)
         return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
 
     # Bots
@@ -493,12 +490,11 @@ class Accounts:
         )
 
         def do(transaction: Transaction) -> None:
-            self._sessions.require_session(transaction, caller)
             if transaction.bots_of(caller.user_id) >= most:
                 raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
             insert(transaction, account)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
         user = as_user(account)
         user.owner_user_id = caller.user_id
         return pb.CreateBotResponse(user=user)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grpc_chat.core.accounts import insert, session_place
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.names import check_user_id, look
 from grpc_chat.core.page_token import Pages
@@ -49,7 +50,7 @@ class Admin:
             next_page_token=page.next(found, lambda entry: entry[0].user_id),
         )
 
-    async def create_user(self, request: pb.CreateUserRequest) -> pb.UserRecord:
+    async def create_user(self, caller: Caller, request: pb.CreateUserRequest) -> pb.UserRecord:
         """Make an account for somebody.
 
         Raises:
@@ -70,10 +71,10 @@ class Admin:
             insert(transaction, account, admin=request.admin)
             return _record(_require(transaction, account.user_id), _UNUSED)
 
-        record: pb.UserRecord = await self._committer.transact(do)
+        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
         return record
 
-    async def block(self, user_id: str) -> pb.UserRecord:
+    async def block(self, caller: Caller, user_id: str) -> pb.UserRecord:
         """Keep an account and its bots from logging in, and end their sessions.
 
         Raises:
@@ -88,9 +89,9 @@ class Admin:
                 if one.block_time_us is None:
                     transaction.update_account(one.user_id, {"block_time_us": transaction.now_us})
 
-        return await self._change(user_id, do)
+        return await self._change(caller, user_id, do)
 
-    async def unblock(self, user_id: str) -> pb.UserRecord:
+    async def unblock(self, caller: Caller, user_id: str) -> pb.UserRecord:
         """Let an account and its bots in again. Their access tokens are gone."""
 
         def do(transaction: Transaction, account: Account) -> None:
@@ -100,9 +101,9 @@ class Admin:
             for one in [account, *_all_bots(transaction, user_id)]:
                 transaction.update_account(one.user_id, {"block_time_us": None})
 
-        return await self._change(user_id, do)
+        return await self._change(caller, user_id, do)
 
-    async def set_admin(self, user_id: str, *, admin: bool) -> pb.UserRecord:
+    async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
         """Make an account an administrator, or no longer one.
 
         Raises:
@@ -115,9 +116,9 @@ class Admin:
             transaction.update_account(user_id, {"admin": int(admin)})
             transaction.after_commit(self._sessions.changed)
 
-        return await self._change(user_id, do)
+        return await self._change(caller, user_id, do)
 
-    async def reset_password(self, user_id: str, password: str) -> int:
+    async def reset_password(self, caller: Caller, user_id: str, password: str) -> int:
         """Give an account a new password; how many of its sessions have ended, which is all."""
         check_password(password, user_id, "new_password")
         password_hash = await self._passwords.hash(password)
@@ -129,7 +130,7 @@ class Admin:
             transaction.update_account(user_id, {"password_hash": password_hash})
             return self._sessions.end(transaction, user_id, why)
 
-        revoked: int = await self._committer.transact(do)
+        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
         return revoked
 
     async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
@@ -146,7 +147,7 @@ class Admin:
             next_page_token=page.next(found, session_place),
         )
 
-    async def revoke_sessions(self, request: pb.RevokeUserSessionsRequest) -> int:
+    async def revoke_sessions(self, caller: Caller, request: pb.RevokeUserSessionsRequest) -> int:
         """End sessions of an account; how many there were."""
         why = SessionEnded("this session was ended by an administrator; log in again")
 
@@ -155,17 +156,19 @@ class Admin:
             which = None if request.all else request.session_ids
             return self._sessions.end(transaction, request.user_id, why, session_ids=which)
 
-        revoked: int = await self._committer.transact(do)
+        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
         return revoked
 
-    async def _change(self, user_id: str, change: Callable[[Transaction, Account], None]) -> pb.UserRecord:
+    async def _change(
+        self, caller: Caller, user_id: str, change: Callable[[Transaction, Account], None]
+    ) -> pb.UserRecord:
         def do(transaction: Transaction) -> pb.UserRecord:
             change(transaction, _require(transaction, user_id))
             sessions = transaction.sessions(user_id, after=None, limit=1000)
             last_used_us = max((session.last_used_us for session in sessions), default=None)
             return _record(_require(transaction, user_id), Usage(len(sessions), last_used_us))
 
-        record: pb.UserRecord = await self._committer.transact(do)
+        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
         return record
 
     def _require_another_admin(self, snapshot: Snapshot, account: Account) -> None:

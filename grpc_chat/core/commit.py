@@ -112,13 +112,17 @@ class Committer:
         """As :meth:`commit`, for an append."""
         return cast(Appended, await self.commit(write))
 
-    async def transact(self, do: Callable[[Transaction], T]) -> T:
+    async def transact(self, do: Callable[[Transaction], T], *, session_id: str = "") -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
+
+        Args:
+            session_id: The session that asks for it, where one does: whoever is being locked out could
+                otherwise make a new key while the lock is changed.
 
         Returns:
             What the function returned.
         """
-        done = cast(Done, await self.commit(Transact(do)))
+        done = cast(Done, await self.commit(Transact(do, session_id)))
         return cast(T, done.value)
 
     async def close(self) -> None:

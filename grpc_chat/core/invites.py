@@ -97,7 +97,7 @@ class Invites:
             access.require(Action.REVOKE_INVITE, transaction, request.room_id, caller.user_id)
             transaction.delete_invite(request.room_id, request.invite_id)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     # To the server
 
@@ -136,9 +136,11 @@ class Invites:
             next_page_token=page.next(invites, _place),
         )
 
-    async def revoke_of_server(self, invite_id: str) -> None:
+    async def revoke_of_server(self, caller: Caller, invite_id: str) -> None:
         """Make an invite to the server worthless; one that is not there is so already."""
-        await self._committer.transact(lambda transaction: transaction.delete_invite("", invite_id))
+        await self._committer.transact(
+            lambda transaction: transaction.delete_invite("", invite_id), session_id=caller.session_id
+        )
 
     async def for_the_first_account(self) -> str | None:
         """A code to register with as administrator, on a server that has no account; None where it has some.
@@ -197,7 +199,8 @@ class Invites:
             transaction.insert_invite(invite, secret_hash(code))
             return invite
 
-        return await self._committer.transact(do), code
+        session_id = caller.session_id if caller else ""
+        return await self._committer.transact(do, session_id=session_id), code
 
 
 def require_invite(transaction: Transaction, code: str) -> InviteRecord:

@@ -97,7 +97,7 @@ class Members:
             self._join(transaction, caller, standing, pb.ROLE_MEMBER)
             return room_id
 
-        room_id: str = await self._committer.transact(do)
+        room_id: str = await self._committer.transact(do, session_id=caller.session_id)
         return room_id
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
@@ -175,7 +175,7 @@ class Members:
                 )
             return member
 
-        return pb.AddMemberResponse(member=await self._committer.transact(do))
+        return pb.AddMemberResponse(member=await self._committer.transact(do, session_id=caller.session_id))
 
     # Going
 
@@ -204,7 +204,7 @@ class Members:
             change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
             self._go(transaction, caller, room_id, change)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:
         member = transaction.member(room_id, heir) if heir != caller.user_id else None
@@ -233,7 +233,7 @@ class Members:
             )
             self._go(transaction, caller, room_id, change)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
         """Remove somebody, if they are a member, and keep them out.
@@ -262,7 +262,7 @@ class Members:
                 _record(transaction, caller, room_id, change)
             transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
         """Let somebody join again.
@@ -280,7 +280,7 @@ class Members:
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
             _record(transaction, caller, room_id, change)
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
 
     def _go(
         self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
@@ -322,7 +322,9 @@ class Members:
                 member.role = role
             return member
 
-        return pb.SetMemberRoleResponse(member=await self._committer.transact(do))
+        return pb.SetMemberRoleResponse(
+            member=await self._committer.transact(do, session_id=caller.session_id)
+        )
 
     def _give_role(
         self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str

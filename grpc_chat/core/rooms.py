@@ -172,7 +172,7 @@ class Rooms:
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
             return self._seen_by(transaction, room.room_id, caller)
 
-        return pb.CreateRoomResponse(room=await self._committer.transact(do))
+        return pb.CreateRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
 
     async def direct(self, caller: Caller, request: pb.GetDirectRoomRequest) -> pb.GetDirectRoomResponse:
         """The direct room of the caller and another user, made if need be.
@@ -203,7 +203,7 @@ class Rooms:
                     self.enter(transaction, room_id, user_id, pb.ROLE_MEMBER, seq)
             return self._seen_by(transaction, room_id, caller)
 
-        return pb.GetDirectRoomResponse(room=await self._committer.transact(do))
+        return pb.GetDirectRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
 
     def enter(self, transaction: Transaction, room_id: str, user_id: str, role: int, seq: int) -> None:
         """Make somebody a member by the event ``seq``, and have their open streams follow the room.
@@ -260,7 +260,7 @@ class Rooms:
                     transaction.after_commit(lambda: self._hub.history_changed(room_id))
             return self._seen_by(transaction, room_id, caller)
 
-        return pb.UpdateRoomResponse(room=await self._committer.transact(do))
+        return pb.UpdateRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
 
     async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
         """Close a room, or open it again; the room as it is then."""
@@ -273,7 +273,7 @@ class Rooms:
                 self._change(transaction, caller, room_id, values, pb.RoomUpdated(archived=archived))
             return self._seen_by(transaction, room_id, caller)
 
-        room: pb.Room = await self._committer.transact(do)
+        room: pb.Room = await self._committer.transact(do, session_id=caller.session_id)
         return room
 
     def _change(
@@ -307,7 +307,7 @@ class Rooms:
             transaction.delete_room(room_id)
             transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
 
-        await self._committer.transact(do)
+        await self._committer.transact(do, session_id=caller.session_id)
         # Whoever asked may go away; the words go all the same.
         await asyncio.shield(asyncio.ensure_future(self.purge()))
 

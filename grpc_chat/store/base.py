@@ -16,7 +16,7 @@ transaction of it.
   in the same transaction are not spoiled by it.
 - *Checked inside.* Whether the caller may do this is asked within the transaction, so no change of
   membership can come between. (What was stored before is returned also to who may do it no longer.)
-- *By sessions that are there.* An append of a session that an earlier write ended is refused with
+- *By sessions that are there.* What a session asks for that an earlier write ended is refused with
   ``SessionEnded``, also within one transaction.
 - *Unknown stays unknown.* Where the database did not say what became of a transaction, ``commit`` raises
   ``StoreUnavailable``; nothing is claimed either way.
@@ -112,6 +112,8 @@ class Transact:
     """
 
     do: Callable[[Transaction], Any]
+    session_id: str = ""
+    """The session that asks for it; refused with ``SessionEnded`` where an earlier write ended it."""
 
 
 Write = Append | Acknowledge | PutRoom | Truncate | Transact

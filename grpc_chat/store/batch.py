@@ -106,6 +106,7 @@ class Batch:
         return None
 
     def _transact(self, write: base.Transact) -> Done:
+        self.require_session(write.session_id)
         self._flush()
         log = _Log(self)
         transaction = self._transaction(self._conn, log, self._now_us)
@@ -310,7 +311,6 @@ class _Log:
         self.new: dict[str, list[StoredEvent]] = {}
 
     def append(self, event: pb.Event, session_id: str) -> int:
-        self._batch.require_session(session_id)
         heads = self._batch._heads
         if event.room_id not in heads:
             found = standing(self._batch._conn, event.room_id, "")

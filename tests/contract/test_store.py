@@ -1,6 +1,7 @@
 """What every store guarantees: the text of grpc_chat/store/base.py, sentence by sentence.
 
-A further implementation is one more parameter of the fixture ``database``; nothing else here changes.
+A further implementation is one more parameter of the fixture ``database`` in conftest.py; nothing else here
+changes. What accounts, rooms and transactions add is in test_transactions.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain, product
@@ -34,7 +35,6 @@ from grpc_chat.store.base import (
     Appended,
     Authorize,
     Draft,
-    Membership,
     Placed,
     PutRoom,
     Result,
@@ -44,53 +44,14 @@ from grpc_chat.store.base import (
     Truncate,
     Write,
 )
-from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
+from tests.contract.databases import Database
 
 READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
 ALL = 1_000_000
 """More events, and more bytes, than any test stores."""
 INT64_MAX = 2**63 - 1
-
-
-class Database:
-    """What outlives a store: one store at a time is opened on it."""
-
-    program: str
-    """Statements that make ``store``, for another process."""
-
-    def __init__(self, open_: Callable[[], Store], program: str) -> None:
-        self._open = open_
-        self.program = program
-        self._store: Store | None = None
-
-    def open(self) -> Store:
-        """A store; the one before, if any, is closed."""
-        self.close()
-        self._store = self._open()
-        return self._store
-
-    def close(self) -> None:
-        if self._store:
-            self._store.close()
-            self._store = None
-
-
-def sqlite_database(folder: Path) -> Database:
-    program = f"""
-from pathlib import Path
-from grpc_chat.store.sqlite import open_store
-store = open_store(Path({str(folder)!r}))
-"""
-    return Database(lambda: open_store(folder), program)
-
-
-@pytest.fixture(params=[sqlite_database], ids=["sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    made: Database = request.param(tmp_path / "data")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -101,18 +62,18 @@ def store(database: Database) -> Store:
     return opened
 
 
-def allow(_room_id: str, _role: int | None) -> ChatError | None:
+def allow(_room_id: str, _standing: Standing | None) -> ChatError | None:
     return None
 
 
-def members_only(room_id: str, role: int | None) -> ChatError | None:
-    return RoomNotFound(room_id) if role is None else None
+def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
+    return None if standing and standing.role else RoomNotFound(room_id)
 
 
 def role(snapshot: Snapshot, room: str, user: str) -> int | None:
-    """The user's role in the room, None without a membership."""
-    membership = snapshot.membership(room, user)
-    return membership.role if membership else None
+    """The user's role in the room, 0 for who is not a member, None where there is no such room."""
+    standing = snapshot.standing(room, user)
+    return standing.role if standing else None
 
 
 def draft(
@@ -180,7 +141,7 @@ import json, os, signal
 from grpc_chat.store.base import Acknowledge, Append, Draft, PutRoom
 from grpc_chat.wire import chat_pb2 as pb
 
-def allow(room_id, role):
+def allow(room_id, standing):
     return None
 
 drafts = [
@@ -466,27 +427,33 @@ def test_refused_write_leaves_its_ids_free(store: Store) -> None:
 
 @pytest.mark.parametrize("role", [READER, MEMBER, ADMIN, OWNER])
 def test_authorize_is_told_the_role(store: Store, role: pb.Role.ValueType) -> None:
-    """It is asked about the draft's room, with the role that its user has there."""
+    """It is asked about the draft's room, with what that is for its user."""
     put(store, PutRoom("r9", "r9", {"alice": role, "bob": MEMBER}))
     asked = []
 
-    def authorize(room_id: str, role: int | None) -> ChatError | None:
-        asked.append((room_id, role))
+    def authorize(room_id: str, standing: Standing | None) -> ChatError | None:
+        asked.append((room_id, standing))
         return None
 
     store.commit([append(draft(room="r9"), draft(room="r1"), authorize=authorize)])
     store.commit([acknowledge(authorize, r9=1)])
 
-    assert asked == [("r9", role), ("r1", MEMBER), ("r9", role)]
+    assert asked == [
+        ("r9", Standing("r9", role, 1, 0)),
+        ("r1", Standing("r1", MEMBER, 1, 0)),
+        ("r9", Standing("r9", role, 1, 1)),
+    ]
 
 
-@pytest.mark.parametrize(("room", "user"), [("nowhere", "alice"), ("r1", "carol")])
-def test_authorize_is_told_of_no_role(store: Store, room: str, user: str) -> None:
-    """A room that is not there, and one that the user is not in, look the same."""
+@pytest.mark.parametrize(
+    ("room", "user", "told"), [("nowhere", "alice", None), ("r1", "carol", Standing("r1", 0, 1, 0))]
+)
+def test_authorize_is_told_of_no_role(store: Store, room: str, user: str, told: Standing | None) -> None:
+    """A room that is not there is told from one that the user is not in: what that means is not ours."""
     asked = []
 
-    def authorize(room_id: str, role: int | None) -> ChatError | None:
-        asked.append((room_id, role))
+    def authorize(room_id: str, standing: Standing | None) -> ChatError | None:
+        asked.append((room_id, standing))
         return RoomNotFound("no such room")
 
     results = store.commit(
@@ -496,7 +463,7 @@ def test_authorize_is_told_of_no_role(store: Store, room: str, user: str) -> Non
         ]
     )
 
-    assert asked == [(room, None), (room, None)]
+    assert asked == [(room, told), (room, told)]
     assert [type(result) for result in results] == [RoomNotFound, RoomNotFound]
     assert texts(store) == {}
 
@@ -505,7 +472,7 @@ def test_error_of_authorize_is_the_result(store: Store) -> None:
     """What authorize answers is handed back as it is, and nothing is stored."""
     error = PermissionDenied("not today")
 
-    results = store.commit([append(draft(), authorize=lambda room_id, role: error)])
+    results = store.commit([append(draft(), authorize=lambda _room_id, _standing: error)])
 
     assert results == [error]
     assert texts(store) == {}
@@ -643,7 +610,7 @@ def test_room_has_exactly_the_members_that_were_put_last(store: Store) -> None:
         roles = [role(snapshot, "r1", user) for user in ("alice", "bob", "carol")]
         assert role(snapshot, "r2", "alice") == MEMBER
         assert [found.room_id for found in snapshot.memberships("alice")] == ["r2", "r3"]
-    assert roles == [None, ADMIN, READER]
+    assert roles == [0, ADMIN, READER]
     assert members.keys() == {"bob", "carol"}
     assert members["bob"].join_time == since["bob"]
     assert room
@@ -805,7 +772,7 @@ def test_snapshot_shows_nothing_that_is_not_committed_and_does_not_wait(store: S
     """In the middle of a transaction, reading goes on, and sees what was there before it."""
     seen = []
 
-    def look_around(_room_id: str, _role: int | None) -> None:
+    def look_around(_room_id: str, _standing: Standing | None) -> None:
         with store.snapshot() as snapshot:
             room = snapshot.room("r1")
             assert room
@@ -973,9 +940,9 @@ def test_memberships_are_all_at_once(store: Store) -> None:
         alice, carol = snapshot.memberships("alice"), snapshot.memberships("carol")
 
     assert sorted(alice) == [
-        Membership("r1", MEMBER, 3, 3),
-        Membership("r2", OWNER, 1, 1),
-        Membership("r3", MEMBER, 1, 0),
+        Standing("r1", MEMBER, 3, 3),
+        Standing("r2", OWNER, 1, 1),
+        Standing("r3", MEMBER, 1, 0),
     ]
     assert carol == []
 
@@ -985,7 +952,7 @@ def test_what_is_not_there_is_none(store: Store) -> None:
     with store.snapshot() as snapshot:
         assert snapshot.user("carol") is None
         assert snapshot.room("nowhere") is None
-        assert role(snapshot, "r1", "carol") is None
+        assert role(snapshot, "r1", "carol") == 0
         assert role(snapshot, "nowhere", "alice") is None
         assert role(snapshot, "r1", "alice") == MEMBER
 

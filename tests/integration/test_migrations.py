@@ -21,7 +21,8 @@ from alembic.migration import MigrationContext
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.store import migrations, schema
-from grpc_chat.store.base import Append, Appended, Draft, Membership
+from grpc_chat.store.base import Append, Appended, Draft
+from grpc_chat.store.records import Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -94,7 +95,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
             )
             for number, text, content_hash in [(3, "third", known), (9, "new", b"new")]
         ]
-        [appended] = store.commit([Append(drafts, lambda _room_id, _role: None)])
+        [appended] = store.commit([Append(drafts, lambda _room_id, _standing: None)])
 
     assert (store.epoch, store.secret) == ("00112233aabbccdd", b"\x5e" * 32)
     assert general == pb.Room(
@@ -104,6 +105,11 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
         first_seq=2,
         last_seq=3,
         create_time=Timestamp(seconds=1764000000, nanos=123456000),
+        # What rooms were before there were kinds: private, open to all their members and their past.
+        kind=pb.ROOM_KIND_PRIVATE,
+        history=pb.HISTORY_ALL,
+        posting=pb.POSTING_MEMBERS,
+        member_count=2,
     )
     assert (café.name, café.first_seq, café.last_seq) == ("Café 世界", 1, 0)
     assert [(member.user.user_id, member.role) for member in members] == [
@@ -111,8 +117,8 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
         ("bob", pb.ROLE_MEMBER),
     ]
     assert sorted(memberships) == [
-        Membership("café", pb.ROLE_READER, 1, 0),
-        Membership("general", pb.ROLE_OWNER, 2, 3),
+        Standing("café", pb.ROLE_READER, 1, 0),
+        Standing("general", pb.ROLE_OWNER, 2, 3),
     ]
     assert [(event.seq, event.session_id) for event in stored] == [(2, "bob-phone"), (3, "alice-phone")]
     assert pb.Event.FromString(stored[0].payload) == pb.Event(

@@ -331,9 +331,9 @@ def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlS
         numbers(store)
 
     with store.snapshot() as snapshot:
-        membership = snapshot.membership("r1", "alice")
-    assert membership
-    assert membership.role == pb.ROLE_MEMBER
+        standing = snapshot.standing("r1", "alice")
+    assert standing
+    assert standing.role == pb.ROLE_MEMBER
 
 
 def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -677,7 +677,7 @@ def everything(store: SqlStore) -> None:
     store.commit([Acknowledge("alice", "bot", {"r1": 2}, lambda *_: None), Truncate("r1", 2)])
     store.commit([PutRoom("r2", "r2", {"carol": pb.ROLE_ADMIN})])
     with store.snapshot() as snapshot:
-        snapshot.membership("r1", "alice")
+        snapshot.standing("r1", "alice")
         snapshot.user("alice")
         snapshot.room("r1")
         snapshot.rooms("alice", after="", limit=10)

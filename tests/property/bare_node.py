@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.messages import MessageService
@@ -22,14 +23,23 @@ from grpc_chat.api.pipeline import Pipeline, Rate
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.base import Bus, Hints
-from grpc_chat.core.accounts import Caller
+from grpc_chat.core.accounts import Accounts
+from grpc_chat.core.admin import Admin
+from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.invites import Invites
+from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
-from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.page_token import Pages, PageTokens
+from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.users import Users
 from grpc_chat.errors import StoreUnavailable, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Result, Snapshot, Store, Write
@@ -216,6 +226,9 @@ class Tokens:
             return caller
         raise Unauthenticated("nobody")
 
+    def require_session(self, snapshot: Snapshot, caller: Caller) -> None:
+        """A session by its own name is always there."""
+
 
 class BareNode:
     """Hub, writer and API of a node over a store that the test opened.
@@ -250,18 +263,29 @@ class BareNode:
             bounds=bounds,
         )
         self.committer = loop.run(self._committer())
-        tokens = PageTokens(store.secret)
+        pages = Pages(PageTokens(store.secret))
         consumers = Consumers(self.committer, self.hub)
+        users = Users(self.readers)
+        rooms = Rooms(self.committer, self.readers, self.hub, users, pages, secret=store.secret)
+        members = Members(self.committer, self.readers, self.hub, rooms, users, pages)
+        invites = Invites(self.committer, self.readers, pages)
+        owned = Sessions(self.committer, self.readers, self.hub)
+        self._passwords = Passwords(memory_kib=8, passes=1)
+        attempts = Attempts()
+        accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, attempts, pages)
+        admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
+        tokens = Tokens(sessions)
         pipeline = Pipeline(
             {
-                "AuthService": AuthService(self.readers),
-                "RoomService": RoomService(Rooms(self.readers, tokens)),
+                "AuthService": AuthService(accounts, users, IssuerLogins(accounts, attempts, None)),
+                "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(
-                    Messages(self.committer, self.readers, tokens, epoch=store.epoch)
+                    Messages(self.committer, self.readers, pages, epoch=store.epoch)
                 ),
-                "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals),
+                "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals, tokens),
+                "AdminService": AdminService(admin, invites),
             },
-            authenticator=Tokens(sessions),
+            authenticator=tokens,
             checker=RequestChecker(Limits()),
             rate=Rate(per_second=0, burst=1),
             metrics=self.metrics,
@@ -313,6 +337,7 @@ class BareNode:
         with suppress(asyncio.CancelledError):
             self._loop.run(self._wait_for_clock())
         self._loop.run(self.committer.close())
+        self._passwords.close()
         self.readers.close()
 
     async def _wait_for_clock(self) -> None:

@@ -10,19 +10,38 @@ from pydantic import BaseModel
 
 from grpc_chat import config
 from grpc_chat.api.limits import Limits
+from grpc_chat.core.accounts import AccountLimits, Accounts
+from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Bounds
+from grpc_chat.core.invites import Invites
+from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.rooms import RoomLimits
+from grpc_chat.core.sessions import Policy
+from grpc_chat.core.users import Users
 from grpc_chat.node import _taken
 from grpc_chat.transport.grpc_server import Transport
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+RATES = {"calls_per_second", "calls_burst", "guest_calls_per_second", "guest_calls_burst"}
+ROOMS = {"rooms_per_user", "members_per_room", "invites_per_room"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
     # The group of settings, what the part of the node is told, and the settings that others are told.
-    (config.Limits, Limits, {"calls_per_second", "calls_burst"}),
+    (config.Limits, Limits, RATES | ROOMS),
+    (
+        config.Limits,
+        RoomLimits,
+        config.Limits.model_fields.keys() - ROOMS,
+    ),
+    (
+        config.Accounts,
+        AccountLimits,
+        config.Accounts.model_fields.keys() - {"sessions", "access_tokens", "bots"},
+    ),
     (config.Subscribe, Bounds, set()),
-    (config.Grpc, Transport, {"reflection"}),
+    (config.Grpc, Transport, {"reflection", "trusted_proxies"}),
 ]
 
 
@@ -75,3 +94,29 @@ def test_queue_before_the_disk_is_told_its_settings() -> None:
     parameters = inspect.signature(Committer).parameters
 
     assert {name: parameters[name].default for name in config.Commit.model_fields} == dict(config.Commit())
+
+
+def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
+    """Those that are told under other names: the same defaults in both places."""
+    settings = config.Accounts()
+
+    def default(cls: type, name: str) -> object:
+        return inspect.signature(cls).parameters[name].default
+
+    assert default(Accounts, "registration") == settings.registration
+    assert default(Invites, "inviters") == settings.inviters
+    assert default(Users, "finding") == settings.finding
+    assert (Policy().idle, Policy().most) == (settings.session_idle, settings.session_lifetime)
+    assert AttemptLimits() == AttemptLimits(
+        per_account_and_address=settings.attempts_per_account_and_address,
+        per_address=settings.attempts_per_address,
+        per_account=settings.attempts_per_account,
+        window=settings.attempts_window,
+    )
+    passwords = {"threads", "max_waiting", "memory_kib", "passes"}
+    assert {name: default(Passwords, name) for name in passwords} == {
+        "threads": settings.password_threads,
+        "max_waiting": settings.password_waiting,
+        "memory_kib": settings.password_memory_kib,
+        "passes": settings.password_passes,
+    }

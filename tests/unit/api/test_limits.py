@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from grpc_chat.api.limits import Limits, RequestChecker, check_id
@@ -12,7 +14,16 @@ from grpc_chat.errors import InvalidRequest, MessageTooLong
 from grpc_chat.wire import chat_pb2 as pb
 
 # Smaller than the defaults where those would be slow, and each another number.
-LIMITS = Limits(id_bytes=12, text_bytes=40, messages=5, cursors=7, token_bytes=30)
+LIMITS = Limits(
+    id_bytes=12,
+    text_bytes=40,
+    name_bytes=14,
+    topic_bytes=18,
+    password_bytes=20,
+    messages=5,
+    cursors=7,
+    token_bytes=30,
+)
 UUID = "8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c"
 INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 
@@ -51,15 +62,69 @@ def acknowledging(**fields: Any) -> pb.AcknowledgeRequest:
     return pb.AcknowledgeRequest(**{"consumer": "bot", "cursors": [pb.Cursor(room_id="r1")]} | fields)
 
 
+def in_room(request_class: Callable[..., Message], **fields: Any) -> Message:
+    return request_class(room_id="r1", **fields)
+
+
+def updating(*paths: str, **fields: Any) -> pb.UpdateRoomRequest:
+    room = pb.Room(**{"room_id": "r1", "name": "one"} | fields)
+    return pb.UpdateRoomRequest(room=room, update_mask=FieldMask(paths=paths or ["name"]))
+
+
 VALID: list[Message] = [
+    pb.GetServerInfoRequest(),
+    pb.RegisterRequest(user_id="alice", password="long enough"),
+    pb.LogInRequest(user_id="alice", password="x"),
+    pb.LogOutRequest(),
     pb.GetMeRequest(),
+    pb.GetUserRequest(user_id="bob"),
+    pb.UpdateProfileRequest(display_name="Alice"),
+    pb.ChangePasswordRequest(current_password="x", new_password="y"),
+    pb.ListSessionsRequest(),
+    pb.RevokeSessionsRequest(session_ids=["s1"]),
+    pb.RevokeSessionsRequest(all_others=True),
+    pb.CreateAccessTokenRequest(name="bot", scopes=[pb.SCOPE_READ]),
+    pb.CreateBotRequest(user_id="bot"),
+    pb.ListBotsRequest(),
+    pb.CreateRoomRequest(name="one"),
+    pb.GetDirectRoomRequest(user_id="bob"),
     pb.ListRoomsRequest(),
+    pb.ListPublicRoomsRequest(),
     pb.GetRoomRequest(room_id="r1"),
+    updating(),
+    in_room(pb.ArchiveRoomRequest),
+    in_room(pb.UnarchiveRoomRequest),
+    in_room(pb.DeleteRoomRequest),
     pb.ListMembersRequest(room_id="r1"),
+    in_room(pb.JoinRoomRequest),
+    pb.JoinRoomRequest(invite_code="gci_x"),
+    in_room(pb.LeaveRoomRequest),
+    in_room(pb.AddMemberRequest, user_id="bob"),
+    in_room(pb.RemoveMemberRequest, user_id="bob"),
+    in_room(pb.BanMemberRequest, user_id="bob"),
+    in_room(pb.UnbanMemberRequest, user_id="bob"),
+    in_room(pb.ListBansRequest),
+    in_room(pb.SetMemberRoleRequest, user_id="bob", role=pb.ROLE_READER),
+    in_room(pb.CreateInviteRequest),
+    in_room(pb.ListInvitesRequest),
+    in_room(pb.RevokeInviteRequest, invite_id="i1"),
+    pb.ListUsersRequest(),
+    pb.CreateUserRequest(user_id="bob", password="x"),
+    pb.BlockUserRequest(user_id="bob"),
+    pb.UnblockUserRequest(user_id="bob"),
+    pb.ResetPasswordRequest(user_id="bob", new_password="x"),
+    pb.SetAdminRequest(user_id="bob"),
+    pb.ListUserSessionsRequest(user_id="bob"),
+    pb.RevokeUserSessionsRequest(user_id="bob", session_ids=["s1"]),
+    pb.RevokeUserSessionsRequest(user_id="bob", all=True),
+    pb.CreateServerInviteRequest(),
+    pb.ListServerInvitesRequest(),
+    pb.RevokeServerInviteRequest(invite_id="i1"),
     sending(),
     pb.ListMessagesRequest(room_id="r1"),
     following(),
     pb.SubscribeRequest(consumer="bot"),
+    pb.SubscribeRequest(all_rooms=True),
     acknowledging(),
 ]
 
@@ -78,12 +143,35 @@ def test_every_method_has_a_plain_request_here() -> None:
 # Every field
 
 
+# What UpdateRoom does not take: no mask names it, so it is not even looked at.
+UNCHANGEABLE = {field.full_name for field in pb.Room.DESCRIPTOR.fields} - {
+    f"chat.v1.Room.{name}" for name in ("room_id", "name", "topic", "history", "posting")
+}
+
+
 def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
     """The request with one field after the other far out of every bound, and the field's path."""
     for field in request.DESCRIPTOR.fields:
         changed = type(request)()
         changed.CopyFrom(request)
+        where = field.name
         match field.cpp_type:
+            case _ if field.full_name in UNCHANGEABLE:
+                continue
+            case FieldDescriptor.CPPTYPE_MESSAGE if (
+                field.message_type.full_name == "google.protobuf.Duration"
+            ):
+                getattr(changed, field.name).seconds = -1
+            case FieldDescriptor.CPPTYPE_MESSAGE if (
+                field.message_type.full_name == "google.protobuf.FieldMask"
+            ):
+                getattr(changed, field.name).paths[:] = ["room_id"]
+                where += ".paths[0]"
+            case FieldDescriptor.CPPTYPE_MESSAGE if not field.is_repeated:
+                for path, other in spoiled(getattr(request, field.name)):
+                    getattr(changed, field.name).CopyFrom(other)
+                    yield f"{field.name}.{path}", changed
+                continue
             case FieldDescriptor.CPPTYPE_MESSAGE:
                 entries = getattr(changed, field.name)
                 for entry in list(getattr(request, field.name))[:1]:
@@ -92,17 +180,25 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
                         yield f"{field.name}[0].{path}", changed
                 for _ in range(10_000):
                     entries.add()
+            case FieldDescriptor.CPPTYPE_STRING if field.is_repeated:
+                getattr(changed, field.name)[:] = ["\0" * 100_000]
+                yield f"{field.name}[0]", changed
+                getattr(changed, field.name)[:] = ["x"] * 10_000
             case FieldDescriptor.CPPTYPE_STRING:
                 setattr(changed, field.name, "\0" * 100_000)
             case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_INT64:
                 setattr(changed, field.name, -(2**31))
+            case FieldDescriptor.CPPTYPE_ENUM if field.is_repeated:
+                getattr(changed, field.name)[:] = [99]
+                yield f"{field.name}[0]", changed
+                getattr(changed, field.name)[:] = [1] * 10_000
             case FieldDescriptor.CPPTYPE_ENUM:
                 setattr(changed, field.name, 99)
             case FieldDescriptor.CPPTYPE_BOOL:
                 continue
             case other:
                 raise AssertionError(f"{field.full_name} is of a kind that this test does not know: {other}")
-        yield field.name, changed
+        yield where, changed
 
 
 @pytest.mark.parametrize("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
@@ -116,6 +212,15 @@ def test_request_with_a_field_without_a_rule_is_refused_when_the_checker_is_made
     """Not when the first such request comes."""
     with pytest.raises(KeyError, match=r"GetMeResponse\.user"):
         RequestChecker(Limits()).plan(pb.GetMeResponse.DESCRIPTOR)
+
+
+def test_what_cannot_be_changed_of_a_room_is_not_looked_at() -> None:
+    """A client may give back the room that it was given, with all that is in it."""
+    room = pb.Room(room_id="r1", name="one", epoch="e" * 99, last_seq=-7, member_count=-1, role=pb.ROLE_OWNER)
+    room.peer.display_name = "x" * 1000
+    room.create_time.seconds = 2**62
+
+    check(pb.UpdateRoomRequest(room=room, update_mask=FieldMask(paths=["name"])))
 
 
 # Ids
@@ -132,6 +237,12 @@ WITH_ID: list[tuple[str, Callable[[str], Message]]] = [
     ("consumer", lambda id_: acknowledging(consumer=id_)),
     ("cursors[0].room_id", lambda id_: acknowledging(cursors=[pb.Cursor(room_id=id_)])),
     ("cursors[0].epoch", lambda id_: acknowledging(cursors=[pb.Cursor(room_id="r1", epoch=id_)])),
+    ("user_id", lambda id_: pb.GetUserRequest(user_id=id_)),
+    ("user_id", lambda id_: pb.LogInRequest(user_id=id_, password="x")),
+    ("user_id", lambda id_: in_room(pb.AddMemberRequest, user_id=id_)),
+    ("invite_id", lambda id_: in_room(pb.RevokeInviteRequest, invite_id=id_)),
+    ("session_ids[0]", lambda id_: pb.RevokeSessionsRequest(session_ids=[id_])),
+    ("room.room_id", lambda id_: updating(room_id=id_)),
 ]
 
 
@@ -206,6 +317,72 @@ def test_id_that_is_no_text_is_refused() -> None:
     """A command line can hold bytes that are none."""
     with pytest.raises(InvalidRequest, match=r"U\+DCFF"):
         check_id("a\udcff", "the trusted id", 64)
+
+
+# Names, topics, passwords
+
+
+WITH_NAME: list[tuple[str, Callable[[str], Message]]] = [
+    ("name", lambda name: pb.CreateRoomRequest(name=name)),
+    ("room.name", lambda name: updating(name=name)),
+    ("display_name", lambda name: pb.UpdateProfileRequest(display_name=name)),
+    ("device_name", lambda name: pb.LogInRequest(user_id="alice", password="x", device_name=name)),
+    ("query", lambda name: pb.ListUsersRequest(query=name)),
+    ("confirm_name", lambda name: in_room(pb.DeleteRoomRequest, confirm_name=name)),
+]
+
+
+@pytest.mark.parametrize(("field", "make"), WITH_NAME)
+def test_name_is_as_long_as_allowed_and_shows(field: str, make: Callable[[str], Message]) -> None:
+    """In bytes; it holds no character that an id can't hold."""
+    check(make("é" * 7))
+
+    assert refusal(make("é" * 7 + "x")).metadata == {"maxBytes": "14"}
+    for character in NOT_IN_IDS:
+        assert refusal(make(f"a{character}b")).field == field
+
+
+WITH_TOPIC: list[tuple[str, Callable[[str], Message]]] = [
+    ("topic", lambda text: pb.CreateRoomRequest(name="one", topic=text)),
+    ("room.topic", lambda text: updating("topic", topic=text)),
+    ("reason", lambda text: in_room(pb.AddMemberRequest, user_id="bob", reason=text)),
+    ("reason", lambda text: in_room(pb.RemoveMemberRequest, user_id="bob", reason=text)),
+    ("reason", lambda text: in_room(pb.BanMemberRequest, user_id="bob", reason=text)),
+    ("reason", lambda text: in_room(pb.SetMemberRoleRequest, user_id="bob", role=1, reason=text)),
+]
+
+
+@pytest.mark.parametrize(("field", "make"), WITH_TOPIC)
+def test_topic_is_text_of_a_length(field: str, make: Callable[[str], Message]) -> None:
+    """It may be empty and have several lines; it holds no NUL."""
+    for text in ("", "one\ntwo", "😀" * 4, "x" * 18):
+        check(make(text))
+
+    assert refusal(make("😀" * 4 + "xxx")).metadata == {"maxBytes": "18"}
+    assert refusal(make("a\0b")).field == field
+    assert "U+0000" in str(refusal(make("a\0b")))
+
+
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("password", lambda text: pb.LogInRequest(user_id="alice", password=text)),
+        ("password", lambda text: pb.RegisterRequest(user_id="alice", password=text)),
+        ("password", lambda text: pb.CreateUserRequest(user_id="alice", password=text)),
+        ("current_password", lambda t: pb.ChangePasswordRequest(current_password=t, new_password="x")),
+        ("new_password", lambda t: pb.ChangePasswordRequest(current_password="x", new_password=t)),
+        ("new_password", lambda text: pb.ResetPasswordRequest(user_id="alice", new_password=text)),
+    ],
+)
+def test_password_is_anything_of_a_length(field: str, make: Callable[[str], Message]) -> None:
+    """Whether it is good enough is asked elsewhere; that it is too long says nothing of what it is."""
+    for text in ("x", "é" * 10, "\0\x1b\n"):
+        check(make(text))
+
+    assert refusal(make("")).field == field
+    error = refusal(make("secret" * 3 + "xxx"))
+    assert (error.field, error.metadata) == (field, {"maxBytes": "20"})
+    assert "secret" not in str(error)
 
 
 # Text
@@ -388,6 +565,132 @@ def test_every_start_is_known() -> None:
         check(pb.SubscribeRequest(consumer="bot", start=start))
 
 
+ENUMS: list[tuple[str, Any, Callable[[Any], Message]]] = [
+    ("kind", pb.RoomKind, lambda n: pb.CreateRoomRequest(name="one", kind=n)),
+    ("history", pb.History, lambda n: pb.CreateRoomRequest(name="one", history=n)),
+    ("posting", pb.Posting, lambda n: pb.CreateRoomRequest(name="one", posting=n)),
+    ("room.history", pb.History, lambda n: updating("history", history=n)),
+    ("room.posting", pb.Posting, lambda n: updating("posting", posting=n)),
+    ("role", pb.Role, lambda n: in_room(pb.AddMemberRequest, user_id="bob", role=n)),
+    ("role", pb.Role, lambda n: in_room(pb.SetMemberRoleRequest, user_id="bob", role=n)),
+    ("role", pb.Role, lambda n: in_room(pb.CreateInviteRequest, role=n)),
+    ("scopes[0]", pb.Scope, lambda n: pb.CreateAccessTokenRequest(name="bot", scopes=[n])),
+]
+
+
+@pytest.mark.parametrize(("field", "kind", "make"), ENUMS)
+def test_value_that_is_not_known_is_refused(field: str, kind: Any, make: Callable[[Any], Message]) -> None:
+    """Each value of the enum is taken, but for none where one is needed; a newer one is not misunderstood."""
+    needed = "scopes" in field or isinstance(make(0), pb.SetMemberRoleRequest)
+    for value in kind.values():
+        if value or not needed:
+            check(make(value))
+
+    for value in (max(kind.values()) + 1, 99, -1):
+        error = refusal(make(value))
+        assert error.field == field
+        assert str(value) in str(error)
+    if needed:
+        assert refusal(make(0)).field == field
+
+
+def test_scopes_are_one_to_three_and_each_once() -> None:
+    """The error names the one that is too many."""
+
+    def asking(*scopes: pb.Scope.ValueType) -> Message:
+        return pb.CreateAccessTokenRequest(name="bot", scopes=scopes)
+
+    check(asking(pb.SCOPE_ADMIN, pb.SCOPE_READ, pb.SCOPE_WRITE))
+
+    assert refusal(asking()).field == "scopes"
+    assert refusal(asking(*[pb.SCOPE_READ] * 4)).field == "scopes"
+    assert refusal(asking(pb.SCOPE_READ, pb.SCOPE_WRITE, pb.SCOPE_READ)).field == "scopes[2]"
+    assert refusal(asking(pb.SCOPE_READ, pb.SCOPE_UNSPECIFIED)).field == "scopes[1]"
+
+
+def test_session_ids_are_no_more_than_a_hundred() -> None:
+    """Each of them an id."""
+    check(pb.RevokeSessionsRequest(session_ids=["x"] * 100))
+
+    assert refusal(pb.RevokeSessionsRequest(session_ids=["x"] * 101)).field == "session_ids"
+    assert refusal(pb.RevokeSessionsRequest(session_ids=["x", "y", ""])).field == "session_ids[2]"
+    request = pb.RevokeUserSessionsRequest(user_id="bob", session_ids=["x"] * 101)
+    assert refusal(request).field == "session_ids"
+
+
+# Durations
+
+
+WITH_LIFETIME: list[tuple[int, Callable[[Duration], Message]]] = [
+    (36_500, lambda lifetime: pb.CreateAccessTokenRequest(name="b", scopes=[1], lifetime=lifetime)),
+    (365, lambda lifetime: in_room(pb.CreateInviteRequest, lifetime=lifetime)),
+    (365, lambda lifetime: pb.CreateServerInviteRequest(lifetime=lifetime)),
+]
+DAY = 86_400
+
+
+@pytest.mark.parametrize(("days", "make"), WITH_LIFETIME)
+def test_lifetime_is_more_than_nothing_and_has_a_bound(
+    days: int, make: Callable[[Duration], Message]
+) -> None:
+    """Whatever numbers a duration is made of; a moment is the shortest that counts."""
+    for seconds, nanos in [(0, 1000), (1, 0), (DAY * days, 0), (DAY * days - 1, 999_999_999)]:
+        check(make(Duration(seconds=seconds, nanos=nanos)))
+
+    for seconds, nanos in [
+        (0, 0),
+        (0, 999),
+        (-1, 0),
+        (0, -1),
+        (-1, 999_999_999),
+        (DAY * days, 1000),
+        (DAY * days + 1, 0),
+        (INT64_MAX, 0),
+        (-INT64_MAX - 1, 0),
+        (INT64_MAX, INT32_MAX),
+        (-INT64_MAX - 1, -INT32_MAX - 1),
+        (0, -INT32_MAX - 1),
+    ]:
+        error = refusal(make(Duration(seconds=seconds, nanos=nanos)))
+        assert error.field == "lifetime"
+        assert error.metadata == {"maxDays": str(days)}
+
+
+def test_lifetime_may_be_left_out() -> None:
+    """That is something else than one of nothing."""
+    check(pb.CreateServerInviteRequest())
+    assert refusal(pb.CreateServerInviteRequest(lifetime=Duration())).field == "lifetime"
+
+
+# Masks
+
+
+def test_mask_names_what_can_be_changed() -> None:
+    """Any of it, in any order, also twice; nothing else, and not nothing."""
+    check(updating("posting", "name", "topic", "history", "name"))
+
+    assert refusal(updating("name", "kind")).field == "update_mask.paths[1]"
+    for path in ("", "*", "room_id", "Name", "name.x", "peer.display_name", "name,topic"):
+        assert refusal(updating(path)).field == "update_mask.paths[0]"
+    empty = pb.UpdateRoomRequest(room=pb.Room(room_id="r1"), update_mask=FieldMask())
+    assert refusal(empty).field == "update_mask"
+
+
+@pytest.mark.parametrize("missing", ["room", "update_mask"])
+def test_change_of_a_room_needs_a_room_and_a_mask(missing: str) -> None:
+    """The error names the one that is not there."""
+    request = updating()
+    request.ClearField(missing)  # type: ignore[arg-type]
+
+    assert refusal(request).field == missing
+
+
+def test_room_is_not_left_without_a_name() -> None:
+    """By a mask that names the name; where it does not, the name may be left out."""
+    assert refusal(updating("topic", "name", name="")).field == "room.name"
+    check(updating("topic", name=""))
+
+
 # Page tokens
 
 
@@ -421,3 +724,21 @@ def test_subscription_follows_cursors_or_a_consumer() -> None:
     """One of them, and not both."""
     assert refusal(following(consumer="bot")).field == "consumer"
     assert refusal(pb.SubscribeRequest()).field == "cursors"
+    # All rooms go with either.
+    check(pb.SubscribeRequest(consumer="bot", all_rooms=True))
+    check(following(all_rooms=True))
+
+
+def test_joining_is_by_room_or_by_invite() -> None:
+    """One of them, and not both."""
+    assert refusal(pb.JoinRoomRequest()).field == "room_id"
+    assert refusal(pb.JoinRoomRequest(room_id="r1", invite_code="gci_x")).field == "room_id"
+
+
+def test_sessions_are_ended_by_their_ids_or_all() -> None:
+    """One of them, and not both: a list that came out empty does not end all."""
+    assert refusal(pb.RevokeSessionsRequest()).field == "session_ids"
+    assert refusal(pb.RevokeSessionsRequest(session_ids=["s1"], all_others=True)).field == "session_ids"
+    assert refusal(pb.RevokeUserSessionsRequest(user_id="bob")).field == "session_ids"
+    request = pb.RevokeUserSessionsRequest(user_id="bob", session_ids=["s1"], all=True)
+    assert refusal(request).field == "session_ids"

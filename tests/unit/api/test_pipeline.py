@@ -10,10 +10,19 @@ from typing import Any
 import pytest
 
 from grpc_chat.api.limits import Limits, RequestChecker
+from grpc_chat.api.methods import NEEDS
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Rate, Write
-from grpc_chat.core.accounts import Caller
-from grpc_chat.errors import Internal, InvalidRequest, RateLimited, RoomNotFound, Unauthenticated
+from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.errors import (
+    Internal,
+    InvalidRequest,
+    PermissionDenied,
+    RateLimited,
+    RoomNotFound,
+    Unauthenticated,
+)
 from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 from tests.support import Pulled
 
@@ -28,26 +37,30 @@ class Accounts:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.caller = ALICE
 
     async def authenticate(self, token: str) -> Caller:
         self.asked.append(token)
         if token != "alice's token":
             raise Unauthenticated("who is that?")
-        return ALICE
+        return self.caller
+
+    def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
+        raise AssertionError("no method of these asks")
 
 
 class Service:
     """Carries out every method of chat.proto, as the test says."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Caller, Any]] = []
+        self.calls: list[tuple[Caller | Guest, Any]] = []
         self.answer: Callable[[], Awaitable[Any]] = self._room
         self.closed = False
 
     async def _room(self) -> pb.GetRoomResponse:
         return pb.GetRoomResponse(room=pb.Room(room_id="r1"))
 
-    async def get_room(self, caller: Caller, request: pb.GetRoomRequest) -> Any:
+    async def _carry_out(self, caller: Caller | Guest, request: Any) -> Any:
         self.calls.append((caller, request))
         return await self.answer()
 
@@ -60,13 +73,14 @@ class Service:
         finally:
             self.closed = True
 
-    get_me = list_rooms = list_members = send_messages = list_messages = acknowledge = get_room
+    def __getattr__(self, name: str) -> Any:
+        return self._carry_out
 
 
 class World:
     """A pipeline over a fake service."""
 
-    def __init__(self, rate: Rate | None = None) -> None:
+    def __init__(self, rate: Rate | None = None, guest_rate: Rate | None = None) -> None:
         self.accounts = Accounts()
         self.service = Service()
         self.metrics = Metrics()
@@ -75,6 +89,7 @@ class World:
             authenticator=self.accounts,
             checker=RequestChecker(Limits()),
             rate=rate or Rate(per_second=0, burst=1),
+            guest_rate=guest_rate,
             metrics=self.metrics,
         )
         self.methods = {method.path.rpartition("/")[2]: method for method in self.pipeline.methods}
@@ -119,7 +134,7 @@ def test_method_that_nobody_carries_out_is_noticed_at_the_start() -> None:
         (s.name for s in pb.DESCRIPTOR.services_by_name.values()), object()
     )
 
-    with pytest.raises(TypeError, match="object has no get_me"):
+    with pytest.raises(TypeError, match="object has no get_server_info"):
         Pipeline(
             services,
             authenticator=Accounts(),
@@ -218,6 +233,47 @@ async def test_token_is_everything_after_bearer() -> None:
     await world.call([("x", "y"), ("authorization", GOOD), ("trace-bin", b"\xff")])
 
     assert world.accounts.asked == ["alice's token"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [[], TOKEN, [("authorization", "Bearer bob's token")], [("authorization", "nonsense")]],
+    ids=str,
+)
+async def test_method_that_needs_nobody_is_not_asked_who_calls(metadata: Metadata) -> None:
+    """Whatever the call shows: whoever has a token that is worthless by now can still log in."""
+    world = World()
+    log_in = world.methods["LogIn"]
+    request = pb.LogInRequest(user_id="alice", password="x")
+
+    await world.pipeline.call(log_in, metadata, request.SerializeToString(), lambda: "ipv4:192.0.2.1:4711")
+
+    assert world.service.calls == [(Guest("192.0.2.1"), request)]
+    assert world.accounts.asked == []
+
+
+async def test_caller_who_may_not_is_refused_before_the_request_is_read() -> None:
+    """By what their token is good for; the service hears nothing of it."""
+    world = World()
+    world.accounts.caller = Caller("alice", "phone", scopes=frozenset({pb.SCOPE_READ}), interactive=False)
+
+    for name in ("SendMessages", "CreateBot", "ListUsers"):
+        with pytest.raises(PermissionDenied):
+            await world.pipeline.call(world.methods[name], TOKEN, b"\xff")
+
+    assert world.service.calls == []
+    assert world.counted("/chat.v1.AdminService/ListUsers", "PERMISSION_DENIED") == 1
+    await world.call()
+
+
+def test_method_without_an_entry_in_the_table_is_noticed_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would be open to everybody."""
+    monkeypatch.delitem(NEEDS, "AdminService/SetAdmin")
+
+    with pytest.raises(KeyError, match="AdminService/SetAdmin"):
+        World()
 
 
 # What is asked
@@ -370,6 +426,26 @@ async def test_calls_of_nobody_count_against_nobody() -> None:
         with pytest.raises(Unauthenticated):
             await world.call([("authorization", "Bearer bob's token")])
 
+    await world.call()
+
+
+async def test_guests_are_counted_by_their_address() -> None:
+    """One that is refused takes nothing from another; all of a Unix socket are one."""
+    world = World(guest_rate=Rate(per_second=1, burst=2, clock=Clock()))
+    info = world.methods["GetServerInfo"]
+
+    async def let_through(peer: str) -> int:
+        for count in range(10):
+            try:
+                await world.pipeline.call(info, [], b"", lambda: peer)
+            except RateLimited:
+                return count
+        return 10
+
+    assert await let_through("ipv4:192.0.2.1:4711") == 2
+    assert await let_through("ipv4:192.0.2.1:4712") == 0
+    assert await let_through("ipv4:192.0.2.2:4711") == 2
+    assert await let_through("unix:/run/chat.sock") == 2
     await world.call()
 
 

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,12 +23,14 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import (
     Append,
     Appended,
+    Done,
     Draft,
     Placed,
     PutRoom,
     Result,
     Snapshot,
     StoredEvent,
+    Transact,
     Write,
 )
 from grpc_chat.wire import chat_pb2 as pb
@@ -37,7 +39,7 @@ from tests.support import until
 
 def append(*texts: str) -> Append:
     drafts = [Draft(pb.Event(message=pb.Message(text=text)), "phone", b"", b"") for text in texts]
-    return Append(drafts, lambda _room_id, _role: None)
+    return Append(drafts, lambda _room_id, _standing: None)
 
 
 def said(write: Write) -> list[str]:
@@ -73,6 +75,12 @@ class FakeStore:
         return [self._carry_out(write) for write in writes]
 
     def _carry_out(self, write: Write) -> Result:
+        if isinstance(write, Transact):
+            # What a function is given is none of the committer's business; here it is the log.
+            effects: list[Callable[[], None]] = []
+            value = write.do(cast(Any, effects.append))
+            self.log.append("transaction")
+            return Done(value, {"r1": [StoredEvent(len(self.log), "phone", b"")]}, effects)
         if not isinstance(write, Append):
             return None
         texts = said(write)
@@ -390,3 +398,75 @@ async def test_text_of_a_message_is_in_no_log(make: Make, caplog: pytest.LogCapt
     await until(lambda: "not confirmed" in caplog.text)
 
     assert "secret" not in caplog.text
+
+
+# Transactions
+
+
+async def test_transaction_s_value_is_handed_back(make: Make) -> None:
+    """And its events are published, as those of messages are."""
+    world = make()
+
+    value = await world.committer.transact(lambda _transaction: "value")
+
+    assert value == "value"
+    assert world.numbers == [1]
+
+
+async def test_effects_come_before_anybody_is_told(make: Make) -> None:
+    """Of all transactions of a batch, in order, on the event loop: who may follow a room no longer must not
+    get what came after."""
+    world = make()
+    here = threading.get_ident()
+    seen: list[tuple[str, int, bool]] = []
+
+    def effect(name: str) -> Callable[[], None]:
+        return lambda: seen.append((name, len(world.published), threading.get_ident() == here))
+
+    def do(*names: str) -> Callable[[Any], None]:
+        def carry_out(after_commit: Any) -> None:
+            for name in names:
+                after_commit(effect(name))
+
+        return carry_out
+
+    held = await world.hold()
+    tasks = [world.start(write) for write in (Transact(do("a", "b")), append("message"), Transact(do("c")))]
+    await asyncio.sleep(0)
+    world.store.gate.set()
+    await asyncio.gather(held, *tasks)
+
+    # Only what was held up had been published by then.
+    assert seen == [("a", 1, True), ("b", 1, True), ("c", 1, True)]
+    assert world.numbers == [1, 2, 3, 4]
+
+
+async def test_transaction_that_is_refused_raises_its_error() -> None:
+    """As a write does."""
+
+    class Refusing(FakeStore):
+        def commit(self, writes: Sequence[Write]) -> list[Result]:
+            return [RoomNotFound("no such room")]
+
+    refusing = World(Refusing())
+    with pytest.raises(RoomNotFound):
+        await refusing.committer.transact(lambda _transaction: None)
+    await refusing.committer.close()
+
+    assert refusing.published == []
+
+
+async def test_caller_that_goes_away_does_not_take_the_effects_with_it(make: Make) -> None:
+    """What is durable is so for everybody: sessions that have ended must end also where nobody waits."""
+    world = make()
+    seen: list[str] = []
+    held = await world.hold()
+    task = world.start(Transact(lambda after_commit: cast(Any, after_commit)(lambda: seen.append("done"))))
+    await asyncio.sleep(0)
+
+    task.cancel()
+    world.store.gate.set()
+    await held
+    await until(lambda: len(world.numbers) == 2)
+
+    assert seen == ["done"]

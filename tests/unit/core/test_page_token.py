@@ -4,8 +4,9 @@ import base64
 
 import pytest
 
-from grpc_chat.core.page_token import PageTokens
+from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.errors import InvalidRequest
+from grpc_chat.wire import chat_pb2 as pb
 
 SECRET = bytes(range(32))
 PLACES = ["x", "general", "after_seq 17", "Ö 世界 😀", "y" * 64, "z" * 300]
@@ -84,3 +85,67 @@ def test_token_that_was_made_up_is_refused(token: str) -> None:
     """Whatever is given as one, the answer is a sentence."""
     with pytest.raises(InvalidRequest):
         PageTokens(SECRET).read("ListRooms alice", token)
+
+
+# Pages
+
+
+NAMES = ["a", "b", "c", "d", "e", "f", "g"]
+
+
+def listed(pages: Pages, size: int, *, names: list[str] | None = None) -> list[list[str]]:
+    """All pages of a listing, as a client reads them."""
+    names = NAMES if names is None else names
+    found: list[list[str]] = []
+    request = pb.ListUsersRequest(page_size=size)
+    while True:
+        page = pages.open("ListUsers", request)
+        after = [name for name in names if name > page.after][: page.limit]
+        found.append(page.cut(after))
+        request.page_token = page.next(after, lambda name: name)
+        if not request.page_token:
+            return found
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [(1, [1] * 7), (3, [3, 3, 1]), (7, [7]), (8, [7]), (0, [4, 3]), (6, [6, 1]), (1000, [7])],
+)
+def test_pages_together_are_the_listing(size: int, sizes: list[int]) -> None:
+    """Each entry once, the last page without a token, and no empty page after a full one."""
+    found = listed(Pages(PageTokens(SECRET), page=4, max_page=7), size)
+
+    assert [name for page in found for name in page] == NAMES
+    assert [len(page) for page in found] == sizes
+
+
+def test_listing_of_nothing_is_one_empty_page() -> None:
+    """There is no page after it."""
+    assert listed(Pages(PageTokens(SECRET)), 0, names=[]) == [[]]
+
+
+def test_size_of_a_page_is_what_is_asked_for_within_bounds() -> None:
+    """By default 50, and 500 at the most, as chat.proto says."""
+    pages = Pages(PageTokens(SECRET))
+
+    assert [pages.size(asked) for asked in (0, 1, 500, 501, 2**31 - 1)] == [50, 1, 500, 500, 500]
+
+
+def test_page_of_another_listing_is_refused() -> None:
+    """What was asked for is part of the listing."""
+    pages = Pages(PageTokens(SECRET))
+    token = pages.tokens.make("ListUsers a", "x")
+
+    with pytest.raises(InvalidRequest):
+        pages.open("ListUsers b", pb.ListUsersRequest(page_token=token))
+
+
+def test_page_after_a_time_goes_on_after_time_and_id() -> None:
+    """Ids may hold anything, spaces included."""
+    pages = Pages(PageTokens(SECRET), page=1)
+    first = pages.open("ListSessions", pb.ListSessionsRequest())
+    assert first.after_time is None
+
+    token = first.next(["17 an id", "16 x"], lambda key: key)
+
+    assert pages.open("ListSessions", pb.ListSessionsRequest(page_token=token)).after_time == (17, "an id")

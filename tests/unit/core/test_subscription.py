@@ -838,3 +838,228 @@ def test_nothing_is_passed_on_where_more_has_to_be_said() -> None:
     assert passed_on(consumer, fresh, OTHER) is None
     assert seqs(consumer.hear()) == [1]
     assert passed_on(Reader(fresh, after=1), fresh, OTHER) is None, "it has not been told that it caught up"
+
+
+# Rooms that come and go
+
+
+def lefts(responses: Iterable[pb.SubscribeResponse]) -> list[pb.RoomLeft]:
+    return [left for response in responses for left in response.left]
+
+
+def left(room_id: str = "r1") -> pb.RoomLeft:
+    return pb.RoomLeft(
+        room_id=room_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, user_id="alice", reason="spam\nand more"
+    )
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_room_that_is_joined_is_followed_from_then_on(in_memory: bool) -> None:
+    """What it held is sent, in order, and it is caught up with only once for all rooms."""
+    old, new = Room("r1").say(OTHER), Room("r2").say(OTHER, OTHER, OTHER)
+    reader = Reader(old)
+    assert times_caught_up(reader.read()) == 1
+    if not in_memory:
+        new.forget_tail()
+
+    reader.rooms["r2"] = new
+    reader.subscription.follow(new.feed, 1)
+    assert "r2" in reader.subscription
+    responses = reader.read()
+    new.say(OTHER)
+    responses += reader.hear()
+
+    assert seqs(responses, "r2") == [2, 3, 4]
+    assert (times_caught_up(responses), gaps(responses)) == (0, [])
+
+
+def test_room_that_is_joined_before_catching_up_is_caught_up_with_too() -> None:
+    """What its feed held then counts as there from the start."""
+    old, new = Room("r1").say(OTHER), Room("r2").say(OTHER)
+    reader = Reader(old)
+    reader.rooms["r2"] = new
+    reader.subscription.follow(new.feed, 0)
+
+    responses = reader.read()
+
+    assert (seqs(responses, "r1"), seqs(responses, "r2")) == ([1], [1])
+    assert times_caught_up(responses) == 1
+    assert responses[-1].HasField("caught_up")
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(("after", "hidden"), [(0, 3), (1, 3), (2, 3), (0, 5)])
+def test_what_is_hidden_is_a_gap(after: int, hidden: int, in_memory: bool) -> None:
+    """Of the past that a member may not read, only the numbers are told, before the first event that is."""
+    room = Room().say(*[OTHER] * 5)
+    if not in_memory:
+        room.forget_tail()
+    reader = Reader()
+    reader.rooms["r1"] = room
+    reader.subscription.follow(room.feed, after, hidden_until=hidden)
+
+    responses = reader.read()
+
+    assert gaps(responses) == [("r1", after + 1, hidden)]
+    assert seqs(responses) == list(range(hidden + 1, 6))
+    assert responses[0].gaps
+    assert times_caught_up(responses) == 1
+    assert [cursor.seq for cursor in reader.subscription.cursors] == [5]
+
+
+@pytest.mark.parametrize("after", [3, 4])
+def test_cursor_after_what_is_hidden_has_no_gap(after: int) -> None:
+    """Who has seen up to there misses nothing."""
+    room = Room().say(*[OTHER] * 5)
+    reader = Reader()
+    reader.rooms["r1"] = room
+    reader.subscription.follow(room.feed, after, hidden_until=3)
+
+    responses = reader.read()
+
+    assert gaps(responses) == []
+    assert seqs(responses) == list(range(after + 1, 6))
+
+
+def test_hidden_events_do_not_use_up_the_window() -> None:
+    """A consumer has nothing to acknowledge of them."""
+    room = Room().say(*[OTHER] * 9)
+    reader = Reader(window=2)
+    reader.rooms["r1"] = room
+    reader.subscription.follow(room.feed, 0, hidden_until=7)
+
+    assert seqs(reader.read()) == [8, 9]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_room_that_is_lost_is_told_of_and_not_sent(in_memory: bool) -> None:
+    """Nothing of it comes after that, though it was owed; the other rooms go on."""
+    lost, kept = Room("r1").say(OTHER, OTHER), Room("r2").say(OTHER)
+    if not in_memory:
+        lost.forget_tail()
+        kept.forget_tail()
+    reader = Reader(lost, kept)
+
+    assert reader.subscription.lose(left(), None)
+    responses = reader.read()
+    lost.say(OTHER)
+    kept.say(OTHER)
+    responses += reader.hear()
+
+    assert lefts(responses) == [left()]
+    assert responses[0].left
+    assert seqs(responses, "r1") == []
+    assert seqs(responses, "r2") == [1, 2]
+    assert times_caught_up(responses) == 1
+    assert "r1" not in reader.subscription
+    assert reader.subscription.room_ids == ["r2"]
+
+
+def test_room_that_is_lost_has_no_gap_or_position_any_more() -> None:
+    """What was to be told of it is not."""
+    room, other = Room("r1").say(OTHER, ME), Room("r2").say(OTHER)
+    reader = Reader()
+    reader.rooms |= {"r1": room, "r2": other}
+    reader.subscription.follow(room.feed, 0, hidden_until=1)
+    reader.subscription.follow(other.feed, 0)
+
+    reader.subscription.lose(left(), None)
+    responses = reader.read()
+
+    assert (gaps(responses), passed(responses)) == ([], [])
+    assert lefts(responses) == [left()]
+    assert seqs(responses, "r2") == [1]
+
+
+@pytest.mark.parametrize(("seq", "lost"), [(2, False), (3, False), (4, True), (None, True)])
+def test_room_is_lost_by_an_event_that_is_new_to_the_stream(seq: int | None, lost: bool) -> None:
+    """Who was removed, and came back before the stream was opened, is not removed by what was before."""
+    room = Room().say(OTHER, OTHER, OTHER)
+    reader = Reader(room)
+
+    assert reader.subscription.lose(left(), seq) is lost
+    responses = reader.read()
+
+    assert seqs(responses) == ([] if lost else [1, 2, 3])
+    assert lefts(responses) == ([left()] if lost else [])
+
+
+def test_room_that_is_not_followed_cannot_be_lost() -> None:
+    """Nobody is told of it, or of one that was lost before."""
+    room = Room()
+    reader = Reader(room)
+    reader.read()
+
+    assert not reader.subscription.lose(left("r9"), None)
+    assert reader.subscription.lose(left(), None)
+    assert not reader.subscription.lose(left(), None)
+    assert lefts(reader.read()) == [left()]
+    assert reader.read() == []
+
+
+def test_room_that_is_lost_frees_its_part_of_the_window() -> None:
+    """A consumer can't acknowledge it any more, and must not wait for that for ever."""
+    lost, kept = Room("r1").say(OTHER, OTHER), Room("r2")
+    reader = Reader(lost, kept, window=2)
+    assert seqs(reader.read(), "r1") == [1, 2]
+    kept.say(OTHER, OTHER)
+    assert reader.hear() == []
+
+    reader.subscription.lose(left(), None)
+
+    responses = reader.hear()
+    assert seqs(responses, "r2") == [1, 2]
+    assert lefts(responses) == [left()]
+
+
+def test_room_that_is_lost_while_the_window_is_used_up_is_told_of_at_once() -> None:
+    """It is nothing that has to be acknowledged."""
+    full, lost = Room("r1").say(OTHER), Room("r2")
+    reader = Reader(full, lost, window=1)
+    reader.read()
+
+    reader.subscription.lose(left("r2"), None)
+
+    assert lefts(reader.read()) == [left("r2")]
+
+
+def test_room_that_is_joined_again_begins_anew() -> None:
+    """What it left and where it goes on come in this order, whether one asks in between or not."""
+    room = Room().say(OTHER, OTHER)
+    reader = Reader(room)
+    reader.read()
+    reader.subscription.lose(left(), None)
+    room.say(OTHER, OTHER)
+    reader.subscription.follow(room.feed, 0, hidden_until=3)
+
+    [response] = reader.read()
+
+    assert lefts([response]) == [left()]
+    assert gaps([response]) == [("r1", 1, 3)]
+    assert seqs([response]) == [4]
+
+
+def test_page_that_was_asked_for_before_the_room_was_lost_is_nothing() -> None:
+    """What was on its way from the store is not sent."""
+    room = Room().say(OTHER).forget_tail()
+    reader = Reader(room)
+    behind = reader.subscription.take()
+    assert isinstance(behind, Behind)
+
+    reader.subscription.lose(left(), None)
+
+    assert reader.subscription.read("r1", room.page(behind)) is None
+    assert seqs(reader.read()) == []
+
+
+def test_nothing_is_passed_on_before_what_was_lost_is_told() -> None:
+    """The stream looks closer first."""
+    room, lost = Room("r1"), Room("r2")
+    reader = Reader(room, lost)
+    reader.read()
+    reader.subscription.lose(left("r2"), None)
+
+    assert passed_on(reader, room, OTHER) is None
+    [response] = reader.hear()
+
+    assert (lefts([response]), seqs([response])) == ([left("r2")], [1])

@@ -196,11 +196,11 @@ def detailed(*details: object) -> bytes:
 
 def test_reason_of_a_newer_server_becomes_the_nearest_error() -> None:
     """Its class is that of the status; what else is said is kept."""
-    info = error_details_pb2.ErrorInfo(reason="ROOM_ARCHIVED", domain=DOMAIN, metadata={"roomId": "r1"})
+    info = error_details_pb2.ErrorInfo(reason="ROOM_UNDER_WATER", domain=DOMAIN, metadata={"roomId": "r1"})
 
     back = from_rpc_error(
         rpc_error(
-            grpc.StatusCode.FAILED_PRECONDITION, "archived", ("grpc-status-details-bin", detailed(info))
+            grpc.StatusCode.FAILED_PRECONDITION, "too deep", ("grpc-status-details-bin", detailed(info))
         )
     )
 

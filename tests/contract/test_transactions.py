@@ -1,0 +1,1093 @@
+"""What every store guarantees of transactions, rooms and accounts; the rest is in test_store.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from grpc_chat.errors import ChatError, PermissionDenied, RoomNotFound
+from grpc_chat.store.base import (
+    Acknowledge,
+    Append,
+    Appended,
+    Done,
+    Draft,
+    PutRoom,
+    Snapshot,
+    Store,
+    StoredEvent,
+    Transact,
+    Transaction,
+)
+from grpc_chat.store.records import Account, InviteRecord, SessionRecord, Standing, Usage
+from grpc_chat.wire import chat_pb2 as pb
+from tests.contract.databases import Database
+
+READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
+LOGIN, TOKEN = pb.SESSION_KIND_LOGIN, pb.SESSION_KIND_ACCESS_TOKEN
+ALL = 1_000_000
+"""More events, and more bytes, than any test stores."""
+# In bytewise order. Collations of most languages order these otherwise.
+IDS = ["10", "9", "a", "b", "b-2", "b.1", "b_0", "bb", "z"]
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """A store with the room r1 of alice and bob, and the room r2 of alice."""
+    opened = database.open()
+    opened.commit(
+        [PutRoom("r1", "r1", {"alice": MEMBER, "bob": MEMBER}), PutRoom("r2", "r2", {"alice": OWNER})]
+    )
+    return opened
+
+
+def transact(store: Store, do: Callable[[Transaction], Any]) -> Any:
+    """What a function returns that is carried out in a transaction of its own."""
+    [result] = store.commit([Transact(do)])
+    return done(result).value
+
+
+def done(result: object) -> Done:
+    assert isinstance(result, Done), result
+    return result
+
+
+def read(store: Store, ask: Callable[[Snapshot], Any]) -> Any:
+    """What a snapshot says."""
+    with store.snapshot() as snapshot:
+        return ask(snapshot)
+
+
+def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
+    return None if standing and standing.role else RoomNotFound(room_id)
+
+
+def saying(text: str, *, room: str = "r1", user: str = "alice", id_: bytes | None = None) -> Append:
+    event = pb.Event(room_id=room, user_id=user, message=pb.Message(text=text))
+    content_hash = blake2b(text.encode(), digest_size=16).digest()
+    return Append([Draft(event, "phone", id_ or uuid4().bytes, content_hash)], members_only)
+
+
+def renamed(name: str, *, room: str = "r1") -> pb.Event:
+    """An event that is no message."""
+    return pb.Event(room_id=room, user_id="alice", room_updated=pb.RoomUpdated(name=name))
+
+
+def log(store: Store, room_id: str = "r1") -> list[tuple[int, str]]:
+    """The whole log of a room: numbers, and what was said or what the room was called."""
+    events = read(store, lambda snapshot: snapshot.events_after(room_id, 0, limit=ALL, max_bytes=ALL))
+    parsed = [pb.Event.FromString(event.payload) for event in events]
+    assert [event.seq for event in parsed] == [event.seq for event in events]
+    return [(event.seq, event.message.text or event.room_updated.name) for event in parsed]
+
+
+def new_room(room_id: str = "r9", *, name: str = "nine", **fields: Any) -> pb.Room:
+    given: dict[str, Any] = {
+        "kind": pb.ROOM_KIND_PRIVATE,
+        "history": pb.HISTORY_ALL,
+        "posting": pb.POSTING_MEMBERS,
+    } | fields
+    return pb.Room(room_id=room_id, name=name, **given)
+
+
+def make_room(store: Store, room: pb.Room, *, public_name: str | None = None) -> None:
+    transact(store, lambda tx: tx.insert_room(room, public_name=public_name, request_hash=None))
+
+
+def account(user_id: str, **fields: Any) -> Account:
+    given: dict[str, Any] = {"kind": pb.USER_KIND_PERSON, "create_time_us": 5, "look": user_id} | fields
+    return Account(user_id=user_id, **{"display_name": user_id.title()} | given)
+
+
+def insert(store: Store, *accounts: Account) -> None:
+    def do(tx: Transaction) -> None:
+        for each in accounts:
+            tx.insert_account(each)
+
+    transact(store, do)
+
+
+def session(session_id: str, user_id: str = "zoe", **fields: Any) -> SessionRecord:
+    given: dict[str, Any] = {
+        "kind": LOGIN,
+        "device_name": "phone",
+        "scopes": 14,
+        "create_time_us": 100,
+        "last_used_us": 100,
+        "expire_time_us": None,
+    } | fields
+    return SessionRecord(session_id=session_id, user_id=user_id, **given)
+
+
+def begin(store: Store, *sessions: SessionRecord) -> None:
+    """Begin sessions; the hash of a session's token is its id."""
+
+    def do(tx: Transaction) -> None:
+        for each in sessions:
+            tx.insert_session(each, each.session_id.encode())
+
+    transact(store, do)
+
+
+def session_ids(store: Store, user_id: str = "zoe") -> list[str]:
+    found = read(store, lambda snapshot: snapshot.sessions(user_id, after=None, limit=99))
+    return sorted(each.session_id for each in found)
+
+
+def invite(invite_id: str, room_id: str = "r1", **fields: Any) -> InviteRecord:
+    given: dict[str, Any] = {
+        "role": MEMBER,
+        "created_by": "alice",
+        "create_time_us": 100,
+        "expire_time_us": None,
+        "max_uses": 0,
+        "uses": 0,
+        "registers": False,
+        "makes_admin": False,
+    } | fields
+    return InviteRecord(invite_id=invite_id, room_id=room_id, **given)
+
+
+def invite_with(store: Store, *invites: InviteRecord) -> None:
+    """Make invites; the hash of an invite's code is its id."""
+
+    def do(tx: Transaction) -> None:
+        for each in invites:
+            tx.insert_invite(each, each.invite_id.encode())
+
+    transact(store, do)
+
+
+# Transact
+
+
+def test_transaction_s_value_is_what_its_function_returned(store: Store) -> None:
+    """Whatever that is; the other writes of the batch have their own results."""
+    value = object()
+
+    results = store.commit([Transact(lambda _tx: value), saying("hello"), Transact(lambda _tx: None)])
+
+    assert done(results[0]).value is value
+    assert isinstance(results[1], Appended)
+    assert done(results[2]) == Done(None, {}, [])
+
+
+def test_events_of_a_transaction_are_numbered_with_all_others(database: Database, store: Store) -> None:
+    """Messages and what transactions append continue one log, in one batch and the next, without a gap."""
+
+    def do(tx: Transaction) -> list[int]:
+        return [tx.append(renamed(name), "laptop") for name in ("one", "two")]
+
+    before, first, between, second = store.commit([saying("a"), Transact(do), saying("b"), Transact(do)])
+    [after] = store.commit([saying("c")])
+
+    assert [done(first).value, done(second).value] == [[2, 3], [5, 6]]
+    placed = [result.placed[0].seq for result in (before, between, after) if isinstance(result, Appended)]
+    assert placed == [1, 4, 7]
+    expected = [(1, "a"), (2, "one"), (3, "two"), (4, "b"), (5, "one"), (6, "two"), (7, "c")]
+    assert log(store) == expected
+    assert log(database.open()) == expected
+
+
+def test_transaction_hands_back_the_events_it_stored(store: Store) -> None:
+    """``new`` holds, by room, the very events that the log now has, with the sessions that caused them."""
+
+    def do(tx: Transaction) -> None:
+        tx.append(renamed("one"), "laptop")
+        tx.append(renamed("two", room="r2"), "phone")
+
+    _, result = store.commit([saying("a"), Transact(do)])
+
+    stored = {
+        "r1": read(store, lambda snapshot: snapshot.events_after("r1", 1, limit=9, max_bytes=ALL)),
+        "r2": read(store, lambda snapshot: snapshot.events_after("r2", 0, limit=9, max_bytes=ALL)),
+    }
+    assert done(result).new == stored
+    assert [event.session_id for event in (*stored["r1"], *stored["r2"])] == ["laptop", "phone"]
+
+
+def test_event_of_a_transaction_has_its_time(store: Store) -> None:
+    """All that one transaction writes is of one time, which it can ask for."""
+
+    def do(tx: Transaction) -> int:
+        tx.append(renamed("one"), "phone")
+        tx.put_member("r1", "carol", READER, join_seq=1)
+        return tx.now_us
+
+    now_us = transact(store, do)
+
+    [event] = read(store, lambda snapshot: snapshot.events_after("r1", 0, limit=9, max_bytes=ALL))
+    assert pb.Event.FromString(event.payload).create_time.ToMicroseconds() == now_us > 0
+    insert(store, account("carol"))
+    carol = read(store, lambda snapshot: snapshot.member("r1", "carol"))
+    assert carol.join_time.ToMicroseconds() == now_us
+
+
+def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None:
+    """And what the writes before it in the batch did, before anybody else sees any of it."""
+    seen: list[object] = []
+
+    def do(tx: Transaction) -> None:
+        seen.append(tx.heads(["r1"]))
+        seq = tx.append(renamed("one"), "phone")
+        tx.set_role("r1", "bob", ADMIN)
+        tx.update_room("r1", {"topic": "news"})
+        room = tx.room("r1")
+        assert room
+        seen.append((tx.heads(["r1"]), tx.standing("r1", "bob"), room.topic))
+        [_, event] = tx.events_after("r1", 0, limit=9, max_bytes=ALL)
+        seen.append(event.seq == seq)
+        seen.append(read(store, lambda snapshot: snapshot.heads(["r1"])))
+
+    store.commit([saying("a"), Transact(do)])
+
+    assert seen == [{"r1": 1}, ({"r1": 2}, Standing("r1", ADMIN, 1, 2), "news"), True, {"r1": 0}]
+
+
+def test_change_of_membership_counts_for_what_follows_in_the_batch(store: Store) -> None:
+    """Who is removed by a transaction may not write after it, and may before it, all in one batch."""
+    results = store.commit(
+        [
+            saying("before", user="bob"),
+            Transact(lambda tx: tx.delete_member("r1", "bob")),
+            saying("too late", user="bob"),
+            Transact(lambda tx: tx.put_member("r1", "bob", MEMBER, join_seq=0)),
+            saying("back", user="bob"),
+        ]
+    )
+
+    assert [type(result) for result in results] == [Appended, Done, RoomNotFound, Done, Appended]
+    assert log(store) == [(1, "before"), (2, "back")]
+
+
+def test_error_undoes_its_own_transaction_and_no_other(store: Store) -> None:
+    """Its events, rows and effects are gone, its numbers go to the next, and the error is its result."""
+    error = PermissionDenied("not today")
+    effects: list[str] = []
+
+    def good(tx: Transaction) -> int:
+        tx.after_commit(lambda: effects.append("good"))
+        tx.put_member("r1", f"user {tx.members_of('r1')}", READER, join_seq=0)
+        return tx.append(renamed("good"), "phone")
+
+    def bad(tx: Transaction) -> None:
+        tx.after_commit(lambda: effects.append("bad"))
+        tx.append(renamed("bad"), "phone")
+        tx.update_room("r1", {"topic": "bad"})
+        tx.delete_room("r2")
+        tx.insert_account(account("bad"))
+        raise error
+
+    results = store.commit(
+        [saying("a"), Transact(good), Transact(bad), saying("b"), Transact(good), saying("c", room="r2")]
+    )
+
+    assert results[2] is error
+    assert [done(results[at]).value for at in (1, 4)] == [2, 4]
+    assert log(store) == [(1, "a"), (2, "good"), (3, "b"), (4, "good")]
+    assert log(store, "r2") == [(1, "c")]
+    room = read(store, lambda snapshot: snapshot.room("r1"))
+    assert (room.topic, room.member_count) == ("", 4)
+    assert read(store, lambda snapshot: snapshot.account("bad")) is None
+    assert not read(store, lambda snapshot: snapshot.was_deleted("r2"))
+    for result in results:
+        if isinstance(result, Done):
+            for effect in result.effects:
+                effect()
+    assert effects == ["good", "good"]
+
+
+def test_error_of_the_last_write_leaves_the_log_of_the_others(database: Database, store: Store) -> None:
+    """What was durable is not taken for lost when the store is opened again."""
+
+    def bad(tx: Transaction) -> None:
+        tx.append(renamed("bad"), "phone")
+        raise PermissionDenied("not today")
+
+    store.commit([saying("a"), Transact(bad)])
+
+    assert log(database.open()) == [(1, "a")]
+
+
+def test_effects_are_handed_back_in_order(store: Store) -> None:
+    """They are carried out by whoever committed, not by the store."""
+    seen: list[int] = []
+
+    def do(tx: Transaction) -> None:
+        for number in range(5):
+            tx.after_commit(lambda number=number: seen.append(number))  # type: ignore[misc]
+
+    [result] = store.commit([Transact(do)])
+
+    assert seen == []
+    for effect in done(result).effects:
+        effect()
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_function_may_be_called_again_where_the_batch_is_done_again(store: Store, at: int) -> None:
+    """A repeated send beside it has that happen; what is stored, and done in the end, is that of one call."""
+    repeated = saying("once")
+    store.commit([repeated])
+    calls: list[int] = []
+    effects: list[int] = []
+
+    def do(tx: Transaction) -> int:
+        calls.append(len(calls) + 1)
+        call = calls[-1]
+        tx.after_commit(lambda: effects.append(call))
+        return tx.append(renamed("one"), "phone")
+
+    writes: list[Append | Transact] = [saying("x"), repeated]
+    writes.insert(at, Transact(do))
+    results = store.commit(writes)
+
+    [result] = [each for each in results if isinstance(each, Done)]
+    assert result.value == (2 if at == 0 else 3)
+    assert sorted(name for _, name in log(store)) == ["once", "one", "x"]
+    assert [event.seq for event in result.new["r1"]] == [result.value]
+    # Where the repeated send comes first, a store may know of it before it calls the function.
+    assert calls in ([1], [1, 2])
+    for effect in result.effects:
+        effect()
+    assert effects == [calls[-1]]
+
+
+def test_mistake_in_a_function_is_raised_and_nothing_is_stored(store: Store) -> None:
+    """What is no ChatError is a mistake of ours: the whole batch is undone, and the store goes on."""
+
+    def broken(tx: Transaction) -> None:
+        tx.append(renamed("bad"), "phone")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.commit([saying("a"), Transact(broken)])
+
+    assert log(store) == []
+    store.commit([saying("b")])
+    assert log(store) == [(1, "b")]
+
+
+# Rooms
+
+
+def test_room_is_made_as_it_is_given(store: Store) -> None:
+    """Empty, with its kind and rules; nobody is in it yet."""
+    room = new_room(
+        topic="Grüße\nund mehr",
+        kind=pb.ROOM_KIND_PUBLIC,
+        history=pb.HISTORY_SINCE_JOIN,
+        posting=pb.POSTING_ADMINS,
+    )
+
+    def do(tx: Transaction) -> int:
+        tx.insert_room(room, public_name="nine", request_hash=b"hash")
+        return tx.now_us
+
+    now_us = transact(store, do)
+
+    with store.snapshot() as snapshot:
+        found = snapshot.room("r9")
+        assert found
+        assert found.create_time.ToMicroseconds() == now_us
+        found.ClearField("create_time")
+        room.epoch, room.first_seq = store.epoch, 1
+        assert found == room
+        assert snapshot.request_hash("r9") == b"hash"
+        assert snapshot.request_hash("r1") is None
+        assert snapshot.public_room("nine") == "r9"
+        assert snapshot.public_room("ten") is None
+        assert snapshot.standing("r9", "alice") == Standing(
+            "r9", 0, 1, 0, 0, pb.ROOM_KIND_PUBLIC, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS
+        )
+        assert snapshot.standing("nowhere", "alice") is None
+
+
+def test_room_is_changed(store: Store) -> None:
+    """By its columns; the rest, and all other rooms, stay as they are."""
+    with store.snapshot() as snapshot:
+        before = [snapshot.room("r1"), snapshot.room("r2")]
+    assert before[0]
+
+    transact(
+        store,
+        lambda tx: tx.update_room(
+            "r1",
+            {
+                "name": "new",
+                "topic": "news",
+                "history": pb.HISTORY_SINCE_JOIN,
+                "posting": pb.POSTING_ADMINS,
+                "archive_time_us": 1_234_567,
+            },
+        ),
+    )
+
+    with store.snapshot() as snapshot:
+        after = [snapshot.room("r1"), snapshot.room("r2")]
+        standing = snapshot.standing("r1", "alice")
+    expected = pb.Room()
+    expected.CopyFrom(before[0])
+    expected.MergeFrom(pb.Room(name="new", topic="news"))
+    expected.history, expected.posting = pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS
+    expected.archive_time.FromMicroseconds(1_234_567)
+    assert after == [expected, before[1]]
+    assert standing == Standing(
+        "r1", MEMBER, 1, 0, 0, pb.ROOM_KIND_PRIVATE, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS, archived=True
+    )
+    transact(store, lambda tx: tx.update_room("r1", {"archive_time_us": None}))
+    assert not read(store, lambda snapshot: snapshot.standing("r1", "alice")).archived
+    assert not read(store, lambda snapshot: snapshot.room("r1")).HasField("archive_time")
+
+
+def everything_of(snapshot: Snapshot, room_id: str) -> list[Any]:
+    """All that a snapshot can tell of a room."""
+    return [
+        snapshot.standing(room_id, "alice"),
+        snapshot.room(room_id),
+        snapshot.public_room("one"),
+        snapshot.request_hash(room_id),
+        snapshot.members(room_id, after="", limit=9),
+        snapshot.member(room_id, "alice"),
+        snapshot.members_of(room_id),
+        snapshot.owners(room_id),
+        snapshot.ban(room_id, "carol"),
+        snapshot.bans(room_id, after="", limit=9),
+        snapshot.invite(b"i1"),
+        snapshot.invites_of(room_id),
+        snapshot.invites(room_id, after=None, limit=9),
+        snapshot.heads([room_id]),
+        snapshot.events_after(room_id, 0, limit=9, max_bytes=ALL),
+        snapshot.events_before(room_id, 9, limit=9, max_bytes=ALL),
+        snapshot.positions("alice", "bot"),
+    ]
+
+
+def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
+    """Neither itself nor anything in it; of other rooms nothing is touched."""
+
+    def fill(tx: Transaction) -> None:
+        for room in ("r1", "r2"):
+            tx.append(renamed("x", room=room), "phone")
+            tx.put_ban(room, "carol", banned_by="alice", reason="spam")
+        tx.update_room("r1", {"public_name": "one", "request_hash": b"hash"})
+        tx.put_member("r1", "zoe", OWNER, join_seq=1)
+        tx.insert_invite(invite("i1"), b"i1")
+        tx.insert_invite(invite("i2", "r2"), b"i2")
+
+    insert(store, account("carol"), account("zoe"))
+    store.commit([saying("a"), saying("a", room="r2")])
+    transact(store, fill)
+    store.commit([Acknowledge("alice", "bot", {"r1": 1}, members_only)])
+    with store.snapshot() as snapshot:
+        full, other = everything_of(snapshot, "r1"), everything_of(snapshot, "r2")
+    assert [at for at, found in enumerate(full) if not found] == []
+
+    transact(store, lambda tx: tx.delete_room("r1"))
+
+    with store.snapshot() as snapshot:
+        assert [at for at, found in enumerate(everything_of(snapshot, "r1")) if found] == []
+        after = everything_of(snapshot, "r2")
+        assert [room.room_id for room in snapshot.rooms("alice", after="", limit=9)] == ["r2"]
+        assert [standing.room_id for standing in snapshot.memberships("alice")] == ["r2"]
+        assert snapshot.memberships("bob") == []
+    # But for what was told of r1 beside it.
+    of_r1 = {2, 10, 16}
+    assert [a for at, a in enumerate(after) if at not in of_r1] == [
+        b for at, b in enumerate(other) if at not in of_r1
+    ]
+
+
+def test_deleted_room_is_known_to_have_been(database: Database, store: Store) -> None:
+    """For ever; and a room that never was is not."""
+    transact(store, lambda tx: tx.delete_room("r1"))
+
+    for opened in (store, database.open()):
+        with opened.snapshot() as snapshot:
+            deleted = [snapshot.was_deleted(room) for room in ("r1", "r2", "r3")]
+        assert deleted == [True, False, False]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_deleting_a_room_is_not_taken_for_loss(database: Database, store: Store, together: bool) -> None:
+    """Also where the last thing that was written at all was in that room."""
+    if together:
+        store.commit([saying("a"), saying("b"), Transact(lambda tx: tx.delete_room("r1"))])
+    else:
+        store.commit([saying("a"), saying("b")])
+        store.commit([Transact(lambda tx: tx.delete_room("r1"))])
+    epoch = store.epoch
+
+    store = database.open()
+
+    assert store.epoch == epoch
+    assert log(store) == []
+    assert isinstance(store.commit([saying("c")])[0], RoomNotFound)
+
+
+def test_events_of_a_room_that_is_deleted_in_the_same_transaction_are_not_handed_on(store: Store) -> None:
+    """There is nobody to tell them to."""
+
+    def do(tx: Transaction) -> None:
+        tx.append(renamed("the end"), "phone")
+        tx.append(renamed("goes on", room="r2"), "phone")
+        tx.delete_room("r1")
+
+    [result] = store.commit([Transact(do)])
+
+    assert done(result).new.keys() == {"r2"}
+
+
+def test_public_rooms_are_paged_by_name(store: Store) -> None:
+    """In bytewise order of their public names, each once; private rooms are not among them."""
+    for at, name in enumerate(reversed(IDS)):
+        make_room(store, new_room(f"p{at}", name=name.upper(), kind=pb.ROOM_KIND_PUBLIC), public_name=name)
+
+    pages, after = [], ""
+    with store.snapshot() as snapshot:
+        while page := snapshot.public_rooms("", archived=True, after=after, limit=4):
+            pages.append([name for name, _ in page])
+            assert [room.name for _, room in page] == [name.upper() for name in pages[-1]]
+            after = pages[-1][-1]
+
+    assert [name for page in pages for name in page] == IDS
+    assert [len(page) for page in pages] == [4, 4, 1]
+
+
+def test_public_rooms_are_found_by_what_they_hold(store: Store) -> None:
+    """By a part of the name or topic; what means something to LIKE is a character like any other."""
+    for room_id, name, topic in [
+        ("p1", "100% pure", ""),
+        ("p2", "100 things", "PURE joy"),
+        ("p3", "a_b", "nothing"),
+        ("p4", "axb", "wow!"),
+    ]:
+        make_room(
+            store, new_room(room_id, name=name, topic=topic, kind=pb.ROOM_KIND_PUBLIC), public_name=name
+        )
+    transact(store, lambda tx: tx.update_room("p4", {"archive_time_us": 1}))
+
+    def found(query: str, *, archived: bool = True) -> list[str]:
+        rooms = read(
+            store, lambda snapshot: snapshot.public_rooms(query, archived=archived, after="", limit=9)
+        )
+        return sorted(room.room_id for _, room in rooms)
+
+    assert found("pure") == ["p1", "p2"]
+    assert found("100%") == ["p1"]
+    assert found("a_b") == ["p3"]
+    assert found("w!") == ["p4"]
+    assert found("!") == ["p4"]
+    assert found("") == ["p1", "p2", "p3", "p4"]
+    assert found("", archived=False) == ["p1", "p2", "p3"]
+    assert found("nowhere") == []
+
+
+# Members
+
+
+def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
+    """The same whether it is asked for one room or for all of a user's."""
+    make_room(
+        store, new_room("r9", history=pb.HISTORY_SINCE_JOIN, posting=pb.POSTING_ADMINS), public_name=None
+    )
+
+    def do(tx: Transaction) -> int:
+        for _ in range(3):
+            tx.append(renamed("x", room="r9"), "phone")
+        tx.put_member("r9", "carol", READER, join_seq=3)
+        tx.update_room("r9", {"archive_time_us": 9})
+        return tx.append(renamed("x", room="r9"), "phone")
+
+    last = transact(store, do)
+
+    expected = Standing(
+        "r9",
+        READER,
+        1,
+        last,
+        3,
+        pb.ROOM_KIND_PRIVATE,
+        pb.HISTORY_SINCE_JOIN,
+        pb.POSTING_ADMINS,
+        archived=True,
+    )
+    with store.snapshot() as snapshot:
+        assert snapshot.standing("r9", "carol") == expected
+        assert snapshot.memberships("carol") == [expected]
+        assert snapshot.standing("r9", "alice") == expected._replace(role=0, join_seq=0)
+
+
+def test_member_comes_changes_and_goes(store: Store) -> None:
+    """Each step shows in all that tells of members."""
+    insert(store, account("zoe", kind=pb.USER_KIND_BOT, display_name="Zoë"))
+
+    def seen() -> tuple[Any, ...]:
+        with store.snapshot() as snapshot:
+            room = snapshot.room("r1")
+            assert room
+            members = snapshot.members("r1", after="", limit=9)
+            member = snapshot.member("r1", "zoe")
+            assert member == next((each for each in members if each.user.user_id == "zoe"), None)
+            assert room.member_count == snapshot.members_of("r1") == len(members)
+            return (
+                member and (member.role, member.join_seq),
+                snapshot.owners("r1"),
+                snapshot.rooms_of("zoe"),
+                [room.room_id for room in snapshot.rooms("zoe", after="", limit=9)],
+                snapshot.share_a_room("zoe", "bob"),
+                snapshot.share_a_room("bob", "zoe"),
+            )
+
+    assert seen() == (None, 0, 0, [], False, False)
+    transact(store, lambda tx: tx.put_member("r1", "zoe", ADMIN, join_seq=7))
+    assert seen() == ((ADMIN, 7), 0, 1, ["r1"], True, True)
+    transact(store, lambda tx: tx.set_role("r1", "zoe", OWNER))
+    assert seen() == ((OWNER, 7), 1, 1, ["r1"], True, True)
+    member = read(store, lambda snapshot: snapshot.member("r1", "zoe"))
+    assert member.user == pb.User(user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_BOT)
+    transact(store, lambda tx: tx.delete_member("r1", "zoe"))
+    assert seen() == (None, 0, 0, [], False, False)
+
+
+def test_who_leaves_is_forgotten_by_their_consumers_in_that_room_alone(store: Store) -> None:
+    """Joined again, nothing is taken for seen; other rooms, consumers of others and their positions stay."""
+    store.commit([saying("a"), saying("a", room="r2")])
+    store.commit(
+        [
+            Acknowledge("alice", "bot", {"r1": 1, "r2": 1}, members_only),
+            Acknowledge("alice", "phone", {"r1": 1}, members_only),
+            Acknowledge("bob", "bot", {"r1": 1}, members_only),
+        ]
+    )
+
+    transact(store, lambda tx: tx.delete_member("r1", "alice"))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.positions("alice", "bot") == {"r2": 1}
+        assert snapshot.positions("alice", "phone") == {}
+        assert snapshot.positions("bob", "bot") == {"r1": 1}
+
+
+def test_peer_is_the_other_one(store: Store) -> None:
+    """Of a room of two; alone, there is none."""
+    insert(store, account("zoe", display_name="Zoë"))
+    make_room(store, new_room(kind=pb.ROOM_KIND_DIRECT, name=""))
+
+    transact(store, lambda tx: tx.put_member("r9", "zoe", MEMBER, join_seq=1))
+    assert read(store, lambda snapshot: snapshot.peer("r9", "zoe")) is None
+    transact(store, lambda tx: tx.put_member("r9", "alice", MEMBER, join_seq=1))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.peer("r9", "alice") == pb.User(
+            user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_PERSON
+        )
+        assert snapshot.peer("r9", "zoe") == pb.User(user_id="alice", display_name="alice")
+
+
+def test_only_a_room_of_both_is_shared(store: Store) -> None:
+    """Not that each is in some room."""
+    with store.snapshot() as snapshot:
+        assert snapshot.share_a_room("alice", "bob")
+        assert not snapshot.share_a_room("alice", "carol")
+    store.commit([PutRoom("r1", "r1", {"bob": MEMBER})])
+    assert not read(store, lambda snapshot: snapshot.share_a_room("alice", "bob"))
+
+
+# Bans
+
+
+def test_ban_is_kept_until_it_is_lifted(store: Store) -> None:
+    """With who did it, why and when; a further one replaces it; other rooms know nothing of it."""
+    insert(store, account("zoe", display_name="Zoë"))
+
+    def ban(by: str, reason: str) -> int:
+        def do(tx: Transaction) -> int:
+            tx.put_ban("r1", "zoe", banned_by=by, reason=reason)
+            return tx.now_us
+
+        now_us: int = transact(store, do)
+        return now_us
+
+    for by, reason in (("alice", "spam"), ("bob", "more spam\nand more")):
+        now_us = ban(by, reason)
+        with store.snapshot() as snapshot:
+            found = snapshot.ban("r1", "zoe")
+            assert snapshot.bans("r1", after="", limit=9) == [found]
+            assert snapshot.ban("r2", "zoe") is None
+            assert snapshot.ban("r1", "bob") is None
+        assert found
+        assert found.user == pb.User(user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_PERSON)
+        assert (found.banned_by_user_id, found.reason) == (by, reason)
+        assert found.create_time.ToMicroseconds() == now_us
+
+    transact(store, lambda tx: tx.delete_ban("r1", "zoe"))
+
+    assert read(store, lambda snapshot: snapshot.ban("r1", "zoe")) is None
+
+
+def test_bans_are_paged_in_bytewise_order(store: Store) -> None:
+    """The pages together are all of the room, each once."""
+    insert(store, *(account(user_id) for user_id in IDS))
+
+    def do(tx: Transaction) -> None:
+        for user_id in reversed(IDS):
+            tx.put_ban("r1", user_id, banned_by="alice", reason="")
+        tx.put_ban("r2", "z", banned_by="alice", reason="")
+
+    transact(store, do)
+
+    pages, after = [], ""
+    with store.snapshot() as snapshot:
+        while page := snapshot.bans("r1", after=after, limit=4):
+            pages.append([ban.user.user_id for ban in page])
+            after = pages[-1][-1]
+    assert [id_ for page in pages for id_ in page] == IDS
+    assert [len(page) for page in pages] == [4, 4, 1]
+
+
+# Invites
+
+
+def test_invite_is_found_by_its_code_and_counts_its_uses(store: Store) -> None:
+    """It comes back as it was made; another code is nobody's."""
+    made = invite("i1", role=ADMIN, expire_time_us=900, max_uses=3, registers=True, makes_admin=True)
+    invite_with(store, made, invite("i2"))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.invite(b"i1") == made
+        assert snapshot.invite(b"i3") is None
+        assert snapshot.invite(b"") is None
+    for _ in range(2):
+        transact(store, lambda tx: tx.use_invite("i1"))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.invite(b"i1") == replace(made, uses=2)
+        assert snapshot.invite(b"i2") == invite("i2")
+
+
+def test_invite_is_removed_by_its_own_room_alone(store: Store) -> None:
+    """The answer says whether there was one; the server's own have no room."""
+    invite_with(store, invite("i1"), invite("i2", "r2"), invite("i3", ""))
+
+    def remove(tx: Transaction) -> list[bool]:
+        asked = [("r2", "i1"), ("", "i1"), ("r1", "i3"), ("r1", "i1"), ("r1", "i1"), ("", "i3")]
+        return [tx.delete_invite(room, invite_id) for room, invite_id in asked]
+
+    removed = transact(store, remove)
+
+    assert removed == [False, False, False, True, False, True]
+    with store.snapshot() as snapshot:
+        counts = [snapshot.invites_of(room) for room in ("r1", "r2", "")]
+        assert snapshot.invite(b"i1") is None
+    assert counts == [0, 1, 0]
+
+
+def paged(find: Callable[..., Iterable[Any]], key: Callable[[Any], tuple[int, str]]) -> list[list[str]]:
+    """The ids of a listing with the newest first, page by page."""
+    pages: list[list[str]] = []
+    after: tuple[int, str] | None = None
+    while page := list(find(after=after, limit=3)):
+        pages.append([key(entry)[1] for entry in page])
+        after = key(page[-1])
+    return pages
+
+
+# Two of one moment, in the order of their ids.
+TIMES = {"a": 10, "b": 30, "c": 20, "d": 20, "e": 5, "f": 20, "g": 40}
+NEWEST_FIRST = [["g", "b", "f"], ["d", "c", "a"], ["e"]]
+
+
+@pytest.mark.parametrize("room_id", ["r1", ""])
+def test_invites_are_paged_newest_first(store: Store, room_id: str) -> None:
+    """Those of one moment in an order too, so that none is left out between two pages."""
+    invite_with(store, *(invite(id_, room_id, create_time_us=at) for id_, at in TIMES.items()))
+    invite_with(store, invite("x", "r2", create_time_us=25))
+
+    with store.snapshot() as snapshot:
+        pages = paged(
+            lambda **page: snapshot.invites(room_id, **page),
+            lambda each: (each.create_time_us, each.invite_id),
+        )
+
+    assert pages == NEWEST_FIRST
+
+
+# Accounts
+
+
+def test_account_is_kept_as_it_is_given(database: Database, store: Store) -> None:
+    """With everything that is known of it; others are told less."""
+    zoe = account(
+        "zoe",
+        display_name="Zoë",
+        kind=pb.USER_KIND_BOT,
+        owner_id="alice",
+        admin=True,
+        block_time_us=7,
+        password_hash="$argon2id$…",
+        look="z0e",
+    )
+    insert(store, zoe)
+
+    for opened in (store, database.open()):
+        with opened.snapshot() as snapshot:
+            assert snapshot.account("zoe") == zoe
+            assert snapshot.user("zoe") == pb.User(user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_BOT)
+            assert snapshot.account_that_looks_like("z0e") == "zoe"
+            assert snapshot.account_that_looks_like("zoe") is None
+            assert snapshot.account("carol") is None
+            trusted = snapshot.account("alice")
+        assert trusted
+        assert (trusted.kind, trusted.look, trusted.password_hash, trusted.admin) == (0, None, None, False)
+
+
+def test_account_is_changed(store: Store) -> None:
+    """By its columns, and no other account with it."""
+    insert(store, account("zoe"), account("yan"))
+
+    transact(
+        store,
+        lambda tx: tx.update_account(
+            "zoe", {"display_name": "Z", "admin": 1, "block_time_us": 9, "password_hash": "p"}
+        ),
+    )
+
+    with store.snapshot() as snapshot:
+        assert snapshot.account("zoe") == account(
+            "zoe", display_name="Z", admin=True, block_time_us=9, password_hash="p"
+        )
+        assert snapshot.account("yan") == account("yan")
+
+
+def test_accounts_are_paged_with_their_use(store: Store) -> None:
+    """In bytewise order, with how many sessions each has and when one was used last; no trusted ids."""
+    insert(store, *(account(user_id) for user_id in reversed(IDS)))
+    begin(
+        store, session("s1", "b", last_used_us=300), session("s2", "b", last_used_us=200), session("s3", "z")
+    )
+
+    pages, after = [], ""
+    with store.snapshot() as snapshot:
+        while page := snapshot.accounts("", after=after, limit=4):
+            pages.append(page)
+            after = page[-1][0].user_id
+
+    found = {entry.user_id: (entry, usage) for page in pages for entry, usage in page}
+    assert list(found) == IDS
+    assert [len(page) for page in pages] == [4, 4, 1]
+    assert found["b"] == (account("b"), Usage(2, 300))
+    assert found["z"] == (account("z"), Usage(1, 100))
+    assert found["a"] == (account("a"), Usage(0, None))
+
+
+def test_accounts_are_found_by_what_they_hold(store: Store) -> None:
+    """By a part of the id or display name, in upper and lower case; LIKE's own characters mean nothing."""
+    insert(store, account("zoe_1", display_name="100% Zoe"), account("zoey1", display_name="Yan"))
+
+    def found(query: str) -> list[str]:
+        entries = read(store, lambda snapshot: snapshot.accounts(query, after="", limit=9))
+        return [entry.user_id for entry, _ in entries]
+
+    assert found("ZOE") == ["zoe_1", "zoey1"]
+    assert found("e_1") == ["zoe_1"]
+    assert found("0%") == ["zoe_1"]
+    assert found("yan") == ["zoey1"]
+    assert found("alice") == []
+
+
+def test_there_is_an_account_as_soon_as_one_is_made(store: Store) -> None:
+    """A trusted id is none."""
+    assert not read(store, lambda snapshot: snapshot.any_account())
+    insert(store, account("zoe"))
+    assert read(store, lambda snapshot: snapshot.any_account())
+
+
+def test_administrators_are_counted_without_the_blocked_ones(store: Store) -> None:
+    """They can't let anybody in."""
+    insert(store, account("a1", admin=True), account("a2", admin=True, block_time_us=1), account("u1"))
+
+    assert read(store, lambda snapshot: snapshot.admins()) == 1
+
+
+def test_bots_are_paged_in_bytewise_order(store: Store) -> None:
+    """The owner's own, each once."""
+    bots = [account(id_, kind=pb.USER_KIND_BOT, owner_id="alice") for id_ in reversed(IDS)]
+    insert(store, *bots, account("other", kind=pb.USER_KIND_BOT, owner_id="bob"))
+
+    pages, after = [], ""
+    with store.snapshot() as snapshot:
+        while page := snapshot.bots("alice", after=after, limit=4):
+            pages.append([bot.user_id for bot in page])
+            after = pages[-1][-1]
+        counts = [snapshot.bots_of(owner) for owner in ("alice", "bob", "carol")]
+    assert [id_ for page in pages for id_ in page] == IDS
+    assert [len(page) for page in pages] == [4, 4, 1]
+    assert counts == [len(IDS), 1, 0]
+
+
+def test_identity_is_one_account_s(store: Store) -> None:
+    """By issuer and subject together."""
+    transact(store, lambda tx: tx.insert_identity("https://id.example", "17", "zoe"))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.identity("https://id.example", "17") == "zoe"
+        assert snapshot.identity("https://id.example", "18") is None
+        assert snapshot.identity("https://other.example", "17") is None
+
+
+def test_account_does_not_show_its_password_hash() -> None:
+    """Records end up in logs and tracebacks."""
+    assert "secret" not in repr(account("zoe", password_hash="secret"))
+
+
+# Sessions
+
+
+def test_session_is_found_by_its_token(database: Database, store: Store) -> None:
+    """With the account that it is of; another token is nobody's."""
+    insert(store, account("zoe", admin=True))
+    one = session("s1", kind=TOKEN, device_name="my bot", scopes=2, expire_time_us=999)
+    begin(store, one, session("s2"))
+
+    for opened in (store, database.open()):
+        with opened.snapshot() as snapshot:
+            assert snapshot.session(b"s1") == (one, account("zoe", admin=True))
+            assert snapshot.session(b"s3") is None
+            assert snapshot.session(b"") is None
+            assert snapshot.session_of("zoe", "s1") == one
+            assert snapshot.session_of("alice", "s1") is None
+            assert snapshot.session_of("zoe", "s3") is None
+            assert [snapshot.sessions_of("zoe", kind) for kind in (LOGIN, TOKEN)] == [1, 1]
+            assert snapshot.sessions_of("alice", LOGIN) == 0
+
+
+def test_sessions_are_paged_newest_first(store: Store) -> None:
+    """Those of one moment in an order too, so that none is left out between two pages."""
+    begin(store, *(session(id_, create_time_us=at) for id_, at in TIMES.items()))
+    begin(store, session("x", "yan", create_time_us=25))
+
+    with store.snapshot() as snapshot:
+        pages = paged(
+            lambda **page: snapshot.sessions("zoe", **page),
+            lambda each: (each.create_time_us, each.session_id),
+        )
+
+    assert pages == NEWEST_FIRST
+
+
+def test_sessions_are_ended(store: Store) -> None:
+    """Some by their ids, all, or all but one, of one user alone; the answer is which there were."""
+    names = ["a", "b", "c", "d", "e"]
+    begin(store, *(session(id_) for id_ in names), session("x", "yan"))
+
+    def end(user_id: str = "zoe", **which: Any) -> list[str]:
+        return sorted(transact(store, lambda tx: tx.delete_sessions(user_id, **which)))
+
+    assert end(session_ids=["a", "x", "nothing"]) == ["a"]
+    assert end(session_ids=[]) == []
+    assert end(session_ids=["a", "b", "c"], but="c") == ["b"]
+    assert session_ids(store) == ["c", "d", "e"]
+    assert end(but="d") == ["c", "e"]
+    assert session_ids(store) == ["d"]
+    assert end() == ["d"]
+    assert session_ids(store) == []
+    assert session_ids(store, "yan") == ["x"]
+    assert read(store, lambda snapshot: snapshot.session(b"d")) is None
+
+
+def test_session_that_was_not_used_for_longest_is_ended(store: Store) -> None:
+    """Of its kind; where there is none, none."""
+    begin(
+        store,
+        session("a", last_used_us=30),
+        session("b", last_used_us=20),
+        session("c", last_used_us=40),
+        session("t", kind=TOKEN, last_used_us=1),
+        session("x", "yan", last_used_us=2),
+    )
+
+    ended = [transact(store, lambda tx: tx.delete_least_used_session("zoe", LOGIN)) for _ in range(4)]
+
+    assert ended == [["b"], ["a"], ["c"], []]
+    assert (session_ids(store), session_ids(store, "yan")) == (["t"], ["x"])
+
+
+def test_use_of_sessions_is_noted(store: Store) -> None:
+    """Of many at once; those that have ended are passed over."""
+    begin(store, session("a"), session("b"), session("c"))
+
+    transact(store, lambda tx: tx.touch_sessions({"a": 500, "gone": 600, "c": 700}))
+    transact(store, lambda tx: tx.touch_sessions({}))
+
+    found = read(store, lambda snapshot: snapshot.sessions("zoe", after=None, limit=9))
+    assert {each.session_id: each.last_used_us for each in found} == {"a": 500, "b": 100, "c": 700}
+
+
+def test_what_has_expired_is_removed(store: Store) -> None:
+    """Sessions and invites whose time is over, and logins that were not used; tokens may lie unused."""
+    now_us = transact(store, lambda tx: tx.now_us)
+    later = now_us + 3_600_000_000
+    begin(
+        store,
+        session("over", expire_time_us=now_us - 1, last_used_us=now_us),
+        session("in time", expire_time_us=later, last_used_us=now_us),
+        session("unused", last_used_us=1000),
+        session("just used", last_used_us=1001),
+        session("token", kind=TOKEN, last_used_us=1),
+        session("token over", kind=TOKEN, last_used_us=now_us, expire_time_us=now_us),
+    )
+    invite_with(
+        store,
+        invite("i1", expire_time_us=now_us - 1),
+        invite("i2", "", expire_time_us=now_us),
+        invite("i3", expire_time_us=later),
+        invite("i4"),
+    )
+
+    ended = transact(store, lambda tx: tx.delete_expired(unused_since_us=1000))
+
+    assert sorted(ended) == ["over", "token over", "unused"]
+    assert session_ids(store) == ["in time", "just used", "token"]
+    with store.snapshot() as snapshot:
+        left = [snapshot.invite(id_) is not None for id_ in (b"i1", b"i2", b"i3", b"i4")]
+    assert left == [False, False, True, True]
+    assert transact(store, lambda tx: tx.delete_expired(unused_since_us=1000)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "usable"),
+    [
+        ({}, True),
+        ({"max_uses": 2, "uses": 1}, True),
+        ({"max_uses": 2, "uses": 2}, False),
+        ({"uses": 1000}, True),
+        ({"expire_time_us": 101}, True),
+        ({"expire_time_us": 100}, False),
+        ({"expire_time_us": 101, "max_uses": 1, "uses": 1}, False),
+    ],
+)
+def test_invite_is_usable_until_it_is_used_up_or_over(fields: dict[str, Any], usable: bool) -> None:
+    """At the very moment that it expires it no longer is."""
+    assert invite("i1", **fields).usable(100) is usable
+
+
+def names_in(protocol: type) -> set[str]:
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+def test_everything_a_transaction_can_do_is_tried(request: pytest.FixtureRequest) -> None:
+    """A method that is added to the interface has a test here or in test_store.py."""
+    folder = request.path.parent
+    tried = "".join((folder / name).read_text() for name in ("test_store.py", "test_transactions.py"))
+
+    asked: Sequence[str] = sorted(names_in(Snapshot) | names_in(Transaction))
+
+    assert [name for name in asked if f".{name}(" not in tried] == []
+    assert StoredEvent._fields == ("seq", "session_id", "payload")

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from grpc_chat.api.limits import Limits
+from grpc_chat.core.names import check_room_name, check_user_id, look, public_name
+from grpc_chat.core.page_token import PageTokens
+from grpc_chat.errors import InvalidRequest
+
+# User ids
+
+
+@pytest.mark.parametrize("user_id", ["al", "a1", "10", "a.b", "a-b_c.d", "x" * 32, "0" + "_9" * 15 + "x"])
+def test_user_id_is_letters_digits_and_single_marks_between_them(user_id: str) -> None:
+    """From 2 to 32 characters."""
+    check_user_id(user_id, "user_id")
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        "",
+        "a",
+        "x" * 33,
+        ".ab",
+        "ab.",
+        "-ab",
+        "ab_",
+        "a..b",
+        "a._b",
+        "a b",
+        "ab ",
+        "a/b",
+        "a@b",
+        "ab\n",
+        "ab\0",
+        "é1",
+        "zoë",
+        "\u0430lice",
+        "a\u0301b",
+        "a\u200bb",
+        "٣٣",
+        "\uff41b",
+    ],
+)
+def test_anything_else_is_no_user_id(user_id: str) -> None:
+    """Nothing that looks like one and is not, of whatever script."""
+    with pytest.raises(InvalidRequest) as refused:
+        check_user_id(user_id, "user_id")
+
+    assert refused.value.field == "user_id"
+    assert "user_id" in str(refused.value)
+
+
+def test_who_writes_capitals_is_told_what_would_do() -> None:
+    """And who writes something else as well is not."""
+    with pytest.raises(InvalidRequest, match="; alice-b would do"):
+        check_user_id("Alice-B", "user_id")
+    with pytest.raises(InvalidRequest) as refused:
+        check_user_id("Alice!", "user_id")
+    assert "would do" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("bob", "b0b"),
+        ("alice", "a1ice"),
+        ("modern", "modem"),
+        ("vvilma", "wilma"),
+        ("a.b", "a-b"),
+        ("a_b", "a-b"),
+        ("carnival", "camival"),
+        ("l1l1", "llll"),
+        ("0o", "oo"),
+    ],
+)
+def test_ids_that_are_taken_for_each_other_look_the_same(one: str, other: str) -> None:
+    """Whichever of the two was there first."""
+    assert look(one) == look(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("bob", "rob"), ("ab", "a-b"), ("alice", "alicia"), ("a1", "a2")])
+def test_ids_that_nobody_mixes_up_look_different(one: str, other: str) -> None:
+    """Else hardly a name would be free."""
+    assert look(one) != look(other)
+
+
+def test_look_of_a_look_is_the_same() -> None:
+    """So that it does not matter which of several that look alike is asked for."""
+    for user_id in ("vvrn01", "rnvv-o1", "m", "w.l_0", "rrn", "vvv"):
+        assert look(look(user_id)) == look(user_id)
+
+
+# Rooms
+
+
+@pytest.mark.parametrize("name", ["general", "Café 世界", "a b", "!?", "x" * 64, "ÿ"])
+def test_name_that_shows_as_it_is_is_a_room_s(name: str) -> None:
+    """In every language."""
+    check_room_name(name, "name")
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "a  b", "a\tb", "a\u00a0b", "a\u3000b", "\u2003a", " "])
+def test_name_with_spaces_that_do_not_show_is_refused(name: str) -> None:
+    """Two rooms would have the same name to the eye."""
+    with pytest.raises(InvalidRequest) as refused:
+        check_room_name(name, "room.name")
+
+    assert refused.value.field == "room.name"
+
+
+def test_name_of_characters_that_stand_for_many_is_refused() -> None:
+    """What the listing is ordered by must fit into a page token."""
+    longest = "\ufdfa" * 21
+    assert len(longest.encode()) <= Limits().name_bytes
+
+    with pytest.raises(InvalidRequest, match="too many"):
+        check_room_name(longest, "name")
+    longest = "\ufdfa" * 4
+    check_room_name(longest, "name")
+    token = PageTokens(bytes(32)).make("ListPublicRooms", public_name(longest))
+    assert len(token) <= Limits().token_bytes
+    assert len(PageTokens(bytes(32)).make("ListPublicRooms", "x" * 160)) <= Limits().token_bytes
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("General", "gENERAL"),
+        ("straße", "STRASSE"),
+        ("café", unicodedata.normalize("NFD", "café")),
+        ("ﬁne", "fine"),
+        ("①", "1"),
+        ("ΣΑΣ", "σας"),
+    ],
+)
+def test_public_names_are_the_same_but_for_case_and_encoding(one: str, other: str) -> None:
+    """However a keyboard writes it."""
+    assert public_name(one) == public_name(other)
+    assert public_name(public_name(one)) == public_name(one)
+
+
+def test_public_names_that_differ_differ() -> None:
+    """Accents and spaces count."""
+    assert len({public_name(name) for name in ("cafe", "café", "ca fe", "cafés")}) == 4
