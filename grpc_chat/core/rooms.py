@@ -313,7 +313,7 @@ class Rooms:
 
     async def purge(self) -> None:
         """Remove the logs of deleted rooms. In pieces, so that nobody's message waits for long behind it."""
-        more = True
+        more = await self._readers.run(lambda snapshot: snapshot.unpurged())
         while more:
             more = await self._committer.transact(lambda transaction: transaction.purge(_PURGE_EVENTS))
 

@@ -200,6 +200,9 @@ class Snapshot(Protocol):
     def public_room(self, public_name: str) -> str | None:
         """The id of the public room with this name."""
 
+    def unpurged(self) -> bool:
+        """Whether there are logs of deleted rooms; see :meth:`Transaction.purge`."""
+
     def was_deleted(self, room_id: str) -> bool:
         """Whether there was a room with this id."""
 

@@ -248,10 +248,12 @@ class Batch:
             "first_seq": 1,
             "last_seq": 0,
             "create_time_us": self._now_us,
+            "member_count": len(write.members),
         }
         conn.execute(
             insert_into(rooms, conn.dialect.name).on_conflict_do_update(
-                index_elements=[rooms.c.room_id], set_={"name": write.name}
+                index_elements=[rooms.c.room_id],
+                set_={"name": write.name, "member_count": len(write.members)},
             ),
             room,
         )

@@ -11,15 +11,6 @@ from grpc_chat.store.records import InviteRecord, Standing
 from grpc_chat.store.statements import count, like, standing
 from grpc_chat.wire import chat_pb2 as pb
 
-_MEMBERS_OF = (
-    sa.select(sa.func.count())
-    .select_from(schema.members)
-    .where(schema.members.c.room_id == schema.rooms.c.room_id)
-    .correlate(schema.rooms)
-    .scalar_subquery()
-    .label("member_count")
-)
-
 
 class RoomReads:
     """See :class:`grpc_chat.store.base.Snapshot`."""
@@ -51,14 +42,14 @@ class RoomReads:
 
     def room(self, room_id: str) -> pb.Room | None:
         rooms = schema.rooms
-        query = sa.select(rooms, _MEMBERS_OF).where(rooms.c.room_id == room_id)
+        query = sa.select(rooms).where(rooms.c.room_id == room_id)
         row = self._conn.execute(query).first()
         return self._room(row) if row else None
 
     def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
         rooms, members = schema.rooms, schema.members
         query = (
-            sa.select(rooms, _MEMBERS_OF)
+            sa.select(rooms)
             .join(members, members.c.room_id == rooms.c.room_id)
             .where(members.c.user_id == user_id, members.c.room_id > after)
             .order_by(members.c.room_id)
@@ -70,12 +61,7 @@ class RoomReads:
         self, query: str, *, archived: bool, after: str, limit: int
     ) -> list[tuple[str, pb.Room]]:
         rooms = schema.rooms
-        found = (
-            sa.select(rooms, _MEMBERS_OF)
-            .where(rooms.c.public_name > after)
-            .order_by(rooms.c.public_name)
-            .limit(limit)
-        )
+        found = sa.select(rooms).where(rooms.c.public_name > after).order_by(rooms.c.public_name).limit(limit)
         if not archived:
             found = found.where(rooms.c.archive_time_us.is_(None))
         if query:
@@ -93,6 +79,9 @@ class RoomReads:
             sa.select(rooms.room_id).where(rooms.public_name == public_name)
         )
         return found
+
+    def unpurged(self) -> bool:
+        return count(self._conn, schema.deleted_rooms.c.purged == 0) > 0
 
     def was_deleted(self, room_id: str) -> bool:
         return count(self._conn, schema.deleted_rooms.c.room_id == room_id) > 0
@@ -148,7 +137,8 @@ class RoomReads:
         return count(self._conn, schema.members.c.user_id == user_id)
 
     def members_of(self, room_id: str) -> int:
-        return count(self._conn, schema.members.c.room_id == room_id)
+        rooms = schema.rooms.c
+        return self._conn.scalar(sa.select(rooms.member_count).where(rooms.room_id == room_id)) or 0
 
     def owners(self, room_id: str) -> int:
         members = schema.members.c

@@ -98,6 +98,7 @@ rooms = sa.Table(
     sa.Column("archive_time_us", sa.BigInteger, nullable=True),
     sa.Column("public_name", _BYTEWISE, nullable=True),
     sa.Column("request_hash", sa.LargeBinary, nullable=True),
+    sa.Column("member_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
     "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "

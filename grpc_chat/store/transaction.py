@@ -124,6 +124,7 @@ class SqlTransaction(SqlSnapshot):
             join_time_us=self.now_us,
             join_seq=join_seq,
         )
+        self._count_members(room_id, 1)
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
         members = schema.members
@@ -131,9 +132,17 @@ class SqlTransaction(SqlSnapshot):
         self._conn.execute(sa.update(members).where(of_user).values(role=role))
 
     def delete_member(self, room_id: str, user_id: str) -> None:
-        for table in (schema.members, schema.consumers):
-            of_user = sa.and_(table.c.room_id == room_id, table.c.user_id == user_id)
-            self._conn.execute(sa.delete(table).where(of_user))
+        members, consumers = schema.members.c, schema.consumers.c
+        member = sa.and_(members.room_id == room_id, members.user_id == user_id)
+        gone = self._conn.execute(sa.delete(schema.members).where(member)).rowcount
+        consumer = sa.and_(consumers.room_id == room_id, consumers.user_id == user_id)
+        self._conn.execute(sa.delete(schema.consumers).where(consumer))
+        self._count_members(room_id, -gone)
+
+    def _count_members(self, room_id: str, more: int) -> None:
+        rooms = schema.rooms
+        one = sa.update(rooms).where(rooms.c.room_id == room_id)
+        self._conn.execute(one.values(member_count=rooms.c.member_count + more))
 
     def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
         bans = schema.bans

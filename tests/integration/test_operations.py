@@ -436,8 +436,7 @@ async def test_wrong_settings_are_named(tmp_path: Path) -> None:
     broken.write_text("port = \n")
     serve: list[str | Path] = [COMMAND, "serve", "--data", tmp_path / "data", "--port", "0"]
 
-    nobody, wrong, no_toml = await asyncio.gather(
-        run(*serve),
+    wrong, no_toml = await asyncio.gather(
         run(
             *serve,
             "--config",
@@ -449,7 +448,6 @@ async def test_wrong_settings_are_named(tmp_path: Path) -> None:
         run(COMMAND, "config", "check", "--config", broken),
     )
 
-    assert_refused(nobody, "nobody to serve", "--trusted-ids 1,2,3")
     # In the file, then in the environment.
     assert_refused(wrong, "prot: ", "limits.text_bites: ", "limits.messages: ")
     assert_refused(wrong, "hots: ", "commit.batch: ", "readers: ")

@@ -439,10 +439,10 @@ class held_up:  # noqa: N801 - reads as a function
         self._reached, self._opened = asyncio.Event(), asyncio.Event()
 
     def __enter__(self) -> held_up:
-        async def wait(*arguments: Any) -> Any:
+        async def wait(*arguments: Any, **named: Any) -> Any:
             self._reached.set()
             await self._opened.wait()
-            return await self._original(*arguments)
+            return await self._original(*arguments, **named)
 
         setattr(self._owner, self._name, wait)
         return self

@@ -40,10 +40,14 @@ def upgrade() -> None:
         sa.Column("archive_time_us", sa.BigInteger, nullable=True),
         sa.Column("public_name", _bytewise(), nullable=True),
         sa.Column("request_hash", sa.LargeBinary, nullable=True),
+        sa.Column("member_count", sa.BigInteger, nullable=False, server_default="0"),
     )
     for column in columns:
         op.add_column("rooms", column)
     op.create_index("ix_rooms_public_name", "rooms", ["public_name"], unique=True)
+    op.execute(
+        "UPDATE rooms SET member_count = (SELECT count(*) FROM members WHERE members.room_id = rooms.room_id)"
+    )
     op.add_column("members", sa.Column("join_seq", sa.BigInteger, nullable=False, server_default="0"))
     op.create_table(
         "deleted_rooms",
