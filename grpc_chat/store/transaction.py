@@ -79,11 +79,17 @@ class SqlTransaction(SqlSnapshot):
         rooms = schema.rooms
         last_seq = self._conn.scalar(sa.select(rooms.c.last_seq).where(rooms.c.room_id == room_id))
         self._insert(schema.deleted_rooms, room_id=room_id, last_seq=last_seq, delete_time_us=self.now_us)
+        # Only members have positions. By the room alone, those of everybody in every room would be looked at.
+        consumers, members = schema.consumers, schema.members
+        of_members = sa.select(members.c.user_id).where(members.c.room_id == room_id)
+        forget = sa.delete(consumers).where(
+            consumers.c.user_id.in_(of_members), consumers.c.room_id == room_id
+        )
+        self._conn.execute(forget)
         for table in (
             schema.events,
             schema.sends,
-            schema.consumers,
-            schema.members,
+            members,
             schema.bans,
             schema.invites,
             rooms,
