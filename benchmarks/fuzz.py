@@ -315,9 +315,10 @@ def _look(message: Message) -> None:
     """Whether all rules hold that can be told from outside."""
     if len(UnknownFieldSet(message)):
         raise AssertionError("an unknown field got through")
+    of_a_room = message.DESCRIPTOR.name == "Room"
     for field, value in message.ListFields():
         # What UpdateRoom can't change of a room is not looked at, here or there.
-        if field.containing_type.name == "Room" and field.name not in _CHANGEABLE:
+        if of_a_room and field.name not in _CHANGEABLE:
             continue
         for each in value if field.is_repeated else [value]:
             if isinstance(each, Duration):

@@ -65,7 +65,7 @@ class RoomReads:
         if not archived:
             found = found.where(rooms.c.archive_time_us.is_(None))
         if query:
-            # Of the topic, the databases know upper and lower case of the Latin letters only.
+            # Of the topic, the databases know upper and lower case, and not that ß is ss.
             pattern = like(query)
             found = found.where(
                 rooms.c.public_name.like(pattern, escape="!")

@@ -185,6 +185,10 @@ class _SqliteDriver:
         os.close(self._lock)
 
 
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
 def _code(error: SQLAlchemyError) -> int | None:
     """SQLite's primary result code, https://sqlite.org/rescode.html"""
     code: int | None = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
@@ -221,6 +225,9 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        # SQLite's own leaves all letters but those of ASCII as they are: who looked for ÄPFEL would not even
+        # find ÄPFEL, the words looked for being in lower case.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     @sa.event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:

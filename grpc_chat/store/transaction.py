@@ -87,9 +87,15 @@ class SqlTransaction(SqlSnapshot):
             delete_time_us=self.now_us,
             purged=0,
         )
+        # Only members have positions. By the room alone, those of everybody in every room would be looked at.
+        consumers, members = schema.consumers, schema.members
+        of_members = sa.select(members.c.user_id).where(members.c.room_id == room_id)
+        forget = sa.delete(consumers).where(
+            consumers.c.user_id.in_(of_members), consumers.c.room_id == room_id
+        )
+        self._conn.execute(forget)
         for table in (
-            schema.consumers,
-            schema.members,
+            members,
             schema.bans,
             schema.invites,
             rooms,

@@ -567,6 +567,7 @@ def test_public_rooms_are_found_by_what_they_hold(store: Store) -> None:
         ("p2", "100 things", "PURE joy"),
         ("p3", "a_b", "nothing"),
         ("p4", "axb", "wow!"),
+        ("p5", "fruit", "ÄPFEL und Birnen"),
     ]:
         make_room(
             store, new_room(room_id, name=name, topic=topic, kind=pb.ROOM_KIND_PUBLIC), public_name=name
@@ -584,8 +585,9 @@ def test_public_rooms_are_found_by_what_they_hold(store: Store) -> None:
     assert found("a_b") == ["p3"]
     assert found("w!") == ["p4"]
     assert found("!") == ["p4"]
-    assert found("") == ["p1", "p2", "p3", "p4"]
-    assert found("", archived=False) == ["p1", "p2", "p3"]
+    assert found("äpfel und") == ["p5"]
+    assert found("") == ["p1", "p2", "p3", "p4", "p5"]
+    assert found("", archived=False) == ["p1", "p2", "p3", "p5"]
     assert found("nowhere") == []
 
 
@@ -889,7 +891,12 @@ def test_accounts_are_paged_with_their_use(store: Store) -> None:
 
 def test_accounts_are_found_by_what_they_hold(store: Store) -> None:
     """By a part of the id or display name, in upper and lower case; LIKE's own characters mean nothing."""
-    insert(store, account("zoe_1", display_name="100% Zoe"), account("zoey1", display_name="Yan"))
+    insert(
+        store,
+        account("zoe_1", display_name="100% Zoe"),
+        account("zoey1", display_name="Yan"),
+        account("ayse", display_name="AYŞE Ünal"),
+    )
 
     def found(query: str) -> list[str]:
         entries = read(store, lambda snapshot: snapshot.accounts(query, after="", limit=9))
@@ -899,6 +906,7 @@ def test_accounts_are_found_by_what_they_hold(store: Store) -> None:
     assert found("e_1") == ["zoe_1"]
     assert found("0%") == ["zoe_1"]
     assert found("yan") == ["zoey1"]
+    assert found("AYŞE ünal") == found("ayşe ÜNAL") == ["ayse"]
     assert found("alice") == []
 
 

@@ -21,7 +21,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.rpc import error_details_pb2, status_pb2
 
 from grpc_chat import new_message_id
-from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.testing import PASSWORD, RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
 from tools.node import NODE, npm
 
 BUF = Path(sys.executable).with_name("buf")
@@ -234,17 +235,12 @@ async def test_buf_curl_lists_the_methods(node: RunningNode) -> None:
     async with program(BUF, *command, f"http://{node.address}") as process:
         out, err = await process.communicate()
 
-    assert {
-        "chat.v1.AuthService/GetMe",
-        "chat.v1.MessageService/ListMessages",
-        "chat.v1.MessageService/SendMessages",
-        "chat.v1.RoomService/GetRoom",
-        "chat.v1.RoomService/ListMembers",
-        "chat.v1.RoomService/ListRooms",
-        "chat.v1.SubscribeService/Acknowledge",
-        "chat.v1.SubscribeService/Subscribe",
-        "grpc.health.v1.Health/Check",
-    } <= set(out.decode().split()), err.decode()
+    methods = {
+        f"{service.full_name}/{method.name}"
+        for service in pb.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert methods | {"grpc.health.v1.Health/Check"} <= set(out.decode().split()), err.decode()
 
 
 async def test_a_foreign_client_sends_and_reads(foreign: Foreign, node: RunningNode) -> None:
@@ -332,3 +328,28 @@ async def test_a_foreign_client_goes_on_where_it_was(foreign: Foreign, node: Run
                 break
 
     assert texts == ["three"]
+
+
+async def test_a_foreign_client_registers_and_makes_a_room(foreign: Foreign) -> None:
+    """With nothing but chat.proto: an account by invite, a login, a room, and an invite to it for another."""
+    async with running_node(accounts=True, grpc={"reflection": True}) as node:
+        alice = await node.register("alice", admin=True)
+        invite = await alice.admin.create_invite()
+
+        request = {"user_id": "zoe", "password": PASSWORD, "invite_code": invite.code}
+        registered = await call(foreign, node, "nobody", "AuthService/Register", request)
+        login = {"user_id": "zoe", "password": PASSWORD, "device_name": "phone"}
+        token = (await call(foreign, node, "nobody", "AuthService/LogIn", login))["token"]
+        me = await call(foreign, node, token, "AuthService/GetMe", {})
+        room = {"name": "café", "kind": "ROOM_KIND_PRIVATE", "history": "HISTORY_SINCE_JOIN"}
+        made = (await call(foreign, node, token, "RoomService/CreateRoom", room))["room"]
+        once = {"room_id": made["room_id"], "max_uses": 1}
+        code = (await call(foreign, node, token, "RoomService/CreateInvite", once))["code"]
+        with pytest.raises(Refused) as wrong:
+            await call(foreign, node, "nobody", "AuthService/LogIn", login | {"password": "wrong"})
+
+        assert registered["token"] != token
+        assert me["user"]["user_id"] == "zoe"
+        joined = await alice.join_room(invite=code)
+        assert (joined.name, joined.role, joined.history) == ("café", "member", "since_join")
+        assert (wrong.value.code, wrong.value.reason) == ("UNAUTHENTICATED", "LOGIN_FAILED")

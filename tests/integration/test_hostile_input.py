@@ -409,8 +409,8 @@ async def server() -> AsyncIterator[Server]:
                     for room in ("private", "guarded", "closable"):
                         await node.put_room(room, {"one": "owner", "two": "member"})
                     await node.put_room("general", {"one": "owner", "two": "member", "three": "member"})
-                    room = pb.GetRoomResponse.FromString((await server.call(GET_ROOM)).response).room
-                    server.epoch = room.epoch
+                    got = pb.GetRoomResponse.FromString((await server.call(GET_ROOM)).response)
+                    server.epoch = got.room.epoch
                     await server.send(outgoing("first"), outgoing("first", room="private"))
                     yield server
 
@@ -895,7 +895,9 @@ async def test_an_unknown_enum_value_is_refused(
     server: Server, method: MethodDescriptor, path: FieldPath
 ) -> None:
     """What a newer chat.proto has is not taken for one of this server's."""
-    for value in (max(value.number for value in path[-1].enum_type.values) + 1, 99):
+    kind = path[-1].enum_type
+    assert kind
+    for value in (max(value.number for value in kind.values) + 1, 99):
         await server.invalid(method, with_value(method, path, value), written(path))
 
 
@@ -906,6 +908,7 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     """Of the kinds that are Google's, whatever numbers and words they hold."""
     field = path[-1]
     wrong: list[tuple[Message, str]] = []
+    assert field.message_type
     if field.message_type.full_name == "google.protobuf.FieldMask":
         wrong += [(FieldMask(), field.name)]
         for name in ("", "room_id", "kind", "*", "name.x", "x" * 10_000, "\0"):

@@ -21,8 +21,8 @@ from alembic.migration import MigrationContext
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.store import migrations, schema
-from grpc_chat.store.base import Append, Appended, Draft
-from grpc_chat.store.records import Standing
+from grpc_chat.store.base import Append, Appended, Done, Draft, Transact, Transaction
+from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -137,9 +137,69 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
     assert appended.placed[0].create_time_us == 1_764_000_000_123_456
 
 
-def test_database_of_the_first_release_becomes_like_a_new_one(tmp_path: Path) -> None:
+def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_path: Path) -> None:
+    """They are private, show all their past, and can be changed, joined, left and deleted like new ones."""
+    folder = tmp_path / "data"
+    build(folder / "chat.db", "schema_0001.sql")
+
+    def do(transaction: Transaction) -> None:
+        transaction.insert_account(
+            Account("zoe", "Zoë", kind=pb.USER_KIND_PERSON, create_time_us=1, look="zoe")
+        )
+        seq = transaction.append(pb.Event(room_id="general", user_id="alice"), "phone")
+        transaction.put_member("general", "zoe", pb.ROLE_READER, join_seq=seq)
+        transaction.update_room("general", {"history": pb.HISTORY_SINCE_JOIN, "topic": "news"})
+        transaction.set_role("general", "bob", pb.ROLE_ADMIN)
+        transaction.put_ban("general", "villain", banned_by="alice", reason="spam")
+        transaction.delete_room("café")
+
+    with closing(open_store(folder)) as store:
+        with store.snapshot() as snapshot:
+            before = snapshot.standing("general", "bob")
+            trusted = snapshot.account("alice")
+            nobody = snapshot.any_account(), snapshot.admins(), snapshot.sessions_of("alice", 1)
+            public = snapshot.public_rooms("", archived=True, after="", limit=10)
+            assert not snapshot.was_deleted("café")
+        [done] = store.commit([Transact(do)])
+
+    assert isinstance(done, Done)
+    assert before == Standing(
+        "general",
+        pb.ROLE_MEMBER,
+        2,
+        3,
+        0,
+        pb.ROOM_KIND_PRIVATE,
+        pb.HISTORY_ALL,
+        pb.POSTING_MEMBERS,
+        archived=False,
+    )
+    # Ids that were trusted are nobody's account: no one can log in as them.
+    assert trusted == Account("alice", "alice", pb.USER_KIND_UNSPECIFIED, 1_764_000_000_123_456)
+    assert (nobody, public) == ((False, 0, 0), [])
+    with closing(open_store(folder)) as store, store.snapshot() as snapshot:
+        general = snapshot.room("general")
+        standings = [snapshot.standing("general", user) for user in ("alice", "bob", "zoe", "villain")]
+        assert snapshot.was_deleted("café")
+        assert [room.room_id for room in snapshot.rooms("alice", after="", limit=10)] == ["general"]
+    assert general
+    assert (general.topic, general.last_seq, general.member_count) == ("news", 4, 3)
+    # Who was there has seen it all; who comes later begins where they joined.
+    assert [(each.role, each.join_seq) for each in standings if each] == [
+        (pb.ROLE_OWNER, 0),
+        (pb.ROLE_ADMIN, 0),
+        (pb.ROLE_READER, 4),
+        (0, 0),
+    ]
+
+
+DUMPS = sorted(path.name for path in HERE.glob("schema_*.sql"))
+
+
+@pytest.mark.parametrize("dump", DUMPS)
+def test_database_of_an_older_release_becomes_like_a_new_one(tmp_path: Path, dump: str) -> None:
     """After its migrations nobody can tell it from a database that was made today."""
-    build(tmp_path / "old" / "chat.db", "schema_0001.sql")
+    build(tmp_path / "old" / "chat.db", dump)
 
     for folder in ("old", "new"):
         open_store(tmp_path / folder).close()
@@ -147,13 +207,19 @@ def test_database_of_the_first_release_becomes_like_a_new_one(tmp_path: Path) ->
     assert shape(tmp_path / "old" / "chat.db") == shape(tmp_path / "new" / "chat.db")
 
 
-def test_first_migration_is_not_edited(tmp_path: Path, engine: sa.Engine) -> None:
-    """What the frozen dump holds is what revision 0001 makes; a change is a further revision."""
-    build(tmp_path / "frozen" / "chat.db", "schema_0001.sql")
+@pytest.mark.parametrize("dump", DUMPS)
+def test_migrations_are_not_edited(tmp_path: Path, engine: sa.Engine, dump: str) -> None:
+    """What a frozen dump holds is what its revision makes; a change is a further revision."""
+    build(tmp_path / "frozen" / "chat.db", dump)
 
-    migrate(engine, "0001")
+    migrate(engine, dump.removeprefix("schema_").removesuffix(".sql"))
 
     assert shape(tmp_path / "chat.db") == shape(tmp_path / "frozen" / "chat.db")
+
+
+def test_every_release_is_frozen() -> None:
+    """What users may have: of each release one, and none is taken away."""
+    assert {"schema_0001.sql", "schema_0002.sql"} <= set(DUMPS)
 
 
 def test_migrations_make_what_the_program_expects(tmp_path: Path, engine: sa.Engine) -> None:

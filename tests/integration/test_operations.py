@@ -455,6 +455,34 @@ async def test_wrong_settings_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+async def test_a_server_without_trusted_ids_serves_accounts(tmp_path: Path) -> None:
+    """It says once how the first account is made, and lets nobody in who merely says who they are."""
+    data = tmp_path / "data"
+    serve: list[str | Path] = [COMMAND, "serve", "--data", data, "--port", "0"]
+    first = await start(*serve)
+    try:
+        line = await first.shows("listening on")
+        code = (await first.shows("code: ")).partition("code: ")[2]
+        async with Client(f"127.0.0.1:{line.rpartition(':')[2]}") as client:
+            await client.register("alice", "correct horse battery staple", invite=code)
+            assert [record.admin async for record in client.admin.users()] == [True]
+            with pytest.raises(errors.InviteNotValid):
+                await client.register("bob", "correct horse battery staple", invite=code)
+        assert await first.leave() == 0
+    finally:
+        await first.kill()
+    again = await start(*serve)
+    try:
+        await again.shows("database in")
+        assert await again.leave() == 0
+    finally:
+        await again.kill()
+    trusting = await run(*serve, "--trusted-ids", "alice")
+
+    assert not any("code: " in line for line in again.lines)
+    assert_refused(trusting, "accounts with passwords", "--data")
+
+
 # Stopping
 
 

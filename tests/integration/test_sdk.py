@@ -900,7 +900,10 @@ async def test_rooms_and_members_are_listed_page_by_page() -> None:
         assert [room.room_id async for room in bob.rooms()] == [ROOM, "r0", "r1", "r2", "r3"]
         assert (rooms[1].first_seq, rooms[1].last_seq) == (1, 1)
         assert rooms[1].latest == chat.Cursor("r0", 1, rooms[1].epoch)
+        assert rooms[1] == await alice.room("r0")
+        # The same for everybody in it, but for what each is in it.
         assert rooms[1] == replace(await bob.room("r0"), role="owner")
+        assert [room.role for room in rooms] == ["member", "owner", "owner", "owner", "owner", "member"]
         assert [(member.user.user_id, member.role) for member in members] == [
             ("alice", "owner"),
             ("bob", "reader"),

@@ -23,8 +23,18 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreUnavailable
 from grpc_chat.store import migrations
-from grpc_chat.store.base import Acknowledge, Append, Appended, Draft, PutRoom, Truncate
+from grpc_chat.store.base import (
+    Acknowledge,
+    Append,
+    Appended,
+    Draft,
+    PutRoom,
+    Transact,
+    Transaction,
+    Truncate,
+)
 from grpc_chat.store.mark import Mark
+from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
@@ -687,6 +697,59 @@ def everything(store: SqlStore) -> None:
         snapshot.events_after("r1", 0, limit=10, max_bytes=1000)
         snapshot.events_before("r1", 9, limit=10, max_bytes=1000)
         snapshot.positions("alice", "bot")
+    store.commit([Transact(every_change)])
+    with store.snapshot() as snapshot:
+        snapshot.public_room("nine")
+        snapshot.was_deleted("r9")
+        snapshot.request_hash("r1")
+        snapshot.peer("r1", "alice")
+        snapshot.member("r1", "alice")
+        snapshot.rooms_of("alice")
+        snapshot.members_of("r1")
+        snapshot.owners("r1")
+        snapshot.share_a_room("alice", "bob")
+        snapshot.ban("r1", "carol")
+        snapshot.bans("r1", after="", limit=10)
+        snapshot.invite(b"code")
+        snapshot.invites_of("r1")
+        snapshot.invites("r1", after=None, limit=10)
+        snapshot.invites("r1", after=(5, "i1"), limit=10)
+        snapshot.account("zoe")
+        snapshot.account_that_looks_like("zoe")
+        snapshot.bots_of("alice")
+        snapshot.bots("alice", after="", limit=10)
+        snapshot.identity("https://id.example", "17")
+        snapshot.session(b"token")
+        snapshot.session_of("user1", "s5")
+        snapshot.sessions_of("user1", pb.SESSION_KIND_LOGIN)
+        snapshot.sessions("user1", after=None, limit=10)
+        snapshot.sessions("user1", after=(5, "s5"), limit=10)
+
+
+def every_change(transaction: Transaction) -> None:
+    """What a transaction can do that is done often, or holds up others: all but clearing away."""
+    login = pb.SESSION_KIND_LOGIN
+    transaction.insert_room(pb.Room(room_id="r9", name="nine"), public_name="nine", request_hash=b"hash")
+    transaction.append(pb.Event(room_id="r9", user_id="alice"), "phone")
+    transaction.update_room("r9", {"topic": "news"})
+    transaction.put_member("r9", "zoe", pb.ROLE_MEMBER, join_seq=1)
+    transaction.set_role("r9", "zoe", pb.ROLE_ADMIN)
+    transaction.delete_member("r9", "zoe")
+    transaction.put_ban("r9", "zoe", banned_by="alice", reason="")
+    transaction.delete_ban("r9", "zoe")
+    transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
+    transaction.use_invite("i1")
+    transaction.delete_invite("r9", "i1")
+    transaction.delete_room("r9")
+    transaction.insert_account(Account("zoe", "Zoe", pb.USER_KIND_PERSON, 1, look="zoe"))
+    transaction.update_account("zoe", {"admin": 1})
+    transaction.insert_identity("https://id.example", "17", "zoe")
+    for number in range(200):
+        session = SessionRecord(f"s{number}", f"user{number // 4}", login, "phone", 14, 1, 1, None)
+        transaction.insert_session(session, b"%d" % number)
+    transaction.touch_sessions({"s1": 5})
+    transaction.delete_sessions("user0", session_ids=["s1"])
+    transaction.delete_sessions("user0", but="s2")
 
 
 def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStore) -> None:
@@ -711,7 +774,7 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
 
     def slow(steps: list[str]) -> list[str]:
         # A search without an equation looks at everything from some place on.
-        rows = [step for step in steps if "CONSTANT ROW" not in step]
+        rows = [step for step in steps if "CONSTANT ROW" not in step and "SUBQUERY" not in step]
         return [step for step in rows if "SEARCH" not in step or "=?" not in step]
 
     # The looking itself works.
@@ -720,7 +783,19 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
     assert slow(plan("SELECT * FROM events WHERE room_id > 'r1'"))
     plans = {statement: plan(statement, parameters) for statement, parameters in statements.items()}
     raw.close()
-    tables = ("users", "rooms", "members", "events", "sends", "consumers")
+    tables = (
+        "users",
+        "rooms",
+        "members",
+        "events",
+        "sends",
+        "consumers",
+        "sessions",
+        "bans",
+        "invites",
+        "identities",
+        "deleted_rooms",
+    )
     assert [table for table in tables if not any(table in statement for statement in plans)] == []
     assert {statement: steps for statement, steps in plans.items() if slow(steps)} == {}
     reads = [steps for statement, steps in plans.items() if statement.startswith("SELECT")]

@@ -155,16 +155,13 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
         changed = type(request)()
         changed.CopyFrom(request)
         where = field.name
+        kind = field.message_type.full_name if field.message_type else ""
         match field.cpp_type:
             case _ if field.full_name in UNCHANGEABLE:
                 continue
-            case FieldDescriptor.CPPTYPE_MESSAGE if (
-                field.message_type.full_name == "google.protobuf.Duration"
-            ):
+            case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.Duration":
                 getattr(changed, field.name).seconds = -1
-            case FieldDescriptor.CPPTYPE_MESSAGE if (
-                field.message_type.full_name == "google.protobuf.FieldMask"
-            ):
+            case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.FieldMask":
                 getattr(changed, field.name).paths[:] = ["room_id"]
                 where += ".paths[0]"
             case FieldDescriptor.CPPTYPE_MESSAGE if not field.is_repeated:
@@ -622,7 +619,10 @@ def test_session_ids_are_no_more_than_a_hundred() -> None:
 
 
 WITH_LIFETIME: list[tuple[int, Callable[[Duration], Message]]] = [
-    (36_500, lambda lifetime: pb.CreateAccessTokenRequest(name="b", scopes=[1], lifetime=lifetime)),
+    (
+        36_500,
+        lambda lifetime: pb.CreateAccessTokenRequest(name="b", scopes=[pb.SCOPE_READ], lifetime=lifetime),
+    ),
     (365, lambda lifetime: in_room(pb.CreateInviteRequest, lifetime=lifetime)),
     (365, lambda lifetime: pb.CreateServerInviteRequest(lifetime=lifetime)),
 ]

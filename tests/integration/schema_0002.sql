@@ -1,0 +1,90 @@
+-- A database with checksums, as the releases with revision 0002 left it. Never edited: databases like this
+-- one exist, and every later version opens them.
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0002');
+CREATE TABLE consumers (
+	user_id TEXT NOT NULL,
+	consumer TEXT NOT NULL,
+	room_id TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	CONSTRAINT pk_consumers PRIMARY KEY (user_id, consumer, room_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "consumers" VALUES('bob','client.py','general',2);
+CREATE TABLE events (
+	room_id TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	session_id TEXT NOT NULL,
+	payload BLOB NOT NULL, checksum BIGINT,
+	CONSTRAINT pk_events PRIMARY KEY (room_id, seq)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "events" VALUES('general',2,'bob-phone',X'0A0767656E6572616C10021A0B08808292C906108094EF3A2203626F62523B0A2430313961623561302D316330302D373030302D383030302D303030303030303030303032121349742773206D653A0AF09F9880201B5B33316D',NULL);
+INSERT INTO "events" VALUES('general',3,'alice-phone',X'0A0767656E6572616C10031A0B08808292C906108094EF3A2205616C696365522D0A2430313961623561302D316330302D373030302D383030302D30303030303030303030303312057468697264',1409227779);
+CREATE TABLE members (
+	room_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	role SMALLINT NOT NULL,
+	join_time_us BIGINT NOT NULL,
+	CONSTRAINT pk_members PRIMARY KEY (room_id, user_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "members" VALUES('café','alice',1,1764000000123456);
+INSERT INTO "members" VALUES('general','alice',4,1764000000123456);
+INSERT INTO "members" VALUES('general','bob',2,1764000000123456);
+CREATE TABLE meta (
+	name TEXT NOT NULL,
+	value TEXT NOT NULL,
+	CONSTRAINT pk_meta PRIMARY KEY (name)
+);
+INSERT INTO "meta" VALUES('epoch','00112233aabbccdd');
+INSERT INTO "meta" VALUES('secret','5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e');
+CREATE TABLE rooms (
+	room_id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	first_seq BIGINT NOT NULL,
+	last_seq BIGINT NOT NULL,
+	create_time_us BIGINT NOT NULL,
+	CONSTRAINT pk_rooms PRIMARY KEY (room_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "rooms" VALUES('café','Café 世界',1,0,1764000000123456);
+INSERT INTO "rooms" VALUES('general','General',2,3,1764000000123456);
+CREATE TABLE sends (
+	room_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	client_message_id BLOB NOT NULL,
+	seq BIGINT NOT NULL,
+	content_hash BLOB NOT NULL,
+	CONSTRAINT pk_sends PRIMARY KEY (room_id, user_id, client_message_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "sends" VALUES('general','alice',X'019AB5A01C0070008000000000000003',3,X'1A29100DF994BC770204179607490825');
+INSERT INTO "sends" VALUES('general','bob',X'019AB5A01C0070008000000000000002',2,X'811B61E74C4832C2501043C95A201747');
+CREATE TABLE users (
+	user_id TEXT NOT NULL,
+	display_name TEXT NOT NULL,
+	create_time_us BIGINT NOT NULL,
+	CONSTRAINT pk_users PRIMARY KEY (user_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "users" VALUES('alice','alice',1764000000123456);
+INSERT INTO "users" VALUES('bob','bob',1764000000123456);
+CREATE INDEX ix_members_user_id_room_id ON members (user_id, room_id);
+COMMIT;
