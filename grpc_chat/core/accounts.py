@@ -8,7 +8,6 @@ from typing import Literal
 from grpc_chat.core.attempts import Attempts
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.invites import require_invite
 from grpc_chat.core.members import Members
 from grpc_chat.core.names import MAX_USER_ID, check_user_id, look, proposed_user_id
 from grpc_chat.core.page_token import Pages
@@ -132,8 +131,7 @@ class Accounts:
         def do(transaction: Transaction) -> tuple[SessionRecord, str]:
             admin, invite = False, None
             if code:
-                invite = require_invite(transaction, code)
-                _to_register(invite, transaction.now_us)
+                invite = _to_register(transaction.invite(secret_hash(code)), transaction.now_us)
                 admin = invite.makes_admin
             insert(transaction, account, admin=admin)
             session = self._sessions.begin(
@@ -551,10 +549,14 @@ def session_place(session: SessionRecord) -> str:
     return f"{session.create_time_us} {session.session_id}"
 
 
-def _to_register(invite: InviteRecord | None, now_us: int | None) -> None:
-    """See that one can register with an invite; whether it is too old is asked where it is used."""
+def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecord:
+    """See that one can register with an invite; whether it is too old is asked where it is used.
+
+    What is wrong with one that is not good for it looks the same, whatever it is.
+    """
     if invite is None or not invite.registers or (now_us is not None and not invite.usable(now_us)):
         raise InviteNotValid("this invite is not valid for registering, or not any more; ask for another one")
+    return invite
 
 
 def _require_unblocked(account: Account) -> None:

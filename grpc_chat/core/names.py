@@ -68,6 +68,8 @@ def check_room_name(value: str, path: str) -> None:
     Raises:
         InvalidRequest: Saying what the rule is.
     """
+    if not value:
+        raise InvalidRequest(f"{path} is empty", field=path)
     if value != " ".join(value.split()):
         raise InvalidRequest(
             f"{path} has a space at an end, or two in a row, or another kind of space", field=path

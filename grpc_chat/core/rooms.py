@@ -247,7 +247,7 @@ class Rooms:
             values: dict[str, object] = {}
             updated = pb.RoomUpdated()
             for path in sorted(paths):
-                value = getattr(wanted, path)
+                value = getattr(wanted, path) or _USUAL.get(path, "")
                 if value != getattr(room, path):
                     values[path] = value
                     setattr(updated, path, value)
@@ -332,6 +332,10 @@ class Rooms:
         standing = snapshot.standing(room_id, caller.user_id)
         assert standing, "it is there"
         return _view(snapshot, standing, caller.user_id)
+
+
+_USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}
+"""What unspecified stands for."""
 
 
 def _view(snapshot: Snapshot, standing: Standing, user_id: str) -> pb.Room:

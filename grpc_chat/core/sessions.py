@@ -239,6 +239,9 @@ class Sessions:
         for session_id in self._hub.session_ids():
             # An open stream is use.
             self._used[session_id] = now_us
+            key = self._tokens.get(session_id)
+            if key and (known := self._known.get(key)) and known[0].interactive:
+                self._known[key] = (known[0], now + self._policy.idle.total_seconds())
         used, self._used = self._used, {}
         if not used and now < self._swept + _SWEEP_SECONDS:
             return

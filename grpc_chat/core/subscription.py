@@ -219,8 +219,10 @@ class Subscription:
         return self._response(parts)
 
     def awaits(self, room_id: str) -> bool:
-        """Whether the page that :meth:`take` asked for is still wanted: not where the room was lost
-        meanwhile, nor where it was begun anew after that."""
+        """Whether the page that :meth:`take` asked for is still wanted.
+
+        It is not where the room was lost meanwhile, nor where it was begun anew since.
+        """
         return room_id in self._rooms and self._rooms[room_id] is self._asked
 
     def read(self, room_id: str, page: Page) -> bytes | None:
