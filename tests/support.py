@@ -64,3 +64,16 @@ class Pulled(AsyncIterator[bytes]):
             self._task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._task
+
+
+class From:
+    """The other end of a connection, at an address as gRPC names it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def address(self) -> str:
+        return self._address
+
+    def names(self) -> tuple[str, ...]:
+        return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from grpc_chat.cli.command import (
     passwords_from_stdin,
     talks,
 )
-from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
+from grpc_chat.cli.issuer import log_in_elsewhere, log_in_with_browser
 from grpc_chat.cli.profiles import Profile, check_name
+from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -101,12 +104,26 @@ async def register(
 
 
 @click.command()
-@click.argument("user")
+@click.argument("user", default="")
+@click.option("--with", "issuer", metavar="ISSUER", help="Log in at an issuer that the server knows.")
+@click.option("--code", "elsewhere", is_flag=True, help="At the issuer, with a browser on another machine.")
+@click.option("--no-browser", is_flag=True, help="Only print the address to open, for the browser here.")
+@click.option("--invite", metavar="CODE|LINK", help="With an issuer: for who has no account here yet.")
 @_device
 @_profile
 @password_stdin
 @talks(login=False)
-async def login(cli: Cli, user: str, device: str | None, profile: str | None, password_stdin: bool) -> None:
+async def login(
+    cli: Cli,
+    user: str,
+    issuer: str | None,
+    elsewhere: bool,
+    no_browser: bool,
+    invite: str | None,
+    device: str | None,
+    profile: str | None,
+    password_stdin: bool,
+) -> None:
     """Log in, and remember the server.
 
     The session's token goes into the system's keyring, or into a file for you alone where there is none;
@@ -117,21 +134,59 @@ async def login(cli: Cli, user: str, device: str | None, profile: str | None, pa
       grpc-chat login alice -s chat.example.org:50051
       grpc-chat login alice -s chat.example.org --profile work --device "Laptop at home"
       CHAT_PASSWORD=… grpc-chat login alice
+      grpc-chat login -s chat.example.org --with example
+      grpc-chat login -s chat.example.org --with example --code
     """
     if profile:
         check_name(profile)
     # A server that is not there should say so before the password.
-    await cli.client.server_info()
+    info = await cli.client.server_info()
     cli.answered()
-    address = cli.client.address
-    [password] = (
-        passwords_from_stdin() if password_stdin else [ask_password(f"Password of {user} at {address}")]
-    )
-    login = await cli.client.log_in(user, password, device_name=device or device_name())
+    if not issuer and (elsewhere or no_browser or invite):
+        raise Failure("--code, --no-browser and --invite go with --with ISSUER", USAGE)
+    if not user and not issuer:
+        hint = f", or --with {' | '.join(info.providers)}" if info.providers else ""
+        raise Failure(f"say who you are: grpc-chat login USER{hint}", USAGE)
+    if issuer and issuer not in info.providers:
+        known = f"; it knows {', '.join(info.providers)}" if info.providers else ""
+        raise Failure(f"{cli.client.address} knows no issuer {issuer!r}{known}", NOT_FOUND)
+    address, device = cli.client.address, device or device_name()
+    if not issuer and cli.target.trust.certificate and not password_stdin and not _has_password():
+        login = await cli.client.log_in(user, device_name=device)
+    elif not issuer:
+        [password] = (
+            passwords_from_stdin() if password_stdin else [ask_password(f"Password of {user} at {address}")]
+        )
+        login = await cli.client.log_in(user, password, device_name=device)
+    elif elsewhere:
+        login = await log_in_elsewhere(
+            cli.client, issuer, say=_say, device_name=device, invite=invite or "", user_id=user
+        )
+    else:
+        login = await log_in_with_browser(
+            cli.client,
+            issuer,
+            say=_say,
+            open_browser=not no_browser,
+            device_name=device,
+            invite=invite or "",
+            user_id=user,
+        )
     saved = await _keep(cli, login, profile)
-    cli.out.result(
-        login.user, f"{login.user.user_id} is logged in to {address}", room_id="", profile=saved.name
-    )
+    words = f"{login.user.user_id} is logged in to {address}"
+    if login.registered:
+        words = f"welcome, {login.user.user_id}: you are logged in to {address}"
+    cli.out.result(login.user, words, room_id=login.room_id, profile=saved.name)
+
+
+def _say(words: str) -> None:
+    """Tell what somebody has to do now, whatever standard output is for."""
+    click.echo(visible(words), err=True)
+
+
+def _has_password() -> bool:
+    """Whether the environment gives a password."""
+    return bool(os.environ.get("CHAT_PASSWORD"))
 
 
 async def _keep(cli: Cli, login: Login, name: str | None) -> Profile:
@@ -147,6 +202,8 @@ async def _keep(cli: Cli, login: Login, name: str | None) -> Profile:
         where = tokens.keep(profiles, profile.account, login.token)
         known = profiles.get(profile.name)
         more = known.more if known and known.address == address else {}
+        if cli.target.trust:
+            more = more | {"tls": cli.target.trust.record()}
         saved = Profile(
             profile.name, address, user_id, session_id=profile.session_id, token_in=where, more=more
         )

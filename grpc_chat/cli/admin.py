@@ -51,6 +51,11 @@ class Administration:
     address: str = ""
     cli: Cli | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the server's certificate, where nobody else vouches for it."""
+        return self.cli.target.trust.fingerprint if self.cli else ""
+
     def answered(self) -> None:
         """See :meth:`Cli.answered`."""
         if self.cli:
@@ -329,7 +334,7 @@ async def invite_create(at: Administration, uses: int, lifetime: timedelta | Non
       grpc-chat invite create --admin --data ./data
     """
     made = await at.admin.create_invite(max_uses=uses, lifetime=lifetime, makes_admin=makes_admin)
-    show_new_invite(at.out, made, at.address)
+    show_new_invite(at.out, made, at.address, fingerprint=at.fingerprint)
 
 
 @invite.command("list")

@@ -9,18 +9,19 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from grpc_chat.cli import tokens
+from grpc_chat.cli import tokens, trust
 from grpc_chat.cli.failures import INTERRUPTED, NOT_LOGGED_IN, USAGE, Failure, from_error
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
+from grpc_chat.cli.trust import Trust, trust_options
 from grpc_chat.errors import ChatError, Unauthenticated
-from grpc_chat.wire.links import SCHEME, read_invite
+from grpc_chat.wire.links import SCHEME, read_invite, read_link
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,6 +50,8 @@ class Target:
     token: str = ""
     profile: Profile | None = None
     """The saved server it comes from; None where the command line or the environment says it all."""
+    trust: Trust = field(default_factory=Trust)
+    """How to know it."""
 
     @property
     def login(self) -> str:
@@ -89,7 +92,10 @@ def make_client(target: Target) -> Client:
     """The client for a server. The one place that knows how saved servers are connected to and trusted."""
     from grpc_chat.sdk.client import Client
 
-    return Client(target.address, token=target.token)
+    try:
+        return Client(target.address, token=target.token, **target.trust.arguments())
+    except (OSError, ValueError) as exc:
+        raise Failure(f"it is not clear how to know {target.address}: {exc}", USAGE) from exc
 
 
 def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
@@ -104,19 +110,24 @@ def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
+        takes_trust = not login
+
         @server_option
         @json_option
         @functools.wraps(function)
         def command(server: str | None, as_json: bool, **arguments: Any) -> None:
             out = Output(as_json=as_json)
+            said = trust.take(arguments) if takes_trust else Trust()
             with profile_errors():
                 profiles = Profiles()
                 find = find_target if login else find_guest_target
                 target = find(profiles, server, arguments.get("invite") or "")
+            if said:
+                target = replace(target, trust=said)
             work = functools.partial(function, **arguments)
             sys.exit(perform(work, target, profiles, out, once=once))
 
-        return command  # type: ignore[return-value]
+        return trust_options(command) if takes_trust else command  # type: ignore[return-value]
 
     return decorate
 
@@ -179,13 +190,13 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
         _, address = _named(profiles, server or os.environ.get("CHAT_SERVER"))
         if not address:
             raise Failure("CHAT_TOKEN is set; say which server it is for: --server HOST:PORT", USAGE)
-        return Target(address, token)
+        return Target(address, token, trust=known_trust(profiles, address))
     server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
     profile, address = _named(profiles, server)
     if profile is None:
         raise _not_logged_in(profiles, server, address)
     token = tokens.find(profiles, profile.account, profile.token_in) if profile.token_in else ""
-    target = Target(profile.address, token, profile)
+    target = Target(profile.address, token, profile, trust=trust.recorded(profile.more.get("tls")))
     if not token:
         raise Failure(f"you are not logged in to {profile.address}: {target.login}", NOT_LOGGED_IN)
     return target
@@ -193,12 +204,27 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
 
 def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
     """Where to log in: as the command line says, or the invite; else the saved server, else this machine."""
-    server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
+    link = read_link(invite)
+    server = server or link.address or os.environ.get("CHAT_SERVER")
     if server and not profiles.get(server):
         # Several accounts there may be; here it is only asked where.
-        return Target(as_address(server))
-    _, address = _named(profiles, server)
-    return Target(address or f"localhost:{DEFAULT_PORT}")
+        address = as_address(server)
+    else:
+        _, address = _named(profiles, server)
+    address = address or f"localhost:{DEFAULT_PORT}"
+    known = known_trust(profiles, address)
+    if not known and link.fingerprint and as_address(link.address) == address:
+        # What somebody sent says how to know a server that one has not met, and of no other.
+        known = Trust(fingerprint=link.fingerprint)
+    return Target(address, trust=known)
+
+
+def known_trust(profiles: Profiles, address: str) -> Trust:
+    """How a server is known that one has an account on, or that the environment tells of."""
+    for profile in profiles.all():
+        if profile.address == address and (known := trust.recorded(profile.more.get("tls"))):
+            return known
+    return trust.from_environment()
 
 
 def _named(profiles: Profiles, server: str | None) -> tuple[Profile | None, str]:

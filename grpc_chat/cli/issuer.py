@@ -47,7 +47,7 @@ async def log_in_with_browser(
     async with _listening() as door:
         begun = await client.begin_log_in(provider, redirect_uri=f"http://127.0.0.1:{door.port}/")
         door.state = parse_qs(urlsplit(begun.authorization_url).query).get("state", [""])[0]
-        say(f"open this in a browser on this machine to log in:\n  {begun.authorization_url}")
+        say(f"open this in a browser on this machine to log in: {begun.authorization_url}")
         if open_browser:
             # A browser in the terminal would take it over; where there is none, the address was printed.
             await asyncio.to_thread(webbrowser.open, begun.authorization_url)

@@ -499,9 +499,9 @@ def invite_columns(out: Output) -> list[Column[Invite]]:
     ]
 
 
-def show_new_invite(out: Output, made: Invite, address: str) -> None:
+def show_new_invite(out: Output, made: Invite, address: str, *, fingerprint: str = "") -> None:
     """Print what to pass on: the link, or for a database that is not served, the code."""
-    link = invite_link(address, made.code) if address else made.code
+    link = invite_link(address, made.code, fingerprint=fingerprint) if address else made.code
     out.result(made, link, link=link)
     uses = {0: "works for whoever has it", 1: "works once"}.get(made.max_uses, f"works {made.max_uses} times")
     ends = f", ends {out.when(made.expire_time)}" if made.expire_time else ""
@@ -549,7 +549,7 @@ async def room_invite_create(
         lifetime=lifetime,
         allows_registration=allows_registration,
     )
-    show_new_invite(cli.out, made, cli.target.address)
+    show_new_invite(cli.out, made, cli.target.address, fingerprint=cli.target.trust.fingerprint)
 
 
 @room_invite.command("list")

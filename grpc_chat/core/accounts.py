@@ -129,20 +129,10 @@ class Accounts:
         token, session_id = new_token(), new_id()
 
         def do(transaction: Transaction) -> tuple[SessionRecord, str]:
-            admin, invite = False, None
-            if code:
-                invite = _to_register(transaction.invite(secret_hash(code)), transaction.now_us)
-                admin = invite.makes_admin
-            insert(transaction, account, admin=admin)
+            room_id = self._make(transaction, account, session_id, code)
             session = self._sessions.begin(
                 transaction, account.user_id, token, session_id, request.device_name
             )
-            room_id = ""
-            if invite and invite.room_id:
-                caller = Caller(account.user_id, session_id)
-                room_id = self._members.join_by_invite(transaction, caller, code)
-            elif invite:
-                transaction.use_invite(invite.invite_id)
             return session, room_id
 
         session, room_id = await self._committer.transact(do)
@@ -245,11 +235,9 @@ class Accounts:
         invite_code: str,
     ) -> tuple[Account, str]:
         """Make an account for an identity, and follow its invite; the account, and the room that led to."""
-        invite = None
-        if invite_code and self.registration != "closed":
-            invite = require_invite(transaction, invite_code)
-            _to_register(invite, transaction.now_us)
-        elif not sign_up:
+        if self.registration == "closed":
+            invite_code = ""
+        if not invite_code and not sign_up:
             raise RegistrationClosed(
                 "nobody has an account here under this login; it takes an invite to make one"
             )
@@ -265,14 +253,26 @@ class Accounts:
             create_time_us=0,
             look=look(name),
         )
-        insert(transaction, account, admin=bool(invite and invite.makes_admin))
+        room_id = self._make(transaction, account, session_id, invite_code)
         transaction.insert_identity(identity.issuer, identity.subject, name)
-        room_id = ""
-        if invite and invite.room_id:
-            room_id = self._members.join_by_invite(transaction, Caller(name, session_id), invite_code)
-        elif invite:
-            transaction.use_invite(invite.invite_id)
         return account, room_id
+
+    def _make(self, transaction: Transaction, account: Account, session_id: str, code: str) -> str:
+        """Make an account, and follow the invite, if there is one; returns the room that led to.
+
+        Raises:
+            InviteNotValid: There is a code, and one can't register with it.
+            UserExists: The name is taken.
+        """
+        if not code:
+            insert(transaction, account)
+            return ""
+        invite = _to_register(transaction.invite(secret_hash(code)), transaction.now_us)
+        insert(transaction, account, admin=invite.makes_admin)
+        if invite.room_id:
+            return self._members.join_by_invite(transaction, Caller(account.user_id, session_id), code)
+        transaction.use_invite(invite.invite_id)
+        return ""
 
     async def link(self, caller: Caller, identity: Identity) -> None:
         """Let the caller log in as an issuer's identity.

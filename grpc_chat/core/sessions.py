@@ -24,7 +24,7 @@ from grpc_chat.wire import chat_pb2 as pb
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 600
-"""How often expired sessions are looked for where no session is used. (One that is used is asked itself.)"""
+"""How often expired sessions are looked for. (One that is used, or has a stream, is asked itself.)"""
 
 _LOST = "this token is not, or no longer, one of this server's; log in again"
 
@@ -243,15 +243,16 @@ class Sessions:
             if key and (known := self._known.get(key)) and known[0].interactive:
                 self._known[key] = (known[0], now + self._policy.idle.total_seconds())
         used, self._used = self._used, {}
-        if not used and now < self._swept + _SWEEP_SECONDS:
+        # All sessions are looked at for it, on the thread that messages wait for.
+        sweep = not self._swept <= now < self._swept + _SWEEP_SECONDS
+        if not used and not sweep:
             return
-        self._swept = now
+        self._swept = now if sweep else self._swept
         unused_since_us = now_us - self._policy.idle // timedelta(microseconds=1)
 
         def do(transaction: Transaction) -> None:
             transaction.touch_sessions(used)
-            expired = transaction.delete_expired(unused_since_us=unused_since_us)
-            if expired:
+            if sweep and (expired := transaction.delete_expired(unused_since_us=unused_since_us)):
                 why = SessionEnded("this session has expired; log in again")
                 transaction.after_commit(lambda: self.ended(expired, why))
 

@@ -27,7 +27,7 @@ from grpc_chat.errors import ChatError
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
-from tests.support import until
+from tests.support import From, until
 
 NEW_PASSWORD = "another one, just as long"
 WRONG = "not the password of anybody"
@@ -240,7 +240,7 @@ async def guess(pipeline: Pipeline, user_id: str, password: str, address: str) -
     [method] = [method for method in pipeline.methods if method.path.endswith("/LogIn")]
     request = pb.LogInRequest(user_id=user_id, password=password).SerializeToString()
     try:
-        await pipeline.call(method, (), request, lambda: f"ipv4:{address}:4711")
+        await pipeline.call(method, (), request, From(f"ipv4:{address}:4711"))
     except ChatError as error:
         return error
     return None

@@ -24,7 +24,7 @@ from grpc_chat.errors import (
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
-from tests.support import Pulled
+from tests.support import From, Pulled
 
 ALICE = Caller("alice", "phone")
 TOKEN: Metadata = [("authorization", "Bearer alice's token")]
@@ -246,7 +246,7 @@ async def test_method_that_needs_nobody_is_not_asked_who_calls(metadata: Metadat
     log_in = world.methods["LogIn"]
     request = pb.LogInRequest(user_id="alice", password="x")
 
-    await world.pipeline.call(log_in, metadata, request.SerializeToString(), lambda: "ipv4:192.0.2.1:4711")
+    await world.pipeline.call(log_in, metadata, request.SerializeToString(), From("ipv4:192.0.2.1:4711"))
 
     assert world.service.calls == [(Guest("192.0.2.1"), request)]
     assert world.accounts.asked == []
@@ -437,7 +437,7 @@ async def test_guests_are_counted_by_their_address() -> None:
     async def let_through(peer: str) -> int:
         for count in range(10):
             try:
-                await world.pipeline.call(info, [], b"", lambda: peer)
+                await world.pipeline.call(info, [], b"", From(peer))
             except RateLimited:
                 return count
         return 10

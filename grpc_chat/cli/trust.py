@@ -1,0 +1,104 @@
+"""How a server is known: what the command line, an invite's link, a saved server or the environment says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, MutableMapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a server has to show, or that it need not show anything. With nothing: as the client has it, plain
+    text on this machine, and elsewhere a certificate that the system trusts."""
+
+    fingerprint: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Trust()
+
+    def arguments(self) -> dict[str, Any]:
+        """The same for :class:`grpc_chat.Client`.
+
+        Raises:
+            ValueError: These do not go together, or a file holds something else than it should.
+        """
+        if not self:
+            return {}
+        if self.insecure:
+            return {"insecure": True}
+        from grpc_chat.sdk.tls import Tls
+
+        return {
+            "tls": Tls(
+                ca=self.ca or None,
+                fingerprint=self.fingerprint,
+                certificate=self.certificate or None,
+                key=self.key or None,
+            )
+        }
+
+    def record(self) -> dict[str, Any]:
+        """As a saved server keeps it."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+def recorded(record: object) -> Trust:
+    """What :meth:`Trust.record` made; what is not of it is passed over."""
+    if not isinstance(record, dict):
+        return Trust()
+    texts = {name: record[name] for name in ("fingerprint", "ca", "certificate", "key") if name in record}
+    return Trust(
+        **{name: str(value) for name, value in texts.items()}, insecure=record.get("insecure") is True
+    )
+
+
+def from_environment() -> Trust:
+    """What scripts say that have a token and no saved server."""
+    return Trust(
+        fingerprint=os.environ.get("CHAT_FINGERPRINT", ""),
+        ca=os.environ.get("CHAT_CA", ""),
+        insecure=os.environ.get("CHAT_INSECURE", "").lower() in ("1", "true", "yes"),
+    )
+
+
+def trust_options(function: F) -> F:
+    """The options of a command that meets a server for the first time."""
+    options = (
+        click.option("--fingerprint", metavar="HEX", help="SHA-256 of the one certificate to trust."),
+        click.option("--ca", type=_FILE, help="Authorities to trust, in PEM, instead of the system's."),
+        click.option(
+            "--certificate", type=_FILE, help="Your own certificate, where the server asks for one."
+        ),
+        click.option("--key", type=_FILE, help="The key of that."),
+        click.option("--insecure", is_flag=True, help="Talk to another machine in plain text."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def take(arguments: MutableMapping[str, Any]) -> Trust:
+    """What the options of :func:`trust_options` say, taken out of a command's arguments."""
+    files = {
+        name: str(Path(value).absolute())
+        for name in ("ca", "certificate", "key")
+        if (value := arguments.pop(name, None))
+    }
+    return Trust(
+        fingerprint=arguments.pop("fingerprint", None) or "",
+        insecure=arguments.pop("insecure", False),
+        **files,
+    )
