@@ -7,25 +7,81 @@ import os
 # grpc writes its own warnings to standard error, past all logging.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from grpc_chat._version import __version__
-from grpc_chat.config import Config
+
+# These import nothing that takes time before one of their commands runs.
+from grpc_chat.cli import accounts, rooms, servers
+from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED
+
+if TYPE_CHECKING:
+    from grpc_chat.config import Config
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Root(click.Group):
+    """The group of all commands: in chapters, and ending as shells expect it when it is interrupted."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.chapters: dict[str, list[str]] = {}
+
+    def chapter(self, title: str, *commands: click.Command, **named: click.Command) -> None:
+        """Add commands under a title, which the help shows; ``named`` ones under another name."""
+        for command in commands:
+            self.add_command(command)
+        for name, command in named.items():
+            self.add_command(command, name)
+        self.chapters[title] = [*named, *(str(command.name) for command in commands)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for title, names in self.chapters.items():
+            with formatter.section(title):
+                limit = formatter.width - 4 - width
+                formatter.write_dl(
+                    [(name.ljust(width), self.commands[name].get_short_help_str(limit)) for name in names]
+                )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort, EOFError):
+            sys.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=_Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
 @click.version_option(__version__, prog_name="grpc-chat")
 def main() -> None:
     """Self-hosted group chat whose one API is gRPC.
 
     \b
-    Try it:
-      grpc-chat serve --trusted-ids 1,2,3
-      python3 client.py -client_id 1 -message "Hello"     (in another terminal)
+    A server, and somebody on it:
+      grpc-chat serve
+      grpc-chat register alice --invite LINK         (what the server printed; in another terminal)
+      grpc-chat room create plans
+      grpc-chat room invite create plans
+      grpc-chat chat plans
+
+    Commands mean the server last logged in to, unless --server names another. For scripts, CHAT_SERVER and
+    CHAT_TOKEN in the environment say where and who, and --json makes the output one object on a line.
     """
+    # A shell can start us without them (`>&-`), and print would then take the one for the other.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # A text that the terminal can't show is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 _config = click.option(
@@ -108,6 +164,7 @@ def config_default() -> None:
     Example:
       grpc-chat config default > chat.toml
     """
+    from grpc_chat.config import Config
     from grpc_chat.ops.reference import settings_toml
 
     click.echo(settings_toml(Config), nl=False)
@@ -135,6 +192,14 @@ def _load(file: Path | None, **flags: object) -> Config:
         click.echo(f"error: {exc}", err=True)
         sys.exit(1)
 
+
+main.chapter(
+    "Account", accounts.register, accounts.login, accounts.logout, accounts.whoami, accounts.password
+)
+main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
+main.chapter("Programs and devices", accounts.user, accounts.sessions, accounts.token, accounts.bot)
+main.chapter("Servers", servers.server, health)
+main.chapter("Running a server", serve, config)
 
 if __name__ == "__main__":
     main()

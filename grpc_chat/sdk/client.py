@@ -12,7 +12,7 @@ from grpc_chat.sdk import convert
 from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.connection import Connection
-from grpc_chat.sdk.models import Cursor, Message, Sent
+from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.subscription import Subscription
@@ -157,28 +157,45 @@ class Client(AccountCalls, RoomCalls):
             before: Instead: newest first, beginning before this number.
             limit: How many at the most.
         """
+        if limit is not None and limit <= 0:
+            return
+        async for event in self.events(room_id, after=after, before=before, page_size=limit):
+            if isinstance(event, Message):
+                yield event
+                if limit is not None:
+                    limit -= 1
+                    if not limit:
+                        return
+
+    async def events(
+        self,
+        room_id: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[Event]:
+        """Everything that happened in a room, messages and the rest, read page by page.
+
+        Args:
+            after, before: As for :meth:`history`.
+            page_size: How many are asked for at once; 500 at the most, which is the default.
+        """
         if after is not None and before is not None:
             raise ValueError("give either after or before")
-        request = pb.ListMessagesRequest(room_id=room_id, page_size=min(limit or 500, 500))
+        request = pb.ListMessagesRequest(room_id=room_id, page_size=min(page_size or 500, 500))
         if before is None:
             request.after_seq = after or 0
         else:
             request.before_seq = before
-        left = limit
-        while left is None or left > 0:
+        while True:
             response = await self._repeat("MessageService/ListMessages", request, pb.ListMessagesResponse)
             events: Iterable[pb.Event] = response.events
             if before is not None:
                 events = reversed(response.events)
             for event in events:
-                found = convert.event(event, response.epoch, self)
-                if not isinstance(found, Message):
-                    continue
-                if left is not None:
-                    if left <= 0:
-                        return
-                    left -= 1
-                yield found
+                if found := convert.event(event, response.epoch, self):
+                    yield found
             token = response.next_page_token if before is None else response.previous_page_token
             if not token:
                 return

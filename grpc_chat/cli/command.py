@@ -1,0 +1,293 @@
+"""What the commands that talk to a server have in common: which server, as whom, and how they end."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from grpc_chat.cli import tokens
+from grpc_chat.cli.failures import INTERRUPTED, NOT_LOGGED_IN, USAGE, Failure, from_error
+from grpc_chat.cli.output import Output
+from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
+from grpc_chat.errors import ChatError
+from grpc_chat.wire.links import SCHEME, read_invite
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from grpc_chat.sdk.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATIENCE = 3.0
+"""Seconds without an answer until somebody who waits is told what for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server, and who one is on it."""
+
+    address: str
+    token: str = ""
+    profile: Profile | None = None
+    """The saved server it comes from; None where the command line or the environment says it all."""
+
+    @property
+    def login(self) -> str:
+        """The command with which one logs in again."""
+        if self.profile is None:
+            return ""
+        return f"grpc-chat login {self.profile.user_id} -s {self.profile.name}"
+
+
+@dataclass(slots=True)
+class Cli:
+    """A command at work."""
+
+    client: Client
+    target: Target
+    profiles: Profiles
+    out: Output
+    waiting: asyncio.TimerHandle | None = None
+
+    def answered(self) -> None:
+        """The server is there, or the command tells by itself when it is not."""
+        if self.waiting:
+            self.waiting.cancel()
+
+    @property
+    def me(self) -> str:
+        """Who one is; empty where only a token knows."""
+        return self.target.profile.user_id if self.target.profile else ""
+
+
+def make_client(target: Target) -> Client:
+    """The client for a server. The one place that knows how saved servers are connected to and trusted."""
+    from grpc_chat.sdk.client import Client
+
+    return Client(target.address, token=target.token)
+
+
+def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
+    """Make a coroutine function that begins with a :class:`Cli` the body of a command.
+
+    It gets the options ``--server`` and ``--json``, and its errors become lines and exit codes.
+
+    Args:
+        login: Whether one has to be logged in.
+        once: Whether the command does something twice if it is repeated: where its outcome is not known, that
+            is said instead of recommending another try.
+    """
+
+    def decorate(function: F) -> F:
+        @click.option(
+            "-s",
+            "--server",
+            metavar="SERVER",
+            help="A saved server's name, or HOST:PORT.  [CHAT_SERVER, or the last one logged in to]",
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
+        @functools.wraps(function)
+        def command(server: str | None, as_json: bool, **arguments: Any) -> None:
+            out = Output(as_json=as_json)
+            with profile_errors():
+                profiles = Profiles()
+                find = find_target if login else find_guest_target
+                target = find(profiles, server, arguments.get("invite") or "")
+            work = functools.partial(function, **arguments)
+            sys.exit(perform(work, target, profiles, out, once=once))
+
+        return command  # type: ignore[return-value]
+
+    return decorate
+
+
+def perform(
+    work: Callable[[Cli], Awaitable[int | None]],
+    target: Target,
+    profiles: Profiles,
+    out: Output,
+    *,
+    once: bool = False,
+) -> int:
+    """Do a command's work with a client; the exit code.
+
+    Raises:
+        Failure: What there is to say otherwise.
+    """
+    import asyncio
+
+    async def run() -> int:
+        async with make_client(target) as client:
+            cli = Cli(client, target, profiles, out)
+            if sys.stderr.isatty():
+                words = f"waiting for {target.address} … (Ctrl-C to stop)"
+                cli.waiting = asyncio.get_running_loop().call_later(_PATIENCE, out.note, words)
+            try:
+                return await work(cli) or 0
+            finally:
+                cli.answered()
+
+    try:
+        with profile_errors():
+            return asyncio.run(run())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ChatError as error:
+        raise from_error(error, address=target.address, login=target.login, once=once) from error
+
+
+@contextmanager
+def profile_errors() -> Iterator[None]:
+    """Say what is wrong with the saved servers in one line."""
+    try:
+        yield
+    except BadProfiles as exc:
+        raise Failure(str(exc)) from exc
+
+
+def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
+    """The server that is meant, and as whom.
+
+    Args:
+        server: What the command line says.
+        invite: An invite, which may say it, too. Its server gets no token but its own.
+
+    Raises:
+        Failure: One is not logged in there.
+    """
+    if token := os.environ.get("CHAT_TOKEN"):
+        _, address = _named(profiles, server or os.environ.get("CHAT_SERVER"))
+        if not address:
+            raise Failure("CHAT_TOKEN is set; say which server it is for: --server HOST:PORT", USAGE)
+        return Target(address, token)
+    server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
+    profile, address = _named(profiles, server)
+    if profile is None:
+        raise _not_logged_in(profiles, server, address)
+    token = tokens.find(profiles, profile.account, profile.token_in) if profile.token_in else ""
+    target = Target(profile.address, token, profile)
+    if not token:
+        raise Failure(f"you are not logged in to {profile.address}: {target.login}", NOT_LOGGED_IN)
+    return target
+
+
+def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
+    """Where to log in: as the command line says, or the invite; else the saved server, else this machine."""
+    server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
+    if server and not profiles.get(server):
+        # Several accounts there may be; here it is only asked where.
+        return Target(as_address(server))
+    _, address = _named(profiles, server)
+    return Target(address or f"localhost:{DEFAULT_PORT}")
+
+
+def _named(profiles: Profiles, server: str | None) -> tuple[Profile | None, str]:
+    """The saved server, and the address, that somebody means."""
+    default = profiles.default()
+    if not server:
+        return default, default.address if default else ""
+    if found := profiles.get(server):
+        return found, found.address
+    address = as_address(server)
+    there = [profile for profile in profiles.all() if profile.address == address]
+    if default in there:
+        return default, address
+    if len(there) > 1:
+        names = ", ".join(profile.name for profile in there)
+        raise Failure(f"you have several accounts at {address}; say which: --server NAME, of {names}", USAGE)
+    return (there[0] if there else None), address
+
+
+def _not_logged_in(profiles: Profiles, server: str | None, address: str) -> Failure:
+    names = [profile.name for profile in profiles.all()]
+    if not server and not names:
+        return Failure(
+            "you are not logged in anywhere: grpc-chat login YOU -s HOST:PORT, "
+            "or grpc-chat register YOU --invite LINK",
+            NOT_LOGGED_IN,
+        )
+    if not server:
+        return Failure(
+            f"no server is chosen: grpc-chat server use NAME, of {', '.join(names)}", NOT_LOGGED_IN
+        )
+    near = difflib.get_close_matches(server, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"log in: grpc-chat login YOU -s {address}"
+    return Failure(f"you are not logged in to {server}; {hint}", NOT_LOGGED_IN)
+
+
+def as_address(text: str) -> str:
+    """``host:port`` of what somebody typed: a host, with or without a port, or a link.
+
+    Raises:
+        Failure: It is none.
+    """
+    text = read_invite(text)[0] if text.lower().startswith(f"{SCHEME}://") else text
+    host, colon, port = text.rpartition(":")
+    if not colon or (host.count(":") and not host.endswith("]")) or text.endswith("]"):
+        # A bare host, or a bare address of IPv6.
+        host, port = text, str(DEFAULT_PORT)
+    host = host.strip("[]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Failure(f"{text!r} is no saved server and no HOST:PORT", USAGE)
+    if any(character.isspace() or character in "/@#?" for character in host):
+        raise Failure(f"{text!r} is no saved server and no HOST:PORT", USAGE)
+    return f"[{host}]:{int(port)}" if ":" in host else f"{host}:{int(port)}"
+
+
+class Lifetime(click.ParamType):  # type: ignore[type-arg]
+    """A duration as people write it: ``30m``, ``12h``, ``7d``, ``2w``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+        number, unit = str(value)[:-1], str(value)[-1:]
+        if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
+            self.fail(f"{value!r} is no duration; it is a number and m, h, d or w: 12h, 7d", param, ctx)
+        return timedelta(**{units[unit]: int(number)})
+
+
+def ask_password(prompt: str, *, twice: bool = False, variable: str = "CHAT_PASSWORD") -> str:
+    """Have somebody type a password, without showing it; or take it from the environment.
+
+    Raises:
+        Failure: There is no terminal to ask at.
+    """
+    if (given := os.environ.get(variable)) is not None:
+        return given
+    if not sys.stdin or not sys.stdin.isatty():
+        raise Failure(
+            f"there is no terminal to ask for a password at; give --password-stdin, or {variable}", USAGE
+        )
+    # On standard error: standard output may go into a file.
+    return str(
+        click.prompt(
+            prompt, hide_input=True, err=True, confirmation_prompt="The same again" if twice else False
+        )
+    )
+
+
+def passwords_from_stdin(count: int = 1) -> list[str]:
+    """The first lines of standard input."""
+    lines = [line.rstrip("\r\n") for line in itertools.islice(sys.stdin or (), count)]
+    if len(lines) < count:
+        raise Failure(f"standard input has {len(lines)} of {count} lines: a password on each", USAGE)
+    return lines
+
+
+password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+)

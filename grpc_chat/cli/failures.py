@@ -1,0 +1,104 @@
+"""How commands end that don't end well: a line on standard error, and an exit code that scripts can tell."""
+
+from __future__ import annotations
+
+import re
+from typing import IO, Any
+
+import click
+
+from grpc_chat.cli.terminal import visible
+from grpc_chat.errors import (
+    ChatError,
+    Internal,
+    NotAMember,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+
+REFUSED = 1
+USAGE = 2
+NOT_LOGGED_IN = 3
+NOT_FOUND = 4
+UNREACHABLE = 5
+UNKNOWN = 6
+INTERRUPTED = 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done; of `watch` and `chat` also: left with Ctrl-C
+  1    refused, or failed
+  2    the command line is wrong
+  3    not logged in, the login failed, or the session has ended
+  4    not found: a room, user, invite or session; or no longer a member
+  5    the server can't be reached
+  6    it is not known whether it was done; the message says how to find out
+  130  interrupted with Ctrl-C"""
+
+_UNREACHABLE = "the server can't be reached: "
+
+
+class Failure(click.ClickException):
+    """The end of a command.
+
+    Args:
+        message: What is wrong and what to do about it. May hold what others wrote.
+    """
+
+    def __init__(self, message: str, code: int = REFUSED) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        click.echo(f"error: {visible(self.message)}", file=file, err=file is None)
+
+
+def from_error(error: ChatError, *, address: str, login: str = "", once: bool = False) -> Failure:
+    """What an error means for the person at the terminal.
+
+    Args:
+        login: The command that would mend it, where nobody is logged in (any more).
+        once: Whether what was asked for happens twice if it is asked for twice.
+    """
+    what = _words(error)
+    match error:
+        case Unauthenticated():
+            return Failure(f"{what}{_then(login, what)}", NOT_LOGGED_IN)
+        case NotFound() | NotAMember():
+            return Failure(what, NOT_FOUND)
+        case Unavailable() if unreachable(error):
+            why = error.message.removeprefix(_UNREACHABLE)
+            return Failure(f"can't reach a server at {address}: {why}", UNREACHABLE)
+        case Unavailable() | Internal() if once:
+            return Failure(
+                f"it is not known whether this was done ({what}); look before trying again", UNKNOWN
+            )
+        case Unavailable():
+            return Failure(f"no answer from {address}: {what}; try again", UNREACHABLE)
+        case Unimplemented():
+            return Failure(f"the server at {address} does not know this command; it is an older version")
+    return Failure(what)
+
+
+def unreachable(error: ChatError) -> bool:
+    """Whether there was nobody to ask."""
+    return error.message.startswith(_UNREACHABLE)
+
+
+def _words(error: ChatError) -> str:
+    # Fields of requests are for programs; here there is one message.
+    what = re.sub(r"^messages\[\d+\]\.text\b", "the message", error.message)
+    if error.retry_after:
+        seconds = error.retry_after.total_seconds()
+        wait = f"{max(round(seconds), 1)} s" if seconds < 120 else f"{round(seconds / 60)} min"
+        what = f"{what}; wait {wait}"
+    return what
+
+
+def _then(login: str, said: str) -> str:
+    if not login:
+        return ""
+    return f": {login}" if said.endswith("log in again") else f"; log in: {login}"

@@ -1,0 +1,217 @@
+"""Saved servers: where they are, and as whom one is logged in to them.
+
+One JSON file, ``servers.json``, in the platform's folder for settings. Tokens are not in it; see ``tokens``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PORT = 50051
+
+_NAME = re.compile(r"[\w.@-]{1,100}")
+_VERSION = 1
+
+
+class BadProfiles(Exception):
+    """The saved servers can't be read or written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An account on a server."""
+
+    name: str
+    """What it is called on the command line."""
+    address: str
+    """``host:port``."""
+    user_id: str
+    session_id: str = ""
+    """The session one is logged in with; empty after logging out."""
+    token_in: str = ""
+    """Where its token is: ``keyring`` or ``file``; empty after logging out."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """What else is known of the server, kept as it is: how to trust it, say."""
+
+    @property
+    def account(self) -> str:
+        """Whose account on which server; what a token is filed under."""
+        return f"{self.user_id}@{self.address}"
+
+
+def config_folder() -> Path:
+    """Where settings of programs are kept, and ours among them."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    # The standard has relative paths ignored.
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "grpc-chat"
+
+
+class Profiles:
+    """The saved servers, each change of which is written at once.
+
+    A change reads the file anew under a lock and replaces it as a whole, so that two commands at once lose
+    nothing of each other, and one that is killed leaves the old file.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or config_folder()
+        self.path = self.folder / "servers.json"
+
+    def all(self) -> list[Profile]:
+        """All of them, in the order of their names."""
+        return _profiles(self._read())
+
+    def default(self) -> Profile | None:
+        """The one that is meant where none is named: the last one logged in to, or chosen since."""
+        found = self._read()
+        return next((profile for profile in _profiles(found) if profile.name == found.get("default")), None)
+
+    def get(self, name: str) -> Profile | None:
+        """The one of that name."""
+        return next((profile for profile in self.all() if profile.name == name), None)
+
+    def save(self, profile: Profile) -> None:
+        """Add or replace a profile, and make it the default. Of an account there is one, under the new name.
+
+        What the file holds beside it, from a newer version say, stays.
+        """
+        check_name(profile.name)
+        with self._change() as content:
+            for old in _profiles(content):
+                if old.account == profile.account:
+                    del content["profiles"][old.name]
+            content["profiles"][profile.name] = _record(profile)
+            content["default"] = profile.name
+
+    def set_default(self, name: str) -> None:
+        """Have another one meant where none is named."""
+        with self._change() as content:
+            content["default"] = name
+
+    def rename(self, old: str, new: str) -> None:
+        """Call one differently."""
+        check_name(new)
+        with self._change() as content:
+            if new in content["profiles"]:
+                raise BadProfiles(f"there is a saved server {new!r} already")
+            content["profiles"][new] = content["profiles"].pop(old)
+            if content.get("default") == old:
+                content["default"] = new
+
+    def log_out(self, profile: Profile) -> None:
+        """Remember that the session is over."""
+        with self._change() as content:
+            if record := content["profiles"].get(profile.name):
+                record.update(_record(replace(profile, session_id="", token_in="")))
+
+    def forget(self, name: str) -> None:
+        """Remove one."""
+        with self._change() as content:
+            content["profiles"].pop(name, None)
+            if content.get("default") == name:
+                del content["default"]
+
+    def new_name(self, address: str, user_id: str) -> str:
+        """What to call an account on a server: as before, or after the host while that name is free."""
+        profiles = self.all()
+        for profile in profiles:
+            if profile.address == address and profile.user_id == user_id:
+                return profile.name
+        host = re.sub(r"[^\w.@-]", "-", address.rpartition(":")[0].strip("[]")) or "server"
+        port = address.rpartition(":")[2]
+        taken = {profile.name for profile in profiles}
+        names = [host, f"{user_id}@{host}", f"{user_id}@{host}-{port}"]
+        return next(name[:100] for name in names if name not in taken or name == names[-1])
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            return {"version": _VERSION, "profiles": {}}
+        except OSError as exc:
+            raise BadProfiles(f"{self.path} can't be read: {exc.strerror}") from exc
+        except ValueError as exc:
+            raise BadProfiles(f"{self.path} is not JSON: {exc}; mend it or delete it") from exc
+        if not isinstance(content, dict) or not isinstance(content.get("profiles"), dict):
+            raise BadProfiles(f"{self.path} is not a list of servers; mend it or delete it")
+        return content
+
+    @contextmanager
+    def _change(self) -> Iterator[dict[str, Any]]:
+        with locked(self.folder):
+            content = self._read()
+            yield content
+            write(self.path, content)
+
+
+def check_name(name: str) -> None:
+    """Refuse what would be mistaken for something else on a command line."""
+    if not _NAME.fullmatch(name):
+        raise BadProfiles(
+            "the name of a saved server is 1 to 100 letters, digits and '.', '_', '-', '@': "
+            f"{name!r} is something else"
+        )
+
+
+def _profiles(content: dict[str, Any]) -> list[Profile]:
+    found = []
+    for name, record in sorted(content["profiles"].items()):
+        # What somebody else wrote there, and is not one, is passed over rather than stopping everything.
+        if isinstance(record, dict) and isinstance(record.get("address"), str):
+            rest = dict(record)
+            words = {key: str(rest.pop(key, "")) for key in ("address", "user_id", "session_id", "token_in")}
+            found.append(Profile(name=name, **words, more=rest))
+    return found
+
+
+def _record(profile: Profile) -> dict[str, Any]:
+    return profile.more | {
+        "address": profile.address,
+        "user_id": profile.user_id,
+        "session_id": profile.session_id,
+        "token_in": profile.token_in,
+    }
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only one to change the files of a folder, which is made where it is missing."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise BadProfiles(f"{folder} can't be used: {exc.strerror}") from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write(path: Path, content: Any) -> None:
+    """Replace a file, as a whole or not at all; it is for its owner alone."""
+    try:
+        # mkstemp makes it 0600 from the start.
+        descriptor, temporary = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(content, file, indent=2, ensure_ascii=True)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as exc:
+        raise BadProfiles(f"{path} can't be written: {exc.strerror}") from exc

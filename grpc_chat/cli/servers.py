@@ -1,0 +1,142 @@
+"""Commands about saved servers. They ask no server anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from grpc_chat.cli import tokens
+from grpc_chat.cli.command import profile_errors
+from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.output import Output
+from grpc_chat.cli.profiles import Profile, Profiles
+
+if TYPE_CHECKING:
+    from grpc_chat.cli.output import Column
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _about_profiles(function: F) -> F:
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
+    @wraps(function)
+    def command(as_json: bool, **arguments: Any) -> None:
+        with profile_errors():
+            function(Profiles(), Output(as_json=as_json), **arguments)
+
+    return command  # type: ignore[return-value]
+
+
+def _require(profiles: Profiles, name: str | None) -> Profile:
+    found = profiles.get(name) if name else profiles.default()
+    if found:
+        return found
+    if not name:
+        raise Failure("no server is chosen; see grpc-chat server list", NOT_FOUND)
+    names = ", ".join(profile.name for profile in profiles.all()) or "none"
+    raise Failure(f"there is no saved server {name!r}; there is: {names}", NOT_FOUND)
+
+
+@click.group()
+def server() -> None:
+    """Servers that you have logged in to, and which of them is meant."""
+
+
+@server.command("list")
+@_about_profiles
+def server_list(profiles: Profiles, out: Output) -> None:
+    """List the saved servers; the one that commands without --server mean has a star.
+
+    \b
+    Examples:
+      grpc-chat server list
+    """
+    default = profiles.default()
+    columns: list[Column[Profile]] = [
+        ("", lambda p: "*" if default and p.name == default.name else ""),
+        ("name", lambda p: p.name),
+        ("address", lambda p: p.address),
+        ("user", lambda p: p.user_id),
+        ("", lambda p: "" if p.token_in else "logged out"),
+    ]
+    out.table(profiles.all(), columns, empty="no saved servers: grpc-chat login YOU -s HOST:PORT")
+
+
+@server.command("show")
+@click.argument("name", required=False)
+@_about_profiles
+def server_show(profiles: Profiles, out: Output, name: str | None) -> None:
+    """Say what is saved about a server, and where the token is kept.
+
+    \b
+    Examples:
+      grpc-chat server show
+      grpc-chat server show work
+    """
+    profile = _require(profiles, name)
+    if out.as_json:
+        out.json(profile)
+        return
+    out.fields(
+        [
+            ("name", profile.name),
+            ("address", profile.address),
+            ("user", profile.user_id),
+            ("session", profile.session_id or "logged out"),
+            ("token", tokens.describe(profiles, profile.token_in)),
+            *((key, str(value)) for key, value in profile.more.items()),
+            ("saved in", str(profiles.path)),
+        ]
+    )
+
+
+@server.command("use")
+@click.argument("name")
+@_about_profiles
+def server_use(profiles: Profiles, out: Output, name: str) -> None:
+    """Choose the server that commands without --server mean.
+
+    \b
+    Examples:
+      grpc-chat server use work
+    """
+    profile = _require(profiles, name)
+    profiles.set_default(profile.name)
+    out.result(profile, f"from now on: {profile.user_id} at {profile.address}")
+
+
+@server.command("rename")
+@click.argument("name")
+@click.argument("new_name")
+@_about_profiles
+def server_rename(profiles: Profiles, out: Output, name: str, new_name: str) -> None:
+    """Call a saved server differently.
+
+    \b
+    Examples:
+      grpc-chat server rename chat.example.org work
+    """
+    profile = _require(profiles, name)
+    profiles.rename(profile.name, new_name)
+    out.result(profiles.get(new_name), f"{name} is called {new_name} now")
+
+
+@server.command("forget")
+@click.argument("name")
+@_about_profiles
+def server_forget(profiles: Profiles, out: Output, name: str) -> None:
+    """Remove a saved server and its token from this machine.
+
+    The session goes on, for nobody: log out first to end it.
+
+    \b
+    Examples:
+      grpc-chat server forget work
+    """
+    profile = _require(profiles, name)
+    tokens.drop(profiles, profile.account, profile.token_in)
+    profiles.forget(profile.name)
+    out.result(profile, f"{name} is forgotten")
