@@ -22,7 +22,7 @@ from grpc_chat.cli.profiles import Profile, check_name
 from grpc_chat.errors import Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from grpc_chat.cli.output import Column
+    from grpc_chat.cli.output import Column, Output
     from grpc_chat.sdk.models import Login, Session, User
 
 _device = click.option(
@@ -251,7 +251,7 @@ async def password(cli: Cli, password_stdin: bool) -> None:
         current = ask_password("Current password")
         new = ask_password("New password", twice=True, variable="CHAT_NEW_PASSWORD")
     ended = await cli.client.change_password(current, new)
-    more = f"; {_count(ended, 'other session')} ended" if ended else ""
+    more = f"; {count(ended, 'other session')} ended" if ended else ""
     cli.out.result(None, f"the password is changed{more}", revoked_sessions=ended)
 
 
@@ -309,13 +309,13 @@ async def user_rename(cli: Cli, display_name: str, bot: str) -> None:
 # Sessions
 
 
-def session_columns(cli: Cli, own: str = "") -> list[Column[Session]]:
+def session_columns(out: Output, own: str = "") -> list[Column[Session]]:
     """How sessions are listed.
 
     Args:
         own: The session that the command runs in.
     """
-    when = cli.out.when
+    when = out.when
     return [
         ("session", lambda s: s.session_id),
         ("device", lambda s: s.device_name + (" (this one)" if s.session_id == own else "")),
@@ -343,7 +343,7 @@ async def sessions_list(cli: Cli) -> None:
     """
     own = (await cli.client.session()).session_id
     found = [session async for session in cli.client.sessions() if not session.access_token]
-    cli.out.table(found, session_columns(cli, own), empty="no sessions")
+    cli.out.table(found, session_columns(cli.out, own), empty="no sessions")
 
 
 @sessions.command("revoke")
@@ -367,10 +367,11 @@ async def _revoke(cli: Cli, session_ids: tuple[str, ...], *, others: bool = Fals
     ended = await cli.client.revoke_sessions(*session_ids, all_others=others, bot_id=bot)
     if session_ids and not ended:
         raise Failure("there is no such session, or not any more", NOT_FOUND)
-    cli.out.result(None, f"{_count(ended, 'session')} ended", revoked_sessions=ended)
+    cli.out.result(None, f"{count(ended, 'session')} ended", revoked_sessions=ended)
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """``1 session``, ``2 sessions``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

@@ -19,7 +19,7 @@ from grpc_chat.cli import tokens
 from grpc_chat.cli.failures import INTERRUPTED, NOT_LOGGED_IN, USAGE, Failure, from_error
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
-from grpc_chat.errors import ChatError
+from grpc_chat.errors import ChatError, Unauthenticated
 from grpc_chat.wire.links import SCHEME, read_invite
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+server_option = click.option(
+    "-s",
+    "--server",
+    metavar="SERVER",
+    help="A saved server's name, or HOST:PORT.  [CHAT_SERVER, or the last one logged in to]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
 
 _PATIENCE = 3.0
 """Seconds without an answer until somebody who waits is told what for."""
@@ -44,10 +52,16 @@ class Target:
 
     @property
     def login(self) -> str:
-        """The command with which one logs in again."""
+        """The command with which one logs in again; empty where it is not a login that is missing."""
         if self.profile is None:
             return ""
         return f"grpc-chat login {self.profile.user_id} -s {self.profile.name}"
+
+    def failure(self, error: ChatError, *, once: bool = False) -> Failure:
+        """What an error of this server means; see :func:`grpc_chat.cli.failures.from_error`."""
+        if isinstance(error, Unauthenticated) and self.token and self.profile is None:
+            return Failure(f"{self.address} does not take the token in CHAT_TOKEN: {error}", NOT_LOGGED_IN)
+        return from_error(error, address=self.address, login=self.login, once=once)
 
 
 @dataclass(slots=True)
@@ -90,13 +104,8 @@ def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        @click.option(
-            "-s",
-            "--server",
-            metavar="SERVER",
-            help="A saved server's name, or HOST:PORT.  [CHAT_SERVER, or the last one logged in to]",
-        )
-        @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
+        @server_option
+        @json_option
         @functools.wraps(function)
         def command(server: str | None, as_json: bool, **arguments: Any) -> None:
             out = Output(as_json=as_json)
@@ -144,7 +153,7 @@ def perform(
     except KeyboardInterrupt:
         return INTERRUPTED
     except ChatError as error:
-        raise from_error(error, address=target.address, login=target.login, once=once) from error
+        raise target.failure(error, once=once) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import click
 from grpc_chat._version import __version__
 
 # These import nothing that takes time before one of their commands runs.
-from grpc_chat.cli import accounts, rooms, servers
+from grpc_chat.cli import accounts, admin, rooms, servers, talk
 from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -196,10 +196,11 @@ def _load(file: Path | None, **flags: object) -> Config:
 main.chapter(
     "Account", accounts.register, accounts.login, accounts.logout, accounts.whoami, accounts.password
 )
+main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
 main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
 main.chapter("Programs and devices", accounts.user, accounts.sessions, accounts.token, accounts.bot)
 main.chapter("Servers", servers.server, health)
-main.chapter("Running a server", serve, config)
+main.chapter("Running a server", serve, config, admin.admin, admin.invite)
 
 if __name__ == "__main__":
     main()

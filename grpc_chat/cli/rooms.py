@@ -14,7 +14,7 @@ from grpc_chat.errors import LastOwner
 from grpc_chat.wire.links import invite_link, read_invite
 
 if TYPE_CHECKING:
-    from grpc_chat.cli.output import Column
+    from grpc_chat.cli.output import Column, Output
     from grpc_chat.sdk.models import Ban, Invite, Member, Room
 
 ROLES = ("reader", "member", "admin", "owner")
@@ -485,9 +485,9 @@ async def room_bans(cli: Cli, name: str) -> None:
 # Invites
 
 
-def invite_columns(cli: Cli) -> list[Column[Invite]]:
+def invite_columns(out: Output) -> list[Column[Invite]]:
     """How invites are listed."""
-    when = cli.out.when
+    when = out.when
     return [
         ("invite", lambda i: i.invite_id),
         ("as", lambda i: "administrator" if i.makes_admin else i.role),
@@ -499,13 +499,13 @@ def invite_columns(cli: Cli) -> list[Column[Invite]]:
     ]
 
 
-def show_new_invite(cli: Cli, made: Invite, address: str) -> None:
+def show_new_invite(out: Output, made: Invite, address: str) -> None:
     """Print what to pass on: the link, or for a database that is not served, the code."""
     link = invite_link(address, made.code) if address else made.code
-    cli.out.result(made, link, link=link)
-    uses = "for anybody who has it" if not made.max_uses else f"for {made.max_uses} to use"
-    ends = f", ends {cli.out.when(made.expire_time)}" if made.expire_time else ""
-    cli.out.note(f"it is not shown again; {uses}{ends}")
+    out.result(made, link, link=link)
+    uses = {0: "works for whoever has it", 1: "works once"}.get(made.max_uses, f"works {made.max_uses} times")
+    ends = f", ends {out.when(made.expire_time)}" if made.expire_time else ""
+    out.note(f"it is not shown again; {uses}{ends}")
 
 
 invite_lifetime = click.option(
@@ -549,7 +549,7 @@ async def room_invite_create(
         lifetime=lifetime,
         allows_registration=allows_registration,
     )
-    show_new_invite(cli, made, cli.target.address)
+    show_new_invite(cli.out, made, cli.target.address)
 
 
 @room_invite.command("list")
@@ -564,7 +564,7 @@ async def room_invite_list(cli: Cli, name: str) -> None:
     """
     found = await find_room(cli.client, name)
     invites = [invite async for invite in cli.client.invites(found.room_id)]
-    cli.out.table(invites, invite_columns(cli), empty=f"no invites to {title(found)}")
+    cli.out.table(invites, invite_columns(cli.out), empty=f"no invites to {title(found)}")
 
 
 @room_invite.command("revoke")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import profile_errors
+from grpc_chat.cli.command import json_option, profile_errors
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import Profile, Profiles
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _about_profiles(function: F) -> F:
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
+    @json_option
     @wraps(function)
     def command(as_json: bool, **arguments: Any) -> None:
         with profile_errors():

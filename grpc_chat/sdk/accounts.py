@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.models import AccessToken, Login, ServerInfo, Session, User
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
@@ -14,6 +15,8 @@ from grpc_chat.wire.links import read_invite
 
 class AccountCalls(Calls):
     """What one can do about one's account."""
+
+    _connection: Connection
 
     @property
     def token(self) -> str:

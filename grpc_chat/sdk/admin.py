@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
-from grpc_chat.sdk.calls import Calls
-from grpc_chat.sdk.connection import Connection
+from grpc_chat.sdk.calls import Calls, Way
 from grpc_chat.sdk.models import Invite, Session, UserRecord
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -15,7 +14,7 @@ from grpc_chat.wire import chat_pb2 as pb
 class AdminCalls(Calls):
     """What administrators of a server can do."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Way) -> None:
         self._connection = connection
 
     async def users(self, query: str = "") -> AsyncIterator[UserRecord]:

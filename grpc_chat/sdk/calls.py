@@ -10,7 +10,6 @@ from google.protobuf.message import Message as ProtoMessage
 
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk import retry
-from grpc_chat.sdk.connection import Connection
 
 Response = TypeVar("Response", bound=ProtoMessage)
 
@@ -23,10 +22,23 @@ class _Listing(Protocol):
     page_token: str
 
 
+class Way(Protocol):
+    """What carries calls: a connection to a server, or what stands in for one.
+
+    Attributes:
+        closed: Whether calls end at once, and for good.
+    """
+
+    closed: bool
+
+    async def call(self, path: str, request: ProtoMessage, response: type[Response]) -> Response:
+        """See :meth:`grpc_chat.sdk.connection.Connection.call`."""
+
+
 class Calls:
     """Calls methods."""
 
-    _connection: Connection
+    _connection: Way
 
     async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
         """Call a method once; after an error that is not definite, it may have changed something."""

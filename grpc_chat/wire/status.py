@@ -51,6 +51,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, statu
 # grpc's own words, with what the system said at their end: "failed to connect to all addresses; last error:
 # UNKNOWN: ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused".
 _NO_CONNECTION = re.compile(r"failed to connect to all addresses.*: ([^:]+)$", re.DOTALL)
+# And of names: "errors resolving x.invalid:50051: [field:hostname lookup error:address lookup failed …]".
+_NO_HOST = re.compile(r"(?:errors resolving|DNS resolution failed for) (\S+?):\d*:? ")
 
 
 def status_code(error: ChatError) -> grpc.StatusCode:
@@ -102,6 +104,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     message = error.details() or error.code().name
     if info.domain != DOMAIN and (refused := _NO_CONNECTION.match(message)):
         message = f"the server can't be reached: {refused[1]}"
+    elif info.domain != DOMAIN and (unknown := _NO_HOST.match(message)):
+        message = f"the server can't be reached: there is no host {unknown[1]}"
     return cls(
         message,
         field=bad_request.field_violations[0].field if bad_request.field_violations else "",

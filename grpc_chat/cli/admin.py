@@ -1,0 +1,362 @@
+"""Commands for those who look after a server: over the API, or on the database of one that is stopped."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from grpc_chat.cli.accounts import count, session_columns
+from grpc_chat.cli.command import (
+    Cli,
+    ask_password,
+    find_target,
+    json_option,
+    password_stdin,
+    passwords_from_stdin,
+    perform,
+    profile_errors,
+    server_option,
+)
+from grpc_chat.cli.failures import INTERRUPTED, NOT_FOUND, Failure, from_error
+from grpc_chat.cli.output import Output
+from grpc_chat.cli.profiles import Profiles
+from grpc_chat.cli.rooms import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.errors import ChatError
+
+if TYPE_CHECKING:
+    from grpc_chat.cli.output import Column
+    from grpc_chat.sdk.admin import AdminCalls
+    from grpc_chat.sdk.models import UserRecord
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Administration:
+    """A command at work on a server's accounts.
+
+    Attributes:
+        address: The server's; empty where its database is opened instead.
+    """
+
+    admin: AdminCalls
+    out: Output
+    address: str = ""
+    cli: Cli | None = None
+
+    def answered(self) -> None:
+        """See :meth:`Cli.answered`."""
+        if self.cli:
+            self.cli.answered()
+
+
+def _administers(*, once: bool = False) -> Callable[[F], F]:
+    """As :func:`grpc_chat.cli.command.talks`, for what can also be done to a database."""
+
+    def decorate(function: F) -> F:
+        @click.option(
+            "--data",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Instead of asking a server: the folder of the database of one that is stopped.",
+        )
+        @server_option
+        @json_option
+        @functools.wraps(function)
+        def command(data: Path | None, server: str | None, as_json: bool, **arguments: Any) -> None:
+            out = Output(as_json=as_json)
+            work = functools.partial(function, **arguments)
+            if data and server:
+                raise click.UsageError("give either --data or --server")
+            if data:
+                sys.exit(_perform_offline(work, data, out))
+            with profile_errors():
+                profiles = Profiles()
+                target = find_target(profiles, server)
+
+            async def online(cli: Cli) -> int | None:
+                result: int | None = await work(Administration(cli.client.admin, out, target.address, cli))
+                return result
+
+            sys.exit(perform(online, target, profiles, out, once=once))
+
+        return command  # type: ignore[return-value]
+
+    return decorate
+
+
+def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], data: Path, out: Output) -> int:
+    import asyncio
+    import logging
+    import os
+
+    from grpc_chat.cli.offline import offline_admin
+
+    async def run() -> int:
+        async with offline_admin(data) as admin:
+            return await work(Administration(admin, out)) or 0
+
+    # As the server does: files that SQLite makes are for the owner alone.
+    os.umask(0o077)
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ChatError as error:
+        raise from_error(error, address=str(data)) from error
+
+
+@click.group()
+def admin() -> None:
+    """Look after a server's accounts, as one of its administrators.
+
+    With --data, on the database of a server that is stopped; that is how to get back in where nobody can log
+    in as an administrator any more.
+    """
+
+
+def user_columns(out: Output) -> list[Column[UserRecord]]:
+    """How accounts are listed."""
+    return [
+        ("user", lambda r: r.user.user_id),
+        ("name", lambda r: "" if r.user.display_name == r.user.user_id else r.user.display_name),
+        ("", _standing),
+        ("sessions", lambda r: str(r.sessions)),
+        ("used", lambda r: out.when(r.last_used_time) or "never"),
+        ("made", lambda r: out.when(r.create_time)),
+    ]
+
+
+def _standing(record: UserRecord) -> str:
+    what = []
+    if record.user.bot:
+        what.append(f"bot of {record.user.owner_id}" if record.user.owner_id else "bot")
+    if record.admin:
+        what.append("administrator")
+    if record.block_time:
+        what.append("blocked")
+    return ", ".join(what)
+
+
+@admin.command("users")
+@click.argument("query", default="")
+@_administers()
+async def admin_users(at: Administration, query: str) -> None:
+    """List the accounts; with QUERY, those whose name holds it.
+
+    \b
+    Examples:
+      grpc-chat admin users
+      grpc-chat admin users ali --json
+      grpc-chat admin users --data /var/lib/grpc-chat
+    """
+    found = [record async for record in at.admin.users(query)]
+    at.out.table(found, user_columns(at.out), empty="no accounts" + (f" with {query!r}" if query else ""))
+
+
+@admin.command("create")
+@click.argument("user")
+@click.option("--display-name", default="", metavar="NAME", help="What others see beside the user id.")
+@click.option("--admin", "makes_admin", is_flag=True, help="Makes an administrator of the server.")
+@password_stdin
+@_administers(once=True)
+async def admin_create(
+    at: Administration, user: str, display_name: str, makes_admin: bool, password_stdin: bool
+) -> None:
+    """Make an account for somebody, with a password that you tell them.
+
+    An invite, with which they choose their own, is better: see `grpc-chat invite create`.
+
+    \b
+    Examples:
+      grpc-chat admin create carol --display-name "Carol C."
+      grpc-chat admin create alice --admin --data ./data
+    """
+    password = _new_password(at, user, password_stdin)
+    made = await at.admin.create_user(user, password, display_name=display_name, admin=makes_admin)
+    what = "an account, and administers the server" if made.admin else "an account"
+    at.out.result(made, f"{made.user.user_id} has {what}")
+
+
+def _new_password(at: Administration, user: str, from_stdin: bool) -> str:
+    at.answered()
+    return passwords_from_stdin()[0] if from_stdin else ask_password(f"New password of {user}", twice=True)
+
+
+@admin.command("block")
+@click.argument("user")
+@_administers()
+async def admin_block(at: Administration, user: str) -> None:
+    """Keep an account and its bots from logging in, and end their sessions at once.
+
+    \b
+    Examples:
+      grpc-chat admin block mallory
+    """
+    changed = await at.admin.block_user(user)
+    at.out.result(changed, f"{user} is blocked; to undo it: grpc-chat admin unblock {user}")
+
+
+@admin.command("unblock")
+@click.argument("user")
+@_administers()
+async def admin_unblock(at: Administration, user: str) -> None:
+    """Let a blocked account log in again.
+
+    \b
+    Examples:
+      grpc-chat admin unblock mallory
+    """
+    changed = await at.admin.unblock_user(user)
+    at.out.result(changed, f"{user} may log in again")
+
+
+@admin.command("reset-password")
+@click.argument("user")
+@password_stdin
+@_administers(once=True)
+async def admin_reset_password(at: Administration, user: str, password_stdin: bool) -> None:
+    """Give an account a new password, and end its sessions.
+
+    \b
+    Examples:
+      grpc-chat admin reset-password bob
+      grpc-chat admin reset-password alice --data ./data
+    """
+    password = _new_password(at, user, password_stdin)
+    ended = await at.admin.reset_password(user, password)
+    more = f"; {count(ended, 'session')} ended" if ended else ""
+    at.out.result(None, f"{user} has a new password{more}", user_id=user, revoked_sessions=ended)
+
+
+@admin.command("make-admin")
+@click.argument("user")
+@_administers()
+async def admin_make_admin(at: Administration, user: str) -> None:
+    """Make an account an administrator of the server. That opens no rooms to them.
+
+    \b
+    Examples:
+      grpc-chat admin make-admin bob
+    """
+    changed = await at.admin.set_admin(user, admin=True)
+    at.out.result(changed, f"{user} administers the server now")
+
+
+@admin.command("remove-admin")
+@click.argument("user")
+@_administers()
+async def admin_remove_admin(at: Administration, user: str) -> None:
+    """Make an account an administrator no longer. The last one stays.
+
+    \b
+    Examples:
+      grpc-chat admin remove-admin bob
+    """
+    changed = await at.admin.set_admin(user, admin=False)
+    at.out.result(changed, f"{user} no longer administers the server")
+
+
+@admin.command("sessions")
+@click.argument("user")
+@click.option("--revoke", "session_ids", multiple=True, metavar="SESSION", help="End it; may be repeated.")
+@click.option("--revoke-all", is_flag=True, help="End all of them, tokens of programs included.")
+@_administers()
+async def admin_sessions(
+    at: Administration, user: str, session_ids: tuple[str, ...], revoke_all: bool
+) -> None:
+    """List somebody's sessions and tokens, or end them.
+
+    \b
+    Examples:
+      grpc-chat admin sessions bob
+      grpc-chat admin sessions bob --revoke x2jk5c4wl6zqvbn3
+      grpc-chat admin sessions bob --revoke-all
+    """
+    if session_ids and revoke_all:
+        raise click.UsageError("give either --revoke or --revoke-all")
+    if session_ids or revoke_all:
+        ended = await at.admin.revoke_sessions(user, *session_ids, all_=revoke_all)
+        if session_ids and not ended:
+            raise Failure(f"{user} has no such session, or not any more", NOT_FOUND)
+        at.out.result(
+            None, f"{count(ended, 'session')} of {user} ended", user_id=user, revoked_sessions=ended
+        )
+        return
+    found = [session async for session in at.admin.sessions(user)]
+    at.out.table(found, session_columns(at.out), empty=f"{user} is not logged in anywhere")
+
+
+# Invites
+
+
+@click.group()
+def invite() -> None:
+    """Invites to the server, with which people register. For administrators.
+
+    Those to a room, which can let people register too, are in `grpc-chat room invite`.
+    """
+
+
+@invite.command("create")
+@click.option(
+    "--uses",
+    type=click.IntRange(min=0),
+    default=1,
+    metavar="N",
+    help="How many may use it; 0 for any number.  [1]",
+)
+@invite_lifetime
+@click.option("--admin", "makes_admin", is_flag=True, help="Makes administrators of the server.")
+@_administers(once=True)
+async def invite_create(at: Administration, uses: int, lifetime: timedelta | None, makes_admin: bool) -> None:
+    """Make an invite, and print its link: it is shown now and never again.
+
+    Whoever has it registers: grpc-chat register NAME --invite LINK. On the database of a server that is
+    stopped, the code alone is printed.
+
+    \b
+    Examples:
+      grpc-chat invite create
+      grpc-chat invite create --uses 30 --lifetime 2d
+      grpc-chat invite create --admin --data ./data
+    """
+    made = await at.admin.create_invite(max_uses=uses, lifetime=lifetime, makes_admin=makes_admin)
+    show_new_invite(at.out, made, at.address)
+
+
+@invite.command("list")
+@_administers()
+async def invite_list(at: Administration) -> None:
+    """List the invites to the server that still work.
+
+    \b
+    Examples:
+      grpc-chat invite list
+    """
+    found = [invite async for invite in at.admin.invites()]
+    at.out.table(found, invite_columns(at.out), empty="no invites; make one: grpc-chat invite create")
+
+
+@invite.command("revoke")
+@click.argument("invite_id", metavar="INVITE")
+@_administers()
+async def invite_revoke(at: Administration, invite_id: str) -> None:
+    """Make an invite worthless, by what `invite list` calls it.
+
+    \b
+    Examples:
+      grpc-chat invite revoke x2jk5c4wl6zqvbn3
+    """
+    known = [invite.invite_id async for invite in at.admin.invites()]
+    if invite_id not in known:
+        raise Failure(f"there is no invite {invite_id}, or not any more", NOT_FOUND)
+    await at.admin.revoke_invite(invite_id)
+    at.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)

@@ -1,0 +1,196 @@
+"""What happens in rooms, as lines: for people in columns, for other programs always the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from zlib import crc32
+
+from grpc_chat.cli.names import title
+from grpc_chat.cli.output import Output, cut, padded, wide
+from grpc_chat.cli.terminal import visible
+from grpc_chat.sdk.models import Event, Gap, MembershipChange, Message, Room, RoomChange, RoomLeft
+
+_KINDS = {
+    Message: "message",
+    MembershipChange: "membership",
+    RoomChange: "room",
+    Gap: "gap",
+    RoomLeft: "left",
+}
+
+# Red is for errors, and black and white are the background of somebody.
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_WIDEST = 16
+_NOBODY = "*"
+"""Stands where the sender of a message would, before what is no message."""
+
+
+class EventLines:
+    """Prints what happens.
+
+    On a terminal: ``HH:MM  alice  text``, with a line between days, in columns and colours. Elsewhere
+    ``YYYY-MM-DD HH:MM  alice  text``, with two spaces between, whatever came before. With JSON: each as an
+    object with its kind as ``type``.
+
+    Args:
+        rooms: The rooms that are known; more may be added.
+        with_rooms: Whether each line says in which room.
+        me: Who is looking.
+    """
+
+    def __init__(self, out: Output, rooms: Iterable[Room], *, with_rooms: bool, me: str = "") -> None:
+        self._out = out
+        self._with_rooms = with_rooms
+        self._me = me
+        self._names = {room.room_id: title(room) for room in rooms}
+        self._day: date | None = None
+        self._sender_width = 0
+        self._room_width = max(map(wide, self._names.values()), default=0)
+
+    def knows(self, room_id: str) -> bool:
+        """Whether the room's name is known."""
+        return room_id in self._names
+
+    def add(self, room: Room) -> None:
+        """Know a room."""
+        self._names[room.room_id] = title(room)
+
+    def name(self, room_id: str) -> str:
+        """What a room is called."""
+        return self._names.get(room_id, room_id)
+
+    def show_all(self, events: Sequence[Event]) -> None:
+        """Print what is all known, in columns that are as wide as they have to be from the start."""
+        self.make_room_for(event.sender_id for event in events if isinstance(event, Message))
+        for event in events:
+            self.show(event)
+
+    def make_room_for(self, senders: Iterable[str]) -> None:
+        """Leave as much place for names as these take."""
+        self._sender_width = max(
+            [self._sender_width, *(min(wide(visible(sender)), _WIDEST) for sender in senders)]
+        )
+
+    def show(self, event: Event | Gap | RoomLeft) -> None:
+        """Print one."""
+        if isinstance(event, RoomChange) and isinstance(name := event.changes.get("name"), str):
+            self._names[event.room_id] = name
+        if self._out.as_json:
+            self._out.json({"type": _KINDS[type(event)]}, **_fields(event), room=self.name(event.room_id))
+            return
+        moment = None if isinstance(event, Gap | RoomLeft) else event.create_time.astimezone()
+        if isinstance(event, Message):
+            self._line(event.room_id, moment, event.sender_id, event.text)
+        else:
+            self._line(event.room_id, moment, "", sentence(event))
+
+    def _line(self, room_id: str, moment: datetime | None, sender: str, text: str) -> None:
+        out = self._out
+        shown = visible(text)
+        if not out.terminal:
+            stamp = moment.strftime("%Y-%m-%d %H:%M") if moment else "-" * 16
+            place = [visible(self.name(room_id))] if self._with_rooms else []
+            out.line("  ".join([stamp, *place, visible(sender) or _NOBODY, shown]))
+            return
+        if moment and moment.date() != self._day:
+            self._day = moment.date()
+            out.line(out.style(f"── {self._day:%A, %-d %B %Y} ──", dim=True))
+        name = visible(sender) or _NOBODY
+        self.make_room_for([sender or _NOBODY])
+        name = padded(cut(name, self._sender_width), self._sender_width)
+        parts = [out.style(f"{moment:%H:%M}" if moment else "     ", dim=True)]
+        if self._with_rooms:
+            room = visible(self.name(room_id))
+            self._room_width = max(self._room_width, min(wide(room), _WIDEST))
+            self._room_width = min(self._room_width, _WIDEST)
+            parts.append(out.style(padded(cut(room, self._room_width), self._room_width), dim=True))
+        if sender:
+            parts += [out.style(name, bold=sender == self._me, fg=_colour(sender)), shown]
+        else:
+            parts += [out.style(name, dim=True), out.style(shown, dim=True)]
+        out.line("  ".join(parts))
+
+
+def _colour(user_id: str) -> str:
+    return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
+
+
+def _fields(event: Event | Gap | RoomLeft) -> dict[str, object]:
+    names = [name for name in type(event).__dataclass_fields__ if not name.startswith("_")]
+    return {name: getattr(event, name) for name in names}
+
+
+def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft) -> str:
+    """What happened, in words. Holds what others wrote, as they wrote it."""
+    match event:
+        case Gap():
+            return f"events {event.from_seq} to {event.to_seq} are gone"
+        case RoomLeft():
+            return left("this room", event)
+        case RoomChange():
+            return _room_changed(event)
+    who, whom = event.actor_id, event.user_id
+    match event.change:
+        case "joined":
+            words = f"{whom} joined" + (f" as {event.role}" if event.role not in ("", "member") else "")
+        case "left":
+            words = f"{whom} left"
+        case "added":
+            words = f"{who} added {whom}" + (f" as {event.role}" if event.role not in ("", "member") else "")
+        case "role":
+            words = f"{who} made {whom} {event.role}"
+        case "unbanned":
+            words = f"{who} lets {whom} join again"
+        case "removed" | "banned":
+            words = f"{who} {event.change} {whom}"
+        case other:
+            words = f"{who} changed the membership of {whom} ({other})"
+    return f"{words}: {event.reason}" if event.reason else words
+
+
+def _room_changed(event: RoomChange) -> str:
+    changes = dict(event.changes)
+    if event.created:
+        topic = f", about: {changes['topic']}" if changes.get("topic") else ""
+        name = changes.get("name")
+        return f"{event.actor_id} made the room {name}{topic}" if name else f"{event.actor_id} began to talk"
+    parts = []
+    for name, value in changes.items():
+        match name:
+            case "name":
+                parts.append(f"called the room {value}")
+            case "topic":
+                parts.append(f"set the topic: {value}" if value else "removed the topic")
+            case "archived":
+                parts.append("archived the room" if value else "opened the room again")
+            case "history":
+                parts.append(
+                    "let members read everything"
+                    if value == "all"
+                    else "let members read only what came after they joined"
+                )
+            case "posting":
+                parts.append(
+                    "let members write" if value == "members" else "let only admins and owners write"
+                )
+            case _:
+                parts.append(f"changed the room's {name}")
+    return f"{event.actor_id} {', '.join(parts) or 'changed the room'}"
+
+
+def left(room: str, event: RoomLeft) -> str:
+    """How one came to be out of a room."""
+    who = event.actor_id or "somebody"
+    match event.change:
+        case "left":
+            words = f"you have left {room}"
+        case "removed":
+            words = f"{who} removed you from {room}"
+        case "banned":
+            words = f"{who} banned you from {room}"
+        case "deleted":
+            words = f"{who} deleted {room}" if event.actor_id else f"{room} was deleted"
+        case _:
+            words = f"you are no longer a member of {room}"
+    return f"{words}: {event.reason}" if event.reason else words

@@ -1,0 +1,228 @@
+"""Commands for talking: chat, send, read, watch."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.names import find_room
+
+if TYPE_CHECKING:
+    from grpc_chat.sdk.models import Event
+
+_room = click.argument("name", metavar="ROOM")
+
+
+class _Uuid(click.ParamType):  # type: ignore[type-arg]
+    name = "uuid"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(uuid.UUID(str(value)))
+        except ValueError:
+            self.fail(f"{value!r} is no UUID", param, ctx)
+
+
+@click.command()
+@_room
+@click.argument("text", nargs=-1)
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Send the whole of a file as one message; - for standard input.",
+)
+@click.option("--id", "message_id", type=_Uuid(), metavar="UUID", help="Send a message again; see below.")
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to try until the server has it.")
+@talks()
+async def send(
+    cli: Cli, name: str, text: tuple[str, ...], file: Path | None, message_id: str | None, timeout: float
+) -> int:
+    """Send a message, and wait until the server has it on disk.
+
+    Without TEXT, or with -, each line of standard input is a message. ROOM is a room's name or id, or @USER.
+
+    Every message has an id, and is stored once however often it is sent with it. Where it is not known
+    whether it was stored, the exit code is 6 and the error names the id: repeat the command with --id.
+
+    \b
+    Examples:
+      grpc-chat send plans Lunch at noon?
+      grpc-chat send @bob "Do you have a minute?"
+      make test 2>&1 | tail -5 | grpc-chat send builds
+      git diff | grpc-chat send review --file -
+    """
+    from grpc_chat.cli import sending
+
+    if file and text:
+        raise click.UsageError("give either a text or --file")
+    lines = not file and text in ((), ("-",))
+    if lines and not text and sys.stdin and sys.stdin.isatty():
+        raise click.UsageError("give a text, or - to type one message on each line")
+    if lines and message_id:
+        raise click.UsageError("--id is for one message")
+    whole = "" if lines else _content(file) if file else " ".join(text)
+    if not lines and not whole:
+        raise click.UsageError("the message is empty")
+    room = await find_room(cli.client, name, make=True)
+    cli.answered()
+    if lines:
+        return await sending.send_lines(cli, room, timeout)
+    sent = await sending.send(cli, room, whole, timeout, message_id)
+    if cli.out.as_json:
+        cli.out.json(sent)
+    return 0
+
+
+def _content(file: Path) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        # The end of the last line is no part of what it says.
+        return raw.decode().removesuffix("\n")
+    except OSError as exc:
+        raise Failure(f"{file} can't be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise Failure(f"{file} is not UTF-8 and can't be a message") from exc
+
+
+# Reading
+
+
+@click.command()
+@_room
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How much at the most.  [50]")
+@click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="What came before this number.")
+@click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="What came after this number.")
+@click.option("--all", "everything", is_flag=True, help="Everything there is.")
+@talks()
+async def read(
+    cli: Cli, name: str, limit: int | None, before: int | None, after: int | None, everything: bool
+) -> None:
+    """Print what was said in a room, oldest first: the newest 50, unless something else is asked for.
+
+    On a terminal each line begins with the time, elsewhere with date and time; with --json each is an object
+    with its number in the room, `seq`.
+
+    \b
+    Examples:
+      grpc-chat read plans
+      grpc-chat read plans --limit 200
+      grpc-chat read @bob --before 1200
+      grpc-chat read plans --all --json > plans.jsonl
+    """
+    from grpc_chat.cli.events import EventLines
+
+    if sum([before is not None, after is not None, everything]) > 1:
+        raise click.UsageError("give one of --before, --after and --all")
+    room = await find_room(cli.client, name)
+    cli.answered()
+    lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me)
+    if after is not None or everything:
+        left = limit if limit or everything else 50
+        async for event in _up_to(left, cli.client.events(room.room_id, after=after or 0, page_size=left)):
+            lines.show(event)
+        return
+    limit = limit or 50
+    newest = cli.client.events(room.room_id, before=before or room.last_seq + 1, page_size=limit)
+    found = [event async for event in _up_to(limit, newest)]
+    lines.show_all(found[::-1])
+
+
+async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    if limit == 0:
+        return
+    async for event in events:
+        yield event
+        if limit is not None:
+            limit -= 1
+            if not limit:
+                return
+
+
+# Staying
+
+
+@click.command()
+@click.argument("names", metavar="[ROOM]…", nargs=-1)
+@click.option("--all-rooms", is_flag=True, help="All rooms you are in, and those you join; so without ROOM.")
+@click.option("--from-start", is_flag=True, help="Begin with everything that was said before.")
+@click.option(
+    "--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin after this number, in one ROOM."
+)
+@click.option("--last", type=click.IntRange(min=0), metavar="N", help="Begin with the newest N.  [0]")
+@talks()
+async def watch(
+    cli: Cli,
+    names: tuple[str, ...],
+    all_rooms: bool,
+    from_start: bool,
+    since: int | None,
+    last: int | None,
+) -> int:
+    """Print what happens, as it happens, until Ctrl-C.
+
+    Reconnects by itself and goes on where it was. Ends with exit code 4, and one line on standard error,
+    once you may no longer read any of the ROOMs, and with 3 when the session has ended.
+
+    \b
+    Examples:
+      grpc-chat watch
+      grpc-chat watch plans @bob
+      grpc-chat watch plans --last 20
+      grpc-chat watch builds --json --since 4711 | ./react.py
+    """
+    from grpc_chat.cli.following import Follow, after, start, until_interrupted
+
+    if names and all_rooms:
+        raise click.UsageError("give rooms or --all-rooms")
+    if since is not None and len(names) != 1:
+        raise click.UsageError("--since is for one room")
+    if sum([from_start, since is not None, last is not None]) > 1:
+        raise click.UsageError("give one of --from-start, --since and --last")
+    if names:
+        rooms = [await find_room(cli.client, name) for name in names]
+        # Whoever names one twice means it once.
+        rooms = list({room.room_id: room for room in rooms}.values())
+    else:
+        rooms = [room async for room in cli.client.rooms()]
+    cli.answered()
+    behind = None if from_start else last or 0
+    cursors = [start(room, behind) if since is None else after(room, since) for room in rooms]
+    follow = Follow(cli, rooms, cursors, all_rooms=not names, with_rooms=len(names) != 1)
+    return await until_interrupted(follow.run())
+
+
+@click.command()
+@click.argument("name", metavar="ROOM")
+@click.option(
+    "--last",
+    type=click.IntRange(min=0),
+    default=20,
+    metavar="N",
+    help="How much of what was said before to begin with.  [20]",
+)
+@talks()
+async def chat(cli: Cli, name: str, last: int) -> int:
+    """Talk in a room: what happens is printed, and each line you type is sent.
+
+    ROOM is a room's name or id, or @USER. Ctrl-C or Ctrl-D leaves. What is typed while the server can't be
+    reached is sent when it is back. Ends by itself as `watch` does, with the same exit codes. From a pipe,
+    each line of standard input is sent.
+
+    \b
+    Examples:
+      grpc-chat chat plans
+      grpc-chat chat @bob --last 100
+      tail -f build.log | grpc-chat chat builds
+    """
+    from grpc_chat.cli.following import Chat
+
+    room = await find_room(cli.client, name, make=True)
+    cli.answered()
+    return await Chat(cli, room, last).run()
