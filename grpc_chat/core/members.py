@@ -11,6 +11,7 @@ from grpc_chat.core.invites import require_invite
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.tokens import secret_hash
 from grpc_chat.core.users import Users
 from grpc_chat.errors import (
     AlreadyExists,
@@ -106,8 +107,12 @@ class Members:
         Raises:
             InviteNotValid, Banned, RoomArchived: As :meth:`join`.
         """
+        found = transaction.invite(secret_hash(code))
+        standing = transaction.standing(found.room_id, caller.user_id) if found else None
+        if standing and standing.role:
+            # They may be asking again, with an invite of which that was the last use.
+            return standing.room_id
         invite = require_invite(transaction, code)
-        standing = transaction.standing(invite.room_id, caller.user_id)
         if standing is None:
             raise InviteNotValid("this invite is to the server, and you are on it already")
         if self._join(transaction, caller, standing, invite.role, invite_id=invite.invite_id):

@@ -233,11 +233,11 @@ class Snapshot(Protocol):
         """The invite with this code, usable or not."""
 
     def invites_of(self, room_id: str) -> int:
-        """How many invites a room has, or the server for an empty id."""
+        """How many invites a room has that are not used up, or the server for an empty id."""
 
     def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
-        """A room's invites, or the server's for an empty id, newest first; ``after`` is the time of making
-        and the id of the last one before."""
+        """A room's invites that are not used up, or the server's for an empty id, newest first; ``after`` is
+        the time of making and the id of the last one before."""
 
     # Accounts
 

@@ -1,0 +1,46 @@
+"""Invites, over the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from grpc_chat.errors import InviteNotValid, LimitExceeded
+from grpc_chat.testing import running_node
+
+
+async def test_an_invite_that_is_used_up_is_no_longer_listed_and_takes_no_place() -> None:
+    """A server and a room whose invites were all used can go on inviting."""
+    async with running_node(accounts=True, limits={"invites_per_room": 2}) as node:
+        alice = await node.register("alice", admin=True)
+        room = await alice.create_room("plans")
+        for name in ("bob", "carol", "dave"):
+            invite = await alice.create_invite(room.room_id, max_uses=1, allows_registration=True)
+            listed = [invite.invite_id async for invite in alice.invites(room.room_id)]
+            await (await node.register(name)).join_room(invite=invite.code)
+
+            assert listed == [invite.invite_id]
+        assert [invite async for invite in alice.invites(room.room_id)] == []
+        # Those by which everybody here has registered; the one for the first account nobody took.
+        assert [invite.uses async for invite in alice.admin.invites()] == [0]
+
+        for _ in range(2):
+            await alice.create_invite(room.room_id)
+        with pytest.raises(LimitExceeded):
+            await alice.create_invite(room.room_id)
+
+
+async def test_joining_again_by_the_invite_that_let_one_in_is_no_error() -> None:
+    """An answer that was lost is asked for again; the invite may have been used up by then."""
+    async with running_node(accounts=True) as node:
+        alice = await node.register("alice", admin=True)
+        bob, carol = await node.register("bob"), await node.register("carol")
+        room = await alice.create_room("plans")
+        invite = await alice.create_invite(room.room_id, max_uses=1)
+
+        first = await bob.join_room(invite=invite.code)
+        again = await bob.join_room(invite=invite.code)
+        with pytest.raises(InviteNotValid):
+            await carol.join_room(invite=invite.code)
+
+        assert first == again
+        assert again.member_count == 2
