@@ -10,7 +10,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,7 +18,8 @@ from grpc_chat._version import __version__
 
 # These import nothing that takes time before one of their commands runs.
 from grpc_chat.cli import accounts, admin, rooms, servers, talk
-from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED
+from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, Failure
+from grpc_chat.cli.terminal import visible
 
 if TYPE_CHECKING:
     from grpc_chat.config import Config
@@ -48,11 +49,32 @@ class _Root(click.Group):
                     [(name.ljust(width), self.commands[name].get_short_help_str(limit)) for name in names]
                 )
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """As click has it, but what is repeated of a command line can't drive the terminal either."""
         try:
-            return super().invoke(ctx)
-        except (KeyboardInterrupt, click.Abort, EOFError):
+            code = super().main(*args, **kwargs | {"standalone_mode": False})
+        except click.ClickException as error:
+            lines = error.message.expandtabs(2).split("\n")
+            error.message = "\n".join(map(visible, lines))  # type: ignore[misc]
+            error.show()
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            # What was typed, or ^C, stands on the line.
+            click.echo(err=True, nl=sys.stderr.isatty())
             sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read our lines has enough. What is still in the buffer has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            # The disk that the output goes to is full, say.
+            Failure(f"can't write the output: {error.strerror}").show()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(REFUSED)
+        # Of --help and --version it is a number.
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(

@@ -54,7 +54,8 @@ async def find_room(client: Client, name: str, *, public: bool = False, make: bo
         raise Failure(
             f"you have no direct room with {name[1:]}; begin one: grpc-chat send {name} TEXT", NOT_FOUND
         )
-    near = difflib.get_close_matches(name.casefold(), [title(room).casefold() for room in own], n=3)
+    names = {title(room).casefold(): title(room) for room in own}
+    near = [names[name] for name in difflib.get_close_matches(name.casefold(), names, n=3)]
     hint = "`grpc-chat rooms` lists yours, `grpc-chat room public` those that you may join"
     if near:
         hint = f"did you mean {' or '.join(near)}?"

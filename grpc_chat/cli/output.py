@@ -42,7 +42,7 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.terminal = sys.stdout.isatty() and not as_json
+        self.terminal = not as_json and _is_terminal()
         # https://no-color.org
         self.colours = self.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -119,6 +119,10 @@ class Output:
         if moment is None:
             return ""
         return relative(moment, now or datetime.now(UTC)) if self.terminal else minute(moment)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def minute(moment: datetime) -> str:

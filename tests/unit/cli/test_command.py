@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from grpc_chat import errors
+from grpc_chat.cli import tokens
+from grpc_chat.cli.command import Lifetime, Target, as_address, find_guest_target, find_target
+from grpc_chat.cli.failures import EXIT_CODES, Failure, from_error
+from grpc_chat.cli.main import main
+from grpc_chat.cli.profiles import Profile, Profiles
+
+LINK = "grpc-chat://chat.org:443/#gci_abc"
+
+
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profiles:
+    """Three accounts on two servers; the last one is the default."""
+    for name in ("CHAT_SERVER", "CHAT_TOKEN", "CHAT_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(tokens, "_keyring_keeps", lambda *_: False)
+    profiles = Profiles()
+    for name, address, user in [
+        ("work", "chat.org:443", "alice"),
+        ("home", "localhost:50051", "alice"),
+        ("other", "localhost:50051", "bob"),
+    ]:
+        where = tokens.keep(profiles, f"{user}@{address}", f"gc_{name}")
+        profiles.save(Profile(name, address, user, token_in=where))
+    return profiles
+
+
+def found(profiles: Profiles, server: str | None, invite: str = "") -> tuple[str, str]:
+    target = find_target(profiles, server, invite)
+    return target.address, target.token
+
+
+def test_a_server_is_named_by_its_profile_its_address_or_not_at_all(profiles: Profiles) -> None:
+    """Where an address has several accounts, the default is meant, if it is one of them."""
+    assert found(profiles, None) == ("localhost:50051", "gc_other")
+    assert found(profiles, "home") == ("localhost:50051", "gc_home")
+    assert found(profiles, "chat.org:443") == ("chat.org:443", "gc_work")
+    assert found(profiles, "localhost") == ("localhost:50051", "gc_other")
+
+    profiles.set_default("work")
+    assert found(profiles, None) == ("chat.org:443", "gc_work")
+    with pytest.raises(Failure, match=r"several accounts at localhost:50051; say which.*home, other"):
+        find_target(profiles, "localhost:50051")
+
+
+def test_an_invite_brings_its_server_along(profiles: Profiles) -> None:
+    """Unless the command line names another."""
+    assert found(profiles, None, LINK) == ("chat.org:443", "gc_work")
+    assert found(profiles, "home", LINK) == ("localhost:50051", "gc_home")
+    assert find_guest_target(profiles, None, "grpc-chat://new.org/#gci_x") == Target("new.org:50051")
+    with pytest.raises(Failure, match=r"you are not logged in to new\.org"):
+        find_target(profiles, None, "grpc-chat://new.org/#gci_x")
+
+
+def test_the_environment_says_where_and_who(profiles: Profiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For scripts, which have no saved servers. A link of somebody's never gets their token."""
+    monkeypatch.setenv("CHAT_SERVER", "chat.org:443")
+    assert found(profiles, None) == ("chat.org:443", "gc_work")
+    assert found(profiles, "home") == ("localhost:50051", "gc_home")
+
+    monkeypatch.setenv("CHAT_TOKEN", "gc_script")
+    assert found(profiles, None) == ("chat.org:443", "gc_script")
+    assert found(profiles, None, "grpc-chat://evil.org/#gci_x") == ("chat.org:443", "gc_script")
+
+    monkeypatch.delenv("CHAT_SERVER")
+    for name in ("work", "home", "other"):
+        profiles.forget(name)
+    with pytest.raises(Failure, match="say which server it is for"):
+        find_target(profiles, None)
+
+
+def test_who_is_not_logged_in_is_told_the_command(profiles: Profiles) -> None:
+    """Nowhere, no longer, and not there."""
+    profiles.log_out(profiles.all()[0])
+    with pytest.raises(Failure, match=r"you are not logged in to hone; did you mean home\?") as near:
+        find_target(profiles, "hone")
+    with pytest.raises(Failure, match="grpc-chat login alice -s home"):
+        find_target(profiles, "home")
+    profiles.forget("other")
+    with pytest.raises(Failure, match="no server is chosen: grpc-chat server use NAME, of home, work"):
+        find_target(profiles, None)
+    for name in ("home", "work"):
+        profiles.forget(name)
+    with pytest.raises(Failure, match="you are not logged in anywhere: grpc-chat login"):
+        find_target(profiles, None)
+
+    assert near.value.exit_code == 3
+    assert find_guest_target(profiles, None) == Target("localhost:50051")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("chat.org", "chat.org:50051"),
+        ("chat.org:443", "chat.org:443"),
+        ("::1", "[::1]:50051"),
+        ("[::1]", "[::1]:50051"),
+        ("[::1]:443", "[::1]:443"),
+        (LINK, "chat.org:443"),
+        ("grpc-chat://chat.org/#x", "chat.org:50051"),
+    ],
+)
+def test_addresses(text: str, address: str) -> None:
+    """With and without a port, and in a link."""
+    assert as_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":1", "a:", "a:x", "a:0", "a:65536", "a b", "http://a:1", "a/b", "a:²"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    """As a mistake on the command line."""
+    with pytest.raises(Failure, match="is no saved server and no HOST:PORT") as refused:
+        as_address(text)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"),
+    [("90m", timedelta(minutes=90)), ("12h", timedelta(hours=12)), ("2w", timedelta(weeks=2))],
+)
+def test_durations(text: str, lifetime: timedelta) -> None:
+    """A number and a unit."""
+    assert Lifetime().convert(text, None, None) == lifetime
+
+
+@pytest.mark.parametrize("text", ["", "d", "7", "-1d", "1.5h", "7 d", "²d", "99999999d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """With an example of one."""
+    with pytest.raises(click.BadParameter, match="12h, 7d"):
+        Lifetime().convert(text, None, None)
+
+
+def classes(cls: type[errors.ChatError]) -> list[type[errors.ChatError]]:
+    return [cls, *(below for subclass in cls.__subclasses__() for below in classes(subclass))]
+
+
+CODES = {
+    errors.Unauthenticated: 3,
+    errors.NotFound: 4,
+    errors.NotAMember: 4,
+    errors.Unavailable: 5,
+}
+
+
+@pytest.mark.parametrize("cls", classes(errors.ChatError))
+def test_every_error_has_its_exit_code(cls: type[errors.ChatError]) -> None:
+    """By its kind; what may have been done, and would be done twice, has its own."""
+    expected = next((code for kind, code in CODES.items() if issubclass(cls, kind)), 1)
+
+    assert from_error(cls("what"), address="a:1").exit_code == expected
+    assert from_error(cls("what"), address="a:1", once=True).exit_code == (expected if cls.definite else 6)
+
+
+def test_errors_say_what_to_do() -> None:
+    """Where to log in, how long to wait, whether the server is there, whether to look first."""
+
+    def words(error: errors.ChatError, **how: bool) -> str:
+        return from_error(error, address="a:1", login="grpc-chat login me -s a", **how).message
+
+    down = errors.Unavailable("the server can't be reached: Connection refused")
+    assert words(errors.SessionEnded("it has expired; log in again")) == (
+        "it has expired; log in again: grpc-chat login me -s a"
+    )
+    assert words(errors.Unauthenticated("no")) == "no; log in: grpc-chat login me -s a"
+    assert words(errors.RateLimited("too many", retry_after=timedelta(seconds=40))) == "too many; wait 40 s"
+    assert words(errors.RateLimited("too many", retry_after=timedelta(minutes=14))) == "too many; wait 14 min"
+    assert words(down, once=True) == "can't reach a server at a:1: Connection refused"
+    assert words(errors.Unavailable("late")) == "no answer from a:1: late; try again"
+    assert words(errors.Unavailable("late"), once=True) == (
+        "it is not known whether this was done (late); look before trying again"
+    )
+    assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
+
+
+def test_exit_codes_are_in_the_help() -> None:
+    """All that there are."""
+    shown = CliRunner().invoke(main, ["--help"]).output
+
+    for line in EXIT_CODES.splitlines()[2:]:
+        assert line in shown
+
+
+@pytest.mark.usefixtures("profiles")
+def test_what_a_command_line_holds_does_not_drive_the_terminal() -> None:
+    """Not where it is wrong, either."""
+    for arguments in (
+        ["\x1b[31m"],
+        ["room", "\x9b"],
+        ["send", "--id", "\x1b]0;x\x07", "r", "t"],
+        ["read", "-\x1b"],
+    ):
+        result = CliRunner().invoke(main, arguments)
+
+        assert result.exit_code == 2
+        assert not set(result.stderr) & set(map(chr, [*range(10), *range(11, 32), *range(127, 160)]))
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    """Commands load what they need when they run."""
+    import subprocess
+
+    slow = {"grpc", "asyncio", "pydantic", "sqlalchemy", "keyring"}
+    code = f"import sys; import grpc_chat.cli.main; print(*sorted({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []

@@ -1,0 +1,71 @@
+"""The examples in the help are commands that there are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from grpc_chat.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from commands(inner)
+
+
+def examples(text: str) -> Iterator[list[str]]:
+    """The arguments of each `grpc-chat …` in a text of examples."""
+    for line in re.findall(r"^ +((?!.*docker).*\bgrpc-chat .*)$", text, re.M):
+        for start in re.finditer(r"(?:^|[ (])grpc-chat (?=\S)", line):
+            words = shlex.shlex(line[start.end() :], posix=True, punctuation_chars="|>)(")
+            words.whitespace_split = True
+            words.commenters = ""
+            arguments = []
+            for word in words:
+                if word == "#" or (word and set(word) <= set("|>()")):
+                    break
+                arguments.append(word)
+            yield arguments
+
+
+ALL = [
+    arguments
+    for command in commands(main)
+    for arguments in examples((command.help or "").partition("xample")[2] or (command.help or ""))
+]
+IN_README = list(
+    examples(re.sub(r"^grpc-chat", "  grpc-chat", (ROOT / "README.md").read_text(), flags=re.M)),
+)
+
+
+@pytest.mark.parametrize("arguments", [*ALL, *IN_README], ids=" ".join)
+def test_example_is_a_command_with_its_options(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken as it stands, up to where it would be carried out."""
+    monkeypatch.chdir(tmp_path)
+    Path("chat.toml").touch()
+    command: click.Command = main
+    rest = arguments
+    while isinstance(command, click.Group):
+        assert rest, "it names a group and no command of it"
+        command, rest = command.commands[rest[0]], rest[1:]
+
+    context = command.make_context("example", [*rest])
+
+    assert context.command is command
+
+
+def test_there_are_examples() -> None:
+    """Of every command, several of many."""
+    assert len(ALL) > 60
+    assert len(IN_README) > 5

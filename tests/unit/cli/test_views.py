@@ -1,0 +1,312 @@
+"""What each command shows of what others wrote, whatever they wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from click.testing import CliRunner, Result
+
+from grpc_chat.cli import command, output
+from grpc_chat.cli.main import main
+from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
+from grpc_chat.sdk.admin import AdminCalls
+from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.models import (
+    AccessToken,
+    Ban,
+    Gap,
+    Invite,
+    Login,
+    Member,
+    MembershipChange,
+    Message,
+    Room,
+    RoomChange,
+    RoomLeft,
+    Sent,
+    ServerInfo,
+    Session,
+    Update,
+    User,
+    UserRecord,
+)
+
+# Every control there is, bidi and the separators of lines, and a few that do something.
+EVIL = (
+    "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    + "\u202e\u2066\u2028\u2029\u061c\ufeff\x1b[2J\x1b]0;owned\x07\x1b[8mgone"
+)
+DANGEROUS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ufeff]")
+NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+
+USER = User(EVIL, EVIL, bot=True, owner_id=EVIL)
+ROOM = Room(
+    "plans", EVIL, EVIL, 1, 9, NOW, topic=EVIL, archive_time=NOW, member_count=3, role=EVIL, kind=EVIL
+)
+SESSION = Session(EVIL, EVIL, False, (EVIL,), NOW, NOW, NOW)
+TOKEN = Session(EVIL, EVIL, True, (EVIL,), NOW, NOW, None)
+INVITE = Invite(EVIL, EVIL, EVIL, EVIL, NOW, NOW, 5, 1, True, False, code=EVIL)
+RECORD = UserRecord(USER, True, NOW, NOW, NOW, 3)
+MEMBER = Member(USER, EVIL, NOW)
+BAN = Ban(USER, EVIL, EVIL, NOW)
+SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
+CHANGES = ["joined", "added", "left", "removed", "banned", "unbanned", "role", EVIL]
+EVENTS: list[Any] = [
+    Message("plans", 1, EVIL, EVIL, NOW, EVIL),
+    *(MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW) for change in CHANGES),
+    RoomChange("plans", 3, EVIL, True, {"name": EVIL, "topic": EVIL}, NOW),
+    RoomChange("plans", 3, EVIL, True, {}, NOW),
+    *(
+        RoomChange("plans", 4, EVIL, False, {name: value}, NOW)
+        for name in ("name", "topic", "archived", "history", "posting", EVIL)
+        for value in (EVIL, "", True)
+    ),
+]
+ALSO_FOLLOWED: list[Any] = [
+    Gap("plans", 1, 2),
+    Message("elsewhere", 1, EVIL, EVIL, NOW, EVIL),
+    *(RoomLeft("plans", change, EVIL, EVIL) for change in ("left", "removed", "banned", "deleted", EVIL)),
+]
+
+
+class Everything:
+    """A client of a server where everybody writes what they should not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.address = "localhost:50051"
+        self.admin = self
+        self.error = error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        real = getattr(Client, name, None) or getattr(AdminCalls, name)
+        if "AsyncIterator" in str(real.__annotations__["return"]):
+            return lambda *_, **__: self._list(name)
+        return lambda *_, **__: self._one(name)
+
+    def subscribe(self, *_: object, **__: object) -> Any:
+        return self
+
+    async def updates(self) -> AsyncIterator[Update]:
+        if self.error:
+            raise self.error
+        for event in EVENTS + ALSO_FOLLOWED:
+            yield event
+
+    async def _list(self, name: str) -> AsyncIterator[Any]:
+        if self.error:
+            raise self.error
+        entries: dict[str, list[Any]] = {
+            "rooms": [ROOM],
+            "public_rooms": [ROOM],
+            "members": [MEMBER],
+            "bans": [BAN],
+            "invites": [INVITE],
+            "sessions": [SESSION, TOKEN],
+            "bots": [USER],
+            "users": [RECORD],
+            "events": EVENTS,
+        }
+        for entry in entries[name]:
+            yield entry
+
+    async def _one(self, name: str) -> Any:
+        if self.error:
+            raise self.error
+        if name in ("block_user", "unblock_user", "set_admin") or name == "create_user":
+            return RECORD
+        if name in ("room", "direct_room") or name.endswith("_room"):
+            return ROOM
+        return {
+            "server_info": ServerInfo(EVIL, "invite", True),
+            "register": Login(USER, SESSION, "gc_x", "plans"),
+            "log_in": Login(USER, SESSION, "gc_x"),
+            "session": SESSION,
+            "me": USER,
+            "user": USER,
+            "update_profile": USER,
+            "create_bot": USER,
+            "create_access_token": AccessToken(SESSION, EVIL),
+            "add_member": MEMBER,
+            "set_role": MEMBER,
+            "create_invite": INVITE,
+            "send": SENT,
+        }.get(name, 2)
+
+
+COMMANDS = [
+    "register x --invite grpc-chat://localhost:50051/#gci_x",
+    "login x",
+    "whoami",
+    "whoami -v",
+    "password",
+    "sessions list",
+    "sessions revoke x",
+    "token create x",
+    "token list",
+    "bot create x",
+    "bot list",
+    "bot token x",
+    "user show x",
+    "user rename x",
+    "rooms",
+    "room public",
+    "room show plans",
+    "room create x",
+    "room direct x",
+    "room rename plans x",
+    "room topic plans x",
+    "room update plans --posting admins",
+    "room archive plans",
+    "room unarchive plans",
+    "room join plans",
+    "room leave plans",
+    "room members plans",
+    "room add plans x",
+    "room remove plans x",
+    "room role plans x admin",
+    "room ban plans x",
+    "room unban plans x",
+    "room bans plans",
+    "room invite create plans",
+    "room invite list plans",
+    "send plans hello",
+    "read plans",
+    "read plans --all",
+    "watch plans",
+    "watch",
+    "admin users",
+    "admin create x",
+    "admin block x",
+    "admin unblock x",
+    "admin reset-password x",
+    "admin make-admin x",
+    "admin remove-admin x",
+    "admin sessions x",
+    "invite create",
+    "invite list",
+]
+FAILING = [
+    "room members nothing",
+    "room invite revoke plans nothing",
+    "invite revoke nothing",
+    "room delete plans --confirm x",
+]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """Run a command against a client: ``run("rooms", client)``."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("CHAT_TOKEN", "gc_x")
+    monkeypatch.setenv("CHAT_SERVER", "localhost:50051")
+    monkeypatch.setenv("CHAT_PASSWORD", "x" * 10)
+    monkeypatch.setenv("CHAT_NEW_PASSWORD", "y" * 10)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+
+    def run(arguments: str, client: Everything) -> Result:
+        monkeypatch.setattr(command, "make_client", lambda _target: client)
+        return CliRunner().invoke(main, arguments.split())
+
+    return run
+
+
+def shown(result: Result) -> str:
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return str(result.output)
+
+
+@pytest.mark.parametrize("look", ["piped", "terminal", "json"])
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_nothing_that_others_wrote_drives_the_terminal(
+    arguments: str, look: str, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no field of any view, for people, programs and pipes."""
+    if look == "terminal":
+        monkeypatch.setattr(output, "_is_terminal", lambda: True)
+        # Our own colours would be in the way of looking for others'.
+        monkeypatch.setenv("NO_COLOR", "1")
+
+    result = run(f"{arguments} --json" if look == "json" else arguments, Everything())
+
+    text = shown(result)
+    assert result.exit_code in (0, 4 if arguments == "watch plans" else 0)
+    assert text or look == "json" or arguments == "send plans hello"
+    assert DANGEROUS.findall(text) == []
+    assert "owned" not in text or r"\x1b]0;owned\x07" in text or "\\u001b]0;owned\\u0007" in text
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, *FAILING])
+def test_errors_of_servers_do_not_drive_the_terminal(arguments: str, run: Callable[..., Result]) -> None:
+    """One line, one exit code, and what a server said as escapes."""
+    client = Everything(None if arguments in FAILING else PermissionDenied(EVIL))
+
+    result = run(arguments, client)
+
+    assert DANGEROUS.findall(shown(result)) == []
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    assert result.exit_code == (4 if arguments in FAILING[:3] else 1)
+
+
+@pytest.mark.parametrize("arguments", [command for command in COMMANDS if command != "room topic plans x"])
+def test_json_is_json(arguments: str, run: Callable[..., Result]) -> None:
+    """Each line of every command is an object of ASCII, and nothing else is on standard output."""
+    result = run(f"{arguments} --json", Everything())
+
+    for line in result.stdout.splitlines():
+        assert line.isascii()
+        assert isinstance(json.loads(line), dict)
+    # A pipe gets what standard error has, too, where somebody is told that a room is lost.
+    assert result.stderr == "" or arguments == "watch plans"
+
+
+def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result]) -> None:
+    """What programs rely on."""
+    lines = [json.loads(line) for line in run("read plans --json", Everything()).stdout.splitlines()]
+
+    # The newest come first from the server, and last on the screen.
+    assert lines[-1] == {
+        "type": "message",
+        "room_id": "plans",
+        "seq": 1,
+        "sender_id": EVIL,
+        "text": EVIL,
+        "create_time": "2026-05-01T12:30:00Z",
+        "client_message_id": EVIL,
+        "epoch": "",
+        "room": EVIL,
+    }
+    assert {line["type"] for line in lines} == {"message", "membership", "room"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SessionEnded("it is over; log in again"), 3),
+        (RateLimited("too many", retry_after=timedelta(seconds=40)), 1),
+        (Unavailable("the server can't be reached: Connection refused"), 5),
+    ],
+)
+def test_watching_ends_as_other_commands_do(error: Exception, code: int, run: Callable[..., Result]) -> None:
+    """With one line and the code of what happened."""
+    client = Everything()
+    client.updates = Everything(error).updates  # type: ignore[method-assign]
+
+    result = run("watch plans", client)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.count("\n") == 1
