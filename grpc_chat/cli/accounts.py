@@ -18,7 +18,7 @@ from grpc_chat.cli.command import (
     talks,
 )
 from grpc_chat.cli.failures import NOT_FOUND, Failure
-from grpc_chat.cli.profiles import Profile, check_name
+from grpc_chat.cli.profiles import Profile
 from grpc_chat.errors import Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def register(
       pass chat | grpc-chat register carol -s localhost:50051 --password-stdin
     """
     if profile:
-        check_name(profile)
+        cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
     # Before somebody thinks of a password in vain.
     info = await cli.client.server_info()
     if not info.password_login:
@@ -119,7 +119,7 @@ async def login(cli: Cli, user: str, device: str | None, profile: str | None, pa
       CHAT_PASSWORD=… grpc-chat login alice
     """
     if profile:
-        check_name(profile)
+        cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
     # A server that is not there should say so before the password.
     await cli.client.server_info()
     cli.answered()
@@ -215,7 +215,8 @@ async def whoami(cli: Cli, verbose: bool) -> None:
                 ("server", f"{cli.target.address} (grpc-chat {info.version})"),
                 ("saved as", profile.name if profile else ""),
                 ("session", f"{session.session_id} on {session.device_name or 'a nameless device'}"),
-                ("since", out.when(session.create_time)),
+                # Of a trusted id there is no beginning.
+                ("since", out.when(session.create_time) if session.create_time.timestamp() else ""),
                 ("ends", out.when(session.expire_time) or "never"),
                 ("token", where),
             ]

@@ -24,7 +24,7 @@ from grpc_chat.cli.command import (
     profile_errors,
     server_option,
 )
-from grpc_chat.cli.failures import INTERRUPTED, NOT_FOUND, Failure, from_error
+from grpc_chat.cli.failures import NOT_FOUND, Failure, from_error
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import Profiles
 from grpc_chat.cli.rooms import invite_columns, invite_lifetime, show_new_invite
@@ -108,7 +108,7 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
     try:
         return asyncio.run(run())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        raise click.Abort() from None
     except ChatError as error:
         raise from_error(error, address=str(data)) from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli.command import Cli, Lifetime, talks
+from grpc_chat.cli.command import Cli, Lifetime, ask, talks
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.errors import LastOwner
@@ -292,7 +292,7 @@ async def room_delete(cli: Cli, name: str, confirm: str | None) -> None:
         if not sys.stdin or not sys.stdin.isatty():
             raise Failure("there is no terminal to ask at; give the room's name again with --confirm", USAGE)
         cli.out.note(f"{title(found)} and everything in it will be gone for good.")
-        confirm = str(click.prompt("Its name, to be sure", err=True))
+        confirm = ask("Its name, to be sure")
     if confirm != found.name:
         raise Failure(f"{confirm!r} is not the room's name; nothing is deleted")
     await cli.client.delete_room(found.room_id, confirm_name=confirm)
