@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from grpc_chat.cli.accounts import count, session_columns
 from grpc_chat.cli.command import (
     Cli,
     ask_password,
@@ -25,9 +24,10 @@ from grpc_chat.cli.command import (
     server_option,
 )
 from grpc_chat.cli.failures import NOT_FOUND, Failure, from_error
-from grpc_chat.cli.output import Output
+from grpc_chat.cli.invites import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
-from grpc_chat.cli.rooms import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.cli.sessions import session_columns
 from grpc_chat.errors import ChatError
 
 if TYPE_CHECKING:
