@@ -177,8 +177,32 @@ def _errors(proto: FileDescriptorProto) -> list[str]:
     return [*lines, ""]
 
 
+_COMMANDS = """\
+`python3 server.py` and `python3 client.py` are the quick start; `grpc-chat` is everything.
+
+**Which server, and as whom.** Commands mean the server last logged in to, or the one that `--server` (`-s`)
+names: by the name that `grpc-chat server list` has it under, or as `HOST:PORT` (without a port, 50051). In
+the environment, `CHAT_SERVER` says the same for scripts, `CHAT_TOKEN` is the token to use instead of a
+saved login (of a server with trusted ids, the id), and `CHAT_PASSWORD` and `CHAT_NEW_PASSWORD` are what
+would be asked for. They do not begin with `GRPC_CHAT_`, which are the settings of a server.
+
+**What is saved.** Servers stand in `servers.json` in `$XDG_CONFIG_HOME/grpc-chat` (`~/.config/grpc-chat`),
+tokens in the system's keyring, or in `tokens.json` beside it (mode 0600) where there is no keyring that
+keeps them. `PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring` says that there is none.
+
+**Output.** Results go to standard output, remarks and errors to standard error, an error on one line that
+begins with `error:`. On a terminal, times are relative, tables fit and messages are coloured, unless
+`NO_COLOR` is set; elsewhere the same things have full dates and no colours. What other people wrote is
+shown with control characters as escapes. With `--json`, each line of standard output is an object in ASCII,
+its times in RFC 3339 and UTC; its fields are those of the Python client's values, and more may come. In
+what `read` and `watch` print, `type` is `message`, `membership`, `room`, `gap` (numbers that are gone) or
+`left` (a room that one may no longer read), and `room` what the room is called.
+
+**Exit codes** stand at the end of `grpc-chat --help`."""
+
+
 def _commands() -> str:
-    lines = ["# Commands", ""]
+    lines = ["# Commands", "", *_COMMANDS.splitlines(), ""]
     commands: list[tuple[str, click.Command]] = [
         ("python3 server.py", quickstart_server.command),
         ("python3 client.py", quickstart_client.command),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,6 @@ import click
 from grpc_chat.cli import tokens
 from grpc_chat.cli.command import (
     Cli,
-    Lifetime,
     ask_password,
     password_stdin,
     passwords_from_stdin,
@@ -20,13 +18,13 @@ from grpc_chat.cli.command import (
 )
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.issuer import log_in_elsewhere, log_in_with_browser
-from grpc_chat.cli.profiles import Profile, check_name
+from grpc_chat.cli.output import count
+from grpc_chat.cli.profiles import Profile
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from grpc_chat.cli.output import Column, Output
-    from grpc_chat.sdk.models import Login, Session, User
+    from grpc_chat.sdk.models import Login, User
 
 _device = click.option(
     "--device", metavar="NAME", help="What to call this device in `sessions list`.  [this host's name]"
@@ -72,7 +70,7 @@ async def register(
       pass chat | grpc-chat register carol -s localhost:50051 --password-stdin
     """
     if profile:
-        check_name(profile)
+        cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
     # Before somebody thinks of a password in vain.
     info = await cli.client.server_info()
     if not info.password_login:
@@ -137,8 +135,8 @@ async def login(
       grpc-chat login -s chat.example.org --with example
       grpc-chat login -s chat.example.org --with example --code
     """
-    if profile:
-        check_name(profile)
+    if profile and user:
+        cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
     # A server that is not there should say so before the password.
     info = await cli.client.server_info()
     cli.answered()
@@ -272,7 +270,8 @@ async def whoami(cli: Cli, verbose: bool) -> None:
                 ("server", f"{cli.target.address} (grpc-chat {info.version})"),
                 ("saved as", profile.name if profile else ""),
                 ("session", f"{session.session_id} on {session.device_name or 'a nameless device'}"),
-                ("since", out.when(session.create_time)),
+                # Of a trusted id there is no beginning.
+                ("since", out.when(session.create_time) if session.create_time.timestamp() else ""),
                 ("ends", out.when(session.expire_time) or "never"),
                 ("token", where),
             ]
@@ -361,220 +360,3 @@ async def user_rename(cli: Cli, display_name: str, bot: str) -> None:
     """
     changed = await cli.client.update_profile(display_name=display_name, bot_id=bot)
     cli.out.result(changed, f"{changed.user_id} is called {changed.display_name} now")
-
-
-# Sessions
-
-
-def session_columns(out: Output, own: str = "") -> list[Column[Session]]:
-    """How sessions are listed.
-
-    Args:
-        own: The session that the command runs in.
-    """
-    when = out.when
-    return [
-        ("session", lambda s: s.session_id),
-        ("device", lambda s: s.device_name + (" (this one)" if s.session_id == own else "")),
-        ("kind", lambda s: f"token: {', '.join(s.scopes)}" if s.access_token else "login"),
-        ("since", lambda s: when(s.create_time)),
-        ("used", lambda s: when(s.last_used_time)),
-        ("ends", lambda s: when(s.expire_time) or "never"),
-    ]
-
-
-@click.group()
-def sessions() -> None:
-    """See where you are logged in, and end it."""
-
-
-@sessions.command("list")
-@talks()
-async def sessions_list(cli: Cli) -> None:
-    """List your sessions: one for each login. Tokens of programs are in `token list`.
-
-    \b
-    Examples:
-      grpc-chat sessions list
-      grpc-chat sessions list --json
-    """
-    own = (await cli.client.session()).session_id
-    found = [session async for session in cli.client.sessions() if not session.access_token]
-    cli.out.table(found, session_columns(cli.out, own), empty="no sessions")
-
-
-@sessions.command("revoke")
-@click.argument("session_ids", metavar="SESSION…", nargs=-1)
-@click.option("--others", is_flag=True, help="All but this one, tokens of programs included.")
-@talks()
-async def sessions_revoke(cli: Cli, session_ids: tuple[str, ...], others: bool) -> None:
-    """End sessions: whoever uses them is out within a second.
-
-    \b
-    Examples:
-      grpc-chat sessions revoke x2jk5c4wl6zqvbn3
-      grpc-chat sessions revoke --others
-    """
-    if bool(session_ids) == others:
-        raise click.UsageError("give sessions, as `sessions list` has them, or --others")
-    await _revoke(cli, session_ids, others=others)
-
-
-async def _revoke(cli: Cli, session_ids: tuple[str, ...], *, others: bool = False, bot: str = "") -> None:
-    ended = await cli.client.revoke_sessions(*session_ids, all_others=others, bot_id=bot)
-    if session_ids and not ended:
-        raise Failure("there is no such session, or not any more", NOT_FOUND)
-    cli.out.result(None, f"{count(ended, 'session')} ended", revoked_sessions=ended)
-
-
-def count(number: int, what: str) -> str:
-    """``1 session``, ``2 sessions``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-# Tokens
-
-
-_scopes = click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(["read", "write", "admin"]),
-    help="What it may do; may be repeated.  [read and write]",
-)
-_lifetime = click.option(
-    "--lifetime", type=Lifetime(), metavar="DURATION", help="How long it works: 12h, 30d, …  [until revoked]"
-)
-_bot = click.option("--bot", default="", metavar="BOT", help="Of one of your bots, instead of you.")
-
-
-@click.group()
-def token() -> None:
-    """Tokens with which your programs act as you."""
-
-
-@token.command("create")
-@click.argument("name")
-@_scopes
-@_lifetime
-@talks(once=True)
-async def token_create(cli: Cli, name: str, scopes: tuple[str, ...], lifetime: timedelta | None) -> None:
-    """Make a token, and print it: it is shown now and never again.
-
-    NAME says what it is for. Programs give it as CHAT_TOKEN, with CHAT_SERVER.
-
-    \b
-    Examples:
-      grpc-chat token create backup --scope read
-      CHAT_TOKEN=$(grpc-chat token create deploy --lifetime 1h) CHAT_SERVER=chat:50051 ./deploy.sh
-    """
-    await _create_token(cli, name, scopes, lifetime, "")
-
-
-async def _create_token(
-    cli: Cli, name: str, scopes: tuple[str, ...], lifetime: timedelta | None, bot: str
-) -> None:
-    made = await cli.client.create_access_token(
-        name, scopes=scopes or ("read", "write"), lifetime=lifetime, bot_id=bot
-    )
-    cli.out.result(made, made.token)
-    ends = cli.out.when(made.session.expire_time)
-    revoke = f"grpc-chat token revoke {made.session.session_id}{f' --bot {bot}' if bot else ''}"
-    cli.out.note(f"it is not shown again{f', and ends {ends}' if ends else ''}; to end it: {revoke}")
-
-
-@token.command("list")
-@_bot
-@talks()
-async def token_list(cli: Cli, bot: str) -> None:
-    """List your tokens, or those of one of your bots.
-
-    \b
-    Examples:
-      grpc-chat token list
-      grpc-chat token list --bot builds
-    """
-    found = [session async for session in cli.client.sessions(bot_id=bot) if session.access_token]
-    when = cli.out.when
-    columns: list[Column[Session]] = [
-        ("token", lambda s: s.session_id),
-        ("name", lambda s: s.device_name),
-        ("scopes", lambda s: ", ".join(s.scopes)),
-        ("since", lambda s: when(s.create_time)),
-        ("used", lambda s: when(s.last_used_time)),
-        ("ends", lambda s: when(s.expire_time) or "never"),
-    ]
-    make = f"grpc-chat bot token {bot}" if bot else "grpc-chat token create NAME"
-    cli.out.table(found, columns, empty=f"no tokens; make one: {make}")
-
-
-@token.command("revoke")
-@click.argument("token_ids", metavar="TOKEN…", nargs=-1, required=True)
-@_bot
-@talks()
-async def token_revoke(cli: Cli, token_ids: tuple[str, ...], bot: str) -> None:
-    """End tokens, by what `token list` calls them.
-
-    \b
-    Examples:
-      grpc-chat token revoke x2jk5c4wl6zqvbn3
-      grpc-chat token revoke x2jk5c4wl6zqvbn3 --bot builds
-    """
-    await _revoke(cli, token_ids, bot=bot)
-
-
-# Bots
-
-
-@click.group()
-def bot() -> None:
-    """Accounts for programs, which belong to you."""
-
-
-@bot.command("create")
-@click.argument("user")
-@click.option("--display-name", default="", metavar="NAME", help="What others see beside its user id.")
-@talks(once=True)
-async def bot_create(cli: Cli, user: str, display_name: str) -> None:
-    """Make an account for a program. It has no password, only tokens.
-
-    \b
-    Examples:
-      grpc-chat bot create builds
-      grpc-chat bot create builds --display-name "Build results"
-    """
-    made = await cli.client.create_bot(user, display_name=display_name)
-    cli.out.result(made, f"{made.user_id} is your bot now; next: grpc-chat bot token {made.user_id}")
-
-
-@bot.command("list")
-@talks()
-async def bot_list(cli: Cli) -> None:
-    """List your bots.
-
-    \b
-    Examples:
-      grpc-chat bot list
-    """
-    found = [bot async for bot in cli.client.bots()]
-    columns: list[Column[User]] = [("bot", lambda b: b.user_id), ("name", lambda b: b.display_name)]
-    cli.out.table(found, columns, empty="no bots; make one: grpc-chat bot create NAME")
-
-
-@bot.command("token")
-@click.argument("user", metavar="BOT")
-@click.option("--name", default="", metavar="NAME", help="What the token is for.  [the bot's name]")
-@_scopes
-@_lifetime
-@talks(once=True)
-async def bot_token(
-    cli: Cli, user: str, name: str, scopes: tuple[str, ...], lifetime: timedelta | None
-) -> None:
-    """Make a token for a bot, and print it: it is shown now and never again.
-
-    \b
-    Examples:
-      grpc-chat bot token builds
-      grpc-chat bot token builds --name "CI on main" --lifetime 90d
-    """
-    await _create_token(cli, name or user, scopes, lifetime, user)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from grpc_chat.cli.accounts import count, session_columns
 from grpc_chat.cli.command import (
     Cli,
     ask_password,
@@ -24,10 +23,11 @@ from grpc_chat.cli.command import (
     profile_errors,
     server_option,
 )
-from grpc_chat.cli.failures import INTERRUPTED, NOT_FOUND, Failure, from_error
-from grpc_chat.cli.output import Output
+from grpc_chat.cli.failures import NOT_FOUND, Failure, from_error
+from grpc_chat.cli.invites import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
-from grpc_chat.cli.rooms import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.cli.sessions import session_columns
 from grpc_chat.errors import ChatError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
     try:
         return asyncio.run(run())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        raise click.Abort() from None
     except ChatError as error:
         raise from_error(error, address=str(data)) from error
 

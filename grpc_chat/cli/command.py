@@ -6,6 +6,7 @@ import difflib
 import functools
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import tokens, trust
-from grpc_chat.cli.failures import INTERRUPTED, NOT_LOGGED_IN, USAGE, Failure, from_error
+from grpc_chat.cli.failures import NOT_LOGGED_IN, USAGE, Failure, from_error
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
 from grpc_chat.cli.trust import Trust, trust_options
@@ -162,7 +163,7 @@ def perform(
         with profile_errors():
             return asyncio.run(run())
     except KeyboardInterrupt:
-        return INTERRUPTED
+        raise click.Abort() from None
     except ChatError as error:
         raise target.failure(error, once=once) from error
 
@@ -307,17 +308,29 @@ def ask_password(prompt: str, *, twice: bool = False, variable: str = "CHAT_PASS
         raise Failure(
             f"there is no terminal to ask for a password at; give --password-stdin, or {variable}", USAGE
         )
-    # On standard error: standard output may go into a file.
-    return str(
-        click.prompt(
-            prompt, hide_input=True, err=True, confirmation_prompt="The same again" if twice else False
-        )
-    )
+    return ask(prompt, hide_input=True, confirmation_prompt="The same again" if twice else False)
+
+
+def ask(question: str, **how: Any) -> str:
+    """Have somebody type something, on standard error: standard output may go into a file."""
+    with interruptible():
+        return str(click.prompt(question, err=True, **how))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C end a wait for input. An event loop would wait for the wait's end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def passwords_from_stdin(count: int = 1) -> list[str]:
     """The first lines of standard input."""
-    lines = [line.rstrip("\r\n") for line in itertools.islice(sys.stdin or (), count)]
+    with interruptible():
+        lines = [line.rstrip("\r\n") for line in itertools.islice(sys.stdin or (), count)]
     if len(lines) < count:
         raise Failure(f"standard input has {len(lines)} of {count} lines: a password on each", USAGE)
     return lines

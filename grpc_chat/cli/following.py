@@ -52,6 +52,9 @@ async def until_interrupted(work: Coroutine[Any, Any, int], *, code: Callable[[]
     except asyncio.CancelledError:
         if task := asyncio.current_task():
             task.uncancel()
+        if sys.stdin and sys.stdin.isatty() and sys.stderr.isatty():
+            # The terminal has shown ^C.
+            print(file=sys.stderr)
         return code()
 
 
@@ -87,6 +90,8 @@ class Follow:
                 if isinstance(update, RoomLeft) and not self._all_rooms:
                     # No more is coming; this is why.
                     code = NOT_FOUND
+                    if cli.out.as_json:
+                        self.lines.show(update)
                     with self.aside():
                         self._say(left(self.lines.name(update.room_id), update))
                 else:

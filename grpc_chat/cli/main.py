@@ -17,7 +17,17 @@ import click
 from grpc_chat._version import __version__
 
 # These import nothing that takes time before one of their commands runs.
-from grpc_chat.cli import accounts, admin, rooms, servers, talk
+# (invites and members add theirs to `room`.)
+from grpc_chat.cli import (
+    accounts,
+    admin,
+    invites,  # noqa: F401
+    members,  # noqa: F401
+    rooms,
+    servers,
+    sessions,
+    talk,
+)
 from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, Failure
 from grpc_chat.cli.terminal import visible
 
@@ -283,7 +293,7 @@ main.chapter(
 )
 main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
 main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
-main.chapter("Programs and devices", accounts.user, accounts.sessions, accounts.token, accounts.bot)
+main.chapter("Programs and devices", accounts.user, sessions.sessions, sessions.token, sessions.bot)
 main.chapter("Servers", servers.server, health)
 main.chapter("Running a server", serve, config, admin.admin, admin.invite)
 

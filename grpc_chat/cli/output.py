@@ -125,6 +125,11 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def count(number: int, what: str) -> str:
+    """``1 session``, ``2 sessions``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def minute(moment: datetime) -> str:
     """A local time, to the minute."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -83,12 +83,17 @@ class Profiles:
         """Add or replace a profile, and make it the default. Of an account there is one, under the new name.
 
         What the file holds beside it, from a newer version say, stays.
+
+        Raises:
+            BadProfiles: The name is taken by another account.
         """
         check_name(profile.name)
         with self._change() as content:
             for old in _profiles(content):
                 if old.account == profile.account:
                     del content["profiles"][old.name]
+                elif old.name == profile.name:
+                    raise BadProfiles(_taken(old))
             content["profiles"][profile.name] = _record(profile)
             content["default"] = profile.name
 
@@ -102,7 +107,7 @@ class Profiles:
         check_name(new)
         with self._change() as content:
             if new in content["profiles"]:
-                raise BadProfiles(f"there is a saved server {new!r} already")
+                raise BadProfiles(f"there is a saved server {new!r} already; forget or rename it first")
             content["profiles"][new] = content["profiles"].pop(old)
             if content.get("default") == old:
                 content["default"] = new
@@ -120,6 +125,16 @@ class Profiles:
             if content.get("default") == name:
                 del content["default"]
 
+    def require_free(self, name: str, account: str) -> None:
+        """See that an account can be saved under a name.
+
+        Raises:
+            BadProfiles: It is no name, or another account's.
+        """
+        check_name(name)
+        if (old := self.get(name)) and old.account != account:
+            raise BadProfiles(_taken(old))
+
     def new_name(self, address: str, user_id: str) -> str:
         """What to call an account on a server: as before, or after the host while that name is free."""
         profiles = self.all()
@@ -130,7 +145,8 @@ class Profiles:
         port = address.rpartition(":")[2]
         taken = {profile.name for profile in profiles}
         names = [host, f"{user_id}@{host}", f"{user_id}@{host}-{port}"]
-        return next(name[:100] for name in names if name not in taken or name == names[-1])
+        names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
+        return next(name for name in (name[-100:] for name in names) if name not in taken)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -151,6 +167,10 @@ class Profiles:
             content = self._read()
             yield content
             write(self.path, content)
+
+
+def _taken(old: Profile) -> str:
+    return f"the name {old.name!r} is taken, by {old.account}; choose another one, or rename that first"
 
 
 def check_name(name: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.command import Cli, interruptible, talks
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.names import find_room
 
@@ -82,7 +82,8 @@ async def send(
 
 def _content(file: Path) -> str:
     try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        with interruptible():
+            raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         # The end of the last line is no part of what it says.
         return raw.decode().removesuffix("\n")
     except OSError as exc:
@@ -213,7 +214,7 @@ async def chat(cli: Cli, name: str, last: int) -> int:
 
     ROOM is a room's name or id, or @USER. Ctrl-C or Ctrl-D leaves. What is typed while the server can't be
     reached is sent when it is back. Ends by itself as `watch` does, with the same exit codes. From a pipe,
-    each line of standard input is sent.
+    each line of standard input is sent, and after its end what others say goes on.
 
     \b
     Examples:

@@ -147,14 +147,21 @@ class Invites:
 
         The one of an earlier start is worthless from then on.
         """
-        if await self._readers.run(lambda snapshot: snapshot.any_account()):
-            return None
 
         def clear(transaction: Transaction) -> None:
-            for invite in transaction.invites("", after=None, limit=self._most):
-                transaction.delete_invite("", invite.invite_id)
+            for invite in transaction.invites("", after=None, limit=self._most + 1):
+                if not invite.created_by:
+                    transaction.delete_invite("", invite.invite_id)
 
-        await self._committer.transact(clear)
+        def look(snapshot: Snapshot) -> tuple[bool, bool]:
+            made = any(not invite.created_by for invite in snapshot.invites("", after=None, limit=self._most))
+            return snapshot.any_account(), made
+
+        accounts, made = await self._readers.run(look)
+        if made:
+            await self._committer.transact(clear)
+        if accounts:
+            return None
         _, code = await self.create_for_server(None, lifetime=None, makes_admin=True)
         return code
 

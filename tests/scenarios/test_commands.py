@@ -266,6 +266,30 @@ async def test_chat_on_a_terminal(
     ]
 
 
+async def test_passwords_are_asked_for_without_showing_them(
+    server: Server, person: Callable[[str], Person]
+) -> None:
+    """Twice for a new account; Ctrl-C at the question ends the command, and nothing has happened."""
+    alice = person("alice")
+    how: dict[str, Any] = {"terminal": True, "env": {"CHAT_PASSWORD": None}}
+    register = ("register", "alice", "--invite", await server.first_invite())
+
+    leaving = await alice.begins(*register, **how)
+    await leaving.until(lambda: b"Password: " in leaving.screen)
+    leaving.type("\x03")
+    assert await leaving.ended() == 130
+
+    asked = await alice.begins(*register, **how)
+    await asked.until(lambda: b"Password: " in asked.screen)
+    asked.type("quite secret\n")
+    await asked.until(lambda: b"The same again: " in asked.screen)
+    asked.type("quite secret\n")
+    assert await asked.ended() == 0
+    assert b"secret" not in asked.screen
+    assert b"welcome, alice" in asked.screen
+    await alice("login", "alice", env={"CHAT_PASSWORD": "quite secret"})
+
+
 async def test_chat_from_a_pipe_sends_its_lines_and_ends_with_the_membership(
     alice: Person, joins: Callable[..., Awaitable[Person]]
 ) -> None:

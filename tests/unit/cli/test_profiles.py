@@ -77,12 +77,17 @@ def test_default_can_be_chosen_renamed_and_forgotten(profiles: Profiles) -> None
 
 
 def test_a_name_that_is_taken_is_refused(profiles: Profiles) -> None:
-    """Renaming never replaces another server."""
+    """Neither renaming nor logging in ever replaces another account."""
     profiles.save(HOME)
     profiles.save(WORK)
 
     with pytest.raises(BadProfiles, match="there is a saved server 'work' already"):
         profiles.rename("home", "work")
+    with pytest.raises(BadProfiles, match=r"the name 'work' is taken, by bob@chat\.example\.org:443"):
+        profiles.save(replace(HOME, name="work"))
+    with pytest.raises(BadProfiles, match="is taken"):
+        profiles.require_free("work", HOME.account)
+    profiles.require_free("work", WORK.account)
     assert profiles.all() == [HOME, WORK]
 
 

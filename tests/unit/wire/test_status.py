@@ -186,6 +186,27 @@ def test_every_status_is_understood() -> None:
         assert str(back) == code.name
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
+            "Failed to connect to remote host: Connection refused",
+            "the server can't be reached: Connection refused",
+        ),
+        (
+            "errors resolving nowhere.invalid:50051: [field:hostname lookup error:address lookup failed for "
+            "nowhere.invalid:50051: Domain name not found]",
+            "the server can't be reached: there is no host nowhere.invalid",
+        ),
+        ("something else", "something else"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_in_words(said: str, told: str) -> None:
+    """What grpc says of it is for those who know its inside."""
+    assert str(from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, said))) == told
+
+
 def detailed(*details: object) -> bytes:
     status = status_pb2.Status(code=14, message="x")
     for detail in details:
