@@ -91,6 +91,13 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
             pb.RegisterRequest(user_id="carol", password="correct horse", invite_code="gci_abcdefg"),
             pb.RegisterRequest(user_id="c.d-e_f", password="pässwörd", display_name="C", device_name="phone"),
         ],
+        "AuthService/BeginLogIn": [
+            pb.BeginLogInRequest(provider="example", redirect_uri="http://127.0.0.1:8400/")
+        ],
+        "AuthService/FinishLogIn": [
+            pb.FinishLogInRequest(handle="handle", code="code", state="state", iss="https://id.example.com")
+        ],
+        "AuthService/LinkIdentity": [pb.LinkIdentityRequest(handle="handle", code="code", state="state")],
         "AuthService/LogIn": [pb.LogInRequest(user_id="bob", password="wrong", device_name="phone")],
         "AuthService/LogOut": [pb.LogOutRequest()],
         "AuthService/GetMe": [pb.GetMeRequest()],

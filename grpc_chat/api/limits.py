@@ -131,18 +131,18 @@ class RequestChecker:
             "LogInRequest.password": self._optional(self._password),
             "LogInRequest.device_name": self._optional(name),
             "BeginLogInRequest.provider": id_,
-            "BeginLogInRequest.redirect_uri": _at_most(256),
+            "BeginLogInRequest.redirect_uri": _opaque(256),
             "FinishLogInRequest.handle": code,
-            "FinishLogInRequest.code": _at_most(2048),
-            "FinishLogInRequest.state": _at_most(256),
-            "FinishLogInRequest.iss": _at_most(1024),
+            "FinishLogInRequest.code": _opaque(2048),
+            "FinishLogInRequest.state": _opaque(256),
+            "FinishLogInRequest.iss": _opaque(1024),
             "FinishLogInRequest.device_name": self._optional(name),
             "FinishLogInRequest.user_id": self._optional(user_id),
             "FinishLogInRequest.invite_code": self._optional(code),
             "LinkIdentityRequest.handle": code,
-            "LinkIdentityRequest.code": _at_most(2048),
-            "LinkIdentityRequest.state": _at_most(256),
-            "LinkIdentityRequest.iss": _at_most(1024),
+            "LinkIdentityRequest.code": _opaque(2048),
+            "LinkIdentityRequest.state": _opaque(256),
+            "LinkIdentityRequest.iss": _opaque(1024),
             "GetUserRequest.user_id": id_,
             "UpdateProfileRequest.user_id": self._optional(id_),
             "UpdateProfileRequest.display_name": name,
@@ -419,12 +419,15 @@ def _cursors(least: int, most: int) -> Rule:
     return rule
 
 
-def _at_most(most: int) -> Rule:
+def _opaque(most: int) -> Rule:
     def rule(value: str, path: str) -> None:
         if len(value.encode()) > most:
             raise InvalidRequest(
                 f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
             )
+        # RFC 6749, appendix A: VSCHAR.
+        if not value.isascii() or not value.isprintable():
+            raise InvalidRequest(f"{path} holds something else than printable ASCII", field=path)
 
     return rule
 

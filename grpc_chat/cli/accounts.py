@@ -17,7 +17,6 @@ from grpc_chat.cli.command import (
     talks,
 )
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
-from grpc_chat.cli.issuer import log_in_elsewhere, log_in_with_browser
 from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile
 from grpc_chat.cli.terminal import visible
@@ -157,10 +156,14 @@ async def login(
         )
         login = await cli.client.log_in(user, password, device_name=device)
     elif elsewhere:
+        from grpc_chat.cli.issuer import log_in_elsewhere
+
         login = await log_in_elsewhere(
             cli.client, issuer, say=_say, device_name=device, invite=invite or "", user_id=user
         )
     else:
+        from grpc_chat.cli.issuer import log_in_with_browser
+
         login = await log_in_with_browser(
             cli.client,
             issuer,

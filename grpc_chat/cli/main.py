@@ -194,7 +194,7 @@ def serve(file: Path | None, **flags: object) -> None:
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for an answer.")
 @click.option(
     "--ca",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Authorities to trust, in PEM, instead of those that this system trusts.",
 )
 @click.option(
@@ -205,10 +205,10 @@ def serve(file: Path | None, **flags: object) -> None:
 )
 @click.option(
     "--certificate",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="A client's certificate, where the server asks for one, in PEM.",
 )
-@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its key, in PEM.")
+@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Its key, in PEM.")
 @click.option("--insecure", is_flag=True, help="Ask another machine without TLS.")
 def health(
     address: str,

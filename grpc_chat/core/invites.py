@@ -150,12 +150,12 @@ class Invites:
 
         def clear(transaction: Transaction) -> None:
             for invite in transaction.invites("", after=None, limit=self._most + 1):
-                if not invite.created_by:
+                if _of_a_start(invite):
                     transaction.delete_invite("", invite.invite_id)
 
         def look(snapshot: Snapshot) -> tuple[bool, bool]:
-            made = any(not invite.created_by for invite in snapshot.invites("", after=None, limit=self._most))
-            return snapshot.any_account(), made
+            made = snapshot.invites("", after=None, limit=self._most + 1)
+            return snapshot.any_account(), any(map(_of_a_start, made))
 
         accounts, made = await self._readers.run(look)
         if made:
@@ -208,6 +208,11 @@ class Invites:
 
         session_id = caller.session_id if caller else ""
         return await self._committer.transact(do, session_id=session_id), code
+
+
+def _of_a_start(invite: InviteRecord) -> bool:
+    """Whether the server made it by itself, when it was started without accounts."""
+    return not invite.created_by and invite.makes_admin and invite.expire_time_us is None
 
 
 def require_invite(transaction: Transaction, code: str) -> InviteRecord:

@@ -37,7 +37,8 @@ def _value(value: Any) -> str | None:
         case None:
             return None
         case timedelta():
-            return f'"PT{value.total_seconds():g}S"'
+            # Never as 7.776e+06, which is no duration.
+            return f'"PT{value.total_seconds():.6f}'.rstrip("0").rstrip(".") + 'S"'
         case tuple():
             return json.dumps(list(value))
         case bool():

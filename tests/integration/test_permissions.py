@@ -86,6 +86,9 @@ OTHER_TABLE = """
 AuthService/GetServerInfo           nobody  ok
 AuthService/Register                nobody  ok
 AuthService/LogIn                   nobody  ok
+AuthService/BeginLogIn              nobody  FAILED_PRECONDITION
+AuthService/FinishLogIn             nobody  FAILED_PRECONDITION
+AuthService/LinkIdentity            login   FAILED_PRECONDITION
 AuthService/LogOut                  any     ok
 AuthService/GetMe                   any     ok
 AuthService/GetUser                 read    ok
@@ -525,6 +528,9 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "AuthService/GetServerInfo": lambda _: pb.GetServerInfoRequest(),
     "AuthService/Register": lambda w: pb.RegisterRequest(user_id=f"new{next(w.numbers)}x", password=PASSWORD),
     "AuthService/LogIn": lambda _: pb.LogInRequest(user_id="heir", password=PASSWORD),
+    "AuthService/BeginLogIn": lambda _: pb.BeginLogInRequest(provider="none"),
+    "AuthService/FinishLogIn": lambda _: pb.FinishLogInRequest(handle="none"),
+    "AuthService/LinkIdentity": lambda _: pb.LinkIdentityRequest(handle="none"),
     "AuthService/LogOut": lambda _: pb.LogOutRequest(),
     "AuthService/GetMe": lambda _: pb.GetMeRequest(),
     "AuthService/GetUser": lambda _: pb.GetUserRequest(user_id="heir"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ class Server:
     async def first_invite(self) -> str:
         assert self.program
         line = await self.program.shows("next: grpc-chat register")
-        return line.rpartition(" ")[2]
+        return shlex.split(line)[-1]
 
     async def stop(self) -> None:
         assert self.program

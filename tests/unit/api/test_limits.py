@@ -75,6 +75,9 @@ VALID: list[Message] = [
     pb.GetServerInfoRequest(),
     pb.RegisterRequest(user_id="alice", password="long enough"),
     pb.LogInRequest(user_id="alice", password="x"),
+    pb.BeginLogInRequest(provider="example"),
+    pb.FinishLogInRequest(handle="h"),
+    pb.LinkIdentityRequest(handle="h"),
     pb.LogOutRequest(),
     pb.GetMeRequest(),
     pb.GetUserRequest(user_id="bob"),
@@ -363,7 +366,6 @@ def test_topic_is_text_of_a_length(field: str, make: Callable[[str], Message]) -
 @pytest.mark.parametrize(
     ("field", "make"),
     [
-        ("password", lambda text: pb.LogInRequest(user_id="alice", password=text)),
         ("password", lambda text: pb.RegisterRequest(user_id="alice", password=text)),
         ("password", lambda text: pb.CreateUserRequest(user_id="alice", password=text)),
         ("current_password", lambda t: pb.ChangePasswordRequest(current_password=t, new_password="x")),
@@ -380,6 +382,23 @@ def test_password_is_anything_of_a_length(field: str, make: Callable[[str], Mess
     error = refusal(make("secret" * 3 + "xxx"))
     assert (error.field, error.metadata) == (field, {"maxBytes": "20"})
     assert "secret" not in str(error)
+
+
+def test_password_may_be_left_out_where_a_certificate_proves_as_much() -> None:
+    """Whether one does is asked elsewhere; too long it may not be."""
+    check(pb.LogInRequest(user_id="alice"))
+
+    error = refusal(pb.LogInRequest(user_id="alice", password="x" * 21))
+    assert (error.field, error.metadata) == ("password", {"maxBytes": "20"})
+
+
+@pytest.mark.parametrize("field", ["code", "state", "iss"])
+def test_what_an_issuer_gives_is_printable_ascii(field: str) -> None:
+    """As RFC 6749 has it."""
+    for wrong in ("é", "a\0", "\x1b", "\n"):
+        request = pb.FinishLogInRequest(handle="h")
+        setattr(request, field, wrong)
+        assert refusal(request).field == field
 
 
 # Text
