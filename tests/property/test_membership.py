@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 from google.protobuf.message import Message
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -43,6 +43,7 @@ pytestmark = pytest.mark.timeout(0 if ASKED else 300)
 ANY = st.integers(0, 1000)
 WHO = st.sampled_from(USERS)
 WHERE = st.sampled_from(ROOMS)
+HOW = st.sampled_from(["cursors", "all", "latest", "phone", "phone"])
 
 
 class World:
@@ -173,6 +174,30 @@ class Membership(RuleBasedStateMachine):
                 .room
             )
             self.places[name] = Place(room.room_id, room.epoch, pb.HISTORY_ALL)
+
+    @initialize(
+        histories=st.lists(st.booleans(), min_size=2, max_size=2),
+        backlog=st.integers(0, 25),
+        members=st.lists(st.tuples(WHO, WHERE), min_size=1, max_size=6, unique=True),
+        follows=st.lists(st.tuples(WHO, HOW), max_size=3),
+    )
+    def begin(
+        self,
+        histories: list[bool],
+        backlog: int,
+        members: list[tuple[str, str]],
+        follows: list[tuple[str, str]],
+    ) -> None:
+        """Histories are short, so each begins where something has happened already."""
+        for where, since_join in zip(ROOMS, histories, strict=True):
+            if backlog:
+                self.send(where, backlog)
+            if since_join:
+                self.set_history(where, pb.HISTORY_SINCE_JOIN)
+        for who, where in members:
+            self.add(who, where, "member")
+        for who, how in follows:
+            self.follow(who, how, 0.5, also=True)
 
     # Sending
 
@@ -340,7 +365,7 @@ class Membership(RuleBasedStateMachine):
 
     @rule(
         who=WHO,
-        how=st.sampled_from(["cursors", "all", "latest", "phone", "bot"]),
+        how=HOW,
         part=st.floats(0, 1),
         also=st.booleans(),
     )
@@ -352,7 +377,7 @@ class Membership(RuleBasedStateMachine):
         await self._read_logs()
         member_of = {name: place for name, place in self.places.items() if who in place.members}
         begins: dict[str, tuple[int, int, pb.History.ValueType]] = {}
-        consumer = how if how in ("phone", "bot") else ""
+        consumer = how if how == "phone" else ""
         request: dict[str, Any] = {"include_own": True}
         cursors = []
         if how == "cursors":
@@ -410,13 +435,26 @@ class Membership(RuleBasedStateMachine):
             assert (await stream.until_ended()).reason == self._stranger(name)
             assert not stream.got
 
-    @precondition(lambda self: self.readers)
+    @property
+    def consumers(self) -> list[Reader]:
+        return [reader for reader in self.readers if reader.consumer and reader.alive]
+
+    @precondition(lambda self: self.consumers)
+    @rule(at=ANY, where=WHERE)
+    def consumer_misses_a_membership(self, at: int, where: str) -> None:
+        """What a consumer acknowledged is forgotten with the membership, also while it is not there."""
+        reader = self.consumers[at % len(self.consumers)]
+        self.acknowledge(at)
+        reader.alive = False
+        self._run(reader.stream.aclose())
+        self.remove_and_add(reader.user, where)
+        self.follow(reader.user, "phone", 0.0, also=False)
+
+    @precondition(lambda self: self.consumers)
     @rule(at=ANY)
     def acknowledge(self, at: int) -> None:
         """A consumer has dealt with what it got."""
-        reader = self.readers[at % len(self.readers)]
-        if not reader.consumer or not reader.alive:
-            return
+        reader = self.consumers[at % len(self.consumers)]
         self._run(self._settle())
         place_of = {place.room_id: place for place in self.places.values()}
         positions = {
@@ -617,7 +655,7 @@ class Membership(RuleBasedStateMachine):
 
 
 TestMembership = Membership.TestCase
-TestMembership.settings = histories(25, steps=40)
+TestMembership.settings = histories(18, steps=40)
 
 
 @pytest.fixture(scope="module", autouse=True)
