@@ -655,7 +655,7 @@ class Membership(RuleBasedStateMachine):
 
 
 TestMembership = Membership.TestCase
-TestMembership.settings = histories(18, steps=40)
+TestMembership.settings = histories(14, steps=40)
 
 
 @pytest.fixture(scope="module", autouse=True)
