@@ -150,9 +150,9 @@ class Stream:
 
     Attributes:
         got: By room, the events, in the order of their coming.
-        times: The same, when each came, by :func:`time.monotonic`.
         left, gaps: What the stream said of these.
         followed: By room, each time it was begun to be followed anew, the events since then.
+        passed_over: The same, the gaps.
         ended: What became of the call; None while it goes on.
     """
 
@@ -160,6 +160,7 @@ class Stream:
         self.request = request
         self.got: dict[str, list[pb.Event]] = {}
         self.followed: dict[str, list[list[pb.Event]]] = {}
+        self.passed_over: dict[str, list[list[pb.Gap]]] = {}
         self.left: list[pb.RoomLeft] = []
         self.left_at: dict[str, float] = {}
         self.gaps: list[pb.Gap] = []
@@ -186,7 +187,10 @@ class Stream:
             self.left.append(left)
             self.left_at[left.room_id] = time.monotonic()
             self.followed.setdefault(left.room_id, [[]]).append([])
-        self.gaps.extend(response.gaps)
+            self.passed_over.setdefault(left.room_id, [[]]).append([])
+        for gap in response.gaps:
+            self.gaps.append(gap)
+            self.passed_over.setdefault(gap.room_id, [[]])[-1].append(gap)
         for event in response.events:
             self.got.setdefault(event.room_id, []).append(event)
             self.followed.setdefault(event.room_id, [[]])[-1].append(event)

@@ -299,6 +299,71 @@ async def test_many_come_while_members_come_and_go(house: House) -> None:
             ), (events[0].seq, events[-1].seq, windows)
 
 
+@pytest.mark.parametrize("lose", [remove, ban, leave, delete], ids=lambda lose: lose.__name__)
+async def test_a_room_that_is_lost_while_a_stream_is_opened(house: House, lose: Losing) -> None:
+    """A stream whose user stops being a member after they were found to be one tells nothing of the room."""
+    for how in ({}, {"all_rooms": True}, {"consumer": "opening"}):
+        bob = await house.newcomer()
+        room_id = await house.room(bob.user_id, backlog=3)
+        other_id = await house.room(bob.user_id)
+        with pages_kept_back(house, of="Hub.open") as keeper:
+            cursors = [] if how else [pb.Cursor(room_id=room_id)]
+            stream = house.calls.subscribe(bob.token, *cursors, **how)
+            await keeper.until_reached()
+            await lose(house, room_id, bob)
+            keeper.open()
+        async with reading(stream):
+            if not how:
+                assert (await stream.until_ended()).reason == "ROOM_NOT_FOUND"
+            else:
+                if lose is not delete:
+                    await house.owner.send(room_id, "gone?")
+                await stream.until_got(other_id, (await house.owner.send(other_id, "still here")).seq)
+            assert room_id not in stream.got
+            assert not stream.left
+
+
+async def test_a_room_that_is_joined_while_a_stream_is_opened(house: House) -> None:
+    """A stream whose user becomes a member after they were found to be none follows the room."""
+    bob = await house.newcomer()
+    room_id = await house.room(backlog=3)
+    with pages_kept_back(house, of="Hub.open") as keeper:
+        stream = house.calls.subscribe(bob.token, all_rooms=True)
+        await keeper.until_reached()
+        await house.owner.add_member(room_id, bob.user_id)
+        last = (await house.owner.send(room_id, "welcome")).seq
+        keeper.open()
+    async with reading(stream):
+        await stream.until_got(room_id, last)
+        assert stream.seqs(room_id) == list(range(1, last + 1))
+
+
+async def test_a_stream_is_not_told_of_what_was_before_it(house: House) -> None:
+    """News of a removal that comes after a stream was opened by a newer membership takes nothing from it."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, backlog=3)
+    committer: Any = house.node.node.committer
+    finish, kept = committer._finish, []
+    committer._finish = lambda *given: kept.append(given)
+    try:
+        removing = asyncio.create_task(house.owner.remove_member(room_id, bob.user_id))
+        await until(lambda: len(kept) == 1)
+        adding = asyncio.create_task(house.owner.add_member(room_id, bob.user_id))
+        await until(lambda: len(kept) == 2)
+        # Both are in the store, and nobody has been told.
+        stream = await house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)).until_caught_up()
+    finally:
+        del committer._finish
+    for given in kept:
+        finish(*given)
+    async with reading(stream):
+        await asyncio.gather(removing, adding)
+        last = (await house.owner.send(room_id, "still here")).seq
+        await stream.until_got(room_id, last)
+        assert not stream.left
+        assert stream.seqs(room_id) == list(range(1, last + 1))
+
+
 def membership(log: list[pb.Event], user_id: str) -> list[tuple[int, int]]:
     """From which number to before which somebody was a member."""
     windows: list[tuple[int, int]] = []
@@ -359,6 +424,39 @@ ENDINGS: list[Ending] = [
     reset_password,
     block,
 ]
+
+
+@pytest.mark.parametrize("end", [log_out, revoke, change_password, block], ids=lambda end: end.__name__)
+async def test_a_session_that_ends_while_a_stream_is_opened(house: House, end: Ending) -> None:
+    """A stream whose session ends after it was found to be there is not opened."""
+    bob = await house.newcomer()
+    other = await house.node.log_in(bob.user_id)
+    room_id = await house.room(bob.user_id)
+    with pages_kept_back(house, of="Hub.open") as keeper:
+        stream = house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id))
+        await keeper.until_reached()
+        await end(house, bob, other)
+        keeper.open()
+    assert (await stream.until_ended()).reason == "SESSION_ENDED"
+    assert not stream.got
+
+
+async def test_a_session_that_ends_while_its_token_is_looked_up(house: House) -> None:
+    """A token that was found in the store, and is none by the time that is known, stays none."""
+    bob = await house.newcomer()
+    other = await house.node.log_in(bob.user_id)
+    session_id = (await other.session()).session_id
+    unknown = await house.node.log_in(bob.user_id)
+    newest = await anext(session.session_id async for session in other.sessions())
+    assert newest != session_id
+    with pages_kept_back(house, of="Sessions.authenticate") as keeper:
+        asking = asyncio.create_task(house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
+        await keeper.until_reached()
+        assert await other.revoke_sessions(newest) == 1
+        keeper.open()
+    assert (await asking).reason == "UNAUTHENTICATED"
+    again = await house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token)
+    assert again.reason == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
@@ -534,9 +632,11 @@ class pages_kept_back:  # noqa: N801 - reads as a function
 
     Args:
         before: Have it also be read when the test says so.
+        of: Instead of pages, what is read by this function of the server.
     """
 
-    def __init__(self, house: House, *, before: bool = False) -> None:
+    def __init__(self, house: House, *, before: bool = False, of: str = "Hub.read") -> None:
+        self._of = of
         self._readers: Any = house.node.node.readers
         self._reached, self._opened = asyncio.Event(), asyncio.Event()
         self._may_read, self._was_read = asyncio.Event(), asyncio.Event()
@@ -548,7 +648,7 @@ class pages_kept_back:  # noqa: N801 - reads as a function
         original = self._readers.run
 
         async def run(read: Callable[..., Any]) -> Any:
-            if read.__name__ != "read_page" or not self._first:
+            if not read.__qualname__.startswith(f"{self._of}.") or not self._first:
                 return await original(read)
             self._first = False
             if not self._may_read.is_set():
@@ -608,6 +708,31 @@ async def test_a_new_history_rule_reaches_who_is_behind(house: House) -> None:
                 (len(hidden) + 1, member.join_seq - 1)
             ]
             await house.owner.update_room(room_id, history="all")
+
+
+async def test_a_new_history_rule_counts_for_what_is_in_memory(house: House) -> None:
+    """What a room's rule hides is not sent to a consumer that waits, though the node has it at hand."""
+    bob = await house.newcomer()
+    room_id = await house.room()
+    epoch = (await house.owner.room(room_id)).epoch
+    # Somebody follows the room, so that its newest events are kept.
+    keeping = await house.calls.subscribe(house.owner.token, all_rooms=True).until_caught_up()
+    for at in range(5):
+        await house.owner.send(room_id, f"hidden {at}")
+    member = await house.owner.add_member(room_id, bob.user_id)
+    stream = house.calls.subscribe(bob.token, consumer="waiting", max_unacknowledged=1)
+    async with reading(keeping, stream):
+        await stream.until_got(room_id, 1)
+        await house.owner.update_room(room_id, history="since_join")
+        last = (await house.owner.send(room_id, "shown")).seq
+        while stream.seqs(room_id)[-1] < last:
+            seq = stream.seqs(room_id)[-1]
+            cursor = pb.Cursor(room_id=room_id, seq=seq, epoch=epoch)
+            request = pb.AcknowledgeRequest(consumer="waiting", cursors=[cursor])
+            reply = await house.calls("SubscribeService/Acknowledge", request, bob.token)
+            assert reply.reason == "OK"
+            await stream.until_got(room_id, seq + 1)
+    assert stream.seqs(room_id) == [1, *range(member.join_seq, last + 1)]
 
 
 async def test_an_access_token_that_expires_ends_its_stream(house: House) -> None:
