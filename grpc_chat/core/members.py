@@ -108,7 +108,8 @@ class Members:
             InviteNotValid, Banned, RoomArchived: As :meth:`join`.
         """
         found = transaction.invite(secret_hash(code))
-        standing = transaction.standing(found.room_id, caller.user_id) if found else None
+        # Asked in any case: what takes longer tells something.
+        standing = transaction.standing(found.room_id if found else "", caller.user_id)
         if standing and standing.role:
             # They may be asking again, with an invite of which that was the last use.
             return standing.room_id

@@ -470,7 +470,7 @@ def everything_of(snapshot: Snapshot, room_id: str) -> list[Any]:
 
 
 def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
-    """Neither itself nor anything in it; of other rooms nothing is touched."""
+    """Neither itself nor, once its log was purged, anything in it; of other rooms nothing is touched."""
 
     def fill(tx: Transaction) -> None:
         for room in ("r1", "r2"):
@@ -490,6 +490,7 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
     assert [at for at, found in enumerate(full) if not found] == []
 
     transact(store, lambda tx: tx.delete_room("r1"))
+    purge(store)
 
     with store.snapshot() as snapshot:
         assert [at for at, found in enumerate(everything_of(snapshot, "r1")) if found] == []
@@ -502,6 +503,36 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
     assert [a for at, a in enumerate(after) if at not in of_r1] == [
         b for at, b in enumerate(other) if at not in of_r1
     ]
+
+
+def purge(store: Store) -> int:
+    """Remove what is left of deleted rooms; how many transactions that took."""
+    count = 0
+    while transact(store, lambda tx: tx.purge(100)):
+        count += 1
+    return count
+
+
+def test_log_of_a_deleted_room_goes_in_pieces(database: Database, store: Store) -> None:
+    """No transaction removes more than was said; it is known, also after a restart, that there is more; and
+    messages can be sent between them."""
+    store.commit([*(saying(f"{n}") for n in range(25)), saying("kept", room="r2")])
+    transact(store, lambda tx: tx.delete_room("r1"))
+    steps = [transact(store, lambda tx: tx.purge(10))]
+    store = database.open()
+    with store.snapshot() as snapshot:
+        left = snapshot.unpurged()
+    while steps[-1]:
+        store.commit([saying("meanwhile", room="r2")])
+        steps.append(transact(store, lambda tx: tx.purge(10)))
+
+    with store.snapshot() as snapshot:
+        assert snapshot.events_after("r1", 0, limit=99, max_bytes=ALL) == []
+        assert not snapshot.unpurged()
+    assert left
+    # 25 sends and 25 events by tens, the note that all is gone, and the finding that nothing is left.
+    assert len(steps) == 3 + 3 + 2
+    assert [text for _, text in log(store, "r2")][0] == "kept"
 
 
 def test_deleted_room_is_known_to_have_been(database: Database, store: Store) -> None:
@@ -527,6 +558,7 @@ def test_deleting_a_room_is_not_taken_for_loss(database: Database, store: Store,
     store = database.open()
 
     assert store.epoch == epoch
+    purge(store)
     assert log(store) == []
     assert isinstance(store.commit([saying("c")])[0], RoomNotFound)
 
