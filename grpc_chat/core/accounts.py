@@ -325,7 +325,13 @@ class Accounts:
         succeeded = self._attempts.begin(user_id, address)
         account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
         password_hash = account.password_hash if account else None
-        if not await self._passwords.verify(password, password_hash) or account is None:
+        try:
+            right = await self._passwords.verify(password, password_hash)
+        except LimitExceeded:
+            # It was not even looked at.
+            succeeded.withdraw()
+            raise
+        if not right or account is None:
             raise LoginFailed(_WRONG)
         succeeded()
         _require_unblocked(account)

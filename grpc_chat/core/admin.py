@@ -111,6 +111,9 @@ class Admin:
         """
 
         def do(transaction: Transaction, account: Account) -> None:
+            if account.kind != pb.USER_KIND_PERSON:
+                # It can't log in, and would yet count as one who lets others in again.
+                raise FailedPrecondition(f"{user_id} is a bot; administrators are people")
             if not admin:
                 self._require_another_admin(transaction, account)
             transaction.update_account(user_id, {"admin": int(admin)})

@@ -29,6 +29,23 @@ class AttemptLimits:
     window: timedelta = timedelta(minutes=15)
 
 
+class Attempt:
+    """An attempt that counts as a failure so far. Call it where it succeeded."""
+
+    def __init__(self, forgive: Callable[[], None], know: Callable[[], None]) -> None:
+        self._forgive = forgive
+        self._know = know
+
+    def __call__(self) -> None:
+        """It was right: the address is one that the account was entered from."""
+        self._forgive()
+        self._know()
+
+    def withdraw(self) -> None:
+        """It was not looked at, and is none."""
+        self._forgive()
+
+
 class Attempts:
     """Counts failures, and refuses when there were too many.
 
@@ -52,8 +69,8 @@ class Attempts:
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def begin(self, account: str, address: str) -> Callable[[], None]:
-        """Count an attempt as a failure, until the function returned is called because it was none.
+    def begin(self, account: str, address: str) -> Attempt:
+        """Count an attempt as a failure, until it is said that it was none.
 
         Counted before it is tried, so that many at once are not all let through.
 
@@ -80,17 +97,19 @@ class Attempts:
         for key, _ in keys:
             self._set(key, counted[key] + 1, now)
 
-        def succeeded() -> None:
+        def forgive() -> None:
             now = self._clock()
             for key, most in keys:
                 self._set(key, max(0.0, self._count(key, most, now) - 1), now)
+
+        def know() -> None:
             if account:
                 self._known[pair] = None
                 self._known.move_to_end(pair)
                 if len(self._known) > self._max:
                     self._known.popitem(last=False)
 
-        return succeeded
+        return Attempt(forgive, know)
 
     def _count(self, key: Hashable, most: int, now: float) -> float:
         """Failures that are not forgiven yet: ``most`` of them are after one window."""

@@ -37,6 +37,9 @@ from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+_WORD_SECONDS = 0.05
+"""How long a stream that may not read a room any more waits to be told why."""
+
 # How finely the time since a follower's last response is known.
 _TICKS = 8
 
@@ -464,7 +467,9 @@ class Hub:
         try:
             return await self._readers.run(read_page)
         except (RoomNotFound, NotAMember):
-            # Another node's doing, or this one's a moment ago. Whoever was let in again since begins anew.
+            # Another node's doing, or this one's a moment ago: then word of who did it and why is on its way.
+            await asyncio.sleep(_WORD_SECONDS)
+            # Whoever was let in again since begins anew.
             if follower.subscription.awaits(room_id):
                 self._lose(follower, pb.RoomLeft(room_id=room_id))
             return None

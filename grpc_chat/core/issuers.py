@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.attempts import Attempt, Attempts
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.errors import FailedPrecondition, InvalidRequest, LoginPending, Unavailable
 from grpc_chat.oidc.identity import Identity
@@ -98,7 +97,7 @@ class IssuerLogins:
 
     async def _identity(
         self, address: str, request: pb.FinishLogInRequest | pb.LinkIdentityRequest
-    ) -> tuple[Identity, Callable[[], None]]:
+    ) -> tuple[Identity, Attempt]:
         """Who the issuer says it is; and what to call where that was no failure."""
         party = self._require_party()
         succeeded = self._attempts.begin("", address)
@@ -111,6 +110,6 @@ class IssuerLogins:
                 identity = await party.device.poll(request.handle)
         except (LoginPending, Unavailable):
             # To ask how it stands is no guess.
-            succeeded()
+            succeeded.withdraw()
             raise
         return identity, succeeded
