@@ -185,7 +185,8 @@ names: by the name that `grpc-chat server list` has it under, or as `HOST:PORT` 
 the environment, `CHAT_SERVER` says the same for scripts, `CHAT_TOKEN` is the token to use instead of a
 saved login (of a server with trusted ids, the id), and `CHAT_PASSWORD` and `CHAT_NEW_PASSWORD` are what
 would be asked for. How to know a server that is not saved, `CHAT_FINGERPRINT`, `CHAT_CA` and
-`CHAT_INSECURE=1` say, as the options of `login` do. They do not begin with `GRPC_CHAT_`, which are the settings of a server.
+`CHAT_INSECURE=1` say, as the options of `login` do. They do not begin with `GRPC_CHAT_`, which are the
+settings of a server.
 
 **What is saved.** Servers stand in `servers.json` in `$XDG_CONFIG_HOME/grpc-chat` (`~/.config/grpc-chat`),
 tokens in the system's keyring, or in `tokens.json` beside it (mode 0600) where there is no keyring that

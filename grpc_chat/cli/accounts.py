@@ -243,6 +243,8 @@ async def logout(cli: Cli, forget: bool) -> None:
         tokens.drop(cli.profiles, profile.account, profile.token_in)
         cli.profiles.log_out(profile)
         cli.out.say(f"{profile.user_id} is logged out of {profile.address}")
+    else:
+        cli.out.say(f"the token in CHAT_TOKEN is worthless at {cli.client.address} from now on")
 
 
 @click.command()

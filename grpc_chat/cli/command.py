@@ -188,10 +188,13 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
         Failure: One is not logged in there.
     """
     if token := os.environ.get("CHAT_TOKEN"):
-        _, address = _named(profiles, server or os.environ.get("CHAT_SERVER"))
+        where = server or os.environ.get("CHAT_SERVER")
+        _, address = _named(profiles, where)
         if not address:
             raise Failure("CHAT_TOKEN is set; say which server it is for: --server HOST:PORT", USAGE)
-        return Target(address, token, trust=known_trust(profiles, address))
+        # A link says how to know the server it leads to.
+        linked = Trust(fingerprint=read_link(where or "").fingerprint)
+        return Target(address, token, trust=known_trust(profiles, address) or linked)
     server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
     profile, address = _named(profiles, server)
     if profile is None:

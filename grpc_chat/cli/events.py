@@ -125,7 +125,7 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft) -> str:
     """What happened, in words. Holds what others wrote, as they wrote it."""
     match event:
         case Gap():
-            return f"events {event.from_seq} to {event.to_seq} are gone"
+            return f"events {event.from_seq} to {event.to_seq} can't be read"
         case RoomLeft():
             return left("this room", event)
         case RoomChange():

@@ -390,7 +390,10 @@ class Accounts:
         # Who got hold of a session must not find out the password with it; its guesses are counted apart, so
         # that they do not keep the user from logging in.
         guesser = f"session {caller.session_id}"
-        account = await self._prove(caller.user_id, request.current_password, guesser)
+        try:
+            account = await self._prove(caller.user_id, request.current_password, guesser)
+        except LoginFailed:
+            raise LoginFailed("the current password is wrong", field="current_password") from None
         password_hash = await self._passwords.hash(request.new_password)
 
         def do(transaction: Transaction) -> int:

@@ -93,7 +93,7 @@ class Attempts:
         for key, most in keys:
             if (over := counted[key] + 1 - most) > 0:
                 wait = timedelta(seconds=over * window / most)
-                raise RateLimited("too many failed attempts; wait a while", retry_after=wait)
+                raise RateLimited("too many failed attempts", retry_after=wait)
         for key, _ in keys:
             self._set(key, counted[key] + 1, now)
 

@@ -200,7 +200,7 @@ class Members:
                     self._inherit(transaction, caller, room_id, heir)
                 elif transaction.owners(room_id) == 1:
                     raise LastOwner(
-                        "you are this room's last owner: name a member who is owner next"
+                        "you are this room's last owner, and it needs one"
                         if transaction.members_of(room_id) > 1
                         else "you are this room's last member: archive or delete it instead",
                         metadata={"roomId": room_id},

@@ -15,6 +15,8 @@ _USER_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 # Unicode's confusables (TR 39), which has these of ASCII's lower case and digits.
 _LOOKS = (("m", "rn"), ("0", "o"), ("1", "l"), ("vv", "w"))
 _MAX_PUBLIC_NAME_BYTES = 160
+# As core/tokens.py makes them.
+_ROOM_ID = re.compile(r"[a-z2-7]{16}", re.ASCII)
 _SEPARATORS = str.maketrans("._", "--")
 
 
@@ -74,6 +76,11 @@ def check_room_name(value: str, path: str) -> None:
         raise InvalidRequest(
             f"{path} has a space at an end, or two in a row, or another kind of space", field=path
         )
+    # What stands for something else where people name a room: a person, and a room by its id.
+    if value.startswith("@"):
+        raise InvalidRequest(f"{path} begins with @, as the rooms of two do", field=path)
+    if _ROOM_ID.fullmatch(value):
+        raise InvalidRequest(f"{path} looks like the id of a room", field=path)
     # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
     if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
         raise InvalidRequest(f"{path} holds characters that stand for too many others", field=path)

@@ -1848,7 +1848,8 @@ class CreateRoomRequest(_message.Message):
     kind: Global___RoomKind.ValueType
     """ROOM_KIND_PRIVATE or ROOM_KIND_PUBLIC."""
     name: _builtins.str
-    """1 to 64 bytes, no control characters, no space at either end. Of a public room: not the name of another
+    """1 to 64 bytes, no control characters, no space at either end, no @ at the beginning, and not of the form of a
+    room id. Of a public room: not the name of another
     one, upper and lower case being the same.
     """
     topic: _builtins.str

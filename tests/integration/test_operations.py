@@ -428,6 +428,16 @@ async def test_a_second_server_is_refused(tmp_path: Path) -> None:
     assert_refused(same_data, f"process {os.getpid()}", f"{tmp_path}/data", "another server")
 
 
+@pytest.mark.parametrize("ids", ["", " , ,"])
+async def test_quick_start_server_without_ids_is_refused(tmp_path: Path, ids: str) -> None:
+    """It never becomes a server with accounts, which somebody who forgot the ids did not ask for."""
+    program = await run(*python("server.py", "-client_ids", ids, "-port", "0", "-data", f"{tmp_path}/data"))
+
+    assert program.process.returncode == 2
+    assert "-client_ids is empty" in program.errors[-1]
+    assert not (tmp_path / "data").exists()
+
+
 async def test_wrong_settings_are_named(tmp_path: Path) -> None:
     """Whatever is wrong, the error says which setting, wherever it stands, and where needed what to do."""
     file = tmp_path / "chat.toml"

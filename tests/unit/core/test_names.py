@@ -146,3 +146,12 @@ def test_public_names_are_the_same_but_for_case_and_encoding(one: str, other: st
 def test_public_names_that_differ_differ() -> None:
     """Accents and spaces count."""
     assert len({public_name(name) for name in ("cafe", "café", "ca fe", "cafés")}) == 4
+
+
+@pytest.mark.parametrize("name", ["@bob", "@", "n2zgqkypd2nsoh7y"])
+def test_room_is_not_called_like_something_else(name: str) -> None:
+    """Nobody takes a room for the one of two, or for the one that has this id."""
+    with pytest.raises(InvalidRequest) as caught:
+        check_room_name(name, "name")
+
+    assert caught.value.field == "name"
