@@ -35,8 +35,8 @@ class AuthService:
     async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
         return await self._accounts.log_in(guest, request)
 
-    async def begin_log_in(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
-        return await self._issuers.begin(guest, request)
+    async def begin_log_in(self, _guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
+        return await self._issuers.begin(request)
 
     async def finish_log_in(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
         return await self._issuers.finish(guest, request)

@@ -9,7 +9,7 @@ from grpc_chat.core.attempts import Attempts
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.members import Members
-from grpc_chat.core.names import MAX_USER_ID, check_user_id, look, proposed_user_id
+from grpc_chat.core.names import alternatives, check_user_id, look, proposed_user_id
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
@@ -241,11 +241,11 @@ class Accounts:
             raise RegistrationClosed(
                 "nobody has an account here under this login; it takes an invite to make one"
             )
-        name = proposal
-        number = 1
-        while not exactly and (transaction.account(name) or transaction.account_that_looks_like(look(name))):
-            number += 1
-            name = f"{proposal[: MAX_USER_ID - 6]}-{number}"
+
+        def free(name: str) -> bool:
+            return not (transaction.account(name) or transaction.account_that_looks_like(look(name)))
+
+        name = proposal if exactly else next(filter(free, alternatives(proposal)))
         account = Account(
             user_id=name,
             display_name=identity.name if 0 < len(identity.name.encode()) <= 64 else name,
@@ -311,7 +311,8 @@ class Accounts:
         if not self._certificate_login or not guest.names:
             raise InvalidRequest("password is empty", field="password")
         account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
-        if account is None or account.kind == pb.USER_KIND_UNSPECIFIED or user_id not in guest.names:
+        # Bots do not log in: they have access tokens.
+        if account is None or account.kind != pb.USER_KIND_PERSON or user_id not in guest.names:
             raise LoginFailed("this client's certificate is not this user's")
         _require_unblocked(account)
         return account
@@ -380,7 +381,7 @@ class Accounts:
     async def change_password(
         self, caller: Caller, request: pb.ChangePasswordRequest
     ) -> pb.ChangePasswordResponse:
-        """Change the caller's password; all other logins end.
+        """Change the caller's password; all other sessions end, access tokens included.
 
         Raises:
             LoginFailed: The current password is wrong.

@@ -37,7 +37,7 @@ class IssuerLogins:
             for provider in self._party.providers.values()
         ]
 
-    async def begin(self, _guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
+    async def begin(self, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
         """Begin a login.
 
         Raises:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
+from collections.abc import Iterator
 
 from grpc_chat.errors import InvalidRequest
 
@@ -52,6 +54,18 @@ def proposed_user_id(*proposals: str) -> str:
         if len(name) >= MIN_USER_ID:
             return name
     return "user"
+
+
+def alternatives(user_id: str) -> Iterator[str]:
+    """A name for a new account, and without end others like it, for where that one is taken."""
+    yield user_id
+    # Room for a hyphen and what comes after it, and no second hyphen before.
+    stem = user_id[: MAX_USER_ID - 9].rstrip("._-")
+    for number in range(2, 20):
+        yield f"{stem}-{number}"
+    # Whoever has so many namesakes is not looked for one by one.
+    while True:
+        yield f"{stem}-{secrets.token_hex(4)}"
 
 
 def look(user_id: str) -> str:

@@ -508,7 +508,7 @@ async def test_a_certificate_is_as_good_as_a_password_where_that_is_said(tmp_pat
     ca.write_bytes(OTHER.pem)
     issued = issue(by=TRUSTED).write(tmp_path / "server")
     tls = {"certificate": issued["certificate"], "key": issued["key"], "client_ca": ca}
-    mine = issue("alice", by=OTHER)
+    mine = issue("alice", ["robot"], by=OTHER)
     how = Tls(ca=TRUSTED.pem, certificate=mine.pem, key=mine.key)
     folder = tmp_path / "data"
     taking = running_node(accounts=True, data=folder, tls=tls | {"certificate_login": True})
@@ -517,8 +517,10 @@ async def test_a_certificate_is_as_good_as_a_password_where_that_is_said(tmp_pat
             _, code = await node.node.invites.create_for_server(None)
             await client.register(name, PASSWORD, invite=code)
         login = await client.log_in("alice")
-        with pytest.raises(errors.LoginFailed):
-            await client.log_in("bob")
+        await client.create_bot("robot")
+        for name in ("bob", "robot"):
+            with pytest.raises(errors.LoginFailed):
+                await client.log_in(name)
         with pytest.raises(errors.LoginFailed):
             await client.log_in("nobody")
     other = running_node(accounts=True, data=folder, tls=tls)

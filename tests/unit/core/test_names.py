@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import unicodedata
 
 import pytest
 
 from grpc_chat.api.limits import Limits
-from grpc_chat.core.names import check_room_name, check_user_id, look, public_name
+from grpc_chat.core.names import alternatives, check_room_name, check_user_id, look, public_name
 from grpc_chat.core.page_token import PageTokens
 from grpc_chat.errors import InvalidRequest
 
@@ -155,3 +156,14 @@ def test_room_is_not_called_like_something_else(name: str) -> None:
         check_room_name(name, "name")
 
     assert caught.value.field == "name"
+
+
+@pytest.mark.parametrize("user_id", ["ab", "alice", "a" * 32, "a" * 22 + "-" + "b" * 9, "x.y_z"])
+def test_alternatives_to_a_name_are_names(user_id: str) -> None:
+    """The name itself first, then others that an account may have, none of them twice."""
+    names = list(itertools.islice(alternatives(user_id), 30))
+
+    for name in names:
+        check_user_id(name, "user_id")
+    assert names[0] == user_id
+    assert len(set(names)) == 30
