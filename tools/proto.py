@@ -1,14 +1,19 @@
 """Generate grpc_chat/wire/chat_pb2* from chat.proto: python tools/proto.py [FOLDER]
 
-The messages keep the file name ``chat.proto``, so they agree with the ``chat_pb2.py`` that a user's own
-protoc makes; the stubs import the messages from the package. Nothing is edited afterwards.
+All generated code of a Python process shares one pool of descriptors, in which a file name and a full name
+exist once. A program that uses the SDK may have a ``chat.proto`` of its own, or stubs made from an older copy
+of ours, so the package's messages are generated under the package's own name (``grpc_chat/wire/names.py``).
+The names of messages are not on the wire; those of methods are, and the stubs keep them. Nothing is edited
+afterwards.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = ROOT / ".venv-proto" / "bin" / "python"
@@ -26,17 +31,32 @@ def generate(target: Path) -> None:
         f"--plugin=protoc-gen-mypy={PLUGINS / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={PLUGINS / 'protoc-gen-mypy_grpc'}",
     ]
-    commands = [
-        ["-I.", f"--python_out={wire}", f"--mypy_out=quiet:{wire}", "chat.proto"],
-        [
+    with TemporaryDirectory() as folder:
+        renamed = Path(folder, "grpc_chat", "wire", "chat.proto")
+        renamed.parent.mkdir(parents=True)
+        renamed.write_text(under_own_name((ROOT / "chat.proto").read_text()))
+        messages = [
+            f"-I{folder}",
+            f"--python_out={target}",
+            f"--mypy_out=quiet:{target}",
+            "grpc_chat/wire/chat.proto",
+        ]
+        stubs = [
             "-Igrpc_chat/wire=.",
             f"--grpc_python_out={target}",
             f"--mypy_grpc_out=quiet:{target}",
             "grpc_chat/wire/chat.proto",
-        ],
-    ]
-    for command in commands:
-        subprocess.run([*protoc, *command], cwd=ROOT, check=True)
+        ]
+        for arguments in (messages, stubs):
+            subprocess.run([*protoc, *arguments], cwd=ROOT, check=True)
+
+
+def under_own_name(proto: str) -> str:
+    """chat.proto with the name that its messages have within this package."""
+    renamed, count = re.subn(r"^package (chat\.v1);$", r"package grpc_chat.wire.\1;", proto, flags=re.M)
+    if count != 1:
+        raise ValueError("chat.proto must have one line `package chat.v1;`")
+    return renamed
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from grpc_chat.core.caller import Authenticator, Caller, Guest
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.names import api_name, method_path
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class Pipeline:
             raise TypeError(f"{type(service).__name__} has no {name}")
         self._checker.plan(descriptor.input_type)
         streams = descriptor.server_streaming
-        path = f"/{descriptor.containing_service.full_name}/{descriptor.name}"
+        path = method_path(descriptor)
         return Method(
             path=path,
             request_class=message_factory.GetMessageClass(descriptor.input_type),
@@ -219,7 +220,7 @@ class Pipeline:
         try:
             request.ParseFromString(data)
         except DecodeError:
-            name = method.request_class.DESCRIPTOR.full_name
+            name = api_name(method.request_class.DESCRIPTOR.full_name)
             raise InvalidRequest(
                 f"the request is not an encoded {name}, or holds text that is not UTF-8"
             ) from None

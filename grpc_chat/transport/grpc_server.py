@@ -12,20 +12,20 @@ from typing import Any, NoReturn, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.errors import ChatError, Unavailable
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.health import Health
-from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.transport.reflection import Reflection
 from grpc_chat.wire.address import join
+from grpc_chat.wire.names import services
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
 
-SERVICES = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
+SERVICES = services()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class GrpcServer:
     """Serves a pipeline's methods on a port.
 
     Args:
-        with_reflection: Whether clients may ask for the schema, as ``buf curl`` does. It tells nothing that
+        with_reflection: Whether clients may ask for the schema, as grpcurl does. It tells nothing that
             chat.proto does not.
     """
 
@@ -101,10 +101,9 @@ class GrpcServer:
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
         self._health = Health(["", *SERVICES])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [*SERVICES, health.SERVICE_NAME]
-        if with_reflection:
-            names.append(reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+        self._reflection = Reflection([*SERVICES, health.SERVICE_NAME]) if with_reflection else None
+        if self._reflection:
+            self._server.add_generic_rpc_handlers(tuple(self._reflection.handlers()))
         for service in SERVICES:
             handlers = {
                 method.path.rpartition("/")[2]: self._handler(method)
@@ -141,8 +140,10 @@ class GrpcServer:
         await self._server.start()
 
     def announce_stop(self) -> None:
-        """Have health say NOT_SERVING from now on."""
+        """Have health say NOT_SERVING from now on, and end the streams of reflection."""
         self._health.stop()
+        if self._reflection:
+            self._reflection.stop()
 
     async def stop(self, grace: timedelta) -> None:
         """Refuse new calls, let running ones finish, cut off what is left after ``grace``."""

@@ -23,6 +23,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_chat import new_message_id
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import names
 from tools.node import NODE, npm
 
 BUF = Path(sys.executable).with_name("buf")
@@ -228,15 +229,16 @@ def outgoing(text: str, client_message_id: str = "") -> Json:
     return {"messages": [message]}
 
 
-async def test_buf_curl_lists_the_methods(node: RunningNode) -> None:
-    """Reflection tells a stranger every method of the API."""
+@pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
+async def test_buf_curl_lists_the_methods(node: RunningNode, version: str) -> None:
+    """Reflection tells a stranger every method of the API, in both of its versions."""
     command = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "--list-methods"]
 
-    async with program(BUF, *command, f"http://{node.address}") as process:
+    async with program(BUF, *command, "--reflect-protocol", version, f"http://{node.address}") as process:
         out, err = await process.communicate()
 
     methods = {
-        f"{service.full_name}/{method.name}"
+        names.method_path(method)[1:]
         for service in pb.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

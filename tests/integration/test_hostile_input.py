@@ -34,6 +34,7 @@ from grpc_chat.store.base import Transaction
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.names import method_path
 from tests.raw import (
     DATA,
     END_HEADERS,
@@ -88,7 +89,7 @@ def carried_out(method: MethodDescriptor) -> grpc.StatusCode:
 
 
 def path_of(method: MethodDescriptor) -> str:
-    return f"/{method.containing_service.full_name}/{method.name}"
+    return method_path(method)
 
 
 def outgoing(text: str = "hello", *, room: str = "general", id_: str = "") -> pb.OutgoingMessage:
@@ -195,7 +196,7 @@ def fields_of(descriptor: Descriptor, above: FieldPath = ()) -> Iterator[FieldPa
     for field in descriptor.fields:
         if descriptor.name == "Room" and field.name not in CHANGEABLE:
             continue
-        if field.message_type and field.message_type.file.package == "chat.v1":
+        if field.message_type and field.message_type.file.package == pb.DESCRIPTOR.package:
             yield from fields_of(field.message_type, (*above, field))
         else:
             yield (*above, field)

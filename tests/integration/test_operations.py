@@ -30,6 +30,7 @@ from grpc_chat.store.sqlite import open_store
 from grpc_chat.testing import running_node
 from grpc_chat.transport.health import Health
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import names
 from grpc_chat.wire.trusted import trusted_token
 from tests.programs import Program, free_port, python, start
 from tests.raw import (
@@ -53,7 +54,7 @@ REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 GET_ROOM = "/chat.v1.RoomService/GetRoom"
 SEND = "/chat.v1.MessageService/SendMessages"
 SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
-SERVICES = [service.full_name for service in pb.DESCRIPTOR.services_by_name.values()]
+SERVICES = names.services()
 AUTHORIZED: tuple[str, str | bytes] = ("authorization", "Bearer 1")
 INITIAL_WINDOW_SIZE = 4  # of HTTP/2's settings
 FOR_EVER = "P300D"  # longer than any test
@@ -206,8 +207,25 @@ async def test_reflection_lists_the_services() -> None:
     assert set(services) == {
         *SERVICES,
         "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
     }
+
+
+async def test_an_open_question_does_not_hold_up_the_stop() -> None:
+    """Programs keep a stream of reflection open for as long as they run; it ends without an error."""
+    async with running_node("1", stop_grace="PT10M") as node:
+        async with grpc.aio.insecure_channel(node.address) as channel:
+            stream: Any = channel.stream_stream(REFLECT.replace("v1alpha", "v1"))()
+            question = reflection_pb2.ServerReflectionRequest(list_services="")
+            await stream.write(question.SerializeToString())
+            assert await stream.read()
+
+            await node.stop()
+
+            assert await stream.read() == grpc.aio.EOF
+            assert await stream.code() is grpc.StatusCode.OK
+        await node.start()
 
 
 async def test_reflection_can_be_switched_off() -> None:

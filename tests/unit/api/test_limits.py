@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc_chat.api.limits import Limits, RequestChecker, check_id
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.names import api_name
 
 # Smaller than the defaults where those would be slow, and each another number.
 LIMITS = Limits(
@@ -147,7 +148,7 @@ def test_every_method_has_a_plain_request_here() -> None:
 
 
 # What UpdateRoom does not take: no mask names it, so it is not even looked at.
-UNCHANGEABLE = {field.full_name for field in pb.Room.DESCRIPTOR.fields} - {
+UNCHANGEABLE = {api_name(field.full_name) for field in pb.Room.DESCRIPTOR.fields} - {
     f"chat.v1.Room.{name}" for name in ("room_id", "name", "topic", "history", "posting")
 }
 
@@ -160,7 +161,7 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
         where = field.name
         kind = field.message_type.full_name if field.message_type else ""
         match field.cpp_type:
-            case _ if field.full_name in UNCHANGEABLE:
+            case _ if api_name(field.full_name) in UNCHANGEABLE:
                 continue
             case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.Duration":
                 getattr(changed, field.name).seconds = -1

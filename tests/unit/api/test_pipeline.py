@@ -24,6 +24,7 @@ from grpc_chat.errors import (
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.names import method_path
 from tests.support import From, Pulled
 
 ALICE = Caller("alice", "phone")
@@ -121,9 +122,9 @@ def test_every_method_of_the_proto_is_carried_out() -> None:
 
     found = {method.path: (method.unary is not None, method.stream is not None) for method in methods}
     expected = {
-        f"/{service.full_name}/{name}": (not method.server_streaming, method.server_streaming)
+        method_path(method): (not method.server_streaming, method.server_streaming)
         for service in pb.DESCRIPTOR.services_by_name.values()
-        for name, method in service.methods_by_name.items()
+        for method in service.methods
     }
     assert found == expected
 

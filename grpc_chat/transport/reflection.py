@@ -1,0 +1,156 @@
+"""Server reflection: clients such as grpcurl ask the server for its API instead of needing chat.proto."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from grpc_chat.wire.names import api_file, renamed, with_json_names
+
+Request = reflection_pb2.ServerReflectionRequest
+Response = reflection_pb2.ServerReflectionResponse
+Context = grpc.aio.ServicerContext[Request, Response]
+
+VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
+"""The packages that clients look for the service in. Their messages differ in nothing but the name."""
+
+
+class Reflection:
+    """Answers ``grpc.reflection.v1`` and ``v1alpha``.
+
+    grpcio-reflection serves v1alpha alone. It asks protobuf's pool of descriptors, which finds no methods and
+    has no JSON names, so that ``grpcurl describe`` of a method and every call of ghz failed.
+
+    Args:
+        services: The full names of all services on this server, except reflection itself.
+    """
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._services = sorted([*services, *(f"{version}.ServerReflection" for version in VERSIONS)])
+        self._files: dict[str, FileDescriptorProto] = {}
+        self._file_of: dict[str, str] = {}
+        self._messages: set[str] = set()
+        alpha = _file(reflection_pb2.DESCRIPTOR.name)
+        v1_file = renamed(alpha, alpha.name.replace("v1alpha", "v1"), package=VERSIONS[0])
+        for file in (api_file(), _file(health_pb2.DESCRIPTOR.name), alpha, v1_file):
+            self._add(file)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let the clients go that still have a stream open: many keep one for as long as they run."""
+        self._stopped.set()
+
+    def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
+        """For ``add_generic_rpc_handlers``."""
+        handler = grpc.stream_stream_rpc_method_handler(
+            cast("Any", self._info),
+            request_deserializer=Request.FromString,
+            response_serializer=Response.SerializeToString,
+        )
+        for version in VERSIONS:
+            service = f"{version}.ServerReflection"
+            yield grpc.method_handlers_generic_handler(service, {"ServerReflectionInfo": handler})
+
+    async def _info(self, _: object, context: Context) -> None:
+        answering = asyncio.ensure_future(self._answer_all(context))
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            answering.cancel()
+            stopped.cancel()
+
+    async def _answer_all(self, context: Context) -> None:
+        # Its type does not say that EOF may come instead.
+        while (request := cast("Any", await context.read())) is not grpc.aio.EOF:
+            await context.write(self.answer(request))
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        response = Response(valid_host=request.host, original_request=request)
+        match request.WhichOneof("message_request"):
+            case "list_services":
+                for service in self._services:
+                    response.list_services_response.service.add(name=service)
+            case "file_by_filename":
+                self._give_file(request.file_by_filename, response)
+            case "file_containing_symbol":
+                self._give_file(self._file_of.get(request.file_containing_symbol, ""), response)
+            case "all_extension_numbers_of_type" if request.all_extension_numbers_of_type in self._messages:
+                # proto3 has no extensions, except of options.
+                numbers = response.all_extension_numbers_response
+                numbers.base_type_name = request.all_extension_numbers_of_type
+            case "file_containing_extension" | "all_extension_numbers_of_type":
+                _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
+            case _:
+                _refuse(
+                    response, grpc.StatusCode.INVALID_ARGUMENT, "the request asks for nothing that is known"
+                )
+        return response
+
+    def _give_file(self, name: str, response: Response) -> None:
+        """The file and all that it imports: not every client asks for those by itself."""
+        if name not in self._files:
+            _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
+            return
+        wanted = [name]
+        for each in wanted:
+            wanted += [other for other in self._files[each].dependency if other not in wanted]
+        files = [self._files[each].SerializeToString() for each in wanted]
+        response.file_descriptor_response.file_descriptor_proto.extend(files)
+
+    def _add(self, file: FileDescriptorProto) -> None:
+        if file.name in self._files:
+            return
+        self._files[file.name] = with_json_names(file)
+        for message in file.message_type:
+            self._add_message(file.name, file.package, message)
+        for enum in file.enum_type:
+            self._add_enum(file.name, file.package, enum)
+        for service in file.service:
+            self._file_of[f"{file.package}.{service.name}"] = file.name
+            for method in service.method:
+                self._file_of[f"{file.package}.{service.name}.{method.name}"] = file.name
+        for name in file.dependency:
+            self._add(_file(name))
+
+    def _add_message(self, file: str, scope: str, message: DescriptorProto) -> None:
+        name = f"{scope}.{message.name}"
+        self._messages.add(name)
+        self._file_of[name] = file
+        for member in (
+            *(field.name for field in message.field),
+            *(oneof.name for oneof in message.oneof_decl),
+        ):
+            self._file_of[f"{name}.{member}"] = file
+        for nested in message.nested_type:
+            self._add_message(file, name, nested)
+        for enum in message.enum_type:
+            self._add_enum(file, name, enum)
+
+    def _add_enum(self, file: str, scope: str, enum: EnumDescriptorProto) -> None:
+        self._file_of[f"{scope}.{enum.name}"] = file
+        for value in enum.value:
+            # As in C++, a value belongs to what its enum belongs to.
+            self._file_of[f"{scope}.{value.name}"] = file
+
+
+def _file(name: str) -> FileDescriptorProto:
+    """A file of Python's own pool."""
+    file = FileDescriptorProto()
+    descriptor_pool.Default().FindFileByName(name).CopyToProto(file)
+    return file
+
+
+def _refuse(response: Response, code: grpc.StatusCode, message: str) -> None:
+    response.error_response.error_code = code.value[0]
+    response.error_response.error_message = message
