@@ -35,9 +35,6 @@ fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a serv
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
 	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
-attacks: $(VENV) ## Floods of HTTP/2 and what they do to others: the table of docs/security.md.
-	@$(BIN)/python -m benchmarks.attacks
-
 format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -78,4 +75,4 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proto/bin/python install --no-compile --require-hashes -r requirements-proto.lock
 	@touch $@
 
-.PHONY: help run test check bench torture mutants fuzz soak attacks format proto docs lock clean $(VENV) .venv-proto
+.PHONY: help run test check bench torture mutants fuzz soak format proto docs lock clean $(VENV) .venv-proto

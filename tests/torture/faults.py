@@ -17,14 +17,12 @@ import signal
 import socket
 import statistics
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import grpc
 
-from benchmarks import floods
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
@@ -575,49 +573,34 @@ async def _limited(pid: int, megabytes: int) -> AsyncIterator[None]:
 
 @fault("F23", cannot_limit_memory)
 async def memory_used_up(world: World) -> None:
-    """A memory limit, and clients that use it up with calls that never end: as F1, if it comes to that."""
+    """A memory limit, and more clients than fit into it: as F1, if it comes to that."""
     t0, pid, before = world.now(), world.server.pid, world.server.rss_mb()
-    stop = threading.Event()
-    async with _limited(pid, 48):
-        attack = asyncio.create_task(asyncio.to_thread(_unfinished_calls, world.server.port, stop))
-        with contextlib.suppress(Unmet):
-            await world.until(lambda: not world.server.running, "", 10)
+    clients: list[Stubs] = []
+    async with _limited(pid, 4):
+        try:
+            streams = []
+            for number in range(200):
+                if not world.server.running:
+                    break
+                clients.append(stubs := Stubs(world.server.address))
+                user = world.server.users[number % len(world.server.users)]
+                request = pb.SubscribeRequest(all_rooms=True, start=pb.START_LATEST)
+                streams.append(stubs.subscribe.Subscribe(request, metadata=metadata(user)))
+                with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError):
+                    await asyncio.wait_for(streams[-1].read(), SETTLED)
+            with contextlib.suppress(Unmet):
+                await world.until(lambda: not world.server.running, "", 5)
+        finally:
+            for stubs in clients:
+                await stubs.close()
         oom = not world.server.running
         if not oom:
-            world.note("F23 MB taken under a limit of 48", world.server.rss_mb() - before)
-        stop.set()
-        await attack
+            world.note("F23 MB taken under a limit of 4", world.server.rss_mb() - before)
     if oom:
         await restarted(world, t0, "F23")
     else:
         world.history.fault("F23", t0)
         await world.resumed()
-
-
-def _unfinished_calls(port: int, stop: threading.Event) -> None:
-    """On each of 100 connections as many calls as it may have, each of which sends most of a request."""
-    part = b"x" * 16_384
-    sockets: list[socket.socket] = []
-    try:
-        for _ in range(100):
-            each = socket.create_connection(("127.0.0.1", port), timeout=5)
-            sockets.append(each)
-            each.sendall(floods.PREFACE + floods.frame(floods.SETTINGS, 0, 0))
-            for stream in range(1, 200, 2):
-                if stop.is_set():
-                    return
-                each.sendall(floods.frame(floods.HEADERS, floods.END_HEADERS, stream, floods.headers()))
-                # A message of 200,000 bytes is announced.
-                each.sendall(floods.frame(floods.DATA, 0, stream, b"\0\0\x03\x0d\x40" + part[:-5]))
-                for _ in range(3):
-                    each.sendall(floods.frame(floods.DATA, 0, stream, part))
-    except OSError:
-        # The server is gone, or has had enough of us.
-        pass
-    finally:
-        stop.wait(20)
-        for each in sockets:
-            each.close()
 
 
 @fault("F24")
