@@ -106,7 +106,10 @@ class Accounts(_Group):
         10, description="Wrong passwords for one account from one address, within `attempts_window`."
     )
     attempts_per_address: Count = Field(
-        100, description="Wrong passwords and invite codes from one address, within the same."
+        100,
+        description="Wrong passwords from one address, for accounts that were never entered from there, "
+        "within the same; and as many wrong invite codes, accounts made without an invite, and failed logins "
+        "with an issuer.",
     )
     attempts_per_account: Count = Field(
         100,
@@ -169,8 +172,8 @@ class Grpc(_Group):
     )
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description="Networks of proxies whose `x-forwarded-for` is believed, as 10.0.0.0/8: for them, "
-        "addresses are those of the clients behind.",
+        description="Networks of proxies whose `x-forwarded-for` is believed, as 10.0.0.0/8: the last "
+        "address in it that is not of these networks is the client's.",
     )
     reflection: bool | None = Field(
         None, description="Whether the schema can be asked for. Unset: only on a server with trusted ids."

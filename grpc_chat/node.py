@@ -172,13 +172,15 @@ class Node:
             passes=asked.password_passes,
         )
         self._resources.callback(passwords.close)
+        addresses = Addresses(config.grpc.trusted_proxies)
         attempts = Attempts(
             AttemptLimits(
                 per_account_and_address=asked.attempts_per_account_and_address,
                 per_address=asked.attempts_per_address,
                 per_account=asked.attempts_per_account,
                 window=asked.attempts_window,
-            )
+            ),
+            limited=addresses.limited,
         )
         accounts = Accounts(
             committer,
@@ -231,7 +233,7 @@ class Node:
             guest_rate=Rate(
                 per_second=config.limits.guest_calls_per_second, burst=config.limits.guest_calls_burst
             ),
-            addresses=Addresses(config.grpc.trusted_proxies),
+            addresses=addresses,
             metrics=self.metrics,
         )
         self.metrics.commits_waiting.set_function(lambda: committer.waiting)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
+
+from grpc_chat.wire.address import IpAddress, read_hop, read_ip, read_network
+
+log = logging.getLogger(__name__)
 
 
 class Addresses:
     """Tells callers' addresses, past the proxies that are trusted to name them.
 
+    What suggests that a proxy is not set up as it should be is logged once, with what to do about it: whoever
+    is in front of the server is the only one who can see it.
+
     Args:
-        proxies: Networks, as ``10.0.0.0/8``, whose ``x-forwarded-for`` is believed. Whoever else sends one
+        proxies: Networks, as ``10.0.0.0/8``, whose ``x-forwarded-for`` is believed. Anyone else who sends one
             could make up an address for each guess.
     """
 
     def __init__(self, proxies: Iterable[str] = ()) -> None:
-        self._proxies = [ipaddress.ip_network(network, strict=False) for network in proxies]
+        self._proxies = [read_network(network) for network in proxies]
+        self._told: set[str] = set()
 
     def of(self, peer: str, metadata: Sequence[tuple[str, str | bytes]]) -> str:
         """The address of a caller; empty where there is none, as on a Unix socket.
@@ -27,34 +35,60 @@ class Addresses:
         kind, _, rest = peer.partition(":")
         if kind not in ("ipv4", "ipv6"):
             return ""
-        address = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
-        if not self._trusted(address):
-            return address
+        address = read_hop(unquote(rest))
+        if address is None:
+            return ""
         named = [
-            hop.strip()
+            hop.strip(" \t")
             for key, value in metadata
             if key == "x-forwarded-for" and isinstance(value, str)
             for hop in value.split(",")
         ]
+        if named and not self._trusted(address):
+            self._tell(
+                "stranger",
+                "%s sends x-forwarded-for and is not one of grpc.trusted_proxies, so the header is ignored. "
+                "If it is your proxy, name it there: until then all clients behind it count as one address",
+                address,
+            )
+            return str(address)
         # Each proxy adds at the end whom it was called by: the last that is no proxy of ours is the caller.
         for hop in reversed(named):
-            if not _is_address(hop):
+            if not hop:
+                # An empty element of a list says nothing (RFC 9110, section 5.6.1).
+                continue
+            caller = read_hop(hop)
+            if caller is None:
+                self._tell(
+                    "unreadable",
+                    "the proxy %s names a client in x-forwarded-for by %s, which is not an IP address; such "
+                    "clients count as the proxy's own address",
+                    address,
+                    ascii(hop[:64]),
+                )
                 break
-            address = hop
-            if not self._trusted(hop):
+            address = caller
+            if not self._trusted(address):
                 break
-        return address
+        return str(address)
 
-    def _trusted(self, address: str) -> bool:
-        if not self._proxies or not _is_address(address):
-            return False
-        ip = ipaddress.ip_address(address)
-        return any(ip in network for network in self._proxies if network.version == ip.version)
+    def limited(self, address: str) -> None:
+        """Note that a limit for each address has struck this one."""
+        ip = read_ip(address)
+        if ip is None or not (ip.is_loopback or ip.is_private):
+            return
+        self._tell(
+            "limited",
+            "the limit for a single address refused a call from %s, a private address. If that is a proxy, "
+            "have it set x-forwarded-for and name it in grpc.trusted_proxies; if many people share it, raise "
+            "limits.guest_calls_per_second and accounts.attempts_per_address",
+            ip,
+        )
 
+    def _trusted(self, ip: IpAddress) -> bool:
+        return any(ip in network for network in self._proxies)
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    def _tell(self, what: str, message: str, *values: object) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(message, *values)

@@ -211,7 +211,11 @@ class Pipeline:
         who: Caller | Guest
         if method.needs is Needs.NOBODY:
             who = Guest(self._addresses.of(peer.address(), metadata), peer.names())
-            self._guest_rate.take(who.address)
+            try:
+                self._guest_rate.take(who.address)
+            except RateLimited:
+                self._addresses.limited(who.address)
+                raise
         else:
             who = await self._authenticator.authenticate(_token(metadata))
             self._rate.take(who.user_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.attempts import Attempts, Kind
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.members import Members
@@ -104,7 +104,7 @@ class Accounts:
             RegistrationClosed: The server makes none, or takes an invite for it.
             InviteNotValid: The code is not, or not any more, that of an invite to register with.
             UserExists: The name is taken, or looks like one that is.
-            RateLimited: Too many wrong codes from this address.
+            RateLimited: Too many wrong codes, or new accounts without one, from this address.
         """
         code = request.invite_code
         self._require_passwords()
@@ -115,7 +115,7 @@ class Accounts:
         check_user_id(request.user_id, "user_id")
         check_password(request.password, request.user_id, "password")
         # Before the password is hashed, which is what costs.
-        succeeded = self._attempts.begin("", guest.address)
+        succeeded = self._attempts.begin("", guest.address, Kind.INVITE if code else Kind.REGISTRATION)
         if code:
             await self._readers.run(lambda snapshot: _to_register(snapshot.invite(secret_hash(code)), None))
         account = Account(
@@ -139,6 +139,7 @@ class Accounts:
         if code:
             # Without one, accounts are what is being asked for too often.
             succeeded()
+        self._attempts.know(account.user_id, guest.address)
         return pb.RegisterResponse(
             user=as_user(account), session=self._sessions.message(session), token=token, room_id=room_id
         )

@@ -8,8 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 
 from grpc_chat.errors import RateLimited
+from grpc_chat.wire.address import read_ip
+
+
+class Kind(Enum):
+    """What is attempted. Each kind has a budget of its own, so that failures of one are in nobody's way who
+    does another."""
+
+    PASSWORD = "a password"
+    INVITE = "an invite's code"
+    REGISTRATION = "an account without an invite"
+    ISSUER = "a login with an issuer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,8 @@ class AttemptLimits:
 
     Attributes:
         per_account_and_address: For one account from one address.
-        per_address: From one address, for whatever account.
+        per_address: From one address, of each kind, for all accounts together that were never entered from
+            there.
         per_account: For one account from addresses it was never entered from.
         window: After so long all are forgiven; half of them after half of it.
     """
@@ -49,10 +62,12 @@ class Attempt:
 class Attempts:
     """Counts failures, and refuses when there were too many.
 
-    An account can't be locked by somebody who guesses: from an address that it was entered from before, only
-    that address's own failures count.
+    Nobody can lock others out by guessing. From an address that an account was entered from before, only the
+    failures of just that account from just that address count: neither what is guessed at the account from
+    elsewhere, nor what others do at the same address, which may be a whole school's, or a proxy's.
 
     Args:
+        limited: Told an address from which something was refused by ``per_address``.
         max_remembered: Of each kind; the ones that were quiet longest are forgotten first.
     """
 
@@ -61,15 +76,17 @@ class Attempts:
         limits: AttemptLimits | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        limited: Callable[[str], None] = lambda _: None,
         max_remembered: int = 100_000,
     ) -> None:
         self._limits = limits or AttemptLimits()
         self._clock = clock
+        self._limited = limited
         self._max = max_remembered
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def begin(self, account: str, address: str) -> Attempt:
+    def begin(self, account: str, address: str, kind: Kind = Kind.PASSWORD) -> Attempt:
         """Count an attempt as a failure, until it is said that it was none.
 
         Counted before it is tried, so that many at once are not all let through.
@@ -81,17 +98,21 @@ class Attempts:
             RateLimited: There were too many failures.
         """
         network = _network(address)
-        keys: list[tuple[Hashable, int]] = [(("address", network), self._limits.per_address)]
+        pair = (account, network)
+        keys: list[tuple[Hashable, int]] = []
         if account:
-            pair = (account, network)
             keys.append((("pair", pair), self._limits.per_account_and_address))
-            if pair not in self._known:
+        if not account or pair not in self._known:
+            keys.append((("address", kind, network), self._limits.per_address))
+            if account:
                 keys.append((("account", account), self._limits.per_account))
         now = self._clock()
         window = self._limits.window.total_seconds()
         counted = {key: self._count(key, most, now) for key, most in keys}
         for key, most in keys:
             if (over := counted[key] + 1 - most) > 0:
+                if key == ("address", kind, network):
+                    self._limited(address)
                 wait = timedelta(seconds=over * window / most)
                 raise RateLimited("too many failed attempts", retry_after=wait)
         for key, _ in keys:
@@ -104,12 +125,17 @@ class Attempts:
 
         def know() -> None:
             if account:
-                self._known[pair] = None
-                self._known.move_to_end(pair)
-                if len(self._known) > self._max:
-                    self._known.popitem(last=False)
+                self.know(account, address)
 
         return Attempt(forgive, know)
+
+    def know(self, account: str, address: str) -> None:
+        """Note that an account was entered from an address."""
+        pair = (account, _network(address))
+        self._known[pair] = None
+        self._known.move_to_end(pair)
+        if len(self._known) > self._max:
+            self._known.popitem(last=False)
 
     def _count(self, key: Hashable, most: int, now: float) -> float:
         """Failures that are not forgiven yet: ``most`` of them are after one window."""
@@ -126,12 +152,9 @@ class Attempts:
 
 def _network(address: str) -> str:
     """What counts as one address: who has one of IPv6 has 2⁶⁴ of them."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
+    ip = read_ip(address)
+    if ip is None:
         return address
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped:
-            return str(ip.ipv4_mapped)
         return str(ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.attempts import Attempt, Attempts
+from grpc_chat.core.attempts import Attempt, Attempts, Kind
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.errors import FailedPrecondition, InvalidRequest, LoginPending, Unavailable
 from grpc_chat.oidc.identity import Identity
@@ -82,6 +82,7 @@ class IssuerLogins:
         if not response.registered:
             # Accounts are what is being asked for too often.
             succeeded()
+        self._attempts.know(response.user.user_id, guest.address)
         return response
 
     async def link(self, caller: Caller, request: pb.LinkIdentityRequest) -> None:
@@ -100,7 +101,7 @@ class IssuerLogins:
     ) -> tuple[Identity, Attempt]:
         """Who the issuer says it is; and what to call where that was no failure."""
         party = self._require_party()
-        succeeded = self._attempts.begin("", address)
+        succeeded = self._attempts.begin("", address, Kind.ISSUER)
         try:
             if request.code or request.state:
                 identity = await party.code.finish(

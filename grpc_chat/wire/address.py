@@ -1,8 +1,57 @@
-"""What an address says: the host, the port, and whether it stays on this machine."""
+"""What an address says: the host, the port, the IP address, and whether it stays on this machine."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# host, then perhaps a port: an IPv4 address with one, or anything in brackets with or without one.
+_WITH_PORT = re.compile(
+    r"(?:\[(?P<v6>[^\[\]]*:[^\[\]]*)\](?::(?P<v6_port>\d{1,5}))?|(?P<v4>[^:\[\]]+):(?P<v4_port>\d{1,5}))",
+    re.ASCII,
+)
+
+
+def read_ip(text: str) -> IpAddress | None:
+    """The address that ``text`` is, without a port; None where it is none.
+
+    The same host has one address, however it is written: IPv4 within IPv6 (``::ffff:192.0.2.1``) is that
+    IPv4 address, and a zone (``fe80::1%eth0``), which means something only to the machine that wrote it, is
+    left out.
+    """
+    try:
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def read_hop(text: str) -> IpAddress | None:
+    """As :func:`read_ip`, for an address as proxies write it: with blanks around it, perhaps with a port, and
+    IPv6 perhaps in brackets."""
+    text = text.strip(" \t")
+    found = _WITH_PORT.fullmatch(text)
+    if found is None:
+        return read_ip(text)
+    if int(found["v6_port"] or found["v4_port"] or "0") > 65_535:
+        return None
+    return read_ip(found["v6"] or found["v4"])
+
+
+def read_network(text: str) -> IpNetwork:
+    """The network that ``text`` is, as ``10.0.0.0/8``; one of IPv4 within IPv6 is that of IPv4.
+
+    Raises:
+        ValueError: It is none.
+    """
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
 def host_of(address: str) -> str:
@@ -35,13 +84,11 @@ def join(host: str, port: int) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what goes there never leaves this machine: localhost, 127.0.0.0/8 and ::1.
+    """Whether what goes there never leaves this machine: localhost, 127.0.0.0/8 (also within IPv6) and ::1.
 
     Names are not looked up: what a name stands for can be another's decision, and change.
     """
     if host.lower().removesuffix(".") == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    ip = read_ip(host)
+    return ip is not None and ip.is_loopback

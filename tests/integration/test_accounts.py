@@ -308,6 +308,32 @@ async def test_guessing_at_many_accounts_is_bounded() -> None:
         assert 20 < len(compared) <= 31
 
 
+async def test_guessing_at_a_shared_address_keeps_nobody_out_who_is_known_there() -> None:
+    """Nor do registrations and wrong codes; a stranger's guesses are bounded as before."""
+    settings = {"registration": "open", "attempts_per_address": 12}
+    async with serving(accounts=settings) as (node, calls):
+        await node.register("alice")
+        await calls(*log_in("alice"))
+        # Whoever registers from an address is known there.
+        registered = [(await calls(*register(f"new-{at}"))).reason for at in range(13)]
+        assert registered[-1] == "RATE_LIMITED"
+        known = registered.count("OK")
+        coded = [(await calls(*register(f"coder-{at}", code=f"gci_{at}"))).reason for at in range(13)]
+        assert coded == ["INVITE_NOT_VALID"] * 12 + ["RATE_LIMITED"]
+        with verifications() as compared:
+            outcomes = [(await calls(*log_in(f"nobody-{at}", WRONG))).reason for at in range(40)]
+            assert len(compared) == 12
+        assert outcomes[-1] == "RATE_LIMITED"
+
+        for user in ("alice", *[f"new-{at}" for at in range(known)]):
+            assert (await calls(*log_in(user))).reason == "OK", user
+        with verifications() as compared:
+            outcomes = [(await calls(*log_in("alice", f"guess {at}"))).reason for at in range(40)]
+            assert len(compared) == 10
+        assert outcomes[-1] == "RATE_LIMITED"
+        assert (await calls(*log_in("nobody", WRONG))).reason == "RATE_LIMITED"
+
+
 async def test_an_address_is_not_made_up() -> None:
     """Where no proxy is trusted, x-forwarded-for gives nobody another address."""
     async with serving() as (node, calls):

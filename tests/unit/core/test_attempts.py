@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from grpc_chat.core.attempts import AttemptLimits, Attempts
+from grpc_chat.core.attempts import AttemptLimits, Attempts, Kind
 from grpc_chat.errors import RateLimited
 
 WINDOW = 900.0
@@ -32,11 +32,13 @@ def attempts(clock: Clock) -> Attempts:
     return Attempts(LIMITS, clock=clock)
 
 
-def failures(attempts: Attempts, account: str, address: str, most: int = 1000) -> int:
+def failures(
+    attempts: Attempts, account: str, address: str, most: int = 1000, kind: Kind = Kind.PASSWORD
+) -> int:
     """How many attempts are let through that all fail."""
     for count in range(most):
         try:
-            attempts.begin(account, address)
+            attempts.begin(account, address, kind)
         except RateLimited:
             return count
     return most
@@ -58,13 +60,61 @@ def test_one_account_is_guessed_at_a_few_times_from_one_address(attempts: Attemp
 
 
 def test_one_address_guesses_so_many_times_at_whatever_account(attempts: Attempts) -> None:
-    """Whether it changes the account each time or not, and codes of invites count with them."""
+    """Whether it changes the account each time or not."""
     let_through = sum(failures(attempts, f"user{number}", HOME, 1) for number in range(50))
     assert let_through == 20
 
-    assert failures(attempts, "", HOME) == 0
-    assert failures(attempts, "", CAFE) == 20
-    assert failures(attempts, "alice", CAFE) == 0
+    assert failures(attempts, "alice", HOME) == 0
+    assert failures(attempts, "alice", CAFE) == 5
+
+
+def test_each_kind_has_a_budget_of_its_own(attempts: Attempts) -> None:
+    """Guessing at codes, or making one account after the other, keeps nobody there from logging in."""
+    for kind in (Kind.INVITE, Kind.REGISTRATION, Kind.ISSUER):
+        assert failures(attempts, "", HOME, kind=kind) == 20
+
+    assert sum(failures(attempts, f"user{number}", HOME, 1) for number in range(50)) == 20
+    for kind in (Kind.INVITE, Kind.REGISTRATION, Kind.ISSUER):
+        assert failures(attempts, "", HOME, kind=kind) == 0
+        assert failures(attempts, "", CAFE, kind=kind) == 20
+
+
+def test_who_guesses_keeps_nobody_out_who_is_known_at_the_same_address(attempts: Attempts) -> None:
+    """A school or a proxy is one address: for whom is known there, their own failures count alone."""
+    succeed(attempts, "alice", HOME)
+    assert sum(failures(attempts, f"user{number}", HOME, 1) for number in range(50)) == 20
+
+    for _ in range(100):
+        succeed(attempts, "alice", HOME)
+    assert failures(attempts, "alice", HOME) == 5
+    # Nor do those use up what strangers may; and the address is as full for them as before.
+    assert failures(attempts, "bob", HOME) == 0
+    attempts.know("bob", HOME)
+    assert failures(attempts, "bob", HOME) == 5
+    assert failures(attempts, "carol", HOME) == 0
+
+
+def test_failures_of_those_who_are_known_are_not_their_addresss(attempts: Attempts) -> None:
+    """Twenty devices with an old password in them leave a newcomer at their address alone."""
+    for number in range(20):
+        succeed(attempts, f"user{number}", HOME)
+        assert failures(attempts, f"user{number}", HOME) == 5
+
+    assert failures(attempts, "newcomer", HOME) == 5
+
+
+def test_an_address_that_is_full_is_told(clock: Clock) -> None:
+    """And only that: not where it is one account's failures that are too many."""
+    told: list[str] = []
+    attempts = Attempts(LIMITS, clock=clock, limited=told.append)
+    failures(attempts, "alice", HOME)
+    for number in range(30):
+        failures(attempts, "bob", f"203.0.113.{number}", 2)
+    assert not told
+
+    failures(attempts, "", HOME)
+
+    assert told == [HOME]
 
 
 def test_one_account_is_guessed_at_so_many_times_from_all_addresses(attempts: Attempts) -> None:
