@@ -105,7 +105,9 @@ class Node:
         tls = config.tls
         if tls.certificate and tls.key:
             # Before there is a database: who has to try again should find things as they were.
-            self.certificates = Certificates(tls.certificate, tls.key, client_ca=tls.client_ca)
+            self.certificates = await asyncio.to_thread(
+                Certificates, tls.certificate, tls.key, client_ca=tls.client_ca
+            )
         limits = _taken(Limits, config.limits)
         trusted = _trusted(config, limits)
         store: Store = await asyncio.to_thread(
@@ -116,6 +118,8 @@ class Node:
             await asyncio.to_thread(trusted.install, store)
         if tls.dev_certificate:
             self.certificates = await asyncio.to_thread(_own_certificates, config)
+        if self.certificates:
+            self.certificates.warn()
 
         readers = Readers(store, threads=config.readers)
         self._resources.callback(readers.close)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -24,7 +25,7 @@ class Issued:
     """A certificate and its key."""
 
     certificate: x509.Certificate
-    private: ec.EllipticCurvePrivateKey
+    private: CertificateIssuerPrivateKeyTypes
 
     @property
     def pem(self) -> bytes:
@@ -55,6 +56,8 @@ def issue(
     authority: bool = False,
     begins: timedelta = timedelta(days=-10),
     ends: timedelta = timedelta(days=90),
+    private: CertificateIssuerPrivateKeyTypes | None = None,
+    more: Sequence[x509.ExtensionType] = (),
 ) -> Issued:
     """Make a certificate.
 
@@ -63,8 +66,10 @@ def issue(
         names: Hosts and addresses that it is for.
         by: The authority that signs it; by default itself.
         begins, ends: From now.
+        private: Its key; by default a new one on P-256.
+        more: What else it says.
     """
-    private = ec.generate_private_key(ec.SECP256R1())
+    private = private or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     builder = (
@@ -81,12 +86,56 @@ def issue(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_name(host) for host in names]), critical=False
         )
-    return Issued(builder.sign(by.private if by else private, hashes.SHA256()), private)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
+    signer = by.private if by else private
+    edwards = isinstance(signer, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey))
+    return Issued(builder.sign(signer, None if edwards else hashes.SHA256()), private)
 
 
-def authority(name: str = "An authority") -> Issued:
+def authority(
+    name: str = "An authority",
+    *,
+    by: Issued | None = None,
+    ends: timedelta = timedelta(days=3650),
+    private: CertificateIssuerPrivateKeyTypes | None = None,
+) -> Issued:
     """One that signs others."""
-    return issue(name, (), authority=True, ends=timedelta(days=3650))
+    return issue(name, (), authority=True, by=by, ends=ends, private=private)
+
+
+def with_rsa_pss_key() -> Issued:
+    """One whose key is for RSA-PSS alone, with another RSA key beside it."""
+    certificate = x509.load_pem_x509_certificate(_RSA_PSS.encode())
+    return Issued(certificate, rsa.generate_private_key(65537, 2048))
+
+
+# openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out key.pem
+# openssl req -x509 -key key.pem -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost
+# (`cryptography` makes none.)
+_RSA_PSS = """
+-----BEGIN CERTIFICATE-----
+MIIDiTCCAjygAwIBAgIUZuB/HkKGr+Se0eMXGiGCxu98c20wQgYJKoZIhvcNAQEK
+MDWgDzANBglghkgBZQMEAgEFAKEcMBoGCSqGSIb3DQEBCDANBglghkgBZQMEAgEF
+AKIEAgIA3jAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwIBcNMjYxMTI4MDU0NjAzWhgP
+MjEyNjExMDQwNTQ2MDNaMBQxEjAQBgNVBAMMCWxvY2FsaG9zdDCCASAwCwYJKoZI
+hvcNAQEKA4IBDwAwggEKAoIBAQDaFMY4DykfY7MgpSI+rNhJBmBcD/ZL1kMZfSKB
+AFz/ZcO5lF+vPappp4++IUch051RjMA0q9oFw+4kONDs9zKqBOmPTsQ07AZGOx17
+g00krtfm47d9L/9o1qq5cFFshw7pOXiFxa5HRQyJSg9NaCOxTfZYiBrFU/HKmd9s
+FtPYekVz8WPCmMJbd5FC42pm5Kd8N03jsDQMlLed7WwpaUEvONtI8JI7sRCjkX7X
+hmGEoLQmq7DHf57LQbRUhxnJsTsGLuQhGYcjz2brPE87gBnSh0t9MwnFtRbw+KFt
+BZXy+egQTxEkr2Pr5trOBQC5vaH9WVAooFKpUUxIt3cTbHejAgMBAAGjaTBnMB0G
+A1UdDgQWBBSARqC5105jhLwWSvMt7C3QpfBl4zAfBgNVHSMEGDAWgBSARqC5105j
+hLwWSvMt7C3QpfBl4zAPBgNVHRMBAf8EBTADAQH/MBQGA1UdEQQNMAuCCWxvY2Fs
+aG9zdDBCBgkqhkiG9w0BAQowNaAPMA0GCWCGSAFlAwQCAQUAoRwwGgYJKoZIhvcN
+AQEIMA0GCWCGSAFlAwQCAQUAogQCAgDeA4IBAQBorrLtZlVdGLE0E+1F8TAjzQEW
+j//OTlx1Ib8RqT6imuZk1fDN1zMuzy2jTDvGA5rKx9qPCREOEs2+q21HFPMdQ2RP
+NMkeXkVyw426OD0VY2ixkeHFcFPNGQsR8CPrUZvZqKmh+NJ/rd4b8hlixOkAPoFv
+B/FvBe+GUsR3jP8yZNzIx+jhW9P+mvxZinEZ9jjRTi8TeJrc9+OVp0JQWZaMlPah
+y9IbF6J6lKe3gGpPdo55NAqroOBoCMPWrB3It39iBFtgLweW+bKFFVyKhXALSDgd
+c1hDfcOBPpHjP3la7c26p0b/u9LdutD6utl87GN+s83HH5VdDV8kbm1FTm45
+-----END CERTIFICATE-----
+"""
 
 
 def _name(host: str) -> x509.GeneralName:

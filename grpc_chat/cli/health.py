@@ -10,7 +10,8 @@ from grpc_health.v1 import health, health_pb2
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, FailedPrecondition
 from grpc_chat.sdk.connection import Connection
-from grpc_chat.sdk.tls import Tls, shown_by
+from grpc_chat.sdk.look import shown_by
+from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire.address import host_of, is_loopback
 
 

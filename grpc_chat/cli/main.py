@@ -30,6 +30,7 @@ from grpc_chat.cli import (
 )
 from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, Failure
 from grpc_chat.cli.terminal import visible
+from grpc_chat.errors import ChatError
 
 if TYPE_CHECKING:
     from grpc_chat.config import Config
@@ -270,11 +271,20 @@ def config_default() -> None:
 def config_check(file: Path | None) -> None:
     """Say whether the settings are right: exit code 0 if so, 1 and what is wrong if not.
 
+    The files of `[tls]` are read and tried: what clients might refuse of the certificate is a warning.
+
     \b
     Example:
       grpc-chat config check --config chat.toml
     """
-    _load(file)
+    from grpc_chat.cli.serve import check_certificates
+
+    try:
+        for warning in check_certificates(_load(file)):
+            click.echo(f"warning: {visible(warning)}", err=True)
+    except ChatError as error:
+        click.echo(f"error: {visible(str(error))}", err=True)
+        sys.exit(1)
     click.echo("the settings are right")
 
 

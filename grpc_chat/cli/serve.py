@@ -20,6 +20,7 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.transport.certificates import Certificates
 from grpc_chat.wire.address import is_loopback, join
 from grpc_chat.wire.links import invite_link
 
@@ -44,8 +45,23 @@ def load_config(file: Path | None, **flags: Any) -> Config:
         raise ValueError(f"{file}: {exc}" if file else str(exc)) from exc
 
 
+def check_certificates(config: Config) -> list[str]:
+    """See that a server with these settings could show its certificate.
+
+    Returns:
+        What clients might refuse of it, in a sentence each.
+
+    Raises:
+        ChatError: What is wrong with a file, and with which setting.
+    """
+    tls = config.tls
+    if not tls.certificate or not tls.key:
+        return []
+    return Certificates(tls.certificate, tls.key, client_ca=tls.client_ca).warnings()
+
+
 def run(config: Config) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM. SIGHUP has it look for newer certificates.
 
     Returns:
         The exit code: 0 when told to stop, 1 when it could not start or not go on.
@@ -66,10 +82,24 @@ async def _serve(config: Config) -> int:
             os._exit(130)
         stop.set()
 
+    # A server that was started in a terminal, and not with nohup, ends with it.
+    ends_with_terminal = _on_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    node = Node(config)
+
+    def reload() -> None:
+        if ends_with_terminal and not _on_terminal():
+            stop.set()
+        elif node.certificates is None:
+            log.info("SIGHUP: there is nothing to reload, as the server has no certificate")
+        else:
+            log.info("SIGHUP: looking for a newer certificate")
+            node.certificates.look_soon()
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ask_to_stop)
     try:
-        async with Node(config) as node:
+        async with node:
             if config.trusted_ids:
                 log.warning(
                     "ids are trusted without a secret: whoever reaches this port can be any of them; "
@@ -96,6 +126,11 @@ async def _serve(config: Config) -> int:
     except ChatError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         return 1
+
+
+def _on_terminal() -> bool:
+    """Whether there is a terminal to read from; one that was closed is none."""
+    return os.isatty(0)
 
 
 def _spare_the_collector() -> None:

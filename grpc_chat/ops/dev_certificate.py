@@ -44,7 +44,7 @@ def dev_certificate(folder: Path, host: str = "", *, now: datetime | None = None
     now = now or datetime.now(UTC)
     files = DevCertificate(folder / "dev-certificate.pem", folder / "dev-key.pem")
     try:
-        kept = read_pair(files.certificate.read_bytes(), files.key.read_bytes())
+        kept = read_pair(files.certificate.read_bytes(), files.key.read_bytes()).chain[0]
     except (FileNotFoundError, ValueError):
         # Also when making it was interrupted between the two files.
         kept = None

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.sdk.diagnosis import is_about_names
 from grpc_chat.sdk.tls import Tls, way_to
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import from_rpc_error
@@ -145,9 +146,12 @@ class Connection:
 
     async def _failed(self, error: grpc.aio.AioRpcError, channel: grpc.aio.Channel) -> ChatError:
         """What a failed call is to raise."""
-        if error.code() is not grpc.StatusCode.UNAVAILABLE:
-            return from_rpc_error(error)
         details = error.details() or ""
+        # The second is grpc's own, and no server's, when names differ.
+        if error.code() is not grpc.StatusCode.UNAVAILABLE and not (
+            error.code() is grpc.StatusCode.UNAUTHENTICATED and is_about_names(details)
+        ):
+            return from_rpc_error(error)
         # To look at the server takes a connection of its own, so not each time that the same happens.
         look = details != self._last_details or self._failures % _FAILURES_PER_CHANNEL == 0
         self._failures += 1

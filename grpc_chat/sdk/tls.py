@@ -1,27 +1,26 @@
-"""How the client knows that it talks to the right server, and in words what is in the way."""
+"""How the client knows that it talks to the right server: what it trusts, and what it shows."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import os
-import re
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
 
 import grpc
 
-from grpc_chat.errors import ChatError, FailedPrecondition, ServerNotTrusted, Unauthenticated, Unavailable
+from grpc_chat.errors import ChatError, ServerNotTrusted
+from grpc_chat.sdk import diagnosis
+from grpc_chat.sdk.look import look_at, parse
 from grpc_chat.wire.address import host_of, is_loopback, port_of
+from grpc_chat.wire.roots import system_roots
 
-# `cryptography` takes a while to load, so that only those who have certificates to read do: see below.
-if TYPE_CHECKING:
-    from cryptography import x509
+# `cryptography` takes a while to load, so that it is loaded only where there are certificates to read.
 
 Options = Sequence[tuple[str, int | str]]
 Pem = Path | str | bytes
@@ -29,15 +28,8 @@ Pem = Path | str | bytes
 
 # A proxy from the environment (http_proxy) is another host.
 _STRAIGHT = ("grpc.enable_http_proxy", 0)
-_NO_CONNECTION = re.compile(r"failed to connect to all addresses.*?: ", re.DOTALL)
-_NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]+)")
-# What grpc says when the other side hangs up before it has said anything.
-_HUNG_UP = re.compile(r": (Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
-# What a server says that was spoken to in TLS and does not know any.
-_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
-_FIT_TO_SHOW = re.compile(r"[A-Za-z0-9_.:*-]{1,253}")
-_BETWEEN_LOOKS = timedelta(milliseconds=250)
-_LOOK = timedelta(seconds=3)
+# Who sets this wants gRPC to take these, and not what the system trusts.
+_GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +117,7 @@ class PlainText:
         return grpc.aio.insecure_channel(self._address, options=[*options, *self._options])
 
     async def explain(self, details: str, *, look: bool) -> ChatError | None:
-        if not look or not _NO_CONNECTION.match(details) or not _HUNG_UP.search(details):
-            return None
-        with suppress(ChatError, ValueError):
-            # Whoever answers this does speak TLS.
-            await look_at(self._address, "", _LOOK)
-            return FailedPrecondition(
-                f"the server at {self._address} expects TLS, and was spoken to in plain text"
-            )
-        return None
+        return await diagnosis.of_plain_text(self._address, details) if look else None
 
 
 class Secured:
@@ -155,14 +139,18 @@ class Secured:
                 self._files = await asyncio.to_thread(_read, self._tls)
         self._fresh = False
         roots, name = self._files.roots, self._tls.server_name
-        more: list[tuple[str, int | str]] = []
         if self._tls.fingerprint:
             roots, name = await self._pinned(timeout)
+        return self._channel(self._address, roots, name, options)
+
+    def _channel(self, address: str, roots: bytes | None, name: str, options: Options) -> grpc.aio.Channel:
+        more: list[tuple[str, int | str]] = []
+        if self._tls.fingerprint or is_loopback(host_of(address)):
             more.append(_STRAIGHT)
-        credentials = grpc.ssl_channel_credentials(roots, self._files.key, self._files.chain)
         if name:
             more.append(("grpc.ssl_target_name_override", name))
-        return grpc.aio.secure_channel(self._address, credentials, options=[*options, *more])
+        credentials = grpc.ssl_channel_credentials(roots, self._files.key, self._files.chain)
+        return grpc.aio.secure_channel(address, credentials, options=[*options, *more])
 
     async def _pinned(self, timeout: timedelta) -> tuple[bytes, str]:
         """The one certificate to trust, in PEM, and a name it is for.
@@ -183,7 +171,7 @@ class Secured:
                 f"its SHA-256 fingerprint is {found}, expected was {self._tls.fingerprint}",
                 metadata={"fingerprint": found},
             )
-        certificate = _parse(shown, self._address)
+        certificate = parse(shown, self._address)
         names = certificates.names_of(certificate)
         if certificates.is_for(certificate, self._name):
             names.insert(0, self._name)
@@ -192,218 +180,66 @@ class Secured:
         return certificate.public_bytes(Encoding.PEM), names[0].replace("*", "any")
 
     async def explain(self, details: str, *, look: bool) -> ChatError | None:
-        if not _NO_CONNECTION.match(details):
-            return None
-        who = f"the server at {self._address}"
-        if any(reason in details for reason in _NO_TLS):
-            return await self._no_tls()
-        if "Hostname Verification Check failed" in details:
-            return await self._not_trusted(f"the certificate of {who} is not for {self._name}", names=True)
-        if found := _NOT_VERIFIED.search(details):
-            return await self._unverified(found[1].strip())
-        if look and _HUNG_UP.search(details) and await self._hangs_up():
-            if self._tls.certificate:
-                return Unauthenticated(f"{who} hangs up: it seems not to accept this client's certificate")
-            return Unauthenticated(
-                f"{who} hangs up: it seems to ask for a client certificate, and there is none"
-            )
-        if found := re.search(r"handshake failed.*?OPENSSL_internal:(\w+)", details, re.IGNORECASE):
-            return Unavailable(f"{who} and this client found no way to speak TLS: {found[1]}")
-        return None
+        found = diagnosis.Diagnosis(
+            self._address,
+            self._name,
+            shows_certificate=self._tls.certificate is not None,
+            pinned=self._pinned if self._tls.fingerprint else None,
+            try_at=self._try_at,
+        )
+        return await found.explain(details, look=look)
 
-    async def _no_tls(self) -> ChatError:
-        # A single wrong byte on the way looks the same, and passes.
-        try:
-            await look_at(self._address, self._name, _LOOK)
-        except ServerNotTrusted as error:
-            return ServerNotTrusted(f"{error}; to trust the network instead takes insecure=True")
-        except (ChatError, ValueError) as error:
-            return Unavailable(str(error))
-        return Unavailable(f"the server at {self._address} and this client misunderstood each other")
-
-    async def _unverified(self, reason: str) -> ChatError:
-        certificate = f"the certificate of the server at {self._address}"
-        if "expired" in reason:
-            return await self._not_trusted(f"{certificate} has expired")
-        if "not yet valid" in reason:
-            return await self._not_trusted(
-                f"{certificate} is not valid yet; or this machine's clock is wrong"
-            )
-        if "self" in reason or "issuer" in reason:
-            if self._tls.fingerprint:
-                # It has another certificate than when the channel was opened.
-                try:
-                    await self._pinned(_LOOK)
-                except ChatError as error:
-                    return error
-                return Unavailable(f"{certificate} changes; if it has several, server_name says for whom")
-            if reason.startswith("self") and "chain" not in reason:
-                return await self._not_trusted(
-                    f"{certificate} is its own authority, and not one that is trusted here"
-                )
-            return await self._not_trusted(f"{certificate} is from an authority that is not trusted here")
-        return await self._not_trusted(f"{certificate} is not trusted: {reason}")
-
-    async def _not_trusted(self, sentence: str, *, names: bool = False) -> ServerNotTrusted:
-        """The error, with what can be seen of the certificate by looking at it again."""
-        from grpc_chat.wire import certificates
-
-        metadata = {}
-        with suppress(ChatError, ValueError):
-            shown = (await look_at(self._address, self._name, _LOOK)).certificate
-            metadata["fingerprint"] = certificates.fingerprint(shown)
-            if names:
-                known = certificates.names_of(_parse(shown, self._address))
-                # Anybody may have written them, and the sentence may end on a terminal.
-                if fit := [name for name in known if _FIT_TO_SHOW.fullmatch(name)]:
-                    sentence += f", but for {', '.join(fit[:5])}"
-            sentence += f" (its SHA-256 fingerprint: {metadata['fingerprint']})"
-        return ServerNotTrusted(sentence, metadata=metadata)
-
-    async def _hangs_up(self) -> bool:
-        """Whether the server ends connections as soon as both sides have shown their certificates.
-
-        A server that refuses the client's certificate does (grpc's without a word), and so may one that is
-        just being stopped; the second is not there any more after a moment.
-        """
-        for attempt in range(2):
-            if attempt:
-                await asyncio.sleep(_BETWEEN_LOOKS.total_seconds())
-            try:
-                seen = await look_at(self._address, self._name, _LOOK, listen=True)
-            except (ChatError, ValueError):
-                return False
-            if not seen.hung_up:
-                return False
-        return True
+    async def _try_at(self, address: str, timeout: timedelta) -> str:
+        """What gRPC says of one of the server's addresses, trusting the same as ever and telling nothing."""
+        roots, name = self._files.roots, self._tls.server_name
+        if self._tls.fingerprint:
+            roots, name = await self._pinned(timeout)
+        async with self._channel(address, roots, name or self._name, []) as channel:
+            return await diagnosis.words_of(channel, timeout)
 
 
-async def shown_by(address: str, timeout: timedelta) -> str:
-    """The SHA-256 fingerprint of the certificate that a server shows to anyone: not proof of who it is.
-
-    Raises:
-        ChatError: There is no connection, or no TLS.
-        ValueError: The address has no port.
-    """
-    from grpc_chat.wire.certificates import fingerprint
-
-    return fingerprint((await look_at(address, "", timeout)).certificate)
-
-
-class Seen(NamedTuple):
-    """What a server shows to anyone."""
-
-    certificate: bytes
-    """In DER. Whose it is has not been verified."""
-    hung_up: bool
-    """Whether the server ended the connection without a word."""
-
-
-async def look_at(address: str, name: str, timeout: timedelta, *, listen: bool = False) -> Seen:
-    """Speak TLS with whoever is there, believe nothing, and say nothing.
-
-    Args:
-        name: The one to ask for; the address's host by default.
-        listen: Whether to wait for the server to say something.
-
-    Raises:
-        ServerNotTrusted: It does not speak TLS.
-        Unavailable: There is no connection.
-        ValueError: The address has no port.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    host, port = host_of(address), port_of(address)
-    hung_up = False
-    try:
-        async with asyncio.timeout(timeout.total_seconds()):
-            reader, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname=name or host
-            )
-            certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-            try:
-                if listen:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(timeout.total_seconds() / 2):
-                            hung_up = not await reader.read(1)
-            except (ssl.SSLError, ConnectionError):
-                # In TLS 1.3 a server tells only now, by an alert, what it does not like of the client.
-                hung_up = True
-            finally:
-                writer.transport.abort()
-    except ssl.SSLError as exc:
-        if exc.reason in _NO_TLS:
-            raise ServerNotTrusted(f"the server at {address} does not speak TLS") from exc
-        raise Unavailable(f"no TLS with the server at {address}: {exc.reason or exc}") from exc
-    except TimeoutError as exc:
-        raise Unavailable("the server can't be reached: it does not answer") from exc
-    except OSError as exc:
-        # asyncio's own words repeat the address in Python's notation.
-        words = exc.strerror if not exc.errno or exc.errno < 0 else os.strerror(exc.errno)
-        raise Unavailable(f"the server can't be reached: {words or 'no connection'}") from exc
-    return Seen(certificate, hung_up)
-
-
-class _Files(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Files:
     roots: bytes | None
     chain: bytes | None
-    key: bytes | None
+    key: bytes | None = field(repr=False)
 
 
 def _read(tls: Tls) -> _Files:
     roots = chain = key = None
     if tls.ca is not None:
-        roots = _contents(tls.ca)
-        _check("ca", tls.ca, roots)
+        roots = _authorities(tls.ca)
     elif not tls.fingerprint:
-        roots = _system_roots()
+        roots = None if os.environ.get(_GRPC_ROOTS) else system_roots()
     if tls.certificate is not None and tls.key is not None:
-        chain, key = _contents(tls.certificate), _contents(tls.key)
-        _check("certificate", tls.certificate, chain, key)
+        chain, key = _own(tls.certificate, tls.key)
     return _Files(roots, chain, key)
 
 
-def _check(what: str, file: Pem, chain: bytes, key: bytes | None = None) -> None:
+def _authorities(ca: Pem) -> bytes:
     from grpc_chat.wire import certificates
 
     try:
-        if key is None:
-            certificates.read_chain(chain)
-        else:
-            certificates.read_pair(chain, key)
+        return certificates.as_pem(certificates.read_authorities(_contents(ca)))
     except ValueError as exc:
-        name = what if isinstance(file, bytes) else f"{what} {file}"
-        raise ValueError(f"{name}: {exc}") from exc
+        raise ValueError(f"{_named('ca', ca)}: {exc}") from exc
+
+
+def _own(certificate: Pem, key: Pem) -> tuple[bytes, bytes]:
+    from grpc_chat.wire import certificates
+
+    files = {"certificate": certificate, "key": key}
+    try:
+        pair = certificates.read_pair(_contents(certificate), _contents(key))
+    except ValueError as exc:
+        of = exc.of if isinstance(exc, certificates.WrongPair) else "certificate"
+        raise ValueError(f"{_named(of, files[of])}: {exc}") from exc
+    return pair.pem, pair.key
+
+
+def _named(what: str, file: Pem) -> str:
+    return what if isinstance(file, bytes) else f"{what} {file}"
 
 
 def _contents(file: Pem) -> bytes:
     return file if isinstance(file, bytes) else Path(file).read_bytes()
-
-
-def _system_roots() -> bytes | None:
-    """The authorities that this system trusts; None for those that grpc brings along.
-
-    grpc would take its own, which know nothing of an authority that the people of this machine have added.
-    """
-    if os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"):
-        return None
-    paths = ssl.get_default_verify_paths()
-    found = []
-    with suppress(OSError):
-        if paths.cafile:
-            found.append(Path(paths.cafile).read_bytes())
-        elif paths.capath:
-            # As OpenSSL looks for them: by the hash of their name.
-            found += [path.read_bytes() for path in sorted(Path(paths.capath).glob("[0-9a-f]*.[0-9]"))]
-    return b"\n".join(found) or None
-
-
-def _parse(der: bytes, address: str) -> x509.Certificate:
-    from cryptography import x509
-
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as exc:
-        raise ServerNotTrusted(f"the certificate of the server at {address} can't be read") from exc

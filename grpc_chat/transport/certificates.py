@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from grpc_chat.errors import InvalidRequest
-from grpc_chat.wire.certificates import fingerprint, read_chain, read_pair
+from grpc_chat.transport.chain import Chain
+from grpc_chat.transport.handshake import try_handshake
+from grpc_chat.wire.certificates import Pair, WrongPair, as_pem, read_authorities, read_pair
 
 log = logging.getLogger(__name__)
 
@@ -23,33 +26,59 @@ _Contents = dict[str, bytes | str]
 """What the files hold, by their setting; a string is why one can't be read."""
 
 
+class _Read(NamedTuple):
+    """What files held that can be used."""
+
+    chain: Chain
+    pair: Pair
+    configuration: grpc.ServerCertificateConfiguration
+
+
 class Certificates:
     """A certificate and its key in files; newer files are taken for new connections, the open ones stay.
+
+    A newer certificate that clients refuse (expired, not valid yet, signed by one that is, for clients only)
+    does not replace one that they accept. It is held until its time comes, or that of the other is over.
+
+    Making it, and :meth:`look`, block: for the files, and for a handshake with a certificate that is new.
 
     Args:
         certificate: In PEM, with the intermediate ones after it.
         key: Of the certificate, in PEM, without a passphrase.
         client_ca: Authorities in PEM: clients then have to show a certificate from one of them. (grpc can't
             ask for one and do without.)
+        clock: Seconds since 1970.
 
     Raises:
         InvalidRequest: A file can't be used; the error names its setting.
     """
 
-    def __init__(self, certificate: Path, key: Path, *, client_ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        *,
+        client_ca: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._paths = {"tls.certificate": certificate, "tls.key": key}
         if client_ca is not None:
             self._paths["tls.client_ca"] = client_ca
-        self._contents = self._read()
+        self._clock = clock
+        self._contents = self._read_files()
         self._offered: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
-        self._warned = ""
-        self._leaf, self._initial = self._configuration(self._contents)
-        self._warn_of_expiry()
+        self._looking = threading.Lock()
+        self._asked = asyncio.Event()
+        self._held: _Read | None = None
+        self._warned: set[str] = set()
+        first = self._read(self._contents)
+        self._prove(first)
+        self._chain, self._initial = first.chain, first.configuration
 
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of the certificate, which clients can pin."""
-        return fingerprint(self._leaf.public_bytes(Encoding.DER))
+        return self._chain.fingerprint
 
     def credentials(self) -> grpc.ServerCredentials:
         """For a port; new connections to it get the newest certificate."""
@@ -67,9 +96,12 @@ class Certificates:
             return None
 
     async def watch(self, interval: timedelta) -> None:
-        """Look for newer files now and then, for ever."""
+        """Look for newer files now and then, and when told to, without end."""
         while True:
-            await asyncio.sleep(interval.total_seconds())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval.total_seconds()):
+                    await self._asked.wait()
+            self._asked.clear()
             try:
                 # The folder may be on a network.
                 await asyncio.to_thread(self.look)
@@ -77,27 +109,57 @@ class Certificates:
                 # A mistake of ours, and no reason never to look again.
                 log.exception("looking for newer certificates failed")
 
+    def look_soon(self) -> None:
+        """Have :meth:`watch` look now."""
+        self._asked.set()
+
     def look(self) -> None:
         """Take newer files if there are any, and if they are right; each state of them is logged once."""
-        contents = self._read()
-        if contents == self._contents:
-            self._warn_of_expiry()
-            return
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
+        contents = self._read_files()
+        new = contents != self._contents
         self._contents = contents
         try:
-            leaf, configuration = self._configuration(contents)
+            if new:
+                self._held = None
+                self._held = self._read(contents)
+            if self._held:
+                self._consider(self._held, new=new)
         except InvalidRequest as error:
+            self._held = None
             log.error("the certificate stays as it was, because the newer files can't be used: %s", error)
+        self.warn()
+
+    def _consider(self, newer: _Read, *, new: bool) -> None:
+        """Take a certificate, unless clients accept the present one and would refuse this.
+
+        Raises:
+            InvalidRequest: gRPC can't use it.
+        """
+        now = self._now()
+        refusal = newer.chain.refusal(now)
+        if refusal and not self._chain.refusal(now):
+            if new:
+                log.error(
+                    "the certificate stays as it was, because clients would refuse the newer one: it %s%s",
+                    refusal,
+                    "; it is taken when its time comes" if newer.chain.is_early(now) else "",
+                )
             return
-        self._leaf = leaf
-        self._offered.append(configuration)
+        self._prove(newer)
+        self._held = None
+        self._chain = newer.chain
+        self._warned.clear()
+        self._offered.append(newer.configuration)
         log.info(
             "new connections get the newer certificate, valid until %s",
-            leaf.not_valid_after_utc.isoformat(timespec="minutes"),
+            self._chain.leaf.not_valid_after_utc.isoformat(timespec="minutes"),
         )
-        self._warn_of_expiry()
 
-    def _read(self) -> _Contents:
+    def _read_files(self) -> _Contents:
         contents: _Contents = {}
         for setting, path in self._paths.items():
             try:
@@ -106,40 +168,60 @@ class Certificates:
                 contents[setting] = f"can't read {path}: {exc.strerror}"
         return contents
 
-    def _configuration(
-        self, contents: _Contents
-    ) -> tuple[x509.Certificate, grpc.ServerCertificateConfiguration]:
-        def refuse(setting: str, why: object) -> InvalidRequest:
-            return InvalidRequest(f"{setting}: {why}", field=setting)
+    def _read(self, contents: _Contents) -> _Read:
+        """What files hold.
 
-        pem = {}
+        Raises:
+            InvalidRequest: gRPC, or its clients, can't use it; the error names the setting.
+        """
+        pem: dict[str, bytes] = {}
         for setting, data in contents.items():
             if isinstance(data, str):
-                raise refuse(setting, data)
+                raise InvalidRequest(f"{setting}: {data}", field=setting)
             pem[setting] = data
-        chain, key, client_ca = pem["tls.certificate"], pem["tls.key"], pem.get("tls.client_ca")
-        for setting, authorities in (("tls.certificate", chain), ("tls.client_ca", client_ca)):
-            try:
-                if authorities is not None:
-                    read_chain(authorities)
-            except ValueError as exc:
-                raise refuse(setting, f"{self._paths[setting]}: {exc}") from exc
+        setting, authorities = "tls.certificate", None
         try:
-            leaf = read_pair(chain, key)
+            pair = read_pair(pem["tls.certificate"], pem["tls.key"])
+            chain = Chain(pair.chain)
+            if "tls.client_ca" in pem:
+                setting = "tls.client_ca"
+                authorities = as_pem(read_authorities(pem[setting]))
         except ValueError as exc:
-            raise refuse("tls.key", f"{self._paths['tls.key']}: {exc}") from exc
-        return leaf, grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
+            if isinstance(exc, WrongPair):
+                setting = f"tls.{exc.of}"
+            raise InvalidRequest(f"{setting}: {self._paths[setting]}: {exc}", field=setting) from exc
+        configuration = grpc.ssl_server_certificate_configuration([(pair.key, pair.pem)], authorities)
+        return _Read(chain, pair, configuration)
 
-    def _warn_of_expiry(self) -> None:
-        """Say once of each certificate that it should have been renewed by now."""
-        leaf = self._leaf
-        end, now = leaf.not_valid_after_utc, datetime.now(UTC)
-        # Whatever renews certificates does so well before the last tenth of their time.
-        if now < end - (end - leaf.not_valid_before_utc) / 10 or self._warned == self.fingerprint:
-            return
-        self._warned = self.fingerprint
-        log.warning(
-            "the certificate %s on %s: clients will refuse it",
-            "has expired" if now > end else "expires",
-            end.isoformat(timespec="minutes"),
-        )
+    def _prove(self, read: _Read) -> None:
+        """See gRPC use it.
+
+        Raises:
+            InvalidRequest: It can't.
+        """
+        try:
+            try_handshake(read.pair, answer=not read.chain.refusal(self._now()))
+        except ValueError as exc:
+            setting = "tls.certificate"
+            raise InvalidRequest(f"{setting}: {self._paths[setting]}: {exc}", field=setting) from exc
+
+    def warnings(self) -> list[str]:
+        """What clients will say of the certificate at this time, in a sentence each."""
+        now = self._now()
+        end = self._chain.leaf.not_valid_after_utc.isoformat(timespec="minutes")
+        found = []
+        if refusal := self._chain.refusal(now):
+            found.append(f"the certificate {refusal}: clients will refuse it")
+        elif self._chain.expires_soon(now):
+            found.append(f"the certificate expires on {end}: clients will refuse it then")
+        return found + [f"the certificate {remark}" for remark in self._chain.remarks()]
+
+    def warn(self) -> None:
+        """Log the warnings, each once for each certificate."""
+        for sentence in self.warnings():
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                log.warning("%s", sentence)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID, PublicKeyAlgorithmOID
+
+_CURVES = {"secp224r1": "P-224", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+# What the handshakes of gRPC clients (BoringSSL) offer to check, and no setting of gRPC adds to.
+_IN_HANDSHAKES = ("P-256", "P-384", "RSA")
+# Signatures in certificates are only read, and may be made with a few kinds more.
+_IN_SIGNATURES = ("P-256", "P-384", "P-521", "Ed25519", "RSA", "P-224")
 
 
 def fingerprint(der: bytes) -> str:
@@ -32,40 +48,152 @@ def read_fingerprint(text: str) -> str:
     return digits
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate with its key."""
+
+    chain: list[x509.Certificate]
+    """The certificate, then those that it was signed with."""
+    key: bytes = field(repr=False)
+    """In PEM."""
+
+    @property
+    def pem(self) -> bytes:
+        """The chain as gRPC reads it: see :func:`as_pem`."""
+        return as_pem(self.chain)
+
+
+class WrongPair(ValueError):
+    """A certificate and a key can't be used together.
+
+    Attributes:
+        of: Which file has to change.
+    """
+
+    def __init__(self, message: str, of: Literal["certificate", "key"]) -> None:
+        super().__init__(message)
+        self.of = of
+
+
+def as_pem(certificates: Sequence[x509.Certificate]) -> bytes:
+    """Certificates in plain PEM.
+
+    gRPC reads no other: a byte order mark, the line ends of old Macs or a line for everything, all of which
+    :func:`read_chain` reads, make it refuse the port without a reason.
+    """
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
 def read_chain(pem: bytes) -> list[x509.Certificate]:
-    """The certificates in PEM.
+    """The certificates in PEM, as whatever program wrote it.
 
     Raises:
         ValueError: There is none, or one can't be read.
     """
     try:
-        return x509.load_pem_x509_certificates(pem)
+        return x509.load_pem_x509_certificates(_lines(pem))
     except ValueError as exc:
         raise ValueError("it holds no certificate in PEM that can be read") from exc
 
 
-def read_pair(chain: bytes, key: bytes) -> x509.Certificate:
-    """The certificate whose key this is: the first of the chain.
+def read_pair(chain: bytes, key: bytes) -> Pair:
+    """A certificate and its key, which are of a kind that both ends of a gRPC connection can use.
 
     Args:
         chain: In PEM, the certificate first, then those that it was signed with.
         key: In PEM, without a passphrase.
 
     Raises:
-        ValueError: One can't be read, or they do not belong together.
+        WrongPair: One can't be read or used, or they do not belong together.
+        ValueError: There is no certificate.
     """
-    certificate = read_chain(chain)[0]
+    certificates = read_chain(chain)
+    if why := unusable(certificates[0]):
+        raise WrongPair(why, "certificate")
     try:
-        public = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as exc:
-        raise ValueError("the certificate's key is of a kind that is not known") from exc
-    try:
-        private = load_pem_private_key(key, password=None)
+        private = load_pem_private_key(_lines(key), password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm) as exc:
-        raise ValueError("the key is no private key in PEM, without a passphrase, that can be read") from exc
-    if _bytes_of(public) != _bytes_of(private.public_key()):
-        raise ValueError("the key does not belong to the certificate, the first one in its file")
-    return certificate
+        raise WrongPair(
+            "the key is no private key in PEM, without a passphrase, that can be read", "key"
+        ) from exc
+    wanted = _bytes_of(private.public_key())
+    if not _has_key(certificates[0], wanted):
+        if any(_has_key(certificate, wanted) for certificate in certificates[1:]):
+            raise WrongPair(
+                "the certificate that the key belongs to must be the first one in its file, "
+                "before those that it was signed with",
+                "certificate",
+            )
+        raise WrongPair("the key does not belong to the certificate, the first one in its file", "key")
+    return Pair(certificates, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def read_authorities(pem: bytes) -> list[x509.Certificate]:
+    """Certificates to trust, of which gRPC can use at least one.
+
+    Raises:
+        ValueError: There is none.
+    """
+    certificates = read_chain(pem)
+    if all(unusable(certificate, signs=True) for certificate in certificates):
+        raise ValueError(unusable(certificates[0], signs=True))
+    return certificates
+
+
+def kind_of(certificate: x509.Certificate) -> str:
+    """What kind of key a certificate has, in people's words: P-256, RSA, Ed25519.
+
+    Raises:
+        ValueError: Nobody knows.
+    """
+    # As a key it is one of RSA; gRPC looks at the name that the certificate has for it.
+    if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        return "RSA-PSS"
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise ValueError("its key is of a kind that is not known") from exc
+    match key:
+        case rsa.RSAPublicKey():
+            return "RSA"
+        case ec.EllipticCurvePublicKey():
+            return _CURVES.get(key.curve.name, key.curve.name)
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+        case ed448.Ed448PublicKey():
+            return "Ed448"
+        case dsa.DSAPublicKey():
+            return "DSA"
+    return "no kind that signs"
+
+
+def unusable(certificate: x509.Certificate, *, signs: bool = False) -> str:
+    """Why gRPC can't use a certificate, whatever else may be right with it; empty if it can.
+
+    Args:
+        signs: Whether it is one that others are signed with, instead of one that is shown in a handshake.
+    """
+    try:
+        kind = kind_of(certificate)
+    except ValueError as exc:
+        return str(exc)
+    usable = _IN_SIGNATURES if signs else _IN_HANDSHAKES
+    if kind in usable:
+        return ""
+    others = f"{', '.join(usable[:-1])} or {usable[-1]}"
+    return f"its key is of the type {kind}, which gRPC can't use; it must be {others}"
+
+
+def _has_key(certificate: x509.Certificate, wanted: bytes) -> bool:
+    try:
+        return _bytes_of(certificate.public_key()) == wanted
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _lines(pem: bytes) -> bytes:
+    """PEM without what editors add: a byte order mark before each file, other line ends."""
+    return pem.replace(b"\xef\xbb\xbf", b"").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _bytes_of(key: PublicKeyTypes) -> bytes:

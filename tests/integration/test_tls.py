@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import signal
 import ssl
 import stat
 import sys
@@ -16,9 +17,12 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from grpc_chat import Client, Tls, errors
-from grpc_chat.sdk import tls
+from grpc_chat.sdk import look, tls
+from grpc_chat.sdk.look import Seen, shown_by
+from grpc_chat.sdk.tls import way_to
 from grpc_chat.testing import PASSWORD, FaultyProxy, RunningNode, running_node
 from grpc_chat.transport.grpc_server import verified_names
 from grpc_chat.wire.certificates import fingerprint
@@ -51,9 +55,9 @@ async def ask(node: RunningNode, how: Tls | None, *, host: str = "127.0.0.1") ->
         return (await client.me()).user_id
 
 
-async def refusal(node: RunningNode, how: Tls) -> errors.ChatError:
+async def refusal(node: RunningNode, how: Tls, *, host: str = "127.0.0.1") -> errors.ChatError:
     """Why the client does not talk to the server; of all three, a call, a send and a stream, the same."""
-    client = node.client("1", tls=how)
+    client = node.client("1", address=f"{host}:{node.node.port}", tls=how)
     found = []
     ways: list[Callable[[], Awaitable[object]]] = [
         client.me,
@@ -111,6 +115,74 @@ async def test_a_wrong_certificate_is_refused_and_said_why(tmp_path: Path, kind:
         assert node.address in str(error)
         assert why in str(error)
         assert error.metadata == {"fingerprint": issued.fingerprint}
+
+
+async def test_a_name_that_only_grpc_itself_compares_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    """With a common name that fits and alternative ones that do not, grpc connects, and refuses each call."""
+    issued = issue("localhost", names=["127.0.0.1"], by=TRUSTED)
+    async with node_with(issued, tmp_path) as node:
+        error = await refusal(node, Tls(ca=TRUSTED.pem), host="localhost")
+
+    assert isinstance(error, errors.ServerNotTrusted)
+    assert "is not for localhost, but for 127.0.0.1 (" in str(error)
+
+
+async def test_what_has_expired_is_named(tmp_path: Path) -> None:
+    """It may be a certificate behind the server's, whose own is still valid."""
+    old = issue("Old", (), authority=True, by=TRUSTED, ends=-DAY)
+    issued = issue(by=old)
+    files = issued.write(tmp_path)
+    files["certificate"].write_bytes(issued.pem + old.pem)
+    async with running_node("1", tls=files) as node:
+        error = await refusal(node, Tls(ca=TRUSTED.pem))
+
+    assert f"a certificate with which that of the server at {node.address} was signed has expired" in str(
+        error
+    )
+
+
+async def test_a_key_that_grpc_cannot_check_is_named(tmp_path: Path) -> None:
+    """A server of ours does not start with it, but something in front of one may show it."""
+    issued = issue(private=ed25519.Ed25519PrivateKey.generate())
+    files = issued.write(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files["certificate"], files["key"])
+    context.set_alpn_protocols(["h2"])
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(address, token=SECRET, tls=Tls(ca=issued.pem)) as client:
+            with pytest.raises(errors.ServerNotTrusted, match="its key is of the type Ed25519") as caught:
+                await client.me()
+
+    assert caught.value.metadata == {"fingerprint": issued.fingerprint}
+
+
+REFUSED_BY_ANOTHER = (
+    "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:1: "
+    "Failed to connect to remote host: connect: Connection refused (111)"
+)
+
+
+async def test_of_several_addresses_the_most_telling_error_is_told(tmp_path: Path) -> None:
+    """A server on 127.0.0.1 is not on ::1, and of `localhost` grpc tells what happened last."""
+    async with node_with(issue(by=OTHER), tmp_path) as node:
+        address = f"localhost:{node.node.port}"
+        ways = {
+            "is from an authority that is not trusted here": way_to(
+                address, tls=Tls(ca=TRUSTED.pem), insecure=False
+            ),
+            "expects TLS, and was spoken to in plain text": way_to(address, tls=None, insecure=False),
+        }
+        for words, way in ways.items():
+            error = await way.explain(REFUSED_BY_ANOTHER, look=True)
+            assert words in str(error)
+            # Of an address that is one, it is what it says.
+            one = way_to("127.0.0.1:1", tls=Tls(ca=TRUSTED.pem), insecure=False)
+            assert await one.explain(REFUSED_BY_ANOTHER, look=True) is None
+
+    for words, way in ways.items():
+        assert await way.explain(REFUSED_BY_ANOTHER, look=True) is None, words
 
 
 async def test_the_authorities_of_the_system_are_the_default(
@@ -222,13 +294,13 @@ async def test_showing_the_right_certificate_is_no_proof(
         FaultyProxy(node.address) as middle,
     ):
 
-        async def look_and_swap(*arguments: Any, **options: Any) -> tls.Seen:
+        async def look_and_swap(*arguments: Any, **options: Any) -> Seen:
             seen = await look_at(*arguments, **options)
             looks.append(fingerprint(seen.certificate))
             middle.target = imposter.address
             return seen
 
-        look_at = tls.look_at
+        look_at = look.look_at
         monkeypatch.setattr(tls, "look_at", look_and_swap)
         client = node.client("1", address=middle.address, tls=Tls(fingerprint=real.fingerprint))
         with pytest.raises(errors.ServerNotTrusted) as caught:
@@ -316,15 +388,23 @@ async def test_another_host_is_spoken_to_in_tls_without_being_told_so() -> None:
             asking.cancel()
 
 
-async def test_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain text goes straight to the server, whatever the environment says: a proxy is another host."""
-    async with Listener() as proxy, running_node("1") as node:
+async def test_this_machine_is_not_asked_through_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without TLS one goes straight to the server: a proxy of the environment is another host."""
+    async with (
+        Listener() as proxy,
+        running_node("1") as plain,
+        node_with(issue(by=TRUSTED), tmp_path) as node,
+    ):
         for name in ("http_proxy", "https_proxy", "grpc_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
 
-        assert (await node.client("1").me()).user_id == "1"
+        assert await ask(plain, None) == "1"
+        for host in ("127.0.0.1", "localhost"):
+            assert await ask(node, Tls(ca=TRUSTED.pem), host=host) == "1"
 
     assert proxy.connections == 0
 
@@ -384,7 +464,7 @@ async def test_old_versions_of_tls_are_refused(tmp_path: Path) -> None:
 
 async def shown(node: RunningNode) -> str:
     """The fingerprint of the certificate that new connections are shown."""
-    return await tls.shown_by(node.address, timedelta(seconds=20))
+    return await shown_by(node.address, timedelta(seconds=20))
 
 
 async def shows(node: RunningNode, issued: Issued) -> None:
@@ -679,6 +759,8 @@ async def test_insecure_is_taken_at_its_word(tmp_path: Path, said: str) -> None:
     async with serving(*folder, "--host", "0.0.0.0", *flags, **environment) as program:
         async with Client(f"127.0.0.1:{port_of(program)}") as guest:
             assert (await guest.server_info()).password_login
+        program.process.send_signal(signal.SIGHUP)
+        await program.said("SIGHUP: there is nothing to reload")
         assert await program.leave() == 0
 
     assert sum("insecure: without TLS" in line for line in program.errors) == 1
@@ -744,8 +826,11 @@ async def test_wrong_files_are_named_at_the_start(
 
 
 async def test_a_server_with_a_certificate_from_files(tmp_path: Path) -> None:
-    """Flags, environment and a file are one, and `grpc-chat health` asks it as told."""
-    issued = issue(by=TRUSTED)
+    """Flags, environment and a file are one, and `grpc-chat health` asks it as told.
+
+    SIGHUP has it look for newer ones at once, however seldom it would look by itself.
+    """
+    issued, newer = issue(by=TRUSTED), issue(by=TRUSTED)
     files = issued.write(tmp_path)
     ca = tmp_path / "ca.pem"
     ca.write_bytes(TRUSTED.pem)
@@ -758,7 +843,8 @@ async def test_a_server_with_a_certificate_from_files(tmp_path: Path) -> None:
         files["certificate"],
     ]
 
-    async with serving(*command, GRPC_CHAT_TLS__KEY=str(files["key"])) as program:
+    environment = {"GRPC_CHAT_TLS__KEY": str(files["key"]), "GRPC_CHAT_TLS__RELOAD": "PT1H"}
+    async with serving(*command, **environment) as program:
         address = f"127.0.0.1:{port_of(program)}"
         right, pinned, here, wrong, wrong_pin = await asyncio.gather(
             ended("health", address, "--ca", ca),
@@ -767,6 +853,11 @@ async def test_a_server_with_a_certificate_from_files(tmp_path: Path) -> None:
             ended("health", address, "--server-name", "localhost"),
             ended("health", address, "--fingerprint", "0" * 64),
         )
+        newer.write(tmp_path)
+        program.process.send_signal(signal.SIGHUP)
+        await program.said("new connections get the newer certificate")
+        assert await shown_by(address, timedelta(seconds=20)) == newer.fingerprint
+        assert await program.leave() == 0
 
     for program in (right, pinned, here):
         assert (program.lines, program.process.returncode) == (["SERVING"], 0), program

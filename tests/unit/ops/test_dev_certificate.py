@@ -22,7 +22,7 @@ def host_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(files: DevCertificate) -> x509.Certificate:
-    return read_pair(files.certificate.read_bytes(), files.key.read_bytes())
+    return read_pair(files.certificate.read_bytes(), files.key.read_bytes()).chain[0]
 
 
 def test_it_is_for_this_machine(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_tls_and_plain_text_at_once_are_refused() -> None:
     ("tls", "why"),
     [
         (Tls(ca=b"nothing"), "ca: it holds no certificate"),
-        (Tls(certificate=MINE.pem, key=issue().key), "certificate: the key does not belong"),
-        (Tls(certificate=MINE.pem, key=b"nothing"), "certificate: the key is no private key"),
+        (Tls(certificate=MINE.pem, key=issue().key), "key: the key does not belong"),
+        (Tls(certificate=MINE.pem, key=b"nothing"), "key: the key is no private key"),
     ],
 )
 def test_wrong_contents_are_refused_at_once(tls: Tls, why: str) -> None:

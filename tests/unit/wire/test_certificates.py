@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -11,8 +13,16 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from grpc_chat.wire.certificates import fingerprint, is_for, names_of, read_fingerprint, read_pair
-from tests.certificates import authority, issue
+from grpc_chat.wire.certificates import (
+    WrongPair,
+    fingerprint,
+    is_for,
+    names_of,
+    read_authorities,
+    read_fingerprint,
+    read_pair,
+)
+from tests.certificates import Issued, authority, issue, with_rsa_pss_key
 
 DIGITS = hashlib.sha256(b"x").hexdigest()
 
@@ -51,11 +61,12 @@ def test_the_first_certificate_of_a_chain_is_the_one_that_counts() -> None:
     issued = issue(by=signer)
     chain = issued.pem + signer.pem
 
-    assert read_pair(chain, issued.key) == issued.certificate
+    assert read_pair(chain, issued.key).chain[0] == issued.certificate
     with pytest.raises(ValueError, match="the first one in its file"):
         read_pair(chain, signer.key)
-    with pytest.raises(ValueError, match="the first one in its file"):
+    with pytest.raises(WrongPair, match="must be the first one in its file") as caught:
         read_pair(signer.pem + issued.pem, issued.key)
+    assert caught.value.of == "certificate"
 
 
 def test_a_key_with_a_passphrase_is_refused() -> None:
@@ -84,7 +95,7 @@ def test_a_key_in_the_older_form_is_read() -> None:
     older = issued.private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
     assert b"BEGIN EC PRIVATE KEY" in older
-    assert read_pair(issued.pem, older) == issued.certificate
+    assert read_pair(issued.pem, older).chain == [issued.certificate]
 
 
 @pytest.mark.parametrize(
@@ -107,3 +118,54 @@ def test_a_certificate_is_for_its_names(names: list[str], host: str, right: bool
 
     assert is_for(certificate, host) is right
     assert names_of(certificate) == (names or ["test"])
+
+
+def curve(kind: type[ec.EllipticCurve]) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(kind())
+
+
+UNUSABLE: dict[str, Callable[[], Issued]] = {
+    "Ed25519": lambda: issue(private=ed25519.Ed25519PrivateKey.generate()),
+    "P-521": lambda: issue(private=curve(ec.SECP521R1)),
+    "Ed448": lambda: issue(private=ed448.Ed448PrivateKey.generate()),
+    "secp256k1": lambda: issue(private=curve(ec.SECP256K1)),
+    "brainpoolP256r1": lambda: issue(private=curve(ec.BrainpoolP256R1)),
+    "RSA-PSS": with_rsa_pss_key,
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_key_that_grpc_cannot_use_is_named(kind: str) -> None:
+    """With those that it can; the first two may sign others, the rest may not do that either."""
+    issued = UNUSABLE[kind]()
+
+    with pytest.raises(WrongPair, match=f"type {kind}, .* must be P-256, P-384 or RSA") as caught:
+        read_pair(issued.pem, issued.key)
+    assert caught.value.of == "certificate"
+    if kind in ("Ed25519", "P-521"):
+        assert read_authorities(issued.pem)
+    else:
+        with pytest.raises(ValueError, match=f"type {kind}, "):
+            read_authorities(issued.pem)
+    # One of many that nobody needs does no harm.
+    assert len(read_authorities(issued.pem + issue().pem)) == 2
+
+
+def test_whatever_an_editor_did_to_pem_is_read() -> None:
+    """And what is made of it is plain again, as gRPC needs it."""
+    issued = issue(by=authority())
+    mark = b"\xef\xbb\xbf"
+    body = b"".join(issued.pem.splitlines()[1:-1])
+    in_one_line = b"-----BEGIN CERTIFICATE-----\n" + body + b"\n-----END CERTIFICATE-----"
+    for chain in (
+        mark + issued.pem,
+        issued.pem.replace(b"\n", b"\r\n"),
+        issued.pem.replace(b"\n", b"\r"),
+        mark + issued.pem.strip(),
+        b"Bag Attributes\n    friendlyName: x\n" + issued.pem,
+        in_one_line,
+    ):
+        pair = read_pair(chain + b"\n" + mark + chain, mark + issued.key.replace(b"\n", b"\r"))
+        assert pair.pem == issued.pem * 2
+        assert pair.key == issued.key
+        assert "PRIVATE" not in repr(pair)

@@ -1,0 +1,101 @@
+"""What a server shows to anyone, without proof of who it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from grpc_chat.errors import ServerNotTrusted, Unavailable
+from grpc_chat.wire.address import host_of, port_of
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+# What a server says that was spoken to in TLS and does not know any.
+NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
+
+
+async def shown_by(address: str, timeout: timedelta) -> str:
+    """The SHA-256 fingerprint of the certificate that a server shows to anyone: not proof of who it is.
+
+    Raises:
+        ChatError: There is no connection, or no TLS.
+        ValueError: The address has no port.
+    """
+    from grpc_chat.wire.certificates import fingerprint
+
+    return fingerprint((await look_at(address, "", timeout)).certificate)
+
+
+class Seen(NamedTuple):
+    """What a server shows to anyone."""
+
+    certificate: bytes
+    """In DER. Whose it is has not been verified."""
+    hung_up: bool
+    """Whether the server ended the connection without a word."""
+
+
+async def look_at(address: str, name: str, timeout: timedelta, *, listen: bool = False) -> Seen:
+    """Speak TLS with whoever is there, believe nothing, and say nothing.
+
+    Args:
+        name: The one to ask for; the address's host by default.
+        listen: Whether to wait for the server to say something.
+
+    Raises:
+        ServerNotTrusted: It does not speak TLS.
+        Unavailable: There is no connection.
+        ValueError: The address has no port.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    host, port = host_of(address), port_of(address)
+    hung_up = False
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            reader, writer = await asyncio.open_connection(
+                host, port, ssl=context, server_hostname=name or host
+            )
+            certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            try:
+                if listen:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(timeout.total_seconds() / 2):
+                            hung_up = not await reader.read(1)
+            except (ssl.SSLError, ConnectionError):
+                # In TLS 1.3 a server tells only now, by an alert, what it does not like of the client.
+                hung_up = True
+            finally:
+                writer.transport.abort()
+    except ssl.SSLError as exc:
+        if exc.reason in NO_TLS:
+            raise ServerNotTrusted(f"the server at {address} does not speak TLS") from exc
+        raise Unavailable(f"no TLS with the server at {address}: {exc.reason or exc}") from exc
+    except TimeoutError as exc:
+        raise Unavailable("the server can't be reached: it does not answer") from exc
+    except OSError as exc:
+        # asyncio's own words repeat the address in Python's notation.
+        words = exc.strerror if not exc.errno or exc.errno < 0 else os.strerror(exc.errno)
+        raise Unavailable(f"the server can't be reached: {words or 'no connection'}") from exc
+    return Seen(certificate, hung_up)
+
+
+def parse(der: bytes, address: str) -> x509.Certificate:
+    """A certificate that was seen at an address.
+
+    Raises:
+        ServerNotTrusted: It can't be read.
+    """
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as exc:
+        raise ServerNotTrusted(f"the certificate of the server at {address} can't be read") from exc
