@@ -227,7 +227,7 @@ class Node:
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(messages),
                 "SubscribeService": SubscribeService(
-                    hub, Consumers(committer, hub), self.metrics.totals, authenticator
+                    hub, Consumers(committer, readers, hub), self.metrics.totals, authenticator
                 ),
                 "AdminService": AdminService(Admin(committer, readers, sessions, passwords, pages), invites),
             },

@@ -61,6 +61,11 @@ class Reply:
         return self._detail(error_details_pb2.ErrorInfo()).reason or self.code.name
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """``ErrorInfo.metadata``."""
+        return dict(self._detail(error_details_pb2.ErrorInfo()).metadata)
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds of ``RetryInfo``."""
         info = self._detail(error_details_pb2.RetryInfo())
@@ -150,7 +155,7 @@ class Stream:
 
     Attributes:
         got: By room, the events, in the order of their coming.
-        left, gaps: What the stream said of these.
+        left, gaps, history_changed: What the stream said of these.
         followed: By room, each time it was begun to be followed anew, the events since then.
         passed_over: The same, the gaps.
         ended: What became of the call; None while it goes on.
@@ -164,6 +169,7 @@ class Stream:
         self.left: list[pb.RoomLeft] = []
         self.left_at: dict[str, float] = {}
         self.gaps: list[pb.Gap] = []
+        self.history_changed: list[pb.HistoryChanged] = []
         self.started = self.caught_up = False
         self.ended: Reply | None = None
         self.ended_at = 0.0
@@ -188,6 +194,7 @@ class Stream:
             self.left_at[left.room_id] = time.monotonic()
             self.followed.setdefault(left.room_id, [[]]).append([])
             self.passed_over.setdefault(left.room_id, [[]]).append([])
+        self.history_changed += response.history_changed
         for gap in response.gaps:
             self.gaps.append(gap)
             self.passed_over.setdefault(gap.room_id, [[]])[-1].append(gap)

@@ -245,6 +245,7 @@ class RequestChecker:
             "Cursor.room_id": id_,
             "Cursor.seq": seq,
             "Cursor.epoch": self._optional(id_),
+            "Cursor.stamp": seq,
             "OutgoingMessage.room_id": id_,
             "OutgoingMessage.client_message_id": _uuid,
             "OutgoingMessage.text": self._text,
@@ -261,12 +262,14 @@ class RequestChecker:
             "ListMessagesRequest.before_seq": _at_least(1),
             "ListMessagesRequest.after_seq": seq,
             "ListMessagesRequest.around_seq": _at_least(1),
+            "ListMessagesRequest.stamp": seq,
             "SubscribeRequest.cursors": _cursors(0, limits.cursors),
             "SubscribeRequest.consumer": self._optional(id_),
             "SubscribeRequest.start": _enum(pb.Start),
             "SubscribeRequest.max_unacknowledged": _at_least(0),
             "SubscribeRequest.include_own": None,
             "SubscribeRequest.all_rooms": None,
+            "SubscribeRequest.received": _cursors(0, limits.cursors),
             "AcknowledgeRequest.consumer": id_,
             "AcknowledgeRequest.cursors": _cursors(1, limits.cursors),
         }
@@ -522,6 +525,8 @@ def _one_place(request: Any) -> None:
         raise InvalidRequest(
             "page_token already says where the page is; leave the position out", field="page_token"
         )
+    if request.stamp and not request.WhichOneof("position"):
+        raise InvalidRequest("stamp belongs to a position, and the request has none", field="stamp")
 
 
 def _cursors_or_consumer(request: Any) -> None:
@@ -529,6 +534,8 @@ def _cursors_or_consumer(request: Any) -> None:
         raise InvalidRequest(
             "the request holds cursors and a consumer; it takes one of them", field="consumer"
         )
+    if request.received and not request.consumer:
+        raise InvalidRequest("received belongs to a consumer; without one, give cursors", field="received")
     if not request.consumer and not request.cursors and not request.all_rooms:
         raise InvalidRequest(
             "the request says nothing to follow; give cursors, all_rooms, or the name of a consumer",

@@ -12,6 +12,7 @@ from grpc_chat.core.hub import Follower, Hub
 from grpc_chat.core.subscription import Behind
 from grpc_chat.errors import NotAMember, RoomNotFound
 from grpc_chat.metrics import Totals
+from grpc_chat.store.base import Place
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -51,23 +52,36 @@ class SubscribeService:
 
     async def _save(self, follower: Follower) -> None:
         """Store where a consumer begins in rooms that are new to it."""
+        if follower.put_back:
+            positions, follower.put_back = follower.put_back, {}
+            await self._save_each(follower, positions, back=True)
         if not follower.unsaved:
             return
         positions, follower.unsaved = follower.unsaved, {}
+        await self._save_each(follower, positions)
+
+    async def _save_each(
+        self, follower: Follower, positions: dict[str, Place], *, back: bool = False
+    ) -> None:
+        caller, consumer = follower.caller, follower.consumer
         try:
-            await self._consumers.save(follower.caller, follower.consumer, positions)
+            await self._consumers.save(caller, consumer, positions, back=back)
         except (RoomNotFound, NotAMember):
             # A room that was lost meanwhile needs no position; the others do.
-            for room_id, seq in positions.items():
+            for room_id, place in positions.items():
                 with suppress(RoomNotFound, NotAMember):
-                    await self._consumers.save(follower.caller, follower.consumer, {room_id: seq})
+                    await self._consumers.save(caller, consumer, {room_id: place}, back=back)
 
     def _started(self, follower: Follower) -> bytes:
         started = pb.SubscribeStarted(epoch=self._hub.epoch)
         started.heartbeat_interval.FromTimedelta(self._hub.bounds.heartbeat)
-        if follower.consumer:
-            started.cursors.extend(follower.subscription.cursors)
-        return pb.SubscribeResponse(started=started).SerializeToString()
+        if follower.start is not None:
+            # Where the client can't know it; its own cursors need no repeating.
+            started.cursors.extend(follower.subscription.began)
+        response = pb.SubscribeResponse(
+            started=started, left=follower.left, history_changed=follower.history_changed
+        )
+        return response.SerializeToString()
 
     def _draining(self, follower: Follower) -> bytes:
         draining = pb.Draining()

@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.histories import another_history, parted
 from grpc_chat.core.hub import Hub
-from grpc_chat.store.base import Acknowledge
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.start import require_epoch
+from grpc_chat.store.base import Acknowledge, Place, Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class Consumers:
     """Moves consumers forward, on disk and then for their open streams."""
 
-    def __init__(self, committer: Committer, hub: Hub) -> None:
+    def __init__(self, committer: Committer, readers: Readers, hub: Hub) -> None:
         self._committer = committer
+        self._readers = readers
         self._hub = hub
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> None:
         """See ``SubscribeService.Acknowledge``.
 
         Raises:
-            RoomNotFound, EpochChanged, BadCursor: One of the positions can't be; none was taken.
+            RoomNotFound, BadCursor: One of the positions can't be; none was taken.
+            EpochChanged: One is from another history; the others were taken, unless it has no stamp.
         """
         for at, cursor in enumerate(request.cursors):
-            self._hub.check_epoch(cursor, f"cursors[{at}].epoch")
-        positions = {cursor.room_id: cursor.seq for cursor in request.cursors}
-        await self.save(caller, request.consumer, positions)
+            # With a stamp it does not matter what the log's life is called: it is the same event, or not.
+            if not cursor.stamp:
+                require_epoch(cursor, f"cursors[{at}].epoch", self._hub.epoch)
+        positions = {cursor.room_id: Place(cursor.seq, cursor.stamp) for cursor in request.cursors}
+        if refused := await self.save(caller, request.consumer, positions):
+            at, room_id = next(
+                (at, cursor.room_id) for at, cursor in enumerate(request.cursors) if cursor.room_id in refused
+            )
 
-    async def save(self, caller: Caller, consumer: str, positions: Mapping[str, int]) -> None:
-        """Store positions."""
-        write = Acknowledge(caller.user_id, consumer, positions, access.to_read)
-        await self._committer.commit(write)
-        self._hub.acknowledged(caller.user_id, consumer, positions)
+            def find(snapshot: Snapshot) -> Place:
+                room = access.require_read(snapshot, room_id, caller.user_id)
+                return parted(snapshot, {room_id: (room, positions[room_id])}).get(room_id, Place(0))
+
+            last_common = await self._readers.run(find)
+            raise another_history(f"cursors[{at}]", room_id, self._hub.epoch, last_common)
+
+    async def save(
+        self, caller: Caller, consumer: str, positions: Mapping[str, Place], *, back: bool = False
+    ) -> list[str]:
+        """Store positions.
+
+        Args:
+            back: Whether they may also move back.
+
+        Returns:
+            The rooms whose position is from another history than the log, and was not taken.
+        """
+        write = Acknowledge(caller.user_id, consumer, positions, access.to_read, back)
+        refused = cast("list[str] | None", await self._committer.commit(write)) or []
+        taken = {room_id: place for room_id, place in positions.items() if room_id not in refused}
+        self._hub.acknowledged(caller.user_id, consumer, taken)
+        return refused

@@ -142,6 +142,10 @@ class Feed:
             sessions=frozenset([entry.session_id for entry in entries]),
         )
 
+    def stamp(self, seq: int) -> int:
+        """The stamp of an event of the tail."""
+        return batch.frame_stamp(self._entries[seq - self._first].frame)
+
     def without(self, session_id: str, seq: int, piece: Slice) -> tuple[bytes, int, int]:
         """A slice that starts after ``seq``, less what a session caused: its bytes, how many events they
         are, and the number of the last of them (0 when none is left)."""

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from grpc_chat.bus.base import Bus, Hints
-from grpc_chat.core.access import hidden_until, require_read, to_read, visible_from
+from grpc_chat.core.access import hidden_until, require_read, visible_from
 from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.reads import Readers
+from grpc_chat.core.start import Start, find_start, start_in
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.errors import (
     ChatError,
     ConsumerTakenOver,
-    EpochChanged,
     LimitExceeded,
     NotAMember,
     RoomNotFound,
@@ -31,7 +31,7 @@ from grpc_chat.errors import (
     StoreUnavailable,
 )
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Snapshot, StoredEvent, ahead_of_log
+from grpc_chat.store.base import Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -80,8 +80,14 @@ class Follower:
     """Where to begin in rooms that are joined meanwhile; None when they are not followed."""
     ended: ChatError | None = None
     """Why the stream must end; None while it goes on."""
-    unsaved: dict[str, int] = field(default_factory=dict)
+    unsaved: dict[str, Place] = field(default_factory=dict)
     """A new consumer's positions that are not where a new consumer would start again."""
+    put_back: dict[str, Place] = field(default_factory=dict)
+    """A consumer's positions that were from another history, and where that one and the log part."""
+    left: list[pb.RoomLeft] = field(default_factory=list)
+    """Rooms that it was to follow and may not."""
+    history_changed: list[pb.HistoryChanged] = field(default_factory=list)
+    """Rooms whose log is another than the one its cursors are from."""
     draining: timedelta | None = None
     """When to reconnect, once the node is about to stop."""
     quiet_ticks: int = 0
@@ -220,12 +226,12 @@ class Hub:
             if follower.start is None:
                 continue
             if follower.start == pb.START_LATEST:
-                seq = standing.join_seq - 1
+                place = Place(standing.join_seq - 1)
                 if follower.consumer:
-                    follower.unsaved[standing.room_id] = seq
+                    follower.unsaved[standing.room_id] = place
             else:
-                seq = self._start_in(standing, follower.start)
-            self._follow(follower, standing, seq, standing.last_seq)
+                place = start_in(standing, follower.start)
+            self._follow(follower, standing, place, standing.last_seq)
 
     def left(self, user_id: str, left: pb.RoomLeft, seq: int) -> None:
         """Somebody is no longer a member, by the event ``seq``."""
@@ -265,12 +271,12 @@ class Hub:
     def _changes(self, *user_ids: str) -> int:
         return sum(self._changes_while_opening.get(user_id, 0) for user_id in user_ids)
 
-    def _follow(self, follower: Follower, standing: Standing, seq: int, head: int) -> None:
-        """Have a stream follow a room from ``seq``, or from where its user may read at the earliest."""
+    def _follow(self, follower: Follower, standing: Standing, place: Place, head: int) -> None:
+        """Have a stream follow a room from a place, or from where its user may read at the earliest."""
         if standing.room_id in follower.subscription:
             return
         feed = self._feed(standing.room_id, head)
-        follower.subscription.follow(feed, seq, hidden_until=hidden_until(standing))
+        follower.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(standing))
         self._followers[standing.room_id].add(follower)
         follower.wake()
 
@@ -312,9 +318,10 @@ class Hub:
         """Start a stream; :meth:`close` it in the end.
 
         Raises:
-            RoomNotFound, NotAMember: A cursor names a room that the caller is not a member of.
+            RoomNotFound, NotAMember: The caller may read none of the rooms that the cursors name, and asks
+                for nothing else.
             SessionEnded: The caller's session is no more.
-            EpochChanged, BadCursor: A cursor is not from this log.
+            EpochChanged, BadCursor: A cursor without a stamp is not from this log.
             LimitExceeded: The user has too many streams open.
             ShuttingDown: The node is about to stop.
         """
@@ -322,34 +329,19 @@ class Hub:
             raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
         self._bound_streams(caller)
 
-        def read(snapshot: Snapshot) -> tuple[dict[str, Standing | None], dict[str, int]]:
+        def read(snapshot: Snapshot) -> Start:
             authenticator.require_session(snapshot, caller)
-            rooms: dict[str, Standing | None] = {
-                standing.room_id: standing for standing in snapshot.memberships(caller.user_id)
-            }
-            for cursor in request.cursors:
-                if cursor.room_id not in rooms:
-                    rooms[cursor.room_id] = snapshot.standing(cursor.room_id, caller.user_id)
-            positions = snapshot.positions(caller.user_id, request.consumer) if request.consumer else {}
-            return rooms, positions
+            return find_start(snapshot, caller.user_id, request, self.epoch)
 
         with self._watching():
             while True:
                 changes = self._changes(caller.user_id, "")
-                rooms, positions = await self._readers.run(read)
+                start = await self._readers.run(read)
                 if changes == self._changes(caller.user_id, ""):
                     break
             if why := self._ended_while_opening.get(caller.session_id):
                 raise why
             newer = self._heads_while_opening
-            heads = {
-                room_id: max(room.last_seq, newer.get(room_id, 0)) for room_id, room in rooms.items() if room
-            }
-            everything = bool(request.consumer) or request.all_rooms
-            start = {}
-            if everything:
-                start = self._member_start(rooms, positions, request.start)
-            start |= self._cursor_start(request.cursors, rooms, heads)
             # From here to the end without an await: nobody can publish in between.
             if self._draining:
                 raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
@@ -364,16 +356,14 @@ class Hub:
                     window=window if request.consumer else 0,
                     max_bytes=self.bounds.response_bytes,
                 ),
-                start=request.start if everything else None,
+                start=request.start if request.consumer or request.all_rooms else None,
+                unsaved=start.unsaved,
+                put_back=start.put_back,
+                left=start.left,
+                history_changed=start.history_changed,
             )
-            if request.consumer and request.start == pb.START_LATEST:
-                follower.unsaved = {
-                    room_id: seq for room_id, seq in start.items() if room_id not in positions
-                }
-            for room_id, seq in start.items():
-                room = rooms[room_id]
-                assert room, "only rooms that are there have a start"
-                self._follow(follower, room, seq, heads[room_id])
+            for room, place in start.places:
+                self._follow(follower, room, place, max(room.last_seq, newer.get(room.room_id, 0)))
         self._streams.setdefault(caller.user_id, set()).add(follower)
         self._sessions.setdefault(caller.session_id, set()).add(follower)
         self._watch_expiry(follower)
@@ -403,46 +393,6 @@ class Hub:
                 metadata={"limit": str(self.bounds.streams_per_user)},
             )
 
-    def _member_start(
-        self, rooms: Mapping[str, Standing | None], positions: Mapping[str, int], start: pb.Start.ValueType
-    ) -> dict[str, int]:
-        return {
-            room_id: positions[room_id] if room_id in positions else self._start_in(room, start)
-            for room_id, room in rooms.items()
-            if room and room.role
-        }
-
-    def _start_in(self, room: Standing, start: pb.Start.ValueType) -> int:
-        """Where to begin in a room without a position."""
-        if start == pb.START_LATEST:
-            return room.last_seq
-        # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
-        # may have seen some, and would otherwise not be told what retention removed since. What is hidden
-        # from the member is no such thing.
-        return hidden_until(room)
-
-    def _cursor_start(
-        self, cursors: Iterable[pb.Cursor], rooms: Mapping[str, Standing | None], heads: Mapping[str, int]
-    ) -> dict[str, int]:
-        start = {}
-        for at, cursor in enumerate(cursors):
-            if error := to_read(cursor.room_id, rooms[cursor.room_id]):
-                raise error
-            self.check_epoch(cursor, f"cursors[{at}].epoch")
-            if cursor.seq > heads[cursor.room_id]:
-                raise ahead_of_log(at, cursor.room_id, cursor.seq, heads[cursor.room_id])
-            start[cursor.room_id] = cursor.seq
-        return start
-
-    def check_epoch(self, cursor: pb.Cursor, field: str) -> None:
-        """Refuse a position in another life of the log."""
-        if cursor.epoch != self.epoch and (cursor.seq or cursor.epoch):
-            raise EpochChanged(
-                f"{field} is another epoch than the room's: its log was restored from a backup. "
-                "Read the room again from the beginning, or from what you know to be in it",
-                metadata={"roomId": cursor.room_id, "epoch": self.epoch},
-            )
-
     def _feed(self, room_id: str, head: int) -> Feed:
         feed = self._feeds.get(room_id)
         if feed is None:
@@ -462,6 +412,9 @@ class Hub:
             max_bytes = self.bounds.response_bytes
             begin = max(after, first - 1)
             events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
+            if not events and first > room.last_seq:
+                # All of it was removed; when the last one was stored is still known.
+                return Page(first, events, room.last_event_us)
             return _first_run(first, events)
 
         try:
@@ -492,7 +445,7 @@ class Hub:
             key = (follower.caller.user_id, follower.consumer)
             if self._consumers.get(key) is follower:
                 del self._consumers[key]
-        for room_id in follower.subscription.room_ids:
+        for room_id in follower.subscription.positions:
             self._unfollow(follower, room_id)
         self._metrics.tail_bytes.set(self._tails_bytes)
         self._metrics.streams.dec()
@@ -502,7 +455,7 @@ class Hub:
         follower.ended = error
         follower.wake()
 
-    def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, int]) -> None:
+    def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, Place]) -> None:
         """Pass on that a consumer's positions moved."""
         follower = self._consumers.get((user_id, consumer))
         if follower and follower.subscription.acknowledge(positions):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from grpc_chat.core import access
+from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
-from grpc_chat.store.base import Append, Draft, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, Draft, Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
@@ -56,14 +56,19 @@ class Messages:
         listing = f"ListMessages {room_id}"
         size = self._pages.size(request.page_size)
         position: str | None = request.WhichOneof("position")
-        seq = getattr(request, position) if position else 0
+        seq, stamp = getattr(request, position) if position else 0, request.stamp
         if request.page_token:
-            position, _, number = self._pages.tokens.read(listing, request.page_token).partition(" ")
-            seq = int(number)
+            position, number, *rest = self._pages.tokens.read(listing, request.page_token).split(" ")
+            seq, stamp = int(number), int(rest[0]) if rest else 0
 
         def read(snapshot: Snapshot) -> tuple[Standing, int, list[StoredEvent]]:
             room = access.require_read(snapshot, room_id, caller.user_id)
             first = access.visible_from(room)
+            if stamp:
+                common = histories.parted(snapshot, {room_id: (room, Place(seq, stamp))})
+                if room_id in common:
+                    field = "page_token" if request.page_token else "stamp"
+                    raise histories.another_history(field, room_id, self._epoch, common[room_id])
             events = find(snapshot, room, first)
             return room, first, [event for event in events if event.seq >= first]
 
@@ -86,16 +91,20 @@ class Messages:
 
         room, visible_from, events = await self._readers.run(read)
         response = pb.ListMessagesResponse(epoch=self._epoch)
+        first_stamp = last_stamp = 0
         if events:
             first, last = events[0].seq, events[-1].seq
+            first_stamp, last_stamp = batch.stamp(events[0].payload), batch.stamp(events[-1].payload)
         elif position == "after_seq":
             first, last = room.last_seq + 1, room.last_seq
         else:
             first, last = visible_from, visible_from - 1
         if last < room.last_seq:
-            response.next_page_token = self._pages.tokens.make(listing, f"after_seq {last}")
+            response.next_page_token = self._pages.tokens.make(listing, f"after_seq {last} {last_stamp}")
         if first > visible_from:
-            response.previous_page_token = self._pages.tokens.make(listing, f"before_seq {first}")
+            response.previous_page_token = self._pages.tokens.make(
+                listing, f"before_seq {first} {first_stamp}"
+            )
         return batch.frames([event.payload for event in events]) + response.SerializeToString()
 
 

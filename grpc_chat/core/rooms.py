@@ -349,6 +349,7 @@ def _seen(snapshot: Snapshot, room: pb.Room, standing: Standing | None, user_id:
     """A room as one user sees it. A member sees where what they may read begins; others see no numbers."""
     if standing is None or not standing.role:
         room.first_seq = room.last_seq = 0
+        room.ClearField("last_event_time")
         return room
     room.role = pb.Role.ValueType(standing.role)
     room.first_seq = access.visible_from(standing)

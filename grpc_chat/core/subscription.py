@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grpc_chat.core.feed import Feed, Slice
-from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.base import Place, StoredEvent
 from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -38,6 +38,8 @@ class Page(NamedTuple):
     first_seq: int
     """The oldest event that can still be had: of the room, or after the cursor."""
     events: Sequence[StoredEvent]
+    stamp: int = 0
+    """The stamp of the event before ``first_seq``, where it is known; 0 otherwise."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class _Room:
     sent: int
     """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
     is gone."""
+    began: pb.Cursor
+    """Where it began to be followed."""
 
     @property
     def unacknowledged(self) -> int:
@@ -82,21 +86,26 @@ class Subscription:
         self._unacknowledged = 0
         self._left: list[pb.RoomLeft] = []
         self._gaps: list[pb.Gap] = []
-        self._passed: set[str] = set()
+        # Rooms whose position moved without an event, and the stamp of the event it is at.
+        self._passed: dict[str, int] = {}
         # The room for which the store is being read.
         self._asked: _Room | None = None
 
-    def follow(self, feed: Feed, seq: int, *, hidden_until: int = 0) -> None:
+    def follow(self, feed: Feed, seq: int, *, stamp: int = 0, hidden_until: int = 0) -> None:
         """Add a room, from a cursor. What its feed holds now counts as there from the start.
 
         Args:
+            stamp: The cursor's, if it has one.
             hidden_until: The last event that may not be read; a cursor before it is moved there, with a gap.
         """
         room_id = feed.room_id
         if seq < hidden_until:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=seq + 1, to_seq=hidden_until))
-            seq = hidden_until
-        self._rooms[room_id] = _Room(feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head)
+            seq, stamp = hidden_until, 0
+        began = pb.Cursor(room_id=room_id, seq=seq, epoch=self._epoch, stamp=stamp)
+        self._rooms[room_id] = _Room(
+            feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head, began=began
+        )
         if seq < feed.head:
             self._dirty[room_id] = None
             if self._say_caught_up:
@@ -118,7 +127,7 @@ class Subscription:
         del self._rooms[left.room_id]
         self._dirty.pop(left.room_id, None)
         self._targets.pop(left.room_id, None)
-        self._passed.discard(left.room_id)
+        self._passed.pop(left.room_id, None)
         self._gaps = [gap for gap in self._gaps if gap.room_id != left.room_id]
         self._left.append(left)
         return True
@@ -127,14 +136,14 @@ class Subscription:
         return room_id in self._rooms
 
     @property
-    def room_ids(self) -> list[str]:
-        """The rooms followed."""
-        return list(self._rooms)
+    def positions(self) -> dict[str, int]:
+        """The rooms followed, and where it stands in each."""
+        return {room_id: room.seq for room_id, room in self._rooms.items()}
 
     @property
-    def cursors(self) -> list[pb.Cursor]:
-        """Where it stands in each room."""
-        return [self._cursor(room_id) for room_id in self._rooms]
+    def began(self) -> list[pb.Cursor]:
+        """Where it began in each room."""
+        return [room.began for room in self._rooms.values()]
 
     def mark(self, room_id: str) -> bool:
         """Take note that a room's feed moved; False where it makes no difference."""
@@ -167,10 +176,10 @@ class Subscription:
         room.seq = room.sent = piece.last_seq
         return piece.data
 
-    def acknowledge(self, positions: Mapping[str, int]) -> bool:
+    def acknowledge(self, positions: Mapping[str, Place]) -> bool:
         """Take note of what a consumer has dealt with; False where it makes no difference."""
         blocked = self._blocked
-        for room_id, seq in positions.items():
+        for room_id, (seq, _) in positions.items():
             room = self._rooms.get(room_id)
             if room and seq > room.acknowledged:
                 self._unacknowledged -= room.unacknowledged
@@ -209,6 +218,8 @@ class Subscription:
             if self._session_id in piece.sessions:
                 data, count, last = room.feed.without(self._session_id, room.seq, piece)
             self._move(room_id, room, piece.last_seq, sent=last)
+            if room_id in self._passed:
+                self._passed[room_id] = room.feed.stamp(piece.last_seq)
             if count:
                 parts.append(data)
                 size += len(data)
@@ -231,10 +242,12 @@ class Subscription:
             return None
         room = self._rooms[room_id]
         if page.first_seq > room.seq + 1:
-            self._gaps.append(pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=page.first_seq - 1))
-            self._move(room_id, room, page.first_seq - 1, sent=0)
+            to_seq = page.first_seq - 1
+            gap = pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=to_seq, stamp=page.stamp)
+            self._gaps.append(gap)
+            self._move(room_id, room, to_seq, sent=0)
             # The gap tells of the position itself.
-            self._passed.discard(room_id)
+            self._passed.pop(room_id, None)
         elif not page.events and room.feed.after(room.seq, most=1) is None:
             # There is nothing, whatever a hint said; nor did anything come while the store was read.
             self._dirty.pop(room_id, None)
@@ -245,6 +258,8 @@ class Subscription:
             parts = [batch.frames([payload for _, session, payload in page.events if session != own])]
             sent = next((seq for seq, session, _ in reversed(page.events) if session != own), 0)
             self._move(room_id, room, page.events[-1].seq, sent=sent)
+            if room_id in self._passed:
+                self._passed[room_id] = batch.stamp(page.events[-1].payload)
         return self._response(parts)
 
     def heartbeat(self) -> bytes:
@@ -264,9 +279,9 @@ class Subscription:
         if self._window is not _NO_WINDOW:
             self._unacknowledged += room.unacknowledged
         if room.sent < seq:
-            self._passed.add(room_id)
+            self._passed[room_id] = 0
         else:
-            self._passed.discard(room_id)
+            self._passed.pop(room_id, None)
         if room_id in self._targets and seq >= self._targets[room_id]:
             del self._targets[room_id]
 
@@ -286,8 +301,8 @@ class Subscription:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _take_passed(self) -> list[pb.Cursor]:
-        passed, self._passed = self._passed, set()
-        return [self._cursor(room_id) for room_id in passed]
-
-    def _cursor(self, room_id: str) -> pb.Cursor:
-        return pb.Cursor(room_id=room_id, seq=self._rooms[room_id].seq, epoch=self._epoch)
+        passed, self._passed = self._passed, {}
+        return [
+            pb.Cursor(room_id=room_id, seq=self._rooms[room_id].seq, epoch=self._epoch, stamp=stamp)
+            for room_id, stamp in passed.items()
+        ]

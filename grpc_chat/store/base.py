@@ -9,6 +9,9 @@ transaction of it.
   the process, of the operating system and the loss of power, as long as the disk honours fsync.
 - *Dense.* In each room the new events continue 1, 2, 3, … without a gap. The numbers are given inside the
   transaction: one that fails uses none up.
+- *Later and later.* In each room an event's creation time is later than the one before it, by a microsecond
+  at least, whatever the clock did. So it is the event's *stamp*: it tells the event from any other that
+  ever had the same number, and a log can be searched by it.
 - *Once.* An append whose ``client_message_id`` its sender used in that room before stores nothing and
   returns what was stored then, in this process or any other, now or years later; with another
   ``content_hash`` it is refused.
@@ -66,17 +69,29 @@ class Append:
     authorize: Authorize
 
 
+class Place(NamedTuple):
+    """A position in a log: everything up to ``seq`` has been seen."""
+
+    seq: int
+    stamp: int = 0
+    """The stamp of the event ``seq``: when it was stored, in microseconds since 1970. 0 for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Move a consumer's positions forward; older positions are ignored. Result: None.
+    """Move a consumer's positions forward; older positions are ignored.
 
-    A position after the newest event is refused with ``BadCursor``.
+    A position after the newest event is refused with ``BadCursor``. One with a stamp that is not its event's
+    moves nothing, and the others still count. Result: the rooms of which that is true; None where it is true
+    of none.
     """
 
     user_id: str
     consumer: str
-    positions: Mapping[str, int]
+    positions: Mapping[str, Place]
     authorize: Authorize
+    back: bool = False
+    """Whether positions may also move back, as they must where the log is not the one they are from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +174,7 @@ class Done:
     """What the function wanted done once it is durable, in order."""
 
 
-Result = Appended | Done | ChatError | None
+Result = Appended | Done | ChatError | list[str] | None
 
 
 def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
@@ -299,7 +314,11 @@ class Snapshot(Protocol):
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The last events before ``seq``, oldest first, bounded likewise."""
 
-    def positions(self, user_id: str, consumer: str) -> dict[str, int]:
+    def stamps(self, places: Mapping[str, int]) -> dict[str, int]:
+        """By room, the stamp of the event with this number. Those that are gone, damaged or not there yet are
+        left out."""
+
+    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
         """Where a consumer stands in each room it was acknowledged in."""
 
 

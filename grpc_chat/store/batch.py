@@ -12,7 +12,7 @@ from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, Ses
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent
 from grpc_chat.store.records import Standing
-from grpc_chat.store.statements import insert_into, insert_rows, run, standing
+from grpc_chat.store.statements import insert_into, insert_rows, run, stamps, standing
 from grpc_chat.store.transaction import Log, SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -27,7 +27,7 @@ _PAYLOAD = sa.select(schema.events.c.payload, schema.events.c.checksum).where(
 _SET_HEAD = (
     sa.update(schema.rooms)
     .where(schema.rooms.c.room_id == sa.bindparam("room"))
-    .values(last_seq=sa.bindparam("head"))
+    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
 )
 
 _SendKey = tuple[str, str, bytes]
@@ -35,14 +35,14 @@ _SendKey = tuple[str, str, bytes]
 
 
 @functools.cache
-def _move_position(dialect: str) -> sa.Insert:
-    """Set a consumer's position, unless it is further already."""
+def _move_position(dialect: str, *, back: bool) -> sa.Insert:
+    """Set a consumer's position, unless it is further already and must not move ``back``."""
     insert = insert_into(schema.consumers, dialect)
     consumers = schema.consumers.c
     return insert.on_conflict_do_update(
         index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
-        set_={"seq": insert.excluded.seq},
-        where=insert.excluded.seq > consumers.seq,
+        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
+        where=None if back else insert.excluded.seq > consumers.seq,
     )
 
 
@@ -71,6 +71,8 @@ class Batch:
         self._careful = careful
         self._transaction = transaction
         self._heads: dict[str, int] = {}
+        # When the event at the head was stored.
+        self._times: dict[str, int] = {}
         self._standings: dict[tuple[str, str], Standing | None] = {}
         self._dirty: set[str] = set()
         self.newest: tuple[str, int] | None = None
@@ -96,7 +98,7 @@ class Batch:
             case base.Append():
                 return self._append(write)
             case base.Acknowledge():
-                self._acknowledge(write)
+                return self._acknowledge(write)
             case base.PutRoom():
                 self._put_room(write)
             case base.Truncate():
@@ -128,6 +130,7 @@ class Batch:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()
             self._heads.clear()
+            self._times.clear()
         return Done(value, log.new, transaction.effects)
 
     def _flush(self) -> None:
@@ -136,7 +139,10 @@ class Batch:
             if rows:
                 insert_rows(self._conn, table, rows)
         if self._dirty:
-            heads = [{"room": room_id, "head": self._heads[room_id]} for room_id in sorted(self._dirty)]
+            heads = [
+                {"room": room_id, "head": self._heads[room_id], "time": self._times[room_id]}
+                for room_id in sorted(self._dirty)
+            ]
             run(self._conn, _SET_HEAD, *heads)
         self._sends, self._events, self._dirty = [], [], set()
 
@@ -146,8 +152,13 @@ class Batch:
         if key not in self._standings:
             found = self._standings[key] = standing(self._conn, room_id, user_id)
             if found:
-                self._heads.setdefault(room_id, found.last_seq)
+                self._know_head(found)
         return self._standings[key]
+
+    def _know_head(self, room: Standing) -> None:
+        if room.room_id not in self._heads:
+            self._heads[room.room_id] = room.last_seq
+            self._times[room.room_id] = room.last_event_us
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
@@ -207,7 +218,7 @@ class Batch:
         room_id, user_id = draft.event.room_id, draft.event.user_id
         seq = self._number(draft.event, draft.session_id, new)
         self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
-        placed = Placed(room_id, seq, self._now_us)
+        placed = Placed(room_id, seq, self._times[room_id])
         self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
         return placed
 
@@ -216,28 +227,51 @@ class Batch:
         room_id = event.room_id
         seq = self._heads[room_id] + 1
         event.seq = seq
-        event.create_time.seconds, micros = divmod(self._now_us, 1_000_000)
+        # Later than the one before, also within a batch, and where the clock was set back.
+        time_us = max(self._now_us, self._times[room_id] + 1)
+        event.create_time.seconds, micros = divmod(time_us, 1_000_000)
         event.create_time.nanos = micros * 1000
         payload = event.SerializeToString()
         self._heads[room_id] = seq
+        self._times[room_id] = time_us
         self._dirty.add(room_id)
         self.newest = (room_id, seq)
         self._events.append((room_id, seq, session_id, payload, crc32(payload)))
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload))
         return seq
 
-    def _acknowledge(self, write: base.Acknowledge) -> None:
-        for at, (room_id, seq) in enumerate(write.positions.items()):
+    def _acknowledge(self, write: base.Acknowledge) -> list[str] | None:
+        to_find: dict[str, int] = {}
+        other: set[str] = set()
+        for at, (room_id, (seq, stamp)) in enumerate(write.positions.items()):
             if error := write.authorize(room_id, self._standing(room_id, write.user_id)):
                 raise error
-            if seq > self._heads[room_id]:
-                raise base.ahead_of_log(at, room_id, seq, self._heads[room_id])
+            head, head_stamp = self._heads[room_id], self._times[room_id]
+            if seq > head and not stamp:
+                raise base.ahead_of_log(at, room_id, seq, head)
+            if seq > head or (seq == head and stamp and head_stamp and stamp != head_stamp):
+                other.add(room_id)
+            elif stamp and 0 < seq < head:
+                to_find[room_id] = seq
+        if to_find:
+            self._flush()
+            for room_id, found in stamps(self._conn, to_find).items():
+                if found != write.positions[room_id].stamp:
+                    other.add(room_id)
         rows = [
-            {"user_id": write.user_id, "consumer": write.consumer, "room_id": room_id, "seq": seq}
-            for room_id, seq in write.positions.items()
+            {
+                "user_id": write.user_id,
+                "consumer": write.consumer,
+                "room_id": room_id,
+                "seq": place.seq,
+                "stamp": place.stamp,
+            }
+            for room_id, place in write.positions.items()
+            if room_id not in other
         ]
         if rows:
-            self._conn.execute(_move_position(self._conn.dialect.name), rows)
+            self._conn.execute(_move_position(self._conn.dialect.name, back=write.back), rows)
+        return sorted(other) or None
 
     def _put_room(self, write: base.PutRoom) -> None:
         self._flush()
@@ -317,7 +351,7 @@ class _Log:
         if event.room_id not in heads:
             found = standing(self._batch._conn, event.room_id, "")
             assert found, "only rooms that are there are written to"
-            heads[event.room_id] = found.last_seq
+            self._batch._know_head(found)
         return self._batch._number(event, session_id, self.new)
 
     def flush(self) -> None:

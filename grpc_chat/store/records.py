@@ -25,6 +25,8 @@ class Standing(NamedTuple):
     posting: int = 1
     """``chat.v1.Posting``."""
     archived: bool = False
+    last_event_us: int = 0
+    """When the newest event was stored, which is its stamp; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class RoomReads:
                 rooms.c.history,
                 rooms.c.posting,
                 rooms.c.archive_time_us.is_not(None),
+                rooms.c.last_event_us,
             )
             .join(members, members.c.room_id == rooms.c.room_id)
             .where(members.c.user_id == user_id)
@@ -105,6 +106,8 @@ class RoomReads:
             member_count=row.member_count,
         )
         room.create_time.FromMicroseconds(row.create_time_us)
+        if row.last_event_us:
+            room.last_event_time.FromMicroseconds(row.last_event_us)
         if row.archive_time_us is not None:
             room.archive_time.FromMicroseconds(row.archive_time_us)
         return room

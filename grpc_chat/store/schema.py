@@ -99,10 +99,12 @@ rooms = sa.Table(
     sa.Column("public_name", _BYTEWISE, nullable=True),
     sa.Column("request_hash", sa.LargeBinary, nullable=True),
     sa.Column("member_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_event_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
     "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "
-    "request_hash: what was asked for when it was made with a request id.",
+    "request_hash: what was asked for when it was made with a request id; last_event_us: when the newest "
+    "event was stored, 0 where that is not known.",
     sqlite_with_rowid=False,
 )
 
@@ -196,6 +198,7 @@ consumers = sa.Table(
     _key("consumer"),
     _key("room_id"),
     sa.Column("seq", sa.BigInteger, nullable=False),
-    comment="seq: everything up to here was acknowledged.",
+    sa.Column("stamp", sa.BigInteger, nullable=False, server_default="0"),
+    comment="seq: everything up to here was acknowledged; stamp: that event's, 0 where it is not known.",
     sqlite_with_rowid=False,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.account_reads import AccountReads
-from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.base import Place, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
-from grpc_chat.store.statements import run
+from grpc_chat.store.statements import run, stamps
 
 _EVENT_COLUMNS = (
     schema.events.c.seq,
@@ -121,9 +121,12 @@ class SqlSnapshot(RoomReads, AccountReads):
                 self._tell_of_damage(room_id, seq)
         return seqs, sessions, payloads
 
-    def positions(self, user_id: str, consumer: str) -> dict[str, int]:
+    def stamps(self, places: Mapping[str, int]) -> dict[str, int]:
+        return stamps(self._conn, places)
+
+    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
         consumers = schema.consumers.c
-        query = sa.select(consumers.room_id, consumers.seq).where(
+        query = sa.select(consumers.room_id, consumers.seq, consumers.stamp).where(
             consumers.user_id == user_id, consumers.consumer == consumer
         )
-        return dict(self._conn.execute(query).all())
+        return {room_id: Place(seq, stamp) for room_id, seq, stamp in self._conn.execute(query)}

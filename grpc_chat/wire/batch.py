@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grpc_chat.wire import chat_pb2 as pb
+
 _TAG = b"\x0a"  # field 1, length-delimited
 
 
@@ -31,6 +33,18 @@ def frame(payload: bytes) -> bytes:
     if length < 2048:
         return _PREFIXES[length] + payload
     return _TAG + _varint(length) + payload
+
+
+def stamp(payload: bytes) -> int:
+    """The stamp of an encoded event: when it was stored, in microseconds since 1970."""
+    time = pb.Event.FromString(payload).create_time
+    return time.seconds * 1_000_000 + time.nanos // 1000
+
+
+def frame_stamp(data: bytes) -> int:
+    """As :func:`stamp`, of an event's :func:`frame`."""
+    time = pb.SubscribeResponse.FromString(data).events[0].create_time
+    return time.seconds * 1_000_000 + time.nanos // 1000
 
 
 def frames(payloads: Sequence[bytes]) -> bytes:

@@ -427,6 +427,7 @@ class Room(_message.Message):
     MEMBER_COUNT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """At most 64 bytes. Chosen by the server."""
     name: _builtins.str
@@ -467,6 +468,13 @@ class Room(_message.Message):
     def peer(self) -> Global___User:
         """Of a direct room: the other member."""
 
+    @_builtins.property
+    def last_event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest event was stored; absent where that is not known, in a room in which nothing ever
+        happened, and for those who are not members. In microseconds since 1970 it is the stamp that belongs to
+        `last_seq` (see `Cursor.stamp`).
+        """
+
     def __init__(
         self,
         *,
@@ -484,10 +492,11 @@ class Room(_message.Message):
         member_count: _builtins.int = ...,
         role: Global___Role.ValueType = ...,
         peer: Global___User | None = ...,
+        last_event_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "peer", b"peer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "kind", b"kind", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -653,7 +662,10 @@ class Event(_message.Message):
     """Who caused it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock when the event was stored. Order is `seq`, never time."""
+        """The server's clock when the event was stored, in whole microseconds; later than the event before it in
+        the same log, whatever the clock did. So, in microseconds since 1970, it is the event's stamp (see
+        `Cursor.stamp`).
+        """
 
     @_builtins.property
     def message(self) -> Global___Message:
@@ -861,13 +873,20 @@ class Cursor(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """Whose log; at most 64 bytes."""
     seq: _builtins.int
     """The last number seen; 0 for nothing yet. Never negative."""
     epoch: _builtins.str
     """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …); at most 64 bytes.
-    Needed when `seq` is not 0. Another epoch than the room's is refused with the reason EPOCH_CHANGED.
+    Needed when `seq` is not 0. Without a stamp, another epoch than the room's is refused with the reason
+    EPOCH_CHANGED.
+    """
+    stamp: _builtins.int
+    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server
+    notices a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as
+    long as the epoch is the same. Never negative.
     """
     def __init__(
         self,
@@ -875,10 +894,11 @@ class Cursor(_message.Message):
         room_id: _builtins.str = ...,
         seq: _builtins.int = ...,
         epoch: _builtins.str = ...,
+        stamp: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "room_id", b"room_id", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3657,7 +3677,7 @@ class SentMessage(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored; for a message that was sent before, then. 1970-01-01 where that was, but the disk
-        has spoilt it since.
+        has spoilt it since. In microseconds since 1970 it is the message's stamp (see `Cursor.stamp`).
         """
 
     def __init__(
@@ -3688,6 +3708,7 @@ class ListMessagesRequest(_message.Message):
     BEFORE_SEQ_FIELD_NUMBER: _builtins.int
     AFTER_SEQ_FIELD_NUMBER: _builtins.int
     AROUND_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """1 to 64 bytes."""
     page_size: _builtins.int
@@ -3695,13 +3716,20 @@ class ListMessagesRequest(_message.Message):
     cut at 1 MiB.
     """
     page_token: _builtins.str
-    """A token of a page before. It stands for a place in this room, so `position` is left out with it."""
+    """A token of a page before. It stands for a place in this room, so `position` is left out with it. Where
+    the log went back since, and the event at that place is another now, it is refused with the reason
+    EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that is still what it was.
+    """
     before_seq: _builtins.int
     """The page that ends right before this number; 1 or more."""
     after_seq: _builtins.int
     """The page that starts right after this number; 0 or more."""
     around_seq: _builtins.int
     """The page with this number in its middle; 1 or more."""
+    stamp: _builtins.int
+    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there
+    yet, the request is refused as an outdated `page_token` is. 0 for none. Never negative.
+    """
     def __init__(
         self,
         *,
@@ -3711,10 +3739,11 @@ class ListMessagesRequest(_message.Message):
         before_seq: _builtins.int = ...,
         after_seq: _builtins.int = ...,
         around_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_position: _TypeAlias = _typing.Literal["before_seq", "after_seq", "around_seq"]  # noqa: Y015
     _WhichOneofArgType_position: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
@@ -3770,6 +3799,7 @@ class SubscribeRequest(_message.Message):
     MAX_UNACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     INCLUDE_OWN_FIELD_NUMBER: _builtins.int
     ALL_ROOMS_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """The name of a position that the server keeps, one for each user, name and room: all rooms of the
     caller are followed, each from what was acknowledged last. 1 to 64 bytes. A consumer has one stream
@@ -3793,6 +3823,14 @@ class SubscribeRequest(_message.Message):
         for each room.
         """
 
+    @_builtins.property
+    def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """For a consumer: what this client has received already, which may be further than what it acknowledged. It
+        moves no position. The server compares it with its logs, as it does `cursors`, and answers with
+        `history_changed` where they part, and `left` where the caller may no longer read the room. At most
+        4,096, one for each room.
+        """
+
     def __init__(
         self,
         *,
@@ -3802,10 +3840,11 @@ class SubscribeRequest(_message.Message):
         max_unacknowledged: _builtins.int = ...,
         include_own: _builtins.bool = ...,
         all_rooms: _builtins.bool = ...,
+        received: _abc.Iterable[Global___Cursor] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "include_own", b"include_own", "max_unacknowledged", b"max_unacknowledged", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "include_own", b"include_own", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3827,6 +3866,7 @@ class SubscribeResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
+    HISTORY_CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -3859,7 +3899,14 @@ class SubscribeResponse(_message.Message):
 
     @_builtins.property
     def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomLeft]:
-        """Rooms that are no longer followed, because the caller may no longer read them."""
+        """Rooms that are not, or no longer, followed, because the caller may not read them. With `started`: those
+        that the request named. (Where that is all of them, and the request asks for nothing else, it is refused
+        with ROOM_NOT_FOUND instead.)
+        """
+
+    @_builtins.property
+    def history_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryChanged]:
+        """Set with `started`, if ever: rooms whose log is another than the one that the request's cursors are from."""
 
     def __init__(
         self,
@@ -3872,10 +3919,11 @@ class SubscribeResponse(_message.Message):
         heartbeat: Global___Heartbeat | None = ...,
         draining: Global___Draining | None = ...,
         left: _abc.Iterable[Global___RoomLeft] | None = ...,
+        history_changed: _abc.Iterable[Global___HistoryChanged] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3898,7 +3946,7 @@ class SubscribeStarted(_message.Message):
 
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """For a consumer: where it stands in each room."""
+        """For a consumer, and with `all_rooms`: where the stream begins in each room."""
 
     def __init__(
         self,
@@ -3916,6 +3964,41 @@ class SubscribeStarted(_message.Message):
 Global___SubscribeStarted: _TypeAlias = SubscribeStarted  # noqa: Y015
 
 @_typing.final
+class HistoryChanged(_message.Message):
+    """A room's log is not the one that the request's cursor is from: a backup was put back, or the log has lost
+    its end. Up to `last_common_seq` both are the same; the stream goes on after it. What was seen after it is no
+    longer in the log, and its numbers stand for other events now.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    LAST_COMMON_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log."""
+    last_common_seq: _builtins.int
+    """The last number that stands for the same event in both, at most the cursor's; 0 where there is none, or it
+    can't be found.
+    """
+    stamp: _builtins.int
+    """The stamp that belongs to it; 0 where there is none. With the stream's epoch, it makes the new cursor."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        last_common_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_common_seq", b"last_common_seq", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryChanged: _TypeAlias = HistoryChanged  # noqa: Y015
+
+@_typing.final
 class Gap(_message.Message):
     """A part of the log that is gone: the room's retention removed it, or the disk has spoilt it."""
 
@@ -3924,22 +4007,26 @@ class Gap(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     FROM_SEQ_FIELD_NUMBER: _builtins.int
     TO_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """Whose log."""
     from_seq: _builtins.int
     """The first number that is missing."""
     to_seq: _builtins.int
     """The last number that is missing."""
+    stamp: _builtins.int
+    """The stamp of the event `to_seq`, where the server still knows it (see `Cursor.stamp`); 0 otherwise."""
     def __init__(
         self,
         *,
         room_id: _builtins.str = ...,
         from_seq: _builtins.int = ...,
         to_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "room_id", b"room_id", "to_seq", b"to_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "room_id", b"room_id", "stamp", b"stamp", "to_seq", b"to_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4057,7 +4144,11 @@ class AcknowledgeRequest(_message.Message):
     """The consumer's name; 1 to 64 bytes."""
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """The new positions; 1 to 4,096, one for each room. A position after the newest event is refused."""
+        """The new positions; 1 to 4,096, one for each room. A position after the newest event is refused. One with
+        a stamp that is not its event's moves nothing: the other positions of the call count, and the call is
+        answered with EPOCH_CHANGED, whose metadata names a room (`roomId`) and the last number that stands for
+        the same event (`lastCommonSeq`).
+        """
 
     def __init__(
         self,

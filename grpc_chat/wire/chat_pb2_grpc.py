@@ -2437,7 +2437,7 @@ class SubscribeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Acknowledge(self, request, context):
-        """Move a consumer's positions forward. A position never moves back: an older one is ignored.
+        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

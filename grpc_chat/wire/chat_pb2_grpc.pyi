@@ -847,7 +847,7 @@ class SubscribeServiceStub:
     the log at their own pace; nothing is skipped without a `Gap` that says so.
     """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
-    """Move a consumer's positions forward. A position never moves back: an older one is ignored."""
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
 
 @_typing.type_check_only
 class SubscribeServiceAsyncStub(SubscribeServiceStub):
@@ -861,7 +861,7 @@ class SubscribeServiceAsyncStub(SubscribeServiceStub):
     the log at their own pace; nothing is skipped without a `Gap` that says so.
     """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
-    """Move a consumer's positions forward. A position never moves back: an older one is ignored."""
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
 
 class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Following rooms."""
@@ -884,6 +884,6 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AcknowledgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
-        """Move a consumer's positions forward. A position never moves back: an older one is ignored."""
+        """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
 
 def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain, product
@@ -35,6 +35,7 @@ from grpc_chat.store.base import (
     Appended,
     Authorize,
     Draft,
+    Place,
     Placed,
     PutRoom,
     Result,
@@ -123,11 +124,18 @@ def heads(store: Store) -> dict[str, int]:
 
 def positions(store: Store, user: str = "alice", consumer: str = "bot") -> dict[str, int]:
     with store.snapshot() as snapshot:
-        return snapshot.positions(user, consumer)
+        return {room_id: place.seq for room_id, place in snapshot.positions(user, consumer).items()}
 
 
 def acknowledge(authorize: Authorize = members_only, user: str = "alice", **at: int) -> Acknowledge:
-    return Acknowledge(user, "bot", at, authorize)
+    return acknowledgement(user, "bot", at, authorize)
+
+
+def acknowledgement(
+    user: str, consumer: str, at: Mapping[str, int], authorize: Authorize = allow
+) -> Acknowledge:
+    """Positions without stamps, as old clients have them."""
+    return Acknowledge(user, consumer, {room_id: Place(seq) for room_id, seq in at.items()}, authorize)
 
 
 # Durable
@@ -148,8 +156,9 @@ drafts = [
     Draft(pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)), "s", text.encode(), b"h")
     for text in ("one", "two", "three")
 ]
+from grpc_chat.store.base import Place
 store.commit([PutRoom("r1", "r1", {{"alice": 2}})])
-[appended, _] = store.commit([Append(drafts, allow), Acknowledge("alice", "bot", {{"r1": 2}}, allow)])
+[appended, _] = store.commit([Append(drafts, allow), Acknowledge("alice", "bot", {{"r1": Place(2)}}, allow)])
 print(json.dumps([placed.seq for placed in appended.placed]), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -432,7 +441,7 @@ def test_authorize_is_told_the_role(store: Store, role: pb.Role.ValueType) -> No
     asked = []
 
     def authorize(room_id: str, standing: Standing | None) -> ChatError | None:
-        asked.append((room_id, standing))
+        asked.append((room_id, standing and standing._replace(last_event_us=0)))
         return None
 
     store.commit([append(draft(room="r9"), draft(room="r1"), authorize=authorize)])
@@ -459,7 +468,7 @@ def test_authorize_is_told_of_no_role(store: Store, room: str, user: str, told: 
     results = store.commit(
         [
             append(draft(room=room, user=user), authorize=authorize),
-            Acknowledge(user, "bot", {room: 0}, authorize),
+            acknowledgement(user, "bot", {room: 0}, authorize),
         ]
     )
 
@@ -560,9 +569,9 @@ def test_position_belongs_to_user_consumer_and_room(store: Store) -> None:
 
     store.commit(
         [
-            Acknowledge("alice", "bot", {"r1": 1, "r2": 1}, allow),
-            Acknowledge("alice", "phone", {"r1": 2}, allow),
-            Acknowledge("bob", "bot", {"r1": 3}, allow),
+            acknowledgement("alice", "bot", {"r1": 1, "r2": 1}),
+            acknowledgement("alice", "phone", {"r1": 2}),
+            acknowledgement("bob", "bot", {"r1": 3}),
         ]
     )
 
@@ -939,7 +948,8 @@ def test_memberships_are_all_at_once(store: Store) -> None:
     with store.snapshot() as snapshot:
         alice, carol = snapshot.memberships("alice"), snapshot.memberships("carol")
 
-    assert sorted(alice) == [
+    assert [standing.last_event_us > 0 for standing in sorted(alice)] == [True, True, False]
+    assert sorted(standing._replace(last_event_us=0) for standing in alice) == [
         Standing("r1", MEMBER, 3, 3),
         Standing("r2", OWNER, 1, 1),
         Standing("r3", MEMBER, 1, 0),

@@ -17,6 +17,7 @@ from grpc_chat.store.base import (
     Appended,
     Done,
     Draft,
+    Place,
     PutRoom,
     Snapshot,
     Store,
@@ -246,7 +247,13 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
 
     store.commit([saying("a"), Transact(do)])
 
-    assert seen == [{"r1": 1}, ({"r1": 2}, Standing("r1", ADMIN, 1, 2), "news"), True, {"r1": 0}]
+    time = read(store, lambda snapshot: snapshot.stamps({"r1": 2}))["r1"]
+    assert seen == [
+        {"r1": 1},
+        ({"r1": 2}, Standing("r1", ADMIN, 1, 2, last_event_us=time), "news"),
+        True,
+        {"r1": 0},
+    ]
 
 
 def test_change_of_membership_counts_for_what_follows_in_the_batch(store: Store) -> None:
@@ -484,7 +491,7 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
     insert(store, account("carol"), account("zoe"))
     store.commit([saying("a"), saying("a", room="r2")])
     transact(store, fill)
-    store.commit([Acknowledge("alice", "bot", {"r1": 1}, members_only)])
+    store.commit([Acknowledge("alice", "bot", {"r1": Place(1)}, members_only)])
     with store.snapshot() as snapshot:
         full, other = everything_of(snapshot, "r1"), everything_of(snapshot, "r2")
     assert [at for at, found in enumerate(full) if not found] == []
@@ -651,6 +658,7 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
         pb.HISTORY_SINCE_JOIN,
         pb.POSTING_ADMINS,
         archived=True,
+        last_event_us=read(store, lambda snapshot: snapshot.stamps({"r9": last}))["r9"],
     )
     with store.snapshot() as snapshot:
         assert snapshot.standing("r9", "carol") == expected
@@ -695,18 +703,18 @@ def test_who_leaves_is_forgotten_by_their_consumers_in_that_room_alone(store: St
     store.commit([saying("a"), saying("a", room="r2")])
     store.commit(
         [
-            Acknowledge("alice", "bot", {"r1": 1, "r2": 1}, members_only),
-            Acknowledge("alice", "phone", {"r1": 1}, members_only),
-            Acknowledge("bob", "bot", {"r1": 1}, members_only),
+            Acknowledge("alice", "bot", {"r1": Place(1), "r2": Place(1)}, members_only),
+            Acknowledge("alice", "phone", {"r1": Place(1)}, members_only),
+            Acknowledge("bob", "bot", {"r1": Place(1)}, members_only),
         ]
     )
 
     transact(store, lambda tx: tx.delete_member("r1", "alice"))
 
     with store.snapshot() as snapshot:
-        assert snapshot.positions("alice", "bot") == {"r2": 1}
+        assert snapshot.positions("alice", "bot") == {"r2": Place(1)}
         assert snapshot.positions("alice", "phone") == {}
-        assert snapshot.positions("bob", "bot") == {"r1": 1}
+        assert snapshot.positions("bob", "bot") == {"r1": Place(1)}
 
 
 def test_peer_is_the_other_one(store: Store) -> None:

@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.store import migrations, schema
-from grpc_chat.store.base import Append, Appended, Done, Draft, Transact, Transaction
+from grpc_chat.store.base import Append, Appended, Done, Draft, Place, Transact, Transaction
 from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
@@ -110,6 +110,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
         history=pb.HISTORY_ALL,
         posting=pb.POSTING_MEMBERS,
         member_count=2,
+        last_event_time=Timestamp(seconds=1764000000, nanos=123456000),
     )
     assert (café.name, café.first_seq, café.last_seq) == ("Café 世界", 1, 0)
     assert [(member.user.user_id, member.role) for member in members] == [
@@ -118,7 +119,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
     ]
     assert sorted(memberships) == [
         Standing("café", pb.ROLE_READER, 1, 0),
-        Standing("general", pb.ROLE_OWNER, 2, 3),
+        Standing("general", pb.ROLE_OWNER, 2, 3, last_event_us=1764000000123456),
     ]
     assert [(event.seq, event.session_id) for event in stored] == [(2, "bob-phone"), (3, "alice-phone")]
     assert pb.Event.FromString(stored[0].payload) == pb.Event(
@@ -130,7 +131,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
             client_message_id="019ab5a0-1c00-7000-8000-000000000002", text="It's me:\n😀 \x1b[31m"
         ),
     )
-    assert positions == {"general": 2}
+    assert positions == {"general": Place(2)}
     assert isinstance(appended, Appended)
     # The one it knows is found, and the other has the next number.
     assert [placed.seq for placed in appended.placed] == [3, 4]
@@ -173,6 +174,7 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
         pb.HISTORY_ALL,
         pb.POSTING_MEMBERS,
         archived=False,
+        last_event_us=1_764_000_000_123_456,
     )
     # Ids that were trusted are nobody's account: no one can log in as them.
     assert trusted == Account("alice", "alice", pb.USER_KIND_UNSPECIFIED, 1_764_000_000_123_456)

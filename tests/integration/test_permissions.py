@@ -211,6 +211,10 @@ def _row(line: str) -> Row:
 ROOM_ROWS = {row.ask: row for row in map(_row, ROOM_TABLE.strip().splitlines())}
 
 
+TOLD_ON_THE_STREAM = {"Subscribe all and cursor"}
+"""What is open to all; that they may not read this room is told on the stream (see test_privacy.py)."""
+
+
 def expected(row: Row, actor: str, kind: Kind) -> str:
     """What the table says, as the reason of the error."""
     if actor in NOBODIES:
@@ -221,6 +225,8 @@ def expected(row: Row, actor: str, kind: Kind) -> str:
 
 
 def _expected(row: Row, actor: str, kind: Kind) -> str:
+    if row.ask in TOLD_ON_THE_STREAM:
+        return "ok"
     if kind.kind == pb.ROOM_KIND_DIRECT:
         stranger = row.direct if row.direct in ("no_invite", "bad") else "no_room"
         return row.direct if actor in IN_DIRECT else stranger

@@ -86,6 +86,28 @@ MORE: list[tuple[str, Callable[[str, str], Message]]] = [
         lambda room, _: pb.SubscribeRequest(cursors=[pb.Cursor(room_id=room, seq=1, epoch="another")]),
     ),
     (
+        "SubscribeService/Subscribe",
+        lambda room, _: pb.SubscribeRequest(
+            cursors=[pb.Cursor(room_id=room, seq=1, epoch="another", stamp=1)], all_rooms=True
+        ),
+    ),
+    (
+        "SubscribeService/Subscribe",
+        lambda room, epoch: pb.SubscribeRequest(
+            consumer="c", received=[pb.Cursor(room_id=room, seq=2, epoch=epoch, stamp=1)]
+        ),
+    ),
+    (
+        "MessageService/ListMessages",
+        lambda room, _: pb.ListMessagesRequest(room_id=room, after_seq=2, stamp=1),
+    ),
+    (
+        "SubscribeService/Acknowledge",
+        lambda room, epoch: pb.AcknowledgeRequest(
+            consumer="c", cursors=[pb.Cursor(room_id=room, seq=2, epoch=epoch, stamp=1)]
+        ),
+    ),
+    (
         "MessageService/SendMessages",
         lambda room, _: pb.SendMessagesRequest(
             messages=[
@@ -150,11 +172,17 @@ async def town() -> AsyncIterator[Town]:
         yield made
 
 
-def without(room_id: str, reply: Reply) -> tuple[str, str, bytes]:
+def without(room_id: str, reply: Reply) -> tuple[str, str, bytes, bytes]:
     """All that can be told apart of an answer, but for the room's id."""
     code, text, details = reply.status
     assert len(room_id) == 16, "of one length, so that the lengths around it are the same"
-    return code, text.replace(room_id, "*" * 16), details.replace(room_id.encode(), b"*" * 16)
+    here, stars = room_id.encode(), b"*" * 16
+    return (
+        code,
+        text.replace(room_id, "*" * 16),
+        details.replace(here, stars),
+        reply.response.replace(here, stars),
+    )
 
 
 async def test_nothing_that_names_a_room_is_left_out(town: Town) -> None:
@@ -169,7 +197,13 @@ async def test_a_hidden_room_answers_as_one_that_is_not_there(town: Town, user: 
     for method, request in asks:
         first = await town.ask(user, method, request(town.missing["never made"], town.epoch))
         expected = without(town.missing["never made"], first)
-        assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST")
+        if first.reason == "OK":
+            # A stream that goes on without the room.
+            started = first.read(pb.SubscribeResponse)
+            assert started.left == [pb.RoomLeft(room_id=town.missing["never made"])]
+            assert not started.history_changed
+        else:
+            assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST")
         for kind, room_id in [*town.hidden.items(), *town.missing.items()]:
             reply = await town.ask(user, method, request(room_id, town.epoch))
             assert without(room_id, reply) == expected, (method, kind)
@@ -394,6 +428,7 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(town: Town) -> Non
         peer=pb.User(user_id="member"),
     )
     wanted.create_time.FromSeconds(1)
+    wanted.last_event_time.FromSeconds(1)
     wanted.archive_time.FromSeconds(1)
     request = pb.UpdateRoomRequest(room=wanted, update_mask=FieldMask(paths=["topic"]))
     after = (await town.ask("owner", "RoomService/UpdateRoom", request)).read(pb.UpdateRoomResponse).room
@@ -401,6 +436,8 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(town: Town) -> Non
     expected = pb.Room()
     expected.CopyFrom(before.room)
     expected.topic, expected.last_seq = "after", before.room.last_seq + 1
+    assert after.last_event_time.ToMicroseconds() > before.room.last_event_time.ToMicroseconds()
+    expected.last_event_time.CopyFrom(after.last_event_time)
     assert after == expected
 
     allowed = {"name", "topic", "history", "posting"}

@@ -264,7 +264,7 @@ class BareNode:
         )
         self.committer = loop.run(self._committer())
         pages = Pages(PageTokens(store.secret))
-        consumers = Consumers(self.committer, self.hub)
+        consumers = Consumers(self.committer, self.readers, self.hub)
         users = Users(self.readers)
         rooms = Rooms(self.committer, self.readers, self.hub, users, pages, secret=store.secret)
         members = Members(self.committer, self.readers, self.hub, rooms, users, pages)

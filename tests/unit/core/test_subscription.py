@@ -7,7 +7,7 @@ import pytest
 
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.subscription import Behind, Page, Subscription
-from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.base import Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 EPOCH = "e1"
@@ -109,7 +109,7 @@ class Reader:
         return self.read()
 
     def acknowledge(self, **positions: int) -> bool:
-        return self.subscription.acknowledge(positions)
+        return self.subscription.acknowledge({room_id: Place(seq) for room_id, seq in positions.items()})
 
 
 def seqs(responses: Iterable[pb.SubscribeResponse], room_id: str = "r1") -> list[int]:
@@ -243,17 +243,21 @@ def test_mark_tells_whether_it_makes_a_difference() -> None:
 
 
 def test_cursors_are_where_the_reader_stands() -> None:
-    """In each room, in the epoch of the log."""
+    """In each room."""
     one, two = Room("r1").say(OTHER, OTHER), Room("r2").say(OTHER)
     reader = Reader(one, two, after=[1, 0])
 
-    assert reader.subscription.room_ids == ["r1", "r2"]
-    before = [(cursor.room_id, cursor.seq, cursor.epoch) for cursor in reader.subscription.cursors]
+    before = reader.subscription.positions
     reader.read()
-    after = [(cursor.room_id, cursor.seq, cursor.epoch) for cursor in reader.subscription.cursors]
+    after = reader.subscription.positions
 
-    assert before == [("r1", 1, EPOCH), ("r2", 0, EPOCH)]
-    assert after == [("r1", 2, EPOCH), ("r2", 1, EPOCH)]
+    assert before == {"r1": 1, "r2": 0}
+    assert after == {"r1": 2, "r2": 1}
+    # Where it began is what it began with.
+    assert [(cursor.room_id, cursor.seq, cursor.epoch) for cursor in reader.subscription.began] == [
+        ("r1", 1, EPOCH),
+        ("r2", 0, EPOCH),
+    ]
 
 
 # Caught up
@@ -812,7 +816,7 @@ def test_new_events_are_passed_on_to_all_who_wait_as_the_same_bytes() -> None:
     for reader in readers:
         assert reader.mark() is False
         assert reader.read() == []
-        assert [cursor.seq for cursor in reader.subscription.cursors] == [3]
+        assert reader.subscription.positions == {"r1": 3}
 
 
 def test_nothing_is_passed_on_where_more_has_to_be_said() -> None:
@@ -904,7 +908,7 @@ def test_what_is_hidden_is_a_gap(after: int, hidden: int, in_memory: bool) -> No
     assert seqs(responses) == list(range(hidden + 1, 6))
     assert responses[0].gaps
     assert times_caught_up(responses) == 1
-    assert [cursor.seq for cursor in reader.subscription.cursors] == [5]
+    assert reader.subscription.positions == {"r1": 5}
 
 
 @pytest.mark.parametrize("after", [3, 4])
@@ -952,7 +956,7 @@ def test_room_that_is_lost_is_told_of_and_not_sent(in_memory: bool) -> None:
     assert seqs(responses, "r2") == [1, 2]
     assert times_caught_up(responses) == 1
     assert "r1" not in reader.subscription
-    assert reader.subscription.room_ids == ["r2"]
+    assert reader.subscription.positions == {"r2": 2}
 
 
 def test_room_that_is_lost_has_no_gap_or_position_any_more() -> None:

@@ -1,0 +1,134 @@
+"""Where a stream begins in each room, given what its client asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grpc_chat.core.access import hidden_until, to_read
+from grpc_chat.core.histories import parted
+from grpc_chat.errors import EpochChanged
+from grpc_chat.store.base import Place, Snapshot, ahead_of_log
+from grpc_chat.store.records import Standing
+from grpc_chat.wire import chat_pb2 as pb
+
+
+@dataclass(slots=True)
+class Start:
+    """What a stream is to follow, and what it has to be told first."""
+
+    places: list[tuple[Standing, Place]] = field(default_factory=list)
+    left: list[pb.RoomLeft] = field(default_factory=list)
+    """Rooms that were asked for and may not be read: foreign ones and such as do not exist, alike."""
+    history_changed: list[pb.HistoryChanged] = field(default_factory=list)
+    unsaved: dict[str, Place] = field(default_factory=dict)
+    """A new consumer's positions that are not where a new consumer would start again."""
+    put_back: dict[str, Place] = field(default_factory=dict)
+    """A consumer's positions that must move back, because they are not from this log."""
+
+
+def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, epoch: str) -> Start:
+    """Where a stream begins.
+
+    Costs a query for the user's rooms, one for a consumer's positions, and one or two to compare cursors with
+    the logs, however many rooms there are and whichever they are.
+
+    Raises:
+        RoomNotFound, NotAMember: The user may read none of the rooms, and asks for nothing else.
+        EpochChanged, BadCursor: A cursor without a stamp is not from this log.
+    """
+    rooms = {
+        room.room_id: room for room in snapshot.memberships(user_id) if to_read(room.room_id, room) is None
+    }
+    start = Start()
+    cursors = request.received if request.consumer else request.cursors
+    known = {cursor.room_id: cursor for cursor in cursors if cursor.room_id in rooms}
+    start.left = [pb.RoomLeft(room_id=cursor.room_id) for cursor in cursors if cursor.room_id not in rooms]
+    if start.left and not known and not request.consumer and not request.all_rooms:
+        # Nothing is left. Only here is it looked at why, which is no secret of a public room.
+        first = start.left[0].room_id
+        error = to_read(first, snapshot.standing(first, user_id))
+        assert error, "who is no member may not read"
+        raise error
+    offered = {
+        room_id: (rooms[room_id], Place(cursor.seq, cursor.stamp)) for room_id, cursor in known.items()
+    }
+    if not request.consumer:
+        _require_served(request, offered, epoch)
+    common = parted(snapshot, offered)
+    for room_id, cursor in known.items():
+        if cursor.stamp and cursor.epoch != epoch:
+            # The same event in a new life of the log: what follows may be another all the same.
+            common.setdefault(room_id, offered[room_id][1])
+    places: dict[str, Place] = {}
+    if request.consumer or request.all_rooms:
+        places = {room_id: start_in(room, request.start) for room_id, room in rooms.items()}
+    if request.consumer:
+        _from_positions(snapshot, user_id, request, rooms, start, places)
+        for room_id, place in start.put_back.items():
+            if room_id not in known:
+                common[room_id] = place
+    else:
+        places |= {room_id: place for room_id, (_, place) in offered.items()} | common
+    start.places = [(rooms[room_id], place) for room_id, place in places.items()]
+    start.history_changed = [
+        pb.HistoryChanged(room_id=room_id, last_common_seq=place.seq, stamp=place.stamp)
+        for room_id, place in common.items()
+    ]
+    return start
+
+
+def _from_positions(
+    snapshot: Snapshot,
+    user_id: str,
+    request: pb.SubscribeRequest,
+    rooms: Mapping[str, Standing],
+    start: Start,
+    places: dict[str, Place],
+) -> None:
+    """Have a consumer begin where it was acknowledged last."""
+    positions = {
+        room_id: place
+        for room_id, place in snapshot.positions(user_id, request.consumer).items()
+        if room_id in rooms
+    }
+    # They are stored with the logs, and so are never from another one, unless the two were torn apart.
+    start.put_back = parted(snapshot, {room_id: (rooms[room_id], at) for room_id, at in positions.items()})
+    if request.start == pb.START_LATEST:
+        start.unsaved = {room_id: at for room_id, at in places.items() if room_id not in positions}
+    places |= positions | start.put_back
+
+
+def _require_served(
+    request: pb.SubscribeRequest, offered: Mapping[str, tuple[Standing, Place]], epoch: str
+) -> None:
+    """Refuse cursors without a stamp that are not from this log: their client knows of no other answer."""
+    stamped = any(cursor.stamp for cursor in request.cursors)
+    for at, cursor in enumerate(request.cursors):
+        if cursor.stamp or cursor.room_id not in offered:
+            continue
+        require_epoch(cursor, f"cursors[{at}].epoch", epoch)
+        room, place = offered[cursor.room_id]
+        # A client that has other cursors with stamps is told with those.
+        if place.seq > room.last_seq and not stamped:
+            raise ahead_of_log(at, cursor.room_id, place.seq, room.last_seq)
+
+
+def require_epoch(cursor: pb.Cursor, field: str, epoch: str) -> None:
+    """Refuse a position without a stamp in another life of the log."""
+    if cursor.epoch != epoch and (cursor.seq or cursor.epoch):
+        raise EpochChanged(
+            f"{field} is another epoch than the room's: its log was restored from a backup. "
+            "Read the room again from the beginning, or from what you know to be in it",
+            metadata={"roomId": cursor.room_id, "epoch": epoch},
+        )
+
+
+def start_in(room: Standing, start: pb.Start.ValueType) -> Place:
+    """Where to begin in a room without a position."""
+    if start == pb.START_LATEST:
+        return Place(room.last_seq, room.last_event_us)
+    # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
+    # may have seen some, and would otherwise not be told what retention removed since. What is hidden
+    # from the member is no such thing.
+    return Place(hidden_until(room))
