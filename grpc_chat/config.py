@@ -341,6 +341,12 @@ class Config(BaseSettings):
     data: Path = Field(Path("data"), description="The folder of the database; made where it is missing.")
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all.")
     port: int = Field(50051, ge=0, le=65_535, description="The port to listen on; 0 for any that is free.")
+    public_address: str = Field(
+        "",
+        description="HOST or HOST:PORT by which others reach the server, where that is not `host` and `port` "
+        "(a proxy or a router is in between, or `host` is 0.0.0.0): the address that links of invites name. "
+        "Without a port, `port` counts.",
+    )
     insecure: bool = Field(
         False,
         description="Whether to listen on other addresses than this machine's own without TLS, so that "
@@ -381,6 +387,15 @@ class Config(BaseSettings):
     oidc: tuple[Oidc, ...] = Field(
         (), description="Issuers that people may log in with. In the environment, the whole list as JSON."
     )
+
+    @field_validator("public_address")
+    @classmethod
+    def _names_a_host(cls, value: str) -> str:
+        # A name, an address of IPv4, or one of IPv6 in brackets; whether it exists, the server can't know.
+        match = re.fullmatch(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?", value)
+        if value and (not match or not 0 < int(match[1] or 1) < 65_536):
+            raise ValueError("must be HOST or HOST:PORT, as in chat.example.org:50051")
+        return value
 
     @field_validator("trusted_ids", mode="before")
     @classmethod

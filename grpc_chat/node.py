@@ -47,7 +47,7 @@ from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcServer, Transport
-from grpc_chat.wire.address import is_loopback
+from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -78,6 +78,15 @@ class Node:
         self.port = 0
         self.first_invite: str | None = None
         self.certificates: Certificates | None = None
+
+    @property
+    def public_address(self) -> str:
+        """``host:port`` that leads here from other machines; empty where only the operator could know it."""
+        given, host = self._config.public_address, self._config.host
+        if given:
+            named = host_of(given)
+            return given if given not in (named, f"[{named}]") else join(named, self.port)
+        return "" if is_loopback(host) or is_wildcard(host) else join(host, self.port)
 
     async def __aenter__(self) -> Self:
         """Start store, bus, hub and transport, in this order.
@@ -223,7 +232,13 @@ class Node:
         )
         pipeline = Pipeline(
             {
-                "AuthService": AuthService(accounts, users, IssuerLogins(accounts, attempts, party)),
+                "AuthService": AuthService(
+                    accounts,
+                    users,
+                    IssuerLogins(accounts, attempts, party),
+                    # The port is known once it is listened on.
+                    public_address=lambda: self.public_address,
+                ),
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(messages),
                 "SubscribeService": SubscribeService(

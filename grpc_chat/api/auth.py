@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from grpc_chat._version import __version__
 from grpc_chat.core.accounts import REGISTRATIONS, Accounts
 from grpc_chat.core.caller import Caller, Guest
@@ -13,7 +15,15 @@ from grpc_chat.wire import chat_pb2 as pb
 class AuthService:
     """See ``AuthService`` in chat.proto."""
 
-    def __init__(self, accounts: Accounts, users: Users, issuers: IssuerLogins) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        users: Users,
+        issuers: IssuerLogins,
+        *,
+        public_address: Callable[[], str] = str,
+    ) -> None:
+        self._public_address = public_address
         self._accounts = accounts
         self._issuers = issuers
         self._users = users
@@ -27,6 +37,7 @@ class AuthService:
             registration=registration,
             password_login=self._accounts.password_login,
             providers=self._issuers.providers,
+            public_address=self._public_address(),
         )
 
     async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:

@@ -14,6 +14,7 @@ import click
 
 from grpc_chat.cli.command import (
     Cli,
+    as_address,
     ask_password,
     find_target,
     json_option,
@@ -24,7 +25,13 @@ from grpc_chat.cli.command import (
     server_option,
 )
 from grpc_chat.cli.failures import NOT_FOUND, Failure, from_error
-from grpc_chat.cli.invites import invite_columns, invite_lifetime, show_new_invite
+from grpc_chat.cli.invites import (
+    invite_columns,
+    invite_lifetime,
+    link_address,
+    link_address_option,
+    show_new_invite,
+)
 from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
 from grpc_chat.cli.sessions import session_columns
@@ -43,12 +50,11 @@ class Administration:
     """A command at work on a server's accounts.
 
     Attributes:
-        address: The server's; empty where its database is opened instead.
+        cli: None where a database is opened, instead of asking a server.
     """
 
     admin: AdminCalls
     out: Output
-    address: str = ""
     cli: Cli | None = None
 
     @property
@@ -86,7 +92,7 @@ def _administers(*, once: bool = False) -> Callable[[F], F]:
                 target = find_target(profiles, server)
 
             async def online(cli: Cli) -> int | None:
-                result: int | None = await work(Administration(cli.client.admin, out, target.address, cli))
+                result: int | None = await work(Administration(cli.client.admin, out, cli))
                 return result
 
             sys.exit(perform(online, target, profiles, out, once=once))
@@ -320,12 +326,15 @@ def invite() -> None:
 )
 @invite_lifetime
 @click.option("--admin", "makes_admin", is_flag=True, help="Makes administrators of the server.")
+@link_address_option
 @_administers(once=True)
-async def invite_create(at: Administration, uses: int, lifetime: timedelta | None, makes_admin: bool) -> None:
+async def invite_create(
+    at: Administration, uses: int, lifetime: timedelta | None, makes_admin: bool, address: str | None
+) -> None:
     """Make an invite, and print its link: it is shown now and never again.
 
-    Whoever has it registers: grpc-chat register NAME --invite LINK. On the database of a server that is
-    stopped, the code alone is printed.
+    Anyone who has it registers: grpc-chat register NAME --invite LINK. With --data nobody knows the server's
+    address: give --address, or the code alone is printed.
 
     \b
     Examples:
@@ -333,8 +342,9 @@ async def invite_create(at: Administration, uses: int, lifetime: timedelta | Non
       grpc-chat invite create --uses 30 --lifetime 2d
       grpc-chat invite create --admin --data ./data
     """
+    where = await link_address(at.cli, address) if at.cli else as_address(address) if address else ""
     made = await at.admin.create_invite(max_uses=uses, lifetime=lifetime, makes_admin=makes_admin)
-    show_new_invite(at.out, made, at.address, fingerprint=at.fingerprint)
+    show_new_invite(at.out, made, where, fingerprint=at.fingerprint)
 
 
 @invite.command("list")

@@ -22,7 +22,7 @@ from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
 from grpc_chat.cli.trust import Trust, trust_options
 from grpc_chat.errors import ChatError, Unauthenticated
-from grpc_chat.wire.links import SCHEME, read_invite, read_link
+from grpc_chat.wire.links import read_invite, read_link
 
 if TYPE_CHECKING:
     import asyncio
@@ -271,7 +271,7 @@ def as_address(text: str) -> str:
     Raises:
         Failure: It is none.
     """
-    text = read_invite(text)[0] if text.lower().startswith(f"{SCHEME}://") else text
+    text = read_link(text).address or text
     host, colon, port = text.rpartition(":")
     if not colon or (host.count(":") and not host.endswith("]")) or text.endswith("]"):
         # A bare host, or a bare address of IPv6.

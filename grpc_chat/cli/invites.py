@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli.command import Cli, Lifetime, talks
+from grpc_chat.cli.command import Cli, Lifetime, as_address, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.members import ROLES
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.rooms import room, room_argument
+from grpc_chat.wire.address import host_of, is_loopback
 from grpc_chat.wire.links import invite_link
 
 if TYPE_CHECKING:
@@ -33,14 +34,38 @@ def invite_columns(out: Output) -> list[Column[Invite]]:
     ]
 
 
+async def link_address(cli: Cli, given: str | None) -> str:
+    """The server's address as a link has to name it for others.
+
+    Args:
+        given: What the command line says; else the server is asked, and else it is the one used here.
+    """
+    if given:
+        return as_address(given)
+    return (await cli.client.server_info()).public_address or cli.target.address
+
+
 def show_new_invite(out: Output, made: Invite, address: str, *, fingerprint: str = "") -> None:
-    """Print what to pass on: the link, or for a database that is not served, the code."""
+    """Print what to pass on: the link, or where the server's address is not known, the code."""
     link = invite_link(address, made.code, fingerprint=fingerprint) if address else made.code
     out.result(made, link, link=link)
-    uses = {0: "works for whoever has it", 1: "works once"}.get(made.max_uses, f"works {made.max_uses} times")
+    uses = {0: "works for anyone who has it", 1: "works once"}.get(
+        made.max_uses, f"works {made.max_uses} times"
+    )
     ends = f", ends {out.when(made.expire_time)}" if made.expire_time else ""
     out.note(f"it is not shown again; {uses}{ends}")
+    if is_loopback(host_of(address)):
+        out.note(
+            f"it leads to {host_of(address)}, which works on this machine only: for others, give --address "
+            "HOST:PORT, or set public_address on the server"
+        )
 
+
+link_address_option = click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="The address that the link names.  [the server's public_address, or the one you use]",
+)
 
 invite_lifetime = click.option(
     "--lifetime", type=Lifetime(), metavar="DURATION", help="How long it works: 12h, 30d, …  [7d]"
@@ -60,15 +85,22 @@ def room_invite() -> None:
 )
 @invite_lifetime
 @click.option(
-    "--register", "allows_registration", is_flag=True, help="Whoever has no account may make one with it."
+    "--register", "allows_registration", is_flag=True, help="Anyone without an account may make one with it."
 )
+@link_address_option
 @talks(once=True)
 async def room_invite_create(
-    cli: Cli, name: str, role: str, uses: int, lifetime: timedelta | None, allows_registration: bool
+    cli: Cli,
+    name: str,
+    role: str,
+    uses: int,
+    lifetime: timedelta | None,
+    allows_registration: bool,
+    address: str | None,
 ) -> None:
     """Make an invite, and print its link: it is shown now and never again.
 
-    Whoever has it gets in with `room join LINK`, or, with --register, `register NAME --invite LINK`.
+    Anyone who has it gets in with `room join LINK`, or, with --register, `register NAME --invite LINK`.
 
     \b
     Examples:
@@ -76,6 +108,7 @@ async def room_invite_create(
       grpc-chat room invite create plans --register --uses 1 --lifetime 2d
     """
     found = await find_room(cli.client, name)
+    address = await link_address(cli, address)
     made = await cli.client.create_invite(
         found.room_id,
         role=role,
@@ -83,7 +116,7 @@ async def room_invite_create(
         lifetime=lifetime,
         allows_registration=allows_registration,
     )
-    show_new_invite(cli.out, made, cli.target.address, fingerprint=cli.target.trust.fingerprint)
+    show_new_invite(cli.out, made, address, fingerprint=cli.target.trust.fingerprint)
 
 
 @room_invite.command("list")

@@ -21,7 +21,7 @@ from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
 from grpc_chat.transport.certificates import Certificates
-from grpc_chat.wire.address import is_loopback, join
+from grpc_chat.wire.address import is_loopback, is_wildcard, join
 from grpc_chat.wire.links import invite_link
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,11 @@ async def _serve(config: Config) -> int:
                 print(f"certificate's SHA-256 fingerprint: {node.certificates.fingerprint}", flush=True)
             for line in _next(config, node):
                 print(line, flush=True)
+            if is_wildcard(config.host) and not node.public_address:
+                log.warning(
+                    "links of invites name the address that their maker uses, perhaps localhost: set "
+                    "public_address to the one by which others reach this server"
+                )
             node.failed.add_done_callback(lambda _: stop.set())
             _spare_the_collector()
             await stop.wait()
@@ -146,16 +151,15 @@ def _spare_the_collector() -> None:
 
 def _next(config: Config, node: Node) -> list[str]:
     """What the person who started the server may do next, in another terminal."""
-    everywhere = config.host in ("0.0.0.0", "::") or is_loopback(config.host)
-    host = "localhost" if everywhere else config.host
+    local = is_wildcard(config.host) or is_loopback(config.host)
+    host = "localhost" if local else config.host
     # What clients can't find out by themselves: a certificate of our own making.
     own = node.certificates if config.tls.dev_certificate else None
     if node.first_invite:
-        link = invite_link(
-            join(host, node.port), node.first_invite, fingerprint=own.fingerprint if own else ""
-        )
+        address = node.public_address or join(host, node.port)
+        link = invite_link(address, node.first_invite, fingerprint=own.fingerprint if own else "")
         return [
-            "nobody has an account here yet; who registers with this invite administers the server:",
+            "No accounts yet. Whoever registers with this invite becomes the server's administrator:",
             f"  code: {node.first_invite}",
             f"  link: {link}",
             f"next: grpc-chat register YOUR-NAME --invite {shlex.quote(link)}",

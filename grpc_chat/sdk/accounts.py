@@ -33,6 +33,7 @@ class AccountCalls(Calls):
             registration=convert.word(pb.Registration, info.registration, "REGISTRATION_"),
             password_login=info.password_login,
             providers={provider.name: provider.label for provider in info.providers},
+            public_address=info.public_address,
         )
 
     async def register(

@@ -213,6 +213,8 @@ class ServerInfo:
     password_login: bool
     providers: Mapping[str, str] = field(default_factory=dict)
     """The OpenID Connect issuers that one can log in with: their names, and what they are called."""
+    public_address: str = ""
+    """``host:port`` by which clients elsewhere reach it; empty where it has not been told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,3 +92,9 @@ def is_loopback(host: str) -> bool:
         return True
     ip = read_ip(host)
     return ip is not None and ip.is_loopback
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether listening there means to listen on all addresses of this machine."""
+    ip = read_ip(host)
+    return ip is not None and ip.is_unspecified

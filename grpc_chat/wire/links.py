@@ -31,8 +31,12 @@ def invite_link(address: str, code: str, *, fingerprint: str = "") -> str:
 
 
 def read_link(text: str) -> Link:
-    """What somebody was given as an invite: a link, or the code alone."""
-    text = text.strip()
+    """What somebody was given as an invite: a link, or the code alone.
+
+    What mail, chat and Markdown put around a link when it is copied from there is left out: ``<…>``, quotes,
+    brackets, and the full stop or comma of the sentence it ended.
+    """
+    text = text.strip().lstrip("<([{\"'`").rstrip(">)]}\"'`.,;:!?").strip()
     if not text.lower().startswith(f"{SCHEME}://"):
         return Link("", text)
     parts = urlsplit(text)

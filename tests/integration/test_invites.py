@@ -44,3 +44,13 @@ async def test_joining_again_by_the_invite_that_let_one_in_is_no_error() -> None
 
         assert first == again
         assert again.member_count == 2
+
+
+async def test_clients_are_told_the_address_that_links_name() -> None:
+    """The one that the server's settings say."""
+    async with running_node(accounts=True, public_address="chat.example.org") as node:
+        alice = await node.register("alice")
+
+        info = await alice.server_info()
+
+        assert info.public_address == f"chat.example.org:{node.node.port}"

@@ -159,8 +159,10 @@ async def test_a_room_from_its_making_to_the_end_of_a_membership(
     assert welcome == [f"welcome, alice: you are logged in to {server.address}"]
 
     await alice("room", "create", "plans", "--topic", "Where to eat")
-    [link] = await alice("room", "invite", "create", "plans", "--register")
-    welcome = await bob("register", "bob", "--invite", link)
+    invited = await alice.runs("room", "invite", "create", "plans", "--register")
+    [link] = invited.lines
+    assert [line for line in invited.errors if "localhost" in line and "--address" in line]
+    welcome = await bob("register", "bob", "--invite", f"<{link}>.")
     assert welcome == [f"welcome, bob: you are logged in to {server.address}; you are in plans"]
 
     watching = await bob.begins("watch", "plans", "--last", "1")

@@ -163,6 +163,19 @@ def test_unknown_flag_is_refused() -> None:
         ({"port": -1}, "port"),
         ({"port": 65_536}, "port"),
         ({"port": "http"}, "port"),
+        *(
+            ({"public_address": wrong}, "public_address")
+            for wrong in (
+                "https://chat.example.org",
+                "a b",
+                "chat:",
+                "chat:0",
+                "chat:65536",
+                "::1",
+                "chat/x",
+                "\n",
+            )
+        ),
         ({"readers": 0}, "readers"),
         ({"readers": 65}, "readers"),
         ({"log_level": "verbose"}, "log_level"),

@@ -19,7 +19,7 @@ from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
-from grpc_chat.node import _taken
+from grpc_chat.node import Node, _taken
 from grpc_chat.transport.grpc_server import Transport
 
 if TYPE_CHECKING:
@@ -120,3 +120,25 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
         "memory_kib": settings.password_memory_kib,
         "passes": settings.password_passes,
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ""),
+        ({"host": "::1"}, ""),
+        ({"host": "0.0.0.0"}, ""),
+        ({"host": "192.0.2.7"}, "192.0.2.7:50051"),
+        ({"host": "2001:db8::1"}, "[2001:db8::1]:50051"),
+        ({"host": "0.0.0.0", "public_address": "chat.example.org"}, "chat.example.org:50051"),
+        ({"public_address": "chat.example.org:443"}, "chat.example.org:443"),
+        ({"public_address": "[2001:db8::1]"}, "[2001:db8::1]:50051"),
+    ],
+    ids=str,
+)
+def test_others_reach_the_server_by_the_address_that_is_known(settings: dict[str, Any], told: str) -> None:
+    """The one that was set, else the one listened on, unless that leads nowhere from elsewhere."""
+    node = Node(config.Config(**settings))
+    node.port = 50051
+
+    assert node.public_address == told

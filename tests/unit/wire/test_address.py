@@ -8,6 +8,7 @@ from grpc_chat.errors import RateLimited
 from grpc_chat.wire.address import (
     host_of,
     is_loopback,
+    is_wildcard,
     join,
     port_of,
     read_hop,
@@ -189,3 +190,12 @@ def test_networks_of_mapped_addresses_are_those_of_ipv4() -> None:
     assert str(read_network("::ffff:0:0/90")) == "::ffc0:0:0/90"
     with pytest.raises(ValueError, match="does not appear to be"):
         read_network("nonsense")
+
+
+def test_listening_on_all_addresses_is_no_address() -> None:
+    """What means all addresses leads nowhere from elsewhere; everything else is one."""
+    assert [host for host in ("0.0.0.0", "::", "0:0::0", "127.0.0.1", "chat", "") if is_wildcard(host)] == [
+        "0.0.0.0",
+        "::",
+        "0:0::0",
+    ]
