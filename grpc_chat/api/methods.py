@@ -16,6 +16,7 @@ class Needs(Enum):
     ANYBODY = "any token"
     READ = "the scope read"
     WRITE = "the scope write"
+    READ_OR_WRITE = "the scope read or the scope write"
     LOGIN = "a session that began by logging in"
     ADMIN = "the scope admin, of an administrator"
 
@@ -39,7 +40,8 @@ NEEDS = {
     "AuthService/ListBots": Needs.LOGIN,
     "RoomService/CreateRoom": Needs.WRITE,
     "RoomService/GetDirectRoom": Needs.WRITE,
-    "RoomService/ListRooms": Needs.READ,
+    # Also for tokens that only post: rooms are posted to by name.
+    "RoomService/ListRooms": Needs.READ_OR_WRITE,
     "RoomService/ListPublicRooms": Needs.READ,
     "RoomService/GetRoom": Needs.READ,
     "RoomService/UpdateRoom": Needs.WRITE,
@@ -88,6 +90,9 @@ def require(needs: Needs, caller: Caller) -> None:
             require_scope(caller, pb.SCOPE_READ)
         case Needs.WRITE:
             require_scope(caller, pb.SCOPE_WRITE)
+        case Needs.READ_OR_WRITE:
+            if pb.SCOPE_WRITE not in caller.scopes:
+                require_scope(caller, pb.SCOPE_READ)
         case Needs.LOGIN:
             if not caller.interactive:
                 raise PermissionDenied("this takes a session that began by logging in with a password")

@@ -101,7 +101,7 @@ AuthService/CreateBot               login   ok
 AuthService/ListBots                login   ok
 RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
-RoomService/ListRooms               read    ok
+RoomService/ListRooms               either  ok
 RoomService/ListPublicRooms         read    ok
 AdminService/ListUsers              admin   ok
 AdminService/CreateUser             admin   ok
@@ -634,13 +634,13 @@ CALLERS = (
 )
 # What each has of what methods take.
 HAVE = {
-    "outsider": {"any", "read", "write", "login"},
-    "bot": {"any", "read", "write"},
-    "read-only token": {"any", "read"},
-    "write-only token": {"any", "write"},
-    "server admin": {"any", "read", "write", "login", "admin"},
+    "outsider": {"any", "read", "write", "either", "login"},
+    "bot": {"any", "read", "write", "either"},
+    "read-only token": {"any", "read", "either"},
+    "write-only token": {"any", "write", "either"},
+    "server admin": {"any", "read", "write", "either", "login", "admin"},
     "server admin's token for admin": {"any", "admin"},
-    "server admin's token for read and write": {"any", "read", "write"},
+    "server admin's token for read and write": {"any", "read", "write", "either"},
 }
 
 

@@ -442,7 +442,8 @@ async def test_tokens_and_bots_act_for_programs(
     """With CHAT_SERVER and CHAT_TOKEN and nothing saved; and not any more once they are revoked."""
     await alice("room", "create", "builds")
     await alice("bot", "create", "ci")
-    [token] = await alice("bot", "token", "ci", "--lifetime", "1h")
+    # Good for nothing but what it is for: it can't read.
+    [token] = await alice("bot", "token", "ci", "--lifetime", "1h", "--scope", "write")
     await alice("room", "add", "builds", "ci", "--role", "member")
     machine = person("machine")
     env: dict[str, str | None] = {"CHAT_SERVER": server.address, "CHAT_TOKEN": token}
@@ -450,6 +451,7 @@ async def test_tokens_and_bots_act_for_programs(
     await machine("send", "builds", "all green", env=env)
     assert await machine("whoami", env=env) == [f"ci at {server.address}"]
     await machine.fails(1, "sessions", "list", env=env)
+    await machine.fails(1, "read", "builds", env=env)
     listed = [json.loads(line) for line in await alice("token", "list", "--bot", "ci", "--json")]
     await alice("token", "revoke", listed[0]["session_id"], "--bot", "ci")
     refused = await machine.fails(3, "send", "builds", "again", env=env)

@@ -72,6 +72,7 @@ MAY = {
     Needs.ANYBODY: set(callers()),
     Needs.READ: set(callers()) - {"nothing", "writing"},
     Needs.WRITE: set(callers()) - {"nothing", "reading", "reading administrator"},
+    Needs.READ_OR_WRITE: set(callers()) - {"nothing"},
     Needs.LOGIN: {"login", "login of an administrator"},
     Needs.ADMIN: {"login of an administrator", "token of an administrator"},
 }
