@@ -9,8 +9,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## Show these targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data.
-	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3
+run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data-trusted.
+	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3 --data data-trusted
 
 test: $(VENV) ## Run every test.
 	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
@@ -53,7 +53,7 @@ docs: $(VENV) ## Write the generated reference pages again.
 lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
 	@$(BIN)/python -m tools.locks $(if $(UPGRADE),--upgrade)
 
-clean: ## Remove what the other targets made, except ./data.
+clean: ## Remove what the other targets made, except ./data and ./data-trusted.
 	rm -rf $(VENV) .venv-proto .venv-proxies .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist \
 		tests/integration/node/node_modules
 

@@ -24,6 +24,7 @@ from grpc_chat.store import migrations, schema
 from grpc_chat.store.base import Append, Appended, Done, Draft, Place, Transact, Transaction
 from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 
 HERE = Path(__file__).parent
@@ -221,7 +222,7 @@ def test_migrations_are_not_edited(tmp_path: Path, engine: sa.Engine, dump: str)
 
 def test_every_release_is_frozen() -> None:
     """What users may have: of each release one, and none is taken away."""
-    assert {"schema_0001.sql", "schema_0002.sql"} <= set(DUMPS)
+    assert {"schema_0001.sql", "schema_0002.sql", "schema_0003.sql"} <= set(DUMPS)
 
 
 def test_migrations_make_what_the_program_expects(tmp_path: Path, engine: sa.Engine) -> None:
@@ -304,3 +305,20 @@ def test_several_databases_are_made_at_the_same_moment(tmp_path: Path) -> None:
     assert len(set(epochs)) == 8
     shapes = [shape(tmp_path / str(number) / "chat.db") for number in range(8)]
     assert all(each == shapes[0] for each in shapes)
+
+
+async def test_database_with_accounts_is_opened_with_all_that_is_in_it(tmp_path: Path) -> None:
+    """People log in as before, find their rooms and messages, and a consumer goes on where it was."""
+    build(tmp_path / "data" / "chat.db", "schema_0003.sql")
+
+    async with running_node(accounts=True, data=tmp_path / "data") as node:
+        bob = await node.log_in("bob")
+        rooms = {room.title: room async for room in bob.rooms()}
+        said = [message.text async for message in bob.history(rooms["plans"].room_id)]
+        async with bob.subscribe(consumer="phone") as subscription:
+            first = await anext(aiter(subscription))
+
+    assert set(rooms) == {"plans", "alice"}
+    assert said == ["Hello, Bob! Grüße", "Hello"]
+    # The direct room was acknowledged; in this one the consumer has not begun.
+    assert (first.room_id, first.text) == (rooms["plans"].room_id, "Hello, Bob! Grüße")
