@@ -95,7 +95,9 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     SCOPE_READ: _Scope.ValueType  # 1
     """See rooms, members, messages, and follow them."""
     SCOPE_WRITE: _Scope.ValueType  # 2
-    """Send messages, and change rooms and who is in them."""
+    """Send messages, and change rooms and who is in them. Lists the account's rooms too, since rooms are written to
+    by name.
+    """
     SCOPE_ADMIN: _Scope.ValueType  # 3
     """Administer the server, where the account may."""
 
@@ -107,7 +109,9 @@ SCOPE_UNSPECIFIED: Scope.ValueType  # 0
 SCOPE_READ: Scope.ValueType  # 1
 """See rooms, members, messages, and follow them."""
 SCOPE_WRITE: Scope.ValueType  # 2
-"""Send messages, and change rooms and who is in them."""
+"""Send messages, and change rooms and who is in them. Lists the account's rooms too, since rooms are written to
+by name.
+"""
 SCOPE_ADMIN: Scope.ValueType  # 3
 """Administer the server, where the account may."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
@@ -978,12 +982,17 @@ class GetServerInfoResponse(_message.Message):
     REGISTRATION_FIELD_NUMBER: _builtins.int
     PASSWORD_LOGIN_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
+    PUBLIC_ADDRESS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the program."""
     registration: Global___Registration.ValueType
     """Who may register."""
     password_login: _builtins.bool
     """Whether one can log in with a password. Not on a server with trusted ids."""
+    public_address: _builtins.str
+    """`host:port` by which clients elsewhere reach the server, for links that lead to it. Empty where the server
+    has not been told.
+    """
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoginProvider]:
         """The OpenID Connect issuers that one can log in with."""
@@ -995,10 +1004,11 @@ class GetServerInfoResponse(_message.Message):
         registration: Global___Registration.ValueType = ...,
         password_login: _builtins.bool = ...,
         providers: _abc.Iterable[Global___LoginProvider] | None = ...,
+        public_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password_login", b"password_login", "providers", b"providers", "registration", b"registration", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password_login", b"password_login", "providers", b"providers", "public_address", b"public_address", "registration", b"registration", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
