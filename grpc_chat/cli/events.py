@@ -9,7 +9,16 @@ from zlib import crc32
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import Output, cut, padded, wide
 from grpc_chat.cli.terminal import visible
-from grpc_chat.sdk.models import Event, Gap, MembershipChange, Message, Room, RoomChange, RoomLeft
+from grpc_chat.sdk.models import (
+    Event,
+    Gap,
+    HistoryChanged,
+    MembershipChange,
+    Message,
+    Room,
+    RoomChange,
+    RoomLeft,
+)
 
 _KINDS = {
     Message: "message",
@@ -17,6 +26,7 @@ _KINDS = {
     RoomChange: "room",
     Gap: "gap",
     RoomLeft: "left",
+    HistoryChanged: "history_changed",
 }
 
 # Red is for errors, and black and white are the background of somebody.
@@ -72,14 +82,16 @@ class EventLines:
             [self._sender_width, *(min(wide(visible(sender)), _WIDEST) for sender in senders)]
         )
 
-    def show(self, event: Event | Gap | RoomLeft) -> None:
+    def show(self, event: Event | Gap | RoomLeft | HistoryChanged) -> None:
         """Print one."""
         if isinstance(event, RoomChange) and isinstance(name := event.changes.get("name"), str):
             self._names[event.room_id] = name
         if self._out.as_json:
             self._out.json({"type": _KINDS[type(event)]}, **_fields(event), room=self.name(event.room_id))
             return
-        moment = None if isinstance(event, Gap | RoomLeft) else event.create_time.astimezone()
+        moment = None
+        if not isinstance(event, Gap | RoomLeft | HistoryChanged):
+            moment = event.create_time.astimezone()
         if isinstance(event, Message):
             self._line(event.room_id, moment, event.sender_id, event.text)
         else:
@@ -116,18 +128,20 @@ def _colour(user_id: str) -> str:
     return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
 
 
-def _fields(event: Event | Gap | RoomLeft) -> dict[str, object]:
+def _fields(event: Event | Gap | RoomLeft | HistoryChanged) -> dict[str, object]:
     names = [name for name in type(event).__dataclass_fields__ if not name.startswith("_")]
     return {name: getattr(event, name) for name in names}
 
 
-def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft) -> str:
+def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChanged) -> str:
     """What happened, in words. Holds what others wrote, as they wrote it."""
     match event:
         case Gap():
             return f"events {event.from_seq} to {event.to_seq} can't be read"
         case RoomLeft():
             return left("this room", event)
+        case HistoryChanged():
+            return restored([event])
         case RoomChange():
             return _room_changed(event)
     who, whom = event.actor_id, event.user_id
@@ -177,6 +191,20 @@ def _room_changed(event: RoomChange) -> str:
             case _:
                 parts.append(f"changed the room's {name}")
     return f"{event.actor_id} {', '.join(parts) or 'changed the room'}"
+
+
+def restored(changes: Sequence[HistoryChanged], room: str = "") -> str:
+    """What it means that rooms' histories have changed.
+
+    Args:
+        room: Where it is one room of several, what it is called.
+    """
+    words = "the server was restored from a backup"
+    if len(changes) > 1:
+        return f"{words}: {len(changes)} rooms may have new messages in place of some that you have seen"
+    where = f"in {room}, " if room else ""
+    last = changes[0].last_seq
+    return f"{words}: {where}" + (f"messages after {last} may be new" if last else "all messages may be new")
 
 
 def left(room: str, event: RoomLeft) -> str:

@@ -9,14 +9,23 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from grpc_chat.cli.command import Cli
-from grpc_chat.cli.events import EventLines, left
+from grpc_chat.cli.events import EventLines, left, restored
 from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure, unreachable
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, EpochChanged, RoomNotFound, Unauthenticated
-from grpc_chat.sdk.models import CaughtUp, Connected, Cursor, Disconnected, Room, RoomLeft, Update
+from grpc_chat.sdk.models import (
+    CaughtUp,
+    Connected,
+    Cursor,
+    Disconnected,
+    HistoryChanged,
+    Room,
+    RoomLeft,
+    Update,
+)
 
 NextLine = Callable[[], Awaitable[str | ValueError | None]]
 
@@ -38,6 +47,8 @@ def start(room: Room, behind: int | None) -> Cursor:
 
 def after(room: Room, seq: int) -> Cursor:
     """The place after a number."""
+    if seq == room.last_seq:
+        return room.latest
     return Cursor(room.room_id, seq, room.epoch if seq else "")
 
 
@@ -69,6 +80,8 @@ class Follow:
         self._cursors = cursors
         self._all_rooms = all_rooms
         self._lost = False
+        self._changed: list[HistoryChanged] = []
+        self._with_rooms = with_rooms
         self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -114,6 +127,11 @@ class Follow:
                 self.lines.make_room_for(member.user.user_id for member in members)
 
     async def _update(self, update: Update) -> None:
+        if self._changed and not isinstance(update, HistoryChanged):
+            # Once for all rooms, which come one right after the other.
+            room = self.lines.name(self._changed[0].room_id) if self._with_rooms else ""
+            self._say(restored(self._changed, room))
+            self._changed = []
         match update:
             case Connected():
                 if self._lost:
@@ -126,6 +144,10 @@ class Follow:
                 self._lost = True
             case CaughtUp():
                 pass
+            case HistoryChanged():
+                self._changed.append(update)
+                if self._cli.out.as_json:
+                    self.lines.show(update)
             case event:
                 if not self.lines.knows(event.room_id):
                     await self._learn(event.room_id)

@@ -11,11 +11,12 @@ from datetime import timedelta
 
 import click
 
+from grpc_chat.cli.events import restored
 from grpc_chat.cli.lines import Lines, stdin_is_open
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, ConsumerTakenOver, Unauthenticated
 from grpc_chat.sdk.client import Client
-from grpc_chat.sdk.models import CaughtUp, Connected, Disconnected, Gap, Message
+from grpc_chat.sdk.models import CaughtUp, Connected, Disconnected, Gap, HistoryChanged, Message
 from grpc_chat.wire.trusted import trusted_token
 
 # The one room of a server with trusted ids, and the name of the cursor that the server keeps for each id.
@@ -136,6 +137,8 @@ class _LineClient:
                         print(f"{visible(update.sender_id)}: {visible(update.text)}", flush=True)
                     case Gap():
                         _say(f"messages {update.from_seq} to {update.to_seq} are gone")
+                    case HistoryChanged():
+                        _say(restored([update]))
                     case Connected():
                         _say(f"joined {'again ' if self._joined else ''}as {self._id}")
                         self._joined = self._reached = True

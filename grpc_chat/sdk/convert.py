@@ -48,6 +48,11 @@ def time(stamp: Timestamp) -> datetime:
     return to_datetime(stamp.seconds, stamp.nanos)
 
 
+def stamp(time: Timestamp) -> int:
+    """The stamp of an event that was stored then."""
+    return time.seconds * 1_000_000 + time.nanos // 1000
+
+
 def event(told: pb.Event, epoch: str, client: Client) -> models.Event | None:
     """An event; None for a kind that this version does not know."""
     match told.WhichOneof("kind"):
@@ -152,6 +157,7 @@ def room(told: pb.Room) -> models.Room:
         member_count=told.member_count,
         role=role_word(told.role),
         peer=user(told.peer) if told.HasField("peer") else None,
+        last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
     )
 
 

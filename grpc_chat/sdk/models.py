@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position in a room's log: everything up to and including ``seq`` has been seen."""
+    """A position in a room's log: everything up to and including ``seq`` has been seen.
+
+    Keep all four values: with the stamp, the server notices that its log is not the one that the position is
+    from any more, as after a backup was put back.
+    """
 
     room_id: str
     seq: int = 0
     epoch: str = ""
+    stamp: int = 0
+    """The stamp of the event ``seq``: when it was stored, in microseconds since 1970; 0 for none."""
+
+    def __setstate__(self, state: list[object]) -> None:
+        # Cursors that were pickled before there were stamps have one value less.
+        for name, value in zip(("room_id", "seq", "epoch", "stamp"), [*state, 0], strict=False):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,11 @@ class Sent:
     epoch: str
     client_message_id: str
     create_time: datetime
+
+    @property
+    def cursor(self) -> Cursor:
+        """The position at which this message is the last one seen."""
+        return Cursor(self.room_id, self.seq, self.epoch, stamp_of(self.create_time))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ class Message:
     @property
     def cursor(self) -> Cursor:
         """The position at which this message is the last one seen."""
-        return Cursor(self.room_id, self.seq, self.epoch)
+        return Cursor(self.room_id, self.seq, self.epoch, stamp_of(self.create_time))
 
     async def reply(self, text: str) -> Sent:
         """Send a message to the same room."""
@@ -65,6 +81,19 @@ class Gap:
     room_id: str
     from_seq: int
     to_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryChanged:
+    """The room's log is not the one that was followed so far: a backup of the server was put back.
+
+    What was handed out after ``last_seq`` is no longer in the log, and what is handed out from now on is new,
+    with numbers that may have been seen before.
+    """
+
+    room_id: str
+    last_seq: int
+    """The last number that still stands for the same event; 0 where there is none, or it can't be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +165,7 @@ class RoomLeft:
 
 
 Event = Message | MembershipChange | RoomChange
-Update = Event | Gap | RoomLeft | CaughtUp | Connected | Disconnected
+Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +269,14 @@ class Room:
     """What one is in it; empty for who is not a member."""
     peer: User | None = None
     """Of a direct room: the other member."""
+    last_event_time: datetime | None = None
+    """When the newest event was stored, for members."""
 
     @property
     def latest(self) -> Cursor:
         """The position after the newest event."""
-        return Cursor(self.room_id, self.last_seq, self.epoch)
+        stamp = stamp_of(self.last_event_time) if self.last_event_time else 0
+        return Cursor(self.room_id, self.last_seq, self.epoch, stamp)
 
     @property
     def title(self) -> str:
@@ -303,6 +335,15 @@ class UserRecord:
     create_time: datetime
     last_used_time: datetime | None
     sessions: int
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def stamp_of(create_time: datetime) -> int:
+    """The stamp of an event that was stored then."""
+    return (create_time - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(seconds: int, nanos: int) -> datetime:

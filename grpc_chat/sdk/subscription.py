@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from grpc_chat.errors import ChatError, NotAMember, RoomNotFound, Unavailable
+from grpc_chat.errors import BadCursor, ChatError, EpochChanged, NotAMember, RoomNotFound, Unavailable
 from grpc_chat.sdk import convert, retry
 from grpc_chat.sdk.models import (
     CaughtUp,
@@ -19,6 +19,7 @@ from grpc_chat.sdk.models import (
     Cursor,
     Disconnected,
     Gap,
+    HistoryChanged,
     Message,
     RoomLeft,
     Update,
@@ -35,6 +36,7 @@ Acknowledge = Callable[[pb.AcknowledgeRequest], Awaitable[object]]
 
 # How many updates are read ahead of the one who iterates; the server's own buffers hold the rest.
 _READ_AHEAD = 1024
+_MOST_RECEIVED = 4096
 _SILENCE_BEFORE_STARTED = timedelta(seconds=20)
 
 
@@ -74,6 +76,7 @@ class Subscription:
         self._all_rooms = all_rooms
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
+        self._warned = False
         self.cursors = {cursor.room_id: cursor for cursor in cursors}
         # What has been received, which may be ahead of what has been handed out.
         self._received = dict(self.cursors)
@@ -115,15 +118,32 @@ class Subscription:
                     raise RoomNotFound(
                         "you are no longer a member of this room", metadata={"roomId": update.room_id}
                     )
+                case RoomLeft():
+                    log.warning("%s: you may not read this room; the others go on", update.room_id)
+                case HistoryChanged():
+                    self._warn_once(update)
         raise StopAsyncIteration
+
+    def _warn_once(self, change: HistoryChanged) -> None:
+        """One warning for all rooms: the rest of them lies right behind this one."""
+        if self._warned:
+            return
+        self._warned = True
+        others = sum(isinstance(update, HistoryChanged) for update, _ in self._ahead)
+        log.warning(
+            "the server was restored from a backup: messages after %d of room %s are new%s",
+            change.last_seq,
+            change.room_id,
+            f", and some of {others} more rooms" if others else "",
+        )
 
     async def updates(self) -> AsyncIterator[Update]:
         """Everything that happens in the rooms, and to the stream. Ends when it is closed, and when none of
         the rooms may be read any more.
 
         Raises:
-            ChatError: What no further attempt would mend: not authorised, no such room, another epoch,
-                the consumer taken over by a newer stream.
+            ChatError: What no further attempt would mend: not authorised, none of the rooms may be read, the
+                consumer taken over by a newer stream, a cursor without a stamp from another epoch.
         """
         while (update := await self.next()) is not None:
             yield update
@@ -143,6 +163,9 @@ class Subscription:
                     self._current = cursor
                 elif isinstance(update, RoomLeft):
                     self.cursors.pop(update.room_id, None)
+                    self._to_acknowledge.pop(update.room_id, None)
+                if isinstance(update, HistoryChanged):
+                    # What the log does not have can't be acknowledged.
                     self._to_acknowledge.pop(update.room_id, None)
                 if update is not None:
                     return update
@@ -192,7 +215,7 @@ class Subscription:
         try:
             while self._to_acknowledge:
                 taken, self._to_acknowledge = self._to_acknowledge, {}
-                positions = [pb.Cursor(room_id=c.room_id, seq=c.seq, epoch=c.epoch) for c in taken.values()]
+                positions = [_cursor(cursor) for cursor in taken.values()]
                 request = pb.AcknowledgeRequest(consumer=self._consumer, cursors=positions)
                 try:
                     await self._acknowledge(request)
@@ -202,6 +225,10 @@ class Subscription:
                     taken.pop(error.metadata.get("roomId", ""), None)
                     if len(taken) < len(positions):
                         self._to_acknowledge = taken | self._to_acknowledge
+                except EpochChanged as error:
+                    if "lastCommonSeq" not in error.metadata:
+                        log.warning("the server refused an acknowledgement: %s", error)
+                    # Otherwise the stream tells of it, or has done so; the other rooms' positions count.
                 except ChatError as error:
                     if not retry.worthwhile(error):
                         log.warning("the server refused an acknowledgement: %s", error)
@@ -265,9 +292,34 @@ class Subscription:
             error: ChatError = Unavailable("the server has gone silent")
             return self._backoff.next(error), error
         except ChatError as error:
+            if self._epoch and self._set_back(error):
+                return timedelta(0), error
             if not retry.worthwhile(error):
                 raise
             return self._backoff.next(error), error
+
+    def _set_back(self, error: ChatError) -> bool:
+        """Begin rooms anew, of which the server knows no better answer than an error; whether there are any.
+
+        That is an older server, or a position without a stamp, which the end of a gap can leave.
+        """
+        room_id = error.metadata.get("roomId", "")
+        known = self._received.get(room_id)
+        if not isinstance(error, EpochChanged | BadCursor) or not known or not known.seq:
+            return False
+        rooms = [room_id]
+        if isinstance(error, EpochChanged):
+            # They all will be refused alike.
+            rooms = [each.room_id for each in self._received.values() if each.seq and not each.stamp]
+            rooms = rooms if room_id in rooms else list(self._received)
+        for each in rooms:
+            self._part(each, Cursor(each))
+        return True
+
+    def _part(self, room_id: str, last_common: Cursor) -> None:
+        """Go on in a room from where its log and what was received part."""
+        self._received[room_id] = last_common
+        self._hand(HistoryChanged(room_id, last_common.seq), last_common)
 
     def _follows(self, positions: Mapping[str, Cursor]) -> bool:
         """Whether there is anything to follow; not when one was put out of all the rooms that were named."""
@@ -280,34 +332,31 @@ class Subscription:
         if self._consumer:
             request.consumer = self._consumer
             request.max_unacknowledged = self._max_unacknowledged
+            # Those that moved last, where there are more than the server takes.
+            received = [cursor for cursor in self._received.values() if cursor.seq]
+            request.received.extend(map(_cursor, received[-_MOST_RECEIVED:]))
         else:
-            for cursor in self._received.values():
-                request.cursors.add(room_id=cursor.room_id, seq=cursor.seq, epoch=cursor.epoch)
+            request.cursors.extend(map(_cursor, self._received.values()))
         return request
 
     async def _receive(self, response: pb.SubscribeResponse) -> None:
         if response.HasField("started"):
-            if self._consumer and self._epoch not in ("", response.started.epoch):
-                # The server was restored from a backup, and its positions with it. Numbers begin again.
-                log.warning("the server's history has begun a new epoch; some messages may come again")
-                self._received.clear()
-            self._epoch = response.started.epoch
-            self._hand(Connected())
+            self._begin(response)
         for left in response.left:
             # Joined again, the room begins anew for who follows it.
             self._received.pop(left.room_id, None)
             self._hand(convert.left(left))
         for gap in response.gaps:
             known = self._received.get(gap.room_id)
-            if cursor := self._moved(gap.room_id, gap.to_seq):
+            if cursor := self._moved(gap.room_id, gap.to_seq, gap.stamp):
                 # To a consumer's server, what was not acknowledged yet is missing too.
                 first = max(gap.from_seq, known.seq + 1) if known else gap.from_seq
                 self._hand(Gap(gap.room_id, first, gap.to_seq), cursor)
         for event in response.events:
-            if cursor := self._moved(event.room_id, event.seq):
+            if cursor := self._moved(event.room_id, event.seq, convert.stamp(event.create_time)):
                 self._hand(convert.event(event, self._epoch, self._client), cursor)
         for passed in response.passed:
-            if cursor := self._moved(passed.room_id, passed.seq):
+            if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):
                 self._hand(None, cursor)
         if response.HasField("caught_up"):
             self._hand(CaughtUp())
@@ -315,15 +364,43 @@ class Subscription:
             self._space.clear()
             await self._space.wait()
 
-    def _moved(self, room_id: str, seq: int) -> Cursor | None:
+    def _begin(self, response: pb.SubscribeResponse) -> None:
+        """What the first response of a stream says."""
+        epoch = response.started.epoch
+        if self._consumer and self._epoch not in ("", epoch):
+            # Rooms that the server could not compare, and so says nothing of. Numbers may begin again.
+            told = {change.room_id for change in response.history_changed}
+            if unknown := [room_id for room_id in self._received if room_id not in told]:
+                log.warning("the server's history has begun a new epoch; some messages may come again")
+                for room_id in unknown:
+                    del self._received[room_id]
+        self._epoch = epoch
+        self._warned = False
+        self._hand(Connected())
+        for change in response.history_changed:
+            seq = change.last_common_seq
+            self._part(change.room_id, Cursor(change.room_id, seq, epoch if seq else "", change.stamp))
+        if not self._consumer:
+            # Rooms without a cursor, so far: where the server has begun in them is one.
+            for begun in response.started.cursors:
+                if begun.room_id not in self._received:
+                    cursor = Cursor(begun.room_id, begun.seq, begun.epoch if begun.seq else "", begun.stamp)
+                    self._received[begun.room_id] = cursor
+                    self._hand(None, cursor)
+
+    def _moved(self, room_id: str, seq: int, stamp: int) -> Cursor | None:
         """The room's new position; None for what was received before."""
         known = self._received.get(room_id)
         if known and seq <= known.seq:
             return None
-        cursor = Cursor(room_id, seq, self._epoch)
+        cursor = Cursor(room_id, seq, self._epoch, stamp)
         self._received[room_id] = cursor
         return cursor
 
     def _hand(self, update: Update | None, cursor: Cursor | None = None) -> None:
         self._ahead.append((update, cursor))
         self._changed.set()
+
+
+def _cursor(cursor: Cursor) -> pb.Cursor:
+    return pb.Cursor(room_id=cursor.room_id, seq=cursor.seq, epoch=cursor.epoch, stamp=cursor.stamp)

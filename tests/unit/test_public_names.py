@@ -29,6 +29,7 @@ NAMES = [
     "Event",
     "FailedPrecondition",
     "Gap",
+    "HistoryChanged",
     "Internal",
     "InvalidRequest",
     "Invite",

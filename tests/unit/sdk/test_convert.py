@@ -70,7 +70,7 @@ def test_message_becomes_a_message() -> None:
 
     assert found == models.Message("r1", 7, "alice", "hello", TIME, "id", "e1")
     assert isinstance(found, models.Message)
-    assert found.cursor == models.Cursor("r1", 7, "e1")
+    assert found.cursor == models.Cursor("r1", 7, "e1", models.stamp_of(TIME))
 
 
 @pytest.mark.parametrize(
