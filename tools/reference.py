@@ -186,7 +186,9 @@ the environment, `CHAT_SERVER` says the same for scripts, `CHAT_TOKEN` is the to
 saved login (of a server with trusted ids, the id), and `CHAT_PASSWORD` and `CHAT_NEW_PASSWORD` are what
 would be asked for. How to know a server that is not saved, `CHAT_FINGERPRINT`, `CHAT_CA` and
 `CHAT_INSECURE=1` say, as the options of `login` do. They do not begin with `GRPC_CHAT_`, which are the
-settings of a server.
+settings of a server. `CHAT_TOKEN`, `CHAT_FINGERPRINT`, `CHAT_CA` and `CHAT_INSECURE` are for the server that
+`CHAT_SERVER` names. Where the command line or a link names another, the login that is saved there is used,
+and none of these. A line end after a value does not count.
 
 **What is saved.** Servers stand in `servers.json` in `$XDG_CONFIG_HOME/grpc-chat` (`~/.config/grpc-chat`),
 tokens in the system's keyring, or in `tokens.json` beside it (mode 0600) where there is no keyring that

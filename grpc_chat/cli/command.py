@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from grpc_chat.cli import tokens, trust
+from grpc_chat.cli import environment, tokens, trust
 from grpc_chat.cli.failures import NOT_LOGGED_IN, USAGE, Failure, from_error
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import DEFAULT_PORT, BadProfiles, Profile, Profiles
+from grpc_chat.cli.terminal import visible
 from grpc_chat.cli.trust import Trust, trust_options
 from grpc_chat.errors import ChatError, Unauthenticated
 from grpc_chat.wire.links import read_invite, read_link
@@ -48,7 +49,7 @@ class Target:
     """A server, and who one is on it."""
 
     address: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     profile: Profile | None = None
     """The saved server it comes from; None where the command line or the environment says it all."""
     trust: Trust = field(default_factory=Trust)
@@ -95,7 +96,9 @@ def make_client(target: Target) -> Client:
 
     try:
         return Client(target.address, token=target.token, **target.trust.arguments())
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        raise Failure(f"can't read {exc.filename}: {exc.strerror}", USAGE) from exc
+    except ValueError as exc:
         raise Failure(f"it is not clear how to know {target.address}: {exc}", USAGE) from exc
 
 
@@ -187,15 +190,27 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
     Raises:
         Failure: One is not logged in there.
     """
-    if token := os.environ.get("CHAT_TOKEN"):
-        where = server or os.environ.get("CHAT_SERVER")
-        _, address = _named(profiles, where)
+    usual, linked = environment.server(), read_invite(invite)[0]
+    if token := environment.token():
+        # A token says nothing of the server that it is for; CHAT_SERVER does, or else the command line.
+        owner = _address_of(profiles, usual or server)
+        address = _address_of(profiles, server or linked) if server or linked else owner
         if not address:
-            raise Failure("CHAT_TOKEN is set; say which server it is for: --server HOST:PORT", USAGE)
-        # A link says how to know the server it leads to.
-        linked = Trust(fingerprint=read_link(where or "").fingerprint)
-        return Target(address, token, trust=known_trust(profiles, address) or linked)
-    server = server or read_invite(invite)[0] or os.environ.get("CHAT_SERVER")
+            raise Failure("CHAT_TOKEN is set; say which server it is for: CHAT_SERVER=HOST:PORT", USAGE)
+        if address.lower() == owner.lower():
+            # A link says how to know the server it leads to.
+            shown = Trust(fingerprint=read_link(server or usual).fingerprint)
+            return Target(address, token, trust=known_trust(profiles, address, needed=False) or shown)
+        try:
+            return _saved_target(profiles, server or linked)
+        except Failure as error:
+            whose = f"CHAT_TOKEN is for {owner}" if owner else "CHAT_TOKEN is for no link's server"
+            raise Failure(f"{whose}, and is not sent elsewhere; {error.message}", error.exit_code) from None
+    return _saved_target(profiles, server or linked or usual)
+
+
+def _saved_target(profiles: Profiles, server: str) -> Target:
+    """The server that is meant, with the login that is saved."""
     profile, address = _named(profiles, server)
     if profile is None:
         raise _not_logged_in(profiles, server, address)
@@ -209,12 +224,8 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
 def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
     """Where to log in: as the command line says, or the invite; else the saved server, else this machine."""
     link = read_link(invite)
-    server = server or link.address or os.environ.get("CHAT_SERVER")
-    if server and not profiles.get(server):
-        # Several accounts there may be; here it is only asked where.
-        address = as_address(server)
-    else:
-        _, address = _named(profiles, server)
+    # Several accounts there may be; here it is only asked where.
+    address = _address_of(profiles, server or link.address or environment.server())
     address = address or f"localhost:{DEFAULT_PORT}"
     known = known_trust(profiles, address)
     if not known and link.fingerprint and as_address(link.address) == address:
@@ -223,15 +234,40 @@ def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") 
     return Target(address, trust=known)
 
 
-def known_trust(profiles: Profiles, address: str) -> Trust:
-    """How a server is known that one has an account on, or that the environment tells of."""
-    for profile in profiles.all():
-        if profile.address == address and (known := trust.recorded(profile.more.get("tls"))):
-            return known
-    return trust.from_environment()
+def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Trust:
+    """How a server is known that one has an account on, or that the environment tells of.
+
+    Args:
+        needed: Whether it matters that the saved servers can't be read.
+    """
+    try:
+        for profile in profiles.all():
+            if profile.address == address and (known := trust.recorded(profile.more.get("tls"))):
+                return known
+        usual = environment.server()
+        if usual and _address_of(profiles, usual).lower() != address.lower():
+            # What the environment says of one server is no reason to trust another, or to do without.
+            return Trust()
+    except BadProfiles as exc:
+        if needed:
+            raise
+        click.echo(f"note: {visible(str(exc))}", err=True)
+    return environment.trust()
 
 
-def _named(profiles: Profiles, server: str | None) -> tuple[Profile | None, str]:
+def _address_of(profiles: Profiles, server: str | None) -> str:
+    """The address of a server that is named, or of the usual one; empty where there is none."""
+    # The name of a saved server has no colon in it: an address needs no saved servers.
+    if server and ":" in server:
+        return as_address(server)
+    if not server:
+        default = profiles.default()
+        return default.address if default else ""
+    found = profiles.get(server)
+    return found.address if found else as_address(server)
+
+
+def _named(profiles: Profiles, server: str) -> tuple[Profile | None, str]:
     """The saved server, and the address, that somebody means."""
     default = profiles.default()
     if not server:
@@ -248,7 +284,7 @@ def _named(profiles: Profiles, server: str | None) -> tuple[Profile | None, str]
     return (there[0] if there else None), address
 
 
-def _not_logged_in(profiles: Profiles, server: str | None, address: str) -> Failure:
+def _not_logged_in(profiles: Profiles, server: str, address: str) -> Failure:
     names = [profile.name for profile in profiles.all()]
     if not server and not names:
         return Failure(
@@ -260,6 +296,9 @@ def _not_logged_in(profiles: Profiles, server: str | None, address: str) -> Fail
         return Failure(
             f"no server is chosen: grpc-chat server use NAME, of {', '.join(names)}", NOT_LOGGED_IN
         )
+    if read_link(server).address:
+        # The rest of a link is a secret.
+        server = address
     near = difflib.get_close_matches(server, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"log in: grpc-chat login YOU -s {address}"
     return Failure(f"you are not logged in to {server}; {hint}", NOT_LOGGED_IN)
@@ -271,6 +310,7 @@ def as_address(text: str) -> str:
     Raises:
         Failure: It is none.
     """
+    text = text.strip()
     text = read_link(text).address or text
     host, colon, port = text.rpartition(":")
     if not colon or (host.count(":") and not host.endswith("]")) or text.endswith("]"):

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,17 @@ class Profile:
 
 
 def config_folder() -> Path:
-    """Where settings of programs are kept, and ours among them."""
+    """Where settings of programs are kept, and ours among them.
+
+    Raises:
+        BadProfiles: Nobody knows, as in a container for a user that it has no name for.
+    """
     base = os.environ.get("XDG_CONFIG_HOME", "")
     # The standard has relative paths ignored.
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "grpc-chat"
+    try:
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "grpc-chat"
+    except RuntimeError as exc:
+        raise BadProfiles("there is no home folder to save servers in; set HOME or XDG_CONFIG_HOME") from exc
 
 
 class Profiles:
@@ -63,8 +71,17 @@ class Profiles:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or config_folder()
-        self.path = self.folder / "servers.json"
+        self._folder = folder
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where everything is kept."""
+        return self._folder or config_folder()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / "servers.json"
 
     def all(self) -> list[Profile]:
         """All of them, in the order of their names."""

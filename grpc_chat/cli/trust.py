@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,15 +61,6 @@ def recorded(record: object) -> Trust:
     texts = {name: record[name] for name in ("fingerprint", "ca", "certificate", "key") if name in record}
     return Trust(
         **{name: str(value) for name, value in texts.items()}, insecure=record.get("insecure") is True
-    )
-
-
-def from_environment() -> Trust:
-    """What scripts say that have a token and no saved server."""
-    return Trust(
-        fingerprint=os.environ.get("CHAT_FINGERPRINT", ""),
-        ca=os.environ.get("CHAT_CA", ""),
-        insecure=os.environ.get("CHAT_INSECURE", "").lower() in ("1", "true", "yes"),
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import click
 import pytest
@@ -10,10 +11,18 @@ from click.testing import CliRunner
 
 from grpc_chat import errors
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import Lifetime, Target, as_address, find_guest_target, find_target
+from grpc_chat.cli.command import (
+    Lifetime,
+    Target,
+    as_address,
+    find_guest_target,
+    find_target,
+    make_client,
+)
 from grpc_chat.cli.failures import EXIT_CODES, Failure, from_error
 from grpc_chat.cli.main import main
-from grpc_chat.cli.profiles import Profile, Profiles
+from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
+from grpc_chat.cli.trust import Trust
 
 LINK = "grpc-chat://chat.org:443/#gci_abc"
 
@@ -21,8 +30,8 @@ LINK = "grpc-chat://chat.org:443/#gci_abc"
 @pytest.fixture
 def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profiles:
     """Three accounts on two servers; the last one is the default."""
-    for name in ("CHAT_SERVER", "CHAT_TOKEN", "CHAT_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SERVER", "TOKEN", "PASSWORD", "CA", "FINGERPRINT", "INSECURE"):
+        monkeypatch.delenv(f"CHAT_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr(tokens, "_keyring_keeps", lambda *_: False)
     profiles = Profiles()
@@ -71,13 +80,122 @@ def test_the_environment_says_where_and_who(profiles: Profiles, monkeypatch: pyt
 
     monkeypatch.setenv("CHAT_TOKEN", "gc_script")
     assert found(profiles, None) == ("chat.org:443", "gc_script")
-    assert found(profiles, None, "grpc-chat://evil.org/#gci_x") == ("chat.org:443", "gc_script")
+    assert found(profiles, "CHAT.org:443") == ("CHAT.org:443", "gc_script")
+    monkeypatch.setenv("CHAT_SERVER", "work")
+    assert found(profiles, None) == ("chat.org:443", "gc_script")
 
     monkeypatch.delenv("CHAT_SERVER")
+    assert found(profiles, "new.org:1") == ("new.org:1", "gc_script")
+    assert found(profiles, None) == ("localhost:50051", "gc_script")
     for name in ("work", "home", "other"):
         profiles.forget(name)
     with pytest.raises(Failure, match="say which server it is for"):
         find_target(profiles, None)
+
+
+def test_a_token_of_the_environment_is_for_one_server(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that CHAT_SERVER names. To another goes the login that is saved there, or nothing."""
+    monkeypatch.setenv("CHAT_SERVER", "chat.org:443")
+    monkeypatch.setenv("CHAT_TOKEN", "gc_script")
+
+    assert found(profiles, "home") == ("localhost:50051", "gc_home")
+    assert found(profiles, None, "grpc-chat://localhost:50051/#gci_x") == ("localhost:50051", "gc_other")
+    for server, invite in (
+        ("evil.org", ""),
+        ("grpc-chat://evil.org/#gci_secret", ""),
+        (None, "grpc-chat://evil.org/#gci_secret"),
+    ):
+        with pytest.raises(Failure) as refused:
+            find_target(profiles, server, invite)
+        assert refused.value.message.startswith(
+            "CHAT_TOKEN is for chat.org:443, and is not sent elsewhere; you are not logged in to evil.org"
+        )
+        assert "gci_secret" not in refused.value.message
+
+    # Without CHAT_SERVER it is for the server that the command line names, and for no link's.
+    monkeypatch.delenv("CHAT_SERVER")
+    with pytest.raises(Failure, match="CHAT_TOKEN is for localhost:50051, and is not sent elsewhere"):
+        find_target(profiles, None, "grpc-chat://evil.org/#gci_x")
+    for name in ("work", "home", "other"):
+        profiles.forget(name)
+    with pytest.raises(Failure, match="CHAT_TOKEN is for no link's server"):
+        find_target(profiles, None, "grpc-chat://evil.org/#gci_x")
+
+
+def test_what_the_environment_trusts_is_one_server(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain text to a server in the laboratory is no plain text to another."""
+    pin = "0" * 64
+    monkeypatch.setenv("CHAT_INSECURE", "1\n")
+    monkeypatch.setenv("CHAT_CA", "ca.pem\n")
+    monkeypatch.setenv("CHAT_FINGERPRINT", f"{pin}\n")
+    everything = Trust(fingerprint=pin, ca="ca.pem", insecure=True)
+    assert find_guest_target(profiles, "new.org").trust == everything
+
+    monkeypatch.setenv("CHAT_SERVER", "lab.example:50051\n")
+    assert find_guest_target(profiles, None).trust == everything
+    assert find_guest_target(profiles, "new.org").trust == Trust()
+    assert find_guest_target(profiles, None, LINK).trust == Trust()
+    assert find_target(profiles, "work").trust == Trust()
+    monkeypatch.setenv("CHAT_TOKEN", "gc_script")
+    assert find_target(profiles, None).trust == everything
+
+
+def test_line_ends_in_the_environment_do_not_count(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As files have them that hold secrets. What no call could carry is refused, and not repeated."""
+    monkeypatch.setenv("CHAT_SERVER", "new.org:1\r\n")
+    monkeypatch.setenv("CHAT_TOKEN", " gc_script\r\n")
+    assert found(profiles, None) == ("new.org:1", "gc_script")
+    assert found(profiles, "new.org:1\n") == ("new.org:1", "gc_script")
+    assert "gc_script" not in repr(find_target(profiles, None))
+
+    for token in ("gc_scrípt", "gc_\nscript", "gc_\x7fscript", "gc_\udcffscript"):
+        monkeypatch.setenv("CHAT_TOKEN", token)
+        with pytest.raises(Failure, match="CHAT_TOKEN must be one line of ASCII") as refused:
+            find_target(profiles, None)
+        assert "gc_" not in refused.value.message
+
+    # Of nothing but that there is none.
+    monkeypatch.setenv("CHAT_TOKEN", "\n")
+    assert found(profiles, "work") == ("chat.org:443", "gc_work")
+
+
+@pytest.mark.parametrize("trouble", ["broken", "unreadable", "no home"])
+def test_saved_servers_that_are_not_needed_may_be_broken(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trouble: str
+) -> None:
+    """A token and an address say it all; names, and what is to be saved, need them."""
+    if trouble == "broken":
+        profiles.path.write_text("{")
+    elif trouble == "unreadable":
+        # As one without rights would find it; tests may run as root.
+        profiles.path.unlink()
+        profiles.path.mkdir()
+    else:
+        monkeypatch.delenv("XDG_CONFIG_HOME")
+        monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError("no home")))
+        profiles = Profiles()
+    monkeypatch.setenv("CHAT_TOKEN", "gc_script")
+    monkeypatch.setenv("CHAT_SERVER", "chat.org:443")
+
+    assert found(profiles, None) == ("chat.org:443", "gc_script")
+    assert capsys.readouterr().err.startswith("note: ")
+    for server in ("home", "home:1"):
+        with pytest.raises(BadProfiles):
+            find_target(profiles, server)
+    monkeypatch.delenv("CHAT_SERVER")
+    assert found(profiles, "chat.org:443") == ("chat.org:443", "gc_script")
+
+
+def test_a_file_of_authorities_that_is_not_there_is_named() -> None:
+    """In one sentence."""
+    with pytest.raises(Failure, match=r"^can't read nope\.crt: No such file or directory$"):
+        make_client(Target("localhost:1", trust=Trust(ca="nope.crt")))
 
 
 def test_who_is_not_logged_in_is_told_the_command(profiles: Profiles) -> None:
