@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,13 +16,14 @@ from grpc_chat.cli.command import (
     ask_password,
     password_stdin,
     passwords_from_stdin,
+    say,
     talks,
 )
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.output import count
-from grpc_chat.cli.profiles import Profile
-from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import Unauthenticated, Unavailable
+from grpc_chat.cli.profiles import Profile, Profiles
+from grpc_chat.cli.waiting import off_loop
+from grpc_chat.errors import ChatError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.models import Login, User
@@ -29,6 +32,10 @@ _device = click.option(
     "--device", metavar="NAME", help="What to call this device in `sessions list`.  [this host's name]"
 )
 _profile = click.option("--profile", metavar="NAME", help="What to call this server.  [its host's name]")
+
+
+_TO_TIDY_UP = 3.0
+"""Seconds for what is good to have done, and nothing to wait for."""
 
 
 def device_name() -> str:
@@ -87,11 +94,11 @@ async def register(
         display_name=display_name,
         device_name=device or device_name(),
     )
-    saved = await _keep(cli, login, profile)
-    where = ""
+    saved, ended = await _keep(cli, login, profile)
+    where = ended
     if login.room_id:
         room = await cli.client.room(login.room_id)
-        where = f"; you are in {room.title}"
+        where = f"; you are in {room.title}{ended}"
     cli.out.result(
         login.user,
         f"welcome, {login.user.user_id}: you are logged in to {saved.address}{where}",
@@ -159,7 +166,7 @@ async def login(
         from grpc_chat.cli.issuer import log_in_elsewhere
 
         login = await log_in_elsewhere(
-            cli.client, issuer, say=_say, device_name=device, invite=invite or "", user_id=user
+            cli.client, issuer, say=say, device_name=device, invite=invite or "", user_id=user
         )
     else:
         from grpc_chat.cli.issuer import log_in_with_browser
@@ -167,22 +174,17 @@ async def login(
         login = await log_in_with_browser(
             cli.client,
             issuer,
-            say=_say,
+            say=say,
             open_browser=not no_browser,
             device_name=device,
             invite=invite or "",
             user_id=user,
         )
-    saved = await _keep(cli, login, profile)
+    saved, ended = await _keep(cli, login, profile)
     words = f"{login.user.user_id} is logged in to {address}"
     if login.registered:
         words = f"welcome, {login.user.user_id}: you are logged in to {address}"
-    cli.out.result(login.user, words, room_id=login.room_id, profile=saved.name)
-
-
-def _say(words: str) -> None:
-    """Tell what somebody has to do now, whatever standard output is for."""
-    click.echo(visible(words), err=True)
+    cli.out.result(login.user, words + ended, room_id=login.room_id, profile=saved.name)
 
 
 def _has_password() -> bool:
@@ -190,30 +192,53 @@ def _has_password() -> bool:
     return bool(os.environ.get("CHAT_PASSWORD"))
 
 
-async def _keep(cli: Cli, login: Login, name: str | None) -> Profile:
-    profiles, address = cli.profiles, cli.client.address
-    user_id = login.user.user_id
-    profile = Profile(
-        name=name or profiles.new_name(address, user_id),
-        address=address,
-        user_id=user_id,
-        session_id=login.session.session_id,
-    )
+async def _keep(cli: Cli, login: Login, name: str | None) -> tuple[Profile, str]:
+    """Save a new session, and end the one that it replaces.
+
+    Returns:
+        How it is saved, and the end of a sentence about what has ended.
+    """
+    import asyncio
+
     try:
-        where = tokens.keep(profiles, profile.account, login.token)
-        known = profiles.get(profile.name)
-        more = known.more if known and known.address == address else {}
-        if cli.target.trust:
-            more = more | {"tls": cli.target.trust.record()}
-        saved = Profile(
-            profile.name, address, user_id, session_id=profile.session_id, token_in=where, more=more
-        )
-        profiles.save(saved)
+        saved, before = await off_loop(_save, cli, login, name)
     except BaseException:
-        # A session that nobody can use need not stay.
-        await cli.client.log_out()
+        # A session that nobody can use need not stay; nor where Ctrl-C ended the wait for a keyring.
+        with suppress(ChatError, TimeoutError):
+            async with asyncio.timeout(_TO_TIDY_UP):
+                await cli.client.log_out()
         raise
-    return saved
+    return saved, await _end_before(cli, before)
+
+
+def _save(cli: Cli, login: Login, name: str | None) -> tuple[Profile, Profile | None]:
+    """Save a new session; how it is saved, and how the account was before. Blocks."""
+    profiles, address, user_id = cli.profiles, cli.client.address, login.user.user_id
+    name = name or profiles.new_name(address, user_id)
+    new = Profile(name, address, user_id, session_id=login.session.session_id)
+    profiles.require_free(name, new.account)
+    before = next((known for known in profiles.all() if known.account == new.account), None)
+    where = tokens.keep(profiles, new.account, login.token, say=say)
+    more = before.more if before else {}
+    if cli.target.trust:
+        more = more | {"tls": cli.target.trust.record()}
+    saved = replace(new, token_in=where, more=more)
+    profiles.save(saved)
+    return saved, before
+
+
+async def _end_before(cli: Cli, before: Profile | None) -> str:
+    """End the session whose token is overwritten: nobody could use it, and it would count as a device."""
+    import asyncio
+
+    if before is None or not before.session_id:
+        return ""
+    try:
+        async with asyncio.timeout(_TO_TIDY_UP):
+            ended = await cli.client.revoke_sessions(before.session_id)
+    except (ChatError, TimeoutError):
+        return f"; the login before it goes on: grpc-chat sessions revoke {before.session_id}"
+    return "; the login before it has ended" if ended else ""
 
 
 @click.command()
@@ -230,7 +255,7 @@ async def logout(cli: Cli, forget: bool) -> None:
       grpc-chat logout -s work
       grpc-chat logout --forget
     """
-    profile = cli.target.profile
+    profile, ended = cli.target.profile, True
     try:
         await cli.client.log_out()
     except Unauthenticated:
@@ -239,12 +264,20 @@ async def logout(cli: Cli, forget: bool) -> None:
     except Unavailable:
         if not forget or profile is None:
             raise
+        ended = False
     if profile:
-        tokens.drop(cli.profiles, profile.account, profile.token_in)
-        cli.profiles.log_out(profile)
-        cli.out.say(f"{profile.user_id} is logged out of {profile.address}")
+        await off_loop(_forget_token, cli.profiles, profile)
+        words = f"{profile.user_id} is logged out of {profile.address}"
+        if not ended:
+            words += f"; the session {profile.session_id} goes on there: grpc-chat sessions revoke ends it"
+        cli.out.say(words)
     else:
         cli.out.say(f"the token in CHAT_TOKEN is worthless at {cli.client.address} from now on")
+
+
+def _forget_token(profiles: Profiles, profile: Profile) -> None:
+    tokens.drop(profiles, profile.account, profile.token_in, say=say)
+    profiles.log_out(profile)
 
 
 @click.command()
@@ -268,7 +301,9 @@ async def whoami(cli: Cli, verbose: bool) -> None:
         out.say(f"{_called(user)} at {cli.target.address}")
     else:
         session, info = await cli.client.session(), await cli.client.server_info()
-        where = tokens.describe(cli.profiles, profile.token_in) if profile else "in CHAT_TOKEN"
+        where = "in CHAT_TOKEN"
+        if profile:
+            where = await off_loop(tokens.describe, cli.profiles, profile.token_in)
         out.fields(
             [
                 ("user", _called(user)),

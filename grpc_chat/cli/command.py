@@ -202,19 +202,21 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
             shown = Trust(fingerprint=read_link(server or usual).fingerprint)
             return Target(address, token, trust=known_trust(profiles, address, needed=False) or shown)
         try:
-            return _saved_target(profiles, server or linked)
+            return saved_target(profiles, server or linked)
         except Failure as error:
             whose = f"CHAT_TOKEN is for {owner}" if owner else "CHAT_TOKEN is for no link's server"
             raise Failure(f"{whose}, and is not sent elsewhere; {error.message}", error.exit_code) from None
-    return _saved_target(profiles, server or linked or usual)
+    return saved_target(profiles, server or linked or usual)
 
 
-def _saved_target(profiles: Profiles, server: str) -> Target:
+def saved_target(profiles: Profiles, server: str) -> Target:
     """The server that is meant, with the login that is saved."""
     profile, address = _named(profiles, server)
     if profile is None:
         raise _not_logged_in(profiles, server, address)
-    token = tokens.find(profiles, profile.account, profile.token_in) if profile.token_in else ""
+    token = ""
+    if profile.token_in:
+        token = tokens.find(profiles, profile.account, profile.token_in, say=say)
     target = Target(profile.address, token, profile, trust=trust.recorded(profile.more.get("tls")))
     if not token:
         raise Failure(f"you are not logged in to {profile.address}: {target.login}", NOT_LOGGED_IN)
@@ -251,7 +253,7 @@ def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Tru
     except BadProfiles as exc:
         if needed:
             raise
-        click.echo(f"note: {visible(str(exc))}", err=True)
+        say(f"note: {exc}")
     return environment.trust()
 
 
@@ -322,6 +324,11 @@ def as_address(text: str) -> str:
     if any(character.isspace() or character in "/@#?" for character in host):
         raise Failure(f"{text!r} is no saved server and no HOST:PORT", USAGE)
     return f"[{host}]:{int(port)}" if ":" in host else f"{host}:{int(port)}"
+
+
+def say(words: str) -> None:
+    """Tell the person something, whatever standard output is for."""
+    click.echo(visible(words), err=True)
 
 
 class Lifetime(click.ParamType):  # type: ignore[type-arg]

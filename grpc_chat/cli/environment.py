@@ -21,7 +21,7 @@ def token() -> str:
     """
     found = _text("CHAT_TOKEN")
     if not (found.isascii() and found.isprintable()):
-        raise Failure("CHAT_TOKEN must be one line of ASCII, as it was printed; it holds something else", USAGE)
+        raise Failure("CHAT_TOKEN must be one line of ASCII, as it was printed", USAGE)
     return found
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ DEFAULT_PORT = 50051
 
 _NAME = re.compile(r"[\w.@-]{1,100}")
 _VERSION = 1
+_LOCK_SECONDS = 5.0
+_BETWEEN_TRIES = 0.02
 
 
 class BadProfiles(Exception):
@@ -221,17 +224,39 @@ def _record(profile: Profile) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Be the only one to change the files of a folder, which is made where it is missing."""
+    """Be the only one to change the files of a folder, which is made where it is missing.
+
+    Raises:
+        BadProfiles: It can't be used, or another command uses it without an end.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
         raise BadProfiles(f"{folder} can't be used: {exc.strerror}") from exc
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            # One that waits by itself does so without an end, and Ctrl-C with it.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise BadProfiles(
+                    f"another program has locked {folder / 'lock'} for more than {_LOCK_SECONDS:g} s; "
+                    "end it, and try again"
+                ) from None
+            time.sleep(_BETWEEN_TRIES)
+        except OSError as exc:
+            raise BadProfiles(f"{folder / 'lock'} can't be locked: {exc.strerror}") from exc
 
 
 def write(path: Path, content: Any) -> None:

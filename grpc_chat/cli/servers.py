@@ -1,4 +1,4 @@
-"""Commands about saved servers. They ask no server anything."""
+"""Commands about saved servers. Only `forget` asks a server something."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import json_option, profile_errors
+from grpc_chat.cli.command import Target, json_option, make_client, profile_errors, saved_target, say
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.output import Output
-from grpc_chat.cli.profiles import Profile, Profiles
+from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
+from grpc_chat.errors import ChatError, Unauthenticated
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
+
+_TO_LOG_OUT = 3.0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -130,13 +133,38 @@ def server_rename(profiles: Profiles, out: Output, name: str, new_name: str) -> 
 def server_forget(profiles: Profiles, out: Output, name: str) -> None:
     """Remove a saved server and its token from this machine.
 
-    The session goes on, for nobody: log out first to end it.
+    The login ends, where the server can be reached; otherwise the command says which one goes on there.
 
     \b
     Examples:
       grpc-chat server forget work
     """
     profile = _require(profiles, name)
-    tokens.drop(profiles, profile.account, profile.token_in)
+    left = _end_login(profiles, profile)
+    tokens.drop(profiles, profile.account, profile.token_in, say=say)
     profiles.forget(profile.name)
-    out.result(profile, f"{name} is forgotten")
+    out.result(profile, f"{name} is forgotten{left}")
+
+
+def _end_login(profiles: Profiles, profile: Profile) -> str:
+    """End a saved server's session, if that is quick; the end of a sentence about it."""
+    import asyncio
+
+    if not profile.session_id:
+        return ""
+
+    async def log_out(target: Target) -> None:
+        async with asyncio.timeout(_TO_LOG_OUT), make_client(target) as client:
+            await client.log_out()
+
+    try:
+        asyncio.run(log_out(saved_target(profiles, profile.name)))
+    except Unauthenticated:
+        # It was over already.
+        return ""
+    except (BadProfiles, ChatError, Failure, TimeoutError):
+        return (
+            f"; the session {profile.session_id} goes on at {profile.address}, until you end it "
+            "with grpc-chat sessions revoke, or nobody has used it for long enough"
+        )
+    return ", and the login has ended"

@@ -7,36 +7,58 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from grpc_chat.cli.profiles import BadProfiles, Profiles, locked, write
+from grpc_chat.cli.waiting import Answer
 
 _SERVICE = "grpc-chat"
 KEYRING, FILE = "keyring", "file"
 
+_PATIENCE = 5.0
+_PATIENCE_OF_PEOPLE = 60.0
+_SILENT = "the system's keyring does not answer; perhaps it shows a prompt that nobody sees"
+_NO_KEYRING = "PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring does without it."
 
-def keep(profiles: Profiles, account: str, token: str) -> str:
+Say = Callable[[str], None]
+"""Tells the person something."""
+R = TypeVar("R")
+
+
+def keep(profiles: Profiles, account: str, token: str, *, say: Say) -> str:
     """Keep a token; where it is, as :attr:`grpc_chat.cli.profiles.Profile.token_in`.
 
     Args:
         account: As :attr:`grpc_chat.cli.profiles.Profile.account`.
+        say: Is told when the keyring does not answer, and the token goes into the file for that.
     """
-    if _keyring_keeps(account, token):
+    try:
+        kept = _ask_keyring(_keyring_keeps, account, token, say=say)
+    except TimeoutError:
+        kept = False
+        say(f"{_SILENT}; the token is in {_file(profiles)} instead. {_NO_KEYRING}")
+    if kept:
         _change_file(profiles, account, None)
         return KEYRING
     _change_file(profiles, account, token)
     return FILE
 
 
-def find(profiles: Profiles, account: str, where: str) -> str:
-    """A token that was kept; empty where there is none any more."""
+def find(profiles: Profiles, account: str, where: str, *, say: Say) -> str:
+    """A token that was kept; empty where there is none any more.
+
+    Raises:
+        BadProfiles: The keyring does not give it, or does not answer.
+    """
     if where == KEYRING:
         try:
-            import keyring
-
-            return keyring.get_password(_SERVICE, account) or ""
+            return _ask_keyring(_get_from_keyring, account, say=say)
+        except TimeoutError:
+            raise BadProfiles(f"{_SILENT}; unlock it, or log in again. {_NO_KEYRING}") from None
         except Exception as exc:
             # Backends raise what they like: a locked collection, a bus that went away.
             raise BadProfiles(
@@ -47,26 +69,46 @@ def find(profiles: Profiles, account: str, where: str) -> str:
     return token if isinstance(token, str) else ""
 
 
-def drop(profiles: Profiles, account: str, where: str) -> None:
+def drop(profiles: Profiles, account: str, where: str, *, say: Say) -> None:
     """Remove a token."""
     if where == KEYRING:
-        with suppress(Exception):
-            import keyring
-
-            keyring.delete_password(_SERVICE, account)
+        try:
+            _ask_keyring(_remove_from_keyring, account, say=say)
+        except TimeoutError:
+            say(f"{_SILENT}, and still has the token")
+        except Exception:
+            # It has none, say.
+            pass
     _change_file(profiles, account, None)
 
 
 def describe(profiles: Profiles, where: str) -> str:
     """Where a token is, for people."""
     if where == KEYRING:
-        try:
-            import keyring
-
-            return f"in the system's keyring ({keyring.get_keyring().name})"
-        except Exception:
-            return "in the system's keyring"
+        with suppress(Exception):
+            return f"in the system's keyring ({Answer(_name_of_keyring).get(_PATIENCE)})"
+        return "in the system's keyring"
     return f"in {_file(profiles)}" if where else "nowhere"
+
+
+def _ask_keyring(function: Callable[..., R], *arguments: str, say: Say) -> R:
+    """Have something done with the keyring.
+
+    Raises:
+        TimeoutError: It does not answer.
+        Exception: Whatever a backend likes.
+    """
+    patience = _patience()
+    answer = Answer(function, *arguments)
+    if patience > _PATIENCE and not answer.wait(_PATIENCE):
+        say("waiting for the system's keyring to be unlocked … (Ctrl-C to stop)")
+    return answer.get(patience)
+
+
+def _patience() -> float:
+    """How many seconds a keyring may take: enough to type a password, where there is a screen to ask on."""
+    screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")) or sys.platform == "darwin"
+    return _PATIENCE_OF_PEOPLE if screen and not os.environ.get("SSH_CONNECTION") else _PATIENCE
 
 
 def _keyring_keeps(account: str, token: str) -> bool:
@@ -80,6 +122,24 @@ def _keyring_keeps(account: str, token: str) -> bool:
         return keyring.get_password(_SERVICE, account) == token
     except Exception:
         return False
+
+
+def _get_from_keyring(account: str) -> str:
+    import keyring
+
+    return keyring.get_password(_SERVICE, account) or ""
+
+
+def _remove_from_keyring(account: str) -> None:
+    import keyring
+
+    keyring.delete_password(_SERVICE, account)
+
+
+def _name_of_keyring() -> str:
+    import keyring
+
+    return keyring.get_keyring().name
 
 
 def _file(profiles: Profiles) -> Path:

@@ -431,7 +431,9 @@ async def test_several_servers_and_accounts(
     assert len(json.loads(tokens.read_text())) == 3
 
     await alice("logout", "-s", "there")
-    await alice("server", "forget", "bob@localhost")
+    assert await alice("server", "forget", "bob@localhost") == [
+        "bob@localhost is forgotten, and the login has ended"
+    ]
     assert list(json.loads(tokens.read_text())) == [f"alice@{server.address}"]
     assert "grpc-chat login ann -s there" in await alice.fails(3, "rooms", "-s", "there")
 

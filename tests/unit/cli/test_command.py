@@ -40,7 +40,7 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profiles:
         ("home", "localhost:50051", "alice"),
         ("other", "localhost:50051", "bob"),
     ]:
-        where = tokens.keep(profiles, f"{user}@{address}", f"gc_{name}")
+        where = tokens.keep(profiles, f"{user}@{address}", f"gc_{name}", say=print)
         profiles.save(Profile(name, address, user, token_in=where))
     return profiles
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles, config_folder
+from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles, config_folder, locked
 
 HOME = Profile("home", "localhost:50051", "alice", "s1", "file")
 WORK = Profile("work", "chat.example.org:443", "bob", "s2", "keyring", {"tls": {"ca": "/etc/ca.pem"}})
@@ -189,3 +189,14 @@ def test_folder_is_where_the_standard_says(
     monkeypatch.setenv("XDG_CONFIG_HOME", base)
 
     assert config_folder() == Path(folder or "/h/.config/grpc-chat")
+
+
+def test_a_lock_that_nobody_gives_up_is_told(profiles: Profiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while, with the file; nothing is changed without it."""
+    monkeypatch.setattr("grpc_chat.cli.profiles._LOCK_SECONDS", 0.05)
+    with (
+        locked(profiles.folder),
+        pytest.raises(BadProfiles, match=f"has locked {profiles.folder}/lock"),
+    ):
+        profiles.set_default("x")
+    assert not profiles.path.exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from grpc_chat.cli import tokens
 from grpc_chat.cli.profiles import BadProfiles, Profiles
 
 ACCOUNT = "alice@localhost:50051"
+SAID: list[str] = []
 
 
 class Chest(KeyringBackend):
@@ -51,6 +53,19 @@ class Forgetful(Chest):
         return None
 
 
+class Hanging(Chest):
+    """One that shows a prompt to nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def wait(self, *_: str) -> None:
+        self.answers.wait()
+
+    set_password = get_password = delete_password = wait  # type: ignore[assignment]
+
+
 def no_keyring() -> KeyringBackend:
     return fail.Keyring()  # type: ignore[no-untyped-call]
 
@@ -59,6 +74,7 @@ def no_keyring() -> KeyringBackend:
 def own_keyring() -> Iterator[None]:
     """Never that of the one who runs the tests."""
     before = keyring.get_keyring()
+    SAID.clear()
     yield
     keyring.set_keyring(before)
 
@@ -73,15 +89,15 @@ def test_a_keyring_that_is_there_keeps_the_token(profiles: Profiles) -> None:
     chest = Chest()
     keyring.set_keyring(chest)
 
-    where = tokens.keep(profiles, ACCOUNT, "gc_secret")
+    where = tokens.keep(profiles, ACCOUNT, "gc_secret", say=SAID.append)
 
     assert where == "keyring"
-    assert tokens.find(profiles, ACCOUNT, where) == "gc_secret"
+    assert tokens.find(profiles, ACCOUNT, where, say=SAID.append) == "gc_secret"
     assert chest.secrets == {("grpc-chat", ACCOUNT): "gc_secret"}
     assert not profiles.folder.exists()
     assert tokens.describe(profiles, where) == "in the system's keyring (chest)"
-    tokens.drop(profiles, ACCOUNT, where)
-    assert tokens.find(profiles, ACCOUNT, where) == ""
+    tokens.drop(profiles, ACCOUNT, where, say=SAID.append)
+    assert tokens.find(profiles, ACCOUNT, where, say=SAID.append) == ""
 
 
 @pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring, Locked, Forgetful])
@@ -89,26 +105,26 @@ def test_where_there_is_none_a_file_does(backend: type[KeyringBackend], profiles
     """No backend, one that keeps nothing, one that is locked: silently, in a file for the owner alone."""
     keyring.set_keyring(backend())
 
-    where = tokens.keep(profiles, ACCOUNT, "gc_secret")
-    tokens.keep(profiles, "bob@localhost:50051", "gc_other")
+    where = tokens.keep(profiles, ACCOUNT, "gc_secret", say=SAID.append)
+    tokens.keep(profiles, "bob@localhost:50051", "gc_other", say=SAID.append)
 
     file = profiles.folder / "tokens.json"
     assert where == "file"
-    assert tokens.find(profiles, ACCOUNT, where) == "gc_secret"
+    assert tokens.find(profiles, ACCOUNT, where, say=SAID.append) == "gc_secret"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert tokens.describe(profiles, where) == f"in {file}"
-    tokens.drop(profiles, ACCOUNT, where)
-    assert tokens.find(profiles, ACCOUNT, where) == ""
-    assert tokens.find(profiles, "bob@localhost:50051", where) == "gc_other"
+    tokens.drop(profiles, ACCOUNT, where, say=SAID.append)
+    assert tokens.find(profiles, ACCOUNT, where, say=SAID.append) == ""
+    assert tokens.find(profiles, "bob@localhost:50051", where, say=SAID.append) == "gc_other"
 
 
 def test_a_token_is_in_one_place(profiles: Profiles) -> None:
     """Once there is a keyring, the file forgets."""
     keyring.set_keyring(no_keyring())
-    tokens.keep(profiles, ACCOUNT, "gc_old")
+    tokens.keep(profiles, ACCOUNT, "gc_old", say=SAID.append)
     keyring.set_keyring(Chest())
 
-    assert tokens.keep(profiles, ACCOUNT, "gc_new") == "keyring"
+    assert tokens.keep(profiles, ACCOUNT, "gc_new", say=SAID.append) == "keyring"
     assert "gc_" not in (profiles.folder / "tokens.json").read_text()
 
 
@@ -117,17 +133,17 @@ def test_a_keyring_that_has_locked_itself_is_told(profiles: Profiles) -> None:
     keyring.set_keyring(Locked())
 
     with pytest.raises(BadProfiles, match="the system's keyring does not give the token"):
-        tokens.find(profiles, ACCOUNT, "keyring")
+        tokens.find(profiles, ACCOUNT, "keyring", say=SAID.append)
 
 
 def test_a_file_that_others_may_read_is_closed_to_them(profiles: Profiles) -> None:
     """As after copying it by hand."""
     keyring.set_keyring(no_keyring())
-    tokens.keep(profiles, ACCOUNT, "gc_secret")
+    tokens.keep(profiles, ACCOUNT, "gc_secret", say=SAID.append)
     file = profiles.folder / "tokens.json"
     file.chmod(0o644)
 
-    tokens.find(profiles, ACCOUNT, "file")
+    tokens.find(profiles, ACCOUNT, "file", say=SAID.append)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -139,4 +155,50 @@ def test_a_file_that_is_something_else_is_told(content: str, profiles: Profiles)
     (profiles.folder / "tokens.json").write_text(content)
 
     with pytest.raises(BadProfiles, match="delete it and log in again"):
-        tokens.find(profiles, ACCOUNT, "file")
+        tokens.find(profiles, ACCOUNT, "file", say=SAID.append)
+
+
+def test_a_keyring_that_does_not_answer_is_not_waited_for(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file does instead, and where only the keyring has the token, that is said, with what to do."""
+    monkeypatch.setattr(tokens, "_PATIENCE", 0.02)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    hanging = Hanging()
+    keyring.set_keyring(hanging)
+
+    assert tokens.keep(profiles, ACCOUNT, "gc_secret", say=SAID.append) == "file"
+    [said] = SAID
+    assert "does not answer" in said
+    assert f"the token is in {profiles.folder / 'tokens.json'} instead" in said
+    assert tokens.find(profiles, ACCOUNT, "file", say=SAID.append) == "gc_secret"
+    with pytest.raises(BadProfiles, match=r"does not answer.*unlock it, or log in again.*null\.Keyring"):
+        tokens.find(profiles, ACCOUNT, "keyring", say=SAID.append)
+    tokens.drop(profiles, ACCOUNT, "keyring", say=SAID.append)
+    assert len(SAID) == 2
+    hanging.answers.set()
+
+
+def test_where_a_prompt_can_be_seen_it_may_be_answered(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who has to type a password gets the time for it, and is told what is waited for."""
+    monkeypatch.setattr(tokens, "_PATIENCE", 0.02)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    hanging = Hanging()
+    keyring.set_keyring(hanging)
+
+    def say(words: str) -> None:
+        SAID.append(words)
+        hanging.answers.set()
+
+    tokens.drop(profiles, ACCOUNT, "keyring", say=say)
+
+    assert SAID == ["waiting for the system's keyring to be unlocked … (Ctrl-C to stop)"]
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
+    hanging.answers.clear()
+    with pytest.raises(BadProfiles, match="does not answer"):
+        tokens.find(profiles, ACCOUNT, "keyring", say=say)
+    hanging.answers.set()
