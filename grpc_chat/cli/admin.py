@@ -24,7 +24,7 @@ from grpc_chat.cli.command import (
     profile_errors,
     server_option,
 )
-from grpc_chat.cli.failures import NOT_FOUND, Failure, from_error
+from grpc_chat.cli.failures import NOT_FOUND, UNKNOWN, Failure, from_error
 from grpc_chat.cli.invites import (
     invite_columns,
     invite_lifetime,
@@ -35,7 +35,7 @@ from grpc_chat.cli.invites import (
 from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
 from grpc_chat.cli.sessions import session_columns
-from grpc_chat.errors import ChatError
+from grpc_chat.errors import ChatError, Unavailable
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -120,6 +120,9 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
         return asyncio.run(run())
     except KeyboardInterrupt:
         raise click.Abort() from None
+    except Unavailable as error:
+        # The disk's trouble: trying again does not mend it.
+        raise Failure(f"it is not known whether this was done: {error.message}", UNKNOWN) from error
     except ChatError as error:
         raise from_error(error, address=str(data)) from error
 

@@ -48,8 +48,7 @@ async def offline_admin(folder: Path) -> AsyncIterator[AdminCalls]:
     """What administrators can do, done to the database in a folder; nobody else may use it meanwhile.
 
     Raises:
-        Failure: There is no database, or a server is using it.
-        ChatError: It can't be opened.
+        Failure: There is no database, a server is using it, or it can't be opened.
     """
     if not (folder / "chat.db").exists():
         raise Failure(
@@ -69,7 +68,8 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
         store = await asyncio.to_thread(open_store, config.data, readers=1)
     except StoreUnavailable as error:
         if "is using the data folder" not in error.message:
-            raise
+            # Nothing of it passes by itself.
+            raise Failure(error.message) from error
         # Only one process may write; the other one can be asked.
         raise Failure(
             f"a server is using {config.data}: leave out --data to ask it, or stop it first"

@@ -11,32 +11,66 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
-_HEADER = struct.Struct(">IQH")  # checksum of the rest, seq, length of the room's id
+_EVENT = struct.Struct(">IQH")
+"""Checksum of the rest up to the room's id, number of the event, length of the id."""
+_MORE = struct.Struct(">IQB")
+"""Checksum of the rest and of what came before, number of other commits, length of the epoch."""
+
+_MOST_BYTES = _EVENT.size + 65_535 + _MORE.size + 255
+
+
+class Acknowledged(NamedTuple):
+    """What the last commits were."""
+
+    room_id: str = ""
+    """Of the last event; empty where there was none yet."""
+    seq: int = 0
+    others: int = 0
+    """How many commits there were that stored no event: of accounts, sessions, positions."""
+    epoch: str = ""
+    """Of the database; empty where an older version of this program wrote it, which knew no others either."""
 
 
 class Mark:
-    """The room and number of the last event that was committed, in a small file for the owner alone."""
+    """What was acknowledged last, in a small file for the owner alone."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def write(self, room_id: str, seq: int) -> None:
-        """Remember an event that is durable."""
-        name = room_id.encode()
-        rest = struct.pack(">QH", seq, len(name)) + name
-        os.pwrite(self._descriptor, struct.pack(">I", zlib.crc32(rest)) + rest, 0)
+    def write(self, what: Acknowledged) -> None:
+        """Remember what is durable."""
+        name, epoch = what.room_id.encode(), what.epoch.encode()
+        event = struct.pack(">QH", what.seq, len(name)) + name
+        event = struct.pack(">I", zlib.crc32(event)) + event
+        # Older versions read and write the event alone, so it is a record of its own; theirs does not fit the
+        # checksum of what follows it here.
+        more = struct.pack(">QB", what.others, len(epoch)) + epoch
+        more = struct.pack(">I", zlib.crc32(event + more)) + more
+        os.pwrite(self._descriptor, event + more, 0)
 
-    def read(self) -> tuple[str, int] | None:
-        """The event remembered last; None where there is none, or it can't be made out."""
-        data = os.pread(self._descriptor, 65_536 + _HEADER.size, 0)
-        if len(data) < _HEADER.size:
+    def read(self) -> Acknowledged | None:
+        """What was remembered last; None where there is nothing, or it can't be made out."""
+        data = os.pread(self._descriptor, _MOST_BYTES, 0)
+        if len(data) < _EVENT.size:
             return None
-        checksum, seq, length = _HEADER.unpack_from(data)
-        end = _HEADER.size + length
-        if zlib.crc32(data[4:end]) != checksum:
+        checksum, seq, length = _EVENT.unpack_from(data)
+        end = _EVENT.size + length
+        event, rest = data[:end], data[end:]
+        if zlib.crc32(event[4:]) != checksum:
             return None
-        return data[_HEADER.size : end].decode(), seq
+        try:
+            found = Acknowledged(event[_EVENT.size :].decode(), seq)
+            if len(rest) >= _MORE.size:
+                checksum, others, length = _MORE.unpack_from(rest)
+                more = rest[: _MORE.size + length]
+                if zlib.crc32(event + more[4:]) == checksum:
+                    found = found._replace(others=others, epoch=more[_MORE.size :].decode())
+        except UnicodeDecodeError:
+            # Only on purpose, or by a chance of one in four thousand million.
+            return None
+        return found
 
     def close(self) -> None:
         """Let go of the file."""

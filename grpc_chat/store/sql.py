@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from grpc_chat.errors import ChatError, StoreFull, StoreUnavailable
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Result
 from grpc_chat.store.batch import Batch
+from grpc_chat.store.identity import begin_epoch, identify
 from grpc_chat.store.snapshot import SqlSnapshot
-from grpc_chat.store.statements import insert_into
 from grpc_chat.store.transaction import Log, SqlTransaction
 
 log = logging.getLogger(__name__)
@@ -49,8 +48,20 @@ class Driver(Protocol):
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """Whether no further write can be trusted before a restart."""
 
-    def committed(self, room_id: str, seq: int) -> None:
-        """Take note of the last event of a transaction that is durable now."""
+    def count(self, conn: sa.Connection) -> bool:
+        """Count a transaction that stores no event, before it is committed: nothing else would tell of it.
+
+        Returns:
+            Whether there was something to count: it changes anything at all.
+        """
+
+    def committed(
+        self, conn: sa.Connection, epoch: str, newest: tuple[str, int] | None, *, counted: bool
+    ) -> None:
+        """Take note of a transaction that is durable now, and of the last event in it."""
+
+    def epoch_began(self, epoch: str) -> None:
+        """Forget what was acknowledged in other lives of the logs."""
 
     def close(self) -> None:
         """Let go of everything."""
@@ -84,7 +95,8 @@ class SqlStore:
         # What the driver raises where SQLAlchemy does not come between: while rows are fetched.
         self._driver_error: type[Exception] = driver.reader.dialect.loaded_dbapi.Error
         self._damaged: set[tuple[str, int]] = set()
-        self.epoch, self.secret = self._identity()
+        with self._connection.begin():
+            self.epoch, self.secret, self.is_backup = identify(self._connection)
 
     @property
     def failed(self) -> bool:
@@ -112,21 +124,10 @@ class SqlStore:
 
     def begin_epoch(self) -> None:
         """See :meth:`grpc_chat.store.base.Store.begin_epoch`."""
-        epoch = secrets.token_hex(8)
-        meta = schema.meta
         with self._connection.begin():
-            self._connection.execute(sa.update(meta).where(meta.c.name == "epoch").values(value=epoch))
-        self.epoch = epoch
-
-    def _identity(self) -> tuple[str, bytes]:
-        """The database's epoch and secret, made when it is new."""
-        facts = {"epoch": secrets.token_hex(8), "secret": secrets.token_hex(32)}
-        with self._connection.begin():
-            insert = insert_into(schema.meta, self._connection.dialect.name).on_conflict_do_nothing()
-            self._connection.execute(insert, [{"name": key, "value": facts[key]} for key in facts])
-            found = self._connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value)).all()
-        facts = dict(found)
-        return facts["epoch"], bytes.fromhex(facts["secret"])
+            epoch = begin_epoch(self._connection)
+        self.epoch, self.is_backup = epoch, False
+        self._driver.epoch_began(epoch)
 
     # Writing
 
@@ -147,12 +148,12 @@ class SqlStore:
             batch = Batch(conn, self._clock(), careful=careful, transaction=self._opened, ended=self._ended)
             with conn.begin():
                 results = batch.carry_out(writes)
+                counted = not batch.newest and self._driver.count(conn)
             for session_id in batch.ended:
                 self._ended[session_id] = None
                 if len(self._ended) > _ENDED_SESSIONS:
                     self._ended.pop(next(iter(self._ended)))
-            if batch.newest:
-                self._driver.committed(*batch.newest)
+            self._driver.committed(conn, self.epoch, batch.newest, counted=counted)
             return results
         except IntegrityError as exc:
             if careful:

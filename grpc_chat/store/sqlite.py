@@ -5,17 +5,20 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from grpc_chat.errors import StoreUnavailable
-from grpc_chat.store import migrations
-from grpc_chat.store.mark import Mark
+from grpc_chat.store import migrations, schema
+from grpc_chat.store.identity import OTHER_COMMITS
+from grpc_chat.store.mark import Acknowledged, Mark
 from grpc_chat.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,9 @@ _HARMLESS = {
 # it only after a start that was not followed by an orderly stop.
 _SMALL_BYTES = 256 * 1024 * 1024
 
+# Of SQLite's -shm file.
+_SMALLEST_INDEX = 32_768
+
 
 def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> SqlStore:
     """Open the database ``chat.db`` in a folder, making both where they are missing.
@@ -58,13 +64,12 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise StoreUnavailable(f"the data folder {folder} can't be made: {exc.strerror}") from exc
-    lock = _lock(folder)
+    lock = lock_folder(folder)
     try:
         driver = _SqliteDriver(folder / "chat.db", lock, readers=readers)
     except SQLAlchemyError as exc:
         os.close(lock)
-        why = getattr(exc, "orig", None) or exc
-        raise StoreUnavailable(f"the database in {folder} can't be opened: {why}") from exc
+        raise _unopened(folder, exc) from exc
     except BaseException:
         os.close(lock)
         raise
@@ -72,43 +77,81 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         store = SqlStore(driver, readers=readers)
     except SQLAlchemyError as exc:
         driver.close()
-        why = getattr(exc, "orig", None) or exc
-        raise StoreUnavailable(f"the database in {folder} can't be opened: {why}") from exc
+        raise _unopened(folder, exc) from exc
     try:
-        _require_all_acknowledged(store, driver.mark, folder, accept_loss=accept_loss)
+        _require_all_acknowledged(store, driver, folder, accept_loss=accept_loss)
+    except SQLAlchemyError as exc:
+        store.close()
+        raise _unopened(folder, exc) from exc
     except BaseException:
         store.close()
         raise
     return store
 
 
-def _require_all_acknowledged(store: SqlStore, mark: Mark, folder: Path, *, accept_loss: bool) -> None:
-    """Compare the database with the mark beside it, which knows of the last event that was acknowledged."""
-    seen = mark.read()
+def _unopened(folder: Path, error: SQLAlchemyError) -> StoreUnavailable:
+    why: object = getattr(error, "orig", None) or error
+    code = _code(error)
+    # The index of the log (-shm) that does not fit is an I/O error to SQLite.
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_space(folder)):
+        why = "the disk is full"
+    return StoreUnavailable(f"the database in {folder} can't be opened: {why}")
+
+
+def _has_no_space(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _SMALLEST_INDEX
+    except OSError:
+        return False
+
+
+def _require_all_acknowledged(
+    store: SqlStore, driver: _SqliteDriver, folder: Path, *, accept_loss: bool
+) -> None:
+    """Compare the database with the mark beside it, which knows what was acknowledged last."""
+    seen = driver.mark.read()
+    if store.is_backup or (seen and seen.epoch and seen.epoch != store.epoch):
+        # The mark is another life's, and says nothing of this one.
+        log.warning(
+            "the database in %s is %s; going on in a new epoch",
+            folder,
+            "a backup that was put there" if store.is_backup else "not the one that was used here last",
+        )
+        store.begin_epoch()
+        return
     if seen is None:
         return
-    room_id, seq = seen
-    last_seq = store.last_seq(room_id)
-    if last_seq >= seq:
+    lost = ""
+    if (last_seq := store.last_seq(seen.room_id)) < seen.seq:
+        lost = (
+            "has lost events that were acknowledged: "
+            f"the room {seen.room_id!r} had event {seen.seq}, and now ends at {last_seq}"
+        )
+    elif driver.others < seen.others:
+        lost = (
+            f"has lost {seen.others - driver.others} of {seen.others} changes that were acknowledged, "
+            "of accounts, sessions, members or positions"
+        )
+    driver.seen = seen
+    if not lost:
         return
-    lost = (
-        f"the database in {folder} has lost events that were acknowledged: "
-        f"the room {room_id!r} had event {seq}, and now ends at {last_seq}"
-    )
+    lost = f"the database in {folder} {lost}"
     if not accept_loss:
         raise StoreUnavailable(
-            f"{lost}. Restore a backup, or go on with what is left by --accept-loss "
-            "(GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
+            f"{lost}. Restore a backup (grpc-chat admin restore FILE --replace), or go on with what is left "
+            "by --accept-loss (GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
         )
     log.error("%s; going on in a new epoch", lost)
     store.begin_epoch()
-    mark.write(room_id, last_seq)
 
 
-def _lock(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Make this process the only one that uses the folder, until the descriptor is closed.
 
     SQLite alone would let two servers take turns, each believing that it knows the heads of all rooms.
+
+    Raises:
+        StoreUnavailable: Another process is, or it can't be used.
     """
     path = folder / "chat.lock"
     try:
@@ -124,8 +167,10 @@ def _lock(folder: Path) -> int:
         raise StoreUnavailable(
             f"another server{by} is using the data folder {folder}; stop it, or choose another folder"
         ) from exc
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    # For the sentence above. On a disk that is full, what was stored can still be read.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 
@@ -146,14 +191,20 @@ class _SqliteDriver:
             raise StoreUnavailable(f"the database {path} can't be opened: {exc.strerror}") from exc
         self.writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self.reader = _engine(path, begin="BEGIN", connections=readers)
+        self.seen = Acknowledged()
+        """What the mark says."""
+        # Of the writer's connection, when it was looked at last.
+        self._changes = 0
         try:
             with self.writer.connect() as conn:
                 if check and (damage := conn.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
                     raise StoreUnavailable(
-                        f"the database {path} is damaged ({damage}); restore a backup of the folder"
+                        f"the database {path} is damaged ({damage}); "
+                        "restore a backup: grpc-chat admin restore FILE --replace"
                     )
                 conn.rollback()
                 migrations.upgrade(conn)
+                self.others = int(conn.scalar(_OTHER_COMMITS) or 0)
         except BaseException:
             self.writer.dispose()
             self.mark.close()
@@ -171,11 +222,34 @@ class _SqliteDriver:
         # Without a code it is not SQLite's but the driver's: a text that is none, a number too large.
         return code is not None and code not in _HARMLESS
 
-    def committed(self, room_id: str, seq: int) -> None:
+    def count(self, conn: sa.Connection) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
+        if _changes(conn) == self._changes:
+            # All was refused, or was so before. Counting would have it wait for the disk.
+            return False
+        conn.exec_driver_sql(_COUNT, (OTHER_COMMITS, str(self.others + 1)))
+        return True
+
+    def committed(
+        self, conn: sa.Connection, epoch: str, newest: tuple[str, int] | None, *, counted: bool
+    ) -> None:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        self._changes = _changes(conn)
+        if counted:
+            self.others += 1
+        if counted or newest:
+            room_id, seq = newest or self.seen[:2]
+            self._remember(Acknowledged(room_id, seq, self.others, epoch))
+
+    def epoch_began(self, epoch: str) -> None:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        self._remember(Acknowledged(others=self.others, epoch=epoch))
+
+    def _remember(self, seen: Acknowledged) -> None:
+        self.seen = seen
         # What can't be written, as on a full disk, leaves an older mark or none, which claims less.
         with suppress(OSError):
-            self.mark.write(room_id, seq)
+            self.mark.write(seen)
 
     def close(self) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""
@@ -183,6 +257,22 @@ class _SqliteDriver:
         self.writer.dispose()
         self.mark.close()
         os.close(self._lock)
+
+
+_OTHER_COMMITS = sa.select(schema.meta.c.value).where(schema.meta.c.name == OTHER_COMMITS)
+
+
+# Not through SQLAlchemy's compiler, which takes twice as long as SQLite does.
+_COUNT = (
+    "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+
+def _changes(conn: sa.Connection) -> int:
+    """How many rows a connection has changed so far, undone changes included."""
+    connection: Any = conn.connection.driver_connection
+    changes: int = connection.total_changes
+    return changes
 
 
 def _lower(text: str | None) -> str | None:

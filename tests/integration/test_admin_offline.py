@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from grpc_chat.cli.failures import NOT_FOUND, REFUSED, Failure
+from grpc_chat.cli.main import main
 from grpc_chat.cli.offline import offline_admin
 from grpc_chat.errors import InvalidRequest, LastAdmin, UserExists, UserNotFound
 from grpc_chat.sdk.admin import AdminCalls
@@ -112,3 +115,21 @@ async def test_a_running_server_is_not_disturbed(node: RunningNode) -> None:
     assert (busy.value.exit_code, nothing.value.exit_code) == (REFUSED, NOT_FOUND)
     assert list(empty.iterdir()) == []
     await node.log_in("alice")
+
+
+async def test_lasting_errors_are_not_worth_another_try(node: RunningNode) -> None:
+    """What is wrong with the database is told as it is, once."""
+    await node.stop()
+    database = node.config.data / "chat.db"
+    whole = database.read_bytes()
+    database.write_bytes(b"not a database" * 1000)
+
+    told = await asyncio.to_thread(
+        CliRunner().invoke, main, ["admin", "users", "--data", str(node.config.data)]
+    )
+    database.write_bytes(whole)
+
+    assert (told.exit_code, told.stdout) == (REFUSED, "")
+    assert (
+        told.stderr == f"error: the database in {node.config.data} can't be opened: file is not a database\n"
+    )

@@ -34,7 +34,7 @@ from grpc_chat.store.base import (
     Transaction,
     Truncate,
 )
-from grpc_chat.store.mark import Mark
+from grpc_chat.store.mark import Acknowledged, Mark
 from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
@@ -479,6 +479,65 @@ def test_loss_is_accepted_only_where_there_is_one(folder: Path) -> None:
         assert store.epoch == epoch
 
 
+def block(user_id: str) -> Transact:
+    return Transact(lambda t: t.update_account(user_id, {"block_time_us": 1}))
+
+
+def test_lost_change_without_an_event_is_refused(folder: Path) -> None:
+    """An account that was blocked would be let in again without a word."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([Acknowledge("alice", "bot", {"r1": Place(1)}, lambda *_: None)])
+    older = (folder / "chat.db").read_bytes()
+    with closing(open_store(folder)) as store:
+        epoch = store.epoch
+        store.commit([block("alice")])
+    newer = (folder / "chat.db").read_bytes()
+    (folder / "chat.db").write_bytes(older)
+
+    sentence = refused(folder)
+
+    assert "has lost 1 of 2 changes that were acknowledged" in sentence
+    with closing(open_store(folder, accept_loss=True)) as store:
+        assert store.epoch != epoch
+        store.commit([block("alice")])
+    with closing(open_store(folder)) as store:
+        store.commit([append("2")])
+    # Of another life than what the mark tells of: it is not what was used here last.
+    (folder / "chat.db").write_bytes(newer)
+    with closing(open_store(folder)) as store:
+        assert store.epoch != epoch
+        assert numbers(store) == [1]
+
+
+def test_what_changes_nothing_is_not_counted(folder: Path) -> None:
+    """Who is refused costs no write to the disk, and a commit that failed is not missed later."""
+
+    def refuse(_transaction: Transaction) -> None:
+        raise StoreFull("refused")
+
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        size = (folder / "chat.db-wal").stat().st_size
+        before = (folder / "chat.mark").read_bytes()
+        position = Acknowledge("alice", "bot", {"r1": Place(99)}, lambda *_: None)
+        results = store.commit([position, Transact(refuse), block("nobody")])
+        assert [type(result).__name__ for result in results] == ["BadCursor", "StoreFull", "Done"]
+        assert ((folder / "chat.db-wal").stat().st_size, (folder / "chat.mark").read_bytes()) == (
+            size,
+            before,
+        )
+
+        with pytest.MonkeyPatch.context() as patch:
+            full = raising(sqlite3.SQLITE_FULL, really="ROLLBACK")
+            patch.setattr(store._connection.dialect, "do_commit", full)
+            with pytest.raises(StoreFull):
+                store.commit([block("alice")])
+        store.commit([append("2")])
+    with closing(open_store(folder)) as store:
+        assert numbers(store) == [1, 2]
+
+
 @pytest.mark.parametrize("mark", [None, b"", b"\0" * 100, "older"], ids=["none", "empty", "torn", "older"])
 def test_mark_that_says_nothing_is_no_loss(folder: Path, mark: bytes | str | None) -> None:
     """It is never synced, so after a crash it may be anything that it was before."""
@@ -500,7 +559,7 @@ def test_mark_that_cannot_be_written_does_not_fail_the_commit(
 ) -> None:
     """What is stored is stored, and its readers are told of it."""
 
-    def write(_mark: Mark, _room_id: str, _seq: int) -> None:
+    def write(_mark: Mark, _what: Acknowledged) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(Mark, "write", write)
@@ -571,6 +630,21 @@ def test_disk_that_is_found_full_by_the_commit(store: SqlStore, monkeypatch: pyt
     [result] = store.commit([append("after")])
     assert isinstance(result, Appended)
     assert numbers(store) == [1, 2]
+
+
+def test_disk_that_is_full_at_the_start_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite calls it an I/O error, and the file of the lock has no room for a process id either."""
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+    (folder / "chat.lock").unlink()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: shutil._ntuple_diskusage(1, 1, 0))
+
+    with files_end_at(0):
+        sentence = refused(folder)
+
+    assert sentence == f"the database in {folder} can't be opened: the disk is full"
+    with closing(open_store(folder)) as store:
+        assert numbers(store) == [1]
 
 
 # I/O errors

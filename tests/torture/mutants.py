@@ -55,17 +55,23 @@ MUTANTS = {
         (
             (
                 "store/sql.py",
-                "            with conn.begin():\n                results = batch.carry_out(writes)\n",
+                "            with conn.begin():\n"
+                "                results = batch.carry_out(writes)\n"
+                "                counted = not batch.newest and self._driver.count(conn)\n",
                 "            if conn.in_transaction():\n"
                 "                conn.commit()\n"
                 "            transaction = conn.begin()\n"
                 "            try:\n"
-                "                results = batch.carry_out(writes)\n"
+                "                results, counted = batch.carry_out(writes), False\n"
                 "            except BaseException:\n"
                 "                transaction.rollback()\n"
                 "                raise\n",
             ),
-            ("store/sql.py", "self._driver.committed(*batch.newest)", "pass"),
+            (
+                "store/sql.py",
+                "self._driver.committed(conn, self.epoch, batch.newest, counted=counted)",
+                "pass",
+            ),
         ),
         ("F1", "F1"),
     ),
@@ -177,7 +183,7 @@ MUTANTS = {
         "a damaged database is taken as it is",
         (
             ("store/sqlite.py", "if check and (damage", "if False and (damage"),
-            ("store/sqlite.py", "    if last_seq >= seq:\n", "    if True:\n"),
+            ("store/sqlite.py", "    if not lost:\n", "    if True:\n"),
         ),
         ("F6",),
     ),
