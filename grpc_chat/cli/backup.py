@@ -1,0 +1,255 @@
+"""Backups of a server's database: made while it runs, looked into, put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grpc_chat._version import __version__
+from grpc_chat.cli.admin import admin
+from grpc_chat.cli.command import json_option
+from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.output import Output, count, minute
+
+if TYPE_CHECKING:
+    from grpc_chat.store.contents import Contents
+
+_data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that the server was given.  [GRPC_CHAT_DATA, or ./data]",
+)
+_file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+_SECONDS_BETWEEN = 0.1
+_SECONDS_BEFORE = 0.5
+
+
+class _Progress:
+    """How far a command is, on one line of a terminal; nothing where standard error is none."""
+
+    def __init__(self, *, silent: bool) -> None:
+        self._terminal = not silent and sys.stderr.isatty()
+        # What is done at once needs no line.
+        self._next = time.monotonic() + _SECONDS_BEFORE
+        self._shown = False
+
+    def __call__(self, what: str, done: float | None) -> None:
+        if not self._terminal or (now := time.monotonic()) < self._next:
+            return
+        self._next, self._shown = now + _SECONDS_BETWEEN, True
+        much = "" if done is None else f" {int(done * 100)} %"
+        self._write(f"\r\x1b[K{what} …{much}")
+
+    def end(self) -> None:
+        """Leave the line empty."""
+        if self._shown:
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        # A terminal that is gone must not end a backup half-way.
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+@contextmanager
+def _at_work(*, silent: bool) -> Iterator[_Progress]:
+    """Show progress, end in order whoever asks for the end, and say in a line what went wrong."""
+    from grpc_chat.store.contents import BackupError
+
+    def stop(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` says not to.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, stop)
+    # As the server does: what SQLite makes beside a database is for the owner alone.
+    mask = os.umask(0o077)
+    progress = _Progress(silent=silent)
+    try:
+        try:
+            yield progress
+        finally:
+            progress.end()
+            os.umask(mask)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    except BackupError as exc:
+        raise Failure(str(exc)) from exc
+    except KeyboardInterrupt:
+        raise click.Abort() from None
+
+
+def _data_folder(given: Path | None) -> Path:
+    from grpc_chat.cli.serve import load_config
+
+    if given:
+        return given
+    try:
+        return load_config(None).data
+    except ValueError as exc:
+        raise Failure(f"give --data; the settings in the environment are wrong: {exc}") from exc
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < 1_000_000:
+        return f"{-(-size_bytes // 1000)} kB"
+    if size_bytes < 1_000_000_000:
+        return f"{size_bytes / 1_000_000:.1f} MB"
+    return f"{size_bytes / 1_000_000_000:.1f} GB"
+
+
+def _summary(contents: Contents) -> str:
+    counts = (count(contents.accounts, "account"), count(contents.rooms, "room"))
+    text = f"{', '.join(counts)}, {count(contents.messages, 'message')}"
+    if contents.newest_event_time:
+        text += f", the newest event of {minute(contents.newest_event_time)}"
+    return text
+
+
+def _tell_of_damage(out: Output, contents: Contents) -> None:
+    if contents.damaged_events:
+        out.note(
+            f"warning: {count(contents.damaged_events, 'event')} of it can't be read; an older backup may "
+            "still have what was there"
+        )
+
+
+@admin.command("backup")
+@_file_argument
+@_data_option
+@click.option("--replace", is_flag=True, help="Replace FILE where it exists, once the new one is complete.")
+@json_option
+def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) -> None:
+    """Copy a server's database into FILE, while the server runs or is stopped.
+
+    Run it on the server's machine, as the user that the server runs as. The copy is of one moment and holds
+    all that the database does. It is checked, and gets its name only when it is complete. The server goes on
+    meanwhile. Certificates and settings are not in it.
+
+    \b
+    Examples:
+      grpc-chat admin backup /var/backups/chat.db --data /var/lib/grpc-chat
+      grpc-chat admin backup chat-$(date +%F).db --data ./data
+      docker exec chat grpc-chat admin backup /data/backup.db --replace
+    """
+    from grpc_chat.store.backup import back_up
+
+    out, folder, begin = Output(as_json=as_json), _data_folder(data), time.monotonic()
+    with _at_work(silent=as_json) as progress:
+        contents = back_up(folder, file, replace=replace, version=__version__, progress=progress)
+    out.result(
+        contents,
+        f"{file}: {_size(contents.size_bytes)}, {_summary(contents)}",
+        file=str(file),
+        seconds=round(time.monotonic() - begin, 3),
+    )
+    _tell_of_damage(out, contents)
+
+
+@admin.command("restore")
+@_file_argument
+@_data_option
+@click.option("--check", is_flag=True, help="Only say what is in FILE and whether it is intact.")
+@click.option("--replace", is_flag=True, help="Replace the database that is there, which is kept beside it.")
+@click.option(
+    "--end-sessions", is_flag=True, help="End all logins and tokens, of people, devices and programs."
+)
+@json_option
+def admin_restore(
+    file: Path, data: Path | None, check: bool, replace: bool, end_sessions: bool, as_json: bool
+) -> None:
+    """Make the database of a server that is stopped one that holds what is in FILE.
+
+    FILE is what `grpc-chat admin backup` made, or another complete copy of a chat.db; it may be of an older
+    version. It is checked first, and stays as it is. Clients that have seen more are told so, and go on from
+    what both sides have.
+
+    Whatever happened after the backup is undone, and not only messages: sessions and tokens that were ended
+    since then are valid again, passwords are the old ones, and accounts that were blocked are not.
+    --end-sessions has everybody log in again.
+
+    \b
+    Examples:
+      grpc-chat admin restore --check chat-2026-11-28.db
+      grpc-chat admin restore chat-2026-11-28.db --data ./data --replace
+      grpc-chat admin restore chat-2026-11-28.db --data ./data --replace --end-sessions
+    """
+    from grpc_chat.store.restore import examine, restore
+
+    out = Output(as_json=as_json)
+    if check:
+        if data or replace or end_sessions:
+            raise click.UsageError(
+                "--check changes nothing: give it without --data, --replace, --end-sessions"
+            )
+        with _at_work(silent=as_json) as progress:
+            _show_contents(out, file, examine(file, progress=progress))
+        return
+    folder = _data_folder(data)
+    with _at_work(silent=as_json) as progress:
+        done = restore(
+            file,
+            folder,
+            replace=replace,
+            end_sessions=end_sessions,
+            progress=progress,
+            now=datetime.now().astimezone(),
+        )
+    if as_json:
+        out.json(
+            done.contents,
+            file=str(file),
+            data=str(folder),
+            kept=str(done.kept) if done.kept else None,
+            sessions=0 if end_sessions else done.sessions,
+        )
+        return
+    out.say(f"restored {file} to {folder}: {_summary(done.contents)}")
+    if done.kept:
+        out.say(f"the database that was there is {done.kept}; delete it once you don't need it")
+    undone = ["accounts blocked", "members removed", "passwords changed"]
+    if end_sessions:
+        out.say(f"{count(done.sessions, 'session')} ended: everybody must log in again")
+    else:
+        undone.append("sessions and tokens ended")
+    out.say(
+        "what was done after the backup is undone; do again what matters: "
+        f"{', '.join(undone)}, invites revoked"
+    )
+    _tell_of_damage(out, done.contents)
+
+
+def _show_contents(out: Output, file: Path, contents: Contents) -> None:
+    if out.as_json:
+        out.json(contents, file=str(file))
+        return
+    by = f" by grpc-chat {contents.backup_version}" if contents.backup_version else ""
+    made = contents.backup_time
+    out.fields(
+        [
+            ("file", f"{file}, {_size(contents.size_bytes)}"),
+            ("made", f"{minute(made)}{by}" if made else "not by grpc-chat admin backup"),
+            ("schema", contents.schema),
+            ("epoch", contents.epoch),
+            ("accounts", str(contents.accounts)),
+            ("rooms", str(contents.rooms)),
+            ("messages", str(contents.messages)),
+            ("events", str(contents.events)),
+            ("newest event", minute(contents.newest_event_time) if contents.newest_event_time else "none"),
+            ("damaged", count(contents.damaged_events, "event") if contents.damaged_events else "nothing"),
+        ]
+    )
+    _tell_of_damage(out, contents)

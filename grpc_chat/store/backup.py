@@ -1,0 +1,101 @@
+"""Making a backup: one file that holds all that a database does, while its server runs or is stopped.
+
+Whoever makes it is a process of its own, and only reads. It needs no lock of the folder, which belongs to
+the server; SQLite's own locks let it read one moment of the database beside a server that writes, starts or
+stops.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from grpc_chat.store.contents import (
+    BackupError,
+    Contents,
+    Progress,
+    read_contents,
+    require_intact,
+    require_ours,
+)
+from grpc_chat.store.copying import NewFile, connect, connect_alone, copy, why
+from grpc_chat.store.identity import BACKUP_TIME, BACKUP_VERSION
+
+
+def back_up(folder: Path, file: Path, *, replace: bool, version: str, progress: Progress) -> Contents:
+    """Copy the database in a folder into a file for the owner alone.
+
+    The file gets its name when it is complete, has been checked and is on the disk; until then, and where
+    anything goes wrong or this process is killed, what had the name before is as it was.
+
+    Args:
+        folder: The data folder. What is in it beside the database (a certificate, a log) is not copied.
+        file: Where to; its folder must exist.
+        replace: Whether a file of that name is replaced.
+        version: Of this program, to be noted in the copy.
+
+    Raises:
+        BackupError: There is no such database, it is damaged, the file can't be written, or it exists.
+    """
+    database = folder / "chat.db"
+    if not database.exists():
+        raise BackupError(f"there is no database in {folder}; --data is the folder that the server was given")
+    place = _require_writable(Path(os.path.realpath(file)), folder, replace=replace)
+    what = f"the database in {folder}"
+    try:
+        with NewFile(place) as new:
+            with closing(_open_database(database)) as source:
+                require_ours(source, what)
+                copy(source, new, progress)
+            with closing(connect_alone(new.path)) as made:
+                # A file with a log (WAL) can't be read where nothing can be written beside it.
+                made.execute("PRAGMA journal_mode=DELETE")
+                require_intact(made, f"{what}, or its copy,", progress)
+                facts = {BACKUP_TIME: str(time.time_ns() // 1000), BACKUP_VERSION: version}
+                made.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", facts.items())
+                contents = read_contents(made, new.path, progress)
+            new.put_in_place(replace=replace)
+    except FileExistsError:
+        raise _exists(place) from None
+    except OSError as exc:
+        raise BackupError(f"can't write {place}: {exc.strerror}") from exc
+    except sqlite3.Error as exc:
+        raise BackupError(f"can't write {place}: {why(exc)}") from exc
+    return contents
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    """A connection that leaves what it finds.
+
+    Closing the last connection to a database has SQLite write its log into it and remove the log. That is the
+    server's to do, which after a crash knows by the log that it should look at everything; so where there is
+    one, this connection can only read. Where there is none, SQLite makes one to read, and must be able to
+    remove it.
+    """
+    mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
+    try:
+        return connect(path, mode=mode)
+    except sqlite3.Error as exc:
+        raise BackupError(f"the database {path} can't be opened: {exc}") from exc
+
+
+def _require_writable(place: Path, folder: Path, *, replace: bool) -> Path:
+    if place.parent == Path(os.path.realpath(folder)) and place.name.startswith("chat."):
+        raise BackupError(f"{place} belongs to the database itself; give the backup another name")
+    if not place.parent.is_dir():
+        raise BackupError(f"there is no folder {place.parent}")
+    if place.is_dir():
+        raise BackupError(f"{place} is a folder; name a file in it")
+    if place.exists():
+        if not place.is_file():
+            raise BackupError(f"{place} is not a regular file")
+        if not replace:
+            raise _exists(place)
+    return place
+
+
+def _exists(place: Path) -> BackupError:
+    return BackupError(f"{place} exists; choose another name, or --replace it")

@@ -1,0 +1,191 @@
+"""What a database file holds: read by somebody who is not its server, and changes nothing."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zlib import crc32
+
+from google.protobuf.message import DecodeError
+
+from grpc_chat.store.identity import BACKUP_TIME, BACKUP_VERSION
+from grpc_chat.store.migrations import LATEST
+from grpc_chat.wire import chat_pb2 as pb
+
+Progress = Callable[[str, float | None], None]
+"""Told what is being done, and how much of it is done: 0 to 1, or None where that can't be known."""
+
+_EPOCH_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TICK = 200_000
+"""Steps of SQLite's machine between two signs of life: a few milliseconds."""
+
+_ROWS = 500
+"""Rows that are read at a time: 500 of the largest messages are 32 MB."""
+
+
+class BackupError(Exception):
+    """A backup can't be made, used or put back; a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a database."""
+
+    size_bytes: int
+    backup_time: datetime | None
+    """When ``grpc-chat admin backup`` made it; None where something else did."""
+    backup_version: str
+    """Which version of the program made it; empty where something else did."""
+    schema: str
+    """The revision of its tables; older ones are brought up to date when they are opened or restored."""
+    epoch: str
+    accounts: int
+    """People, bots and trusted ids."""
+    rooms: int
+    messages: int
+    """Those that were not deleted."""
+    events: int
+    """Of all kinds, with what is left of deleted ones."""
+    newest_event_time: datetime | None
+    damaged_events: int
+    """Events that are missing or not as they were stored, and are left out of what clients get."""
+
+
+def require_ours(conn: sqlite3.Connection, what: str) -> str:
+    """Make sure that this program can read a database; returns the revision of its tables.
+
+    Raises:
+        BackupError: It is somebody else's, empty, damaged or newer than this program; begins with ``what``.
+    """
+    try:
+        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if not tables:
+            raise BackupError(f"{what} is empty")
+        if not {"alembic_version", "meta", "users", "rooms", "events", "sends"} <= tables:
+            raise BackupError(f"{what} is not a database of grpc-chat")
+        revisions = conn.execute("SELECT version_num FROM alembic_version").fetchall()
+        facts = dict(conn.execute("SELECT name, value FROM meta").fetchall())
+    except sqlite3.Error as exc:
+        raise BackupError(f"{what} {_trouble(exc)}") from exc
+    revision = str(revisions[0][0]) if len(revisions) == 1 else ""
+    if not re.fullmatch(r"\d{4}", revision):
+        raise BackupError(f"{what} is not a database of grpc-chat")
+    if revision > LATEST:
+        raise BackupError(
+            f"{what} has revision {revision}, and this program knows revisions up to {LATEST}: "
+            "it was made by a newer version, which is needed to use it"
+        )
+    if not facts.get("epoch") or not re.fullmatch(r"[0-9a-f]{64}", str(facts.get("secret"))):
+        # Made by a server's first start, in one transaction with nothing else.
+        raise BackupError(f"{what} was never used by a server")
+    return revision
+
+
+def require_intact(conn: sqlite3.Connection, what: str, progress: Progress) -> None:
+    """Have SQLite look through all of it.
+
+    Raises:
+        BackupError: It is damaged.
+    """
+    conn.set_progress_handler(lambda: progress("checking", None), _TICK)
+    try:
+        found = conn.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.Error as exc:
+        raise_interrupt(exc)
+        raise BackupError(f"{what} {_trouble(exc)}") from exc
+    finally:
+        conn.set_progress_handler(None, 0)
+    if found != "ok":
+        raise BackupError(f"{what} is damaged ({' '.join(str(found).split())})")
+
+
+def raise_interrupt(error: sqlite3.Error) -> None:
+    """Go on with Ctrl-C where that is what ended a statement.
+
+    Raises:
+        KeyboardInterrupt: It was raised in a progress handler, where SQLite's driver swallows it.
+    """
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        raise KeyboardInterrupt from None
+
+
+def read_contents(conn: sqlite3.Connection, path: Path, progress: Progress) -> Contents:
+    """Count what is in a database, and look at each event's checksum.
+
+    Raises:
+        BackupError: It can't be read.
+    """
+    what = str(path)
+    revision = require_ours(conn, what)
+    conn.set_progress_handler(lambda: progress("counting", None), _TICK)
+    try:
+        facts = dict(conn.execute("SELECT name, value FROM meta").fetchall())
+        [[accounts]] = conn.execute("SELECT count(*) FROM users")
+        [[messages]] = conn.execute("SELECT count(*) FROM sends")
+        [[rooms, due]] = conn.execute("SELECT count(*), total(last_seq - first_seq + 1) FROM rooms")
+        newest = _newest(conn)
+        conn.set_progress_handler(None, 0)
+        events, intact = _count_events(conn, has_checksums=revision > "0001", progress=progress)
+    except sqlite3.Error as exc:
+        raise_interrupt(exc)
+        raise BackupError(f"{what} {_trouble(exc)}") from exc
+    finally:
+        conn.set_progress_handler(None, 0)
+    made = facts.get(BACKUP_TIME, "")
+    return Contents(
+        size_bytes=path.stat().st_size,
+        backup_time=_EPOCH_BEGIN + timedelta(microseconds=int(made)) if made.isdigit() else None,
+        backup_version=facts.get(BACKUP_VERSION, ""),
+        schema=revision,
+        epoch=facts["epoch"],
+        accounts=accounts,
+        rooms=rooms,
+        messages=messages,
+        events=events,
+        newest_event_time=newest,
+        damaged_events=int(due) - intact,
+    )
+
+
+def _newest(conn: sqlite3.Connection) -> datetime | None:
+    times = []
+    query = "SELECT payload FROM rooms JOIN events ON events.room_id = rooms.room_id AND seq = last_seq"
+    for (payload,) in conn.execute(query):
+        try:
+            time = pb.Event.FromString(payload).create_time
+            times.append(_EPOCH_BEGIN + timedelta(seconds=time.seconds, microseconds=time.nanos // 1000))
+        except (DecodeError, OverflowError):
+            continue  # counted among the damaged ones
+    return max(times, default=None)
+
+
+def _count_events(conn: sqlite3.Connection, *, has_checksums: bool, progress: Progress) -> tuple[int, int]:
+    """How many events there are, and how many of those of existing rooms are as they were stored."""
+    checksum = "checksum" if has_checksums else "NULL"
+    [[events]] = conn.execute("SELECT count(*) FROM events")
+    query = (
+        f"SELECT payload, {checksum} FROM events JOIN rooms USING (room_id)"  # noqa: S608 - no input of anybody
+        " WHERE seq BETWEEN first_seq AND last_seq"
+    )
+    read = intact = 0
+    rows = conn.execute(query)
+    while some := rows.fetchmany(_ROWS):
+        intact += sum(expected is None or crc32(payload) == expected for payload, expected in some)
+        read += len(some)
+        progress("counting", read / max(events, 1))
+    return events, intact
+
+
+def _trouble(error: sqlite3.Error) -> str:
+    """What is wrong with a file, as the rest of a sentence about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return "is not a database"
+    if code == sqlite3.SQLITE_CORRUPT:
+        return f"is damaged ({error})"
+    return f"can't be read: {error}"

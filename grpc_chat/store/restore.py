@@ -1,0 +1,240 @@
+"""Putting a backup in the place of a server's database."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from grpc_chat.errors import StoreUnavailable
+from grpc_chat.store import migrations, schema
+from grpc_chat.store.contents import (
+    BackupError,
+    Contents,
+    Progress,
+    read_contents,
+    require_intact,
+    require_ours,
+)
+from grpc_chat.store.copying import NewFile, connect, connect_alone, copy, sync_folder, why
+from grpc_chat.store.identity import begin_epoch
+from grpc_chat.store.sqlite import lock_folder
+
+_BEFORE = "chat.db.before-restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of a restore."""
+
+    contents: Contents
+    """What is in the database now."""
+    sessions: int
+    """How many logins and tokens work again, or were ended."""
+    kept: Path | None
+    """Where the database is that was there before."""
+
+
+def examine(file: Path, *, progress: Progress) -> Contents:
+    """Look through a backup, or any other copy of a database; nothing is changed.
+
+    Raises:
+        BackupError: It is none, is damaged, or was made by a newer version of the program.
+    """
+    with _reading(file) as conn:
+        require_ours(conn, str(file))
+        require_intact(conn, str(file), progress)
+        return read_contents(conn, file, progress)
+
+
+def restore(
+    file: Path, folder: Path, *, replace: bool, end_sessions: bool, progress: Progress, now: datetime
+) -> Restored:
+    """Make the database in a folder one that holds what is in a backup, in a new epoch.
+
+    The new database is complete, of this program's revision and on the disk before it gets its name. Where
+    anything goes wrong before, or this process is killed, what was there is as it was.
+
+    Args:
+        file: What :func:`grpc_chat.store.backup.back_up` made, or another copy of a database; stays as it is.
+        folder: The data folder, made where it is missing. No server may be using it.
+        replace: Whether a database that is there is replaced; it is kept under another name.
+        end_sessions: Whether all sessions and tokens end: those that were revoked after the backup was made
+            are valid again otherwise.
+        now: For the name of what is kept.
+
+    Raises:
+        BackupError: The backup can't be used, a server is using the folder, there is a database and
+            ``replace`` was not said, or the disk does not take it.
+    """
+    database = folder / "chat.db"
+    with _alone_in(folder):
+        if not replace:
+            _require_none(database)
+        if database.exists() and file.exists() and database.samefile(file):
+            raise BackupError(f"{file} is the database itself")
+        try:
+            with NewFile(database) as new:
+                with _reading(file) as source:
+                    require_ours(source, str(file))
+                    copy(source, new, progress)
+                with closing(connect_alone(new.path)) as made:
+                    require_intact(made, str(file), progress)
+                    contents = read_contents(made, new.path, progress)
+                epoch, sessions = _begin_anew(new.path, end_sessions=end_sessions)
+                contents = dataclasses.replace(contents, epoch=epoch, schema=migrations.LATEST)
+                kept = _set_aside(database, now)
+                new.put_in_place(replace=replace)
+        except FileExistsError:
+            raise BackupError(f"a database was made in {folder} meanwhile; nothing was changed") from None
+        except OSError as exc:
+            raise BackupError(f"can't write to {folder}: {exc.strerror}") from exc
+        except (sqlite3.Error, SQLAlchemyError) as exc:
+            cause = getattr(exc, "orig", exc)
+            said = why(cause) if isinstance(cause, sqlite3.Error) else str(exc)
+            raise BackupError(f"can't write to {folder}: {said}") from exc
+        except StoreUnavailable as exc:
+            raise BackupError(f"{file}: {exc.message}") from exc
+    return Restored(contents, sessions, kept)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder where it is missing, and keep servers out of it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = lock_folder(folder)
+    except OSError as exc:
+        raise BackupError(f"the data folder {folder} can't be made: {exc.strerror}") from exc
+    except StoreUnavailable as exc:
+        raise BackupError(exc.message) from exc
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _require_none(database: Path) -> None:
+    if database.exists():
+        raise BackupError(
+            f"there is a database in {database.parent}; --replace puts the backup in its place, "
+            "and keeps it under another name"
+        )
+    # Of a database that is no more. SQLite would take a log for that of the one that is put there.
+    for suffix in ("-wal", "-journal"):
+        left = database.with_name(database.name + suffix)
+        if left.exists():
+            raise BackupError(f"{left} is left of a database; move it away, or --replace it")
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, wherever the file is."""
+    try:
+        with file.open("rb") as opened:
+            header = opened.read(20)
+    except OSError as exc:
+        raise BackupError(f"can't read {file}: {exc.strerror}") from exc
+    if not header:
+        raise BackupError(f"{file} is empty")
+    if not header.startswith(b"SQLite format 3\0"):
+        raise BackupError(f"{file} is not a database")
+    has_log = header[18:19] == b"\x02"
+    options: dict[str, str | int] = {"mode": "ro"}
+    # Of a server that was stopped. SQLite would have to write beside it, if only to find that there is no
+    # log; and nobody is using it, for then there would be one.
+    if has_log and not file.with_name(file.name + "-wal").exists():
+        options["immutable"] = 1
+    try:
+        conn = connect(file, **options)
+    except sqlite3.Error as exc:
+        raise BackupError(f"can't read {file}: {why(exc)}") from exc
+    with closing(conn):
+        yield conn
+
+
+def _begin_anew(path: Path, *, end_sessions: bool) -> tuple[str, int]:
+    """Bring a copy to this program's revision, and begin a new epoch; and how many sessions it has or had."""
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: connect_alone(path), poolclass=sa.NullPool, hide_parameters=True
+    )
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sessions = schema.sessions
+    with engine.connect() as conn:
+        migrations.upgrade(conn)
+        with conn.begin():
+            epoch = begin_epoch(conn)
+            count: int = conn.scalar(sa.select(sa.func.count()).select_from(sessions)) or 0
+            if end_sessions:
+                conn.execute(sa.delete(sessions))
+    return epoch, count
+
+
+def _set_aside(database: Path, now: datetime) -> Path | None:
+    """Keep the database that is there under another name too, and leave nothing beside it.
+
+    Until the new one takes its name it stays in its place. So whoever ends in between leaves the old
+    database, and nothing of it that SQLite or a server would take for a part of the new one: its log would be
+    carried out on it, and its mark says what it must hold.
+    """
+    mark = database.with_name("chat.mark")
+    if not database.exists():
+        for left in (mark, *_beside(database)):
+            left.unlink(missing_ok=True)
+        return None
+    kept = _free_name(database.with_name(f"{_BEFORE}-{now:%Y%m%d-%H%M%S}"))
+    # SQLite removes a log when it has done with it, also one that it could not use. Whoever keeps a database
+    # that can't be read keeps what might make it readable.
+    logs = {
+        log: kept.with_name(kept.name + log.name.removeprefix(database.name)) for log in _beside(database)
+    }
+    for log, kept_log in logs.items():
+        if log.exists():
+            shutil.copy2(log, kept_log)
+    for unneeded in logs.values() if _fold(database) else logs:
+        unneeded.unlink(missing_ok=True)
+    mark.unlink(missing_ok=True)
+    try:
+        os.link(database, kept)
+    except OSError:
+        # A file system without links. Who ends before the new one is in place leaves a folder without a
+        # database, and the old one under its other name.
+        database.rename(kept)
+    sync_folder(database.parent)
+    return kept
+
+
+def _beside(database: Path) -> list[Path]:
+    return [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _fold(database: Path) -> bool:
+    """Have the log of a database written into it; False where it can't be read."""
+    try:
+        with closing(connect(database, mode="rw")) as conn:
+            if conn.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete":
+                return True
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return False
+        if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+    raise BackupError(f"another program is reading {database}; try again when it is done")
+
+
+def _free_name(path: Path) -> Path:
+    name, count = path, 1
+    while name.exists():
+        count += 1
+        name = path.with_name(f"{path.name}-{count}")
+    return name
