@@ -210,6 +210,11 @@ class Oidc(_Group):
     client_secret_file: Path | None = Field(
         None, description="A file to read the secret from instead; line ends around it do not count."
     )
+    client_secret_in: Literal["header", "form"] | None = Field(
+        None,
+        description="Where the secret goes: in the header (client_secret_basic) or in the form "
+        "(client_secret_post). Unset for what the issuer says of itself.",
+    )
     label: str = Field("", max_length=100, description="What people are shown instead of the name.")
     scopes: tuple[str, ...] = Field(
         ("openid", "profile", "email"), description="What is asked for; has to hold openid."

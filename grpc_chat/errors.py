@@ -35,6 +35,7 @@
       Unavailable
         StoreUnavailable
         ShuttingDown
+        IssuerUnavailable
       Unimplemented
       Internal
 
@@ -294,6 +295,12 @@ class ShuttingDown(Unavailable):
     """The server is about to stop."""
 
     code = "SHUTTING_DOWN"
+
+
+class IssuerUnavailable(Unavailable):
+    """The server answered; the OpenID Connect issuer that it asked did not, or has trouble of its own."""
+
+    code = "ISSUER_UNAVAILABLE"
 
 
 class Unimplemented(ChatError):

@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -56,8 +57,8 @@ class Reply:
         return cls(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     @classmethod
-    def error(cls, code: str, status: int = 400) -> Reply:
-        return cls.of({"error": code, "error_description": "SECRET WORDS OF THE ISSUER"}, status)
+    def error(cls, code: str, status: int = 400, description: str = "the issuer's own words") -> Reply:
+        return cls.of({"error": code, "error_description": description}, status)
 
 
 @dataclass
@@ -82,6 +83,7 @@ class _Code:
 class _Device:
     user_code: str
     expires: float
+    challenge: str
     user: dict[str, Any] | None = None
     denied: bool = False
     last_poll: float | None = None
@@ -103,7 +105,9 @@ class Issuer:
         sign: How ID tokens are signed; see :func:`unsigned` and the like.
         replies: What a path answers instead, whatever it is asked. May wait: each request has a thread.
         iss: The parameter of this name with which browsers come back; None for none.
-        checks_pkce: Whether a code is good for nobody but who knows the verifier.
+        checks_pkce: Whether a code is good only for the client that knows the verifier.
+        demands_pkce: Whether devices have to send a challenge, as a Keycloak client can be set to.
+        refuses_with: What the browser comes back with instead of a code, beside ``state``.
         interval: Seconds between two polls of a device.
         released: Set when the issuer stops, for replies that wait.
     """
@@ -130,6 +134,8 @@ class Issuer:
         self.replies: dict[str, Callable[[Request], Reply]] = {}
         self.iss: str | None = url
         self.checks_pkce = True
+        self.demands_pkce = True
+        self.refuses_with: dict[str, str] = {}
         self.interval = 5
         self.released = threading.Event()
         self.keys: list[Key] = [_FIRST_KEY]
@@ -145,10 +151,11 @@ class Issuer:
         """
         parameters: Any = {"kid": secrets.token_hex(4), "alg": algorithm, "use": "sig"}
         key: Key
-        if algorithm in ("RS256", "PS256"):
+        curves = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+        if algorithm[:2] in ("RS", "PS"):
             key = RSAKey.generate_key(2048, parameters)
-        elif algorithm == "ES256":
-            key = ECKey.generate_key("P-256", parameters)
+        elif algorithm in curves:
+            key = ECKey.generate_key(curves[algorithm], parameters)
         else:
             key = OKPKey.generate_key("Ed25519", parameters)
         self.keys = [*(self.keys if keep else []), key]
@@ -199,7 +206,7 @@ class Issuer:
             "userinfo_endpoint": self.url + USERINFO,
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
+            "id_token_signing_alg_values_supported": [self.keys[-1].alg],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
@@ -224,6 +231,8 @@ class Issuer:
         )
         if not good:
             back["error"] = "invalid_request"
+        elif self.refuses_with:
+            back |= self.refuses_with
         elif self.user is None:
             back["error"] = "access_denied"
         else:
@@ -257,12 +266,10 @@ class Issuer:
 
     def _code_grant(self, asked: dict[str, str]) -> Reply:
         code = self._codes.pop(asked.get("code", ""), None)
-        digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         if code is None or code.redirect_uri != asked.get("redirect_uri"):
             return Reply.error("invalid_grant")
-        if self.checks_pkce and code.challenge != challenge:
-            return Reply.error("invalid_grant")
+        if self.checks_pkce and code.challenge != _challenge(asked):
+            return Reply.error("invalid_grant", description="PKCE verification failed")
         return self._tokens(code.user, code.nonce)
 
     def _device_grant(self, asked: dict[str, str]) -> Reply:
@@ -270,6 +277,8 @@ class Issuer:
         now = self.clock()
         if device is None:
             return Reply.error("invalid_grant")
+        if self.checks_pkce and device.challenge and device.challenge != _challenge(asked):
+            return Reply.error("invalid_grant", description="PKCE verification failed")
         early = device.last_poll is not None and now - device.last_poll < self.interval
         device.last_poll = now
         if now >= device.expires:
@@ -297,9 +306,12 @@ class Issuer:
     def _device_authorization(self, request: Request) -> Reply:
         if not self._is_client(request):
             return Reply.error("invalid_client", 401)
+        challenge = request.fields.get("code_challenge", "")
+        if self.demands_pkce and (not challenge or request.fields.get("code_challenge_method") != "S256"):
+            return Reply.error("invalid_request", description="Missing parameter: code_challenge_method")
         device_code = secrets.token_urlsafe(24)
         user_code = f"{secrets.token_hex(2)}-{secrets.token_hex(2)}".upper()
-        self._devices[device_code] = _Device(user_code, self.clock() + 600)
+        self._devices[device_code] = _Device(user_code, self.clock() + 600, challenge)
         answer = {
             "device_code": device_code,
             "user_code": user_code,
@@ -329,6 +341,12 @@ class Issuer:
 def _over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Values with changes, of which None takes one away."""
     return {name: value for name, value in {**values, **changes}.items() if value is not None}
+
+
+def _challenge(asked: Mapping[str, str]) -> str:
+    """What the verifier of a request stands for."""
+    digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def is_loopback(uri: str) -> bool:
@@ -450,7 +468,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def running_issuer(
-    *, client_id: str = "chat", client_secret: str | None = "s3cret/with:%signs"
+    *,
+    client_id: str = "chat",
+    client_secret: str | None = "s3cret/with:%signs",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Issuer]:
     """An issuer on a port of its own."""
 
@@ -458,9 +479,10 @@ def running_issuer(
         pass
 
     with _Server(("127.0.0.1", 0), Handler) as server:
-        issuer = Issuer(
-            f"http://127.0.0.1:{server.server_port}", client_id=client_id, client_secret=client_secret
-        )
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+        issuer = Issuer(url, client_id=client_id, client_secret=client_secret)
         Handler.issuer = issuer
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
         thread.start()

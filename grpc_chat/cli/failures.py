@@ -11,6 +11,7 @@ from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import (
     ChatError,
     Internal,
+    IssuerUnavailable,
     NotAMember,
     NotFound,
     Unauthenticated,
@@ -72,6 +73,9 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         case Unavailable() if unreachable(error):
             why = error.message.removeprefix(_UNREACHABLE)
             return Failure(f"can't reach a server at {address}: {why}", UNREACHABLE)
+        case IssuerUnavailable():
+            # The server answered; nobody was logged in.
+            return Failure(f"{what}; try again later")
         case Unavailable() | Internal() if once:
             return Failure(
                 f"it is not known whether this was done ({what}); look before trying again", UNKNOWN

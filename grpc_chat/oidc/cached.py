@@ -23,6 +23,7 @@ class Cached(Generic[T]):
             example, is believed no longer than that; an old document does not stand in for one that can't
             be had.
         pause: Seconds between two attempts.
+        sleep: Waits for so many seconds of ``clock``.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Cached(Generic[T]):
         clock: Callable[[], float],
         max_age: float = 3600,
         pause: float = 5,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._max_age = max_age
         self._pause = pause
+        self._sleep = sleep
         self._lock = asyncio.Lock()
         self._kept: tuple[float, T] | None = None
         self._failed: tuple[float, ChatError] | None = None
@@ -47,27 +50,36 @@ class Cached(Generic[T]):
         Raises:
             ChatError: It could not be fetched, now or less than a pause ago.
         """
-        return await self._younger_than(self._max_age)
+        async with self._lock:
+            if self._kept and self._clock() - self._kept[0] < self._max_age:
+                return self._kept[1]
+            return await self._fetched()
 
-    async def newer(self) -> T:
-        """The document, fetched anew unless that was done less than a pause ago.
+    async def newer(self, than: T) -> T:
+        """The document, fetched after ``than`` was; waits where that was less than a pause ago.
 
         Raises:
             ChatError: As with :meth:`get`.
         """
-        return await self._younger_than(self._pause)
+        while True:
+            async with self._lock:
+                if self._kept and self._kept[1] is not than:
+                    # Somebody else has waited for it, too.
+                    return self._kept[1]
+                wait = self._kept[0] + self._pause - self._clock() if self._kept else 0
+                if wait <= 0:
+                    return await self._fetched()
+            # Nobody who is content with what there is has to wait.
+            await self._sleep(wait)
 
-    async def _younger_than(self, age: float) -> T:
-        async with self._lock:
-            if self._kept and self._clock() - self._kept[0] < age:
-                return self._kept[1]
-            if self._failed and self._clock() - self._failed[0] < self._pause:
-                error = self._failed[1]
-                raise type(error)(error.message, retry_after=error.retry_after)
-            try:
-                document = await self._fetch()
-            except ChatError as error:
-                self._failed = self._clock(), error
-                raise
-            self._kept = self._clock(), document
-            return document
+    async def _fetched(self) -> T:
+        if self._failed and self._clock() - self._failed[0] < self._pause:
+            error = self._failed[1]
+            raise type(error)(error.message, retry_after=error.retry_after) from error.__cause__
+        try:
+            document = await self._fetch()
+        except ChatError as error:
+            self._failed = self._clock(), error
+            raise
+        self._kept = self._clock(), document
+        return document

@@ -6,13 +6,11 @@ RFC 9700 for what people have tried since.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from hashlib import sha256
 
 import httpx
 
@@ -20,6 +18,7 @@ from grpc_chat.errors import InvalidRequest, Unauthenticated, Unavailable
 from grpc_chat.oidc.identity import Identity
 from grpc_chat.oidc.issuer import Issuer, Refused, known_issuer
 from grpc_chat.oidc.pending import Pending
+from grpc_chat.oidc.pkce import challenge
 from grpc_chat.oidc.redirect import check_redirect_uri
 
 
@@ -166,8 +165,3 @@ class CodeLogins:
         except Refused as refused:
             issuer.give_up(refused)
         return await issuer.identity(fields, nonce=begun.nonce)
-
-
-def challenge(verifier: str) -> str:
-    """What stands for a verifier until it is shown (RFC 7636, section 4.2)."""
-    return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")

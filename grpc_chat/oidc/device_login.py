@@ -11,6 +11,7 @@ from grpc_chat.errors import FailedPrecondition, LoginPending, Unauthenticated, 
 from grpc_chat.oidc.identity import Identity
 from grpc_chat.oidc.issuer import Issuer, Refused, known_issuer
 from grpc_chat.oidc.pending import Pending
+from grpc_chat.oidc.pkce import challenge
 from grpc_chat.oidc.web import parsed_url
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -44,6 +45,7 @@ class DeviceLogin:
 class _Begun:
     issuer: Issuer
     device_code: str = field(repr=False)
+    verifier: str = field(repr=False)
     interval: float
     not_before: float
     asking: bool = False
@@ -71,6 +73,7 @@ class DeviceLogins:
     ) -> None:
         self._issuers = issuers
         self._clock = clock
+        self._token = token
         self._longest = longest.total_seconds()
         self._pending: Pending[_Begun] = Pending(max_logins=max_pending, clock=clock, token=token)
 
@@ -92,22 +95,30 @@ class DeviceLogins:
             FailedPrecondition: The issuer does not offer this, or does not accept this server.
         """
         issuer = known_issuer(self._issuers, provider)
+        verifier = self._token(32)
         with issuer.noted():
-            return self._keep(issuer, await self._authorization(issuer))
+            return self._keep(issuer, verifier, await self._authorization(issuer, verifier))
 
-    async def _authorization(self, issuer: Issuer) -> Mapping[str, object]:
+    async def _authorization(self, issuer: Issuer, verifier: str) -> Mapping[str, object]:
         endpoint = (await issuer.metadata()).device_authorization_endpoint
         if not endpoint:
             raise FailedPrecondition(
                 f"{issuer.provider.shown} does not offer logins with a code; use a browser"
             )
-        form = {"client_id": issuer.provider.client_id, "scope": " ".join(issuer.provider.scopes)}
+        # RFC 8628 knows nothing of PKCE, but issuers do: Keycloak refuses a client that is set to demand it
+        # and sends none, Dex checks what it is sent; others ignore it (RFC 6749, section 3.1).
+        form = {
+            "client_id": issuer.provider.client_id,
+            "scope": " ".join(issuer.provider.scopes),
+            "code_challenge": challenge(verifier),
+            "code_challenge_method": "S256",
+        }
         try:
             return await issuer.ask(endpoint, form)
         except Refused as refused:
             issuer.give_up(refused)
 
-    def _keep(self, issuer: Issuer, fields: Mapping[str, object]) -> DeviceLogin:
+    def _keep(self, issuer: Issuer, verifier: str, fields: Mapping[str, object]) -> DeviceLogin:
         device_code, user_code = fields.get("device_code"), fields.get("user_code")
         uri, complete = fields.get("verification_uri"), fields.get("verification_uri_complete")
         expires_in, interval = _seconds(fields.get("expires_in")), _seconds(fields.get("interval", _INTERVAL))
@@ -123,7 +134,7 @@ class DeviceLogins:
             raise FailedPrecondition(f"{issuer.provider.shown} answers in a way that RFC 8628 does not know")
         seconds = min(expires_in, self._longest)
         interval = max(interval, 1.0)  # 0 would be a flood
-        begun = _Begun(issuer, device_code, interval, not_before=self._clock() + interval)
+        begun = _Begun(issuer, device_code, verifier, interval, not_before=self._clock() + interval)
         return DeviceLogin(
             handle=self._pending.add(begun, seconds=seconds),
             user_code=user_code,
@@ -166,6 +177,7 @@ class DeviceLogins:
         form = {
             "grant_type": _GRANT,
             "device_code": begun.device_code,
+            "code_verifier": begun.verifier,
             # Section 3.4 wants it of a client without a secret; one with a secret may say it.
             "client_id": issuer.provider.client_id,
         }

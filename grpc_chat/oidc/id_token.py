@@ -14,7 +14,8 @@ from joserfc.jwk import Key
 from joserfc.jwt import JWTClaimsRegistry
 
 from grpc_chat.errors import Unauthenticated
-from grpc_chat.oidc.keys import ALGORITHMS
+from grpc_chat.oidc.keys import ACCEPTED, ALGORITHMS
+from grpc_chat.oidc.trouble import Detail, printable
 
 
 class _Signatures(jws.JWSRegistry):
@@ -35,6 +36,7 @@ class _Signatures(jws.JWSRegistry):
 
 
 _SIGNATURES = _Signatures()
+_YEAR = 366 * 86_400
 
 
 class IdToken:
@@ -61,7 +63,9 @@ class IdToken:
         self.kid: str | None = header.get("kid")
         self.algorithm: str = header["alg"]
         if self.algorithm not in ALGORITHMS:
-            raise Unauthenticated("the ID token is signed in a way that is not accepted")
+            raise Unauthenticated(
+                f"the ID token is signed with {printable(self.algorithm)}; accepted are {ACCEPTED}"
+            )
 
     def verified(
         self,
@@ -85,7 +89,9 @@ class IdToken:
             Unauthenticated: They are not.
         """
         if not any(self._signed_with(key) for key in keys):
-            raise Unauthenticated("the ID token is not signed by a key of the issuer")
+            raise Unauthenticated(
+                "the ID token is not signed by a key of the issuer; if it has new ones, log in again"
+            )
         try:
             claims = json.loads(self._signed.payload or b"")
         except (ValueError, RecursionError) as exc:
@@ -103,16 +109,19 @@ class IdToken:
         )
         try:
             rules.validate(claims)
-        except ExpiredTokenError as exc:
-            raise Unauthenticated("the ID token has expired") from exc
-        except (InvalidClaimError, MissingClaimError) as exc:
-            # The name is one of those above, never a value.
-            raise Unauthenticated(f"the ID token is not for this login: {exc.claim}") from exc
+        except (ExpiredTokenError, InvalidClaimError, MissingClaimError) as exc:
+            name = "exp" if isinstance(exc, ExpiredTokenError) else str(exc.claim)
+            if off := _clocks(name, claims, now=now, skew=skew):
+                raise Unauthenticated(f"{off} ({name}); set the clocks") from exc
+            if name == "exp" and isinstance(exc, ExpiredTokenError):
+                raise Unauthenticated("the ID token has expired") from exc
+            # The name is one of those above; the value is for the log.
+            raise Unauthenticated(f"the ID token is not for this login: {name}") from _came(name, claims)
         audience = claims["aud"]
         several = isinstance(audience, list) and len(audience) > 1
         if claims.get("azp", client_id if not several else None) != client_id:
             # Issued to another client, which this one is only an audience of (rules 4 and 5).
-            raise Unauthenticated("the ID token is not for this login: azp")
+            raise Unauthenticated("the ID token is not for this login: azp") from _came("azp", claims)
         if nonce is not None:
             found = claims.get("nonce")
             if not isinstance(found, str) or not hmac.compare_digest(_bytes(found), _bytes(nonce)):
@@ -124,6 +133,27 @@ class IdToken:
             return jws.validate_compact(self._signed, key, registry=_SIGNATURES)
         except (JoseError, ValueError, TypeError):
             return False
+
+
+def _clocks(claim: str, claims: dict[str, Any], *, now: float, skew: timedelta) -> str:
+    """How far two clocks are apart, where that is what is wrong; empty where it is something else.
+
+    The token comes from the issuer itself, this moment: its times are those of the issuer's clock.
+    """
+    dated = claims.get("nbf" if claim == "nbf" else "iat")
+    if claim not in ("iat", "nbf", "exp") or isinstance(dated, bool) or not isinstance(dated, int | float):
+        return ""
+    # Years apart it is no clock; and a number may be too large to reckon with.
+    if not now - _YEAR < dated < now + _YEAR or abs(ahead := dated - now) <= skew.total_seconds():
+        return ""
+    seconds = abs(round(ahead))
+    much = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+    return f"the issuer's clock is {much} {'ahead of' if ahead > 0 else 'behind'} the server's"
+
+
+def _came(claim: str, claims: dict[str, Any]) -> Detail:
+    """What stands in a claim that is not what it should be."""
+    return Detail(f"{claim} is {printable(json.dumps(claims.get(claim)))}")
 
 
 def _bytes(text: str) -> bytes:

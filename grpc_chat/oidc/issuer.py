@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import NoReturn
@@ -16,10 +17,10 @@ import httpx
 from grpc_chat.errors import (
     ChatError,
     FailedPrecondition,
+    IssuerUnavailable,
     LoginPending,
     NotFound,
     Unauthenticated,
-    Unavailable,
 )
 from grpc_chat.oidc.cached import Cached
 from grpc_chat.oidc.id_token import IdToken
@@ -27,48 +28,54 @@ from grpc_chat.oidc.identity import Identity
 from grpc_chat.oidc.keys import Keys
 from grpc_chat.oidc.metadata import Metadata, metadata_url
 from grpc_chat.oidc.provider import Provider
+from grpc_chat.oidc.trouble import Detail, printable
 from grpc_chat.oidc.web import Answer, Web
 
 log = logging.getLogger(__name__)
 
-_ERRORS = {
-    # RFC 6749, sections 4.1.2.1 and 5.2
-    "access_denied",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_scope",
-    "server_error",
-    "temporarily_unavailable",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    # RFC 8628, section 3.5
-    "authorization_pending",
-    "expired_token",
-    "slow_down",
-}
+_ERROR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}", re.ASCII)
+"""What error codes look like, those of the standards and those that issuers add."""
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*", re.ASCII)
 """What fits into the header (RFC 6750, section 2.1)."""
 _NOT_NOW = {"server_error", "temporarily_unavailable"}
 _OUR_FAULT = {
     "invalid_client",
     "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
     "invalid_scope",
+    "request_not_supported",
+    "request_uri_not_supported",
     "unauthorized_client",
     "unsupported_grant_type",
+    "unsupported_response_type",
 }
+"""Of RFC 6749, sections 4.1.2.1 and 5.2, and OpenID Connect Core, section 3.1.2.6: what no person can mend by
+logging in again."""
+
+
+_SECRETS = {"code", "code_verifier", "device_code"}
+"""Fields of forms that nobody else may see."""
 
 
 class Refused(Exception):
     """An issuer said no.
 
+    Args:
+        error: Its error code.
+        description: Its words about it.
+        hide: Secrets that the words may repeat.
+
     Attributes:
-        error: Its error code where it is one of the standards; else "other", for the words are not ours.
+        error: The code where it looks like one; else "other".
+        words: Code and description, fit to be shown.
     """
 
-    def __init__(self, error: str) -> None:
-        super().__init__(error)
-        self.error = error
+    def __init__(self, error: object, description: object = "", *, hide: Iterable[str] = ()) -> None:
+        self.error = error if isinstance(error, str) and _ERROR.fullmatch(error) else "other"
+        words = printable(description, hide=hide)
+        self.words = f"{self.error}: {words}" if words else self.error
+        super().__init__(self.words)
 
 
 class Issuer:
@@ -77,6 +84,7 @@ class Issuer:
     Args:
         clock: Seconds, never going back, for what is kept.
         wall_clock: Seconds since 1970, for what the issuer has dated.
+        sleep: Waits for so many seconds of ``clock``.
         timeout: Seconds for each question.
     """
 
@@ -87,13 +95,14 @@ class Issuer:
         *,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timeout: float = 10,
     ) -> None:
         self.provider = provider
         self._wall_clock = wall_clock
         self._web = Web(client, provider.shown, timeout=timeout)
-        self._metadata = Cached(self._fetch_metadata, clock=clock)
-        self._keys = Cached(self._fetch_keys, clock=clock)
+        self._metadata = Cached(self._fetch_metadata, clock=clock, sleep=sleep)
+        self._keys = Cached(self._fetch_keys, clock=clock, sleep=sleep)
 
     async def metadata(self) -> Metadata:
         """What it says of itself.
@@ -129,9 +138,12 @@ class Issuer:
         answer = await self._post(endpoint, form)
         if answer.status == 200:
             return answer.fields
-        error = answer.fields.get("error")
-        # Issuers differ in the status; Google's device flow has 403 and 428.
-        raise Refused(error if isinstance(error, str) and error in _ERRORS else "other")
+        # Issuers differ in the status; Google's device flow has 403 and 428. Their words may repeat what
+        # they were sent.
+        hide = [text for name, text in form.items() if name in _SECRETS]
+        if self.provider.client_secret:
+            hide.append(self.provider.client_secret.get_secret_value())
+        raise Refused(answer.fields.get("error"), answer.fields.get("error_description"), hide=hide)
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -142,6 +154,8 @@ class Issuer:
             raise
         except ChatError as error:
             extra = {"provider": self.provider.name, "code": error.code, "reason": error.message}
+            if isinstance(error.__cause__, Detail):
+                extra["detail"] = str(error.__cause__)
             log.warning("login failed", extra=extra)
             raise
 
@@ -149,20 +163,20 @@ class Issuer:
         """Turn a no that ends a login into what a client is told.
 
         Raises:
-            Unavailable: The issuer has trouble of its own.
+            IssuerUnavailable: The issuer has trouble of its own.
             FailedPrecondition: It does not accept what this server sends: the settings are to be mended.
             Unauthenticated: It refuses the person.
         """
         label = self.provider.shown
         if refused.error in _NOT_NOW:
-            raise Unavailable(
-                f"{label} has trouble; try again later", retry_after=timedelta(seconds=5)
+            raise IssuerUnavailable(
+                f"{label} has trouble ({refused.words})", retry_after=timedelta(seconds=5)
             ) from refused
         if refused.error in _OUR_FAULT:
             raise FailedPrecondition(
-                f"{label} does not accept what this server is registered as ({refused.error})"
+                f"{label} does not accept what this server is registered as ({refused.words})"
             ) from refused
-        raise Unauthenticated(f"{label} refused the login ({refused.error})") from refused
+        raise Unauthenticated(f"{label} refused the login ({refused.words})") from refused
 
     async def identity(self, fields: Mapping[str, object], *, nonce: str | None) -> Identity:
         """Whom a token endpoint's answer is about.
@@ -178,10 +192,12 @@ class Issuer:
         if not isinstance(text, str):
             raise Unauthenticated(f"{self.provider.shown} sent no ID token")
         token = IdToken(text)
-        keys = (await self._keys.get()).find(kid=token.kid, algorithm=token.algorithm)
+        known = await self._keys.get()
+        keys = known.find(kid=token.kid, algorithm=token.algorithm)
         if not keys:
-            # Issuers change their keys without notice (OpenID Connect Core, section 10.1.1).
-            keys = (await self._keys.newer()).find(kid=token.kid, algorithm=token.algorithm)
+            # Issuers change their keys without notice (OpenID Connect Core, section 10.1.1). The code is
+            # spent, so a login waits for them rather than fail.
+            keys = (await self._keys.newer(known)).find(kid=token.kid, algorithm=token.algorithm)
         claims = token.verified(
             keys,
             issuer=self.provider.issuer,
@@ -221,7 +237,10 @@ class Issuer:
         secret = self.provider.client_secret
         if secret is None:
             return await self._web.post(endpoint, {**form, "client_id": self.provider.client_id})
-        if not (await self._metadata.get()).takes_basic:
+        takes_header = (await self._metadata.get()).takes_basic
+        if self.provider.client_secret_in is not None:
+            takes_header = self.provider.client_secret_in == "header"
+        if not takes_header:
             known = {"client_id": self.provider.client_id, "client_secret": secret.get_secret_value()}
             return await self._web.post(endpoint, {**form, **known})
         # RFC 6749, section 2.3.1: both are form-encoded before they are joined.

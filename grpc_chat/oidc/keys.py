@@ -12,8 +12,14 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "RS256": ("RSA", None),
+    "RS384": ("RSA", None),
+    "RS512": ("RSA", None),
     "PS256": ("RSA", None),
+    "PS384": ("RSA", None),
+    "PS512": ("RSA", None),
     "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
     "Ed25519": ("OKP", "Ed25519"),  # the same, by its name in RFC 9864
 }
@@ -22,6 +28,9 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
 All are asymmetric: with "none" anybody could sign, and with HS256 whoever has the public key, if one is ever
 taken for a secret (RFC 8725, sections 2.1 and 3.1).
 """
+
+ACCEPTED = "RS, PS or ES with 256, 384 or 512, or EdDSA"
+"""The same for a person to read."""
 
 _PUBLIC: Mapping[str, tuple[type[RSAKey | ECKey | OKPKey], tuple[str, ...]]] = {
     "RSA": (RSAKey, ("n", "e")),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grpc_chat.errors import FailedPrecondition
+from grpc_chat.oidc.keys import ACCEPTED, ALGORITHMS
+from grpc_chat.oidc.trouble import Detail, printable, quoted
 from grpc_chat.oidc.web import is_loopback, parsed_url
 
 
@@ -41,7 +43,9 @@ class Metadata:
         """
         if fields.get("issuer") != issuer:
             # Section 4.3 of Discovery; without it, one issuer could speak for another.
-            raise FailedPrecondition(f"{label} does not say of itself that it is the issuer in the settings")
+            raise FailedPrecondition(
+                f"{label} does not say of itself that it is the issuer in the settings"
+            ) from Detail(f'it says {quoted(fields.get("issuer"))}, the settings "{issuer}"')
         at_home = (own := parsed_url(issuer)) is not None and is_loopback(own)
 
         def endpoint(name: str, *, required: bool) -> str:
@@ -51,7 +55,9 @@ class Metadata:
             url = parsed_url(value) if isinstance(value, str) else None
             # An issuer elsewhere has no business with what listens on this machine.
             if url is None or (is_loopback(url) and not at_home):
-                raise FailedPrecondition(f"{label} has no {name} that is an https URL")
+                raise FailedPrecondition(f"{label} has no {name} that is an https URL") from Detail(
+                    f"it says {quoted(value)}"
+                )
             return str(value)
 
         def listed(name: str) -> list[object] | None:
@@ -62,6 +68,14 @@ class Metadata:
         if challenges is not None and "S256" not in challenges:
             # Where it says nothing we send the challenge all the same; many check it and don't say so.
             raise FailedPrecondition(f"{label} says that it does not check PKCE (RFC 7636) with S256")
+        # Before a person logs in, only to learn afterwards that it was in vain.
+        signs = listed("id_token_signing_alg_values_supported")
+        if signs and not any(name in ALGORITHMS for name in signs if isinstance(name, str)):
+            found = ", ".join(filter(None, map(printable, signs[:10]))) or "nothing known"
+            raise FailedPrecondition(
+                f"{label} signs ID tokens with {found}; this server accepts {ACCEPTED}, which only an "
+                "issuer can make"
+            )
         ways = listed("token_endpoint_auth_methods_supported")
         return cls(
             authorization_endpoint=endpoint("authorization_endpoint", required=True),

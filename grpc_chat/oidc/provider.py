@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import SecretStr
 
@@ -16,6 +17,8 @@ class Provider:
         name: What clients call it; stable, unlike the label.
         issuer: Its identifier, compared letter by letter with what it says of itself.
         client_secret: None for a public client, which PKCE alone protects.
+        client_secret_in: Where the secret goes: ``header`` (client_secret_basic) or ``form``
+            (client_secret_post); None for what the issuer says of itself.
         label: What people are shown; empty for the name.
         sign_up: Whether somebody without an account here gets one. Nothing in this package looks at it.
         user_id_claim: The claim of the ID token that proposes a user id.
@@ -26,6 +29,7 @@ class Provider:
     issuer: str
     client_id: str
     client_secret: SecretStr | None = None
+    client_secret_in: Literal["header", "form"] | None = None
     label: str = ""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     sign_up: bool = False

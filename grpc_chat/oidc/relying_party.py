@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ class RelyingParty:
         providers: With different names.
         clock: Seconds, never going back.
         wall_clock: Seconds since 1970.
+        sleep: Waits for so many seconds of ``clock``.
         token: Random text of so many bytes, base64url.
         timeout: Seconds for each question to an issuer.
         max_pending: Logins of each kind that may have begun; then the one that began first is dropped.
@@ -45,6 +47,7 @@ class RelyingParty:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         token: Callable[[int], str] = secrets.token_urlsafe,
         timeout: float = 10,
         max_pending: int = 10_000,
@@ -52,7 +55,9 @@ class RelyingParty:
         self.providers = {provider.name: provider for provider in providers}
         self._client = http_client()
         issuers = {
-            name: Issuer(provider, self._client, clock=clock, wall_clock=wall_clock, timeout=timeout)
+            name: Issuer(
+                provider, self._client, clock=clock, wall_clock=wall_clock, sleep=sleep, timeout=timeout
+            )
             for name, provider in self.providers.items()
         }
         self.code = CodeLogins(issuers, clock=clock, token=token, max_pending=max_pending)

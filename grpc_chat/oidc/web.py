@@ -12,7 +12,8 @@ from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
-from grpc_chat.errors import Unavailable
+from grpc_chat.errors import ChatError, FailedPrecondition, IssuerUnavailable
+from grpc_chat.oidc.trouble import Detail, not_trusted, speaks_no_tls, why
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # What RFC 3986 allows in a URL, so that one can be shown in a terminal, and means the same to every parser.
@@ -45,7 +46,8 @@ def is_loopback(url: httpx.URL) -> bool:
 class Answer:
     """What an issuer answered: the status, and the members of the JSON object, if it was one.
 
-    Nothing of it belongs into a log or an error: it may hold tokens, and the words are somebody else's.
+    Nothing of it belongs into a log or an error as it is: it may hold tokens, and the words are somebody
+    else's; see :func:`grpc_chat.oidc.trouble.printable`.
     """
 
     status: int
@@ -98,21 +100,26 @@ class Web:
         """Ask for a document; the members of the JSON object that it is, if it is one.
 
         Raises:
-            Unavailable: No answer, or one that is too slow, too large, a redirect, or an error.
+            IssuerUnavailable: No answer, or one that is too slow, too large, or a server's error.
+            FailedPrecondition: Nothing that we want is there, or not for us.
         """
         answer = await self._ask("GET", url, {"Authorization": f"Bearer {bearer}"} if bearer else {}, None)
         if answer.status != 200:
-            raise self._unavailable(f"answered with the HTTP status {answer.status}")
+            raise self._nothing_at(url, answer.status)
         return answer.fields
 
     async def post(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> Answer:
         """Send a form.
 
         Raises:
-            Unavailable: No answer, or one that is too slow, too large, a redirect, or a server's error.
-                Nobody knows what became of the form.
+            IssuerUnavailable: No answer, or one that is too slow, too large, or a server's error. Nobody
+                knows what became of the form.
+            FailedPrecondition: Nothing is there that takes a form.
         """
-        return await self._ask("POST", url, {"Authorization": authorization} if authorization else {}, form)
+        answer = await self._ask("POST", url, {"Authorization": authorization} if authorization else {}, form)
+        if answer.status in (404, 405, 410) and "error" not in answer.fields:
+            raise self._nothing_at(url, answer.status)
+        return answer
 
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], form: Mapping[str, str] | None
@@ -126,10 +133,14 @@ class Web:
             ):
                 body = await self._read(response)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-            raise self._unavailable("does not answer") from exc
+            raise self._no_answer(url, exc) from Detail(f"{_place(url)}: {why(exc)}")
         # A redirect could lead anywhere, with the code or the secret; issuers have no need for one.
-        if response.is_redirect or response.status_code == 429 or response.status_code >= 500:
-            raise self._unavailable(f"answered with the HTTP status {response.status_code}")
+        if response.is_redirect:
+            raise self._nothing_at(url, response.status_code)
+        if response.status_code in (408, 429) or response.status_code >= 500:
+            raise self._unavailable(f"has trouble (HTTP status {response.status_code})") from Detail(
+                _place(url)
+            )
         return Answer(response.status_code, _object(body))
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -142,8 +153,28 @@ class Web:
                 raise self._unavailable(f"answered with more than {self._max_bytes} bytes")
         return bytes(body)
 
-    def _unavailable(self, what: str) -> Unavailable:
-        return Unavailable(f"{self._label} {what}; try again later", retry_after=self._retry_after)
+    def _unavailable(self, what: str) -> IssuerUnavailable:
+        return IssuerUnavailable(f"{self._label} {what}", retry_after=self._retry_after)
+
+    def _no_answer(self, url: str, error: Exception) -> ChatError:
+        """What to say of a question without an answer. Only what nobody has to mend may be tried again."""
+        if reason := not_trusted(error):
+            return FailedPrecondition(
+                f"{self._label} can't be asked who you are: the server does not trust its certificate "
+                f"({reason})"
+            )
+        if speaks_no_tls(error):
+            return FailedPrecondition(f"{self._label} does not speak TLS at {_place(url)}")
+        return self._unavailable("can't be reached by the server")
+
+    def _nothing_at(self, url: str, status: int) -> FailedPrecondition:
+        what = "leads elsewhere" if 300 <= status < 400 else "has nothing for this server"
+        return FailedPrecondition(f"{self._label} {what} at {_place(url)} (HTTP status {status})")
+
+
+def _place(url: str) -> str:
+    """An address without what was asked there."""
+    return url.partition("?")[0][:200]
 
 
 def _object(body: bytes) -> Mapping[str, object]:

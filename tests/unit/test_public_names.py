@@ -34,6 +34,7 @@ NAMES = [
     "InvalidRequest",
     "Invite",
     "InviteNotValid",
+    "IssuerUnavailable",
     "LastAdmin",
     "LastOwner",
     "LimitExceeded",

@@ -28,6 +28,9 @@ class Document:
     def clock(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def document() -> Document:
@@ -36,7 +39,7 @@ def document() -> Document:
 
 @pytest.fixture
 def cached(document: Document) -> Cached[int]:
-    return Cached(document.fetch, clock=document.clock, max_age=100, pause=10)
+    return Cached(document.fetch, clock=document.clock, sleep=document.sleep, max_age=100, pause=10)
 
 
 async def test_document_is_fetched_once_until_it_is_old(cached: Cached[int], document: Document) -> None:
@@ -48,12 +51,32 @@ async def test_document_is_fetched_once_until_it_is_old(cached: Cached[int], doc
 
 
 async def test_newer_one_is_fetched_after_a_pause_only(cached: Cached[int], document: Document) -> None:
-    """However often somebody asks."""
+    """However often somebody asks: they wait for it, and for the same one."""
     assert await cached.get() == 1
     document.now = 9
-    assert await cached.newer() == 1
-    document.now = 10
-    assert [await cached.newer(), await cached.newer()] == [2, 2]
+    assert await asyncio.gather(*[cached.newer(1) for _ in range(5)]) == [2] * 5
+    assert (document.now, document.fetched) == (10, 2)
+    assert await cached.newer(1) == 2
+    document.now = 30
+    assert await cached.newer(2) == 3
+    assert document.now == 30
+
+
+async def test_waiting_for_a_newer_one_keeps_nobody_else_waiting(document: Document) -> None:
+    """Whoever is content with what there is gets it at once."""
+    slept = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await slept.wait()
+        document.now += seconds
+
+    cached = Cached(document.fetch, clock=document.clock, sleep=sleep, max_age=100, pause=10)
+    await cached.get()
+    waiting = asyncio.create_task(cached.newer(1))
+    await asyncio.sleep(0)
+    assert await cached.get() == 1
+    slept.set()
+    assert await waiting == 2
 
 
 async def test_failure_is_told_to_all_until_the_pause_is_over(
@@ -86,7 +109,7 @@ async def test_document_stays_when_a_newer_one_cannot_be_had(cached: Cached[int]
     document.error, document.now = Unavailable("away"), 50
 
     with pytest.raises(Unavailable):
-        await cached.newer()
+        await cached.newer(1)
     assert await cached.get() == 1
 
 

@@ -11,12 +11,14 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from grpc_chat.errors import Unauthenticated
 from grpc_chat.oidc.id_token import IdToken
 from grpc_chat.oidc.keys import Keys
+from grpc_chat.oidc.trouble import printable
 from tests import issuer
 from tests.issuer import Sign
 
 ISSUER = "https://id.example.com"
 NOW = 1_800_000_000
 KEY = RSAKey.generate_key(2048, {"kid": "k", "alg": "RS256", "use": "sig"})
+KEY_FOR_ANY = RSAKey.generate_key(2048, {"kid": "k"})
 STRANGER = RSAKey.generate_key(2048, {"kid": "k", "alg": "RS256", "use": "sig"})
 CLAIMS: dict[str, Any] = {
     "iss": ISSUER,
@@ -60,8 +62,14 @@ def refusal(text: str) -> str:
     ("algorithm", "key"),
     [
         ("RS256", KEY),
-        ("PS256", RSAKey.generate_key(2048, {"kid": "k"})),
+        ("PS256", KEY_FOR_ANY),
+        ("RS384", KEY_FOR_ANY),
+        ("RS512", KEY_FOR_ANY),
+        ("PS384", KEY_FOR_ANY),
+        ("PS512", KEY_FOR_ANY),
         ("ES256", ECKey.generate_key("P-256", {"kid": "k"})),
+        ("ES384", ECKey.generate_key("P-384", {"kid": "k"})),
+        ("ES512", ECKey.generate_key("P-521", {"kid": "k"})),
         ("EdDSA", OKPKey.generate_key("Ed25519", {"kid": "k"})),
         ("Ed25519", OKPKey.generate_key("Ed25519", {"kid": "k"})),
     ],
@@ -79,6 +87,7 @@ def test_signatures_of_these_algorithms_are_accepted(algorithm: str, key: Key) -
         issuer.signed_with_the_public_key,
         issuer.tampered,
         issuer.signed_by(STRANGER),
+        # The key says that it is for RS256.
         issuer.signed_with_header(alg="RS512"),
         issuer.signed_with_header(alg="PS256"),
         issuer.signed_with_header(kid="other"),
@@ -185,11 +194,13 @@ def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
         ({"exp": float("nan")}, "exp"),
         ({"exp": float("inf")}, "exp"),
         ({"exp": NOW - 60}, "expired"),
+        ({"exp": NOW - 60, "iat": NOW - 60}, "expired"),
         ({"exp": -(10**400)}, "expired"),
         ({"iat": None}, "iat"),
-        ({"iat": NOW + 61}, "iat"),
+        ({"iat": NOW + 10**9}, "iat"),
+        ({"iat": 10**400}, "iat"),
         ({"iat": "now"}, "iat"),
-        ({"nbf": NOW + 61}, "nbf"),
+        ({"nbf": NOW + 10**9}, "nbf"),
         ({"nbf": "now"}, "nbf"),
         ({"nonce": None}, "nonce"),
         ({"nonce": "m"}, "nonce"),
@@ -201,6 +212,33 @@ def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
 def test_claims_of_another_login_are_refused(changes: dict[str, object], named: str) -> None:
     """OpenID Connect Core, section 3.1.3.7; the sentence says which, and not what it holds."""
     assert refusal(with_claims(**changes)).endswith(named)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"iat": NOW + 61}, "61 s ahead of the server's (iat)"),
+        ({"iat": NOW + 301}, "5 min ahead of the server's (iat)"),
+        ({"nbf": NOW + 120}, "2 min ahead of the server's (nbf)"),
+        ({"iat": NOW - 3600, "exp": NOW - 3300}, "60 min behind the server's (exp)"),
+    ],
+)
+def test_clocks_that_are_apart_are_called_that(changes: dict[str, object], words: str) -> None:
+    """The token came this moment, so its times are those of the issuer's clock."""
+    assert f"the issuer's clock is {words}; set the clocks" in refusal(with_claims(**changes))
+
+
+@pytest.mark.parametrize("name", ["none", "HS256", "HS512", "ES256K", "RS1", "\x1b[31m" + "x" * 300])
+def test_refused_algorithm_is_named_with_those_that_are_accepted(name: str) -> None:
+    text = f"{_part({'alg': name, 'kid': 'k'})}.{_part(CLAIMS)}.AAAA"
+
+    words = refusal(text)
+
+    assert (
+        f"is signed with {printable(name)}; accepted are RS, PS or ES with 256, 384 or 512, or EdDSA" in words
+    )
+    assert words.isprintable()
+    assert len(words) < 320
 
 
 @pytest.mark.parametrize(

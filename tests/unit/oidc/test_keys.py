@@ -24,7 +24,13 @@ def found(*entries: object, kid: str | None = "k", algorithm: str = "RS256") -> 
 
 @pytest.mark.parametrize(
     ("key", "algorithms"),
-    [(RSA, {"RS256", "PS256"}), (EC, {"ES256"}), (ED, {"EdDSA", "Ed25519"})],
+    [
+        (RSA, {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+        (EC, {"ES256"}),
+        (ECKey.generate_key("P-384"), {"ES384"}),
+        (ECKey.generate_key("P-521"), {"ES512"}),
+        (ED, {"EdDSA", "Ed25519"}),
+    ],
 )
 def test_key_is_for_the_algorithms_of_its_kind(key: Key, algorithms: set[str]) -> None:
     assert {name for name in ALGORITHMS if found(entry(key), algorithm=name)} == algorithms
