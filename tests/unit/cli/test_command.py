@@ -263,6 +263,8 @@ def classes(cls: type[errors.ChatError]) -> list[type[errors.ChatError]]:
 
 
 CODES = {
+    # The server could be reached.
+    errors.IssuerUnavailable: 1,
     errors.Unauthenticated: 3,
     errors.NotFound: 4,
     errors.NotAMember: 4,
@@ -296,6 +298,9 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.Unavailable("late")) == "no answer from a:1: late; try again"
     assert words(errors.Unavailable("late"), once=True) == (
         "it is not known whether this was done (late); look before trying again"
+    )
+    assert words(errors.IssuerUnavailable("Example has trouble"), once=True) == (
+        "Example has trouble; try again later"
     )
     assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
 
