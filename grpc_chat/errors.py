@@ -301,7 +301,6 @@ class IssuerUnavailable(Unavailable):
     """The server answered; the OpenID Connect issuer that it asked did not, or has trouble of its own."""
 
     code = "ISSUER_UNAVAILABLE"
-    definite = True
 
 
 class Unimplemented(ChatError):

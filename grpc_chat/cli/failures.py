@@ -73,13 +73,13 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         case Unavailable() if unreachable(error):
             why = error.message.removeprefix(_UNREACHABLE)
             return Failure(f"can't reach a server at {address}: {why}", UNREACHABLE)
-        case IssuerUnavailable():
-            # The server answered; nobody was logged in.
-            return Failure(f"{what}; try again later")
         case Unavailable() | Internal() if once:
             return Failure(
                 f"it is not known whether this was done ({what}); look before trying again", UNKNOWN
             )
+        case IssuerUnavailable():
+            # The server itself did answer.
+            return Failure(f"{what}; try again later")
         case Unavailable():
             return Failure(f"no answer from {address}: {what}; try again", UNREACHABLE)
         case Unimplemented():

@@ -299,9 +299,7 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.Unavailable("late"), once=True) == (
         "it is not known whether this was done (late); look before trying again"
     )
-    assert words(errors.IssuerUnavailable("Example has trouble"), once=True) == (
-        "Example has trouble; try again later"
-    )
+    assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
     assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
 
 
