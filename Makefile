@@ -39,6 +39,9 @@ proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy a
 	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)
 	@echo "nginx and HAProxy come from the system, with Debian: apt-get install nginx-light haproxy"
 
+clients: $(VENV) .venv-proto ## Build and run the clients in other languages, those whose tools are installed.
+	@$(BIN)/python -m pytest -q -rs tests/clients $(PYTEST)
+
 format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -87,5 +90,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test check bench torture mutants fuzz soak proxies format proto docs lock clean
+.PHONY: help run test check bench torture mutants fuzz soak proxies clients format proto docs lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

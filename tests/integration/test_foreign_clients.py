@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -28,6 +29,8 @@ from tools.node import NODE, npm
 
 BUF = Path(sys.executable).with_name("buf")
 NODE_CLIENT = Path(__file__).with_name("node")
+ROOT = Path(__file__).resolve().parents[2]
+TYPESCRIPT = ROOT / "examples" / "clients" / "typescript"
 
 Json = dict[str, Any]
 
@@ -355,3 +358,24 @@ async def test_a_foreign_client_registers_and_makes_a_room(foreign: Foreign) -> 
         joined = await alice.join_room(invite=code)
         assert (joined.name, joined.role, joined.history) == ("café", "member", "since_join")
         assert (wrong.value.code, wrong.value.reason) == ("UNAUTHENTICATED", "LOGIN_FAILED")
+
+
+async def test_the_client_in_typescript_sends_and_reads(
+    node: RunningNode, node_modules: None, tmp_path: Path
+) -> None:
+    """The program of docs/how-to/other-clients.md as it is; `make clients` runs the others too."""
+    for path in (TYPESCRIPT / "client.ts", TYPESCRIPT / "package.json", ROOT / "chat.proto"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "node_modules").symlink_to(NODE_CLIENT / "node_modules")
+    await node.client("2").send("general", "before")
+
+    async with program(NODE, tmp_path / "client.ts", node.address, "1", "general", "Grüße") as process:
+        out, err = await process.communicate()
+    async with program(NODE, tmp_path / "client.ts", node.address, "1", "nowhere", "x") as process:
+        _, refusal = await process.communicate()
+
+    assert (out.decode().splitlines(), err) == (["1 2 before", "2 1 Grüße"], b"")
+    assert refusal.startswith(b"NOT_FOUND: ")
+    dependencies = json.loads((TYPESCRIPT / "package.json").read_text())["dependencies"]
+    packages = json.loads((NODE_CLIENT / "package-lock.json").read_text())["packages"]
+    assert dependencies == {name: packages[f"node_modules/{name}"]["version"] for name in dependencies}
