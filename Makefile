@@ -53,6 +53,12 @@ proto: $(VENV) .venv-proto ## Generate grpc_chat/wire/chat_pb2* from chat.proto.
 docs: $(VENV) ## Write the generated reference pages again.
 	@$(BIN)/python tools/reference.py
 
+picture: $(VENV) ## Draw the terminal that README.md shows again, from a real server and its real words.
+	@$(BIN)/python tools/picture.py
+
+wheel: $(VENV) ## Build dist/grpc_chat-VERSION-py3-none-any.whl: client, server and SDK, for pipx or uv tool.
+	@$(BIN)/python -m hatchling build -t wheel
+
 lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
 	@$(BIN)/python -m tools.locks $(if $(UPGRADE),--upgrade)
 
@@ -90,5 +96,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test check bench torture mutants fuzz soak proxies clients format proto docs lock clean
+.PHONY: help run test check bench torture mutants fuzz soak proxies clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

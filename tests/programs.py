@@ -6,6 +6,7 @@ import asyncio
 import os
 import pty
 import random
+import re
 import shutil
 import signal
 import socket
@@ -233,3 +234,13 @@ def copy_checkout(folder: Path) -> Path:
                 shutil.copy2(path, folder)
     shutil.copytree(ROOT / "grpc_chat", folder / "grpc_chat", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
+
+
+def commands_of_readme(title: str) -> list[str]:
+    """The commands under a heading of README.md: the lines of blocks without a language, or in `sh`."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    [section] = [part for part in re.split("^## ", readme, flags=re.M) if part.startswith(f"{title}\n")]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.M | re.S)
+    text = "".join(block for language, block in blocks if language in ("", "sh"))
+    lines = text.replace("\\\n", " ").split("\n")
+    return [line for line in lines if line.strip() and not line.startswith("#")]

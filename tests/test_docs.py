@@ -485,3 +485,10 @@ def test_an_addition_breaks_no_promise() -> None:
     changed.service[0].method.add(name="SignIn", input_type=".chat.v1.Event", output_type=".chat.v1.Event")
 
     assert broken_promises(frozen(), changed) == []
+
+
+def test_the_bot_in_the_docs_is_the_one_that_is_run() -> None:
+    """What the page shows is the example file, which tests/scenarios/test_examples.py runs."""
+    shown = (ROOT / "docs" / "how-to" / "python.md").read_text()
+
+    assert (ROOT / "examples" / "dice_bot.py").read_text() in shown

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -125,3 +127,18 @@ def test_every_make_target_is_documented() -> None:
 
     assert [name for name, rest in targets if not re.search(r"## \S", rest)] == []
     assert {name for name, _ in targets} <= set(" ".join(phony).split())
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """The unit that docs/how-to/install.md has people copy; its program is installed elsewhere here."""
+    unit = (ROOT / "deploy" / "grpc-chat.service").read_text()
+    program = Path(sys.executable).with_name("grpc-chat")
+    assert "/opt/grpc-chat/bin/grpc-chat" in unit
+    (tmp_path / "grpc-chat.service").write_text(unit.replace("/opt/grpc-chat/bin/grpc-chat", str(program)))
+
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / "grpc-chat.service"], capture_output=True, text=True
+    )
+
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import PATIENCE, Program, free_port, start
+from tests.programs import PATIENCE, Program, commands_of_readme, free_port, start
 
 # Programs take their time to start where many run at once.
 pytestmark = pytest.mark.timeout(300)
@@ -192,6 +192,35 @@ async def test_a_room_from_its_making_to_the_end_of_a_membership(
     ]
     assert await bob("rooms") == []
     assert await bob("whoami") == [f"bob at {server.address}"]
+
+
+async def test_the_commands_of_the_readme_work(server: Server, person: Callable[[str], Person]) -> None:
+    """Each does what it is there for, in the order of the page; the links are those that were printed."""
+    link, who, seen = await server.first_invite(), person("alice"), []
+    for line in commands_of_readme("Start"):
+        command, *arguments = shlex.split(line.replace("localhost:50051", server.address), comments=True)
+        seen.append(" ".join([command, *arguments[:1]]))
+        if command != "grpc-chat" or arguments == ["serve"]:
+            # How the machine is set up, the server of this test, and `make test` from within.
+            continue
+        if arguments[0] == "register":
+            who = person(arguments[1])
+            arguments[-1] = link
+        if arguments[0] in ("chat", "watch"):
+            # What was said before it was there is not shown, so say it until it is.
+            program = await who.begins(*arguments)
+            while not program.lines:
+                await person("alice")("send", "plans", "Hello?")
+            await program.leave()
+            continue
+        printed = await who(*arguments)
+        if "invite" in arguments:
+            [link] = printed
+
+    assert {"make .venv", "grpc-chat serve", "grpc-chat register", "grpc-chat chat", "grpc-chat send"} <= set(
+        seen
+    )
+    assert without_times(await who("read", "@alice"))[-1] == "bob  Do you have a minute?"
 
 
 async def test_watch_reconnects_and_says_so_once(server: Server, alice: Person) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grpc_chat.testing import running_node
-from tests.programs import Program, copy_checkout, free_port, start
+from tests.programs import Program, commands_of_readme, copy_checkout, free_port, start
 
 # Programs take their time to start where many run at once.
 pytestmark = pytest.mark.timeout(240)
@@ -291,18 +291,7 @@ async def test_the_scripts_go_on_in_the_checkouts_environment(
 # README.md
 
 
-def quick_start() -> list[str]:
-    """The commands under `## Quick start`: the lines of blocks without a language, or in `sh`."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    sections = re.split("^## ", readme, flags=re.M)
-    [section] = [section for section in sections if section.startswith("Quick start\n")]
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.M | re.S)
-    text = "".join(block for language, block in blocks if language in ("", "sh"))
-    lines = text.replace("\\\n", " ").split("\n")
-    return [line for line in lines if line.strip() and not line.startswith("#")]
-
-
-async def test_the_quick_start_of_the_readme_works(
+async def test_the_commands_of_the_readme_for_trying_it_work(
     checkout: Path, bare_python: Path, programs: list[Program]
 ) -> None:
     """Each command does what it is there for, in the order of the page, on a port of this test."""
@@ -315,7 +304,7 @@ async def test_the_quick_start_of_the_readme_works(
     port = str(free_port())
     env = {"PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}", "GRPC_CHAT_PORT": port}
     running: list[tuple[str, Program]] = []
-    commands = quick_start()
+    commands = commands_of_readme("Try it without accounts")
 
     async def run(command: str) -> Program:
         """Start a command, with the port of this test."""
