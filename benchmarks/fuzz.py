@@ -119,6 +119,8 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         ],
         "AuthService/CreateBot": [pb.CreateBotRequest(user_id="bot", display_name="Bot")],
         "AuthService/ListBots": [pb.ListBotsRequest(page_size=2)],
+        "AuthService/OfferBot": [pb.OfferBotRequest(user_id="bot", new_owner_user_id="bob")],
+        "AuthService/AcceptBot": [pb.AcceptBotRequest(user_id="bot")],
         "RoomService/CreateRoom": [
             pb.CreateRoomRequest(
                 name="new", kind=pb.ROOM_KIND_PUBLIC, topic="news\n", request_id=str(UUID(int=7))
@@ -159,7 +161,7 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         "AdminService/CreateUser": [
             pb.CreateUserRequest(user_id="dave", password="correct horse", admin=True)
         ],
-        "AdminService/BlockUser": [pb.BlockUserRequest(user_id="bob")],
+        "AdminService/BlockUser": [pb.BlockUserRequest(user_id="bob", validate_only=True)],
         "AdminService/UnblockUser": [pb.UnblockUserRequest(user_id="bob")],
         "AdminService/ResetPassword": [pb.ResetPasswordRequest(user_id="bob", new_password="correct horse")],
         "AdminService/SetAdmin": [pb.SetAdminRequest(user_id="bob", admin=True)],
@@ -171,6 +173,11 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         "AdminService/CreateServerInvite": [
             pb.CreateServerInviteRequest(max_uses=1, lifetime=hour, makes_admin=True)
         ],
+        "AdminService/ListUnownedRooms": [pb.ListUnownedRoomsRequest(page_size=1)],
+        "AdminService/AssignRoomOwner": [
+            pb.AssignRoomOwnerRequest(room_id="general", user_id="bob", reason="x")
+        ],
+        "AdminService/AssignBotOwner": [pb.AssignBotOwnerRequest(user_id="bot", owner_user_id="bob")],
         "AdminService/ListServerInvites": [pb.ListServerInvitesRequest(page_size=1)],
         "AdminService/RevokeServerInvite": [pb.RevokeServerInviteRequest(invite_id="abcdefgh")],
         "RoomService/ListRooms": [

@@ -4,6 +4,7 @@
       Unauthenticated
         LoginFailed
         SessionEnded
+          OwnerBlocked
       PermissionDenied
         NotAMember
         Banned
@@ -96,6 +97,12 @@ class SessionEnded(Unauthenticated):
     """The session was ended or has expired: log in again."""
 
     code = "SESSION_ENDED"
+
+
+class OwnerBlocked(SessionEnded):
+    """The bot's token has ended because its owner's account was blocked."""
+
+    code = "OWNER_BLOCKED"
 
 
 class PermissionDenied(ChatError):

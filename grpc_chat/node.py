@@ -31,8 +31,10 @@ from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.known_addresses import KnownAddresses
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
+from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
@@ -193,6 +195,7 @@ class Node:
                 per_account=asked.attempts_per_account,
                 window=asked.attempts_window,
             ),
+            secret=store.secret,
             limited=addresses.limited,
         )
         accounts = Accounts(
@@ -212,9 +215,12 @@ class Node:
         if not trusted:
             self.invites = invites
             self.first_invite = await invites.for_the_first_account()
-            saving = asyncio.create_task(sessions.run(), name="sessions")
-            self._resources.push_async_callback(sessions.close)
-            self._resources.push_async_callback(_cancel, saving)
+            known = KnownAddresses(committer, readers, attempts)
+            await known.load()
+            for part in (sessions, known):
+                saving = asyncio.create_task(part.run(), name=type(part).__name__)
+                self._resources.push_async_callback(part.close)
+                self._resources.push_async_callback(_cancel, saving)
         party = None
         if config.oidc and not trusted:
             # Slow to import, and most servers know no issuer.
@@ -230,12 +236,16 @@ class Node:
             epoch=store.epoch,
             page_bytes=limits.page_bytes,
         )
+        ownership = Ownership(committer, readers, sessions, pages, users=users, max_bots=asked.bots)
+        issuers = IssuerLogins(accounts, attempts, party)
+        admin = Admin(committer, readers, sessions, passwords, pages)
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
                     accounts,
                     users,
-                    IssuerLogins(accounts, attempts, party),
+                    issuers,
+                    ownership,
                     # The port is known once it is listened on.
                     public_address=lambda: self.public_address,
                 ),
@@ -244,7 +254,7 @@ class Node:
                 "SubscribeService": SubscribeService(
                     hub, Consumers(committer, readers, hub), self.metrics.totals, authenticator
                 ),
-                "AdminService": AdminService(Admin(committer, readers, sessions, passwords, pages), invites),
+                "AdminService": AdminService(admin, ownership, invites),
             },
             authenticator=authenticator,
             checker=RequestChecker(limits),

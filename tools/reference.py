@@ -99,13 +99,16 @@ _PERMISSION_NOTES = """\
   everybody, other owners included. One may always give up a part of one's own role.
 - Roles are given up to the one below one's own; owners give every role. Nobody is added, or invited, as
   an owner.
-- The last owner stays one: they name another before they leave, or archive or delete the room.
+- The last owner who is not blocked stays one: they name another before they leave, or archive or delete
+  the room.
 - Whoever is on the server finds public rooms, sees their name, topic and number of members, and joins
   them unless they are banned. A private or direct room does not exist for those who are not in it.
 - How much of the past a member reads is the room's rule (`history`): everything, or from their joining
   on. It holds for pages of history, for streams and for cursors alike, and for who joins again, from
   that time on.
-- An administrator of the server looks after accounts. That gives no access to any room.
+- An administrator of the server looks after accounts. That gives no access to any room. Where all owners
+  of a room are blocked, an administrator learns its id, name, kind and size, and can make one of its
+  members the owner; the room's members see who did that.
 """
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.invites import LIFETIME, Invites, as_invite
+from grpc_chat.core.ownership import Ownership
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class AdminService:
     """See ``AdminService`` in chat.proto."""
 
-    def __init__(self, admin: Admin, invites: Invites) -> None:
+    def __init__(self, admin: Admin, ownership: Ownership, invites: Invites) -> None:
         self._admin = admin
+        self._ownership = ownership
         self._invites = invites
 
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
@@ -22,10 +24,10 @@ class AdminService:
         return pb.CreateUserResponse(user=await self._admin.create_user(caller, request))
 
     async def block_user(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
-        return pb.BlockUserResponse(user=await self._admin.block(caller, request.user_id))
+        return await self._admin.block(caller, request)
 
     async def unblock_user(self, caller: Caller, request: pb.UnblockUserRequest) -> pb.UnblockUserResponse:
-        return pb.UnblockUserResponse(user=await self._admin.unblock(caller, request.user_id))
+        return await self._admin.unblock(caller, request.user_id)
 
     async def reset_password(
         self, caller: Caller, request: pb.ResetPasswordRequest
@@ -48,6 +50,21 @@ class AdminService:
     ) -> pb.RevokeUserSessionsResponse:
         revoked = await self._admin.revoke_sessions(caller, request)
         return pb.RevokeUserSessionsResponse(revoked_sessions=revoked)
+
+    async def list_unowned_rooms(
+        self, _caller: Caller, request: pb.ListUnownedRoomsRequest
+    ) -> pb.ListUnownedRoomsResponse:
+        return await self._ownership.list_unowned_rooms(request)
+
+    async def assign_room_owner(
+        self, caller: Caller, request: pb.AssignRoomOwnerRequest
+    ) -> pb.AssignRoomOwnerResponse:
+        return await self._ownership.assign_room_owner(caller, request)
+
+    async def assign_bot_owner(
+        self, caller: Caller, request: pb.AssignBotOwnerRequest
+    ) -> pb.AssignBotOwnerResponse:
+        return await self._ownership.assign_bot_owner(caller, request)
 
     async def create_server_invite(
         self, caller: Caller, request: pb.CreateServerInviteRequest

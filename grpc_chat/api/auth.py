@@ -8,6 +8,7 @@ from grpc_chat._version import __version__
 from grpc_chat.core.accounts import REGISTRATIONS, Accounts
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.users import Users
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -20,11 +21,13 @@ class AuthService:
         accounts: Accounts,
         users: Users,
         issuers: IssuerLogins,
+        ownership: Ownership,
         *,
         public_address: Callable[[], str] = str,
     ) -> None:
         self._public_address = public_address
         self._accounts = accounts
+        self._ownership = ownership
         self._issuers = issuers
         self._users = users
 
@@ -95,3 +98,9 @@ class AuthService:
 
     async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
         return await self._accounts.list_bots(caller, request)
+
+    async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
+        return await self._ownership.offer_bot(caller, request)
+
+    async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
+        return await self._ownership.accept_bot(caller, request)

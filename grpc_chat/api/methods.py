@@ -38,6 +38,8 @@ NEEDS = {
     "AuthService/CreateAccessToken": Needs.LOGIN,
     "AuthService/CreateBot": Needs.LOGIN,
     "AuthService/ListBots": Needs.LOGIN,
+    "AuthService/OfferBot": Needs.LOGIN,
+    "AuthService/AcceptBot": Needs.LOGIN,
     "RoomService/CreateRoom": Needs.WRITE,
     "RoomService/GetDirectRoom": Needs.WRITE,
     # Also for tokens that only post: rooms are posted to by name.
@@ -72,6 +74,9 @@ NEEDS = {
     "AdminService/SetAdmin": Needs.ADMIN,
     "AdminService/ListUserSessions": Needs.ADMIN,
     "AdminService/RevokeUserSessions": Needs.ADMIN,
+    "AdminService/ListUnownedRooms": Needs.ADMIN,
+    "AdminService/AssignRoomOwner": Needs.ADMIN,
+    "AdminService/AssignBotOwner": Needs.ADMIN,
     "AdminService/CreateServerInvite": Needs.ADMIN,
     "AdminService/ListServerInvites": Needs.ADMIN,
     "AdminService/RevokeServerInvite": Needs.ADMIN,

@@ -68,7 +68,7 @@ class Administration:
             self.cli.answered()
 
 
-def _administers(*, once: bool = False) -> Callable[[F], F]:
+def administers(*, once: bool = False) -> Callable[[F], F]:
     """As :func:`grpc_chat.cli.command.talks`, for what can also be done to a database."""
 
     def decorate(function: F) -> F:
@@ -156,12 +156,14 @@ def _standing(record: UserRecord) -> str:
         what.append("administrator")
     if record.block_time:
         what.append("blocked")
+    if record.ended_tokens and not record.sessions:
+        what.append("needs a new token")
     return ", ".join(what)
 
 
 @admin.command("users")
 @click.argument("query", default="")
-@_administers()
+@administers()
 async def admin_users(at: Administration, query: str) -> None:
     """List the accounts; with QUERY, those whose name holds it.
 
@@ -180,7 +182,7 @@ async def admin_users(at: Administration, query: str) -> None:
 @click.option("--display-name", default="", metavar="NAME", help="What others see beside the user id.")
 @click.option("--admin", "makes_admin", is_flag=True, help="Makes an administrator of the server.")
 @password_stdin
-@_administers(once=True)
+@administers(once=True)
 async def admin_create(
     at: Administration, user: str, display_name: str, makes_admin: bool, password_stdin: bool
 ) -> None:
@@ -204,38 +206,10 @@ def _new_password(at: Administration, user: str, from_stdin: bool) -> str:
     return passwords_from_stdin()[0] if from_stdin else ask_password(f"New password of {user}", twice=True)
 
 
-@admin.command("block")
-@click.argument("user")
-@_administers()
-async def admin_block(at: Administration, user: str) -> None:
-    """Keep an account and its bots from logging in, and end their sessions at once.
-
-    \b
-    Examples:
-      grpc-chat admin block mallory
-    """
-    changed = await at.admin.block_user(user)
-    at.out.result(changed, f"{user} is blocked; to undo it: grpc-chat admin unblock {user}")
-
-
-@admin.command("unblock")
-@click.argument("user")
-@_administers()
-async def admin_unblock(at: Administration, user: str) -> None:
-    """Let a blocked account log in again.
-
-    \b
-    Examples:
-      grpc-chat admin unblock mallory
-    """
-    changed = await at.admin.unblock_user(user)
-    at.out.result(changed, f"{user} may log in again")
-
-
 @admin.command("reset-password")
 @click.argument("user")
 @password_stdin
-@_administers(once=True)
+@administers(once=True)
 async def admin_reset_password(at: Administration, user: str, password_stdin: bool) -> None:
     """Give an account a new password, and end its sessions.
 
@@ -252,7 +226,7 @@ async def admin_reset_password(at: Administration, user: str, password_stdin: bo
 
 @admin.command("make-admin")
 @click.argument("user")
-@_administers()
+@administers()
 async def admin_make_admin(at: Administration, user: str) -> None:
     """Make an account an administrator of the server. That opens no rooms to them.
 
@@ -266,7 +240,7 @@ async def admin_make_admin(at: Administration, user: str) -> None:
 
 @admin.command("remove-admin")
 @click.argument("user")
-@_administers()
+@administers()
 async def admin_remove_admin(at: Administration, user: str) -> None:
     """Make an account an administrator no longer. The last one stays.
 
@@ -282,7 +256,7 @@ async def admin_remove_admin(at: Administration, user: str) -> None:
 @click.argument("user")
 @click.option("--revoke", "session_ids", multiple=True, metavar="SESSION", help="End it; may be repeated.")
 @click.option("--revoke-all", is_flag=True, help="End all of them, tokens of programs included.")
-@_administers()
+@administers()
 async def admin_sessions(
     at: Administration, user: str, session_ids: tuple[str, ...], revoke_all: bool
 ) -> None:
@@ -330,7 +304,7 @@ def invite() -> None:
 @invite_lifetime
 @click.option("--admin", "makes_admin", is_flag=True, help="Makes administrators of the server.")
 @link_address_option
-@_administers(once=True)
+@administers(once=True)
 async def invite_create(
     at: Administration, uses: int, lifetime: timedelta | None, makes_admin: bool, address: str | None
 ) -> None:
@@ -351,7 +325,7 @@ async def invite_create(
 
 
 @invite.command("list")
-@_administers()
+@administers()
 async def invite_list(at: Administration) -> None:
     """List the invites to the server that still work.
 
@@ -365,7 +339,7 @@ async def invite_list(at: Administration) -> None:
 
 @invite.command("revoke")
 @click.argument("invite_id", metavar="INVITE")
-@_administers()
+@administers()
 async def invite_revoke(at: Administration, invite_id: str) -> None:
     """Make an invite worthless, by what `invite list` calls it.
 

@@ -144,7 +144,8 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChan
             return restored([event])
         case RoomChange():
             return _room_changed(event)
-    who, whom = event.actor_id, event.user_id
+    # What is done to the database of a stopped server is done by nobody in particular.
+    who, whom = event.actor_id or "the server's administrator", event.user_id
     match event.change:
         case "joined":
             words = f"{whom} joined" + (f" as {event.role}" if event.role not in ("", "member") else "")

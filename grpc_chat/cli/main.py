@@ -17,13 +17,14 @@ import click
 from grpc_chat._version import __version__
 
 # These import nothing that takes time before one of their commands runs.
-# (invites and members add theirs to `room`, backup its to `admin`.)
+# (invites and members add theirs to `room`, backup and ownership to `admin`.)
 from grpc_chat.cli import (
     accounts,
     admin,
     backup,  # noqa: F401
     invites,  # noqa: F401
     members,  # noqa: F401
+    ownership,  # noqa: F401
     rooms,
     servers,
     sessions,

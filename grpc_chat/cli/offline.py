@@ -27,6 +27,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.invites import Invites
+from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
@@ -91,7 +92,8 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
     )
     resources.callback(passwords.close)
     invites = Invites(committer, readers, pages, most=config.limits.invites_per_room)
-    return AdminService(Admin(committer, readers, sessions, passwords, pages), invites)
+    ownership = Ownership(committer, readers, sessions, pages, max_bots=config.accounts.bots)
+    return AdminService(Admin(committer, readers, sessions, passwords, pages), ownership, invites)
 
 
 class _Local:

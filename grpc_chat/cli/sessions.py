@@ -202,7 +202,11 @@ async def bot_list(cli: Cli) -> None:
       grpc-chat bot list
     """
     found = [bot async for bot in cli.client.bots()]
-    columns: list[Column[User]] = [("bot", lambda b: b.user_id), ("name", lambda b: b.display_name)]
+    columns: list[Column[User]] = [
+        ("bot", lambda b: b.user_id),
+        ("name", lambda b: b.display_name),
+        ("offered to", lambda b: b.offered_to_id),
+    ]
     cli.out.table(found, columns, empty="no bots; make one: grpc-chat bot create NAME")
 
 
@@ -223,3 +227,41 @@ async def bot_token(
       grpc-chat bot token builds --name "CI on main" --lifetime 90d
     """
     await _create_token(cli, name or user, scopes, lifetime, user)
+
+
+@bot.command("give")
+@click.argument("user", metavar="BOT")
+@click.argument("new_owner", metavar="USER", default="")
+@click.option("--withdraw", is_flag=True, help="Offer it to nobody any longer.")
+@talks()
+async def bot_give(cli: Cli, user: str, new_owner: str, withdraw: bool) -> None:
+    """Offer a bot to another person, who takes it with `bot take`.
+
+    Until then nothing changes. Then its tokens end, and its new owner makes it a new one.
+
+    \b
+    Examples:
+      grpc-chat bot give builds bob
+      grpc-chat bot give builds --withdraw
+    """
+    if bool(new_owner) == withdraw:
+        raise click.UsageError("give either USER or --withdraw")
+    offered = await cli.client.offer_bot(user, new_owner)
+    if withdraw:
+        cli.out.result(offered, f"{user} is offered to nobody")
+    else:
+        cli.out.result(offered, f"{user} is offered to {new_owner}, who takes it: grpc-chat bot take {user}")
+
+
+@bot.command("take")
+@click.argument("user", metavar="BOT")
+@talks(once=True)
+async def bot_take(cli: Cli, user: str) -> None:
+    """Take a bot that its owner offers to you. Its tokens end at once.
+
+    \b
+    Examples:
+      grpc-chat bot take builds
+    """
+    taken = await cli.client.accept_bot(user)
+    cli.out.result(taken, f"{user} is your bot now; next: grpc-chat bot token {user}")

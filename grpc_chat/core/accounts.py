@@ -464,6 +464,7 @@ class Accounts:
                     f"{user_id} has {most} access tokens, which is the most; revoke one first",
                     metadata={"limit": str(most)},
                 )
+            transaction.forget_ended_tokens(user_id)
             return self._sessions.begin(
                 transaction,
                 user_id,
@@ -518,6 +519,7 @@ class Accounts:
         for account in page.cut(found):
             response.bots.append(as_user(account))
             response.bots[-1].owner_user_id = caller.user_id
+            response.bots[-1].offered_to_user_id = account.offered_to or ""
         return response
 
 

@@ -8,21 +8,22 @@ from grpc_chat.core.accounts import insert, session_place
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.names import check_user_id, look
+from grpc_chat.core.ownership import MOST_TOLD, as_unowned
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
-from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.sessions import Sessions, why_ended
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import Account, SessionRecord, Usage
+from grpc_chat.store.records import Account, Ending, SessionRecord, Usage
 from grpc_chat.wire import chat_pb2 as pb
 
 _UNUSED = Usage(sessions=0, last_used_us=None)
 
 
 class Admin:
-    """What administrators can do about others' accounts. It knows of no rooms."""
+    """What administrators can do about others' accounts. Of rooms it knows those that are unowned."""
 
     def __init__(
         self,
@@ -74,34 +75,84 @@ class Admin:
         record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
         return record
 
-    async def block(self, caller: Caller, user_id: str) -> pb.UserRecord:
-        """Keep an account and its bots from logging in, and end their sessions.
+    async def block(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
+        """Keep an account and its bots from logging in, and end their sessions; or only say what that does.
 
         Raises:
             LastAdmin: Nobody would be left to let anybody in again.
         """
-        why = SessionEnded("this account was blocked")
+        user_id = request.user_id
 
-        def do(transaction: Transaction, account: Account) -> None:
-            self._require_another_admin(transaction, account)
-            for one in [account, *_all_bots(transaction, user_id)]:
-                self._sessions.end(transaction, one.user_id, why)
-                if one.block_time_us is None:
-                    transaction.update_account(one.user_id, {"block_time_us": transaction.now_us})
+        def consider(snapshot: Snapshot) -> tuple[list[Account], pb.BlockUserResponse]:
+            account = _require(snapshot, user_id)
+            self._require_another_admin(snapshot, account)
+            bots = _all_bots(snapshot, user_id)
+            rooms, count = snapshot.owned_only_by([user_id, *(bot.user_id for bot in bots)], limit=MOST_TOLD)
+            return [account, *bots], pb.BlockUserResponse(
+                unowned_rooms=[as_unowned(room) for room in rooms],
+                unowned_room_count=count,
+                stopped_bots=[_stopped(snapshot, bot) for bot in bots[:MOST_TOLD]],
+                stopped_bot_count=len(bots),
+            )
 
-        return await self._change(caller, user_id, do)
+        if request.validate_only:
 
-    async def unblock(self, caller: Caller, user_id: str) -> pb.UserRecord:
+            def read(snapshot: Snapshot) -> pb.BlockUserResponse:
+                _, response = consider(snapshot)
+                response.user.CopyFrom(_seen(snapshot, user_id))
+                return response
+
+            return await self._readers.run(read)
+
+        def do(transaction: Transaction) -> pb.BlockUserResponse:
+            accounts, response = consider(transaction)
+            for one in accounts:
+                self._stop(transaction, one, of_owner=one.user_id != user_id)
+            response.user.CopyFrom(_seen(transaction, user_id))
+            return response
+
+        response: pb.BlockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        return response
+
+    def _stop(self, transaction: Transaction, account: Account, *, of_owner: bool) -> None:
+        """Block an account, and end its sessions.
+
+        Args:
+            of_owner: Whether that is because its owner is blocked.
+        """
+        why, ending = SessionEnded("this account was blocked"), None
+        if account.kind == pb.USER_KIND_BOT:
+            # Nobody logs in to it, who would be told then.
+            ending = Ending.OWNER_BLOCKED if of_owner else Ending.BLOCKED
+            why = why_ended(ending)
+        self._sessions.end(transaction, account.user_id, why, ending=ending)
+        if account.block_time_us is None:
+            transaction.update_account(account.user_id, {"block_time_us": transaction.now_us})
+        if account.offered_to:
+            transaction.update_account(account.user_id, {"offered_to": None})
+
+    async def unblock(self, caller: Caller, user_id: str) -> pb.UnblockUserResponse:
         """Let an account and its bots in again. Their access tokens are gone."""
 
-        def do(transaction: Transaction, account: Account) -> None:
+        def do(transaction: Transaction) -> pb.UnblockUserResponse:
+            account = _require(transaction, user_id)
             owner = transaction.account(account.owner_id) if account.owner_id else None
             if owner and owner.block_time_us is not None:
                 raise FailedPrecondition(f"{account.user_id} is a bot of {owner.user_id}, who is blocked")
-            for one in [account, *_all_bots(transaction, user_id)]:
+            bots = _all_bots(transaction, user_id)
+            for one in [account, *bots]:
                 transaction.update_account(one.user_id, {"block_time_us": None})
+            if account.kind == pb.USER_KIND_BOT:
+                bots = [account]
+            stopped = [bot for bot in (_stopped(transaction, one) for one in bots) if bot.tokens]
+            return pb.UnblockUserResponse(
+                user=_seen(transaction, user_id),
+                stopped_bots=stopped[:MOST_TOLD],
+                stopped_bot_count=len(stopped),
+            )
 
-        return await self._change(caller, user_id, do)
+        response: pb.UnblockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        return response
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
         """Make an account an administrator, or no longer one.
@@ -167,9 +218,7 @@ class Admin:
     ) -> pb.UserRecord:
         def do(transaction: Transaction) -> pb.UserRecord:
             change(transaction, _require(transaction, user_id))
-            sessions = transaction.sessions(user_id, after=None, limit=1000)
-            last_used_us = max((session.last_used_us for session in sessions), default=None)
-            return _record(_require(transaction, user_id), Usage(len(sessions), last_used_us))
+            return _seen(transaction, user_id)
 
         record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
         return record
@@ -186,12 +235,30 @@ def _require(snapshot: Snapshot, user_id: str) -> Account:
     return account
 
 
+def _seen(snapshot: Snapshot, user_id: str) -> pb.UserRecord:
+    sessions = snapshot.sessions(user_id, after=None, limit=1000)
+    last_used_us = max((session.last_used_us for session in sessions), default=None)
+    usage = Usage(len(sessions), last_used_us, snapshot.ended_tokens_of(user_id))
+    return _record(_require(snapshot, user_id), usage)
+
+
+def _stopped(snapshot: Snapshot, bot: Account) -> pb.StoppedBot:
+    """A bot that stops, or has stopped, with its owner."""
+    tokens = snapshot.sessions_of(bot.user_id, pb.SESSION_KIND_ACCESS_TOKEN)
+    return pb.StoppedBot(user_id=bot.user_id, tokens=tokens + snapshot.ended_tokens_of(bot.user_id))
+
+
 def _all_bots(snapshot: Snapshot, user_id: str) -> list[Account]:
     return snapshot.bots(user_id, after="", limit=10_000)
 
 
 def _record(account: Account, usage: Usage) -> pb.UserRecord:
-    record = pb.UserRecord(user=as_user(account), admin=account.admin, sessions=usage.sessions)
+    record = pb.UserRecord(
+        user=as_user(account),
+        admin=account.admin,
+        sessions=usage.sessions,
+        ended_tokens=usage.ended_tokens,
+    )
     record.user.owner_user_id = account.owner_id or ""
     record.create_time.FromMicroseconds(account.create_time_us)
     if account.block_time_us is not None:

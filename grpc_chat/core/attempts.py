@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -67,6 +69,7 @@ class Attempts:
     elsewhere, nor what others do at the same address, which may be a whole school's, or a proxy's.
 
     Args:
+        secret: What hashes of accounts and addresses are made with, of at most 64 bytes.
         limited: Told an address from which something was refused by ``per_address``.
         max_remembered: Of each kind; the ones that were quiet longest are forgotten first.
     """
@@ -75,16 +78,19 @@ class Attempts:
         self,
         limits: AttemptLimits | None = None,
         *,
+        secret: bytes = b"",
         clock: Callable[[], float] = time.monotonic,
         limited: Callable[[str], None] = lambda _: None,
         max_remembered: int = 100_000,
     ) -> None:
         self._limits = limits or AttemptLimits()
+        self._secret = secret or secrets.token_bytes(32)
         self._clock = clock
         self._limited = limited
         self._max = max_remembered
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._unsaved: set[bytes] = set()
 
     def begin(self, account: str, address: str, kind: Kind = Kind.PASSWORD) -> Attempt:
         """Count an attempt as a failure, until it is said that it was none.
@@ -102,7 +108,7 @@ class Attempts:
         keys: list[tuple[Hashable, int]] = []
         if account:
             keys.append((("pair", pair), self._limits.per_account_and_address))
-        if not account or pair not in self._known:
+        if not account or self._hash(account, network) not in self._known:
             keys.append((("address", kind, network), self._limits.per_address))
             if account:
                 keys.append((("account", account), self._limits.per_account))
@@ -131,11 +137,33 @@ class Attempts:
 
     def know(self, account: str, address: str) -> None:
         """Note that an account was entered from an address."""
-        pair = (account, _network(address))
-        self._known[pair] = None
-        self._known.move_to_end(pair)
-        if len(self._known) > self._max:
-            self._known.popitem(last=False)
+        pair = self._hash(account, _network(address))
+        self.remember([pair])
+        if read_ip(address):
+            self._unsaved.add(pair)
+
+    def remember(self, pairs: Iterable[bytes]) -> None:
+        """Note what :meth:`take_unsaved` returned earlier, perhaps before a restart."""
+        for pair in pairs:
+            self._known[pair] = None
+            self._known.move_to_end(pair)
+            if len(self._known) > self._max:
+                self._unsaved.discard(self._known.popitem(last=False)[0])
+
+    def take_unsaved(self) -> set[bytes]:
+        """Hashes of the accounts and addresses that were noted since the last time."""
+        unsaved, self._unsaved = self._unsaved, set()
+        return unsaved
+
+    @property
+    def max_remembered(self) -> int:
+        """How many of them are remembered."""
+        return self._max
+
+    def _hash(self, account: str, network: str) -> bytes:
+        # Where somebody is, is nobody's business: neither in the memory nor on the disk is it in clear.
+        text = f"{account}\0{network}".encode(errors="surrogatepass")
+        return hashlib.blake2b(text, digest_size=16, key=self._secret, person=b"known address").digest()
 
     def _count(self, key: Hashable, most: int, now: float) -> float:
         """Failures that are not forgiven yet: ``most`` of them are after one window."""

@@ -16,6 +16,7 @@ from grpc_chat.core.users import Users
 from grpc_chat.errors import (
     AlreadyExists,
     Banned,
+    FailedPrecondition,
     InvalidRequest,
     InviteNotValid,
     LastOwner,
@@ -189,7 +190,8 @@ class Members:
         """Stop being a member.
 
         Raises:
-            LastOwner: The caller is the last owner, and names nobody as the next.
+            LastOwner: The caller is the last owner who is not blocked, and names nobody as the next.
+            FailedPrecondition: The next one is blocked.
         """
         room_id, heir = request.room_id, request.new_owner_user_id
 
@@ -198,7 +200,7 @@ class Members:
             if standing.role == pb.ROLE_OWNER:
                 if heir:
                     self._inherit(transaction, caller, room_id, heir)
-                elif transaction.owners(room_id) == 1:
+                elif not transaction.owners(room_id, but=caller.user_id):
                     raise LastOwner(
                         "you are this room's last owner, and it needs one"
                         if transaction.members_of(room_id) > 1
@@ -219,6 +221,11 @@ class Members:
                 f"{heir} is not another member of this room",
                 field="new_owner_user_id",
                 metadata={"userId": heir},
+            )
+        account = transaction.account(heir)
+        if account and account.block_time_us is not None:
+            raise FailedPrecondition(
+                f"the account {heir} is blocked: it can't own the room", field="new_owner_user_id"
             )
         if member.role != pb.ROLE_OWNER:
             self._give_role(transaction, caller, room_id, heir, pb.ROLE_OWNER, "")
@@ -318,7 +325,7 @@ class Members:
             # Of one's own role one may always give something up.
             if not (own and role <= standing.role) and (error := access.forbids_granting(standing, role)):
                 raise error
-            if member.role == pb.ROLE_OWNER != role and transaction.owners(room_id) == 1:
+            if member.role == pb.ROLE_OWNER != role and not transaction.owners(room_id, but=user_id):
                 raise LastOwner(
                     f"{user_id} is this room's last owner: make somebody else one first",
                     metadata={"roomId": room_id},

@@ -16,9 +16,9 @@ from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import secret_hash
-from grpc_chat.errors import ChatError, SessionEnded, Unauthenticated
+from grpc_chat.errors import ChatError, OwnerBlocked, SessionEnded, Unauthenticated
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import Account, SessionRecord
+from grpc_chat.store.records import Account, Ending, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ class Sessions:
                 if changes == self._changes:
                     break
             if found is None:
-                raise Unauthenticated(_LOST)
+                ending = await self._readers.run(lambda snapshot: snapshot.ended_token(key))
+                raise Unauthenticated(_LOST) if ending is None else why_ended(ending)
             known = self._remember(key, *found)
         caller, idle_until = known
         if now >= idle_until or (caller.expire_time and now >= caller.expire_time.timestamp()):
@@ -172,9 +173,14 @@ class Sessions:
         *,
         session_ids: Iterable[str] | None = None,
         but: str = "",
+        ending: Ending | None = None,
     ) -> int:
-        """End sessions of a user: these, or all, but one; returns how many there were."""
-        ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but)
+        """End sessions of a user: these, or all, but one; returns how many there were.
+
+        Args:
+            ending: What the access tokens among them are answered from then on.
+        """
+        ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but, ending=ending)
         transaction.after_commit(lambda: self.ended(ended, why))
         return len(ended)
 
@@ -261,3 +267,19 @@ class Sessions:
         except ChatError:
             self._used = used | self._used
             raise
+
+
+def why_ended(ending: Ending) -> SessionEnded:
+    """What a bot is told whose token ended without its doing: whoever looks into its log knows what to do."""
+    match ending:
+        case Ending.OWNER_BLOCKED:
+            return OwnerBlocked(
+                "this bot's token has ended, because its owner's account was blocked; an administrator can "
+                "give the bot to another owner, who makes it a new token"
+            )
+        case Ending.OTHER_OWNER:
+            return SessionEnded(
+                "this bot's token has ended, because the bot has another owner now, who makes it a new one"
+            )
+        case Ending.BLOCKED:
+            return SessionEnded("this bot's token has ended, because the bot was blocked")

@@ -236,3 +236,16 @@ class AccountCalls(Calls):
         request = pb.ListBotsRequest()
         async for bot in self._pages("AuthService/ListBots", request, pb.ListBotsResponse, "bots"):
             yield convert.user(bot)
+
+    async def offer_bot(self, bot_id: str, new_owner_id: str) -> User:
+        """Offer a bot of one's own to another person, who takes it with :meth:`accept_bot`; to nobody any
+        more, where ``new_owner_id`` is empty."""
+        request = pb.OfferBotRequest(user_id=bot_id, new_owner_user_id=new_owner_id)
+        response = await self._repeat("AuthService/OfferBot", request, pb.OfferBotResponse)
+        return convert.user(response.bot)
+
+    async def accept_bot(self, bot_id: str) -> User:
+        """Take a bot that was offered. Its tokens end; make it a new one."""
+        request = pb.AcceptBotRequest(user_id=bot_id)
+        response = await self._call("AuthService/AcceptBot", request, pb.AcceptBotResponse)
+        return convert.user(response.bot)

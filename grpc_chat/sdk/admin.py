@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls, Way
-from grpc_chat.sdk.models import Invite, Session, UserRecord
+from grpc_chat.sdk.models import Blocked, Invite, Session, Unblocked, UnownedRoom, User, UserRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -33,17 +33,41 @@ class AdminCalls(Calls):
         response = await self._call("AdminService/CreateUser", request, pb.CreateUserResponse)
         return convert.record(response.user)
 
-    async def block_user(self, user_id: str) -> UserRecord:
-        """Keep an account and its bots from logging in, and end their sessions."""
-        request = pb.BlockUserRequest(user_id=user_id)
-        response = await self._repeat("AdminService/BlockUser", request, pb.BlockUserResponse)
-        return convert.record(response.user)
+    async def block_user(self, user_id: str, *, dry_run: bool = False) -> Blocked:
+        """Keep an account and its bots from logging in, and end their sessions.
 
-    async def unblock_user(self, user_id: str) -> UserRecord:
-        """Let a blocked account log in again."""
+        Args:
+            dry_run: Change nothing, and only tell what would come of it.
+        """
+        request = pb.BlockUserRequest(user_id=user_id, validate_only=dry_run)
+        response = await self._repeat("AdminService/BlockUser", request, pb.BlockUserResponse)
+        return convert.blocked(response)
+
+    async def unblock_user(self, user_id: str) -> Unblocked:
+        """Let a blocked account log in again, and its bots, which need new tokens."""
         request = pb.UnblockUserRequest(user_id=user_id)
         response = await self._repeat("AdminService/UnblockUser", request, pb.UnblockUserResponse)
-        return convert.record(response.user)
+        return convert.unblocked(response)
+
+    async def unowned_rooms(self) -> AsyncIterator[UnownedRoom]:
+        """The rooms whose owners are all blocked, in the order of their ids."""
+        request = pb.ListUnownedRoomsRequest()
+        async for room in self._pages(
+            "AdminService/ListUnownedRooms", request, pb.ListUnownedRoomsResponse, "rooms"
+        ):
+            yield convert.unowned_room(room)
+
+    async def assign_room_owner(self, room_id: str, user_id: str, *, reason: str = "") -> UnownedRoom:
+        """Make a member the owner of a room whose owners are all blocked. The room's members see it."""
+        request = pb.AssignRoomOwnerRequest(room_id=room_id, user_id=user_id, reason=reason)
+        response = await self._call("AdminService/AssignRoomOwner", request, pb.AssignRoomOwnerResponse)
+        return convert.unowned_room(response.room)
+
+    async def assign_bot_owner(self, bot_id: str, owner_id: str) -> User:
+        """Give a bot whose owner is blocked to another person, who makes it a new token."""
+        request = pb.AssignBotOwnerRequest(user_id=bot_id, owner_user_id=owner_id)
+        response = await self._call("AdminService/AssignBotOwner", request, pb.AssignBotOwnerResponse)
+        return convert.user(response.bot)
 
     async def reset_password(self, user_id: str, password: str) -> int:
         """Give an account a new password; how many sessions have ended."""

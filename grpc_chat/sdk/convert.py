@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -124,6 +125,7 @@ def user(told: pb.User) -> models.User:
         display_name=told.display_name,
         bot=told.kind == pb.USER_KIND_BOT,
         owner_id=told.owner_user_id,
+        offered_to_id=told.offered_to_user_id,
     )
 
 
@@ -207,4 +209,39 @@ def record(told: pb.UserRecord) -> models.UserRecord:
         create_time=time(told.create_time),
         last_used_time=time(told.last_used_time) if told.HasField("last_used_time") else None,
         sessions=told.sessions,
+        ended_tokens=told.ended_tokens,
     )
+
+
+def unowned_room(told: pb.UnownedRoom) -> models.UnownedRoom:
+    """A room whose owners are all blocked."""
+    return models.UnownedRoom(
+        room_id=told.room_id,
+        name=told.name,
+        kind=word(pb.RoomKind, told.kind, "ROOM_KIND_"),
+        member_count=told.member_count,
+    )
+
+
+def blocked(told: pb.BlockUserResponse) -> models.Blocked:
+    """What came of blocking an account."""
+    return models.Blocked(
+        user=record(told.user),
+        unowned_rooms=tuple(map(unowned_room, told.unowned_rooms)),
+        unowned_room_count=told.unowned_room_count,
+        stopped_bots=_stopped(told.stopped_bots),
+        stopped_bot_count=told.stopped_bot_count,
+    )
+
+
+def unblocked(told: pb.UnblockUserResponse) -> models.Unblocked:
+    """What came of unblocking an account."""
+    return models.Unblocked(
+        user=record(told.user),
+        stopped_bots=_stopped(told.stopped_bots),
+        stopped_bot_count=told.stopped_bot_count,
+    )
+
+
+def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[models.StoppedBot, ...]:
+    return tuple(models.StoppedBot(bot.user_id, bot.tokens) for bot in told)

@@ -177,6 +177,8 @@ class User:
     bot: bool = False
     owner_id: str = ""
     """Who owns a bot, for those who may know."""
+    offered_to_id: str = ""
+    """To whom a bot is offered, for its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,51 @@ class UserRecord:
     create_time: datetime
     last_used_time: datetime | None
     sessions: int
+    ended_tokens: int = 0
+    """Of a bot: tokens that ended with a block or a change of owner, since it was given its last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnownedRoom:
+    """A room whose owners are all blocked, as administrators see it."""
+
+    room_id: str
+    name: str
+    kind: str
+    """``private`` or ``public``."""
+    member_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedBot:
+    """A bot that stops because it or its owner is blocked."""
+
+    user_id: str
+    tokens: int
+    """How many tokens of it have ended, or would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What came of blocking an account, or would."""
+
+    user: UserRecord
+    unowned_rooms: tuple[UnownedRoom, ...]
+    """The first 100 rooms that no owner is left in."""
+    unowned_room_count: int
+    stopped_bots: tuple[StoppedBot, ...]
+    """The first 100 bots that stop."""
+    stopped_bot_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """What came of unblocking an account."""
+
+    user: UserRecord
+    stopped_bots: tuple[StoppedBot, ...]
+    """The first 100 of its bots that need a new token."""
+    stopped_bot_count: int
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

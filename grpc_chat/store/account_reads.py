@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Account, SessionRecord, Usage
+from grpc_chat.store.records import Account, Ending, SessionRecord, Usage
 from grpc_chat.store.statements import count, like, run
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -19,6 +19,7 @@ _ACCOUNT_COLUMNS = (
     schema.users.c.block_time_us,
     schema.users.c.password_hash,
     schema.users.c.look,
+    schema.users.c.offered_to,
 )
 _SESSION_COLUMNS = (
     schema.sessions.c.session_id,
@@ -70,8 +71,12 @@ class AccountReads:
             .where(sessions.user_id == users.user_id)
             .correlate(schema.users)
         ).scalar_subquery()
+        ended = schema.ended_tokens.c.user_id
+        ended_tokens = (
+            sa.select(sa.func.count()).where(ended == users.user_id).correlate(schema.users)
+        ).scalar_subquery()
         found = (
-            sa.select(*_ACCOUNT_COLUMNS, count, last_used)
+            sa.select(*_ACCOUNT_COLUMNS, count, last_used, ended_tokens)
             .where(users.user_id > after, users.kind != pb.USER_KIND_UNSPECIFIED)
             .order_by(users.user_id)
             .limit(limit)
@@ -82,10 +87,7 @@ class AccountReads:
                 users.user_id.like(pattern, escape="!")
                 | sa.func.lower(users.display_name).like(pattern, escape="!")
             )
-        return [
-            (_account(tuple(row)[:-2]), Usage(sessions=row[-2], last_used_us=row[-1]))
-            for row in self._conn.execute(found)
-        ]
+        return [(_account(tuple(row)[:-3]), Usage(*row[-3:])) for row in self._conn.execute(found)]
 
     def any_account(self) -> bool:
         users = schema.users.c
@@ -123,6 +125,19 @@ class AccountReads:
             return None
         split = len(_SESSION_COLUMNS)
         return SessionRecord(*row[:split]), _account(row[split:])
+
+    def ended_tokens_of(self, user_id: str) -> int:
+        return count(self._conn, schema.ended_tokens.c.user_id == user_id)
+
+    def ended_token(self, token_hash: bytes) -> Ending | None:
+        ended = schema.ended_tokens.c
+        why = self._conn.scalar(sa.select(ended.why).where(ended.token_hash == token_hash))
+        return None if why is None else Ending(why)
+
+    def known_addresses(self, limit: int) -> list[bytes]:
+        known = schema.known_addresses.c
+        query = sa.select(known.pair_hash).order_by(known.last_used_us.desc()).limit(limit)
+        return list(self._conn.scalars(query))[::-1]
 
     def sessions_of(self, user_id: str, kind: int) -> int:
         sessions = schema.sessions.c

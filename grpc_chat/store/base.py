@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from grpc_chat.errors import BadCursor, ChatError
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord, Standing, Usage
+from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord, Standing, Usage
 from grpc_chat.wire import chat_pb2 as pb
 
 Authorize = Callable[[str, Standing | None], ChatError | None]
@@ -239,8 +239,15 @@ class Snapshot(Protocol):
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
 
-    def owners(self, room_id: str) -> int:
-        """How many owners a room has."""
+    def owners(self, room_id: str, *, but: str = "") -> int:
+        """How many owners a room has who are not blocked, apart from one."""
+
+    def owned_only_by(self, user_ids: Sequence[str], *, limit: int) -> tuple[list[pb.Room], int]:
+        """The rooms that one of these owns and nobody else does who is not blocked: the first of them, in the
+        order of their ids, and how many there are."""
+
+    def unowned_rooms(self, *, after: str, limit: int) -> list[pb.Room]:
+        """The rooms whose owners are all blocked, in the order of their ids."""
 
     def share_a_room(self, user_id: str, other_id: str) -> bool:
         """Whether there is a room that both are in."""
@@ -289,6 +296,15 @@ class Snapshot(Protocol):
 
     def identity(self, issuer: str, subject: str) -> str | None:
         """The id of the account that an OpenID identity is."""
+
+    def ended_tokens_of(self, user_id: str) -> int:
+        """How many of a bot's access tokens have ended, as :class:`Ending` says, since the last was made."""
+
+    def ended_token(self, token_hash: bytes) -> Ending | None:
+        """Why this access token ended; None where it did not, or nobody has to be told."""
+
+    def known_addresses(self, limit: int) -> list[bytes]:
+        """The hashes of where accounts were entered from, those that were used last at the end."""
 
     def sessions_of(self, user_id: str, kind: int) -> int:
         """How many sessions of a kind a user has."""
@@ -393,9 +409,28 @@ class Transaction(Snapshot, Protocol):
         """End the session of this kind that was not used for longest; returns its id, if there was one."""
 
     def delete_sessions(
-        self, user_id: str, *, session_ids: Iterable[str] | None = None, but: str = ""
+        self,
+        user_id: str,
+        *,
+        session_ids: Iterable[str] | None = None,
+        but: str = "",
+        ending: Ending | None = None,
     ) -> list[str]:
-        """End sessions of a user: these, or all, but one; returns the ids of those that there were."""
+        """End sessions of a user: these, or all, but one; returns the ids of those that there were.
+
+        Args:
+            ending: What :meth:`ended_token` is to say of the access tokens among them.
+        """
+
+    def forget_ended_tokens(self, user_id: str) -> None:
+        """Forget which of a user's access tokens have ended."""
+
+    def save_known_addresses(self, hashes: Iterable[bytes], *, keep: int) -> None:
+        """Note that accounts were entered from somewhere.
+
+        Args:
+            keep: How many to keep; those that were used longest ago are forgotten.
+        """
 
     def touch_sessions(self, used: Mapping[str, int]) -> None:
         """Set when sessions were used last; those that have ended are passed over."""

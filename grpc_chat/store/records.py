@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 
@@ -46,6 +47,8 @@ class Account:
     """Argon2id, in the PHC string format."""
     look: str | None = None
     """The id with characters that look alike made one; unique."""
+    offered_to: str | None = None
+    """Who may become the bot's next owner."""
 
     def __repr__(self) -> str:
         # Records end up in logs and tracebacks; the hash of a password must not.
@@ -67,6 +70,14 @@ class SessionRecord:
     last_used_us: int
     expire_time_us: int | None
     """When it ends at the latest, whether it is used or not."""
+
+
+class Ending(IntEnum):
+    """Why a bot's access token ended without its user's doing."""
+
+    BLOCKED = 1
+    OWNER_BLOCKED = 2
+    OTHER_OWNER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +109,5 @@ class Usage:
 
     sessions: int
     last_used_us: int | None
+    ended_tokens: int = 0
+    """Of a bot: access tokens that have ended, as :class:`Ending` says, since the last one was made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,9 +144,33 @@ class RoomReads:
         rooms = schema.rooms.c
         return self._conn.scalar(sa.select(rooms.member_count).where(rooms.room_id == room_id)) or 0
 
-    def owners(self, room_id: str) -> int:
-        members = schema.members.c
-        return count(self._conn, sa.and_(members.room_id == room_id, members.role == pb.ROLE_OWNER))
+    def owners(self, room_id: str, *, but: str = "") -> int:
+        others = _active_owners(room_id).where(schema.members.c.user_id != but)
+        return self._conn.scalar(sa.select(sa.func.count()).select_from(others.subquery())) or 0
+
+    def owned_only_by(self, user_ids: Sequence[str], *, limit: int) -> tuple[list[pb.Room], int]:
+        rooms, mine = schema.rooms, schema.members.alias("mine")
+        ids = list(user_ids)
+        owned = (
+            sa.select(mine.c.room_id)
+            .where(mine.c.user_id.in_(ids), mine.c.role == pb.ROLE_OWNER)
+            .where(~_active_owners(mine.c.room_id).where(schema.members.c.user_id.not_in(ids)).exists())
+        )
+        query = sa.select(rooms).where(rooms.c.room_id.in_(owned)).order_by(rooms.c.room_id)
+        found = self._conn.execute(query).all()
+        return [self._room(row) for row in found[:limit]], len(found)
+
+    def unowned_rooms(self, *, after: str, limit: int) -> list[pb.Room]:
+        # By way of those who are blocked, who are few: every room has an owner, and rooms are many.
+        rooms, gone, users = schema.rooms, schema.members.alias("gone"), schema.users
+        owned = (
+            sa.select(gone.c.room_id)
+            .join(users, users.c.user_id == gone.c.user_id)
+            .where(users.c.block_time_us.is_not(None), gone.c.role == pb.ROLE_OWNER, gone.c.room_id > after)
+            .where(~_active_owners(gone.c.room_id).exists())
+        )
+        query = sa.select(rooms).where(rooms.c.room_id.in_(owned)).order_by(rooms.c.room_id).limit(limit)
+        return [self._room(row) for row in self._conn.execute(query)]
 
     def share_a_room(self, user_id: str, other_id: str) -> bool:
         mine, theirs = schema.members.alias("mine"), schema.members.alias("theirs")
@@ -200,6 +225,16 @@ _BANS = sa.select(schema.bans, schema.users.c.display_name, schema.users.c.kind)
 _INVITES = sa.select(*[column for column in schema.invites.c if column.name != "code_hash"])
 # They stay, for those who ask again with one that let them in.
 _NOT_USED_UP = sa.or_(schema.invites.c.max_uses == 0, schema.invites.c.uses < schema.invites.c.max_uses)
+
+
+def _active_owners(room_id: str | sa.ColumnElement[str]) -> sa.Select[Any]:
+    """The owners of a room who are not blocked."""
+    members, users = schema.members, schema.users.alias("owner")
+    return (
+        sa.select(members.c.user_id)
+        .join(users, users.c.user_id == members.c.user_id)
+        .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, users.c.block_time_us.is_(None))
+    )
 
 
 def _user(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.User:

@@ -45,10 +45,12 @@ users = sa.Table(
     sa.Column("block_time_us", sa.BigInteger, nullable=True),
     sa.Column("password_hash", sa.Text, nullable=True),
     sa.Column("look", _BYTEWISE, nullable=True),
+    sa.Column("offered_to", _BYTEWISE, nullable=True),
     sa.Index(None, "owner_id"),
     sa.Index(None, "look", unique=True),
     comment="kind: chat.v1.UserKind; owner_id: of a bot; password_hash: Argon2id, as the PHC string format; "
-    "look: the id with characters that look alike made one, NULL for trusted ids.",
+    "look: the id with characters that look alike made one, NULL for trusted ids; offered_to: who may become "
+    "the bot's next owner.",
     sqlite_with_rowid=False,
 )
 
@@ -68,6 +70,31 @@ sessions = sa.Table(
     sa.Index(None, "token_hash", unique=True),
     comment="token_hash: SHA-256 of the token; kind: chat.v1.SessionKind; scopes: a bit for each "
     "chat.v1.Scope; expire_time_us: at the latest, whether used or not.",
+    sqlite_with_rowid=False,
+)
+
+# A bot's token that ends with its owner's account is to be told so; who holds it can't see the account.
+ended_tokens = sa.Table(
+    "ended_tokens",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("user_id", _BYTEWISE, nullable=False),
+    sa.Column("why", sa.SmallInteger, nullable=False),
+    sa.Column("end_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "user_id"),
+    comment="Access tokens of bots that their users did not end, until the bot has a new one; why: "
+    "store.records.Ending.",
+    sqlite_with_rowid=False,
+)
+
+known_addresses = sa.Table(
+    "known_addresses",
+    metadata,
+    sa.Column("pair_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("last_used_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "last_used_us"),
+    comment="From where accounts were entered; pair_hash: of the account and the address, with the store's "
+    "secret.",
     sqlite_with_rowid=False,
 )
 

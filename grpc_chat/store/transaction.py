@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
 from grpc_chat.wire import chat_pb2 as pb
@@ -205,13 +205,43 @@ class SqlTransaction(SqlSnapshot):
         return [] if found is None else self._delete_sessions(sessions.c.session_id == found)
 
     def delete_sessions(
-        self, user_id: str, *, session_ids: Iterable[str] | None = None, but: str = ""
+        self,
+        user_id: str,
+        *,
+        session_ids: Iterable[str] | None = None,
+        but: str = "",
+        ending: Ending | None = None,
     ) -> list[str]:
         sessions = schema.sessions
         which = sa.and_(sessions.c.user_id == user_id, sessions.c.session_id != but)
         if session_ids is not None:
             which = sa.and_(which, sessions.c.session_id.in_(list(session_ids)))
+        if ending is not None:
+            tokens = sa.select(
+                sessions.c.token_hash,
+                sessions.c.user_id,
+                sa.literal(int(ending)),
+                sa.literal(self.now_us),
+            ).where(which, sessions.c.kind == pb.SESSION_KIND_ACCESS_TOKEN)
+            ended = schema.ended_tokens
+            self._conn.execute(sa.insert(ended).from_select([c.name for c in ended.c], tokens))
         return self._delete_sessions(which)
+
+    def forget_ended_tokens(self, user_id: str) -> None:
+        ended = schema.ended_tokens
+        self._conn.execute(sa.delete(ended).where(ended.c.user_id == user_id))
+
+    def save_known_addresses(self, hashes: Iterable[bytes], *, keep: int) -> None:
+        known = schema.known_addresses
+        rows = [{"pair_hash": pair_hash, "last_used_us": self.now_us} for pair_hash in hashes]
+        if rows:
+            insert = insert_into(known, self._conn.dialect.name)
+            newer = insert.on_conflict_do_update(
+                index_elements=[known.c.pair_hash], set_={"last_used_us": insert.excluded.last_used_us}
+            )
+            self._conn.execute(newer, rows)
+        oldest = sa.select(known.c.last_used_us).order_by(known.c.last_used_us.desc()).offset(keep).limit(1)
+        self._conn.execute(sa.delete(known).where(known.c.last_used_us <= oldest.scalar_subquery()))
 
     def touch_sessions(self, used: Mapping[str, int]) -> None:
         sessions = schema.sessions

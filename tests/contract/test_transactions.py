@@ -25,7 +25,7 @@ from grpc_chat.store.base import (
     Transact,
     Transaction,
 )
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord, Standing, Usage
+from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord, Standing, Usage
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 
@@ -103,6 +103,10 @@ def make_room(store: Store, room: pb.Room, *, public_name: str | None = None) ->
 def account(user_id: str, **fields: Any) -> Account:
     given: dict[str, Any] = {"kind": pb.USER_KIND_PERSON, "create_time_us": 5, "look": user_id} | fields
     return Account(user_id=user_id, **{"display_name": user_id.title()} | given)
+
+
+def put_member(store: Store, room_id: str, user_id: str, role: int) -> None:
+    transact(store, lambda tx: tx.put_member(room_id, user_id, role, join_seq=1))
 
 
 def insert(store: Store, *accounts: Account) -> None:
@@ -698,6 +702,44 @@ def test_member_comes_changes_and_goes(store: Store) -> None:
     assert seen() == (None, 0, 0, [], False, False)
 
 
+def test_owners_are_those_who_are_not_blocked(store: Store) -> None:
+    """A room is unowned where all of its owners are blocked; and would be, without these."""
+    insert(store, *[account(name) for name in ("kim", "lee", "zoe")])
+    rooms = {"r3": ("kim",), "r4": ("kim", "lee"), "r5": ("lee", "zoe"), "r6": ()}
+    for room_id, owners in rooms.items():
+        make_room(store, new_room(room_id, name=room_id))
+        for name in ("kim", "lee", "zoe"):
+            role = OWNER if name in owners else ADMIN
+            put_member(store, room_id, name, role)
+
+    def owned() -> tuple[Any, ...]:
+        with store.snapshot() as snapshot:
+            return (
+                [snapshot.owners(room_id) for room_id in rooms],
+                [snapshot.owners(room_id, but="kim") for room_id in rooms],
+                [room.room_id for room in snapshot.unowned_rooms(after="", limit=9)],
+            )
+
+    def only_by(*user_ids: str, limit: int = 9) -> tuple[list[str], int]:
+        found, number = read(store, lambda snapshot: snapshot.owned_only_by(user_ids, limit=limit))
+        return [room.room_id for room in found], number
+
+    assert owned() == ([1, 2, 2, 0], [0, 1, 2, 0], [])
+    assert only_by("kim") == (["r3"], 1)
+    assert only_by("kim", "lee") == (["r3", "r4"], 2)
+    assert only_by("kim", "lee", "zoe", limit=2) == (["r3", "r4"], 3)
+    assert only_by("nobody") == only_by() == ([], 0)
+    transact(store, lambda tx: tx.update_account("kim", {"block_time_us": 7}))
+    assert owned() == ([0, 1, 2, 0], [0, 1, 2, 0], ["r3"])
+    assert only_by("lee") == (["r4"], 1)
+    assert only_by("kim") == (["r3"], 1)
+    transact(store, lambda tx: tx.update_account("lee", {"block_time_us": 7}))
+    assert owned() == ([0, 0, 1, 0], [0, 0, 1, 0], ["r3", "r4"])
+    with store.snapshot() as snapshot:
+        assert [room.room_id for room in snapshot.unowned_rooms(after="", limit=1)] == ["r3"]
+        assert [room.room_id for room in snapshot.unowned_rooms(after="r3", limit=9)] == ["r4"]
+
+
 def test_who_leaves_is_forgotten_by_their_consumers_in_that_room_alone(store: Store) -> None:
     """Joined again, nothing is taken for seen; other rooms, consumers of others and their positions stay."""
     store.commit([saying("a"), saying("a", room="r2")])
@@ -1048,6 +1090,53 @@ def test_sessions_are_ended(store: Store) -> None:
     assert session_ids(store) == []
     assert session_ids(store, "yan") == ["x"]
     assert read(store, lambda snapshot: snapshot.session(b"d")) is None
+
+
+def test_why_a_token_ended_is_remembered_until_the_next(store: Store) -> None:
+    """Of access tokens alone, of what was really ended, and of one user."""
+    insert(store, account("zoe", kind=pb.USER_KIND_BOT), account("yan", kind=pb.USER_KIND_BOT))
+    begin(
+        store,
+        session("a", kind=TOKEN),
+        session("b", kind=TOKEN),
+        session("c", kind=LOGIN),
+        session("x", "yan", kind=TOKEN),
+    )
+
+    def ended() -> tuple[Any, ...]:
+        with store.snapshot() as snapshot:
+            usage = {one.user_id: usage for one, usage in snapshot.accounts("", after="", limit=9)}
+            counts = snapshot.ended_tokens_of("zoe"), snapshot.ended_tokens_of("yan")
+            assert counts == (usage["zoe"].ended_tokens, usage["yan"].ended_tokens)
+            return (*counts, *[snapshot.ended_token(hash_) for hash_ in (b"a", b"b", b"c", b"x", b"none")])
+
+    assert ended() == (0, 0, None, None, None, None, None)
+    transact(store, lambda tx: tx.delete_sessions("zoe", but="b", ending=Ending.OWNER_BLOCKED))
+    transact(store, lambda tx: tx.delete_sessions("yan", ending=Ending.OTHER_OWNER))
+    assert ended() == (1, 1, Ending.OWNER_BLOCKED, None, None, Ending.OTHER_OWNER, None)
+    transact(store, lambda tx: tx.delete_sessions("zoe"))
+    assert ended() == (1, 1, Ending.OWNER_BLOCKED, None, None, Ending.OTHER_OWNER, None)
+    transact(store, lambda tx: tx.forget_ended_tokens("zoe"))
+    assert ended() == (0, 1, None, None, None, Ending.OTHER_OWNER, None)
+
+
+def test_known_addresses_are_kept_up_to_a_number(store: Store) -> None:
+    """Those that were used last, in that order; once more is no further one."""
+
+    def known(limit: int = 9) -> Any:
+        return read(store, lambda snapshot: snapshot.known_addresses(limit))
+
+    def save(hash_: bytes, *, keep: int = 9) -> None:
+        transact(store, lambda tx: tx.save_known_addresses([hash_], keep=keep))
+
+    for hash_ in (b"a", b"b", b"c", b"a"):
+        save(hash_)
+    assert known() == [b"b", b"c", b"a"]
+    assert known(2) == [b"c", b"a"]
+    save(b"d", keep=2)
+    assert known() == [b"a", b"d"]
+    transact(store, lambda tx: tx.save_known_addresses([], keep=2))
+    assert known() == [b"a", b"d"]
 
 
 def test_session_that_was_not_used_for_longest_is_ended(store: Store) -> None:

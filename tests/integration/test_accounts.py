@@ -625,10 +625,10 @@ async def test_a_blocked_account_and_its_bots_are_out() -> None:
         await alice.create_bot("machine")
         bot = (await alice.create_access_token("run", bot_id="machine")).token
         program = (await alice.create_access_token("program")).token
-        record = await admin.admin.block_user("alice")
-        assert record.block_time
-        for token in (alice.token, bot, program):
+        assert (await admin.admin.block_user("alice")).user.block_time
+        for token in (alice.token, program):
             assert (await calls(*GET_ME, token)).reason == "UNAUTHENTICATED"
+        assert (await calls(*GET_ME, bot)).reason == "OWNER_BLOCKED"
         assert (await calls(*log_in("alice"))).reason == "ACCOUNT_BLOCKED"
         assert (await calls(*log_in("alice", WRONG))).reason == "LOGIN_FAILED"
         with pytest.raises(errors.FailedPrecondition):
@@ -638,7 +638,7 @@ async def test_a_blocked_account_and_its_bots_are_out() -> None:
 
         await admin.admin.unblock_user("alice")
         for token in (alice.token, bot, program):
-            assert (await calls(*GET_ME, token)).reason == "UNAUTHENTICATED"
+            assert (await calls(*GET_ME, token)).code is grpc.StatusCode.UNAUTHENTICATED
         assert (await calls(*log_in("alice"))).reason == "OK"
 
 

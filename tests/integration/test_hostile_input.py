@@ -31,7 +31,7 @@ from grpc_chat.api.methods import NEEDS, Needs
 from grpc_chat.core.caller import ALL_SCOPES, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
 from grpc_chat.store.base import Transaction
-from grpc_chat.store.records import SessionRecord
+from grpc_chat.store.records import Account, SessionRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
@@ -136,6 +136,8 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         ),
         "CreateBot": lambda: pb.CreateBotRequest(user_id=new("bot")),
         "ListBots": pb.ListBotsRequest,
+        "OfferBot": lambda: pb.OfferBotRequest(user_id=new("own-bot-"), new_owner_user_id="two"),
+        "AcceptBot": lambda: pb.AcceptBotRequest(user_id=new("gift-bot-")),
         "CreateRoom": lambda: pb.CreateRoomRequest(name="a room"),
         "GetDirectRoom": lambda: pb.GetDirectRoomRequest(user_id="two"),
         "ListRooms": pb.ListRoomsRequest,
@@ -173,6 +175,9 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "RevokeUserSessions": lambda: pb.RevokeUserSessionsRequest(
             user_id="villain", session_ids=["nothing"]
         ),
+        "ListUnownedRooms": pb.ListUnownedRoomsRequest,
+        "AssignRoomOwner": lambda: pb.AssignRoomOwnerRequest(room_id=room or new("unowned-"), user_id="two"),
+        "AssignBotOwner": lambda: pb.AssignBotOwnerRequest(user_id=new("orphan-bot-"), owner_user_id="two"),
         "CreateServerInvite": lambda: pb.CreateServerInviteRequest(max_uses=1, lifetime=lifetime),
         "ListServerInvites": pb.ListServerInvitesRequest,
         "RevokeServerInvite": lambda: pb.RevokeServerInviteRequest(invite_id="nothing"),
@@ -315,12 +320,32 @@ class Server:
     async def prepare(self, request: Any) -> None:
         """Make what a request uses up."""
         room: str = getattr(request, "room_id", "")
+        user: str = getattr(request, "user_id", "")
+        if room.startswith("unowned-") or "-bot-" in user:
+            await self.leave_behind(room, user)
         if not room.startswith("used-up-"):
             return
         await self.node.put_room(room, {"one": "owner", "two": "member"})
         await self.node.node.committer.transact(
             lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
         )
+
+    async def leave_behind(self, room: str = "", bot: str = "") -> None:
+        """Make a room whose owner is blocked; a bot of theirs, or one that ``one`` has or is offered."""
+        owner, offered_to = ("two", "one") if bot.startswith("gift") else ("gone", None)
+        owner = "one" if bot.startswith("own") else owner
+
+        def do(transaction: Transaction) -> None:
+            gone = Account("gone", "Gone", pb.USER_KIND_PERSON, 0, look="gone", block_time_us=1)
+            if transaction.account("gone") is None:
+                transaction.insert_account(gone)
+            if "-bot-" in bot:
+                made = Account(bot, bot, pb.USER_KIND_BOT, 0, owner, look=bot, offered_to=offered_to)
+                transaction.insert_account(made)
+
+        await self.node.node.committer.transact(do)
+        if room:
+            await self.node.put_room(room, {"gone": "owner", "two": "member"})
 
     def metric(self, name: str, **labels: str) -> float:
         return self.node.node.metrics.registry.get_sample_value(name, labels) or 0
@@ -1179,6 +1204,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await one.admin.create_invite()
         banned = await one.admin.create_user(new("banned"), PASSWORD)
         await one.ban_member("other", banned.user.user_id)
+        await server.leave_behind(new("unowned-"))
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1197,6 +1223,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "some users": pb.ListUsersRequest(query="banned"),
         "sessions of a user": pb.ListUserSessionsRequest(user_id="villain"),
         "sessions of another": pb.ListUserSessionsRequest(user_id="one"),
+        "unowned rooms": pb.ListUnownedRoomsRequest(),
     }
     methods = {method.input_type.name: method for method in METHODS}
     tokens: dict[str, str] = {}

@@ -39,6 +39,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 #   bad               INVALID_ARGUMENT              no room    NOT_FOUND, ROOM_NOT_FOUND
 #   no_invite         NOT_FOUND, INVITE_NOT_VALID             a|b        b in an archived room
 #
+# What takes the scope admin is answered to administrators of the server as the last column says, and to all
+# others as the others do: what they are in the room does not matter.
+#
 #                              scope  reader member admin  owner  archived  direct     public
 ROOM_TABLE = """
 GetRoom                       read   ok     ok     ok     ok     ok        ok         ok
@@ -79,6 +82,7 @@ ListMessages foreign page     read   bad    bad    bad    bad    bad       bad  
 Subscribe                     read   ok     ok     ok     ok     ok        ok         join
 Subscribe all and cursor      read   ok     ok     ok     ok     ok        ok         join
 Acknowledge                   read   ok     ok     ok     ok     ok        ok         join
+AssignRoomOwner               admin  no     no     no     no     no        no         no_room
 """
 
 # What takes no room: what it takes of the caller, and what is answered to who has that.
@@ -99,6 +103,8 @@ AuthService/RevokeSessions          login   ok
 AuthService/CreateAccessToken       login   ok
 AuthService/CreateBot               login   ok
 AuthService/ListBots                login   ok
+AuthService/OfferBot                login   USER_NOT_FOUND
+AuthService/AcceptBot               login   USER_NOT_FOUND
 RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
 RoomService/ListRooms               either  ok
@@ -111,6 +117,8 @@ AdminService/ResetPassword          admin   ok
 AdminService/SetAdmin               admin   ok
 AdminService/ListUserSessions       admin   ok
 AdminService/RevokeUserSessions     admin   ok
+AdminService/ListUnownedRooms       admin   ok
+AdminService/AssignBotOwner         admin   USER_NOT_FOUND
 AdminService/CreateServerInvite     admin   ok
 AdminService/ListServerInvites      admin   ok
 AdminService/RevokeServerInvite     admin   ok
@@ -219,6 +227,8 @@ def expected(row: Row, actor: str, kind: Kind) -> str:
     """What the table says, as the reason of the error."""
     if actor in NOBODIES:
         return "UNAUTHENTICATED"
+    if row.scope == "admin":
+        return MEANING[row.public if actor == "server admin" else row.roles["owner"]]
     if actor.endswith("token") and actor != f"{row.scope}-only token":
         return "PERMISSION_DENIED"
     return MEANING[_expected(row, actor, kind)] if actor != "banned" else _of_a_banned(row, kind)
@@ -524,6 +534,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "Subscribe": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)]),
     "Subscribe all and cursor": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)], all_rooms=True),
     "Acknowledge": lambda _w, p, _a: pb.AcknowledgeRequest(consumer="c", cursors=[_cursor(p)]),
+    "AssignRoomOwner": lambda _w, p, _a: pb.AssignRoomOwnerRequest(room_id=p.room_id, user_id="heir"),
 }
 
 _LIFETIME = pb.CreateServerInviteRequest()
@@ -551,6 +562,8 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     ),
     "AuthService/CreateBot": lambda w: pb.CreateBotRequest(user_id=f"new{next(w.numbers)}b"),
     "AuthService/ListBots": lambda _: pb.ListBotsRequest(),
+    "AuthService/OfferBot": lambda _: pb.OfferBotRequest(user_id="the-bot", new_owner_user_id="heir"),
+    "AuthService/AcceptBot": lambda _: pb.AcceptBotRequest(user_id="the-bot"),
     "RoomService/CreateRoom": lambda w: pb.CreateRoomRequest(name=f"another {next(w.numbers)}"),
     "RoomService/GetDirectRoom": lambda _: pb.GetDirectRoomRequest(user_id="heir"),
     "RoomService/ListRooms": lambda _: pb.ListRoomsRequest(),
@@ -565,6 +578,8 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "AdminService/SetAdmin": lambda _: pb.SetAdminRequest(user_id="victim", admin=False),
     "AdminService/ListUserSessions": lambda _: pb.ListUserSessionsRequest(user_id="victim"),
     "AdminService/RevokeUserSessions": lambda _: pb.RevokeUserSessionsRequest(user_id="victim", all=True),
+    "AdminService/ListUnownedRooms": lambda _: pb.ListUnownedRoomsRequest(),
+    "AdminService/AssignBotOwner": lambda _: pb.AssignBotOwnerRequest(user_id="none", owner_user_id="victim"),
     "AdminService/CreateServerInvite": lambda _: _LIFETIME,
     "AdminService/ListServerInvites": lambda _: pb.ListServerInvitesRequest(),
     "AdminService/RevokeServerInvite": lambda _: pb.RevokeServerInviteRequest(invite_id="none"),

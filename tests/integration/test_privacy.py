@@ -65,6 +65,7 @@ ASKS: dict[str, Callable[[str, str], Message]] = {
     "SubscribeService/Acknowledge": lambda room, epoch: pb.AcknowledgeRequest(
         consumer="c", cursors=[pb.Cursor(room_id=room, seq=10_000, epoch=epoch)]
     ),
+    "AdminService/AssignRoomOwner": lambda room, _: pb.AssignRoomOwnerRequest(room_id=room, user_id="admin"),
 }
 # The same methods, asked with something that makes another answer likely.
 MORE: list[tuple[str, Callable[[str, str], Message]]] = [
@@ -202,6 +203,8 @@ async def test_a_hidden_room_answers_as_one_that_is_not_there(town: Town, user: 
             started = first.read(pb.SubscribeResponse)
             assert started.left == [pb.RoomLeft(room_id=town.missing["never made"])]
             assert not started.history_changed
+        elif user != "admin" and method.startswith("AdminService/"):
+            assert first.reason == "PERMISSION_DENIED"
         else:
             assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST")
         for kind, room_id in [*town.hidden.items(), *town.missing.items()]:
@@ -228,13 +231,15 @@ def statements() -> Iterator[list[str]]:
 async def test_a_hidden_room_costs_what_one_that_is_not_there_costs(town: Town) -> None:
     """The database is asked the very same for both, so that the time an answer takes tells nothing."""
     # A session is looked up once, by the first call of whichever test comes first.
-    await town.ask("outsider", "AuthService/GetMe", pb.GetMeRequest())
+    for user in ("outsider", "admin"):
+        await town.ask(user, "AuthService/GetMe", pb.GetMeRequest())
     for method, request in [*ASKS.items(), *MORE]:
+        user = "admin" if method.startswith("AdminService/") else "outsider"
         counted = {}
         for kind, room_id in [*town.missing.items(), *town.hidden.items()]:
             asked = request(room_id, town.epoch)
             with statements() as seen:
-                await town.ask("outsider", method, asked)
+                await town.ask(user, method, asked)
             counted[kind] = seen
         assert all(seen == counted["never made"] for seen in counted.values()), (method, counted)
 
@@ -255,6 +260,8 @@ async def test_no_listing_tells_of_a_hidden_room(town: Town) -> None:
         ("AdminService/ListUsers", pb.ListUsersRequest()),
         ("AdminService/ListUserSessions", pb.ListUserSessionsRequest(user_id="owner")),
         ("AdminService/ListServerInvites", pb.ListServerInvitesRequest()),
+        ("AdminService/ListUnownedRooms", pb.ListUnownedRoomsRequest()),
+        ("AdminService/BlockUser", pb.BlockUserRequest(user_id="member", validate_only=True)),
     ]
     traces = [text.encode() for text in (NAME, TOPIC, TEXT, *town.hidden.values())]
     for user in STRANGERS:

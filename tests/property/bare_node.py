@@ -34,6 +34,7 @@ from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
+from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
@@ -274,16 +275,19 @@ class BareNode:
         attempts = Attempts()
         accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, attempts, pages)
         admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
+        ownership = Ownership(self.committer, self.readers, owned, pages, users=users)
         tokens = Tokens(sessions)
         pipeline = Pipeline(
             {
-                "AuthService": AuthService(accounts, users, IssuerLogins(accounts, attempts, None)),
+                "AuthService": AuthService(
+                    accounts, users, IssuerLogins(accounts, attempts, None), ownership
+                ),
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(
                     Messages(self.committer, self.readers, pages, epoch=store.epoch)
                 ),
                 "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals, tokens),
-                "AdminService": AdminService(admin, invites),
+                "AdminService": AdminService(admin, ownership, invites),
             },
             authenticator=tokens,
             checker=RequestChecker(Limits()),

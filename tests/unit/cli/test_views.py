@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,7 @@ from typing import Any, Self
 import pytest
 from click.testing import CliRunner, Result
 
-from grpc_chat.cli import command, output
+from grpc_chat.cli import command, output, ownership
 from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
 from grpc_chat.sdk.admin import AdminCalls
@@ -20,6 +21,7 @@ from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
+    Blocked,
     Gap,
     Invite,
     Login,
@@ -32,6 +34,9 @@ from grpc_chat.sdk.models import (
     Sent,
     ServerInfo,
     Session,
+    StoppedBot,
+    Unblocked,
+    UnownedRoom,
     Update,
     User,
     UserRecord,
@@ -53,6 +58,8 @@ SESSION = Session(EVIL, EVIL, False, (EVIL,), NOW, NOW, NOW)
 TOKEN = Session(EVIL, EVIL, True, (EVIL,), NOW, NOW, None)
 INVITE = Invite(EVIL, EVIL, EVIL, EVIL, NOW, NOW, 5, 1, True, False, code=EVIL)
 RECORD = UserRecord(USER, True, NOW, NOW, NOW, 3)
+UNOWNED = UnownedRoom("plans", EVIL, EVIL, 3)
+STOPPED = StoppedBot(EVIL, 2)
 MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
@@ -116,6 +123,7 @@ class Everything:
             "sessions": [SESSION, TOKEN],
             "bots": [USER],
             "users": [RECORD],
+            "unowned_rooms": [UNOWNED],
             "events": EVENTS,
         }
         for entry in entries[name]:
@@ -124,7 +132,7 @@ class Everything:
     async def _one(self, name: str) -> Any:
         if self.error:
             raise self.error
-        if name in ("block_user", "unblock_user", "set_admin") or name == "create_user":
+        if name in ("set_admin", "create_user"):
             return RECORD
         if name in ("room", "direct_room") or name.endswith("_room"):
             return ROOM
@@ -142,6 +150,12 @@ class Everything:
             "set_role": MEMBER,
             "create_invite": INVITE,
             "send": SENT,
+            "block_user": Blocked(RECORD, (UNOWNED,), 4, (STOPPED,), 3),
+            "unblock_user": Unblocked(RECORD, (STOPPED,), 2),
+            "assign_room_owner": UNOWNED,
+            "assign_bot_owner": USER,
+            "offer_bot": USER,
+            "accept_bot": USER,
         }.get(name, 2)
 
 
@@ -158,6 +172,9 @@ COMMANDS = [
     "bot create x",
     "bot list",
     "bot token x",
+    "bot give x y",
+    "bot give x --withdraw",
+    "bot take x",
     "user show x",
     "user rename x",
     "rooms",
@@ -188,7 +205,11 @@ COMMANDS = [
     "watch",
     "admin users",
     "admin create x",
-    "admin block x",
+    "admin block x --yes",
+    "admin block x --dry-run",
+    "admin rooms",
+    "admin room-owner plans x",
+    "admin bot-owner x y",
     "admin unblock x",
     "admin reset-password x",
     "admin make-admin x",
@@ -215,9 +236,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
     monkeypatch.setenv("CHAT_NEW_PASSWORD", "y" * 10)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
-    def run(arguments: str, client: Everything) -> Result:
+    def run(arguments: str, client: Everything, typed: str = "") -> Result:
         monkeypatch.setattr(command, "make_client", lambda _target: client)
-        return CliRunner().invoke(main, arguments.split())
+        return CliRunner().invoke(main, arguments.split(), input=typed)
 
     return run
 
@@ -272,6 +293,63 @@ def test_json_is_json(arguments: str, run: Callable[..., Result]) -> None:
         assert isinstance(json.loads(line), dict)
     # A pipe gets what standard error has, too, where somebody is told that a room is lost.
     assert result.stderr == "" or arguments == "watch plans"
+
+
+@pytest.mark.parametrize(("typed", "blocked"), [("y", True), ("YES", True), ("", False), ("n", False)])
+def test_what_a_block_leaves_to_nobody_is_asked_about(
+    typed: str, blocked: bool, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, before it is done; of whom nothing is left is blocked at once."""
+    asked: list[bool] = []
+    record = replace(RECORD, block_time=None)
+    effects = Blocked(record, (UnownedRoom("r1", "plans", "private", 3),), 4, (StoppedBot("ci", 1),), 1)
+
+    class Blocking(Everything):
+        async def block_user(self, _user: str, *, dry_run: bool = False) -> Blocked:
+            asked.append(dry_run)
+            return effects
+
+    monkeypatch.setattr(ownership, "_can_ask", lambda _out: True)
+    result = run("admin block alice", Blocking(), f"{typed}\n")
+
+    assert asked == ([True, False] if blocked else [True])
+    assert result.exit_code == (0 if blocked else 1)
+    assert (
+        "4 rooms without an owner who is not blocked:\n  plans  r1  3 members\n  and 3 more\n"
+        in result.output
+    )
+    assert "1 bot without an owner who is not blocked, so stopped:\n  ci  1 token\n" in result.output
+    assert ("alice is blocked" in result.output) == blocked
+    assert ("error: nothing was changed" in result.output) == (not blocked)
+
+    asked.clear()
+    effects = Blocked(record, (), 0, (), 0)
+    assert run("admin block alice", Blocking()).exit_code == 0
+    assert asked == [True, False]
+
+
+def test_a_room_is_handed_on_by_its_name_or_id(run: Callable[..., Result]) -> None:
+    """Of those without an owner alone; where two have the name, by the id."""
+    given: list[str] = []
+
+    class Rooms(Everything):
+        async def unowned_rooms(self) -> AsyncIterator[UnownedRoom]:
+            for room_id, name in (("r1", "plans"), ("r2", "twice"), ("r3", "twice"), ("r4", "r1")):
+                yield UnownedRoom(room_id, name, "private", 2)
+
+        async def assign_room_owner(self, room_id: str, _user: str, *, reason: str) -> UnownedRoom:
+            given.append(f"{room_id} {reason}")
+            return UnownedRoom(room_id, "plans", "private", 2)
+
+    assert run("admin room-owner plans bob --reason gone", Rooms()).exit_code == 0
+    assert run("admin room-owner r3 bob", Rooms()).exit_code == 0
+    assert run("admin room-owner r1 bob", Rooms()).exit_code == 0
+    assert given == ["r1 gone", "r3 ", "r1 "]
+    twice = run("admin room-owner twice bob", Rooms())
+    assert (twice.exit_code, "2 rooms are called twice; give an id: r2, r3" in twice.stderr) == (1, True)
+    missing = run("admin room-owner others bob", Rooms())
+    assert (missing.exit_code, "there is no room others whose owners" in missing.stderr) == (4, True)
+    assert len(given) == 3
 
 
 def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result]) -> None:

@@ -1,0 +1,68 @@
+"""From where accounts were entered, kept over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+
+from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.reads import Readers
+from grpc_chat.errors import ChatError
+
+log = logging.getLogger(__name__)
+
+
+class KnownAddresses:
+    """Saves what :class:`grpc_chat.core.attempts.Attempts` knows, as hashes.
+
+    Without it, a restart would leave everyone behind a shared address to those who guess passwords there.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        attempts: Attempts,
+        *,
+        interval: timedelta = timedelta(minutes=1),
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._attempts = attempts
+        self._interval = interval
+
+    async def load(self) -> None:
+        """Have known what was saved."""
+        most = self._attempts.max_remembered
+        self._attempts.remember(await self._readers.run(lambda snapshot: snapshot.known_addresses(most)))
+
+    async def run(self) -> None:
+        """Save now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval.total_seconds())
+            try:
+                await self.save()
+            except ChatError as error:
+                # As on a full disk. What was entered meanwhile is known until a restart.
+                log.warning("from where accounts were entered could not be saved: %s", error)
+
+    async def save(self) -> None:
+        """Save what is new.
+
+        Raises:
+            ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
+        """
+        unsaved = self._attempts.take_unsaved()
+        keep = self._attempts.max_remembered
+        if unsaved:
+            await self._committer.transact(
+                lambda transaction: transaction.save_known_addresses(unsaved, keep=keep)
+            )
+
+    async def close(self) -> None:
+        """Save the last of it."""
+        with suppress(ChatError):
+            await self.save()

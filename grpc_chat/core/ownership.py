@@ -1,0 +1,247 @@
+"""Rooms and bots whose owner is gone, and who owns them next."""
+
+from __future__ import annotations
+
+from grpc_chat.core.accounts import require_own
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.sessions import Sessions, why_ended
+from grpc_chat.core.users import Users, as_user
+from grpc_chat.errors import (
+    FailedPrecondition,
+    InvalidRequest,
+    LimitExceeded,
+    RoomNotFound,
+    UserNotFound,
+)
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Account, Ending
+from grpc_chat.wire import chat_pb2 as pb
+
+MOST_TOLD = 100
+"""Rooms, and bots, that one answer names; how many there are is told besides."""
+
+
+class Ownership:
+    """Hands rooms and bots on.
+
+    An administrator's hand-over takes that nobody else can do it: the owner is blocked. It is seen by
+    everyone whom it concerns, as an event of the room, or of each room that the bot is in.
+
+    Args:
+        max_bots: Bots of a user.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        sessions: Sessions,
+        pages: Pages,
+        *,
+        users: Users | None = None,
+        max_bots: int = 100,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._sessions = sessions
+        self._pages = pages
+        self._users = users or Users(readers)
+        self._max_bots = max_bots
+
+    # Rooms
+
+    async def list_unowned_rooms(self, request: pb.ListUnownedRoomsRequest) -> pb.ListUnownedRoomsResponse:
+        """A page of the rooms whose owners are all blocked."""
+        page = self._pages.open("ListUnownedRooms", request)
+        found = await self._readers.run(
+            lambda snapshot: snapshot.unowned_rooms(after=page.after, limit=page.limit)
+        )
+        return pb.ListUnownedRoomsResponse(
+            rooms=[as_unowned(room) for room in page.cut(found)],
+            next_page_token=page.next(found, lambda room: room.room_id),
+        )
+
+    async def assign_room_owner(
+        self, caller: Caller, request: pb.AssignRoomOwnerRequest
+    ) -> pb.AssignRoomOwnerResponse:
+        """Make a member the owner of a room that has none who could do it.
+
+        Raises:
+            RoomNotFound: There is no such room, or it has an owner who is not blocked: it looks the same.
+            UserNotFound: They are not a member of it.
+            FailedPrecondition: They are blocked themselves.
+        """
+        room_id, user_id = request.room_id, request.user_id
+
+        def do(transaction: Transaction) -> pb.Room:
+            room = transaction.room(room_id)
+            # Asked in any case: what takes longer tells something.
+            owners = transaction.owners(room_id)
+            # A direct room has no owners, but two members alike.
+            if room is None or room.kind == pb.ROOM_KIND_DIRECT or owners:
+                raise RoomNotFound(
+                    "there is no such room, or one of its owners is not blocked and can do this",
+                    metadata={"roomId": room_id},
+                )
+            if transaction.member(room_id, user_id) is None:
+                raise UserNotFound(
+                    f"{user_id} is not a member of this room", field="user_id", metadata={"userId": user_id}
+                )
+            require_active(transaction, user_id, "user_id")
+            transaction.set_role(room_id, user_id, pb.ROLE_OWNER)
+            change = pb.MembershipChanged(
+                user_id=user_id,
+                change=pb.MEMBERSHIP_CHANGE_ROLE,
+                role=pb.ROLE_OWNER,
+                reason=request.reason or "an administrator of this server did this: all owners were blocked",
+            )
+            event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
+            transaction.append(event, caller.session_id)
+            return room
+
+        room = await self._committer.transact(do, session_id=caller.session_id)
+        return pb.AssignRoomOwnerResponse(room=as_unowned(room))
+
+    # Bots
+
+    async def assign_bot_owner(
+        self, caller: Caller, request: pb.AssignBotOwnerRequest
+    ) -> pb.AssignBotOwnerResponse:
+        """Give a bot of somebody who is blocked to another owner; it is blocked no longer.
+
+        Raises:
+            UserNotFound: There is no such bot, or no such person.
+            FailedPrecondition: Its owner is not blocked, or the next one is.
+            LimitExceeded: The next owner has too many bots.
+        """
+        bot_id, heir = request.user_id, request.owner_user_id
+
+        def do(transaction: Transaction) -> tuple[Account, int]:
+            bot = transaction.account(bot_id)
+            if bot is None or bot.kind != pb.USER_KIND_BOT:
+                raise UserNotFound("there is no such bot", field="user_id", metadata={"userId": bot_id})
+            owner = transaction.account(bot.owner_id or "")
+            if bot.owner_id == heir:
+                raise FailedPrecondition(f"{bot_id} belongs to {heir} already", field="owner_user_id")
+            if owner and owner.block_time_us is None:
+                raise FailedPrecondition(
+                    f"{bot_id} belongs to {owner.user_id}, who is not blocked and can hand it over",
+                    field="user_id",
+                )
+            revoked = self._hand_over(transaction, bot, heir, "owner_user_id")
+            transaction.update_account(bot_id, {"block_time_us": None})
+            # It reads what is said in its rooms, and so may its owner: those who are there see who that is.
+            for standing in transaction.memberships(bot_id):
+                change = pb.MembershipChanged(
+                    user_id=bot_id,
+                    change=pb.MEMBERSHIP_CHANGE_ROLE,
+                    role=pb.Role.ValueType(standing.role),
+                    reason=f"an administrator of this server gave this bot to {heir}: its owner was blocked",
+                )
+                event = pb.Event(room_id=standing.room_id, user_id=caller.user_id, membership_changed=change)
+                transaction.append(event, caller.session_id)
+            account = transaction.account(bot_id)
+            assert account, "it was there"
+            return account, revoked
+
+        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        return pb.AssignBotOwnerResponse(bot=_as_bot(bot), revoked_sessions=revoked)
+
+    async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
+        """Let somebody take a bot of the caller's; nobody any more, where nobody is named.
+
+        Raises:
+            UserNotFound: The caller has no such bot, or may not find the one it is offered to.
+            InvalidRequest: It is offered to a bot, or to the caller.
+        """
+        heir = request.new_owner_user_id
+
+        def do(transaction: Transaction) -> Account:
+            bot_id = require_own(transaction, caller, request.user_id)
+            if bot_id == caller.user_id:
+                raise UserNotFound(
+                    "you have no bot of this name", field="user_id", metadata={"userId": bot_id}
+                )
+            if heir:
+                account = self._users.require(transaction, caller, heir)
+                if account.kind != pb.USER_KIND_PERSON or heir == caller.user_id:
+                    raise InvalidRequest(
+                        "new_owner_user_id must be another person", field="new_owner_user_id"
+                    )
+            transaction.update_account(bot_id, {"offered_to": heir or None})
+            bot = transaction.account(bot_id)
+            assert bot, "it is the caller's"
+            return bot
+
+        bot = await self._committer.transact(do, session_id=caller.session_id)
+        return pb.OfferBotResponse(bot=_as_bot(bot))
+
+    async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
+        """Take a bot that was offered to the caller; its tokens end.
+
+        Raises:
+            UserNotFound: None of this name was offered.
+            LimitExceeded: The caller has too many bots.
+        """
+
+        def do(transaction: Transaction) -> tuple[Account, int]:
+            bot = transaction.account(request.user_id)
+            if bot is None or bot.offered_to != caller.user_id:
+                raise UserNotFound(
+                    "no bot of this name is offered to you",
+                    field="user_id",
+                    metadata={"userId": request.user_id},
+                )
+            revoked = self._hand_over(transaction, bot, caller.user_id, "user_id")
+            account = transaction.account(bot.user_id)
+            assert account, "it was there"
+            return account, revoked
+
+        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        return pb.AcceptBotResponse(bot=_as_bot(bot), revoked_sessions=revoked)
+
+    def _hand_over(self, transaction: Transaction, bot: Account, heir: str, field: str) -> int:
+        """Make somebody the owner of a bot, and end its tokens, which others know; how many there were."""
+        account = require_active(transaction, heir, field)
+        if account.kind != pb.USER_KIND_PERSON:
+            raise InvalidRequest(f"{heir} is a bot; bots belong to people", field=field)
+        if transaction.bots_of(heir) >= self._max_bots:
+            raise LimitExceeded(
+                f"{heir} has {self._max_bots} bots, which is the most",
+                metadata={"limit": str(self._max_bots)},
+            )
+        transaction.update_account(bot.user_id, {"owner_id": heir, "offered_to": None})
+        why = why_ended(Ending.OTHER_OWNER)
+        return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)
+
+
+def require_active(snapshot: Snapshot, user_id: str, field: str) -> Account:
+    """An account that is not blocked.
+
+    Raises:
+        UserNotFound: There is none of this name.
+        FailedPrecondition: It is blocked.
+    """
+    account = snapshot.account(user_id)
+    if account is None or account.kind == pb.USER_KIND_UNSPECIFIED:
+        raise UserNotFound("there is no such account", field=field, metadata={"userId": user_id})
+    if account.block_time_us is not None:
+        raise FailedPrecondition(f"the account {user_id} is blocked", field=field)
+    return account
+
+
+def as_unowned(room: pb.Room) -> pb.UnownedRoom:
+    """A room as administrators are told of it."""
+    return pb.UnownedRoom(
+        room_id=room.room_id, name=room.name, kind=room.kind, member_count=room.member_count
+    )
+
+
+def _as_bot(account: Account) -> pb.User:
+    bot = as_user(account)
+    bot.owner_user_id = account.owner_id or ""
+    bot.offered_to_user_id = account.offered_to or ""
+    return bot
