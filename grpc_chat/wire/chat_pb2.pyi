@@ -330,6 +330,7 @@ class User(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    OFFERED_TO_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The name by which it is known on this server, for ever: 2 to 32 characters of a-z, 0-9 and, between
     them, `.`, `_` and `-`. No two accounts have names that look alike. (On a server with trusted ids: at most
@@ -341,6 +342,8 @@ class User(_message.Message):
     """Who is behind it."""
     owner_user_id: _builtins.str
     """For a bot: who owns it. Only told to those who own it or administer the server."""
+    offered_to_user_id: _builtins.str
+    """For a bot: the person it is offered to (OfferBot); empty for nobody. Only told to its owner."""
     def __init__(
         self,
         *,
@@ -348,10 +351,11 @@ class User(_message.Message):
         display_name: _builtins.str = ...,
         kind: Global___UserKind.ValueType = ...,
         owner_user_id: _builtins.str = ...,
+        offered_to_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "offered_to_user_id", b"offered_to_user_id", "owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1836,6 +1840,106 @@ class ListBotsRequest(_message.Message):
 Global___ListBotsRequest: _TypeAlias = ListBotsRequest  # noqa: Y015
 
 @_typing.final
+class OfferBotRequest(_message.Message):
+    """Offers a bot to another person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    NEW_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """One of the caller's bots; 1 to 64 bytes."""
+    new_owner_user_id: _builtins.str
+    """Who may take it, a person whom the caller can find; at most 64 bytes. Empty to withdraw an offer."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        new_owner_user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_owner_user_id", b"new_owner_user_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferBotRequest: _TypeAlias = OfferBotRequest  # noqa: Y015
+
+@_typing.final
+class OfferBotResponse(_message.Message):
+    """The offer stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bot(self) -> Global___User:
+        """The bot."""
+
+    def __init__(
+        self,
+        *,
+        bot: Global___User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferBotResponse: _TypeAlias = OfferBotResponse  # noqa: Y015
+
+@_typing.final
+class AcceptBotRequest(_message.Message):
+    """Takes a bot that was offered to the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The bot; 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptBotRequest: _TypeAlias = AcceptBotRequest  # noqa: Y015
+
+@_typing.final
+class AcceptBotResponse(_message.Message):
+    """The bot is the caller's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: _builtins.int
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many sessions of it have ended."""
+    @_builtins.property
+    def bot(self) -> Global___User:
+        """The bot."""
+
+    def __init__(
+        self,
+        *,
+        bot: Global___User | None = ...,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptBotResponse: _TypeAlias = AcceptBotResponse  # noqa: Y015
+
+@_typing.final
 class ListBotsResponse(_message.Message):
     """A page of bots."""
 
@@ -2818,10 +2922,15 @@ class UserRecord(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
+    ENDED_TOKENS_FIELD_NUMBER: _builtins.int
     admin: _builtins.bool
     """Whether it administers the server."""
     sessions: _builtins.int
     """How many sessions and tokens it has."""
+    ended_tokens: _builtins.int
+    """Of a bot: how many of its tokens have ended because it or its owner was blocked, or because it has another
+    owner, since it was given its last one.
+    """
     @_builtins.property
     def user(self) -> Global___User:
         """The account."""
@@ -2847,10 +2956,11 @@ class UserRecord(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         last_used_time: _timestamp_pb2.Timestamp | None = ...,
         sessions: _builtins.int = ...,
+        ended_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["block_time", b"block_time", "create_time", b"create_time", "last_used_time", b"last_used_time", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "block_time", b"block_time", "create_time", b"create_time", "last_used_time", b"last_used_time", "sessions", b"sessions", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "block_time", b"block_time", "create_time", b"create_time", "ended_tokens", b"ended_tokens", "last_used_time", b"last_used_time", "sessions", b"sessions", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2976,21 +3086,25 @@ Global___CreateUserResponse: _TypeAlias = CreateUserResponse  # noqa: Y015
 
 @_typing.final
 class BlockUserRequest(_message.Message):
-    """Asks for an account to be blocked."""
+    """Blocks an account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """1 to 64 bytes."""
+    validate_only: _builtins.bool
+    """Whether to change nothing, and only return what would come of it."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2998,31 +3112,111 @@ Global___BlockUserRequest: _TypeAlias = BlockUserRequest  # noqa: Y015
 
 @_typing.final
 class BlockUserResponse(_message.Message):
-    """It is blocked."""
+    """What came of it, or would."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_FIELD_NUMBER: _builtins.int
+    UNOWNED_ROOMS_FIELD_NUMBER: _builtins.int
+    UNOWNED_ROOM_COUNT_FIELD_NUMBER: _builtins.int
+    STOPPED_BOTS_FIELD_NUMBER: _builtins.int
+    STOPPED_BOT_COUNT_FIELD_NUMBER: _builtins.int
+    unowned_room_count: _builtins.int
+    """How many such rooms there are."""
+    stopped_bot_count: _builtins.int
+    """How many bots there are."""
     @_builtins.property
     def user(self) -> Global___UserRecord:
         """The account."""
+
+    @_builtins.property
+    def unowned_rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
+        """The rooms that no owner is left in who is not blocked; the first 100, in the order of their ids."""
+
+    @_builtins.property
+    def stopped_bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedBot]:
+        """The account's bots, which stop; the first 100, in the order of their user ids."""
 
     def __init__(
         self,
         *,
         user: Global___UserRecord | None = ...,
+        unowned_rooms: _abc.Iterable[Global___UnownedRoom] | None = ...,
+        unowned_room_count: _builtins.int = ...,
+        stopped_bots: _abc.Iterable[Global___StoppedBot] | None = ...,
+        stopped_bot_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stopped_bot_count", b"stopped_bot_count", "stopped_bots", b"stopped_bots", "unowned_room_count", b"unowned_room_count", "unowned_rooms", b"unowned_rooms", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BlockUserResponse: _TypeAlias = BlockUserResponse  # noqa: Y015
 
 @_typing.final
+class UnownedRoom(_message.Message):
+    """A room, as far as administrators need to know of it to hand it on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """At most 64 bytes."""
+    name: _builtins.str
+    """What it is called."""
+    kind: Global___RoomKind.ValueType
+    """Who finds it and gets in."""
+    member_count: _builtins.int
+    """How many members it has, those who are blocked included."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        kind: Global___RoomKind.ValueType = ...,
+        member_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_count", b"member_count", "name", b"name", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnownedRoom: _TypeAlias = UnownedRoom  # noqa: Y015
+
+@_typing.final
+class StoppedBot(_message.Message):
+    """A bot that stops because it or its owner is blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Its user id."""
+    tokens: _builtins.int
+    """How many tokens of it have ended, or would."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoppedBot: _TypeAlias = StoppedBot  # noqa: Y015
+
+@_typing.final
 class UnblockUserRequest(_message.Message):
-    """Asks for an account to be let in again."""
+    """Unblocks an account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3044,27 +3238,201 @@ Global___UnblockUserRequest: _TypeAlias = UnblockUserRequest  # noqa: Y015
 
 @_typing.final
 class UnblockUserResponse(_message.Message):
-    """It may log in."""
+    """The account may log in."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_FIELD_NUMBER: _builtins.int
+    STOPPED_BOTS_FIELD_NUMBER: _builtins.int
+    STOPPED_BOT_COUNT_FIELD_NUMBER: _builtins.int
+    stopped_bot_count: _builtins.int
+    """How many such bots there are."""
     @_builtins.property
     def user(self) -> Global___UserRecord:
         """The account."""
+
+    @_builtins.property
+    def stopped_bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedBot]:
+        """Those of its bots whose tokens ended when it was blocked, and that need new ones; the first 100, in the order
+        of their user ids.
+        """
 
     def __init__(
         self,
         *,
         user: Global___UserRecord | None = ...,
+        stopped_bots: _abc.Iterable[Global___StoppedBot] | None = ...,
+        stopped_bot_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stopped_bot_count", b"stopped_bot_count", "stopped_bots", b"stopped_bots", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnblockUserResponse: _TypeAlias = UnblockUserResponse  # noqa: Y015
+
+@_typing.final
+class ListUnownedRoomsRequest(_message.Message):
+    """Lists the rooms whose owners are all blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnownedRoomsRequest: _TypeAlias = ListUnownedRoomsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnownedRoomsResponse(_message.Message):
+    """A page of such rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
+        """In the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        rooms: _abc.Iterable[Global___UnownedRoom] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnownedRoomsResponse: _TypeAlias = ListUnownedRoomsResponse  # noqa: Y015
+
+@_typing.final
+class AssignRoomOwnerRequest(_message.Message):
+    """Makes a member the owner of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """1 to 64 bytes."""
+    user_id: _builtins.str
+    """A member of the room whose account is not blocked; 1 to 64 bytes."""
+    reason: _builtins.str
+    """Why, for the room's members to read; at most 512 bytes. Empty for a sentence of the server's."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomOwnerRequest: _TypeAlias = AssignRoomOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AssignRoomOwnerResponse(_message.Message):
+    """The member is the room's owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room(self) -> Global___UnownedRoom:
+        """The room."""
+
+    def __init__(
+        self,
+        *,
+        room: Global___UnownedRoom | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomOwnerResponse: _TypeAlias = AssignRoomOwnerResponse  # noqa: Y015
+
+@_typing.final
+class AssignBotOwnerRequest(_message.Message):
+    """Gives a bot to another owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The bot; 1 to 64 bytes."""
+    owner_user_id: _builtins.str
+    """Its new owner, a person whose account is not blocked; 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        owner_user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBotOwnerRequest: _TypeAlias = AssignBotOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AssignBotOwnerResponse(_message.Message):
+    """The bot has a new owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: _builtins.int
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many sessions of it have ended."""
+    @_builtins.property
+    def bot(self) -> Global___User:
+        """The bot."""
+
+    def __init__(
+        self,
+        *,
+        bot: Global___User | None = ...,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBotOwnerResponse: _TypeAlias = AssignBotOwnerResponse  # noqa: Y015
 
 @_typing.final
 class ResetPasswordRequest(_message.Message):

@@ -118,6 +118,16 @@ class AuthServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.FromString,
                 _registered_method=True)
+        self.OfferBot = channel.unary_unary(
+                '/chat.v1.AuthService/OfferBot',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.OfferBotRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.OfferBotResponse.FromString,
+                _registered_method=True)
+        self.AcceptBot = channel.unary_unary(
+                '/chat.v1.AuthService/AcceptBot',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer(object):
@@ -252,6 +262,22 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OfferBot(self, request, context):
+        """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
+        replaces an older one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptBot(self, request, context):
+        """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
+        the new owner makes it a new token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -334,6 +360,16 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.ListBots,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.SerializeToString,
+            ),
+            'OfferBot': grpc.unary_unary_rpc_method_handler(
+                    servicer.OfferBot,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.OfferBotRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.OfferBotResponse.SerializeToString,
+            ),
+            'AcceptBot': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptBot,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -772,6 +808,60 @@ class AuthService(object):
             '/chat.v1.AuthService/ListBots',
             grpc__chat_dot_wire_dot_chat__pb2.ListBotsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListBotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OfferBot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/OfferBot',
+            grpc__chat_dot_wire_dot_chat__pb2.OfferBotRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.OfferBotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptBot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/AcceptBot',
+            grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1760,7 +1850,8 @@ class RoomService(object):
 
 
 class AdminServiceStub(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
     """
 
     def __init__(self, channel):
@@ -1809,6 +1900,21 @@ class AdminServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.FromString,
                 _registered_method=True)
+        self.ListUnownedRooms = channel.unary_unary(
+                '/chat.v1.AdminService/ListUnownedRooms',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsResponse.FromString,
+                _registered_method=True)
+        self.AssignRoomOwner = channel.unary_unary(
+                '/chat.v1.AdminService/AssignRoomOwner',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerResponse.FromString,
+                _registered_method=True)
+        self.AssignBotOwner = channel.unary_unary(
+                '/chat.v1.AdminService/AssignBotOwner',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerResponse.FromString,
+                _registered_method=True)
         self.CreateServerInvite = channel.unary_unary(
                 '/chat.v1.AdminService/CreateServerInvite',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteRequest.SerializeToString,
@@ -1827,7 +1933,8 @@ class AdminServiceStub(object):
 
 
 class AdminServiceServicer(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
     """
 
     def ListUsers(self, request, context):
@@ -1845,14 +1952,15 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BlockUser(self, request, context):
-        """Keep an account and its bots from logging in. Their sessions end, open streams included.
+        """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
+        that no owner is left in, and the bots that stop.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnblockUser(self, request, context):
-        """Let a blocked account log in again.
+        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1881,6 +1989,30 @@ class AdminServiceServicer(object):
 
     def RevokeUserSessions(self, request, context):
         """End sessions of an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnownedRooms(self, request, context):
+        """Returns the rooms whose owners are all blocked, in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignRoomOwner(self, request, context):
+        """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
+        which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
+        that does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignBotOwner(self, request, context):
+        """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
+        makes it a new one. It is an event of each room that the bot is in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1950,6 +2082,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.SerializeToString,
             ),
+            'ListUnownedRooms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnownedRooms,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsResponse.SerializeToString,
+            ),
+            'AssignRoomOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignRoomOwner,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerResponse.SerializeToString,
+            ),
+            'AssignBotOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignBotOwner,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerResponse.SerializeToString,
+            ),
             'CreateServerInvite': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateServerInvite,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateServerInviteRequest.FromString,
@@ -1974,7 +2121,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms.
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
     """
 
     @staticmethod
@@ -2183,6 +2331,87 @@ class AdminService(object):
             '/chat.v1.AdminService/RevokeUserSessions',
             grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnownedRooms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListUnownedRooms',
+            grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListUnownedRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignRoomOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/AssignRoomOwner',
+            grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AssignRoomOwnerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignBotOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/AssignBotOwner',
+            grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AssignBotOwnerResponse.FromString,
             options,
             channel_credentials,
             insecure,

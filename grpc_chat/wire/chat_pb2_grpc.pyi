@@ -101,6 +101,14 @@ class AuthServiceStub:
     """Make an account for a program, owned by the caller. It has no password, only access tokens."""
     ListBots: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]
     """The caller's bots, in the order of their user ids."""
+    OfferBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]
+    """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
+    replaces an older one.
+    """
+    AcceptBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]
+    """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
+    the new owner makes it a new token.
+    """
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -161,6 +169,14 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """Make an account for a program, owned by the caller. It has no password, only access tokens."""
     ListBots: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]  # type: ignore[assignment]
     """The caller's bots, in the order of their user ids."""
+    OfferBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]  # type: ignore[assignment]
+    """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
+    replaces an older one.
+    """
+    AcceptBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]  # type: ignore[assignment]
+    """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
+    the new owner makes it a new token.
+    """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts and sessions: who is calling, and how they prove it.
@@ -314,6 +330,26 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBotsResponse, _abc.Awaitable[_chat_pb2.ListBotsResponse]]:
         """The caller's bots, in the order of their user ids."""
+
+    @_abc_1.abstractmethod
+    def OfferBot(
+        self,
+        request: _chat_pb2.OfferBotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.OfferBotResponse, _abc.Awaitable[_chat_pb2.OfferBotResponse]]:
+        """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
+        replaces an older one.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptBot(
+        self,
+        request: _chat_pb2.AcceptBotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AcceptBotResponse, _abc.Awaitable[_chat_pb2.AcceptBotResponse]]:
+        """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
+        the new owner makes it a new token.
+        """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -622,7 +658,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class AdminServiceStub:
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -633,9 +671,11 @@ class AdminServiceStub:
     CreateUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]
     """Make an account for somebody."""
     BlockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]
-    """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+    """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
+    that no owner is left in, and the bots that stop.
+    """
     UnblockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]
-    """Let a blocked account log in again."""
+    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
     """Give an account a new password. Its sessions end."""
     SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
@@ -644,6 +684,17 @@ class AdminServiceStub:
     """An account's sessions and tokens, newest first."""
     RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]
     """End sessions of an account."""
+    ListUnownedRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]
+    """Returns the rooms whose owners are all blocked, in the order of their ids."""
+    AssignRoomOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]
+    """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
+    which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
+    that does not exist.
+    """
+    AssignBotOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]
+    """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
+    makes it a new one. It is an event of each room that the bot is in.
+    """
     CreateServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]
     """Make an invite with which somebody can register."""
     ListServerInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]
@@ -653,7 +704,9 @@ class AdminServiceStub:
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]  # type: ignore[assignment]
@@ -661,9 +714,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CreateUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]  # type: ignore[assignment]
     """Make an account for somebody."""
     BlockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]  # type: ignore[assignment]
-    """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+    """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
+    that no owner is left in, and the bots that stop.
+    """
     UnblockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]  # type: ignore[assignment]
-    """Let a blocked account log in again."""
+    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
     ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
     """Give an account a new password. Its sessions end."""
     SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
@@ -672,6 +727,17 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """An account's sessions and tokens, newest first."""
     RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
     """End sessions of an account."""
+    ListUnownedRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]  # type: ignore[assignment]
+    """Returns the rooms whose owners are all blocked, in the order of their ids."""
+    AssignRoomOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]  # type: ignore[assignment]
+    """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
+    which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
+    that does not exist.
+    """
+    AssignBotOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]  # type: ignore[assignment]
+    """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
+    makes it a new one. It is an event of each room that the bot is in.
+    """
     CreateServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]  # type: ignore[assignment]
     """Make an invite with which somebody can register."""
     ListServerInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]  # type: ignore[assignment]
@@ -680,7 +746,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Make an invite to the server worthless."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to rooms."""
+    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
+    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """
 
     @_abc_1.abstractmethod
     def ListUsers(
@@ -704,7 +772,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BlockUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BlockUserResponse, _abc.Awaitable[_chat_pb2.BlockUserResponse]]:
-        """Keep an account and its bots from logging in. Their sessions end, open streams included."""
+        """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
+        that no owner is left in, and the bots that stop.
+        """
 
     @_abc_1.abstractmethod
     def UnblockUser(
@@ -712,7 +782,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnblockUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnblockUserResponse, _abc.Awaitable[_chat_pb2.UnblockUserResponse]]:
-        """Let a blocked account log in again."""
+        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
 
     @_abc_1.abstractmethod
     def ResetPassword(
@@ -745,6 +815,35 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeUserSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeUserSessionsResponse]]:
         """End sessions of an account."""
+
+    @_abc_1.abstractmethod
+    def ListUnownedRooms(
+        self,
+        request: _chat_pb2.ListUnownedRoomsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListUnownedRoomsResponse, _abc.Awaitable[_chat_pb2.ListUnownedRoomsResponse]]:
+        """Returns the rooms whose owners are all blocked, in the order of their ids."""
+
+    @_abc_1.abstractmethod
+    def AssignRoomOwner(
+        self,
+        request: _chat_pb2.AssignRoomOwnerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AssignRoomOwnerResponse, _abc.Awaitable[_chat_pb2.AssignRoomOwnerResponse]]:
+        """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
+        which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
+        that does not exist.
+        """
+
+    @_abc_1.abstractmethod
+    def AssignBotOwner(
+        self,
+        request: _chat_pb2.AssignBotOwnerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AssignBotOwnerResponse, _abc.Awaitable[_chat_pb2.AssignBotOwnerResponse]]:
+        """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
+        makes it a new one. It is an event of each room that the bot is in.
+        """
 
     @_abc_1.abstractmethod
     def CreateServerInvite(
