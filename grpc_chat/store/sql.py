@@ -18,6 +18,7 @@ from grpc_chat.store.base import Result
 from grpc_chat.store.batch import Batch
 from grpc_chat.store.identity import begin_epoch, identify
 from grpc_chat.store.snapshot import SqlSnapshot
+from grpc_chat.store.statements import insert_into
 from grpc_chat.store.transaction import Log, SqlTransaction
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,21 @@ class SqlStore:
             epoch = begin_epoch(self._connection)
         self.epoch, self.is_backup = epoch, False
         self._driver.epoch_began(epoch)
+
+    def fact(self, name: str) -> str | None:
+        """What the database says about itself under this name."""
+        meta = schema.meta.c
+        with self._connection.begin():
+            found: str | None = self._connection.scalar(sa.select(meta.value).where(meta.name == name))
+        return found
+
+    def put_fact(self, name: str, value: str) -> None:
+        """Have it say so from now on."""
+        meta = schema.meta
+        insert = insert_into(meta, self._connection.dialect.name)
+        insert = insert.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": value})
+        with self._connection.begin():
+            self._connection.execute(insert, {"name": name, "value": value})
 
     # Writing
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import migrations, schema
+from grpc_chat.store.home import HomeFile
 from grpc_chat.store.identity import OTHER_COMMITS
 from grpc_chat.store.mark import Acknowledged, Mark
 from grpc_chat.store.sql import SqlStore
@@ -80,9 +81,13 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         raise _unopened(folder, exc) from exc
     try:
         _require_all_acknowledged(store, driver, folder, accept_loss=accept_loss)
+        _require_home(store, folder)
     except SQLAlchemyError as exc:
         store.close()
         raise _unopened(folder, exc) from exc
+    except OSError as exc:
+        store.close()
+        raise StoreUnavailable(f"the data folder {folder} can't be used: {exc.strerror}") from exc
     except BaseException:
         store.close()
         raise
@@ -143,6 +148,23 @@ def _require_all_acknowledged(
         )
     log.error("%s; going on in a new epoch", lost)
     store.begin_epoch()
+
+
+def _require_home(store: SqlStore, folder: Path) -> None:
+    """Begin a new epoch where the database is a copy that was put here without what lay beside it."""
+    file = HomeFile(folder / "chat.home")
+    epoch, _, home = (store.fact("home") or "").partition(" ")
+    if epoch == store.epoch:
+        if home and home == file.read():
+            return
+        log.warning(
+            "the database in %s is a copy that was put there; going on in a new epoch, so that clients which "
+            "have seen more of it are told",
+            folder,
+        )
+        store.begin_epoch()
+    # Otherwise it is new, or of an older version, which is believed; or its epoch is, which is enough.
+    store.put_fact("home", f"{store.epoch} {file.write()}")
 
 
 def lock_folder(folder: Path) -> int:

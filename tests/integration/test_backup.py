@@ -420,7 +420,7 @@ def test_what_is_no_backup_is_told_in_a_sentence(data: Path, file: Path) -> None
             put_back(bad, data, replace=True)
         assert str(checked.value).startswith(wanted)
         assert str(restored.value).startswith(wanted) or "is damaged" in wanted
-        assert names(data) == ["chat.db", "chat.lock", "chat.mark"]
+        assert names(data) == ["chat.db", "chat.home", "chat.lock", "chat.mark"]
     bad.unlink(missing_ok=True)
     for target, sentence in ((file.parent, "Is a directory"), (data / "chat.db", "is the database itself")):
         with pytest.raises(BackupError, match=sentence):
@@ -562,7 +562,7 @@ def test_disk_that_is_full_is_told_and_changes_nothing(data: Path, file: Path) -
 
     assert file.read_bytes() == before
     assert names(file.parent) == ["chat.db"]
-    assert names(data) == ["chat.db", "chat.lock", "chat.mark"]
+    assert names(data) == ["chat.db", "chat.home", "chat.lock", "chat.mark"]
     assert len(state(data)[0]) == 500
 
 
@@ -587,7 +587,7 @@ def test_ctrl_c_leaves_nothing_behind(
 
     assert file.read_bytes() == before
     assert names(file.parent) == ["chat.db"]
-    assert names(data) == ["chat.db", "chat.lock", "chat.mark"]
+    assert names(data) == ["chat.db", "chat.home", "chat.lock", "chat.mark"]
 
 
 # The commands

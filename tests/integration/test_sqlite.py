@@ -100,7 +100,7 @@ def test_files_are_for_the_owner_alone(folder: Path) -> None:
         os.umask(mask)
 
     assert oct(S_IMODE(folder.stat().st_mode)) == "0o700"
-    files = ["chat.db", "chat.db-shm", "chat.db-wal", "chat.lock", "chat.mark"]
+    files = ["chat.db", "chat.db-shm", "chat.db-wal", "chat.home", "chat.lock", "chat.mark"]
     assert modes == dict.fromkeys(files, "0o600")
 
 
@@ -552,6 +552,85 @@ def test_mark_that_says_nothing_is_no_loss(folder: Path, mark: bytes | str | Non
 
     with closing(open_store(folder)) as store:
         assert numbers(store) == [1, 2]
+
+
+def copied(folder: Path, copy: Path) -> None:
+    """As ``sqlite3 chat.db ".backup COPY"`` does it."""
+    with closing(sqlite3.connect(folder / "chat.db")) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+
+
+@pytest.mark.parametrize("beside", ["nothing", "another's", "its own"])
+@pytest.mark.parametrize("while_running", [False, True])
+def test_database_that_was_copied_alone_begins_a_new_epoch(
+    folder: Path, tmp_path: Path, beside: str, while_running: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its clients may have seen more. In a whole folder the stamps tell, and over its own one the mark."""
+    copy = tmp_path / "copy.db"
+    with closing(open_store(folder)) as store:
+        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        before = store.epoch
+        if while_running:
+            copied(folder, copy)
+    if not while_running:
+        copied(folder, copy)
+    if beside != "its own":
+        shutil.rmtree(folder)
+        folder.mkdir()
+    if beside == "another's":
+        open_store(folder).close()
+    shutil.copy(copy, folder / "chat.db")
+
+    with closing(open_store(folder)) as store:
+        epoch = store.epoch
+        assert numbers(store) == [1]
+    assert (epoch == before) is (beside == "its own")
+    assert caplog.text.count("a copy that was put there") == (epoch != before)
+    # Once is enough, and from then on it is at home.
+    for _ in range(2):
+        with closing(open_store(folder)) as store:
+            assert store.epoch == epoch
+
+
+def test_database_of_a_version_that_named_no_place_is_believed(folder: Path) -> None:
+    """Only from then on a copy of it is noticed."""
+    with closing(open_store(folder)) as store:
+        before = store.epoch
+    with closing(sqlite3.connect(folder / "chat.db")) as raw, raw:
+        raw.execute("DELETE FROM meta WHERE name = 'home'")
+    (folder / "chat.home").unlink()
+
+    for _ in range(2):
+        with closing(open_store(folder)) as store:
+            assert store.epoch == before
+    (folder / "chat.home").unlink()
+    with closing(open_store(folder)) as store:
+        assert store.epoch != before
+
+
+def test_start_that_ends_halfway_is_no_copy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one, between the file and the database, as often as it may be."""
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "put_fact", lambda *_: None)
+        with closing(open_store(folder)) as store:
+            before = store.epoch
+        open_store(folder).close()
+
+    with closing(open_store(folder)) as store:
+        assert store.epoch == before
+
+
+def test_epoch_that_was_begun_elsewhere_is_new_enough(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever restores a backup begins one; the start after that need not begin another."""
+    with closing(open_store(folder)) as store:
+        store.begin_epoch()
+        epoch = store.epoch
+    (folder / "chat.home").unlink()
+
+    for _ in range(2):
+        with closing(open_store(folder)) as store:
+            assert store.epoch == epoch
+    assert "copy" not in caplog.text
 
 
 def test_mark_that_cannot_be_written_does_not_fail_the_commit(

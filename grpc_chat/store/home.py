@@ -1,0 +1,49 @@
+"""Whether a database lies where it was used last: so one that was copied alone is noticed.
+
+The database and a file beside it name the same place. A database that is put where there is no such file, or
+another's, as by ``sqlite3 .backup``, a dump or a replica, is a copy, and its clients may have seen more than
+it holds. (Where the whole folder is copied and put back, so is the file; then the stamps of the clients'
+positions tell. Where a copy is put over the database that it was made from, the mark tells: see ``mark.py``.)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+class HomeFile:
+    """A small file, for the owner alone, with the name of the place where a database is used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str:
+        """The name; empty where there is none."""
+        try:
+            return self._path.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+
+    def write(self) -> str:
+        """Give the place a new name, and return it, for the database.
+
+        The file is whole at every moment, and on the disk before the database can have the name: a crash must
+        not look like a copy.
+        """
+        name = secrets.token_hex(8)
+        new = self._path.with_name(f"{self._path.name}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, f"{name}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        new.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return name
