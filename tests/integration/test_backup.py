@@ -263,7 +263,7 @@ def test_restored_database_holds_what_the_backup_does_in_a_new_epoch(data: Path,
     done = put_back(file, data, replace=True)
 
     assert done.kept == data / "chat.db.before-restore-20261128-063000"
-    assert names(data) == ["chat.db", done.kept.name, "chat.lock"]
+    assert names(data) == ["chat.db", done.kept.name, "chat.home", "chat.lock"]
     assert oct(S_IMODE((data / "chat.db").stat().st_mode)) == "0o600"
     texts, new_epoch = state(data)
     assert texts == ["one", "two"]
@@ -295,7 +295,7 @@ def test_restore_makes_the_folder_and_replaces_nothing_unless_told_to(data: Path
     with pytest.raises(BackupError, match=r"chat\.db-wal is left of a database"):
         put_back(file, other)
     put_back(file, other, replace=True)
-    assert names(other) == ["chat.db", "chat.lock"]
+    assert names(other) == ["chat.db", "chat.home", "chat.lock"]
     assert state(other)[0] == ["one"]
 
 
