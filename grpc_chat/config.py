@@ -1,8 +1,8 @@
 """Every setting: its default, its unit, and what it means.
 
 Later ones win: these defaults, a TOML file, ``GRPC_CHAT_…`` in the environment (``__`` between a group and a
-setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``; a list of groups as a whole, in JSON), command line flags. An
-unknown key is an error.
+setting, as ``GRPC_CHAT_LIMITS__TEXT_BYTES``; lists with commas or in JSON, a list of groups as a whole in
+JSON), command line flags. An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -14,18 +14,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from grpc_chat.setting_types import Groups, Texts, Wait, wait
+
 Count = Annotated[int, Field(ge=1)]
-Wait = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=365))]
 
 
 class _Group(BaseModel):
@@ -170,7 +178,7 @@ class Grpc(_Group):
     connection_age_grace: Wait = Field(
         timedelta(seconds=30), description="How long its calls may go on after that."
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: Texts = Field(
         (),
         description="Networks of proxies whose `x-forwarded-for` is believed, as 10.0.0.0/8: the last "
         "address in it that is not of these networks is the client's. Each proxy must set the header or add "
@@ -185,7 +193,10 @@ class Grpc(_Group):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ipaddress.ip_network(network, strict=False)
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network, as 10.0.0.0/8,192.168.0.0/16 are") from None
         return value
 
 
@@ -216,7 +227,7 @@ class Oidc(_Group):
         "(client_secret_post). Unset for what the issuer says of itself.",
     )
     label: str = Field("", max_length=100, description="What people are shown instead of the name.")
-    scopes: tuple[str, ...] = Field(
+    scopes: Texts = Field(
         ("openid", "profile", "email"), description="What is asked for; has to hold openid."
     )
     sign_up: bool = Field(
@@ -226,9 +237,9 @@ class Oidc(_Group):
     user_id_claim: str = Field(
         "preferred_username", min_length=1, description="The claim that proposes a user id for a new account."
     )
-    clock_skew: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(minutes=5))] = Field(
-        timedelta(seconds=60), description="How far the issuer's clock may be off."
-    )
+    clock_skew: Annotated[
+        timedelta, BeforeValidator(wait), Field(ge=timedelta(0), le=timedelta(minutes=5))
+    ] = Field(timedelta(seconds=60), description="How far the issuer's clock may be off.")
 
     @model_validator(mode="before")
     @classmethod
@@ -358,7 +369,7 @@ class Config(BaseSettings):
         "whoever is between can read passwords and messages. Not asked of a server with trusted ids, "
         "which has no secrets.",
     )
-    trusted_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_ids: Texts = Field(
         (),
         description="Ids that are believed without a secret, all members of the room 'general'. "
         "For trying things out: whoever reaches the port can be any of them.",
@@ -389,7 +400,7 @@ class Config(BaseSettings):
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
     tls: Tls = Tls()
-    oidc: tuple[Oidc, ...] = Field(
+    oidc: Groups[Oidc] = Field(
         (), description="Issuers that people may log in with. In the environment, the whole list as JSON."
     )
 
@@ -400,13 +411,6 @@ class Config(BaseSettings):
         match = re.fullmatch(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?", value)
         if value and (not match or not 0 < int(match[1] or 1) < 65_536):
             raise ValueError("must be HOST or HOST:PORT, as in chat.example.org:50051")
-        return value
-
-    @field_validator("trusted_ids", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(id_.strip() for id_ in value.split(",") if id_.strip())
         return value
 
     @field_validator("oidc")

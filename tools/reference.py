@@ -233,7 +233,8 @@ def _configuration() -> str:
 
 Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the flags
 of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin with,
-`grpc-chat config check` tells what is wrong with one. Waits are ISO 8601 (`PT25S`) or seconds. What stands
+`grpc-chat config check` tells what is wrong with one. Waits are seconds (`25`) or ISO 8601 (`PT25S`). In the
+environment, lists have commas (`a,b`) or are JSON (`["a", "b"]`), and nothing is an empty list. What stands
 under a heading with `[[…]]` may be there several times; in the environment such a list is one variable that
 holds all of it as JSON, as `GRPC_CHAT_OIDC='[{"name": "example", "issuer": "https://…", "client_id": "…"}]'`.
 

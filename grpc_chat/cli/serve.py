@@ -6,13 +6,15 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
+from pydantic_settings import SettingsError
 
 from grpc_chat._version import __version__
 from grpc_chat.cli.terminal import visible
@@ -20,9 +22,13 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.ops.reference import example
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.wire.address import is_loopback, is_wildcard, join
 from grpc_chat.wire.links import invite_link
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +44,44 @@ def load_config(file: Path | None, **flags: Any) -> Config:
     except pydantic.ValidationError as exc:
         lines = []
         for error in exc.errors(include_url=False):
-            name = ".".join(str(part) for part in error["loc"]) or "settings"
-            lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
+            lines.append(f"{_source_of(error['loc'], flags)}: {_words(error)}")
         raise ValueError("; ".join(lines)) from exc
+    except SettingsError as exc:
+        # What a variable holds that should be JSON is not repeated.
+        found = re.search(r'field "(\w+)"', str(exc))
+        raise ValueError(f"GRPC_CHAT_{found[1].upper() if found else '…'}: must be JSON") from exc
     except (OSError, ValueError) as exc:
         raise ValueError(f"{file}: {exc}" if file else str(exc)) from exc
+
+
+def _words(error: ErrorDetails) -> str:
+    """What is wrong with a setting, and what would be right."""
+    words = error["msg"].removeprefix("Value error, ")
+    if error["type"].endswith(("_parsing", "_type")) and (shown := example(Config, error["loc"])):
+        words += f", as {shown}"
+    return words
+
+
+def _source_of(place: tuple[int | str, ...], flags: dict[str, Any]) -> str:
+    """What to call the place of a mistake: the variable of the environment that it is in, or the setting."""
+    names = {name.upper() for name in os.environ}
+    parts = [str(part) for part in place]
+    if parts and not _is_given(place, flags):
+        if parts[0].upper() in names:
+            # One that is no setting's.
+            return parts[0].upper()
+        for count in range(len(parts), 0, -1):
+            if (variable := "GRPC_CHAT_" + "__".join(parts[:count]).upper()) in names:
+                return ".".join([variable, *parts[count:]])
+    return ".".join(parts) or "settings"
+
+
+def _is_given(place: tuple[int | str, ...], flags: dict[str, Any]) -> bool:
+    """Whether the command line says what is there."""
+    value: Any = flags
+    for part in place:
+        value = value.get(part) if isinstance(value, dict) else value
+    return value is not None
 
 
 def check_certificates(config: Config) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -47,6 +47,17 @@ def _value(value: Any) -> str | None:
             return json.dumps(str(value))
         case _:
             return str(value)
+
+
+def example(model: type[BaseModel], place: Sequence[int | str]) -> str:
+    """A setting's default, as it is written in the environment; empty where it has none."""
+    value: Any = model
+    for part in place:
+        fields = type(value).model_fields if isinstance(value, BaseModel) else model.model_fields
+        if part not in fields or (value is not model and not isinstance(value, BaseModel)):
+            return ""
+        value = fields[str(part)].default
+    return (_value(value) or "").strip('"') if isinstance(value, (timedelta, int, float, str, Path)) else ""
 
 
 def settings_toml(model: type[BaseModel]) -> str:

@@ -478,7 +478,7 @@ async def test_wrong_settings_are_named(tmp_path: Path) -> None:
 
     # In the file, then in the environment.
     assert_refused(wrong, "prot: ", "limits.text_bites: ", "limits.messages: ")
-    assert_refused(wrong, "hots: ", "commit.batch: ", "readers: ")
+    assert_refused(wrong, "GRPC_CHAT_HOTS: ", "GRPC_CHAT_COMMIT__BATCH: ", "GRPC_CHAT_READERS: ")
     assert_refused(no_toml, str(broken), "line 1")
     assert not (tmp_path / "data").exists()
 

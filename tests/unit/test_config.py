@@ -4,7 +4,9 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,100 @@ def test_what_flags_and_the_environment_say_of_a_group_is_one(monkeypatch: pytes
     assert (config.tls.certificate, config.tls.key) == (Path("cert.pem"), Path("key.pem"))
     assert config.tls.enabled
     assert config.insecure
+
+
+def waits(model: type[BaseModel], *path: str) -> Iterator[tuple[str, ...]]:
+    """Where the settings are that are waits."""
+    for name, field in model.model_fields.items():
+        inner = type(field.default)
+        if issubclass(inner, BaseModel):
+            yield from waits(inner, *path, name)
+        elif "timedelta" in str(field.annotation):
+            yield (*path, name)
+
+
+def test_waits_are_seconds_or_iso_8601_wherever_they_stand(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As numbers and as text, in a file and in the environment; every one of them."""
+    paths = list(waits(Config))
+    assert len(paths) >= 13
+    for text, seconds in [("5", 5.0), (" 2.5\n", 2.5), ("PT25S", 25.0), ("P1DT1M", 86_460.0)]:
+        for path in paths:
+            monkeypatch.setenv("GRPC_CHAT_" + "__".join(path), text)
+        config = Config.load()
+        found = {reduce(getattr, path, config) for path in paths}
+        assert found == {timedelta(seconds=seconds)}, text
+    for path in paths:
+        monkeypatch.delenv("GRPC_CHAT_" + "__".join(path))
+    toml.write_text('stop_grace = "5"\n')
+    assert Config.load(toml).stop_grace == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "text", ["25s", "", "1:30", "2 days", "P", "-PT5S", "-5", "5e3", "²", "9" * 40, "P9999999Y"]
+)
+def test_what_is_no_wait_is_refused_with_an_example(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """By the name of the variable."""
+    monkeypatch.setenv("GRPC_CHAT_SUBSCRIBE__HEARTBEAT", text)
+
+    with pytest.raises(ValueError, match=r"^GRPC_CHAT_SUBSCRIBE__HEARTBEAT: .*(PT25S|more than 0)"):
+        load_config(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("10.0.0.0/8,fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+        (" 10.0.0.0/8 , \n", ("10.0.0.0/8",)),
+        ('["10.0.0.0/8", "fd00::/8"]', ("10.0.0.0/8", "fd00::/8")),
+        ("", ()),
+        ("[]", ()),
+    ],
+)
+def test_lists_stand_in_the_environment_as_people_write_them(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, text: str, parts: tuple[str, ...]
+) -> None:
+    """With commas, as JSON, or empty; in a file, where TOML has lists, text will do."""
+    monkeypatch.setenv("GRPC_CHAT_GRPC__TRUSTED_PROXIES", text)
+    monkeypatch.setenv("GRPC_CHAT_TRUSTED_IDS", text)
+    assert (Config.load().grpc.trusted_proxies, Config.load().trusted_ids) == (parts, parts)
+
+    monkeypatch.delenv("GRPC_CHAT_GRPC__TRUSTED_PROXIES")
+    toml.write_text(f"[grpc]\ntrusted_proxies = {json.dumps(text)}\n")
+    assert Config.load(toml).grpc.trusted_proxies == parts
+
+
+def test_mistakes_in_the_environment_are_told_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an example where there is one; those of a flag or a file by the name of the setting."""
+    for name, value, told in [
+        ("PORT", "", "GRPC_CHAT_PORT: Input should be a valid integer.*, as 50051"),
+        ("port", "x", "GRPC_CHAT_PORT: "),
+        ("PORTS", "1", "GRPC_CHAT_PORTS: Extra inputs"),
+        ("STOP_GRACE", "P2000D", "GRPC_CHAT_STOP_GRACE: must be more than 0 and at most 365 days"),
+        ("INSECURE", "perhaps", "GRPC_CHAT_INSECURE: .*boolean.*, as false"),
+        ("LIMITS__PAGE", "many", "GRPC_CHAT_LIMITS__PAGE: .*, as 50"),
+        ("LIMITS", "{", "GRPC_CHAT_LIMITS: must be JSON"),
+        ("LIMITS", '{"page": 0}', "GRPC_CHAT_LIMITS.page: "),
+        (
+            "GRPC__TRUSTED_PROXIES",
+            "10.0.0.0/8,there",
+            "GRPC_CHAT_GRPC__TRUSTED_PROXIES: 'there' is no network",
+        ),
+        ("GRPC__TRUSTED_PROXIES", "[1]", "GRPC_CHAT_GRPC__TRUSTED_PROXIES"),
+        ("OIDC", json.dumps([EXAMPLE | {"name": "A"}]), "GRPC_CHAT_OIDC.0.name: "),
+        ("OIDC", "{}", "GRPC_CHAT_OIDC: must be a list in JSON"),
+    ]:
+        monkeypatch.setenv(f"GRPC_CHAT_{name}", value)
+        with pytest.raises(ValueError, match=f"^{told}") as caught:
+            load_config(None)
+        monkeypatch.delenv(f"GRPC_CHAT_{name}")
+        assert ";" not in str(caught.value)
+
+    monkeypatch.setenv("GRPC_CHAT_PORT", "1")
+    with pytest.raises(ValueError, match=r"^port: "):
+        load_config(None, port=-1)
+    assert load_config(None, port=2, oidc="").port == 2
 
 
 # What is refused
@@ -284,7 +380,7 @@ def test_issuers_that_are_no_json_are_refused(monkeypatch: pytest.MonkeyPatch) -
     """With the name of the setting, and without what it holds."""
     monkeypatch.setenv("GRPC_CHAT_OIDC", '[{"client_secret": "geheim"')
 
-    with pytest.raises(ValueError, match="oidc") as caught:
+    with pytest.raises(ValueError, match=r"^GRPC_CHAT_OIDC: must be a list in JSON") as caught:
         load_config(None)
 
     assert "geheim" not in str(caught.value)

@@ -1,0 +1,85 @@
+"""How settings are written as text, in the environment and in TOML: waits and lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
+from pydantic_settings import NoDecode
+
+_WAIT = "must be a number of seconds, or ISO 8601: 25 or PT25S"
+_ISO = TypeAdapter(timedelta)
+
+T = TypeVar("T")
+
+
+def wait(value: object) -> object:
+    """A wait that is text: seconds, or ISO 8601.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", text, re.ASCII):
+            return timedelta(seconds=float(text))
+        # What pydantic takes besides, `1:30` or `2 days`, reads differently to different people.
+        if re.fullmatch(r"-?P[\dDTHMSW.]+", text, re.ASCII):
+            return _ISO.validate_python(text)
+    except (OverflowError, ValidationError):
+        pass
+    raise ValueError(_WAIT)
+
+
+def _is_a_while(value: timedelta) -> timedelta:
+    if not timedelta(0) < value <= timedelta(days=365):
+        # pydantic's own words for this are Python's.
+        raise ValueError("must be more than 0 and at most 365 days")
+    return value
+
+
+def split(value: object) -> object:
+    """A list that is text: in JSON, or its parts between commas; of nothing an empty one."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, list):
+            return tuple(found)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def groups(value: object) -> object:
+    """A list of groups that is text: in JSON; of nothing an empty one.
+
+    Raises:
+        ValueError: It is no list in JSON. What it holds may be secret, and is not repeated.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value) if value.strip() else []
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise ValueError('must be a list in JSON: [{"name": "example", …}]')
+    return tuple(found)
+
+
+Wait = Annotated[timedelta, BeforeValidator(wait), AfterValidator(_is_a_while)]
+"""Some time, and not without end."""
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+"""A list of texts."""
+
+Groups = Annotated[tuple[T, ...], NoDecode, BeforeValidator(groups)]
+"""A list of groups of settings."""
