@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
@@ -100,7 +100,7 @@ class GrpcServer:
         # grpc's logs go to standard error by themselves; ours say what there is to say.
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
         self._health = Health(["", *SERVICES])
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((self._health.handlers(),))
         self._reflection = Reflection([*SERVICES, health.SERVICE_NAME]) if with_reflection else None
         if self._reflection:
             self._server.add_generic_rpc_handlers(tuple(self._reflection.handlers()))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any, cast
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 Request = health_pb2.HealthCheckRequest
 Response = health_pb2.HealthCheckResponse
@@ -34,6 +36,25 @@ class Health(health_pb2_grpc.HealthServicer):
         self._serving = False
         self._stopped.set()
 
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """For ``add_generic_rpc_handlers``.
+
+        grpc's own registration answers UNKNOWN, with Python's words, where it can't read a request.
+        """
+
+        async def check(data: bytes, context: Context) -> Response:
+            return await self.Check(await _parsed(data, context), context)
+
+        async def watch(data: bytes, context: Context) -> None:
+            await self.Watch(await _parsed(data, context), context)
+
+        encode = Response.SerializeToString
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Check": grpc.unary_unary_rpc_method_handler(cast("Any", check), response_serializer=encode),
+            "Watch": grpc.unary_stream_rpc_method_handler(cast("Any", watch), response_serializer=encode),
+        }
+        return grpc.method_handlers_generic_handler(health.SERVICE_NAME, handlers)
+
     def _status(self, service: str) -> Response:
         if service not in self._services:
             return Response(status=Response.SERVICE_UNKNOWN)
@@ -51,3 +72,14 @@ class Health(health_pb2_grpc.HealthServicer):
         await context.write(self._status(request.service))
         await self._stopped.wait()
         await context.write(self._status(request.service))
+
+
+async def _parsed(data: bytes, context: Context) -> Request:
+    try:
+        return Request.FromString(data)
+    except DecodeError:
+        await context.abort(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "the request is not an encoded HealthCheckRequest, or holds text that is not UTF-8",
+        )
+        raise AssertionError("abort raises") from None

@@ -9,6 +9,7 @@ from typing import Any, cast
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -16,7 +17,7 @@ from grpc_chat.wire.names import api_file, renamed, with_json_names
 
 Request = reflection_pb2.ServerReflectionRequest
 Response = reflection_pb2.ServerReflectionResponse
-Context = grpc.aio.ServicerContext[Request, Response]
+Context = grpc.aio.ServicerContext[bytes, bytes]
 
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 """The packages that clients look for the service in. Their messages differ in nothing but the name."""
@@ -49,10 +50,9 @@ class Reflection:
 
     def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
         """For ``add_generic_rpc_handlers``."""
-        handler = grpc.stream_stream_rpc_method_handler(
-            cast("Any", self._info),
-            request_deserializer=Request.FromString,
-            response_serializer=Response.SerializeToString,
+        # Bytes in and out, as for the API's own methods: grpc answers UNKNOWN where it can't read a request.
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+            cast("Any", self._info)
         )
         for version in VERSIONS:
             service = f"{version}.ServerReflection"
@@ -71,8 +71,15 @@ class Reflection:
 
     async def _answer_all(self, context: Context) -> None:
         # Its type does not say that EOF may come instead.
-        while (request := cast("Any", await context.read())) is not grpc.aio.EOF:
-            await context.write(self.answer(request))
+        while (data := cast("Any", await context.read())) is not grpc.aio.EOF:
+            try:
+                request = Request.FromString(data)
+            except DecodeError:
+                await context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "the request is not an encoded ServerReflectionRequest, or holds text that is not UTF-8",
+                )
+            await context.write(self.answer(request).SerializeToString())
 
     def answer(self, request: Request) -> Response:
         """The answer to one request."""

@@ -228,6 +228,19 @@ async def test_an_open_question_does_not_hold_up_the_stop() -> None:
         await node.start()
 
 
+@pytest.mark.parametrize("path", [REFLECT, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"])
+async def test_requests_that_can_not_be_read_are_refused(path: str) -> None:
+    """Those of health and reflection too, with a status that says whose mistake it is."""
+    async with running_node("1") as node, grpc.aio.insecure_channel(node.address) as channel:
+        ask = cast(UnaryStream, channel.unary_stream(path))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in ask(b"\xff", timeout=20):
+                pass
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "is not an encoded" in (caught.value.details() or "")
+
+
 async def test_reflection_can_be_switched_off() -> None:
     """Where it is off, it is not there."""
     async with running_node("1", grpc={"reflection": False}) as node:
