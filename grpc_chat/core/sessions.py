@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 600
 """How often expired sessions are looked for. (One that is used, or has a stream, is asked itself.)"""
 
+_EXPIRED = "this session has expired; log in again"
 _LOST = "this token is not, or no longer, one of this server's; log in again"
 
 
@@ -37,11 +38,13 @@ class Policy:
         idle: A login that was not used for so long ends; each use begins that anew.
         most: It ends after so long in any case; None for never.
         save_use: How exactly the time of the last use is kept.
+        keep_expired: How far ahead the clock may have been: what it ended comes back once it is set right.
     """
 
     idle: timedelta = timedelta(days=90)
     most: timedelta | None = None
     save_use: timedelta = timedelta(minutes=1)
+    keep_expired: timedelta = timedelta(days=365)
 
 
 class Sessions:
@@ -84,24 +87,45 @@ class Sessions:
         key = secret_hash(token)
         now = self._clock()
         known = self._known.get(key)
-        if known is None:
-            # What ends while the store is read ends for good: read again.
-            while True:
-                changes = self._changes
-                found = await self._readers.run(lambda snapshot: snapshot.session(key))
-                if changes == self._changes:
-                    break
-            if found is None:
-                ending = await self._readers.run(lambda snapshot: snapshot.ended_token(key))
-                raise Unauthenticated(_LOST) if ending is None else why_ended(ending)
-            known = self._remember(key, *found)
+        # What is known by heart may go by another time, where the clock was set since.
+        if known is None or _is_over(*known, now):
+            known = await self._read(key, now)
         caller, idle_until = known
-        if now >= idle_until or (caller.expire_time and now >= caller.expire_time.timestamp()):
-            raise SessionEnded("this session has expired; log in again")
+        if _is_over(caller, idle_until, now):
+            raise SessionEnded(_EXPIRED)
         if caller.interactive:
             self._known[key] = (caller, now + self._policy.idle.total_seconds())
         self._used[caller.session_id] = int(now * 1_000_000)
         return caller
+
+    async def _read(self, key: bytes, now: float) -> tuple[Caller, float]:
+        while True:
+            # What ends while the store is read ends for good: read again.
+            changes = self._changes
+            found = await self._readers.run(lambda snapshot: snapshot.session(key))
+            if changes != self._changes:
+                continue
+            if found is not None:
+                return self._remember(key, *found)
+            ending, expired = await self._readers.run(
+                lambda snapshot: (snapshot.ended_token(key), snapshot.expired_session(key))
+            )
+            if expired is None:
+                raise Unauthenticated(_LOST) if ending is None else why_ended(ending)
+            if self._has_ended(expired, now):
+                raise SessionEnded(_EXPIRED)
+            # It had, by a clock that was ahead.
+            await self._committer.transact(lambda transaction: transaction.revive_session(key))
+
+    def _has_ended(self, session: SessionRecord, now: float) -> bool:
+        return any(end <= now * 1_000_000 for end in self._ends(session, session.last_used_us))
+
+    def _ends(self, session: SessionRecord, last_used_us: int) -> list[int]:
+        """When a session ends, for each reason that there is."""
+        ends = [session.expire_time_us] if session.expire_time_us is not None else []
+        if session.kind == pb.SESSION_KIND_LOGIN:
+            ends.append(last_used_us + self._policy.idle // timedelta(microseconds=1))
+        return ends
 
     def _remember(self, key: bytes, session: SessionRecord, account: Account) -> tuple[Caller, float]:
         if account.block_time_us is not None:
@@ -210,9 +234,7 @@ class Sessions:
         last_used_us = max(session.last_used_us, self._used.get(session.session_id, 0))
         told.create_time.FromMicroseconds(session.create_time_us)
         told.last_used_time.FromMicroseconds(last_used_us)
-        ends = [session.expire_time_us] if session.expire_time_us is not None else []
-        if session.kind == pb.SESSION_KIND_LOGIN:
-            ends.append(last_used_us + self._policy.idle // timedelta(microseconds=1))
+        ends = self._ends(session, last_used_us)
         if ends:
             told.expire_time.FromMicroseconds(min(ends))
         return told
@@ -220,7 +242,7 @@ class Sessions:
     # Time
 
     async def run(self) -> None:
-        """Save when sessions were used, and clear away what has expired, until cancelled."""
+        """Save when sessions were used, and put aside what has expired, until cancelled."""
         while True:
             await asyncio.sleep(self._policy.save_use.total_seconds())
             try:
@@ -235,7 +257,7 @@ class Sessions:
             await self.save()
 
     async def save(self) -> None:
-        """Save when sessions were used, and clear away what has expired.
+        """Save when sessions were used, and put aside what has expired.
 
         Raises:
             ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
@@ -258,9 +280,13 @@ class Sessions:
 
         def do(transaction: Transaction) -> None:
             transaction.touch_sessions(used)
-            if sweep and (expired := transaction.delete_expired(unused_since_us=unused_since_us)):
-                why = SessionEnded("this session has expired; log in again")
-                transaction.after_commit(lambda: self.ended(expired, why))
+            if not sweep:
+                return
+            forget_us = now_us - self._policy.keep_expired // timedelta(microseconds=1)
+            if expired := transaction.expire(
+                now_us=now_us, unused_since_us=unused_since_us, forget_us=forget_us
+            ):
+                transaction.after_commit(lambda: self.ended(expired, SessionEnded(_EXPIRED)))
 
         try:
             await self._committer.transact(do)
@@ -283,3 +309,7 @@ def why_ended(ending: Ending) -> SessionEnded:
             )
         case Ending.BLOCKED:
             return SessionEnded("this bot's token has ended, because the bot was blocked")
+
+
+def _is_over(caller: Caller, idle_until: float, now: float) -> bool:
+    return now >= idle_until or bool(caller.expire_time and now >= caller.expire_time.timestamp())

@@ -139,6 +139,12 @@ class AccountReads:
         query = sa.select(known.pair_hash).order_by(known.last_used_us.desc()).limit(limit)
         return list(self._conn.scalars(query))[::-1]
 
+    def expired_session(self, token_hash: bytes) -> SessionRecord | None:
+        expired = schema.expired_sessions.c
+        columns = [expired[column.name] for column in _SESSION_COLUMNS]
+        row = self._conn.execute(sa.select(*columns).where(expired.token_hash == token_hash)).first()
+        return SessionRecord(*row) if row else None
+
     def sessions_of(self, user_id: str, kind: int) -> int:
         sessions = schema.sessions.c
         return count(self._conn, sa.and_(sessions.user_id == user_id, sessions.kind == kind))

@@ -312,6 +312,9 @@ class Snapshot(Protocol):
     def session(self, token_hash: bytes) -> tuple[SessionRecord, Account] | None:
         """The session with this token, and whose it is."""
 
+    def expired_session(self, token_hash: bytes) -> SessionRecord | None:
+        """The session with this token that was put aside; see :meth:`Transaction.expire`."""
+
     def session_of(self, user_id: str, session_id: str) -> SessionRecord | None:
         """One session of a user."""
 
@@ -433,11 +436,21 @@ class Transaction(Snapshot, Protocol):
         """
 
     def touch_sessions(self, used: Mapping[str, int]) -> None:
-        """Set when sessions were used last; those that have ended are passed over."""
+        """Set when sessions were used last, if that is later; those that have ended are passed over."""
 
-    def delete_expired(self, *, unused_since_us: int) -> list[str]:
-        """Remove sessions that have expired or were not used since, and invites that have; returns the ids of
-        the sessions."""
+    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int) -> list[str]:
+        """Put sessions aside that have expired or were not used since, and remove invites that have.
+
+        Args:
+            now_us: What counts as now; those who ask for a session again go by the same clock.
+            forget_us: Sessions that were put aside before are removed.
+
+        Returns:
+            The ids of the sessions that were put aside.
+        """
+
+    def revive_session(self, token_hash: bytes) -> None:
+        """Put a session back that was put aside; none if it was not."""
 
 
 class Store(Protocol):

@@ -66,6 +66,8 @@ class Batch:
         self._ended_before = ended
         self.ended: set[str] = set()
         """Sessions that this batch ended."""
+        self.revived: set[str] = set()
+        """Sessions that earlier batches ended, and this one put back."""
         self._conn = conn
         self._now_us = now_us
         self._careful = careful
@@ -126,6 +128,9 @@ class Batch:
         else:
             savepoint.commit()
             self.ended.update(transaction.ended)
+            self.ended.difference_update(transaction.revived)
+            self.revived.difference_update(transaction.ended)
+            self.revived.update(transaction.revived)
         finally:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()
@@ -162,7 +167,8 @@ class Batch:
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
-        if session_id in self.ended or session_id in self._ended_before:
+        ended_before = session_id in self._ended_before and session_id not in self.revived
+        if ended_before or session_id in self.ended:
             raise SessionEnded("this session has ended; log in again")
 
     def _append(self, write: base.Append) -> Appended:

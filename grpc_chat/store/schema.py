@@ -73,6 +73,25 @@ sessions = sa.Table(
     sqlite_with_rowid=False,
 )
 
+expired_sessions = sa.Table(
+    "expired_sessions",
+    metadata,
+    sa.Column("session_id", _BYTEWISE, nullable=False),
+    sa.Column("user_id", _BYTEWISE, nullable=False),
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("device_name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.SmallInteger, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("last_used_us", sa.BigInteger, nullable=False),
+    sa.Column("expire_time_us", sa.BigInteger, nullable=True),
+    sa.Column("end_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "user_id"),
+    sa.Index(None, "end_time_us"),
+    comment="As sessions: those that the clock has ended, which may have been wrong; end_time_us: when.",
+    sqlite_with_rowid=False,
+)
+
 # A bot's token that ends with its owner's account is to be told so; who holds it can't see the account.
 ended_tokens = sa.Table(
     "ended_tokens",

@@ -165,6 +165,8 @@ class SqlStore:
             with conn.begin():
                 results = batch.carry_out(writes)
                 counted = not batch.newest and self._driver.count(conn)
+            for session_id in batch.revived:
+                self._ended.pop(session_id, None)
             for session_id in batch.ended:
                 self._ended[session_id] = None
                 if len(self._ended) > _ENDED_SESSIONS:

@@ -44,6 +44,7 @@ class SqlTransaction(SqlSnapshot):
         self.now_us = now_us
         self.effects: list[Callable[[], None]] = []
         self.ended: list[str] = []
+        self.revived: list[str] = []
         """Sessions that were ended."""
 
     def after_commit(self, effect: Callable[[], None]) -> None:
@@ -225,6 +226,11 @@ class SqlTransaction(SqlSnapshot):
             ).where(which, sessions.c.kind == pb.SESSION_KIND_ACCESS_TOKEN)
             ended = schema.ended_tokens
             self._conn.execute(sa.insert(ended).from_select([c.name for c in ended.c], tokens))
+        expired = schema.expired_sessions.c
+        gone = sa.and_(expired.user_id == user_id, expired.session_id != but)
+        if session_ids is not None:
+            gone = sa.and_(gone, expired.session_id.in_(list(session_ids)))
+        self._conn.execute(sa.delete(schema.expired_sessions).where(gone))
         return self._delete_sessions(which)
 
     def forget_ended_tokens(self, user_id: str) -> None:
@@ -247,19 +253,32 @@ class SqlTransaction(SqlSnapshot):
         sessions = schema.sessions
         touch = (
             sa.update(sessions)
-            .where(sessions.c.session_id == sa.bindparam("id"))
+            .where(sessions.c.session_id == sa.bindparam("id"), sessions.c.last_used_us < sa.bindparam("at"))
             .values(last_used_us=sa.bindparam("at"))
         )
         if used:
             self._conn.execute(touch, [{"id": id_, "at": at} for id_, at in used.items()])
 
-    def delete_expired(self, *, unused_since_us: int) -> list[str]:
-        sessions, invites = schema.sessions, schema.invites
-        self._conn.execute(sa.delete(invites).where(invites.c.expire_time_us <= self.now_us))
+    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int) -> list[str]:
+        sessions, invites, expired = schema.sessions, schema.invites, schema.expired_sessions
+        self._conn.execute(sa.delete(invites).where(invites.c.expire_time_us <= now_us))
+        self._conn.execute(sa.delete(expired).where(expired.c.end_time_us <= forget_us))
         # A token for a program may lie unused for years; only logging in is something one does again.
         login = sessions.c.kind == pb.SESSION_KIND_LOGIN
         unused = sa.and_(login, sessions.c.last_used_us <= unused_since_us)
-        return self._delete_sessions(sa.or_(sessions.c.expire_time_us <= self.now_us, unused))
+        which = sa.or_(sessions.c.expire_time_us <= now_us, unused)
+        kept = sa.select(*sessions.c, sa.literal(now_us)).where(which)
+        self._conn.execute(sa.insert(expired).from_select([*sessions.c.keys(), "end_time_us"], kept))
+        return self._delete_sessions(which)
+
+    def revive_session(self, token_hash: bytes) -> None:
+        sessions, expired = schema.sessions, schema.expired_sessions
+        one = expired.c.token_hash == token_hash
+        self.revived += self._conn.scalars(sa.select(expired.c.session_id).where(one))
+        names = sessions.c.keys()
+        kept = sa.select(*[expired.c[name] for name in names]).where(one)
+        self._conn.execute(sa.insert(sessions).from_select(names, kept))
+        self._conn.execute(sa.delete(expired).where(one))
 
     def _delete_sessions(self, which: sa.ColumnElement[bool]) -> list[str]:
         sessions = schema.sessions

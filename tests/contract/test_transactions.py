@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -1188,14 +1188,41 @@ def test_what_has_expired_is_removed(store: Store) -> None:
         invite("i4"),
     )
 
-    ended = transact(store, lambda tx: tx.delete_expired(unused_since_us=1000))
+    def expire(at: int = now_us, *, forget_us: int = 0) -> list[str]:
+        found = transact(store, lambda tx: tx.expire(now_us=at, unused_since_us=1000, forget_us=forget_us))
+        return cast("list[str]", found)
+
+    ended = expire()
 
     assert sorted(ended) == ["over", "token over", "unused"]
     assert session_ids(store) == ["in time", "just used", "token"]
     with store.snapshot() as snapshot:
         left = [snapshot.invite(id_) is not None for id_ in (b"i1", b"i2", b"i3", b"i4")]
     assert left == [False, False, True, True]
-    assert transact(store, lambda tx: tx.delete_expired(unused_since_us=1000)) == []
+    assert expire() == []
+
+    # They are put aside, by their tokens, until they are put back, ended or forgotten.
+    assert aside(store) == {"over", "token over", "unused"}
+    before = read(store, lambda snapshot: snapshot.expired_session(b"unused"))
+    for _ in range(2):
+        transact(store, lambda tx: tx.revive_session(b"unused"))
+    assert read(store, lambda snapshot: snapshot.session_of("zoe", "unused")) == before is not None
+    assert aside(store) == {"over", "token over"}
+    assert transact(store, lambda tx: tx.delete_sessions("zoe", session_ids=["over", "in time"])) == [
+        "in time"
+    ]
+    assert aside(store) == {"token over"}
+    assert expire(forget_us=now_us - 1) == ["unused"]
+    assert aside(store) == {"token over", "unused"}
+    assert expire(forget_us=now_us) == []
+    assert aside(store) == set()
+
+
+def aside(store: Store) -> set[str]:
+    """The sessions that were put aside, of those that :func:`begin` makes, by their tokens."""
+    names = ("over", "in time", "unused", "just used", "token", "token over")
+    with store.snapshot() as snapshot:
+        return {name for name in names if snapshot.expired_session(name.encode())}
 
 
 @pytest.mark.parametrize(

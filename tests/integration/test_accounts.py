@@ -529,9 +529,61 @@ async def test_a_login_that_is_not_used_ends(clock: Clock) -> None:
         clock.now += 1.1 * idle.total_seconds()
         assert (await calls(*GET_ME, alice.token)).reason == "SESSION_ENDED"
         await sessions_of(node).save()
+        assert (await calls(*GET_ME, alice.token)).reason == "SESSION_ENDED"
+        assert (await calls(*GET_ME, follower.token)).reason == "OK"
+        clock.now += timedelta(days=366).total_seconds()
+        await sessions_of(node).save()
         assert (await calls(*GET_ME, alice.token)).reason == "UNAUTHENTICATED"
         assert (await calls(*GET_ME, follower.token)).reason == "OK"
         await stream.aclose()
+
+
+async def test_a_clock_that_was_ahead_takes_no_login(clock: Clock) -> None:
+    """While it is, logins have expired; once it is set right they are back, also after a restart."""
+    ahead = timedelta(days=100).total_seconds()
+    async with serving() as (node, _):
+        alice, other = await node.register("alice"), await node.log_in("alice")
+        program = (await alice.create_access_token("program", lifetime=timedelta(days=7))).token
+
+        async def answers(*tokens: str) -> list[str]:
+            async with Calls(node.address) as calls:
+                return [(await calls(*GET_ME, token)).reason for token in tokens]
+
+        async def listed() -> int:
+            read = node.node.readers.run
+            return len(await read(lambda snapshot: snapshot.sessions("alice", after=None, limit=9)))
+
+        tokens = (alice.token, other.token, program)
+        assert await answers(*tokens) == ["OK"] * 3
+        clock.now += ahead
+        assert await answers(*tokens) == ["SESSION_ENDED"] * 3
+        await sessions_of(node).save()
+        assert (await answers(*tokens), await listed()) == (["SESSION_ENDED"] * 3, 0)
+        await node.restart()
+        clock.now -= ahead
+        assert (await answers(*tokens), await listed()) == (["OK"] * 3, 3)
+
+        # What is ended meanwhile does not come back.
+        clock.now += ahead
+        await sessions_of(node).save()
+        clock.now -= ahead
+        assert await answers(alice.token) == ["OK"]
+        await alice.revoke_sessions(all_others=True)
+        assert await answers(*tokens) == ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED"]
+
+
+async def test_a_clock_that_was_behind_takes_no_login(clock: Clock) -> None:
+    """As of a machine that starts without the time: what is used then is not used long ago."""
+    behind = timedelta(days=400).total_seconds()
+    async with serving() as (node, calls):
+        alice = await node.register("alice")
+        clock.now -= behind
+        assert (await calls(*GET_ME, alice.token)).reason == "OK"
+        await sessions_of(node).save()
+        clock.now += behind
+        assert (await calls(*GET_ME, alice.token)).reason == "OK"
+        await sessions_of(node).save()
+        assert (await calls(*GET_ME, alice.token)).reason == "OK"
 
 
 async def test_a_login_lasts_no_longer_than_the_server_says() -> None:

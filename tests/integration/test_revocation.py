@@ -449,7 +449,7 @@ async def test_a_session_that_ends_while_its_token_is_looked_up(house: House) ->
     unknown = await house.node.log_in(bob.user_id)
     newest = await anext(session.session_id async for session in other.sessions())
     assert newest != session_id
-    with pages_kept_back(house, of="Sessions.authenticate") as keeper:
+    with pages_kept_back(house, of="Sessions._read") as keeper:
         asking = asyncio.create_task(house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
         await keeper.until_reached()
         assert await other.revoke_sessions(newest) == 1

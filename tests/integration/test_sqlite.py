@@ -876,6 +876,7 @@ def everything(store: SqlStore) -> None:
         snapshot.bots("alice", after="", limit=10)
         snapshot.identity("https://id.example", "17")
         snapshot.session(b"token")
+        snapshot.expired_session(b"token")
         snapshot.session_of("user1", "s5")
         snapshot.sessions_of("user1", pb.SESSION_KIND_LOGIN)
         snapshot.sessions("user1", after=None, limit=10)
@@ -904,6 +905,7 @@ def every_change(transaction: Transaction) -> None:
         session = SessionRecord(f"s{number}", f"user{number // 4}", login, "phone", 14, 1, 1, None)
         transaction.insert_session(session, b"%d" % number)
     transaction.touch_sessions({"s1": 5})
+    transaction.revive_session(b"token")
     transaction.delete_sessions("user0", session_ids=["s1"])
     transaction.delete_sessions("user0", but="s2")
 
