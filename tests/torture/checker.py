@@ -1,6 +1,8 @@
 """Judges a history: python -m tests.torture.checker FILE
 
-Nothing here knows how the server works; only what it promises (docs/reliability.md). Each anomaly has a name:
+Nothing here knows how the server works; only what it promises (docs/reliability.md). Where a copy of the
+database was put back, what follows is another *life* of each log, which is the same as the one before up to
+what the copy holds; what was acknowledged or seen after that may be lost. Each anomaly has a name:
 
 ==================== =======================================================================================
 LOST-ACKED           an answered send is not in the final log at its number
@@ -22,6 +24,7 @@ READ-AFTER-REMOVAL   somebody was shown something after the removal, or from aft
 VISIBILITY-LEAK      a member was shown something from outside the time of membership
 VISIBILITY-HOLE      a member was not shown something from inside it
 EPOCH-REUSED         a restored backup did not begin a new epoch, or an old cursor was taken
+NOT-TOLD             a log went back, and a client that had seen more was not told where the histories part
 ==================== =======================================================================================
 """
 
@@ -47,7 +50,7 @@ _TOLD = 10  # of each kind, this many are described; the others are only counted
 Key = tuple[str, str, str]
 """Room, author, client_message_id."""
 LogId = tuple[str, str]
-"""Room, epoch."""
+"""Room, and its epoch; of a later life, with its number: several may have the same epoch."""
 
 
 class Slot(NamedTuple):
@@ -111,8 +114,8 @@ class _Send:
     tries: int = 1
     possible: set[str] = field(default_factory=set)
     """Bodies of which some call was not definitely refused."""
-    acked: tuple[str, int] | None = None
-    acked_body: str = ""
+    acked: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """In which lives it was acknowledged: by the log's epoch, its number and text."""
 
 
 @dataclass(slots=True)
@@ -143,6 +146,21 @@ class _Stream:
     own: bool
     epoch: str
     at: dict[str, int]
+    moved: dict[str, str] = field(default_factory=dict)
+    """Rooms that went on in another life while the stream was open, as a program sees it."""
+
+    def log(self, room: str) -> str:
+        return self.moved.get(room, self.epoch)
+
+
+@dataclass(slots=True)
+class _Restore:
+    """A copy was put back: a life of all logs ended, and the next one began."""
+
+    common: dict[str, int]
+    """By room, the last number that the copy holds."""
+    copied: tuple[float, float]
+    """When it was made."""
 
 
 @dataclass(slots=True)
@@ -163,7 +181,7 @@ class _Judge:
         self.logs: dict[LogId, _Log] = defaultdict(_Log)
         self.finals: dict[tuple[str, str], tuple[str, list[list[object]]]] = {}
         self.streams: dict[int, _Stream] = {}
-        self.jumps: list[tuple[_Stream, str, int, int]] = []
+        self.jumps: list[tuple[_Stream, str, int, int, str]] = []
         self.progress: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self.client_streams: dict[str, _Stream] = {}
         self.heals: list[Event] = []
@@ -171,10 +189,58 @@ class _Judge:
         self.full_reads: list[Event] = []
         self.windows: dict[tuple[str, str], list[_Window]] = defaultdict(list)
         self.policies: dict[str, str] = {}
-        self.acks: dict[tuple[str, str, str], list[tuple[float, str, int]]] = defaultdict(list)
-        self.starts: list[tuple[float, float, str, str, dict[str, int]]] = []
+        self.acks: dict[tuple[str, str, str], list[tuple[float, str, int, int]]] = defaultdict(list)
+        self.starts: list[tuple[float, float, str, str, dict[str, int], int]] = []
         self.dead_epochs: dict[str, float] = {}
+        self.epoch = ""
+        """The present one, where a copy was put back."""
+        self.restores: list[_Restore] = []
+        self.lives: dict[str, int] = {}
         self.last = 0.0
+
+    # Lives
+
+    def _life(self, epoch: str) -> str:
+        """The name of the present life of a log that calls itself this."""
+        number = len(self.restores)
+        name = f"{epoch}, life {number}" if number else epoch
+        self.lives[name] = number
+        return name
+
+    def _common(self, room: str, earlier: str, later: str) -> int:
+        """Up to where two lives of a log are the same."""
+        between = self.restores[self.lives.get(earlier, 0) : self.lives.get(later, 0)]
+        return min((restore.common.get(room, 0) for restore in between), default=0)
+
+    def _acked_in(self, send: _Send, room: str, epoch: str) -> tuple[int, str] | None:
+        """As what a message was acknowledged in a life of its log, or in one before that it lived through."""
+        if found := send.acked.get(epoch):
+            return found
+        for earlier, (seq, body) in send.acked.items():
+            if seq <= self._common(room, earlier, epoch):
+                return seq, body
+        return None
+
+    def _go_on(self, stream: _Stream, room: str, start: int, told: int | None, *, begins: bool) -> None:
+        """Whether a client that stood somewhere in an earlier life goes on where it has to.
+
+        Args:
+            start: Where it goes on.
+            told: Up to where it was told that the histories are the same; None if it was told nothing.
+            begins: Whether it is the client's own position, and not one that the server keeps for it.
+        """
+        at, before = stream.at.get(room, 0), stream.log(room)
+        if self.lives[before] == len(self.restores):
+            return
+        common = self._common(room, before, self._life(self.epoch))
+        right = min(at, common)
+        who = f"{stream.client}, which had seen {room} up to {at}, of which {common} survived,"
+        if at > common and (told is None or told > common):
+            self.verdict.add("NOT-TOLD", f"{who} was told {told}")
+        if begins and start > right:
+            self.verdict.add("GAP", f"{who} went on after {start}")
+        if (begins and start < right) or (told is not None and told < right):
+            self.verdict.add("BACKWARDS-OR-DUP", f"{who} went on after {start}, and was told {told}")
 
     # What happened, one event at a time
 
@@ -213,18 +279,18 @@ class _Judge:
         # In each room, what this call alone brought is numbered in the call's order.
         before: dict[LogId, int] = {}
         once: set[str] = set()
-        for (room, id_, body), (epoch, seq) in zip(call.items, event["at"], strict=True):
-            send = self.sends[room, call.user, id_]
+        for (room, id_, body), (said, seq) in zip(call.items, event["at"], strict=True):
+            send, epoch = self.sends[room, call.user, id_], self._life(said)
             log = (room, epoch)
             heads[log] = max(heads.get(log, 0), seq)
-            if send.acked is None:
+            if not send.acked:
                 self.verdict.acked += 1
-                send.acked, send.acked_body = (epoch, seq), body
-            elif send.acked[0] == epoch and send.acked[1] != seq:
-                self.verdict.add(
-                    "RETRY-GOT-NEW-SEQ", f"{room} {id_} was number {send.acked[1]}, and then {seq}"
-                )
-            if send.acked_body != body:
+            first = self._acked_in(send, room, epoch)
+            if first is None:
+                first = send.acked[epoch] = (seq, body)
+            if first[0] != seq:
+                self.verdict.add("RETRY-GOT-NEW-SEQ", f"{room} {id_} was number {first[0]}, and then {seq}")
+            if first[1] != body:
                 self.verdict.add("BODY-CHANGED", f"{room} {id_} was acknowledged with two texts")
             if send.tries == 1 and id_ not in once:
                 if seq <= before.get(log, 0):
@@ -263,44 +329,61 @@ class _Judge:
             event["user"],
             event["session"],
             event["own"],
-            event["epoch"],
+            self._life(event["epoch"]),
             dict(event["start"]),
         )
+        if before := self.client_streams.get(stream.client):
+            told, begins = event.get("told", {}), not event.get("consumer")
+            for room in before.at:
+                self._go_on(before, room, stream.at.get(room, 0), told.get(room), begins=begins)
         self.streams[event["stream"]] = stream
         self.client_streams[stream.client] = stream
         for room, seq in stream.at.items():
             self.progress[stream.client, room].append((event["t"], seq))
-        died = self.dead_epochs.get(stream.epoch)
+        died = self.dead_epochs.get(event["epoch"])
         if died is not None and died < event["t0"] and any(stream.at.values()):
             self.verdict.add("EPOCH-REUSED", f"a cursor of {stream.epoch} was taken after the restore")
         if event.get("consumer"):
-            start = (event["t0"], event["t"], stream.user, event["consumer"], dict(event["start"]))
-            self.starts.append(start)
+            who = stream.user, event["consumer"]
+            self.starts.append((event["t0"], event["t"], *who, dict(event["start"]), len(self.restores)))
 
     def _recv(self, event: Event) -> None:
         stream, room, items, t = self.streams[event["stream"]], event["room"], event["items"], event["t"]
-        at = stream.at.get(room, 0)
+        if event.get("reconnects") and self.lives[stream.log(room)] < len(self.restores):
+            # Of a program, which sees no streams. It has to be told only if it had seen more.
+            self._move(stream, room, min(stream.at.get(room, 0), items[0][0] - 1), None)
+        epoch, at = stream.log(room), stream.at.get(room, 0)
         for item in items:
             seq = item[0]
             if seq != at + 1:
                 if seq <= at:
                     self.verdict.add("BACKWARDS-OR-DUP", f"{stream.client} got {room} {seq} after {at}")
                     continue
-                self.jumps.append((stream, room, at, seq))
+                self.jumps.append((stream, room, at, seq, epoch))
             at = seq
         stream.at[room] = at
         self.verdict.received += len(items)
-        self.progress[stream.client, room].append((t, at))
-        self.shown[room, stream.user].append((t, stream.epoch, [item[0] for item in items]))
-        self._see(room, stream.epoch, t, items)
+        if self.lives[epoch] == len(self.restores):
+            self.progress[stream.client, room].append((t, at))
+        self.shown[room, stream.user].append((t, epoch, [item[0] for item in items]))
+        self._see(room, epoch, t, items)
+
+    def _changed(self, event: Event) -> None:
+        self._move(self.streams[event["stream"]], event["room"], event["seq"], event["seq"])
+
+    def _move(self, stream: _Stream, room: str, start: int, told: int | None) -> None:
+        self._go_on(stream, room, start, told, begins=True)
+        stream.at[room] = start
+        stream.moved[room] = self._life(self.epoch)
 
     def _passed(self, event: Event) -> None:
         stream, room = self.streams[event["stream"]], event["room"]
         at = stream.at.get(room, 0)
         if event["seq"] > at:
-            self.jumps.append((stream, room, at, event["seq"] + 1))
+            self.jumps.append((stream, room, at, event["seq"] + 1, stream.log(room)))
             stream.at[room] = event["seq"]
-            self.progress[stream.client, room].append((event["t"], event["seq"]))
+            if self.lives[stream.log(room)] == len(self.restores):
+                self.progress[stream.client, room].append((event["t"], event["seq"]))
 
     def _gap(self, event: Event) -> None:
         stream, room = self.streams[event["stream"]], event["room"]
@@ -314,13 +397,14 @@ class _Judge:
 
     def _ack(self, event: Event) -> None:
         for room, seq in event["positions"].items():
-            self.acks[event["user"], event["consumer"], room].append((event["t"], event["op"], seq))
+            ack = (event["t"], event["op"], seq, len(self.restores))
+            self.acks[event["user"], event["consumer"], room].append(ack)
 
     def _read(self, event: Event) -> None:
-        room, items, epoch = event["room"], event["items"], event["epoch"]
-        died = self.dead_epochs.get(epoch)
+        room, items, said = event["room"], event["items"], event["epoch"]
+        epoch, died = self._life(said), self.dead_epochs.get(said)
         if died is not None and died < event["t0"]:
-            self.verdict.add("EPOCH-REUSED", f"a read of {room} was answered in {epoch} after the restore")
+            self.verdict.add("EPOCH-REUSED", f"a read of {room} was answered in {said} after the restore")
         self.shown[room, event["user"]].append((event["t"], epoch, [item[0] for item in items]))
         self._see(room, epoch, event["t"], items)
         if event.get("final"):
@@ -336,7 +420,7 @@ class _Judge:
                 if item[0] <= at:
                     self.verdict.add("READ-GAP", f"{event['client']} read {room} {item[0]} after {at}")
                 else:
-                    self.jumps.append((reader, room, at, item[0]))
+                    self.jumps.append((reader, room, at, item[0], epoch))
             at = item[0]
         if event.get("end"):
             self.logs[room, epoch].complete.append((event["t0"], at or 0, event["client"]))
@@ -355,9 +439,14 @@ class _Judge:
             windows[-1].before, windows[-1].removed = event["seq"], event["t"]
 
     def _restore(self, event: Event) -> None:
-        self.dead_epochs[event["before"]] = event["t"]
-        if event["before"] == event["after"]:
-            del self.dead_epochs[event["before"]]
+        self.epoch = event["after"]
+        self.restores.append(_Restore(event.get("common", {}), tuple(event.get("copied", (0.0, 0.0)))))
+        self.progress.clear()
+        # A copy that was put back by other means than ours can't be told from what it is a copy of.
+        by_us = event.get("how", "command") == "command"
+        if event["before"] != event["after"]:
+            self.dead_epochs[event["before"]] = event["t"]
+        elif by_us:
             self.verdict.add("EPOCH-REUSED", f"the epoch is {event['after']} as before the restore")
 
     # What it comes to
@@ -392,10 +481,18 @@ class _Judge:
             mine = {item[0]: Slot(item[3], item[1], item[2]) for item in items}  # type: ignore[arg-type]
             merged[room] = (epoch, mine)  # type: ignore[assignment]
             for (log_room, log_epoch), log in self.logs.items():
-                if log_room != room or log_epoch in self.dead_epochs:
+                if log_room != room:
                     continue
                 if log_epoch == epoch:
                     lost = log.slots.keys() - mine.keys()
+                elif self.lives[log_epoch] < self.lives[epoch]:
+                    kept_up_to = self._common(room, log_epoch, epoch)
+                    both = [seq for seq in log.slots if seq <= kept_up_to]
+                    lost = {seq for seq in both if seq not in mine}
+                    for seq in both:
+                        if seq in mine and mine[seq] != log.slots[seq]:
+                            text = f"{room} {seq} was {log.slots[seq]}, and {mine[seq]} after the restore"
+                            self.verdict.add("SLOT-CHANGED", text)
                 else:
                     kept = set(mine.values())
                     lost = {seq for seq, slot in log.slots.items() if slot not in kept}
@@ -426,8 +523,8 @@ class _Judge:
                 self.verdict.add("NEVER-SENT", f"{room} {seq} {slot}")
             elif log.seen_at[seq] < send.first:
                 self.verdict.add("FROM-FUTURE", f"{room} {seq} was seen before it was sent")
-            elif send.acked:
-                if slot.body != send.acked_body:
+            elif acked := self._acked_in(send, room, log_id[1]):
+                if slot.body != acked[1]:
                     self.verdict.add("BODY-CHANGED", f"{room} {seq} is not what was acknowledged")
             elif slot.body not in send.bodies:
                 self.verdict.add("NEVER-SENT", f"{room} {seq} has a text that nobody sent")
@@ -438,22 +535,23 @@ class _Judge:
     def _judge_acks(self, finals: dict[str, tuple[str, dict[int, Slot]]]) -> None:
         by_key: dict[str, set[tuple[str, str]]] = {}
         for (room, user, id_), send in self.sends.items():
-            if send.acked is None:
+            if not send.acked:
                 continue
-            epoch, seq = send.acked
             if room not in finals:
                 raise ValueError(f"the history has no final read of {room}")
             final_epoch, slots = finals[room]
-            if epoch == final_epoch:
-                slot = slots.get(seq)
-                lost = slot is None or slot[:2] != (user, id_)
-            elif epoch in self.dead_epochs:
-                lost = False
-            else:
-                kept = by_key.setdefault(room, {slot[:2] for slot in slots.values()})
-                lost = (user, id_) not in kept
-            if lost:
-                self.verdict.add("LOST-ACKED", f"{room} {seq} {id_} of {user}")
+            for epoch, (seq, _body) in send.acked.items():
+                went_back = self.lives[epoch] < self.lives[final_epoch]
+                if epoch == final_epoch or went_back:
+                    slot = slots.get(seq)
+                    lost = slot is None or slot[:2] != (user, id_)
+                    if went_back and seq > self._common(room, epoch, final_epoch):
+                        lost = False
+                else:
+                    kept = by_key.setdefault(room, {slot[:2] for slot in slots.values()})
+                    lost = (user, id_) not in kept
+                if lost:
+                    self.verdict.add("LOST-ACKED", f"{room} {seq} {id_} of {user}")
 
     def _judge_order(self, log_id: LogId, log: _Log, places: dict[Key, int]) -> None:
         room = log_id[0]
@@ -475,9 +573,9 @@ class _Judge:
             else:
                 self.verdict.add("REALTIME-ORDER", f"{room} {seq} was first sent when {head} was known")
 
-    def _owed(self, reader: _Stream, room: str, seq: int) -> bool:
+    def _owed(self, reader: _Stream, room: str, seq: int, epoch: str) -> bool:
         """Whether an event that exists had to be given to a reader."""
-        slot = self.logs[room, reader.epoch].slots.get(seq)
+        slot = self.logs[room, epoch].slots.get(seq)
         if slot is None or not self._visible(room, reader.user, seq):
             return False
         if reader.own or not slot.id:
@@ -486,20 +584,28 @@ class _Judge:
         return send is None or reader.session not in send.sessions
 
     def _judge_jumps(self) -> None:
-        for reader, room, at, seq in self.jumps:
+        for reader, room, at, seq, epoch in self.jumps:
             for missing in range(at + 1, seq):
-                if self._owed(reader, room, missing):
+                if self._owed(reader, room, missing, epoch):
                     name = "GAP" if reader.session else "READ-GAP"
                     self.verdict.add(name, f"{reader.client} got {room} {seq} after {at}, without {missing}")
                     break
 
     def _judge_consumers(self) -> None:
         """A consumer starts where it was acknowledged last: it is given each event once."""
-        for t0, t, user, consumer, start in self.starts:
+        for t0, t, user, consumer, start, life in self.starts:
             for room, seq in start.items():
                 acks = self.acks.get((user, consumer, room), [])
-                least = max((ack[2] for ack in acks if ack[1] == "ok" and ack[0] < t0), default=0)
-                most = max((ack[2] for ack in acks if ack[1] == "invoke" and ack[0] < t), default=0)
+                least = most = 0
+                for at, op, acked, in_life in acks:
+                    if in_life > life:
+                        break
+                    # Of an earlier life counts what the copy held, which was made in between.
+                    before = (t0, t) if in_life == life else self.restores[in_life].copied
+                    if op == "ok" and at < before[0]:
+                        least = max(least, acked)
+                    if op == "invoke" and at < before[1]:
+                        most = max(most, acked)
                 if seq < least:
                     text = f"{consumer} began {room} at {seq}, and had acknowledged {least}"
                     self.verdict.add("BACKWARDS-OR-DUP", text)
@@ -513,7 +619,7 @@ class _Judge:
             stream = self.client_streams.get(client)
             for room, head in heal["rooms"].items():
                 target = head
-                while stream and target and not self._owed(stream, room, target):
+                while stream and target and not self._owed(stream, room, target, stream.log(room)):
                     target -= 1
                 reached = [t for t, at in self.progress.get((client, room), []) if at >= target]
                 if target and not (reached and min(reached) <= deadline):

@@ -15,8 +15,10 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -532,6 +534,126 @@ async def second_server(world: World) -> None:
     shutil.rmtree(world.work / "elsewhere", ignore_errors=True)
     world.history.fault("F22", t0)
     await world.resumed()
+
+
+@fault("RESTORE")
+async def put_back(world: World) -> None:
+    """A copy of the database is put back, and what was stored since is lost; by one way after the other."""
+    how, (copy, restore) = list(COPIES.items())[world.restores % len(COPIES)]
+    world.restores += 1
+    kept, data = world.work / "copy", world.server.data
+    _delete(kept)
+    await world.wait(0.05, 0.5)
+    copied = [world.now()]
+    await copy(world, kept)
+    copied.append(world.now())
+    common = _heads(kept)
+    # Everybody is answered after it: all of that is lost.
+    await world.resumed()
+    await world.wait(0.05, 0.5)
+    t0, before = world.now(), _epoch(data)
+    await world.server.kill()
+    # What was answered until then is on its way to the clients, and belongs to the life that ended.
+    await asyncio.sleep(0.3)
+    await restore(world, kept)
+    world.history.add(
+        "restore",
+        before=before,
+        after=_epoch(data),
+        how=how.partition(" ")[0],
+        common=common,
+        copied=copied,
+    )
+    await restarted(world, t0, "RESTORE", how)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+async def _copy_folder(world: World, kept: Path) -> None:
+    """As a snapshot of the disk: all files at one moment."""
+    await world.server.freeze()
+    try:
+        await asyncio.to_thread(shutil.copytree, world.server.data, kept)
+    finally:
+        world.server.thaw()
+
+
+async def _restore_folder(world: World, kept: Path) -> None:
+    _delete(world.server.data)
+    await asyncio.to_thread(shutil.copytree, kept, world.server.data)
+
+
+async def _copy_file(world: World, kept: Path) -> None:
+    """As the `sqlite3` shell does it."""
+
+    def copy() -> None:
+        with contextlib.closing(sqlite3.connect(world.server.data / "chat.db")) as conn:
+            conn.execute("VACUUM INTO ?", [str(kept)])
+
+    await asyncio.to_thread(copy)
+
+
+async def _restore_file(world: World, kept: Path) -> None:
+    for each in list(world.server.data.iterdir()):
+        _delete(each)
+    shutil.copy(kept, world.server.data / "chat.db")
+
+
+async def _copy_by_command(world: World, kept: Path) -> None:
+    await _admin(world, "backup", kept)
+
+
+async def _restore_by_command(world: World, kept: Path) -> None:
+    await _admin(world, "restore", kept, "--replace")
+
+
+async def _admin(world: World, command: str, *arguments: object) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "grpc_chat", "admin", command, *map(str, arguments)),
+        *("--data", str(world.server.data)),
+        cwd=world.server.package,
+        env=os.environ | {"PYTHONPATH": str(world.server.package)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    if process.returncode:
+        raise Unmet(f"admin {command} failed: {said.decode(errors='replace').strip()}")
+
+
+Way = tuple[Callable[[World, Path], Awaitable[None]], Callable[[World, Path], Awaitable[None]]]
+COPIES: dict[str, Way] = {
+    "folder": (_copy_folder, _restore_folder),
+    "file alone": (_copy_file, _restore_file),
+    "command": (_copy_by_command, _restore_by_command),
+}
+"""How a copy is made, and how it is put back."""
+
+
+def _database(path: Path) -> Path:
+    return path / "chat.db" if path.is_dir() else path
+
+
+def _heads(kept: Path) -> dict[str, int]:
+    """The newest number of each room in a copy."""
+    # Read in a copy of its own: a server's log beside it would be written into it.
+    with tempfile.TemporaryDirectory() as folder:
+        for each in _database(kept).parent.glob(f"{_database(kept).name}*"):
+            shutil.copy(each, folder)
+        with contextlib.closing(sqlite3.connect(Path(folder, _database(kept).name))) as conn:
+            return dict(conn.execute("SELECT room_id, last_seq FROM rooms"))
+
+
+def _epoch(path: Path) -> str:
+    uri = f"file:{_database(path)}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as conn:
+        found: str = conn.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()[0]
+        return found
 
 
 def _memory_groups() -> Path:

@@ -12,9 +12,12 @@ send     invoke   t, client, user, session, call, items: [[room, id, body hash],
 send     ok       t, call, at: [[epoch, seq], …], one for each item
 send     fail     t, call, code: a definite error; the call stored nothing, and never will
 send     info     t, call, code: anything else; it may or may not have been stored
-open              t0, t, stream, client, user, session, own, epoch, start: {room: seq}, consumer:
-                  a stream was asked for at t0 and began at t
-recv              t, stream, room, items: [[seq, id, body hash, author], …]; id "" is no message
+open              t0, t, stream, client, user, session, own, epoch, start: {room: seq}, consumer,
+                  told: {room: seq}: a stream was asked for at t0 and began at t; where the log went
+                  back, it said up to where it is what it was
+recv              t, stream, room, items: [[seq, id, body hash, author], …]; id "" is no message;
+                  reconnects: to a program, which sees one stream whatever becomes of connections
+changed           t, stream, room, seq: a program was told that only up to seq the log is what it was
 passed            t, stream, room, seq: everything up to seq that was not sent was the session's own
 gap               t, stream, room, from, to: removed by retention, and said so
 close             t, stream, code
@@ -26,7 +29,9 @@ heal              t, client, rooms: {room: head}: from now on nothing is broken,
 room              room, policy: full or since_join
 member   add      t0, t, room, user, seq
 member   remove   t0, t, room, user, seq; user's access ended, at seq where that is known
-restore           t, before, after: a backup was restored, the epoch changed
+restore           t, before, after, how: command, folder or file, common: {room: seq}, copied: [t0, t]:
+                  a copy was put back. It was made between t0 and t, and holds each room up to seq;
+                  what was answered or seen later than that in the file is of the life that followed
 fault             t0, t, name, target; for reports, never for judging
 ======== ======== =================================================================================
 """

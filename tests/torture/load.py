@@ -242,6 +242,9 @@ class Subscriber(Client):
         self._restless = restless
         self._epoch = ""
         self.at = dict.fromkeys(rooms, 0)
+        self._stamps: dict[str, int] = {}
+        # What a consumer's client has got, which may be further than what it acknowledged.
+        self._got: dict[str, int] = {}
         self.open = False
         self.drained = 0
         self.cut = 0
@@ -261,9 +264,11 @@ class Subscriber(Client):
         request = pb.SubscribeRequest(include_own=self._own)
         if self._consumer:
             request.consumer = self._consumer
+            for room, seq in self._got.items():
+                request.received.add(**self._cursor(room, seq))
         else:
             for room, seq in self.at.items():
-                request.cursors.add(room_id=room, seq=seq, epoch=self._epoch if seq else "")
+                request.cursors.add(**self._cursor(room, seq))
         t0 = self.history.clock()
         stream = self.history.number()
         call = self.stubs.subscribe.Subscribe(request, metadata=self.metadata)
@@ -289,11 +294,20 @@ class Subscriber(Client):
             stopped.cancel()
             self.history.add("close", stream=stream, code=code)
 
+    def _cursor(self, room: str, seq: int) -> dict[str, Any]:
+        where = {"epoch": self._epoch, "stamp": self._stamps.get(room, 0)} if seq else {}
+        return {"room_id": room, "seq": seq} | where
+
     async def _take(self, response: pb.SubscribeResponse, stream: int, t0: float) -> None:
         if response.HasField("started"):
             self._epoch = response.started.epoch
+            for change in response.history_changed:
+                self.at[change.room_id] = self._got[change.room_id] = change.last_common_seq
+                self._stamps[change.room_id] = change.stamp
             if self._consumer:
                 self.at = {cursor.room_id: cursor.seq for cursor in response.started.cursors}
+                for cursor in response.started.cursors:
+                    self._stamps.setdefault(cursor.room_id, cursor.stamp)
             self.open = True
             self.history.add(
                 "open",
@@ -306,22 +320,24 @@ class Subscriber(Client):
                 epoch=self._epoch,
                 start=dict(self.at),
                 consumer=self._consumer,
+                told={change.room_id: change.last_common_seq for change in response.history_changed},
             )
         t = self.history.clock()
         for gap in response.gaps:
             self.history.add(
                 "gap", stream=stream, room=gap.room_id, **{"from": gap.from_seq, "to": gap.to_seq}
             )
-            self.at[gap.room_id] = gap.to_seq
+            self._reach(gap.room_id, gap.to_seq, gap.stamp)
         rooms: dict[str, list[pb.Event]] = {}
         for event in response.events:
             rooms.setdefault(event.room_id, []).append(event)
         for room, events in rooms.items():
             self.history.add("recv", t=t, stream=stream, room=room, items=listed(events))
-            self.at[room] = events[-1].seq
+            self._reach(room, events[-1].seq, events[-1].create_time.ToMicroseconds())
         for cursor in response.passed:
             self.history.add("passed", t=t, stream=stream, room=cursor.room_id, seq=cursor.seq)
-            self.at[cursor.room_id] = max(self.at.get(cursor.room_id, 0), cursor.seq)
+            if cursor.seq > self.at.get(cursor.room_id, 0):
+                self._reach(cursor.room_id, cursor.seq, cursor.stamp)
         if response.HasField("draining"):
             self.drained += 1
         if self.slow:
@@ -330,13 +346,26 @@ class Subscriber(Client):
         if self._consumer and moved:
             await self._acknowledge({room: self.at[room] for room in moved})
 
+    def _reach(self, room: str, seq: int, stamp: int) -> None:
+        self.at[room] = seq
+        if seq >= self._got.get(room, 0):
+            self._got[room], self._stamps[room] = seq, stamp
+
     async def _acknowledge(self, positions: dict[str, int]) -> None:
         who = {"user": self.user, "consumer": self._consumer}
         self.history.add("ack", op="invoke", positions=positions, **who)
         request = pb.AcknowledgeRequest(consumer=self._consumer)
         for room, seq in positions.items():
-            request.cursors.add(room_id=room, seq=seq, epoch=self._epoch)
-        await self.stubs.subscribe.Acknowledge(request, timeout=5, metadata=self.metadata)
+            # What is given again has no stamp here: its event is older than what was got last.
+            stamp = self._stamps.get(room, 0) if seq == self._got.get(room) else 0
+            request.cursors.add(room_id=room, seq=seq, epoch=self._epoch, stamp=stamp)
+        try:
+            await self.stubs.subscribe.Acknowledge(request, timeout=5, metadata=self.metadata)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                # The log went back while this was on its way; the next stream says up to where.
+                return
+            raise
         self.history.add("ack", op="ok", positions=positions, **who)
 
 

@@ -179,6 +179,49 @@ MUTANTS = {
         (("store/sqlite.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),),
         ("F22",),
     ),
+    "stamps-not-compared": Mutant(
+        "a position is believed, whichever history it is from",
+        (
+            ("core/histories.py", "if place.stamp != room.last_event_us:", "if False:"),
+            ("core/histories.py", "if stamp != offered[room_id][1].stamp:", "if False:"),
+            ("core/histories.py", "if place.seq > room.last_seq:", "if False:"),
+        ),
+        ("RESTORE", "RESTORE"),
+    ),
+    "histories-part-at-the-beginning": Mutant(
+        "where the log went back, everything counts as new",
+        (("core/histories.py", "search.found = Place(middle, stamp)", "pass"),),
+        ("RESTORE", "RESTORE"),
+    ),
+    "restore-keeps-the-epoch": Mutant(
+        "a restored database goes on in the epoch of the backup",
+        (
+            (
+                "store/restore.py",
+                "epoch = begin_epoch(conn)",
+                "epoch = conn.scalar(sa.text(\"SELECT value FROM meta WHERE name = 'epoch'\"))",
+            ),
+            (
+                "store/sql.py",
+                "self.epoch, self.secret, self.is_backup = identify(self._connection)",
+                "self.epoch, self.secret, _ = identify(self._connection)\n            self.is_backup = False",
+            ),
+        ),
+        # By each of the ways, of which the command is the last.
+        ("RESTORE", "RESTORE", "RESTORE"),
+    ),
+    "backup-is-torn": Mutant(
+        "a backup holds the newest events of some rooms only",
+        (
+            (
+                "store/backup.py",
+                "                contents = read_contents(",
+                "                made.execute(\"DELETE FROM events WHERE room_id = 'r1' AND seq % 50 = 0\")\n"
+                "                contents = read_contents(",
+            ),
+        ),
+        ("RESTORE", "RESTORE", "RESTORE"),
+    ),
     "no-check-at-start": Mutant(
         "a damaged database is taken as it is",
         (

@@ -142,6 +142,7 @@ async def run(
                 batch=batch,
                 pause=pause,
                 bulk=bulk,
+                program="RESTORE" in faults,
             )
             await _play(world, faults, report, load_seconds, messages)
         report.figures = world.figures

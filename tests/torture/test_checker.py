@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.torture.checker import NAMES, check
-from tests.torture.history import Event
+from tests.torture.history import Event, body_hash
 from tests.torture.simulation import EPOCH, ROOM, Simulation
 
 Plant = Callable[[Simulation], None]
@@ -37,7 +37,7 @@ def story(*, streams: int = 2) -> Simulation:
     return told
 
 
-def follow(told: Simulation, stream: int, *, own: bool, user: str = "", **fields: Any) -> None:
+def follow(told: Simulation, stream: int, /, *, own: bool, user: str = "", **fields: Any) -> None:
     user = user or f"w{stream}"
     fields = {"epoch": EPOCH, "start": {ROOM: 0}} | fields
     told.add(
@@ -218,6 +218,111 @@ def epoch_reused(told: Simulation) -> None:
     told.add("restore", before=EPOCH, after=EPOCH)
 
 
+def go_back(told: Simulation, kept: int) -> None:
+    """A copy that holds so many messages is put back; after it, this story is of the new life."""
+    copied = [told.now(), told.now()]
+    for slot in told.log[kept:]:
+        del told._places[slot[3], slot[1]]
+    del told.log[kept:]
+    told.add("restore", before=EPOCH, after=EPOCH, how="folder", common={ROOM: kept}, copied=copied)
+
+
+def story_with_a_lost_future() -> Simulation:
+    """Four messages, which streams 0 and 1 have seen, and of which a copy that is put back holds two."""
+    told = story()
+    for _ in range(4):
+        say(told)
+    show(told, 0, 1, 2, 3, 4)
+    show(told, 1, 1)
+    go_back(told, 2)
+    return told
+
+
+@plant("NOT-TOLD")
+def not_told(told: Simulation) -> None:
+    for _ in range(3):
+        say(told)
+    show(told, 0, 1, 2, 3)
+    go_back(told, 2)
+    follow(told, 0, own=True, start={ROOM: 2})
+
+
+def test_a_lost_future_may_be_lost() -> None:
+    """Its messages, positions and ids count no more, however they were acknowledged; the rest does."""
+    told = story_with_a_lost_future()
+    lost = next(item for event in told.events for item in event.get("items", []) if item[1] == "u1-3")
+    follow(told, 0, own=True, start={ROOM: 2}, told={ROOM: 2})
+    follow(told, 1, own=True, start={ROOM: 1})
+    say(told, item=[ROOM, lost[1], body_hash("under the same id")])
+    say(told)
+    show(told, 0, 3, 4)
+    show(told, 1, 2, 3, 4)
+    told.add("heal", client="s0", rooms={ROOM: 4})
+
+    assert check(end(told)).names == set()
+
+
+def test_a_program_that_stays_up_is_told_too() -> None:
+    """It sees one stream, and where it had seen no more than what survived, nothing happens to it at all."""
+    told = story_with_a_lost_future()
+    say(told)
+    told.add("changed", stream=0, room=ROOM, seq=2)
+    show(told, 0, 3)["reconnects"] = True
+    show(told, 1, 2, 3)["reconnects"] = True
+
+    assert check(end(told)).names == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("NOT-TOLD", lambda told: follow(told, 0, own=True, start={ROOM: 2}, told={ROOM: 3})),
+        ("NOT-TOLD", lambda told: show(told, 0, 3).__setitem__("reconnects", True)),
+        ("GAP", lambda told: follow(told, 0, own=True, start={ROOM: 4})),
+        ("GAP", lambda told: follow(told, 1, own=True, start={ROOM: 2})),
+        ("GAP", lambda told: told.add("changed", stream=1, room=ROOM, seq=2)),
+        ("BACKWARDS-OR-DUP", lambda told: follow(told, 0, own=True, start={ROOM: 1}, told={ROOM: 1})),
+        ("BACKWARDS-OR-DUP", lambda told: follow(told, 1, own=True, start={ROOM: 0})),
+        ("BACKWARDS-OR-DUP", lambda told: told.add("changed", stream=0, room=ROOM, seq=0)),
+        ("LOST-ACKED", lambda told: told.log.pop(1)),
+        ("SLOT-CHANGED", lambda told: told.log[0].__setitem__(slice(1, 3), ["u1-5", body_hash("5")])),
+        ("RETRY-GOT-NEW-SEQ", lambda told: acknowledge_elsewhere(told)),
+        ("STUCK", lambda told: told.add("heal", client="s0", rooms={ROOM: 3})),
+    ],
+)
+def test_what_survived_is_judged_as_ever(name: str, more: Plant) -> None:
+    """Up to what the copy holds nobody may lose, skip, or get twice anything, and all others are told."""
+    told = story_with_a_lost_future()
+    say(told)
+
+    more(told)
+
+    assert name in check(end(told)).names
+
+
+def acknowledge_elsewhere(told: Simulation) -> None:
+    """A message that survived is sent again, and stored a second time."""
+    first = told.log[0]
+    call = told.invoke("u1", [[ROOM, first[1], first[2]]])
+    told.add("send", op="ok", call=call, at=[[EPOCH, 3]])
+
+
+def test_a_consumer_begins_where_the_copy_has_it() -> None:
+    """What was acknowledged before the copy was made counts, what was acknowledged after it does not."""
+    for acknowledged, begins, names in ((2, 2, set()), (2, 1, {"BACKWARDS-OR-DUP"}), (1, 2, {"GAP"})):
+        told = story()
+        for _ in range(4):
+            say(told)
+        acknowledge(told, acknowledged)
+        copied = [told.now(), told.now()]
+        acknowledge(told, 4)
+        told.add("restore", before=EPOCH, after=EPOCH, how="file", common={ROOM: 2}, copied=copied)
+        del told.log[2:]
+        follow(told, 7, own=True, consumer="c", start={ROOM: begins})
+
+        assert check(end(told)).names == names
+
+
 def join(told: Simulation, *users: str, at: int = 0) -> None:
     for user in users:
         told.add("member", op="add", t0=told.now(), room=ROOM, user=user, seq=at)
@@ -261,9 +366,13 @@ def test_a_planted_anomaly_is_named_in_its_other_forms(name: str, more: Plant) -
     assert name in check(end(told)).names
 
 
-def acknowledge_and_begin_again(told: Simulation) -> None:
+def acknowledge(told: Simulation, seq: int) -> None:
     for op in ("invoke", "ok"):
-        told.add("ack", op=op, user="w7", consumer="c", positions={ROOM: 2})
+        told.add("ack", op=op, user="w7", consumer="c", positions={ROOM: seq})
+
+
+def acknowledge_and_begin_again(told: Simulation) -> None:
+    acknowledge(told, 2)
     follow(told, 7, own=True, consumer="c", start={ROOM: 1})
 
 

@@ -35,7 +35,7 @@ async def short(*faults: str, package: Path = ROOT, messages: int = 0) -> Report
 @pytest.mark.parametrize(
     "faults",
     [
-        ("F1", "F7", "F26"),
+        ("F1", "F7", "F26", "RESTORE"),
         ("F13", "F14", "F22", "F24"),
         ("F3", "F5"),
     ],

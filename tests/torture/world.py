@@ -12,6 +12,7 @@ from typing import Any
 from tests.torture.disks import Disk
 from tests.torture.history import History
 from tests.torture.load import Pager, Sender, Stubs, Subscriber, read_log
+from tests.torture.program import Program
 from tests.torture.servers import Server
 
 QUIET = "quiet"
@@ -28,6 +29,7 @@ class World:
     Attributes:
         short: Whether everything is to take as little time as it can.
         lost_answers: How many answers F13 loses.
+        restores: How often a copy was put back.
         figures: What was measured, by name; the worst of each.
     """
 
@@ -45,6 +47,7 @@ class World:
         batch: int,
         pause: float,
         bulk: int,
+        program: bool = False,
     ) -> None:
         self.work = work
         self.disk = disk
@@ -57,6 +60,7 @@ class World:
         self.lost_answers = lost_answers
         self.figures: dict[str, float] = {}
         self.damage_outcomes: dict[str, str] = {}
+        self.restores = 0
 
         def given(name: str, user: str) -> tuple[Any, ...]:
             return name, user, server.address, history, f"{seed} {name}"
@@ -71,17 +75,19 @@ class World:
         for n in range(bulk):
             sender = Sender(*given(f"bulk {n}", "2"), rooms=busy, batch=240, least=200, pause=pause)
             self.senders.append(sender)
-        self.subscribers = [
+        self.subscribers: list[Follower | Program] = [
             Follower(*given("all", "watch"), rooms=self.rooms, own=True, steady=True),
             Follower(*given("no echo", "2"), rooms=self.rooms, own=False, steady=True),
             Follower(*given("restless", "watch"), rooms=self.rooms, own=True, restless=0.1),
             SlowFollower(*given("slow", "1"), rooms=self.rooms, own=False, slow=1.0),
             Follower(*given("consumer", "3"), rooms=[], own=False, consumer="phone", restless=0.02),
         ]
+        if program:
+            self.subscribers.append(Program("program", "watch", server.address, history))
         self.pagers = [Pager(*given("pager", "watch"), rooms=self.rooms)]
 
     @property
-    def clients(self) -> list[Sender | Follower | Pager]:
+    def clients(self) -> list[Sender | Follower | Program | Pager]:
         return [*self.senders, *self.subscribers, *self.pagers]
 
     def now(self) -> float:
