@@ -208,7 +208,11 @@ async def _keep(cli: Cli, login: Login, name: str | None) -> tuple[Profile, str]
             async with asyncio.timeout(_TO_TIDY_UP):
                 await cli.client.log_out()
         raise
-    return saved, await _end_before(cli, before)
+    ended = await _end_before(cli, before)
+    if (gone := login.ended_session) and gone.session_id != (before.session_id if before else ""):
+        device = gone.device_name or "a nameless device"
+        ended += f"; there were too many logins, and the one used least has ended: {device}"
+    return saved, ended
 
 
 def _save(cli: Cli, login: Login, name: str | None) -> tuple[Profile, Profile | None]:

@@ -164,7 +164,7 @@ class Accounts:
             new_hash = await self._passwords.hash(request.password)
         token, session_id = new_token(), new_id()
 
-        def do(transaction: Transaction) -> SessionRecord:
+        def do(transaction: Transaction) -> tuple[SessionRecord, SessionRecord | None]:
             now = transaction.account(user_id)
             # It may have been changed while the password was being compared.
             if now is None or now.password_hash != account.password_hash:
@@ -174,8 +174,13 @@ class Accounts:
                 transaction.update_account(user_id, {"password_hash": new_hash})
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
-        session = await self._committer.transact(do)
-        return pb.LogInResponse(user=as_user(account), session=self._sessions.message(session), token=token)
+        session, ended = await self._committer.transact(do)
+        return pb.LogInResponse(
+            user=as_user(account),
+            session=self._sessions.message(session),
+            token=token,
+            ended_session=self._sessions.message(ended) if ended else None,
+        )
 
     async def log_in_as(
         self,
@@ -213,13 +218,14 @@ class Accounts:
                 account, room_id = self._sign_up(
                     transaction, identity, proposal, session_id, sign_up, bool(user_id), invite_code
                 )
-            session = self._log_in(transaction, account.user_id, token, session_id, device_name)
+            session, ended = self._log_in(transaction, account.user_id, token, session_id, device_name)
             return pb.FinishLogInResponse(
                 user=as_user(account),
                 session=self._sessions.message(session),
                 token=token,
                 registered=known is None,
                 room_id=room_id,
+                ended_session=self._sessions.message(ended) if ended else None,
             )
 
         response: pb.FinishLogInResponse = await self._committer.transact(do)
@@ -299,13 +305,15 @@ class Accounts:
 
     def _log_in(
         self, transaction: Transaction, user_id: str, token: str, session_id: str, device_name: str
-    ) -> SessionRecord:
-        kind = pb.SESSION_KIND_LOGIN
+    ) -> tuple[SessionRecord, SessionRecord | None]:
+        """The new session, and the one that there was no room for any longer."""
+        kind, gone = pb.SESSION_KIND_LOGIN, None
         if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
             gone = transaction.delete_least_used_session(user_id, kind)
+            ids = [gone.session_id] if gone else []
             why = SessionEnded("this session has ended: there are newer ones, and it was used least")
-            transaction.after_commit(lambda: self._sessions.ended(gone, why))
-        return self._sessions.begin(transaction, user_id, token, session_id, device_name)
+            transaction.after_commit(lambda: self._sessions.ended(ids, why))
+        return self._sessions.begin(transaction, user_id, token, session_id, device_name), gone
 
     async def _certified(self, user_id: str, guest: Guest) -> Account:
         """The account, if the caller's certificate has its name."""

@@ -88,6 +88,7 @@ class AccountCalls(Calls):
             user=convert.user(response.user),
             session=convert.session(response.session),
             token=response.token,
+            ended_session=_ended(response),
         )
 
     async def begin_log_in(self, provider: str, *, redirect_uri: str = "") -> PendingLogin:
@@ -148,6 +149,7 @@ class AccountCalls(Calls):
             token=response.token,
             room_id=response.room_id,
             registered=response.registered,
+            ended_session=_ended(response),
         )
 
     async def link_identity(
@@ -249,3 +251,7 @@ class AccountCalls(Calls):
         request = pb.AcceptBotRequest(user_id=bot_id)
         response = await self._call("AuthService/AcceptBot", request, pb.AcceptBotResponse)
         return convert.user(response.bot)
+
+
+def _ended(response: pb.LogInResponse | pb.FinishLogInResponse) -> Session | None:
+    return convert.session(response.ended_session) if response.HasField("ended_session") else None

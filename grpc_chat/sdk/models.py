@@ -207,6 +207,8 @@ class Login:
     """The room that the invite led to, if it led to one."""
     registered: bool = False
     """Whether the account was made just now."""
+    ended_session: Session | None = None
+    """The login that was used least and has ended, because the account may have no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -408,8 +408,8 @@ class Transaction(Snapshot, Protocol):
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         """Begin a session."""
 
-    def delete_least_used_session(self, user_id: str, kind: int) -> list[str]:
-        """End the session of this kind that was not used for longest; returns its id, if there was one."""
+    def delete_least_used_session(self, user_id: str, kind: int) -> SessionRecord | None:
+        """End the session of this kind that was not used for longest, and return it, if there was one."""
 
     def delete_sessions(
         self,

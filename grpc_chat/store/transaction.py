@@ -194,7 +194,7 @@ class SqlTransaction(SqlSnapshot):
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         self._insert(schema.sessions, **asdict(session), token_hash=token_hash)
 
-    def delete_least_used_session(self, user_id: str, kind: int) -> list[str]:
+    def delete_least_used_session(self, user_id: str, kind: int) -> SessionRecord | None:
         sessions = schema.sessions
         query = (
             sa.select(sessions.c.session_id)
@@ -202,8 +202,12 @@ class SqlTransaction(SqlSnapshot):
             .order_by(sessions.c.last_used_us)
             .limit(1)
         )
-        found = self._conn.scalar(query)
-        return [] if found is None else self._delete_sessions(sessions.c.session_id == found)
+        session_id = self._conn.scalar(query)
+        if session_id is None:
+            return None
+        found = self.session_of(user_id, session_id)
+        self._delete_sessions(sessions.c.session_id == session_id)
+        return found
 
     def delete_sessions(
         self,

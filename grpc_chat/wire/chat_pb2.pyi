@@ -1163,6 +1163,7 @@ class LogInResponse(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    ENDED_SESSION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Proves that a caller is this session. Told here and never again."""
     @_builtins.property
@@ -1173,16 +1174,23 @@ class LogInResponse(_message.Message):
     def session(self) -> Global___Session:
         """The session."""
 
+    @_builtins.property
+    def ended_session(self) -> Global___Session:
+        """The login that was used least and has ended, because the account had as many as it may have
+        (accounts.sessions in the server's settings); unset where none did.
+        """
+
     def __init__(
         self,
         *,
         user: Global___User | None = ...,
         session: Global___Session | None = ...,
         token: _builtins.str = ...,
+        ended_session: Global___Session | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_session", b"ended_session", "session", b"session", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "token", b"token", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_session", b"ended_session", "session", b"session", "token", b"token", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1325,6 +1333,7 @@ class FinishLogInResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     REGISTERED_FIELD_NUMBER: _builtins.int
     ROOM_ID_FIELD_NUMBER: _builtins.int
+    ENDED_SESSION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Proves that a caller is this session. Told here and never again."""
     registered: _builtins.bool
@@ -1339,6 +1348,10 @@ class FinishLogInResponse(_message.Message):
     def session(self) -> Global___Session:
         """The session."""
 
+    @_builtins.property
+    def ended_session(self) -> Global___Session:
+        """As in LogInResponse."""
+
     def __init__(
         self,
         *,
@@ -1347,10 +1360,11 @@ class FinishLogInResponse(_message.Message):
         token: _builtins.str = ...,
         registered: _builtins.bool = ...,
         room_id: _builtins.str = ...,
+        ended_session: Global___Session | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_session", b"ended_session", "session", b"session", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["registered", b"registered", "room_id", b"room_id", "session", b"session", "token", b"token", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_session", b"ended_session", "registered", b"registered", "room_id", b"room_id", "session", b"session", "token", b"token", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

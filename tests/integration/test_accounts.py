@@ -601,12 +601,16 @@ async def test_one_login_too_many_ends_the_least_used(clock: Clock) -> None:
     async with serving(accounts={"sessions": 3, "access_tokens": 2}) as (node, calls):
         clients = [await node.register("alice"), await node.log_in("alice"), await node.log_in("alice")]
         stream = await calls.subscribe(clients[1].token, all_rooms=True).until_started()
+        third = await clients[2].session()
         for used in (clients[2], clients[0]):
             clock.now += 60
             await used.me()
             await sessions_of(node).save()
         # By its open stream, the second one was used just now; the third was not.
-        newest = await node.log_in("alice")
+        newest = chat.Client(node.address)
+        login = await newest.log_in("alice", PASSWORD)
+        assert login.ended_session
+        assert login.ended_session.session_id == third.session_id
         answers = [(await calls(*GET_ME, client.token)).reason for client in [*clients, newest]]
         assert answers == ["OK", "OK", "UNAUTHENTICATED", "OK"]
         assert stream.ended is None
@@ -616,6 +620,7 @@ async def test_one_login_too_many_ends_the_least_used(clock: Clock) -> None:
             await newest.create_access_token(name)
         with pytest.raises(errors.LimitExceeded):
             await newest.create_access_token("three")
+        await newest.aclose()
 
 
 async def test_the_time_of_the_last_use_outlives_a_restart(clock: Clock) -> None:

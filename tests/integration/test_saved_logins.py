@@ -68,6 +68,20 @@ async def test_a_login_ends_the_one_that_it_replaces(node: RunningNode, profiles
         await client.aclose()
 
 
+async def test_a_device_that_a_login_throws_out_is_named(profiles: Profiles) -> None:
+    """Where an account may have no more logins."""
+    async with running_node(accounts={"sessions": 1}) as node:
+        phone = await node.register("alice")
+        [device] = [session.device_name async for session in phone.sessions()]
+        client, _, said = await log_in(node, profiles)
+        assert said == f"; there were too many logins, and the one used least has ended: {device}"
+        # A login that is replaced is not named twice.
+        again, _, said = await log_in(node, profiles)
+        assert said == ""
+        await client.aclose()
+        await again.aclose()
+
+
 async def test_a_login_that_cannot_be_saved_ends(node: RunningNode, profiles: Profiles) -> None:
     """And leaves the one before as it was, token included."""
     first, saved, _ = await log_in(node, profiles, "work")
