@@ -30,10 +30,12 @@
         LastAdmin
         LoginPending
         ServerNotTrusted
+        NotAChatServer
       LimitExceeded
         RateLimited
         StoreFull
       Unavailable
+        Unreachable
         StoreUnavailable
         ShuttingDown
         IssuerUnavailable
@@ -264,6 +266,17 @@ class ServerNotTrusted(FailedPrecondition):
     code = "SERVER_NOT_TRUSTED"
 
 
+class NotAChatServer(FailedPrecondition):
+    """Something answers at the address, and it is no grpc-chat server: a web site, a proxy that leads
+    elsewhere, another gRPC server.
+
+    Only clients raise it, and only those that the server has never answered: to others it is a passing state
+    of the network (:class:`Unreachable`).
+    """
+
+    code = "NOT_A_CHAT_SERVER"
+
+
 class LimitExceeded(ChatError):
     """More than the server allows."""
 
@@ -290,6 +303,17 @@ class Unavailable(ChatError):
     code = "UNAVAILABLE"
     retryable = True
     definite = False
+
+
+class Unreachable(Unavailable):
+    """The network, or something in it, answered in the server's place, or nobody did.
+
+    Only clients raise it. ``metadata`` holds ``reason``: ``refused``, ``host`` (there is none of this name),
+    ``timeout``, ``silent``, ``lost``, ``busy``, ``proxy``, ``foreign`` or ``renewed``; and ``detail``, what
+    was said, for logs.
+    """
+
+    code = "UNREACHABLE"
 
 
 class StoreUnavailable(Unavailable):

@@ -258,7 +258,11 @@ class Node:
             },
             authenticator=authenticator,
             checker=RequestChecker(limits),
-            rate=Rate(per_second=config.limits.calls_per_second, burst=config.limits.calls_burst),
+            rate=Rate(
+                per_second=config.limits.calls_per_second,
+                burst=config.limits.calls_burst,
+                advice="several messages fit into one call",
+            ),
             guest_rate=Rate(
                 per_second=config.limits.guest_calls_per_second, burst=config.limits.guest_calls_burst
             ),

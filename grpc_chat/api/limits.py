@@ -281,6 +281,7 @@ class RequestChecker:
             "SubscribeRequest.include_own": None,
             "SubscribeRequest.all_rooms": None,
             "SubscribeRequest.received": _cursors(0, limits.cursors),
+            "SubscribeRequest.heartbeat_interval": _within(timedelta(days=1)),
             "AcknowledgeRequest.consumer": id_,
             "AcknowledgeRequest.cursors": _cursors(1, limits.cursors),
         }
@@ -490,15 +491,20 @@ def _mask(*allowed: str) -> Rule:
     return rule
 
 
+def _duration(value: Any) -> timedelta:
+    """A duration of any length, also one that Python can't hold."""
+    try:
+        found: timedelta = value.ToTimedelta()
+    except (OverflowError, ValueError):
+        return timedelta.max if value.seconds > 0 else timedelta.min
+    return found
+
+
 def _within(most: timedelta) -> Rule:
     def rule(value: Any, path: str) -> None:
-        try:
-            lifetime = value.ToTimedelta()
-        except (OverflowError, ValueError):
-            lifetime = timedelta.max
-        if not timedelta(0) < lifetime <= most:
+        if not timedelta(0) < _duration(value) <= most:
             raise InvalidRequest(
-                f"{path} is more than nothing and at most {most.days} days",
+                f"{path} must be more than 0 seconds and at most {most.days} day{'s' * (most.days > 1)}",
                 field=path,
                 metadata={"maxDays": str(most.days)},
             )

@@ -81,6 +81,7 @@ class Rate:
         per_second: How many calls each may make, in the long run; 0 for any number.
         burst: How many at once.
         max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
+        advice: What those who make too many could do instead.
     """
 
     def __init__(
@@ -90,7 +91,9 @@ class Rate:
         burst: float,
         clock: Callable[[], float] = time.monotonic,
         max_users: int = 100_000,
+        advice: str = "",
     ) -> None:
+        self._advice = f"; {advice}" if advice else ""
         self._per_second = per_second
         self._burst = burst
         self._clock = clock
@@ -112,7 +115,7 @@ class Rate:
             self._buckets[user_id] = (left, now)
             wait = timedelta(seconds=(1 - left) / self._per_second)
             raise RateLimited(
-                f"more than {self._per_second:g} calls a second; several messages fit into one call",
+                f"more than {self._per_second:g} calls a second{self._advice}",
                 retry_after=wait,
             )
         self._buckets[user_id] = (left - 1, now)

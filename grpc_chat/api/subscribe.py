@@ -40,7 +40,7 @@ class SubscribeService:
                     response = await self._read(follower, response)
                 if response is None or follower.ended:
                     continue
-                follower.quiet_ticks = 0
+                follower.quiet_seconds = 0
                 self._totals.responses += 1
                 self._totals.response_bytes += len(response)
                 await write(response)
@@ -74,7 +74,7 @@ class SubscribeService:
 
     def _started(self, follower: Follower) -> bytes:
         started = pb.SubscribeStarted(epoch=self._hub.epoch)
-        started.heartbeat_interval.FromTimedelta(self._hub.bounds.heartbeat)
+        started.heartbeat_interval.FromTimedelta(follower.heartbeat)
         if follower.start is not None:
             # Where the client can't know it; its own cursors need no repeating.
             started.cursors.extend(follower.subscription.began)

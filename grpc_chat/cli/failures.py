@@ -12,11 +12,13 @@ from grpc_chat.errors import (
     ChatError,
     Internal,
     IssuerUnavailable,
+    NotAChatServer,
     NotAMember,
     NotFound,
     Unauthenticated,
     Unavailable,
     Unimplemented,
+    Unreachable,
 )
 
 REFUSED = 1
@@ -34,11 +36,9 @@ Exit codes:
   2    the command line is wrong
   3    not logged in, the login failed, or the session has ended
   4    not found: a room, user, invite or session; or no longer a member
-  5    the server can't be reached
+  5    the server can't be reached, or what answers is no grpc-chat server
   6    it is not known whether it was done; the message says how to find out
   130  interrupted with Ctrl-C"""
-
-_UNREACHABLE = "the server can't be reached: "
 
 
 class Failure(click.ClickException):
@@ -70,9 +70,10 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
             return Failure(f"{what}{_then(login, what)}", NOT_LOGGED_IN)
         case NotFound() | NotAMember():
             return Failure(what, NOT_FOUND)
-        case Unavailable() if unreachable(error):
-            why = error.message.removeprefix(_UNREACHABLE)
-            return Failure(f"can't reach a server at {address}: {why}", UNREACHABLE)
+        case NotAChatServer():
+            return Failure(what, UNREACHABLE)
+        case Unreachable() if nobody_there(error):
+            return Failure(f"can't reach a server at {address}: {why_not(error)}", UNREACHABLE)
         case Unavailable() | Internal() if once:
             return Failure(
                 f"it is not known whether this was done ({what}); look before trying again", UNKNOWN
@@ -81,15 +82,21 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
             # The server itself did answer.
             return Failure(f"{what}; try again later")
         case Unavailable():
-            return Failure(f"no answer from {address}: {what}; try again", UNREACHABLE)
+            who = "" if address in what else f"no answer from {address}: "
+            return Failure(f"{who}{what}; try again", UNREACHABLE)
         case Unimplemented():
             return Failure(f"the server at {address} does not know this command; it is an older version")
     return Failure(what)
 
 
-def unreachable(error: ChatError) -> bool:
-    """Whether there was nobody to ask."""
-    return error.message.startswith(_UNREACHABLE)
+def nobody_there(error: ChatError) -> bool:
+    """Whether there was nobody to ask: nothing has been done, then."""
+    return isinstance(error, Unreachable) and error.metadata.get("reason") in ("refused", "host")
+
+
+def why_not(error: ChatError) -> str:
+    """Why there is no connection, where it is said already that there is none."""
+    return error.message.partition(": ")[2] if nobody_there(error) else error.message
 
 
 def _words(error: ChatError) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.events import EventLines, left, restored
-from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure, unreachable
+from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure, why_not
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.prompt import Prompt
@@ -139,7 +139,7 @@ class Follow:
                 self._lost = False
             case Disconnected():
                 if not self._lost:
-                    why = f" ({_why(update.error)})" if update.error else ""
+                    why = f" ({why_not(update.error)})" if update.error else ""
                     self._say(f"no connection to {self._cli.target.address}{why}; trying again")
                 self._lost = True
             case CaughtUp():
@@ -166,12 +166,6 @@ class Follow:
         # Also with --json: it is no result, and whoever waits for one should know.
         with self.aside():
             print(visible(words), file=sys.stderr, flush=True)
-
-
-def _why(error: ChatError) -> str:
-    return (
-        error.message.removeprefix("the server can't be reached: ") if unreachable(error) else error.message
-    )
 
 
 class Chat:

@@ -51,7 +51,11 @@ class Calls:
             try:
                 return await self._call(method, request, response)
             except ChatError as error:
-                if not retry.worthwhile(error) or backoff.failures >= 4 or self._connection.closed:
+                if not retry.worthwhile(error) or self._connection.closed:
+                    raise
+                # A server that hangs has had its time; one that is being replaced is back soon.
+                hangs = error.metadata.get("reason") == "timeout"
+                if backoff.failures >= (1 if hangs else 4):
                     raise
                 await asyncio.sleep(backoff.next(error).total_seconds())
 

@@ -112,6 +112,7 @@ class Client(AccountCalls, RoomCalls):
             Unavailable: After ``timeout`` it is not known whether it was stored. Its
                 ``metadata["clientMessageId"]`` is the id to send it again with.
         """
+        self._connection.require_loop()
         return await self._outbox.send(
             room_id, text, client_message_id=client_message_id or new_message_id(), timeout=timeout
         )

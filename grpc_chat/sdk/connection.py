@@ -10,11 +10,12 @@ from typing import Any, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.errors import ChatError, Unavailable, Unreachable
 from grpc_chat.sdk.diagnosis import is_about_names
+from grpc_chat.sdk.network import told
 from grpc_chat.sdk.tls import Tls, way_to
 from grpc_chat.wire import chat_pb2 as pb
-from grpc_chat.wire.status import from_rpc_error
+from grpc_chat.wire.status import from_rpc_error, has_reason
 
 Response = TypeVar("Response", bound=Message)
 
@@ -40,6 +41,10 @@ _OPTIONS = [
 _FAILURES_PER_CHANNEL = 20
 
 
+class WrongLoop(RuntimeError):
+    """A client was used in another event loop than before: a mistake of the program."""
+
+
 class Connection:
     """Calls methods on a server, as one session.
 
@@ -51,7 +56,8 @@ class Connection:
         insecure: Whether to speak to any host in plain text, token included.
 
     Raises:
-        ValueError: Both are given, or a file of ``tls`` holds something else than it should.
+        ValueError: Both are given, a file of ``tls`` holds something else than it should, or ``token`` can't
+            be one.
         OSError: A file of ``tls`` can't be read.
     """
 
@@ -59,10 +65,13 @@ class Connection:
         self, address: str, token: str, *, timeout: timedelta, tls: Tls | None = None, insecure: bool = False
     ) -> None:
         self.address = address
-        self.token = token
+        self.token = _fit_to_send(token)
         self._timeout = timeout
         self._failures = 0
         self._last_details = ""
+        # Whether the server has ever answered; see grpc_chat/sdk/network.py.
+        self._answered = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.closed = False
         self._way = way_to(address, tls=tls, insecure=insecure)
         self._channel: grpc.aio.Channel | None = None
@@ -72,12 +81,28 @@ class Connection:
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
+    def require_loop(self) -> None:
+        """See that the client is used in one event loop.
+
+        Raises:
+            RuntimeError: It was used in another one before.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongLoop(
+                "this client was used in another event loop; a client belongs to one: make it, use it and "
+                "close it within the same asyncio.run()"
+            )
+
     async def _open(self) -> grpc.aio.Channel:
         """The channel, made where there is none.
 
         Raises:
             ChatError: There can be none.
         """
+        self.require_loop()
         async with self._opening:
             if self._channel is None:
                 channel = await self._way.open(_OPTIONS, self._timeout)
@@ -107,12 +132,15 @@ class Connection:
             raise await self._failed(error, channel) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
+        except grpc.aio.BaseError as error:
+            raise Unreachable("the call could not be made", metadata={"detail": str(error)}) from error
         except asyncio.CancelledError:
             if _is_to_be_cancelled():
                 raise
             # A channel that is closed, or renewed, cancels its calls, and so seemingly whoever waits for one.
             raise Unavailable("the connection was closed") from None
         self._failures = 0
+        self._answered = True
         return result
 
     async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
@@ -131,11 +159,14 @@ class Connection:
         try:
             async for response in call:
                 self._failures = 0
+                self._answered = True
                 yield response
         except grpc.aio.AioRpcError as error:
             raise await self._failed(error, channel) from None
         except grpc.aio.UsageError as error:
             raise Unavailable("the connection was closed") from error
+        except grpc.aio.BaseError as error:
+            raise Unreachable("the call could not be made", metadata={"detail": str(error)}) from error
         except asyncio.CancelledError:
             if _is_to_be_cancelled():
                 raise
@@ -146,30 +177,54 @@ class Connection:
 
     async def _failed(self, error: grpc.aio.AioRpcError, channel: grpc.aio.Channel) -> ChatError:
         """What a failed call is to raise."""
-        details = error.details() or ""
-        # The second is grpc's own, and no server's, when names differ.
-        if error.code() is not grpc.StatusCode.UNAVAILABLE and not (
-            error.code() is grpc.StatusCode.UNAUTHENTICATED and is_about_names(details)
-        ):
-            return from_rpc_error(error)
+        code, details = error.code(), error.details() or ""
+        ours = has_reason(error)
+        if ours:
+            self._answered = True
+            if code is not grpc.StatusCode.UNAVAILABLE:
+                return from_rpc_error(error)
         # To look at the server takes a connection of its own, so not each time that the same happens.
         look = details != self._last_details or self._failures % _FAILURES_PER_CHANNEL == 0
         self._failures += 1
-        explained = await self._way.explain(details, look=look)
+        explained = None
+        # The second is grpc's own, and no server's, when names differ.
+        if not ours and (
+            code is grpc.StatusCode.UNAVAILABLE
+            or (code is grpc.StatusCode.UNAUTHENTICATED and is_about_names(details))
+        ):
+            explained = await self._way.explain(details, look=look)
         # Who tries again in spite of an explanation is to get it again.
         self._last_details = details if explained is None else ""
+        # Also where the server itself is in trouble: a new connection may lead to another node.
         if explained or self._failures % _FAILURES_PER_CHANNEL == 0:
             # Another call may have renewed it meanwhile.
             if self._channel is channel:
                 self._channel = None
             await channel.close()
-        return explained or from_rpc_error(error)
+        if ours:
+            return from_rpc_error(error)
+        return explained or told(
+            code, details, address=self.address, timeout=self._timeout, answered=self._answered
+        )
 
     async def close(self) -> None:
         """End all calls; further ones end at once."""
         self.closed = True
         if self._channel:
             await self._channel.close()
+
+
+def _fit_to_send(token: str) -> str:
+    """A token as metadata can carry it: line ends and blanks around it, as files and shells add them, are
+    left out.
+
+    Raises:
+        ValueError: It holds anything else that is not printable ASCII. The error does not hold the token.
+    """
+    token = token.strip()
+    if not all(" " < character <= "~" for character in token):
+        raise ValueError("token must be printable ASCII without blanks; this one is damaged, or is none")
+    return token
 
 
 def _is_to_be_cancelled() -> bool:

@@ -15,7 +15,7 @@ from grpc_health.v1 import health
 from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
-from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.errors import ChatError, Unavailable, Unimplemented
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.health import Health
 from grpc_chat.transport.reflection import Reflection
@@ -111,6 +111,8 @@ class GrpcServer:
                 if method.path.startswith(f"/{service}/")
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        # The last one is asked last.
+        self._server.add_generic_rpc_handlers((_Unknown(),))
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> int:
         """Take a port, without answering yet; 0 for any that is free.
@@ -178,6 +180,23 @@ class GrpcServer:
                 await _abort(context, error)
 
         return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
+
+
+class _Unknown(grpc.GenericRpcHandler):
+    """Answers calls of methods that there are not, with a reason of ours.
+
+    grpc's own answer has none, so that a client could not tell a server that is older than itself from one of
+    another kind that has taken its place.
+    """
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        # Of this kind a handler is asked at once, and reads nothing.
+        return grpc.stream_stream_rpc_method_handler(cast("Any", self._refuse))
+
+    async def _refuse(self, _requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        await _abort(
+            context, Unimplemented("this server does not know the method; it may be an older version")
+        )
 
 
 def verified_names(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, ...]:

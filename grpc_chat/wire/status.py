@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -48,13 +47,6 @@ _BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, statu
 }
 
 
-# grpc's own words, with what the system said at their end: "failed to connect to all addresses; last error:
-# UNKNOWN: ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused".
-_NO_CONNECTION = re.compile(r"failed to connect to all addresses.*: ([^:]+)$", re.DOTALL)
-# And of names: "errors resolving x.invalid:50051: [field:hostname lookup error:address lookup failed …]".
-_NO_HOST = re.compile(r"(?:errors resolving|DNS resolution failed for) (\S+?):\d*:? ")
-
-
 def status_code(error: ChatError) -> grpc.StatusCode:
     """The gRPC status of an error."""
     for cls in type(error).__mro__:
@@ -81,6 +73,18 @@ def to_status(error: ChatError) -> status_pb2.Status:
     return status
 
 
+def has_reason(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a failed call was answered by a grpc-chat server: only they give reasons of our domain."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            info = error_details_pb2.ErrorInfo()
+            with contextlib.suppress(DecodeError):
+                status = status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
+                if any(detail.Unpack(info) and info.domain == DOMAIN for detail in status.details):
+                    return True
+    return False
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     """The error that a failed call stands for; an unknown reason becomes the nearest class for its status."""
     info = error_details_pb2.ErrorInfo()
@@ -101,13 +105,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     if retry.HasField("retry_delay"):
         with contextlib.suppress(OverflowError):
             delay = max(retry.retry_delay.ToTimedelta(), timedelta(0))
-    message = error.details() or error.code().name
-    if info.domain != DOMAIN and (refused := _NO_CONNECTION.match(message)):
-        message = f"the server can't be reached: {refused[1]}"
-    elif info.domain != DOMAIN and (unknown := _NO_HOST.match(message)):
-        message = f"the server can't be reached: there is no host {unknown[1]}"
     return cls(
-        message,
+        error.details() or error.code().name,
         field=bad_request.field_violations[0].field if bad_request.field_violations else "",
         metadata=dict(info.metadata),
         retry_after=delay,

@@ -268,6 +268,7 @@ CODES = {
     errors.Unauthenticated: 3,
     errors.NotFound: 4,
     errors.NotAMember: 4,
+    errors.NotAChatServer: 5,
     errors.Unavailable: 5,
 }
 
@@ -287,7 +288,12 @@ def test_errors_say_what_to_do() -> None:
     def words(error: errors.ChatError, **how: bool) -> str:
         return from_error(error, address="a:1", login="grpc-chat login me -s a", **how).message
 
-    down = errors.Unavailable("the server can't be reached: Connection refused")
+    down = errors.Unreachable(
+        "the server can't be reached: Connection refused", metadata={"reason": "refused"}
+    )
+    away = errors.Unreachable(
+        "the proxy at a:1 can't reach the server (HTTP 502)", metadata={"reason": "proxy"}
+    )
     assert words(errors.SessionEnded("it has expired; log in again")) == (
         "it has expired; log in again: grpc-chat login me -s a"
     )
@@ -295,6 +301,8 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.RateLimited("too many", retry_after=timedelta(seconds=40))) == "too many; wait 40 s"
     assert words(errors.RateLimited("too many", retry_after=timedelta(minutes=14))) == "too many; wait 14 min"
     assert words(down, once=True) == "can't reach a server at a:1: Connection refused"
+    assert words(away) == "the proxy at a:1 can't reach the server (HTTP 502); try again"
+    assert words(errors.NotAChatServer("what answers at a:1 is no grpc-chat server")).endswith("server")
     assert words(errors.Unavailable("late")) == "no answer from a:1: late; try again"
     assert words(errors.Unavailable("late"), once=True) == (
         "it is not known whether this was done (late); look before trying again"

@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 
 from grpc_chat import errors
 from grpc_chat.errors import ChatError
-from grpc_chat.wire.status import DOMAIN, from_rpc_error, status_code, to_status
+from grpc_chat.wire.status import DOMAIN, from_rpc_error, has_reason, status_code, to_status
 
 CLASSES = [
     cls
@@ -186,25 +186,19 @@ def test_every_status_is_understood() -> None:
         assert str(back) == code.name
 
 
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        (
-            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
-            "Failed to connect to remote host: Connection refused",
-            "the server can't be reached: Connection refused",
-        ),
-        (
-            "errors resolving nowhere.invalid:50051: [field:hostname lookup error:address lookup failed for "
-            "nowhere.invalid:50051: Domain name not found]",
-            "the server can't be reached: there is no host nowhere.invalid",
-        ),
-        ("something else", "something else"),
-    ],
-)
-def test_a_server_that_is_not_there_is_told_in_words(said: str, told: str) -> None:
-    """What grpc says of it is for those who know its inside."""
-    assert str(from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, said))) == told
+@pytest.mark.parametrize("domain", [DOMAIN, "hotels.example"])
+def test_only_the_server_gives_reasons_of_ours(domain: str) -> None:
+    """By them an answer of the server is told from one of whatever is between."""
+    info = error_details_pb2.ErrorInfo(reason="ROOM_NOT_FOUND", domain=domain)
+    details = ("grpc-status-details-bin", detailed(error_details_pb2.RetryInfo(), info))
+
+    assert has_reason(rpc_error(grpc.StatusCode.NOT_FOUND, "x", ("other", "y"), details)) is (
+        domain == DOMAIN
+    )
+    for data in (b"", b"\xff\xff\xff"):
+        spoilt = rpc_error(grpc.StatusCode.NOT_FOUND, "x", ("grpc-status-details-bin", data))
+        assert not has_reason(spoilt)
+    assert not has_reason(rpc_error(grpc.StatusCode.NOT_FOUND, "x"))
 
 
 def detailed(*details: object) -> bytes:
