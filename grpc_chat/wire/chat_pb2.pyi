@@ -4192,6 +4192,7 @@ class SubscribeRequest(_message.Message):
     INCLUDE_OWN_FIELD_NUMBER: _builtins.int
     ALL_ROOMS_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """The name of a position that the server keeps, one for each user, name and room: all rooms of the
     caller are followed, each from what was acknowledged last. 1 to 64 bytes. A consumer has one stream
@@ -4223,6 +4224,14 @@ class SubscribeRequest(_message.Message):
         4,096, one for each room.
         """
 
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """The longest silence that the client wants on the stream, so that it notices soon when the server hangs: a
+        proxy in between answers pings by itself. More than 0 and at most a day; less than a second counts as one,
+        and more than the server's own as the server's, which also counts where this is absent. `SubscribeStarted`
+        says which it is.
+        """
+
     def __init__(
         self,
         *,
@@ -4233,10 +4242,11 @@ class SubscribeRequest(_message.Message):
         include_own: _builtins.bool = ...,
         all_rooms: _builtins.bool = ...,
         received: _abc.Iterable[Global___Cursor] | None = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "include_own", b"include_own", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
