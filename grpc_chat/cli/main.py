@@ -30,7 +30,7 @@ from grpc_chat.cli import (
     sessions,
     talk,
 )
-from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, Failure
+from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, USAGE, Failure
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError
 
@@ -242,9 +242,10 @@ def health(
     try:
         tls = Tls(ca=ca, fingerprint=fingerprint, server_name=server_name, certificate=certificate, key=key)
         answer = check(address, timeout, tls=tls if tls != Tls() else None, insecure=insecure)
-    except (OSError, ValueError) as exc:
-        click.echo(f"error: {exc}", err=True)
-        sys.exit(2)
+    except OSError as exc:
+        raise Failure(f"can't read {exc.filename}: {exc.strerror}", USAGE) from exc
+    except ValueError as exc:
+        raise Failure(str(exc), USAGE) from exc
     click.echo(answer)
     sys.exit(0 if answer == "SERVING" else 1)
 

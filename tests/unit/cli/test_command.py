@@ -196,6 +196,8 @@ def test_a_file_of_authorities_that_is_not_there_is_named() -> None:
     """In one sentence."""
     with pytest.raises(Failure, match=r"^can't read nope\.crt: No such file or directory$"):
         make_client(Target("localhost:1", trust=Trust(ca="nope.crt")))
+    asked = CliRunner().invoke(main, ["health", "localhost:1", "--ca", "nope.crt"])
+    assert (asked.exit_code, asked.stderr) == (2, "error: can't read nope.crt: No such file or directory\n")
 
 
 def test_who_is_not_logged_in_is_told_the_command(profiles: Profiles) -> None:

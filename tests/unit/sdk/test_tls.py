@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from grpc_chat import Tls
 from grpc_chat.sdk.tls import PlainText, Secured, way_to
-from tests.certificates import authority, issue
+from tests.certificates import authority, issue, with_rsa_pss_key
 
 PIN = "ab" * 32
+EDWARDS = issue(private=ed25519.Ed25519PrivateKey.generate())
 MINE = issue("alice")
 
 
@@ -55,6 +57,11 @@ def test_tls_and_plain_text_at_once_are_refused() -> None:
         (Tls(ca=b"nothing"), "ca: it holds no certificate"),
         (Tls(certificate=MINE.pem, key=issue().key), "key: the key does not belong"),
         (Tls(certificate=MINE.pem, key=b"nothing"), "key: the key is no private key"),
+        (Tls(ca=with_rsa_pss_key().pem), "ca: its key is of the type RSA-PSS"),
+        (
+            Tls(certificate=EDWARDS.pem, key=EDWARDS.key),
+            "certificate: its key is of the type Ed25519, .* must be P-256, P-384 or RSA",
+        ),
     ],
 )
 def test_wrong_contents_are_refused_at_once(tls: Tls, why: str) -> None:
