@@ -226,6 +226,12 @@ class Oidc(_Group):
         description="Where the secret goes: in the header (client_secret_basic) or in the form "
         "(client_secret_post). Unset for what the issuer says of itself.",
     )
+    redirect_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        None,
+        description="The port on the person's machine that the browser comes back to, for an issuer that "
+        "compares redirect URIs letter for letter: register http://127.0.0.1:PORT/ there. Unset for any port "
+        "that is free.",
+    )
     label: str = Field("", max_length=100, description="What people are shown instead of the name.")
     scopes: Texts = Field(
         ("openid", "profile", "email"), description="What is asked for; has to hold openid."

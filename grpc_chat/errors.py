@@ -29,6 +29,8 @@
         LastOwner
         LastAdmin
         LoginPending
+        UserIdNeeded
+        LastLogin
         ServerNotTrusted
         NotAChatServer
       LimitExceeded
@@ -254,6 +256,18 @@ class LoginPending(FailedPrecondition):
 
     code = "LOGIN_PENDING"
     retryable = True
+
+
+class UserIdNeeded(FailedPrecondition):
+    """The issuer proposes no user id for the new account; finish the login again with one."""
+
+    code = "USER_ID_NEEDED"
+
+
+class LastLogin(FailedPrecondition):
+    """Without this link to an issuer nobody could log in to the account any more."""
+
+    code = "LAST_LOGIN"
 
 
 class ServerNotTrusted(FailedPrecondition):

@@ -29,6 +29,7 @@ from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.identities import Identities, known_issuers
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.known_addresses import KnownAddresses
@@ -237,7 +238,9 @@ class Node:
             page_bytes=limits.page_bytes,
         )
         ownership = Ownership(committer, readers, sessions, pages, users=users, max_bots=asked.bots)
-        issuers = IssuerLogins(accounts, attempts, party)
+        in_settings = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
+        identities = Identities(committer, readers, sessions, in_settings if party else {})
+        issuers = IssuerLogins(accounts, identities, attempts, party)
         admin = Admin(committer, readers, sessions, passwords, pages)
         pipeline = Pipeline(
             {
@@ -254,7 +257,7 @@ class Node:
                 "SubscribeService": SubscribeService(
                     hub, Consumers(committer, readers, hub), self.metrics.totals, authenticator
                 ),
-                "AdminService": AdminService(admin, ownership, invites),
+                "AdminService": AdminService(admin, ownership, invites, identities),
             },
             authenticator=authenticator,
             checker=RequestChecker(limits),

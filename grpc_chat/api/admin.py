@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.identities import Identities
 from grpc_chat.core.invites import LIFETIME, Invites, as_invite
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.wire import chat_pb2 as pb
@@ -12,9 +13,10 @@ from grpc_chat.wire import chat_pb2 as pb
 class AdminService:
     """See ``AdminService`` in chat.proto."""
 
-    def __init__(self, admin: Admin, ownership: Ownership, invites: Invites) -> None:
+    def __init__(self, admin: Admin, ownership: Ownership, invites: Invites, identities: Identities) -> None:
         self._admin = admin
         self._ownership = ownership
+        self._identities = identities
         self._invites = invites
 
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
@@ -39,6 +41,19 @@ class AdminService:
         return pb.SetAdminResponse(
             user=await self._admin.set_admin(caller, request.user_id, admin=request.admin)
         )
+
+    async def list_user_identities(
+        self, _caller: Caller, request: pb.ListUserIdentitiesRequest
+    ) -> pb.ListUserIdentitiesResponse:
+        return pb.ListUserIdentitiesResponse(identities=await self._identities.list(request.user_id))
+
+    async def unlink_user_identity(
+        self, caller: Caller, request: pb.UnlinkUserIdentityRequest
+    ) -> pb.UnlinkUserIdentityResponse:
+        revoked = await self._identities.unlink(
+            caller, request.user_id, request.identity_id, even_last=request.even_last
+        )
+        return pb.UnlinkUserIdentityResponse(revoked_sessions=revoked)
 
     async def list_user_sessions(
         self, _caller: Caller, request: pb.ListUserSessionsRequest

@@ -49,8 +49,8 @@ class AuthService:
     async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
         return await self._accounts.log_in(guest, request)
 
-    async def begin_log_in(self, _guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
-        return await self._issuers.begin(request)
+    async def begin_log_in(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
+        return await self._issuers.begin(guest, request)
 
     async def finish_log_in(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
         return await self._issuers.finish(guest, request)
@@ -58,6 +58,19 @@ class AuthService:
     async def link_identity(self, caller: Caller, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
         await self._issuers.link(caller, request)
         return pb.LinkIdentityResponse()
+
+    async def list_identities(
+        self, caller: Caller, _request: pb.ListIdentitiesRequest
+    ) -> pb.ListIdentitiesResponse:
+        return pb.ListIdentitiesResponse(identities=await self._issuers.identities.list(caller.user_id))
+
+    async def unlink_identity(
+        self, caller: Caller, request: pb.UnlinkIdentityRequest
+    ) -> pb.UnlinkIdentityResponse:
+        revoked = await self._issuers.identities.unlink(
+            caller, caller.user_id, request.identity_id, even_last=request.even_last
+        )
+        return pb.UnlinkIdentityResponse(revoked_sessions=revoked)
 
     async def log_out(self, caller: Caller, _request: pb.LogOutRequest) -> pb.LogOutResponse:
         await self._accounts.log_out(caller)

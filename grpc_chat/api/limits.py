@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from grpc_chat.core.names import check_shows
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -85,11 +85,6 @@ def _check(message: Message, plan: _Plan, path: str) -> None:
             _check(value, field.items, f"{path}{name}.")
 
 
-# Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
-# one id look like another, and surrogates (Cs) are no text.
-_NOT_IN_IDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
 def check_id(value: str, path: str, most: int) -> None:
     """Refuse what can't be an id: empty, too long, or with characters that do not show."""
     if not value:
@@ -99,11 +94,7 @@ def check_id(value: str, path: str, most: int) -> None:
         raise InvalidRequest(
             f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
         )
-    if not value.isascii() or not value.isprintable():
-        for character in value:
-            if unicodedata.category(character) in _NOT_IN_IDS:
-                name = f"U+{ord(character):04X}"
-                raise InvalidRequest(f"{path} holds the character {name}, which ids can't", field=path)
+    check_shows(value, path)
 
 
 class RequestChecker:
@@ -132,6 +123,9 @@ class RequestChecker:
             "LogInRequest.device_name": self._optional(name),
             "BeginLogInRequest.provider": id_,
             "BeginLogInRequest.redirect_uri": _opaque(256),
+            "BeginLogInRequest.user_id": self._optional(user_id),
+            "BeginLogInRequest.invite_code": self._optional(code),
+            "BeginLogInRequest.switch_account": None,
             "FinishLogInRequest.handle": code,
             "FinishLogInRequest.code": _opaque(2048),
             "FinishLogInRequest.state": _opaque(256),
@@ -139,10 +133,17 @@ class RequestChecker:
             "FinishLogInRequest.device_name": self._optional(name),
             "FinishLogInRequest.user_id": self._optional(user_id),
             "FinishLogInRequest.invite_code": self._optional(code),
+            "FinishLogInRequest.error": _opaque(64),
+            "FinishLogInRequest.error_description": _words(1024),
+            "FinishLogInRequest.needs_user_id": None,
             "LinkIdentityRequest.handle": code,
             "LinkIdentityRequest.code": _opaque(2048),
             "LinkIdentityRequest.state": _opaque(256),
             "LinkIdentityRequest.iss": _opaque(1024),
+            "LinkIdentityRequest.error": _opaque(64),
+            "LinkIdentityRequest.error_description": _words(1024),
+            "UnlinkIdentityRequest.identity_id": id_,
+            "UnlinkIdentityRequest.even_last": None,
             "GetUserRequest.user_id": id_,
             "UpdateProfileRequest.user_id": self._optional(id_),
             "UpdateProfileRequest.display_name": name,
@@ -237,6 +238,10 @@ class RequestChecker:
             "ListUserSessionsRequest.user_id": id_,
             "ListUserSessionsRequest.page_size": page_size,
             "ListUserSessionsRequest.page_token": self._token,
+            "ListUserIdentitiesRequest.user_id": id_,
+            "UnlinkUserIdentityRequest.user_id": id_,
+            "UnlinkUserIdentityRequest.identity_id": id_,
+            "UnlinkUserIdentityRequest.even_last": None,
             "RevokeUserSessionsRequest.user_id": id_,
             "RevokeUserSessionsRequest.session_ids": session_ids,
             "RevokeUserSessionsRequest.all": None,
@@ -383,6 +388,18 @@ class RequestChecker:
 
     def _optional(self, rule: Rule) -> Rule:
         return lambda value, path: rule(value, path) if value else None
+
+
+def _words(most: int) -> Rule:
+    """What somebody else said, which is made fit to be shown where it is shown."""
+
+    def rule(value: str, path: str) -> None:
+        if len(value) > most or len(value.encode()) > most:
+            raise InvalidRequest(
+                f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
+            )
+
+    return rule
 
 
 # uuid.UUID() takes much more: dashes anywhere, braces, and whatever int() believes to be a number.

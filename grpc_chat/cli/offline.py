@@ -26,6 +26,7 @@ from grpc_chat.core.admin import Admin
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
+from grpc_chat.core.identities import Identities, known_issuers
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
@@ -93,7 +94,10 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
     resources.callback(passwords.close)
     invites = Invites(committer, readers, pages, most=config.limits.invites_per_room)
     ownership = Ownership(committer, readers, sessions, pages, max_bots=config.accounts.bots)
-    return AdminService(Admin(committer, readers, sessions, passwords, pages), ownership, invites)
+    issuers = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
+    identities = Identities(committer, readers, sessions, issuers)
+    admin = Admin(committer, readers, sessions, passwords, pages)
+    return AdminService(admin, ownership, invites, identities)
 
 
 class _Local:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,7 +10,14 @@ from grpc_chat.core.attempts import Attempts, Kind
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.members import Members
-from grpc_chat.core.names import alternatives, check_user_id, look, proposed_user_id
+from grpc_chat.core.names import (
+    NAMELESS,
+    alternatives,
+    check_display_name,
+    check_user_id,
+    look,
+    proposed_user_id,
+)
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
@@ -18,7 +26,6 @@ from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import (
     AccountBlocked,
-    AlreadyExists,
     FailedPrecondition,
     InvalidRequest,
     InviteNotValid,
@@ -28,6 +35,7 @@ from grpc_chat.errors import (
     RegistrationClosed,
     SessionEnded,
     UserExists,
+    UserIdNeeded,
     UserNotFound,
 )
 from grpc_chat.oidc.identity import Identity
@@ -190,20 +198,23 @@ class Accounts:
         user_id: str = "",
         invite_code: str = "",
         device_name: str = "",
+        needs_user_id: bool = False,
     ) -> pb.FinishLogInResponse:
         """Begin a session of the account that an issuer's identity is; make one where there is none yet.
 
         Args:
             sign_up: Whether everybody whom the issuer knows may make one, without an invite.
             user_id: What a new account shall be called; empty for what the issuer proposes.
+            invite_code: Lets an account be made; and somebody who has one into the room that it is for.
+            needs_user_id: Whether to call no account by a name that nobody proposed.
 
         Raises:
             RegistrationClosed: There is no account, and none may be made.
+            UserIdNeeded: There is none, and no name for it.
             UserExists: The name that was asked for is taken.
             InviteNotValid, AccountBlocked: As :meth:`register` and :meth:`log_in`.
+            Banned, RoomArchived: The room of the invite is closed to its user.
         """
-        if user_id:
-            check_user_id(user_id, "user_id")
         proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
         token, session_id = new_token(), new_id()
 
@@ -214,7 +225,15 @@ class Accounts:
                 account = transaction.account(known)
                 assert account, "identities are of accounts"
                 _require_unblocked(account)
+                if _leads_to_a_room(transaction, invite_code):
+                    caller = Caller(known, session_id)
+                    room_id = self._members.join_by_invite(transaction, caller, invite_code)
             else:
+                if needs_user_id and proposal == NAMELESS and not user_id:
+                    self._require_sign_up(sign_up, invite_code)
+                    raise UserIdNeeded(
+                        f"{identity.provider} proposes no user id; choose one", field="user_id"
+                    )
                 account, room_id = self._sign_up(
                     transaction, identity, proposal, session_id, sign_up, bool(user_id), invite_code
                 )
@@ -242,12 +261,7 @@ class Accounts:
         invite_code: str,
     ) -> tuple[Account, str]:
         """Make an account for an identity, and follow its invite; the account, and the room that led to."""
-        if self.registration == "closed":
-            invite_code = ""
-        if not invite_code and not sign_up:
-            raise RegistrationClosed(
-                "nobody has an account here under this login; it takes an invite to make one"
-            )
+        invite_code = self._require_sign_up(sign_up, invite_code)
 
         def free(name: str) -> bool:
             return not (transaction.account(name) or transaction.account_that_looks_like(look(name)))
@@ -255,7 +269,7 @@ class Accounts:
         name = proposal if exactly else next(filter(free, alternatives(proposal)))
         account = Account(
             user_id=name,
-            display_name=identity.name if 0 < len(identity.name.encode()) <= 64 else name,
+            display_name=identity.name if _can_be_shown(identity.name) else name,
             kind=pb.USER_KIND_PERSON,
             create_time_us=0,
             look=look(name),
@@ -263,6 +277,52 @@ class Accounts:
         room_id = self._make(transaction, account, session_id, invite_code)
         transaction.insert_identity(identity.issuer, identity.subject, name)
         return account, room_id
+
+    def _require_sign_up(self, sign_up: bool, invite_code: str) -> str:
+        """The invite by which an account may be made; empty where it takes none.
+
+        Raises:
+            RegistrationClosed: None may be made.
+        """
+        if self.registration == "closed":
+            invite_code = ""
+        if not invite_code and not sign_up:
+            raise RegistrationClosed(
+                "nobody has an account here under this login; it takes an invite to make one"
+            )
+        return invite_code
+
+    async def check_newcomer(self, issuer: str, *, user_id: str, invite_code: str) -> None:
+        """See what a new account, or an invite, would be refused for, before somebody goes to an issuer.
+
+        Which names are taken is told only to those who may register: with an invite, or where everybody may.
+        A name whose user logs in with this issuer may be the caller's own.
+
+        Raises:
+            InvalidRequest: It can't be a user id.
+            InviteNotValid: The invite is not.
+            UserExists: The name is taken, or looks like one that is.
+        """
+        if user_id:
+            check_user_id(user_id, "user_id")
+
+        def read(snapshot: Snapshot) -> None:
+            if invite_code:
+                invite = snapshot.invite(secret_hash(invite_code))
+                if invite is None or not invite.usable(time.time_ns() // 1000):
+                    raise InviteNotValid(
+                        "this invite is not valid, or no longer; ask for another one, or, if you have an "
+                        "account here, log in without it"
+                    )
+            if not user_id or not (invite_code or self.registration == "open"):
+                return
+            owner = user_id if snapshot.account(user_id) else snapshot.account_that_looks_like(look(user_id))
+            if owner and not (
+                owner == user_id and any(link.issuer == issuer for link in snapshot.identities(owner))
+            ):
+                raise _taken(user_id)
+
+        await self._readers.run(read)
 
     def _make(self, transaction: Transaction, account: Account, session_id: str, code: str) -> str:
         """Make an account, and follow the invite, if there is one; returns the room that led to.
@@ -280,22 +340,6 @@ class Accounts:
             return self._members.join_by_invite(transaction, Caller(account.user_id, session_id), code)
         transaction.use_invite(invite.invite_id)
         return ""
-
-    async def link(self, caller: Caller, identity: Identity) -> None:
-        """Let the caller log in as an issuer's identity.
-
-        Raises:
-            AlreadyExists: It is another account's.
-        """
-
-        def do(transaction: Transaction) -> None:
-            known = transaction.identity(identity.issuer, identity.subject)
-            if known is None:
-                transaction.insert_identity(identity.issuer, identity.subject, caller.user_id)
-            elif known != caller.user_id:
-                raise AlreadyExists("another account logs in with this identity")
-
-        await self._committer.transact(do, session_id=caller.session_id)
 
     def _require_passwords(self) -> None:
         if not self.password_login:
@@ -543,12 +587,34 @@ def insert(transaction: Transaction, account: Account, *, admin: bool = False) -
     assert account.look, "accounts have one"
     taken = transaction.account(account.user_id) or transaction.account_that_looks_like(account.look)
     if taken:
-        raise UserExists(
-            f"there is an account named {account.user_id} already, or one whose name looks like it",
-            field="user_id",
-            metadata={"userId": account.user_id},
-        )
+        raise _taken(account.user_id)
     transaction.insert_account(replace(account, create_time_us=transaction.now_us, admin=admin))
+
+
+def _taken(user_id: str) -> UserExists:
+    return UserExists(
+        f"there is an account named {user_id} already, or one whose name looks like it",
+        field="user_id",
+        metadata={"userId": user_id},
+    )
+
+
+def _can_be_shown(name: str) -> bool:
+    """Whether an issuer's name of somebody passes for a display name, by the rule for all of them."""
+    try:
+        check_display_name(name, "name")
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _leads_to_a_room(snapshot: Snapshot, code: str) -> bool:
+    """Whether there is something to do for somebody who has an account."""
+    if not code:
+        return False
+    invite = snapshot.invite(secret_hash(code))
+    # One that is not known is refused where it is used.
+    return invite is None or bool(invite.room_id)
 
 
 def require_own(snapshot: Snapshot, caller: Caller, user_id: str) -> str:

@@ -2,53 +2,99 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.attempts import Attempt, Attempts, Kind
+from grpc_chat.core.attempts import Attempt, Attempts
 from grpc_chat.core.caller import Caller, Guest
-from grpc_chat.errors import FailedPrecondition, InvalidRequest, LoginPending, Unavailable
+from grpc_chat.core.identities import Identities
+from grpc_chat.core.names import check_user_id
+from grpc_chat.errors import (
+    AccountBlocked,
+    ChatError,
+    FailedPrecondition,
+    InvalidRequest,
+    InviteNotValid,
+    LoginPending,
+    Unauthenticated,
+    Unavailable,
+    UserIdNeeded,
+)
 from grpc_chat.oidc.identity import Identity
+from grpc_chat.oidc.pending import Pending
 from grpc_chat.wire import chat_pb2 as pb
 
 if TYPE_CHECKING:
     from grpc_chat.oidc.relying_party import RelyingParty
+
+_SECOND_CHANCE = timedelta(minutes=10)
+"""How long somebody whom an issuer has named may take to choose another user id, or to find an invite."""
 
 
 class IssuerLogins:
     """Who an issuer says somebody is, and whose session that begins.
 
     Args:
+        identities: Links of accounts to issuers.
         party: This server as issuers know it; None where it knows none.
+        clock: Seconds, never going back.
     """
 
-    def __init__(self, accounts: Accounts, attempts: Attempts, party: RelyingParty | None) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        identities: Identities,
+        attempts: Attempts,
+        party: RelyingParty | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._accounts = accounts
+        self.identities = identities
         self._attempts = attempts
         self._party = party
+        # Whom an issuer has named, where the account could not be made as asked.
+        self._named: Pending[Identity] = Pending(clock=clock)
 
     @property
     def providers(self) -> list[pb.LoginProvider]:
-        """The issuers that one can log in with."""
+        """The issuers that people can log in with."""
         if self._party is None:
             return []
         return [
-            pb.LoginProvider(name=provider.name, label=provider.shown)
+            pb.LoginProvider(
+                name=provider.name, label=provider.shown, redirect_port=provider.redirect_port or 0
+            )
             for provider in self._party.providers.values()
         ]
 
-    async def begin(self, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
+    async def begin(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
         """Begin a login.
 
         Raises:
-            InvalidRequest: There is no such issuer, or the browser would come back to another machine.
-            Unavailable: The issuer can't be reached.
+            InvalidRequest: There is no such issuer, the browser would come back to another machine, or the
+                user id can't be one.
+            InviteNotValid, UserExists: See :meth:`grpc_chat.core.accounts.Accounts.check_newcomer`.
+            RateLimited: Too many wrong invites from this address.
+            IssuerUnavailable: The issuer can't be reached.
+            FailedPrecondition: Someone has to mend something first.
         """
         party = self._require_party()
         if request.provider not in party.providers:
             raise InvalidRequest("this server knows no issuer of this name", field="provider")
+        if request.switch_account and not request.redirect_uri:
+            raise InvalidRequest(
+                "switch_account takes a redirect_uri: elsewhere, people choose the browser",
+                field="switch_account",
+            )
+        await self._check_newcomer(guest, request)
         if request.redirect_uri:
-            code = await party.code.begin(request.provider, request.redirect_uri)
+            code = await party.code.begin(
+                request.provider, request.redirect_uri, switch_account=request.switch_account
+            )
             response = pb.BeginLogInResponse(handle=code.handle, authorization_url=code.authorization_url)
             response.expires_in.FromTimedelta(code.expires_in)
             return response
@@ -63,33 +109,66 @@ class IssuerLogins:
         response.expires_in.FromTimedelta(device.expires_in)
         return response
 
+    async def _check_newcomer(self, guest: Guest, request: pb.BeginLogInRequest) -> None:
+        # A wrong invite is a guess, as at registering.
+        attempt = self._attempts.begin("", guest.address) if request.invite_code else None
+        try:
+            await self._accounts.check_newcomer(
+                self._require_party().providers[request.provider].issuer,
+                user_id=request.user_id,
+                invite_code=request.invite_code,
+            )
+        except InviteNotValid:
+            raise
+        except ChatError:
+            if attempt:
+                attempt.withdraw()
+            raise
+        if attempt:
+            attempt.withdraw()
+
     async def finish(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
         """Begin a session; see :meth:`grpc_chat.core.accounts.Accounts.log_in_as`.
+
+        Where only the account can't be made as asked, the handle stays good for a while, without code and
+        state: the person need not go to the issuer once more.
 
         Raises:
             LoginPending: The user has not finished at the issuer.
             Unauthenticated: The login is over, or there was none with this handle.
             RateLimited: Too many failures from this address.
         """
-        identity, succeeded = await self._identity(guest.address, request)
-        response = await self._accounts.log_in_as(
-            identity,
-            sign_up=self._require_party().providers[identity.provider].sign_up,
-            user_id=request.user_id,
-            invite_code=request.invite_code,
-            device_name=request.device_name,
-        )
+        if request.user_id:
+            # Before the code is spent.
+            check_user_id(request.user_id, "user_id")
+        identity, attempt = await self._identity(guest.address, request)
+        try:
+            response = await self._accounts.log_in_as(
+                identity,
+                sign_up=self._require_party().providers[identity.provider].sign_up,
+                user_id=request.user_id,
+                invite_code=request.invite_code,
+                device_name=request.device_name,
+                needs_user_id=request.needs_user_id,
+            )
+        except AccountBlocked:
+            raise
+        except ChatError as error:
+            self._named.add(identity, seconds=_SECOND_CHANCE.total_seconds(), handle=request.handle)
+            if isinstance(error, UserIdNeeded):
+                # To be asked is no failure.
+                attempt.withdraw()
+            raise
         if not response.registered:
             # Accounts are what is being asked for too often.
-            succeeded()
-        self._attempts.know(response.user.user_id, guest.address)
+            attempt()
         return response
 
     async def link(self, caller: Caller, request: pb.LinkIdentityRequest) -> None:
         """Let the caller log in with an issuer."""
-        identity, succeeded = await self._identity(f"session {caller.session_id}", request)
-        await self._accounts.link(caller, identity)
-        succeeded()
+        identity, attempt = await self._identity(f"session {caller.session_id}", request)
+        await self.identities.link(caller, identity)
+        attempt()
 
     def _require_party(self) -> RelyingParty:
         if self._party is None:
@@ -101,16 +180,30 @@ class IssuerLogins:
     ) -> tuple[Identity, Attempt]:
         """Who the issuer says it is; and what to call where that was no failure."""
         party = self._require_party()
-        succeeded = self._attempts.begin("", address, Kind.ISSUER)
+        attempt = self._attempts.begin("", address)
+        if not (request.code or request.state or request.error):
+            try:
+                named = self._named.get(request.handle)
+            except Unauthenticated:
+                # Then it is a device's, if it is any.
+                pass
+            else:
+                self._named.end(request.handle)
+                return named, attempt
         try:
-            if request.code or request.state:
+            if request.code or request.state or request.error:
                 identity = await party.code.finish(
-                    request.handle, code=request.code, state=request.state, iss=request.iss
+                    request.handle,
+                    code=request.code,
+                    state=request.state,
+                    iss=request.iss,
+                    error=request.error,
+                    error_description=request.error_description,
                 )
             else:
                 identity = await party.device.poll(request.handle)
         except (LoginPending, Unavailable):
             # To ask how it stands is no guess.
-            succeeded.withdraw()
+            attempt.withdraw()
             raise
-        return identity, succeeded
+        return identity, attempt

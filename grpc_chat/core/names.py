@@ -11,6 +11,9 @@ from grpc_chat.errors import InvalidRequest
 
 MIN_USER_ID, MAX_USER_ID = 2, 32
 
+NAMELESS = "user"
+"""What an account is called for which nothing proposes a name."""
+
 _USER_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 
 # What a reader takes for something else in common fonts, of the characters that ids are made of; from
@@ -20,6 +23,36 @@ _MAX_PUBLIC_NAME_BYTES = 160
 # As core/tokens.py makes them.
 _ROOM_ID = re.compile(r"[a-z2-7]{16}", re.ASCII)
 _SEPARATORS = str.maketrans("._", "--")
+# Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
+# one id look like another, and surrogates (Cs) are no text.
+_NOT_IN_NAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_MAX_DISPLAY_NAME_BYTES = 64
+
+
+def check_shows(value: str, path: str) -> None:
+    """Refuse characters that do not show, in ids and in all kinds of names.
+
+    Raises:
+        InvalidRequest: Saying which.
+    """
+    if value.isascii() and value.isprintable():
+        return
+    for character in value:
+        if unicodedata.category(character) in _NOT_IN_NAMES:
+            raise InvalidRequest(
+                f"{path} holds the character U+{ord(character):04X}, which ids can't", field=path
+            )
+
+
+def check_display_name(value: str, path: str) -> None:
+    """Refuse what can't be a display name, where no request brings it: an issuer's, say.
+
+    Raises:
+        InvalidRequest: Saying what the rule is.
+    """
+    if not value or len(value.encode(errors="surrogatepass")) > _MAX_DISPLAY_NAME_BYTES:
+        raise InvalidRequest(f"{path} is not 1 to {_MAX_DISPLAY_NAME_BYTES} bytes of UTF-8", field=path)
+    check_shows(value, path)
 
 
 def check_user_id(value: str, path: str) -> None:
@@ -53,7 +86,7 @@ def proposed_user_id(*proposals: str) -> str:
         name = re.sub(r"[^a-z0-9]+", "-", letters)[:MAX_USER_ID].strip("-")
         if len(name) >= MIN_USER_ID:
             return name
-    return "user"
+    return NAMELESS
 
 
 def alternatives(user_id: str) -> Iterator[str]:

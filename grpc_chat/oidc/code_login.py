@@ -76,12 +76,14 @@ class CodeLogins:
         """How many have begun, those included that nobody will finish."""
         return len(self._pending)
 
-    async def begin(self, provider: str, redirect_uri: str) -> CodeLogin:
+    async def begin(self, provider: str, redirect_uri: str, *, switch_account: bool = False) -> CodeLogin:
         """Begin a login. Anybody may ask for this, so the caller has to bound how often.
 
         Args:
             provider: The name of the issuer in the settings.
             redirect_uri: Where the client listens, on the loopback address.
+            switch_account: Whether the issuer shall ask which account it is to be, even where the browser is
+                logged in to one.
 
         Raises:
             InvalidRequest: The ``redirect_uri`` leads elsewhere.
@@ -101,8 +103,10 @@ class CodeLogins:
             verifier=self._token(32),
         )
         # What the endpoint has of a query already stays (RFC 6749, section 3.1).
+        prompt = {"prompt": metadata.switching} if switch_account else {}
         url = httpx.URL(metadata.authorization_endpoint).copy_merge_params(
-            {
+            prompt
+            | {
                 "response_type": "code",
                 "client_id": issuer.provider.client_id,
                 "redirect_uri": redirect_uri,
@@ -116,7 +120,16 @@ class CodeLogins:
         handle = self._pending.add(begun, seconds=self._expires_in.total_seconds())
         return CodeLogin(handle=handle, authorization_url=str(url), expires_in=self._expires_in)
 
-    async def finish(self, handle: str, *, code: str, state: str, iss: str = "") -> Identity:
+    async def finish(
+        self,
+        handle: str,
+        *,
+        code: str,
+        state: str,
+        iss: str = "",
+        error: str = "",
+        error_description: str = "",
+    ) -> Identity:
         """Finish a login with what the browser brought to the client's redirect_uri.
 
         A handle is good for one attempt. Two things leave it as it was: a ``state`` of another login, as any
@@ -127,20 +140,25 @@ class CodeLogins:
             code: As it came.
             state: As it came.
             iss: The parameter of this name, if there was one (RFC 9207).
+            error: As it came, instead of a code. Ends the login, and becomes one of these:
 
         Raises:
             InvalidRequest: There is no code, or it is too long to be one.
-            Unauthenticated: The login is over, or something about the answer is wrong.
+            Unauthenticated: The login is over, or something about the answer is wrong; or the person was
+                refused.
             Unavailable: The issuer can't be reached.
             FailedPrecondition: The issuer does not accept this server.
         """
-        if not 0 < len(code) <= 4096:
+        if not error and not 0 < len(code) <= 4096:
             raise InvalidRequest("code is empty, or longer than 4096 characters", field="code")
         begun = self._pending.get(handle)
         if not hmac.compare_digest(begun.state.encode(), state.encode(errors="surrogatepass")):
             raise Unauthenticated("the answer belongs to another login: state")
         # From here on nobody else can use the handle, whatever happens while we wait.
         bring_back = self._pending.end(handle)
+        if error:
+            with begun.issuer.noted():
+                begun.issuer.give_up(Refused(error, error_description))
         try:
             with begun.issuer.noted():
                 return await self._finish(begun, code, iss)

@@ -24,6 +24,7 @@ class Metadata:
         names_itself: Whether it puts ``iss`` into each answer to a browser (RFC 9207, section 3).
         takes_basic: Whether the token endpoint takes a client's secret in the header (RFC 6749, section
             2.3.1) rather than in the form.
+        switching: The ``prompt`` that has it ask which account it shall be.
     """
 
     authorization_endpoint: str
@@ -33,6 +34,7 @@ class Metadata:
     userinfo_endpoint: str
     names_itself: bool
     takes_basic: bool
+    switching: str
 
     @classmethod
     def read(cls, fields: Mapping[str, object], *, issuer: str, label: str) -> Metadata:
@@ -85,5 +87,9 @@ class Metadata:
             userinfo_endpoint=endpoint("userinfo_endpoint", required=False),
             names_itself=fields.get("authorization_response_iss_parameter_supported") is True,
             # Absent means client_secret_basic (Discovery, section 3).
+            # Core, section 3.1.2.1 demands "login" of all; a value that an issuer does not know is an error.
+            switching="select_account"
+            if "select_account" in (listed("prompt_values_supported") or [])
+            else "login",
             takes_basic=ways is None or "client_secret_basic" in ways,
         )

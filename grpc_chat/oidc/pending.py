@@ -50,13 +50,16 @@ class Pending(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, login: T, *, seconds: float) -> str:
+    def add(self, login: T, *, seconds: float, handle: str = "") -> str:
         """Keep a login for so long.
+
+        Args:
+            handle: One that the client has already, of another kind of login that has ended.
 
         Returns:
             Its handle.
         """
-        handle = self._token(32)
+        handle = handle or self._token(32)
         self._put(_key(handle), _Entry(self._clock() + seconds, login))
         return handle
 

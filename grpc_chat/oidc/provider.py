@@ -19,6 +19,7 @@ class Provider:
         client_secret: None for a public client, which PKCE alone protects.
         client_secret_in: Where the secret goes: ``header`` (client_secret_basic) or ``form``
             (client_secret_post); None for what the issuer says of itself.
+        redirect_port: The port on the loopback address that it lets browsers come back to; None for any.
         label: What people are shown; empty for the name.
         sign_up: Whether somebody without an account here gets one. Nothing in this package looks at it.
         user_id_claim: The claim of the ID token that proposes a user id.
@@ -30,6 +31,7 @@ class Provider:
     client_id: str
     client_secret: SecretStr | None = None
     client_secret_in: Literal["header", "form"] | None = None
+    redirect_port: int | None = None
     label: str = ""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     sign_up: bool = False

@@ -8,7 +8,7 @@ from datetime import timedelta
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.connection import Connection
-from grpc_chat.sdk.models import AccessToken, Login, PendingLogin, ServerInfo, Session, User
+from grpc_chat.sdk.models import AccessToken, Identity, Login, PendingLogin, ServerInfo, Session, User
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 
@@ -33,6 +33,9 @@ class AccountCalls(Calls):
             registration=convert.word(pb.Registration, info.registration, "REGISTRATION_"),
             password_login=info.password_login,
             providers={provider.name: provider.label for provider in info.providers},
+            redirect_ports={
+                provider.name: provider.redirect_port for provider in info.providers if provider.redirect_port
+            },
             public_address=info.public_address,
         )
 
@@ -91,15 +94,39 @@ class AccountCalls(Calls):
             ended_session=_ended(response),
         )
 
-    async def begin_log_in(self, provider: str, *, redirect_uri: str = "") -> PendingLogin:
+    async def begin_log_in(
+        self,
+        provider: str,
+        *,
+        redirect_uri: str = "",
+        user_id: str = "",
+        invite: str = "",
+        switch_account: bool = False,
+    ) -> PendingLogin:
         """Begin to log in with an OpenID Connect issuer.
 
         Args:
             provider: One of ``server_info().providers``.
             redirect_uri: Where a browser on this machine comes back to, ``http://127.0.0.1:PORT/…``; empty
-                for a login by a code that is typed in elsewhere.
+                for a login by a code that is typed in elsewhere. ``server_info().redirect_ports`` has the
+                ports of issuers that take only one.
+            user_id, invite: What :meth:`finish_log_in` will be given, to have it looked at before the person
+                goes to the issuer.
+            switch_account: Whether the issuer shall ask which account it is to be, even where the browser is
+                logged in to one.
+
+        Raises:
+            InviteNotValid, UserExists, InvalidRequest: Making an account would be refused.
+            IssuerUnavailable: The server can't reach the issuer.
+            FailedPrecondition: Someone has to mend something first, at the server or at the issuer.
         """
-        request = pb.BeginLogInRequest(provider=provider, redirect_uri=redirect_uri)
+        request = pb.BeginLogInRequest(
+            provider=provider,
+            redirect_uri=redirect_uri,
+            user_id=user_id,
+            invite_code=read_invite(invite)[1],
+            switch_account=switch_account,
+        )
         begun = await self._call("AuthService/BeginLogIn", request, pb.BeginLogInResponse)
         return PendingLogin(
             handle=begun.handle,
@@ -121,13 +148,22 @@ class AccountCalls(Calls):
         user_id: str = "",
         invite: str = "",
         device_name: str = "",
+        error: str = "",
+        error_description: str = "",
+        needs_user_id: bool = False,
     ) -> Login:
         """Begin a session with what the issuer says: from now on this client calls as it.
 
+        After :class:`UserExists`, :class:`UserIdNeeded`, :class:`InviteNotValid` and
+        :class:`RegistrationClosed` the login can still be finished, with another ``user_id`` or ``invite``
+        and without ``code`` and ``state``; after :class:`IssuerUnavailable`, with all of them.
+
         Args:
-            code, state, iss: What the browser came back with.
+            code, state, iss, error, error_description: What the browser came back with.
             user_id: What a new account shall be called; empty for what the issuer proposes.
-            invite: The code of an invite, or its link, for who has no account yet.
+            invite: The code of an invite, or its link: for a new account, and for the room that it leads to.
+            needs_user_id: Whether to raise UserIdNeeded where the issuer proposes no user id, instead of
+                calling the account ``user``.
 
         Raises:
             LoginPending: The user has not finished at the issuer; ask again after ``retry_after``.
@@ -140,6 +176,9 @@ class AccountCalls(Calls):
             user_id=user_id,
             invite_code=read_invite(invite)[1],
             device_name=device_name,
+            error=error[:64],
+            error_description=_cut(error_description),
+            needs_user_id=needs_user_id,
         )
         response = await self._call("AuthService/FinishLogIn", request, pb.FinishLogInResponse)
         self._connection.token = response.token
@@ -153,11 +192,52 @@ class AccountCalls(Calls):
         )
 
     async def link_identity(
-        self, login: PendingLogin, *, code: str = "", state: str = "", iss: str = ""
+        self,
+        login: PendingLogin,
+        *,
+        code: str = "",
+        state: str = "",
+        iss: str = "",
+        error: str = "",
+        error_description: str = "",
     ) -> None:
-        """Let oneself log in with an issuer from now on."""
-        request = pb.LinkIdentityRequest(handle=login.handle, code=code, state=state, iss=iss)
+        """Link the caller's account to what the issuer says, to log in with it from now on.
+
+        Args:
+            code, state, iss, error, error_description: What the browser came back with.
+
+        Raises:
+            AlreadyExists: Another account logs in with this identity.
+        """
+        request = pb.LinkIdentityRequest(
+            handle=login.handle,
+            code=code,
+            state=state,
+            iss=iss,
+            error=error[:64],
+            error_description=_cut(error_description),
+        )
         await self._call("AuthService/LinkIdentity", request, pb.LinkIdentityResponse)
+
+    async def identities(self) -> list[Identity]:
+        """The issuers' identities that log in to the caller's account, oldest first."""
+        response = await self._repeat(
+            "AuthService/ListIdentities", pb.ListIdentitiesRequest(), pb.ListIdentitiesResponse
+        )
+        return [convert.identity(identity) for identity in response.identities]
+
+    async def unlink_identity(self, identity_id: str, *, even_last: bool = False) -> int:
+        """End a link, and all other sessions of the account; returns how many there were.
+
+        Args:
+            even_last: Whether to do it where there is no password and no other link to log in with.
+
+        Raises:
+            LastLogin: So it is, and ``even_last`` is not given.
+        """
+        request = pb.UnlinkIdentityRequest(identity_id=identity_id, even_last=even_last)
+        response = await self._repeat("AuthService/UnlinkIdentity", request, pb.UnlinkIdentityResponse)
+        return response.revoked_sessions
 
     async def log_out(self) -> None:
         """End the session; its token is worthless from then on."""
@@ -255,3 +335,8 @@ class AccountCalls(Calls):
 
 def _ended(response: pb.LogInResponse | pb.FinishLogInResponse) -> Session | None:
     return convert.session(response.ended_session) if response.HasField("ended_session") else None
+
+
+def _cut(description: str) -> str:
+    """As much of somebody else's words as the server takes."""
+    return description.encode(errors="replace")[:1024].decode(errors="ignore")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls, Way
-from grpc_chat.sdk.models import Blocked, Invite, Session, Unblocked, UnownedRoom, User, UserRecord
+from grpc_chat.sdk.models import Blocked, Identity, Invite, Session, Unblocked, UnownedRoom, User, UserRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -80,6 +80,29 @@ class AdminCalls(Calls):
         request = pb.SetAdminRequest(user_id=user_id, admin=admin)
         response = await self._repeat("AdminService/SetAdmin", request, pb.SetAdminResponse)
         return convert.record(response.user)
+
+    async def identities(self, user_id: str) -> list[Identity]:
+        """The issuers' identities that log in to an account, oldest first."""
+        request = pb.ListUserIdentitiesRequest(user_id=user_id)
+        response = await self._repeat(
+            "AdminService/ListUserIdentities", request, pb.ListUserIdentitiesResponse
+        )
+        return [convert.identity(identity) for identity in response.identities]
+
+    async def unlink_identity(self, user_id: str, identity_id: str, *, even_last: bool = False) -> int:
+        """End a link of an account, and all its sessions; returns how many there were.
+
+        Args:
+            even_last: Whether to do it where there is no password and no other link to log in with.
+
+        Raises:
+            LastLogin: So it is, and ``even_last`` is not given.
+        """
+        request = pb.UnlinkUserIdentityRequest(user_id=user_id, identity_id=identity_id, even_last=even_last)
+        response = await self._repeat(
+            "AdminService/UnlinkUserIdentity", request, pb.UnlinkUserIdentityResponse
+        )
+        return response.revoked_sessions
 
     async def sessions(self, user_id: str) -> AsyncIterator[Session]:
         """An account's sessions and tokens, newest first."""

@@ -142,6 +142,18 @@ def session(told: pb.Session) -> models.Session:
     )
 
 
+def identity(told: pb.Identity) -> models.Identity:
+    """A link to an issuer."""
+    return models.Identity(
+        identity_id=told.identity_id,
+        providers=tuple(told.providers),
+        label=told.label,
+        issuer=told.issuer,
+        subject=told.subject,
+        create_time=time(told.create_time),
+    )
+
+
 def room(told: pb.Room) -> models.Room:
     """A room."""
     return models.Room(

@@ -229,6 +229,22 @@ class PendingLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """A link between an account and an issuer's identity, with which its user logs in."""
+
+    identity_id: str
+    """Names the link."""
+    providers: tuple[str, ...]
+    """What the issuer is called in the server's settings; empty where it no longer stands there."""
+    label: str
+    """What people call the issuer; may be empty."""
+    issuer: str
+    subject: str
+    """Who it is, as only the issuer understands it."""
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AccessToken:
     """A new token for a program."""
 
@@ -245,7 +261,10 @@ class ServerInfo:
     """``closed``, ``invite`` or ``open``."""
     password_login: bool
     providers: Mapping[str, str] = field(default_factory=dict)
-    """The OpenID Connect issuers that one can log in with: their names, and what they are called."""
+    """The OpenID Connect issuers that people can log in with: their names, and what they are called."""
+    redirect_ports: Mapping[str, int] = field(default_factory=dict)
+    """The port on the loopback address that a browser has to come back to, by the names of those issuers that
+    take only one."""
     public_address: str = ""
     """``host:port`` by which clients elsewhere reach it; empty where it has not been told."""
 

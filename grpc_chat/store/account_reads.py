@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Account, Ending, SessionRecord, Usage
+from grpc_chat.store.records import Account, Ending, IdentityRecord, SessionRecord, Usage
 from grpc_chat.store.statements import count, like, run
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -116,6 +116,15 @@ class AccountReads:
         query = sa.select(known.user_id).where(known.issuer == issuer, known.subject == subject)
         found: str | None = self._conn.scalar(query)
         return found
+
+    def identities(self, user_id: str) -> list[IdentityRecord]:
+        known = schema.identities.c
+        query = (
+            sa.select(known.issuer, known.subject, known.create_time_us)
+            .where(known.user_id == user_id)
+            .order_by(known.create_time_us, known.issuer, known.subject)
+        )
+        return [IdentityRecord(*row) for row in self._conn.execute(query)]
 
     def session(self, token_hash: bytes) -> tuple[SessionRecord, Account] | None:
         result = run(self._conn, _BY_TOKEN, {"hash": token_hash})

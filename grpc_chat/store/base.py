@@ -39,7 +39,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from grpc_chat.errors import BadCursor, ChatError
-from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord, Standing, Usage
+from grpc_chat.store.records import (
+    Account,
+    Ending,
+    IdentityRecord,
+    InviteRecord,
+    SessionRecord,
+    Standing,
+    Usage,
+)
 from grpc_chat.wire import chat_pb2 as pb
 
 Authorize = Callable[[str, Standing | None], ChatError | None]
@@ -297,6 +305,9 @@ class Snapshot(Protocol):
     def identity(self, issuer: str, subject: str) -> str | None:
         """The id of the account that an OpenID identity is."""
 
+    def identities(self, user_id: str) -> list[IdentityRecord]:
+        """The OpenID identities that an account is, oldest first."""
+
     def ended_tokens_of(self, user_id: str) -> int:
         """How many of a bot's access tokens have ended, as :class:`Ending` says, since the last was made."""
 
@@ -404,6 +415,9 @@ class Transaction(Snapshot, Protocol):
 
     def insert_identity(self, issuer: str, subject: str, user_id: str) -> None:
         """Remember which account an OpenID identity is."""
+
+    def delete_identity(self, issuer: str, subject: str) -> None:
+        """Forget which account an OpenID identity is."""
 
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         """Begin a session."""

@@ -81,6 +81,15 @@ class Ending(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """An issuer's identity, with which somebody logs in."""
+
+    issuer: str
+    subject: str
+    create_time_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class InviteRecord:
     """A way in, without its code."""
 

@@ -191,6 +191,11 @@ class SqlTransaction(SqlSnapshot):
             schema.identities, issuer=issuer, subject=subject, user_id=user_id, create_time_us=self.now_us
         )
 
+    def delete_identity(self, issuer: str, subject: str) -> None:
+        known = schema.identities
+        one = sa.and_(known.c.issuer == issuer, known.c.subject == subject)
+        self._conn.execute(sa.delete(known).where(one))
+
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         self._insert(schema.sessions, **asdict(session), token_hash=token_hash)
 

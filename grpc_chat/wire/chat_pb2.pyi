@@ -1026,19 +1026,25 @@ class LoginProvider(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    REDIRECT_PORT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """For BeginLogInRequest."""
     label: _builtins.str
     """For people to read."""
+    redirect_port: _builtins.int
+    """The port on the loopback address where the browser has to come back to, for an issuer that compares the whole
+    redirect URI, http://127.0.0.1:PORT/; 0 for any that is free.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         label: _builtins.str = ...,
+        redirect_port: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "redirect_port", b"redirect_port"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1204,21 +1210,33 @@ class BeginLogInRequest(_message.Message):
 
     PROVIDER_FIELD_NUMBER: _builtins.int
     REDIRECT_URI_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INVITE_CODE_FIELD_NUMBER: _builtins.int
+    SWITCH_ACCOUNT_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Which; 1 to 64 bytes."""
     redirect_uri: _builtins.str
     """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/…; at most 256 bytes. Empty for
     a machine without a browser.
     """
+    user_id: _builtins.str
+    """For a new account: as in FinishLogInRequest, to be looked at before the user goes to the issuer. May be empty."""
+    invite_code: _builtins.str
+    """As in FinishLogInRequest, for the same; at most 64 bytes. May be empty."""
+    switch_account: _builtins.bool
+    """With a browser: have the issuer ask which account it shall be, even where the browser is logged in to one."""
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         redirect_uri: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        invite_code: _builtins.str = ...,
+        switch_account: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "redirect_uri", b"redirect_uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invite_code", b"invite_code", "provider", b"provider", "redirect_uri", b"redirect_uri", "switch_account", b"switch_account", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1287,6 +1305,9 @@ class FinishLogInRequest(_message.Message):
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     INVITE_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
+    NEEDS_USER_ID_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
     """What BeginLogIn answered; 1 to 64 bytes."""
     code: _builtins.str
@@ -1302,7 +1323,19 @@ class FinishLogInRequest(_message.Message):
     or what is free and like it.
     """
     invite_code: _builtins.str
-    """For a new account: the code of an invite; at most 64 bytes."""
+    """The code of an invite; at most 64 bytes. It lets a new account be made; one to a room also makes the user a member
+    there, whether the account is new or not.
+    """
+    error: _builtins.str
+    """With a browser that came back with an `error` instead of a `code`: what it was, so that the server can log it and
+    say what it means; at most 64 bytes. Ends the login.
+    """
+    error_description: _builtins.str
+    """The `error_description` that came with it; at most 1,024 bytes. What is too long is better cut than not sent."""
+    needs_user_id: _builtins.bool
+    """For a new account: whether to answer USER_ID_NEEDED, so that the user can be asked, where the issuer proposes
+    nothing that could be a user id. Otherwise the account is called `user`, or something like it.
+    """
     def __init__(
         self,
         *,
@@ -1313,10 +1346,13 @@ class FinishLogInRequest(_message.Message):
         device_name: _builtins.str = ...,
         user_id: _builtins.str = ...,
         invite_code: _builtins.str = ...,
+        error: _builtins.str = ...,
+        error_description: _builtins.str = ...,
+        needs_user_id: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "device_name", b"device_name", "handle", b"handle", "invite_code", b"invite_code", "iss", b"iss", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "device_name", b"device_name", "error", b"error", "error_description", b"error_description", "handle", b"handle", "invite_code", b"invite_code", "iss", b"iss", "needs_user_id", b"needs_user_id", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1380,6 +1416,8 @@ class LinkIdentityRequest(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     ISS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
     """What BeginLogIn answered; 1 to 64 bytes."""
     code: _builtins.str
@@ -1388,6 +1426,10 @@ class LinkIdentityRequest(_message.Message):
     """At most 256 bytes."""
     iss: _builtins.str
     """At most 1,024 bytes."""
+    error: _builtins.str
+    """At most 64 bytes."""
+    error_description: _builtins.str
+    """At most 1,024 bytes."""
     def __init__(
         self,
         *,
@@ -1395,10 +1437,12 @@ class LinkIdentityRequest(_message.Message):
         code: _builtins.str = ...,
         state: _builtins.str = ...,
         iss: _builtins.str = ...,
+        error: _builtins.str = ...,
+        error_description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "handle", b"handle", "iss", b"iss", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "error", b"error", "error_description", b"error_description", "handle", b"handle", "iss", b"iss", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1406,7 +1450,7 @@ Global___LinkIdentityRequest: _TypeAlias = LinkIdentityRequest  # noqa: Y015
 
 @_typing.final
 class LinkIdentityResponse(_message.Message):
-    """It does."""
+    """The identity is linked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1420,6 +1464,241 @@ class LinkIdentityResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkIdentityResponse: _TypeAlias = LinkIdentityResponse  # noqa: Y015
+
+@_typing.final
+class Identity(_message.Message):
+    """A link between an account and an issuer's identity, with which its user logs in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_ID_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    identity_id: _builtins.str
+    """Names the link; the same identity always has the same."""
+    label: _builtins.str
+    """What people call the issuer; empty where it is no longer in the settings."""
+    issuer: _builtins.str
+    """The issuer's identifier."""
+    subject: _builtins.str
+    """Who it is there: the issuer's `sub`, which only the issuer understands."""
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the issuer is called in the server's settings, as in LoginProvider.name: several where it stands there several
+        times; none where it no longer does, so that nobody can log in with this identity.
+        """
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the link was made."""
+
+    def __init__(
+        self,
+        *,
+        identity_id: _builtins.str = ...,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
+        label: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "identity_id", b"identity_id", "issuer", b"issuer", "label", b"label", "providers", b"providers", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Identity: _TypeAlias = Identity  # noqa: Y015
+
+@_typing.final
+class ListIdentitiesRequest(_message.Message):
+    """Lists the caller's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentitiesRequest: _TypeAlias = ListIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ListIdentitiesResponse(_message.Message):
+    """The caller's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
+        """At most 100, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[Global___Identity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentitiesResponse: _TypeAlias = ListIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class UnlinkIdentityRequest(_message.Message):
+    """Ends a link of the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_ID_FIELD_NUMBER: _builtins.int
+    EVEN_LAST_FIELD_NUMBER: _builtins.int
+    identity_id: _builtins.str
+    """Identity.identity_id; 1 to 64 bytes. Where the caller has no such link, nothing changes."""
+    even_last: _builtins.bool
+    """Whether to do it even where the caller has no password and no other link to log in with."""
+    def __init__(
+        self,
+        *,
+        identity_id: _builtins.str = ...,
+        even_last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["even_last", b"even_last", "identity_id", b"identity_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkIdentityRequest: _TypeAlias = UnlinkIdentityRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkIdentityResponse(_message.Message):
+    """The link has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many other sessions ended."""
+    def __init__(
+        self,
+        *,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkIdentityResponse: _TypeAlias = UnlinkIdentityResponse  # noqa: Y015
+
+@_typing.final
+class ListUserIdentitiesRequest(_message.Message):
+    """Lists an account's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose; 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserIdentitiesRequest: _TypeAlias = ListUserIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ListUserIdentitiesResponse(_message.Message):
+    """An account's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
+        """At most 100, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[Global___Identity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserIdentitiesResponse: _TypeAlias = ListUserIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class UnlinkUserIdentityRequest(_message.Message):
+    """Ends a link of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    IDENTITY_ID_FIELD_NUMBER: _builtins.int
+    EVEN_LAST_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose; 1 to 64 bytes."""
+    identity_id: _builtins.str
+    """Identity.identity_id; 1 to 64 bytes. Where the account has no such link, nothing changes."""
+    even_last: _builtins.bool
+    """Whether to do it even where the account has no password and no other link to log in with."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        identity_id: _builtins.str = ...,
+        even_last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["even_last", b"even_last", "identity_id", b"identity_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkUserIdentityRequest: _TypeAlias = UnlinkUserIdentityRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkUserIdentityResponse(_message.Message):
+    """The link has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many sessions ended, which is all."""
+    def __init__(
+        self,
+        *,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkUserIdentityResponse: _TypeAlias = UnlinkUserIdentityResponse  # noqa: Y015
 
 @_typing.final
 class LogOutRequest(_message.Message):

@@ -68,6 +68,16 @@ class AuthServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.FromString,
                 _registered_method=True)
+        self.ListIdentities = channel.unary_unary(
+                '/chat.v1.AuthService/ListIdentities',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.UnlinkIdentity = channel.unary_unary(
+                '/chat.v1.AuthService/UnlinkIdentity',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityResponse.FromString,
+                _registered_method=True)
         self.LogOut = channel.unary_unary(
                 '/chat.v1.AuthService/LogOut',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.LogOutRequest.SerializeToString,
@@ -167,6 +177,13 @@ class AuthServiceServicer(object):
     def BeginLogIn(self, request, context):
         """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
 
+        What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
+        is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
+        where everyone may register).
+
+        ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
+        something, here or there.
+
         Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
         one, by showing the user an address and a code to type in there.
         """
@@ -177,15 +194,39 @@ class AuthServiceServicer(object):
     def FinishLogIn(self, request, context):
         """Begin a session with what the issuer says. Needs no caller.
 
-        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
-        where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
+        one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+
+        Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+        REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
+        and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LinkIdentity(self, request, context):
-        """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+        """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+
+        ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
+        account has at most 100 links: LIMIT_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIdentities(self, request, context):
+        """Returns the issuers' identities that the caller logs in with, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlinkIdentity(self, request, context):
+        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
+        access tokens included, as with a changed password.
+
+        LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -310,6 +351,16 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.LinkIdentity,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.SerializeToString,
+            ),
+            'ListIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIdentities,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesResponse.SerializeToString,
+            ),
+            'UnlinkIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkIdentity,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityResponse.SerializeToString,
             ),
             'LogOut': grpc.unary_unary_rpc_method_handler(
                     servicer.LogOut,
@@ -538,6 +589,60 @@ class AuthService(object):
             '/chat.v1.AuthService/LinkIdentity',
             grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.LinkIdentityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ListIdentities',
+            grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/UnlinkIdentity',
+            grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnlinkIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1895,6 +2000,16 @@ class AdminServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.FromString,
                 _registered_method=True)
+        self.ListUserIdentities = channel.unary_unary(
+                '/chat.v1.AdminService/ListUserIdentities',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.UnlinkUserIdentity = channel.unary_unary(
+                '/chat.v1.AdminService/UnlinkUserIdentity',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityResponse.FromString,
+                _registered_method=True)
         self.RevokeUserSessions = channel.unary_unary(
                 '/chat.v1.AdminService/RevokeUserSessions',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeUserSessionsRequest.SerializeToString,
@@ -1982,6 +2097,22 @@ class AdminServiceServicer(object):
 
     def ListUserSessions(self, request, context):
         """An account's sessions and tokens, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUserIdentities(self, request, context):
+        """Returns the issuers' identities that an account logs in with, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlinkUserIdentity(self, request, context):
+        """Ends a link of an account, and all its sessions, access tokens included.
+
+        LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2076,6 +2207,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListUserSessions,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.SerializeToString,
+            ),
+            'ListUserIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUserIdentities,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesResponse.SerializeToString,
+            ),
+            'UnlinkUserIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkUserIdentity,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityResponse.SerializeToString,
             ),
             'RevokeUserSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeUserSessions,
@@ -2304,6 +2445,60 @@ class AdminService(object):
             '/chat.v1.AdminService/ListUserSessions',
             grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUserIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListUserIdentities',
+            grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListUserIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkUserIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/UnlinkUserIdentity',
+            grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnlinkUserIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

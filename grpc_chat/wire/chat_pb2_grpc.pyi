@@ -68,17 +68,40 @@ class AuthServiceStub:
     BeginLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]
     """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
 
+    What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
+    is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
+    where everyone may register).
+
+    ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
+    something, here or there.
+
     Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
     one, by showing the user an address and a code to type in there.
     """
     FinishLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]
     """Begin a session with what the issuer says. Needs no caller.
 
-    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
-    where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
+    one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+
+    Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+    REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
+    and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
     """
     LinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]
-    """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
+    """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+
+    ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
+    account has at most 100 links: LIMIT_EXCEEDED.
+    """
+    ListIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]
+    """Returns the issuers' identities that the caller logs in with, oldest first."""
+    UnlinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]
+    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
+    access tokens included, as with a changed password.
+
+    LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    """
     LogOut: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]
     """End the caller's session: its token, its calls and its streams."""
     GetMe: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]
@@ -136,17 +159,40 @@ class AuthServiceAsyncStub(AuthServiceStub):
     BeginLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]  # type: ignore[assignment]
     """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
 
+    What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
+    is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
+    where everyone may register).
+
+    ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
+    something, here or there.
+
     Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
     one, by showing the user an address and a code to type in there.
     """
     FinishLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]  # type: ignore[assignment]
     """Begin a session with what the issuer says. Needs no caller.
 
-    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
-    where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
+    one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+
+    Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+    REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
+    and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
     """
     LinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]  # type: ignore[assignment]
-    """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
+    """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+
+    ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
+    account has at most 100 links: LIMIT_EXCEEDED.
+    """
+    ListIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
+    """Returns the issuers' identities that the caller logs in with, oldest first."""
+    UnlinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]  # type: ignore[assignment]
+    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
+    access tokens included, as with a changed password.
+
+    LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    """
     LogOut: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]  # type: ignore[assignment]
     """End the caller's session: its token, its calls and its streams."""
     GetMe: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]  # type: ignore[assignment]
@@ -225,6 +271,13 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.BeginLogInResponse, _abc.Awaitable[_chat_pb2.BeginLogInResponse]]:
         """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
 
+        What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
+        is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
+        where everyone may register).
+
+        ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
+        something, here or there.
+
         Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
         one, by showing the user an address and a code to type in there.
         """
@@ -237,8 +290,12 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.FinishLogInResponse, _abc.Awaitable[_chat_pb2.FinishLogInResponse]]:
         """Begin a session with what the issuer says. Needs no caller.
 
-        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Who has no account here gets one
-        where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
+        one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+
+        Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+        REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
+        and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
         """
 
     @_abc_1.abstractmethod
@@ -247,7 +304,31 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LinkIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LinkIdentityResponse, _abc.Awaitable[_chat_pb2.LinkIdentityResponse]]:
-        """Let the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began."""
+        """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+
+        ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
+        account has at most 100 links: LIMIT_EXCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIdentities(
+        self,
+        request: _chat_pb2.ListIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListIdentitiesResponse, _abc.Awaitable[_chat_pb2.ListIdentitiesResponse]]:
+        """Returns the issuers' identities that the caller logs in with, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UnlinkIdentity(
+        self,
+        request: _chat_pb2.UnlinkIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnlinkIdentityResponse, _abc.Awaitable[_chat_pb2.UnlinkIdentityResponse]]:
+        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
+        access tokens included, as with a changed password.
+
+        LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+        """
 
     @_abc_1.abstractmethod
     def LogOut(
@@ -682,6 +763,13 @@ class AdminServiceStub:
     """Make an account an administrator of the server, or no longer one. The last one stays."""
     ListUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]
     """An account's sessions and tokens, newest first."""
+    ListUserIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]
+    """Returns the issuers' identities that an account logs in with, oldest first."""
+    UnlinkUserIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]
+    """Ends a link of an account, and all its sessions, access tokens included.
+
+    LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    """
     RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]
     """End sessions of an account."""
     ListUnownedRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]
@@ -725,6 +813,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Make an account an administrator of the server, or no longer one. The last one stays."""
     ListUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]  # type: ignore[assignment]
     """An account's sessions and tokens, newest first."""
+    ListUserIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]  # type: ignore[assignment]
+    """Returns the issuers' identities that an account logs in with, oldest first."""
+    UnlinkUserIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]  # type: ignore[assignment]
+    """Ends a link of an account, and all its sessions, access tokens included.
+
+    LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    """
     RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
     """End sessions of an account."""
     ListUnownedRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]  # type: ignore[assignment]
@@ -807,6 +902,25 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUserSessionsResponse, _abc.Awaitable[_chat_pb2.ListUserSessionsResponse]]:
         """An account's sessions and tokens, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListUserIdentities(
+        self,
+        request: _chat_pb2.ListUserIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListUserIdentitiesResponse, _abc.Awaitable[_chat_pb2.ListUserIdentitiesResponse]]:
+        """Returns the issuers' identities that an account logs in with, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UnlinkUserIdentity(
+        self,
+        request: _chat_pb2.UnlinkUserIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnlinkUserIdentityResponse, _abc.Awaitable[_chat_pb2.UnlinkUserIdentityResponse]]:
+        """Ends a link of an account, and all its sessions, access tokens included.
+
+        LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+        """
 
     @_abc_1.abstractmethod
     def RevokeUserSessions(

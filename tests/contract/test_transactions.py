@@ -1032,6 +1032,25 @@ def test_identity_is_one_account_s(store: Store) -> None:
         assert snapshot.identity("https://other.example", "17") is None
 
 
+def test_identities_of_an_account_are_listed_and_forgotten(store: Store) -> None:
+    """Oldest first; another account's stay."""
+
+    def do(tx: Transaction) -> None:
+        for subject, user_id in (("2", "zoe"), ("1", "zoe"), ("3", "carl")):
+            tx.insert_identity("https://id.example", subject, user_id)
+        tx.delete_identity("https://id.example", "2")
+        tx.delete_identity("https://other.example", "1")
+
+    transact(store, do)
+
+    with store.snapshot() as snapshot:
+        assert [(link.issuer, link.subject) for link in snapshot.identities("zoe")] == [
+            ("https://id.example", "1")
+        ]
+        assert [link.subject for link in snapshot.identities("carl")] == ["3"]
+        assert snapshot.identities("nobody") == []
+
+
 def test_account_does_not_show_its_password_hash() -> None:
     """Records end up in logs and tracebacks."""
     assert "secret" not in repr(account("zoe", password_hash="secret"))

@@ -124,6 +124,8 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "BeginLogIn": lambda: pb.BeginLogInRequest(provider="nobody"),
         "FinishLogIn": lambda: pb.FinishLogInRequest(handle="nothing"),
         "LinkIdentity": lambda: pb.LinkIdentityRequest(handle="nothing"),
+        "ListIdentities": pb.ListIdentitiesRequest,
+        "UnlinkIdentity": lambda: pb.UnlinkIdentityRequest(identity_id="nothing"),
         "LogOut": pb.LogOutRequest,
         "GetMe": pb.GetMeRequest,
         "GetUser": lambda: pb.GetUserRequest(user_id="two"),
@@ -178,6 +180,8 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "ListUnownedRooms": pb.ListUnownedRoomsRequest,
         "AssignRoomOwner": lambda: pb.AssignRoomOwnerRequest(room_id=room or new("unowned-"), user_id="two"),
         "AssignBotOwner": lambda: pb.AssignBotOwnerRequest(user_id=new("orphan-bot-"), owner_user_id="two"),
+        "ListUserIdentities": lambda: pb.ListUserIdentitiesRequest(user_id="villain"),
+        "UnlinkUserIdentity": lambda: pb.UnlinkUserIdentityRequest(user_id="villain", identity_id="nothing"),
         "CreateServerInvite": lambda: pb.CreateServerInviteRequest(max_uses=1, lifetime=lifetime),
         "ListServerInvites": pb.ListServerInvitesRequest,
         "RevokeServerInvite": lambda: pb.RevokeServerInviteRequest(invite_id="nothing"),
@@ -794,6 +798,7 @@ OPTIONAL_HERE = {
     ("CreateAccessToken", "user_id"),
     ("Subscribe", "consumer"),
     ("DeleteRoom", "confirm_name"),
+    ("BeginLogIn", "user_id"),
     ("FinishLogIn", "user_id"),
 }
 

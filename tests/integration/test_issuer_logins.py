@@ -15,10 +15,12 @@ from grpc_chat.errors import (
     FailedPrecondition,
     InvalidRequest,
     InviteNotValid,
+    LastLogin,
     LoginPending,
     RegistrationClosed,
     Unauthenticated,
     UserExists,
+    UserIdNeeded,
 )
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import Login
@@ -61,11 +63,11 @@ async def closed(issuer: Issuer) -> AsyncIterator[RunningNode]:
         yield running
 
 
-async def log_in(node: RunningNode, **asked: str) -> tuple[Client, Login]:
+async def log_in(node: RunningNode, **asked: Any) -> tuple[Client, Login]:
     """Log in as a person with a browser does."""
     client = Client(node.address)
     begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
-    came_back = browse(begun.authorization_url)
+    came_back: dict[str, Any] = browse(begun.authorization_url)
     login = await client.finish_log_in(begun, **came_back, **asked)
     return client, login
 
@@ -166,7 +168,7 @@ async def test_account_with_a_password_can_be_linked(closed: RunningNode, issuer
     """A session lets its user log in with an issuer too; an identity belongs to one account."""
     bob = await closed.register("bob")
     begun = await bob.begin_log_in("example", redirect_uri=REDIRECT)
-    came_back = browse(begun.authorization_url)
+    came_back: dict[str, Any] = browse(begun.authorization_url)
     await bob.link_identity(begun, **came_back)
     client, login = await log_in(closed)
     await client.aclose()
@@ -183,7 +185,7 @@ async def test_login_that_is_not_right_begins_nothing(node: RunningNode) -> None
     """A wrong state, a redirect to another machine, an issuer that is none: refused, no account is made."""
     async with Client(node.address) as client:
         begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
-        came_back = browse(begun.authorization_url)
+        came_back: dict[str, Any] = browse(begun.authorization_url)
         with pytest.raises(Unauthenticated):
             await client.finish_log_in(begun, **came_back | {"state": "made-up"})
         with pytest.raises(Unauthenticated):
@@ -200,7 +202,7 @@ async def test_login_is_good_for_one_session(node: RunningNode) -> None:
     """What the browser came back with begins no second session."""
     async with Client(node.address) as client:
         begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
-        came_back = browse(begun.authorization_url)
+        came_back: dict[str, Any] = browse(begun.authorization_url)
         await client.finish_log_in(begun, **came_back)
         with pytest.raises(Unauthenticated):
             await client.finish_log_in(begun, **came_back)
@@ -227,3 +229,209 @@ async def test_server_without_issuers_says_so() -> None:
     async with running_node(accounts=True) as node, Client(node.address) as client:
         with pytest.raises(FailedPrecondition, match="password"):
             await client.begin_log_in("example", redirect_uri=REDIRECT)
+
+
+# What is looked at before somebody goes to the issuer
+
+
+async def test_what_a_new_account_would_be_refused_for_is_told_first(
+    closed: RunningNode, issuer: Issuer
+) -> None:
+    """Its name and its invite. Which names are taken is told only to those with an invite, and a name that
+    logs in with this issuer may be the caller's own."""
+    owner = await closed.register("owner", admin=True)
+    invite = await owner.admin.create_invite(max_uses=2)
+    used = await owner.admin.create_invite(max_uses=1)
+    first, _ = await log_in(closed, invite=used.code)
+    await first.aclose()
+    issuer.requests.clear()
+
+    async with Client(closed.address) as client:
+        refused: list[tuple[dict[str, Any], type[Exception]]] = [
+            ({"user_id": "Bad Name"}, InvalidRequest),
+            ({"invite": "gci_nonsense"}, InviteNotValid),
+            ({"invite": used.code}, InviteNotValid),
+            ({"user_id": "owner", "invite": invite.code}, UserExists),
+            ({"user_id": "0wner", "invite": invite.code}, UserExists),
+        ]
+        for asked, error in refused:
+            with pytest.raises(error):
+                await client.begin_log_in("example", redirect_uri=REDIRECT, **asked)
+        with pytest.raises(InvalidRequest) as caught:
+            await client.begin_log_in("example", switch_account=True)
+        taken: list[dict[str, Any]] = [
+            {"user_id": "owner"},
+            {"user_id": "alice", "invite": invite.code},
+            {"user_id": "bob", "invite": invite.code},
+        ]
+        for asked in taken:
+            await client.begin_log_in("example", redirect_uri=REDIRECT, **asked)
+
+    assert caught.value.field == "switch_account"
+    assert issuer.requests == []
+
+
+async def test_account_that_can_not_be_made_as_asked_gets_another_chance(
+    closed: RunningNode, issuer: Issuer
+) -> None:
+    """The issuer is not asked again: it has said who it is. The chance is used up by what succeeds."""
+    owner = await closed.register("owner", admin=True)
+    invite = await owner.admin.create_invite(max_uses=1)
+    issuer.user = {"sub": "1", "preferred_username": "李小龍"}
+    async with Client(closed.address) as client:
+        begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
+        came_back: dict[str, Any] = browse(begun.authorization_url)
+        with pytest.raises(RegistrationClosed):
+            await client.finish_log_in(begun, **came_back)
+        with pytest.raises(InviteNotValid):
+            await client.finish_log_in(begun, invite="gci_nonsense")
+        with pytest.raises(UserIdNeeded):
+            await client.finish_log_in(begun, invite=invite.code, needs_user_id=True)
+        with pytest.raises(UserExists):
+            await client.finish_log_in(begun, invite=invite.code, user_id="owner")
+        login = await client.finish_log_in(begun, invite=invite.code, user_id="bruce")
+        with pytest.raises(Unauthenticated, match="over"):
+            await client.finish_log_in(begun, invite=invite.code, user_id="bruce2")
+
+    assert (login.user.user_id, login.registered) == ("bruce", True)
+    assert sum(request.path == "/token" for request in issuer.requests) == 1
+
+
+async def test_invite_to_a_room_works_for_somebody_who_has_an_account(closed: RunningNode) -> None:
+    """They are a member then; an invite to the server has nothing to do."""
+    owner = await closed.register("owner", admin=True)
+    server = await owner.admin.create_invite(max_uses=2)
+    room = await owner.create_room("plans")
+    invite = await owner.create_invite(room.room_id)
+    first, _ = await log_in(closed, invite=server.code)
+    second, again = await log_in(closed, invite=server.code)
+    third, joined = await log_in(closed, invite=invite.code)
+    rooms = [room.name async for room in third.rooms()]
+    for client in (first, second, third):
+        await client.aclose()
+
+    assert (again.registered, again.room_id) == (False, "")
+    assert (joined.registered, joined.room_id, rooms) == (False, room.room_id, ["plans"])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("Ali\u202ecba\u200b", "alice"), ("x" * 65, "alice"), ("Zoë", "Zoë")]
+)
+async def test_display_name_of_an_issuer_is_checked_like_others(
+    node: RunningNode, issuer: Issuer, name: str, shown: str
+) -> None:
+    """Somebody who may choose it there could look like somebody else here."""
+    issuer.user = {"sub": "1", "preferred_username": "alice", "name": name}
+
+    client, login = await log_in(node)
+    await client.aclose()
+
+    assert login.user.display_name == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "cls", "words"),
+    [
+        ("access_denied", Unauthenticated, "Example Ltd. refused the login (access_denied: not [31m today)"),
+        (
+            "invalid_scope",
+            FailedPrecondition,
+            "Example Ltd. does not accept what this server is registered as (invalid_scope: not [31m today)",
+        ),
+    ],
+)
+async def test_error_that_the_browser_comes_back_with_reaches_the_log(
+    node: RunningNode,
+    issuer: Issuer,
+    caplog: pytest.LogCaptureFixture,
+    error: str,
+    cls: type[Exception],
+    words: str,
+) -> None:
+    """And ends the login."""
+    issuer.refuses_with = {"error": error, "error_description": "not\x1b[31m\n today"}
+    async with Client(node.address) as client:
+        begun = await client.begin_log_in("example", redirect_uri=REDIRECT)
+        came_back: dict[str, Any] = browse(begun.authorization_url)
+        with pytest.raises(Unauthenticated, match="state"):
+            await client.finish_log_in(begun, **came_back | {"state": "made-up"})
+        with pytest.raises(cls) as caught:
+            await client.finish_log_in(begun, **came_back)
+        with pytest.raises(Unauthenticated, match="over"):
+            await client.finish_log_in(begun, **came_back)
+
+    assert type(caught.value) is cls
+    assert str(caught.value) == words
+    reasons = [vars(record)["reason"] for record in caplog.records if record.message == "login failed"]
+    assert words in reasons
+
+
+async def test_issuer_asks_for_another_account_where_that_is_wanted(
+    node: RunningNode, issuer: Issuer
+) -> None:
+    """Single sign-on would log in the same person again without a question."""
+    async with Client(node.address) as client:
+        plain = await client.begin_log_in("example", redirect_uri=REDIRECT)
+        switch = await client.begin_log_in("example", redirect_uri=REDIRECT, switch_account=True)
+
+    assert "prompt=" not in plain.authorization_url
+    assert "prompt=login" in switch.authorization_url
+
+
+async def test_clients_are_told_of_a_port_that_is_fixed(issuer: Issuer) -> None:
+    """By the server's settings."""
+    fixed = settings(issuer, sign_up=True) | {"redirect_port": 8400}
+    other = settings(issuer, sign_up=True) | {"name": "other"}
+    async with running_node(accounts=True, oidc=[fixed, other]) as node, Client(node.address) as client:
+        assert (await client.server_info()).redirect_ports == {"example": 8400}
+
+
+# Links
+
+
+async def test_links_are_listed_and_ended(node: RunningNode, issuer: Issuer) -> None:
+    """Your own by you, anybody's by an administrator; each ends the other sessions, and none is the last way
+    in unless that is wanted."""
+    admin = await node.register("admin", admin=True)
+    client, _ = await log_in(node)
+    other, _ = await log_in(node)
+    [link] = await client.identities()
+    assert await admin.admin.identities("alice") == [link]
+    assert await admin.identities() == []
+    assert (link.providers, link.label, link.issuer) == (("example",), "Example Ltd.", issuer.url)
+    assert link.subject == "248289761001"
+
+    with pytest.raises(LastLogin):
+        await client.unlink_identity(link.identity_id)
+    with pytest.raises(LastLogin):
+        await admin.admin.unlink_identity("alice", link.identity_id)
+    assert await client.unlink_identity("none") == 0
+    assert await admin.unlink_identity(link.identity_id) == 0
+    assert (await other.me()).user_id == "alice"
+    assert await client.unlink_identity(link.identity_id, even_last=True) == 1
+    with pytest.raises(Unauthenticated):
+        await other.me()
+    assert (await client.me()).user_id == "alice"
+    assert await client.identities() == []
+
+    fresh, login = await log_in(node)
+    assert (login.user.user_id, login.registered) == ("alice-2", True)
+    [link] = await fresh.identities()
+    assert await admin.admin.unlink_identity("alice-2", link.identity_id, even_last=True) == 1
+    for each in (client, other, fresh):
+        await each.aclose()
+
+
+async def test_link_to_a_password_s_account_ends_without_more_ado(node: RunningNode, issuer: Issuer) -> None:
+    """There is still the password. An issuer that is no longer in the settings is no way in."""
+    bob = await node.register("bob")
+    begun = await bob.begin_log_in("example", redirect_uri=REDIRECT)
+    came_back: dict[str, Any] = browse(begun.authorization_url)
+    await bob.link_identity(begun, **came_back)
+    [link] = await bob.identities()
+    token = await bob.create_access_token("a program")
+
+    assert await bob.unlink_identity(link.identity_id) == 1
+    async with Client(node.address, token=token.token) as program:
+        with pytest.raises(Unauthenticated):
+            await program.me()

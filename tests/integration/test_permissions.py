@@ -93,6 +93,8 @@ AuthService/LogIn                   nobody  ok
 AuthService/BeginLogIn              nobody  FAILED_PRECONDITION
 AuthService/FinishLogIn             nobody  FAILED_PRECONDITION
 AuthService/LinkIdentity            login   FAILED_PRECONDITION
+AuthService/ListIdentities          login   ok
+AuthService/UnlinkIdentity          login   ok
 AuthService/LogOut                  any     ok
 AuthService/GetMe                   any     ok
 AuthService/GetUser                 read    ok
@@ -119,6 +121,8 @@ AdminService/ListUserSessions       admin   ok
 AdminService/RevokeUserSessions     admin   ok
 AdminService/ListUnownedRooms       admin   ok
 AdminService/AssignBotOwner         admin   USER_NOT_FOUND
+AdminService/ListUserIdentities     admin   ok
+AdminService/UnlinkUserIdentity     admin   ok
 AdminService/CreateServerInvite     admin   ok
 AdminService/ListServerInvites      admin   ok
 AdminService/RevokeServerInvite     admin   ok
@@ -548,6 +552,8 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "AuthService/BeginLogIn": lambda _: pb.BeginLogInRequest(provider="none"),
     "AuthService/FinishLogIn": lambda _: pb.FinishLogInRequest(handle="none"),
     "AuthService/LinkIdentity": lambda _: pb.LinkIdentityRequest(handle="none"),
+    "AuthService/ListIdentities": lambda _: pb.ListIdentitiesRequest(),
+    "AuthService/UnlinkIdentity": lambda _: pb.UnlinkIdentityRequest(identity_id="none"),
     "AuthService/LogOut": lambda _: pb.LogOutRequest(),
     "AuthService/GetMe": lambda _: pb.GetMeRequest(),
     "AuthService/GetUser": lambda _: pb.GetUserRequest(user_id="heir"),
@@ -580,6 +586,10 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "AdminService/RevokeUserSessions": lambda _: pb.RevokeUserSessionsRequest(user_id="victim", all=True),
     "AdminService/ListUnownedRooms": lambda _: pb.ListUnownedRoomsRequest(),
     "AdminService/AssignBotOwner": lambda _: pb.AssignBotOwnerRequest(user_id="none", owner_user_id="victim"),
+    "AdminService/ListUserIdentities": lambda _: pb.ListUserIdentitiesRequest(user_id="victim"),
+    "AdminService/UnlinkUserIdentity": lambda _: pb.UnlinkUserIdentityRequest(
+        user_id="victim", identity_id="none"
+    ),
     "AdminService/CreateServerInvite": lambda _: _LIFETIME,
     "AdminService/ListServerInvites": lambda _: pb.ListServerInvitesRequest(),
     "AdminService/RevokeServerInvite": lambda _: pb.RevokeServerInviteRequest(invite_id="none"),

@@ -259,6 +259,7 @@ async def test_no_listing_tells_of_a_hidden_room(town: Town) -> None:
     admins: list[tuple[str, Message]] = [
         ("AdminService/ListUsers", pb.ListUsersRequest()),
         ("AdminService/ListUserSessions", pb.ListUserSessionsRequest(user_id="owner")),
+        ("AdminService/ListUserIdentities", pb.ListUserIdentitiesRequest(user_id="owner")),
         ("AdminService/ListServerInvites", pb.ListServerInvitesRequest()),
         ("AdminService/ListUnownedRooms", pb.ListUnownedRoomsRequest()),
         ("AdminService/BlockUser", pb.BlockUserRequest(user_id="member", validate_only=True)),

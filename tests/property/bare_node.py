@@ -30,6 +30,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Bounds, Hub
+from grpc_chat.core.identities import Identities
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.members import Members
@@ -276,18 +277,19 @@ class BareNode:
         accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, attempts, pages)
         admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
         ownership = Ownership(self.committer, self.readers, owned, pages, users=users)
+        identities = Identities(self.committer, self.readers, owned, {})
         tokens = Tokens(sessions)
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
-                    accounts, users, IssuerLogins(accounts, attempts, None), ownership
+                    accounts, users, IssuerLogins(accounts, identities, attempts, None), ownership
                 ),
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(
                     Messages(self.committer, self.readers, pages, epoch=store.epoch)
                 ),
                 "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals, tokens),
-                "AdminService": AdminService(admin, ownership, invites),
+                "AdminService": AdminService(admin, ownership, invites, identities),
             },
             authenticator=tokens,
             checker=RequestChecker(Limits()),

@@ -28,6 +28,7 @@ def test_the_least_is_enough() -> None:
         userinfo_endpoint="",
         names_itself=False,
         takes_basic=True,
+        switching="login",
     )
 
 
@@ -38,11 +39,13 @@ def test_all_of_it_is_read() -> None:
         authorization_response_iss_parameter_supported=True,
         code_challenge_methods_supported=["plain", "S256"],
         token_endpoint_auth_methods_supported=["client_secret_post"],
+        prompt_values_supported=["none", "select_account"],
     )
 
     assert metadata.device_authorization_endpoint == ISSUER + "/device"
     assert metadata.userinfo_endpoint == ISSUER + "/me"
     assert metadata.names_itself
+    assert metadata.switching == "select_account"
     assert not metadata.takes_basic
 
 
