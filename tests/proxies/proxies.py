@@ -106,6 +106,12 @@ class Proxy(ABC):
             await asyncio.sleep(0.01)
         pytest.fail(f"{self.program} did not start: {self._program!r}")
 
+    def configure(self, old: str, new: str) -> None:
+        """Change the configuration that the next start, or the next reload, reads."""
+        text = self._config.read_text()
+        assert old in text, f"{self.file} has no {old!r}"
+        self._config.write_text(text.replace(old, new))
+
     async def stop(self) -> None:
         """End it, and everything it started."""
         if self._program:

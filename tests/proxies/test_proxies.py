@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from grpc_chat import Client, Disconnected, Message, RoomNotFound, Tls, trusted_token
+from grpc_chat import Client, Disconnected, Message, RoomNotFound, Tls, Unreachable, trusted_token
 from grpc_chat.testing import PASSWORD, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.certificates import authority, issue
@@ -357,6 +359,44 @@ async def test_a_proxy_is_restarted(kind: type[Proxy], tmp_path: Path) -> None:
         await until(lambda: talk.cuts > 0)
         await proxy.start()
         await talk.goes_on()
+        await talk.finish()
+
+
+async def test_a_server_that_is_away_is_told_in_words(kind: type[Proxy], tmp_path: Path) -> None:
+    """Whatever the proxy answers in its place, a client says the same."""
+    async with (
+        before(kind, free_port(), tmp_path) as proxy,
+        Client(proxy.address, token=trusted_token("1"), tls=TLS) as client,
+    ):
+        with pytest.raises(Unreachable) as caught:
+            await client.room("general")
+
+    said = re.sub(r" \(HTTP 50[23]\)$", "", str(caught.value))
+    assert said == f"the proxy at {proxy.address} can't reach the server"
+
+
+async def test_what_answers_for_a_while_ends_nothing(tmp_path: Path) -> None:
+    """A proxy that knows no server, or wants a login, while the server is replaced: then all goes on."""
+    log = tmp_path / "access.log"
+    normal = "location / {"
+    async with (
+        running_node("1", "2", **BEHIND) as node,
+        before(Nginx, node.address, tmp_path) as proxy,
+        Talk(proxy.address) as talk,
+    ):
+        proxy.configure("access_log off;", f"access_log {log};")
+        for status in (404, 401, 403):
+            refusing = f"{normal} return {status};"
+            await proxy.stop()
+            proxy.configure(normal, refusing)
+            await proxy.start()
+            answer = f'" {status} '
+            # The stream and the sender.
+            await until(partial(lambda answer: log.read_text().count(answer) >= 2, answer), timeout=60)
+            await proxy.stop()
+            proxy.configure(refusing, normal)
+            await proxy.start()
+            await talk.goes_on()
         await talk.finish()
 
 
