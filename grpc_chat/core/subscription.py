@@ -53,7 +53,7 @@ class _Room:
     sent: int
     """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
     is gone."""
-    began: pb.Cursor
+    began: Place
     """Where it began to be followed."""
 
     @property
@@ -102,9 +102,8 @@ class Subscription:
         if seq < hidden_until:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=seq + 1, to_seq=hidden_until))
             seq, stamp = hidden_until, 0
-        began = pb.Cursor(room_id=room_id, seq=seq, epoch=self._epoch, stamp=stamp)
         self._rooms[room_id] = _Room(
-            feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head, began=began
+            feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head, began=Place(seq, stamp)
         )
         if seq < feed.head:
             self._dirty[room_id] = None
@@ -143,7 +142,10 @@ class Subscription:
     @property
     def began(self) -> list[pb.Cursor]:
         """Where it began in each room."""
-        return [room.began for room in self._rooms.values()]
+        return [
+            pb.Cursor(room_id=room_id, seq=room.began.seq, epoch=self._epoch, stamp=room.began.stamp)
+            for room_id, room in self._rooms.items()
+        ]
 
     def mark(self, room_id: str) -> bool:
         """Take note that a room's feed moved; False where it makes no difference."""

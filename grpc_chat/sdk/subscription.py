@@ -391,7 +391,10 @@ class Subscription:
         if self._consumer and self._epoch not in ("", epoch):
             # Rooms that the server could not compare, and so says nothing of. Numbers may begin again.
             told = {change.room_id for change in response.history_changed}
-            if unknown := [room_id for room_id in self._received if room_id not in told]:
+            unknown = [
+                each.room_id for each in self._received.values() if each.seq and each.room_id not in told
+            ]
+            if unknown:
                 log.warning("the server's history has begun a new epoch; some messages may come again")
                 for room_id in unknown:
                     del self._received[room_id]
