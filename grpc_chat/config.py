@@ -93,7 +93,11 @@ class Accounts(_Group):
         description="Whom one can look up, add to a room and write to: whose exact user id one knows, or "
         "with whom one shares a room.",
     )
-    session_idle: Wait = Field(timedelta(days=90), description="A login that was not used for so long ends.")
+    session_idle: Wait = Field(
+        timedelta(days=90),
+        description="A login that was not used for so long ends. (It is kept aside for a year, and comes back "
+        "if the server's clock was ahead.)",
+    )
     session_lifetime: Wait | None = Field(
         None, description="A login ends after so long, however much it is used; unset for never."
     )

@@ -176,7 +176,8 @@ _config = click.option(
 def serve(file: Path | None, **flags: object) -> None:
     """Run a server until Ctrl-C.
 
-    Settings come from the flags, then GRPC_CHAT_… in the environment, then the file.
+    Settings come from the flags, then GRPC_CHAT_… in the environment, then the file. SIGHUP has the server
+    read its certificate again.
 
     \b
     Examples:

@@ -469,6 +469,23 @@ async def test_quick_start_server_without_ids_is_refused(tmp_path: Path, ids: st
     assert not (tmp_path / "data").exists()
 
 
+async def test_a_server_in_a_terminal_ends_with_it(tmp_path: Path) -> None:
+    """SIGHUP has it look for a newer certificate, and so does not end it, unless the terminal is gone."""
+    program = await start(COMMAND, "serve", "--data", tmp_path / "data", "--port", "0", terminal=True)
+    try:
+        await program.until(lambda: b"next: " in program.screen)
+        program.process.send_signal(signal.SIGHUP)
+        await program.said("SIGHUP: there is nothing to reload")
+        assert program.process.returncode is None
+        assert program.terminal is not None
+        asyncio.get_running_loop().remove_reader(program.terminal)
+        os.close(program.terminal)
+        program.terminal = None
+        assert await program.ended() == 0
+    finally:
+        await program.kill()
+
+
 async def test_wrong_settings_are_named(tmp_path: Path) -> None:
     """Whatever is wrong, the error says which setting, wherever it stands, and where needed what to do."""
     file = tmp_path / "chat.toml"
