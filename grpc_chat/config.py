@@ -95,8 +95,8 @@ class Accounts(_Group):
     )
     session_idle: Wait = Field(
         timedelta(days=90),
-        description="A login that was not used for so long ends. (It is kept aside for a year, and comes back "
-        "if the server's clock was ahead.)",
+        description="A login that was not used for so long ends. It is kept aside for a year, and comes "
+        "back if the server's clock was ahead.",
     )
     session_lifetime: Wait | None = Field(
         None, description="A login ends after so long, however much it is used; unset for never."
