@@ -157,6 +157,11 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         ],
         "RoomService/ListInvites": [pb.ListInvitesRequest(**room, page_token="bm90IG9mIHRoaXMgc2Vy")],
         "RoomService/RevokeInvite": [pb.RevokeInviteRequest(**room, invite_id="abcdefgh")],
+        "SubscribeService/ListConsumers": [pb.ListConsumersRequest(page_size=2)],
+        "SubscribeService/ListConsumerPositions": [
+            pb.ListConsumerPositionsRequest(consumer="c", page_size=2)
+        ],
+        "SubscribeService/DeleteConsumer": [pb.DeleteConsumerRequest(consumer="c")],
         "AdminService/ListUsers": [pb.ListUsersRequest(query="b", page_size=2)],
         "AdminService/CreateUser": [
             pb.CreateUserRequest(user_id="dave", password="correct horse", admin=True)

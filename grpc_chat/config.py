@@ -155,6 +155,13 @@ class Subscribe(_Group):
     all_tails_bytes: Count = Field(64 * 1024 * 1024, description="The same for all rooms together, in bytes.")
     window: Count = Field(4096, description="Events that a consumer may leave unacknowledged.")
     streams_per_user: Count = Field(32, description="Streams that a user may have open.")
+    consumers_per_user: Count = Field(
+        64, description="Consumers that a user may have: names of positions that the server keeps."
+    )
+    consumer_idle: Wait = Field(
+        timedelta(days=365),
+        description="A consumer that was not used for so long is forgotten, unless it has a stream open.",
+    )
     heartbeat: Wait = Field(
         timedelta(seconds=25), description="Longest silence on a stream; common proxies cut it at 60 s."
     )

@@ -32,6 +32,7 @@ from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities, known_issuers
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.known_addresses import KnownAddresses
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
@@ -242,6 +243,11 @@ class Node:
         identities = Identities(committer, readers, sessions, in_settings if party else {})
         issuers = IssuerLogins(accounts, identities, attempts, party)
         admin = Admin(committer, readers, sessions, passwords, pages)
+        kept = KeptConsumers(committer, readers, hub, pages, idle=config.subscribe.consumer_idle)
+        keeping = asyncio.create_task(kept.run(), name="KeptConsumers")
+        self._resources.push_async_callback(kept.close)
+        self._resources.push_async_callback(_cancel, keeping)
+        consumers = Consumers(committer, readers, hub)
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
@@ -255,7 +261,7 @@ class Node:
                 "RoomService": RoomService(rooms, members, invites),
                 "MessageService": MessageService(messages),
                 "SubscribeService": SubscribeService(
-                    hub, Consumers(committer, readers, hub), self.metrics.totals, authenticator
+                    hub, consumers, kept, self.metrics.totals, authenticator
                 ),
                 "AdminService": AdminService(admin, ownership, invites, identities),
             },

@@ -287,6 +287,12 @@ class RequestChecker:
             "SubscribeRequest.all_rooms": None,
             "SubscribeRequest.received": _cursors(0, limits.cursors),
             "SubscribeRequest.heartbeat_interval": _within(timedelta(days=1)),
+            "ListConsumersRequest.page_size": page_size,
+            "ListConsumersRequest.page_token": self._token,
+            "ListConsumerPositionsRequest.consumer": id_,
+            "ListConsumerPositionsRequest.page_size": page_size,
+            "ListConsumerPositionsRequest.page_token": self._token,
+            "DeleteConsumerRequest.consumer": id_,
             "AcknowledgeRequest.consumer": id_,
             "AcknowledgeRequest.cursors": _cursors(1, limits.cursors),
         }

@@ -9,6 +9,7 @@ from grpc_chat.api.pipeline import Write
 from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.hub import Follower, Hub
+from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.subscription import Behind
 from grpc_chat.errors import NotAMember, RoomNotFound
 from grpc_chat.metrics import Totals
@@ -19,7 +20,15 @@ from grpc_chat.wire import chat_pb2 as pb
 class SubscribeService:
     """See ``SubscribeService`` in chat.proto."""
 
-    def __init__(self, hub: Hub, consumers: Consumers, totals: Totals, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        consumers: Consumers,
+        kept: KeptConsumers,
+        totals: Totals,
+        authenticator: Authenticator,
+    ) -> None:
+        self._kept = kept
         self._authenticator = authenticator
         self._hub = hub
         self._consumers = consumers
@@ -99,3 +108,19 @@ class SubscribeService:
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> pb.AcknowledgeResponse:
         await self._consumers.acknowledge(caller, request)
         return pb.AcknowledgeResponse()
+
+    async def list_consumers(
+        self, caller: Caller, request: pb.ListConsumersRequest
+    ) -> pb.ListConsumersResponse:
+        return await self._kept.list_(caller, request)
+
+    async def list_consumer_positions(
+        self, caller: Caller, request: pb.ListConsumerPositionsRequest
+    ) -> pb.ListConsumerPositionsResponse:
+        return await self._kept.positions(caller, request)
+
+    async def delete_consumer(
+        self, caller: Caller, request: pb.DeleteConsumerRequest
+    ) -> pb.DeleteConsumerResponse:
+        await self._kept.delete(caller, request)
+        return pb.DeleteConsumerResponse()

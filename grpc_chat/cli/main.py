@@ -22,6 +22,7 @@ from grpc_chat.cli import (
     accounts,
     admin,
     backup,  # noqa: F401
+    consumers,
     invites,  # noqa: F401
     members,  # noqa: F401
     ownership,  # noqa: F401
@@ -307,7 +308,14 @@ main.chapter(
 )
 main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
 main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
-main.chapter("Programs and devices", accounts.user, sessions.sessions, sessions.token, sessions.bot)
+main.chapter(
+    "Programs and devices",
+    accounts.user,
+    sessions.sessions,
+    sessions.token,
+    sessions.bot,
+    consumers.consumers,
+)
 main.chapter("Servers", servers.server, health)
 main.chapter("Running a server", serve, config, admin.admin, admin.invite)
 

@@ -29,6 +29,7 @@ class Consumers:
 
         Raises:
             RoomNotFound, BadCursor: One of the positions can't be; none was taken.
+            LimitExceeded: The consumer is new, and the caller has too many.
             EpochChanged: One is from another history; the others were taken, unless it has no stamp.
         """
         for at, cursor in enumerate(request.cursors):
@@ -59,7 +60,8 @@ class Consumers:
         Returns:
             The rooms whose position is from another history than the log, and was not taken.
         """
-        write = Acknowledge(caller.user_id, consumer, positions, access.to_read, back)
+        most = self._hub.bounds.consumers_per_user
+        write = Acknowledge(caller.user_id, consumer, positions, access.to_read, back, most)
         refused = cast("list[str] | None", await self._committer.commit(write)) or []
         taken = {room_id: place for room_id, place in positions.items() if room_id not in refused}
         self._hub.acknowledged(caller.user_id, consumer, taken)

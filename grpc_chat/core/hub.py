@@ -31,7 +31,7 @@ from grpc_chat.errors import (
     StoreUnavailable,
 )
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Place, Snapshot, StoredEvent
+from grpc_chat.store.base import Place, Snapshot, StoredEvent, too_many_consumers
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -57,6 +57,7 @@ class Bounds:
         all_tails_bytes: How much of all rooms' together; the rooms that were quiet longest lose theirs first.
         window: How many events a consumer may leave unacknowledged, and the default.
         streams_per_user: How many streams a user may have open on this node.
+        consumers_per_user: How many consumers a user may have.
         heartbeat: The longest silence on a stream.
         position_check: How often the store is asked for heads, in case hints were lost; None for never.
         reconnect_spread: Over how long clients are told to come back when the node stops.
@@ -67,6 +68,7 @@ class Bounds:
     all_tails_bytes: int = 64 * 1024 * 1024
     window: int = 4096
     streams_per_user: int = 32
+    consumers_per_user: int = 64
     heartbeat: timedelta = timedelta(seconds=25)
     position_check: timedelta | None = timedelta(seconds=1)
     reconnect_spread: timedelta = timedelta(seconds=2)
@@ -79,6 +81,8 @@ class Follower:
     caller: Caller
     consumer: str
     subscription: Subscription
+    kept: bool = False
+    """Whether the store knew the consumer when the stream was opened."""
     start: pb.Start.ValueType | None = None
     """Where to begin in rooms that are joined meanwhile; None when they are not followed."""
     ended: ChatError | None = None
@@ -147,6 +151,7 @@ class Hub:
         self._streams: dict[str, set[Follower]] = {}
         self._sessions: dict[str, set[Follower]] = {}
         self._consumers: dict[tuple[str, str], Follower] = {}
+        self._used_consumers: set[tuple[str, str]] = set()
         self._tails_bytes = 0
         self._opening = 0
         # What happened while subscriptions were being opened, which may have read the store before it.
@@ -327,21 +332,24 @@ class Hub:
                 for nothing else.
             SessionEnded: The caller's session is no more.
             EpochChanged, BadCursor: A cursor without a stamp is not from this log.
-            LimitExceeded: The user has too many streams open.
+            LimitExceeded: The user has too many streams open, or too many consumers for a new one.
             ShuttingDown: The node is about to stop.
         """
         if self._draining:
             raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
         self._bound_streams(caller)
 
-        def read(snapshot: Snapshot) -> Start:
+        consumer = (caller.user_id, request.consumer)
+
+        def read(snapshot: Snapshot) -> tuple[Start, bool]:
             authenticator.require_session(snapshot, caller)
-            return find_start(snapshot, caller.user_id, request, self.epoch)
+            kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
+            return find_start(snapshot, caller.user_id, request, self.epoch), kept
 
         with self._watching():
             while True:
                 changes = self._changes(caller.user_id, "")
-                start = await self._readers.run(read)
+                start, kept = await self._readers.run(read)
                 if changes == self._changes(caller.user_id, ""):
                     break
             if why := self._ended_while_opening.get(caller.session_id):
@@ -361,6 +369,7 @@ class Hub:
                     window=window if request.consumer else 0,
                     max_bytes=self.bounds.response_bytes,
                 ),
+                kept=kept,
                 start=request.start if request.consumer or request.all_rooms else None,
                 unsaved=start.unsaved,
                 put_back=start.put_back,
@@ -374,10 +383,10 @@ class Hub:
         self._sessions.setdefault(caller.session_id, set()).add(follower)
         self._watch_expiry(follower)
         if request.consumer:
-            older = self._consumers.pop((caller.user_id, request.consumer), None)
+            older = self._consumers.pop(consumer, None)
             if older:
                 self.end(older, ConsumerTakenOver("a newer stream uses this consumer's name"))
-            self._consumers[caller.user_id, request.consumer] = follower
+            self._consumers[consumer] = follower
         self._metrics.streams.inc()
         return follower
 
@@ -398,6 +407,15 @@ class Hub:
                 f"you have {self.bounds.streams_per_user} streams open, which is the most; close one first",
                 metadata={"limit": str(self.bounds.streams_per_user)},
             )
+
+    def _is_kept(self, snapshot: Snapshot, user_id: str, consumer: str) -> bool:
+        """Whether the store knows a consumer. One too many is refused here: at its first ack is too late."""
+        if snapshot.has_consumer(user_id, consumer):
+            return True
+        most = self.bounds.consumers_per_user
+        if snapshot.consumers_of(user_id) >= most:
+            raise too_many_consumers(most)
+        return False
 
     def _feed(self, room_id: str, head: int) -> Feed:
         feed = self._feeds.get(room_id)
@@ -451,6 +469,9 @@ class Hub:
             key = (follower.caller.user_id, follower.consumer)
             if self._consumers.get(key) is follower:
                 del self._consumers[key]
+                if follower.kept:
+                    # Of others nothing is kept, and of names that are made up there is no end.
+                    self._used_consumers.add(key)
         for room_id in follower.subscription.positions:
             self._unfollow(follower, room_id)
         self._metrics.tail_bytes.set(self._tails_bytes)
@@ -463,9 +484,19 @@ class Hub:
 
     def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, Place]) -> None:
         """Pass on that a consumer's positions moved."""
+        self._used_consumers.add((user_id, consumer))
         follower = self._consumers.get((user_id, consumer))
         if follower and follower.subscription.acknowledge(positions):
             follower.wake()
+
+    def streams_of_consumer(self, user_id: str, consumer: str) -> bool:
+        """Whether a consumer has a stream open."""
+        return (user_id, consumer) in self._consumers
+
+    def take_used_consumers(self) -> set[tuple[str, str]]:
+        """Consumers, by user and name, that had a stream open or acknowledged something since last time."""
+        used, self._used_consumers = self._used_consumers, set()
+        return used.union(self._consumers)
 
     # Time
 

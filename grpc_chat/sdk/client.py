@@ -12,6 +12,7 @@ from grpc_chat.sdk import convert
 from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.connection import Connection
+from grpc_chat.sdk.consumers import ConsumerCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.rooms import RoomCalls
@@ -20,7 +21,7 @@ from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Client(AccountCalls, RoomCalls):
+class Client(AccountCalls, ConsumerCalls, RoomCalls):
     """One session with a server.
 
     ::

@@ -363,6 +363,26 @@ class UserRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Consumer:
+    """A named position that the server keeps in each room of a user."""
+
+    name: str
+    create_time: datetime
+    last_used_time: datetime
+    streaming: bool
+    """Whether it has a stream open now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPosition:
+    """Where a consumer stands in a room."""
+
+    cursor: Cursor
+    last_seq: int
+    """The room's newest event."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnownedRoom:
     """A room whose owners are all blocked, as administrators see it."""
 

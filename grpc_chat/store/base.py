@@ -38,9 +38,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from grpc_chat.errors import BadCursor, ChatError
+from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
 from grpc_chat.store.records import (
     Account,
+    ConsumerRecord,
     Ending,
     IdentityRecord,
     InviteRecord,
@@ -100,6 +101,9 @@ class Acknowledge:
     authorize: Authorize
     back: bool = False
     """Whether positions may also move back, as they must where the log is not the one they are from."""
+    max_consumers: int = 0
+    """How many consumers the user may have; a further one is refused with ``LimitExceeded``. 0 for any
+    number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,15 @@ def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
         f"cursors[{at}].seq is {seq}, after the room's newest event {last_seq}",
         field=f"cursors[{at}].seq",
         metadata={"roomId": room_id, "lastSeq": str(last_seq)},
+    )
+
+
+def too_many_consumers(most: int) -> LimitExceeded:
+    """What to answer to who has as many consumers as they may, and uses a new name."""
+    return LimitExceeded(
+        f"you have {most} consumers, which is the most; forget one that you no longer use",
+        field="consumer",
+        metadata={"limit": str(most)},
     )
 
 
@@ -348,6 +361,24 @@ class Snapshot(Protocol):
         """By room, the stamp of the event with this number. Those that are gone, damaged or not there yet are
         left out."""
 
+    def has_consumer(self, user_id: str, consumer: str) -> bool:
+        """Whether a user's consumer has a position, or had one."""
+
+    def consumers_of(self, user_id: str) -> int:
+        """How many consumers a user has."""
+
+    def consumers(self, user_id: str, *, after: str, limit: int) -> list[ConsumerRecord]:
+        """A user's consumers, in the order of their names."""
+
+    def unused_consumers(self, before_us: int, *, limit: int) -> list[ConsumerRecord]:
+        """Consumers of all users that were not used since, the longest unused first."""
+
+    def consumer_positions(
+        self, user_id: str, consumer: str, *, after: str, limit: int
+    ) -> list[tuple[str, Place, int]]:
+        """A consumer's positions in rooms that its user is in, in the order of the rooms' ids: the room, the
+        position, and the room's newest number."""
+
     def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
         """Where a consumer stands in each room it was acknowledged in."""
 
@@ -448,6 +479,12 @@ class Transaction(Snapshot, Protocol):
         Args:
             keep: How many to keep; those that were used longest ago are forgotten.
         """
+
+    def use_consumers(self, used: Iterable[tuple[str, str]]) -> None:
+        """Note that consumers, by user and name, were used; those that there are not are passed over."""
+
+    def delete_consumer(self, user_id: str, consumer: str) -> bool:
+        """Remove a consumer with its positions; whether there was one."""
 
     def touch_sessions(self, used: Mapping[str, int]) -> None:
         """Set when sessions were used last, if that is later; those that have ended are passed over."""

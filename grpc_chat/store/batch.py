@@ -12,7 +12,7 @@ from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, Ses
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent
 from grpc_chat.store.records import Standing
-from grpc_chat.store.statements import insert_into, insert_rows, run, stamps, standing
+from grpc_chat.store.statements import count, insert_into, insert_rows, run, stamps, standing
 from grpc_chat.store.transaction import Log, SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -28,6 +28,11 @@ _SET_HEAD = (
     sa.update(schema.rooms)
     .where(schema.rooms.c.room_id == sa.bindparam("room"))
     .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
+)
+
+_HAS_CONSUMER = sa.select(sa.literal(1)).where(
+    schema.consumer_names.c.user_id == sa.bindparam("user"),
+    schema.consumer_names.c.consumer == sa.bindparam("name"),
 )
 
 _SendKey = tuple[str, str, bytes]
@@ -76,6 +81,8 @@ class Batch:
         # When the event at the head was stored.
         self._times: dict[str, int] = {}
         self._standings: dict[tuple[str, str], Standing | None] = {}
+        # Which of them are known to be there.
+        self._consumers: set[tuple[str, str]] = set()
         self._dirty: set[str] = set()
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
@@ -136,6 +143,7 @@ class Batch:
             self._standings.clear()
             self._heads.clear()
             self._times.clear()
+            self._consumers.clear()
         return Done(value, log.new, transaction.effects)
 
     def _flush(self) -> None:
@@ -276,8 +284,22 @@ class Batch:
             if room_id not in other
         ]
         if rows:
+            self._require_consumer(write)
             self._conn.execute(_move_position(self._conn.dialect.name, back=write.back), rows)
         return sorted(other) or None
+
+    def _require_consumer(self, write: base.Acknowledge) -> None:
+        """Have a consumer's name noted, if the user may have it."""
+        key = (write.user_id, write.consumer)
+        if key in self._consumers:
+            return
+        if self._conn.execute(_HAS_CONSUMER, {"user": key[0], "name": key[1]}).first() is None:
+            names = schema.consumer_names
+            if write.max_consumers and count(self._conn, names.c.user_id == key[0]) >= write.max_consumers:
+                raise base.too_many_consumers(write.max_consumers)
+            row = {"create_time_us": self._now_us, "last_used_us": self._now_us}
+            self._conn.execute(sa.insert(names).values(user_id=key[0], consumer=key[1], **row))
+        self._consumers.add(key)
 
     def _put_room(self, write: base.PutRoom) -> None:
         self._flush()

@@ -112,6 +112,16 @@ class InviteRecord:
         return in_time and (not self.max_uses or self.uses < self.max_uses)
 
 
+class ConsumerRecord(NamedTuple):
+    """A consumer, without its positions."""
+
+    user_id: str
+    consumer: str
+    create_time_us: int
+    last_used_us: int
+    """Give or take some minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """How an account is used."""

@@ -245,6 +245,20 @@ consumers = sa.Table(
     _key("room_id"),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("stamp", sa.BigInteger, nullable=False, server_default="0"),
+    # Moving a position does not touch it; without it, leaving a room looks through all positions of a user.
+    sa.Index(None, "room_id", "user_id"),
     comment="seq: everything up to here was acknowledged; stamp: that event's, 0 where it is not known.",
+    sqlite_with_rowid=False,
+)
+
+consumer_names = sa.Table(
+    "consumer_names",
+    metadata,
+    _key("user_id"),
+    _key("consumer"),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("last_used_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "last_used_us"),
+    comment="Those that have a position, or had one; last_used_us: give or take some minutes.",
     sqlite_with_rowid=False,
 )

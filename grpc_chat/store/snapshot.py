@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.account_reads import AccountReads
-from grpc_chat.store.base import Place, StoredEvent
+from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.statements import run, stamps
 
@@ -43,7 +44,7 @@ _MOST_AT_ONCE = 512
 """Rows: small events before large ones would have far too much read at once."""
 
 
-class SqlSnapshot(RoomReads, AccountReads):
+class SqlSnapshot(RoomReads, AccountReads, ConsumerReads):
     """See :class:`grpc_chat.store.base.Snapshot`."""
 
     def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
@@ -123,10 +124,3 @@ class SqlSnapshot(RoomReads, AccountReads):
 
     def stamps(self, places: Mapping[str, int]) -> dict[str, int]:
         return stamps(self._conn, places)
-
-    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
-        consumers = schema.consumers.c
-        query = sa.select(consumers.room_id, consumers.seq, consumers.stamp).where(
-            consumers.user_id == user_id, consumers.consumer == consumer
-        )
-        return {room_id: Place(seq, stamp) for room_id, seq, stamp in self._conn.execute(query)}

@@ -88,15 +88,9 @@ class SqlTransaction(SqlSnapshot):
             delete_time_us=self.now_us,
             purged=0,
         )
-        # Only members have positions. By the room alone, those of everybody in every room would be looked at.
-        consumers, members = schema.consumers, schema.members
-        of_members = sa.select(members.c.user_id).where(members.c.room_id == room_id)
-        forget = sa.delete(consumers).where(
-            consumers.c.user_id.in_(of_members), consumers.c.room_id == room_id
-        )
-        self._conn.execute(forget)
         for table in (
-            members,
+            schema.consumers,
+            schema.members,
             schema.bans,
             schema.invites,
             rooms,
@@ -176,6 +170,25 @@ class SqlTransaction(SqlSnapshot):
         invites = schema.invites
         one = sa.and_(invites.c.room_id == room_id, invites.c.invite_id == invite_id)
         return self._conn.execute(sa.delete(invites).where(one)).rowcount > 0
+
+    # Consumers
+
+    def use_consumers(self, used: Iterable[tuple[str, str]]) -> None:
+        names = schema.consumer_names
+        touch = (
+            sa.update(names)
+            .where(names.c.user_id == sa.bindparam("user"), names.c.consumer == sa.bindparam("name"))
+            .values(last_used_us=self.now_us)
+        )
+        if rows := [{"user": user_id, "name": consumer} for user_id, consumer in used]:
+            self._conn.execute(touch, rows)
+
+    def delete_consumer(self, user_id: str, consumer: str) -> bool:
+        found = False
+        for table in (schema.consumers, schema.consumer_names):
+            one = sa.and_(table.c.user_id == user_id, table.c.consumer == consumer)
+            found = self._conn.execute(sa.delete(table).where(one)).rowcount > 0 or found
+        return found
 
     # Accounts
 

@@ -2844,6 +2844,21 @@ class SubscribeServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
                 _registered_method=True)
+        self.ListConsumers = channel.unary_unary(
+                '/chat.v1.SubscribeService/ListConsumers',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
+                _registered_method=True)
+        self.ListConsumerPositions = channel.unary_unary(
+                '/chat.v1.SubscribeService/ListConsumerPositions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteConsumer = channel.unary_unary(
+                '/chat.v1.SubscribeService/DeleteConsumer',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
+                _registered_method=True)
 
 
 class SubscribeServiceServicer(object):
@@ -2867,6 +2882,31 @@ class SubscribeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConsumers(self, request, context):
+        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+        new name is RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsumerPositions(self, request, context):
+        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+        caller has no consumer of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConsumer(self, request, context):
+        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+        FAILED_PRECONDITION while it has a stream open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubscribeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -2879,6 +2919,21 @@ def add_SubscribeServiceServicer_to_server(servicer, server):
                     servicer.Acknowledge,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.SerializeToString,
+            ),
+            'ListConsumers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsumers,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.SerializeToString,
+            ),
+            'ListConsumerPositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsumerPositions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.SerializeToString,
+            ),
+            'DeleteConsumer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConsumer,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2936,6 +2991,87 @@ class SubscribeService(object):
             '/chat.v1.SubscribeService/Acknowledge',
             grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsumers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/ListConsumers',
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsumerPositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/ListConsumerPositions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConsumer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/DeleteConsumer',
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
             options,
             channel_credentials,
             insecure,

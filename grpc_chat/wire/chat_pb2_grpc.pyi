@@ -1061,6 +1061,19 @@ class SubscribeServiceStub:
     """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
     """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+    ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
+    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+    new name is RESOURCE_EXHAUSTED.
+    """
+    ListConsumerPositions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]
+    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+    caller has no consumer of.
+    """
+    DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]
+    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+    FAILED_PRECONDITION while it has a stream open.
+    """
 
 @_typing.type_check_only
 class SubscribeServiceAsyncStub(SubscribeServiceStub):
@@ -1075,6 +1088,19 @@ class SubscribeServiceAsyncStub(SubscribeServiceStub):
     """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
     """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+    ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
+    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+    new name is RESOURCE_EXHAUSTED.
+    """
+    ListConsumerPositions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]  # type: ignore[assignment]
+    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+    caller has no consumer of.
+    """
+    DeleteConsumer: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
+    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+    FAILED_PRECONDITION while it has a stream open.
+    """
 
 class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Following rooms."""
@@ -1098,5 +1124,36 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
         """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+
+    @_abc_1.abstractmethod
+    def ListConsumers(
+        self,
+        request: _chat_pb2.ListConsumersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListConsumersResponse, _abc.Awaitable[_chat_pb2.ListConsumersResponse]]:
+        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+        new name is RESOURCE_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConsumerPositions(
+        self,
+        request: _chat_pb2.ListConsumerPositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListConsumerPositionsResponse, _abc.Awaitable[_chat_pb2.ListConsumerPositionsResponse]]:
+        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+        caller has no consumer of.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteConsumer(
+        self,
+        request: _chat_pb2.DeleteConsumerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeleteConsumerResponse, _abc.Awaitable[_chat_pb2.DeleteConsumerResponse]]:
+        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+        FAILED_PRECONDITION while it has a stream open.
+        """
 
 def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

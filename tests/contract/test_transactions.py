@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from grpc_chat.errors import ChatError, PermissionDenied, RoomNotFound
+from grpc_chat.errors import ChatError, LimitExceeded, PermissionDenied, RoomNotFound
 from grpc_chat.store.base import (
     Acknowledge,
     Append,
@@ -757,6 +757,73 @@ def test_who_leaves_is_forgotten_by_their_consumers_in_that_room_alone(store: St
         assert snapshot.positions("alice", "bot") == {"r2": Place(1)}
         assert snapshot.positions("alice", "phone") == {}
         assert snapshot.positions("bob", "bot") == {"r1": Place(1)}
+
+
+def test_consumers_are_kept_until_they_are_deleted(store: Store) -> None:
+    """By their names, with when they were used; of one user alone; and no more than a user may have."""
+    store.commit([saying("a"), saying("a", room="r2")])
+
+    def acknowledge(user_id: str, consumer: str, most: int = 0) -> object:
+        write = Acknowledge(user_id, consumer, {"r1": Place(1)}, members_only, max_consumers=most)
+        return store.commit([write])[0]
+
+    def names(user_id: str = "alice", **page: Any) -> list[str]:
+        given: dict[str, Any] = {"after": "", "limit": 9} | page
+        found = read(store, lambda snapshot: snapshot.consumers(user_id, **given))
+        assert all(record.user_id == user_id for record in found)
+        return [record.consumer for record in found]
+
+    for user_id, consumer in (("alice", "b"), ("alice", "a"), ("bob", "a")):
+        assert acknowledge(user_id, consumer, 2) is None
+    assert acknowledge("alice", "a", 2) is None
+    refused = acknowledge("alice", "c", 2)
+    assert isinstance(refused, LimitExceeded)
+    assert (refused.field, refused.metadata) == ("consumer", {"limit": "2"})
+    # A refused one leaves nothing, nor does one of a room that its user is not in.
+    store.commit([Acknowledge("bob", "d", {"r2": Place(1)}, members_only)])
+    assert (names(), names("bob")) == (["a", "b"], ["a"])
+    assert names(after="a") == ["b"]
+    assert names(limit=1) == ["a"]
+    with store.snapshot() as snapshot:
+        assert [snapshot.has_consumer("alice", name) for name in "abc"] == [True, True, False]
+        assert [snapshot.consumers_of(user_id) for user_id in ("alice", "bob", "carol")] == [2, 1, 0]
+        unused = snapshot.unused_consumers(2**60, limit=9)
+        assert [(record.user_id, record.consumer) for record in unused] == [
+            ("alice", "b"),
+            ("alice", "a"),
+            ("bob", "a"),
+        ]
+        assert snapshot.unused_consumers(unused[0].last_used_us, limit=9) == []
+
+    transact(store, lambda tx: tx.use_consumers([("alice", "b"), ("nobody", "b")]))
+    unused = read(store, lambda snapshot: snapshot.unused_consumers(2**60, limit=2))
+    assert [(record.user_id, record.consumer) for record in unused] == [("alice", "a"), ("bob", "a")]
+    store.commit([Acknowledge("alice", "a", {"r2": Place(1)}, members_only)])
+    positions = read(store, lambda snapshot: snapshot.consumer_positions("alice", "a", after="", limit=9))
+    assert positions == [("r1", Place(1), 1), ("r2", Place(1), 1)]
+    assert read(store, lambda snapshot: snapshot.consumer_positions("alice", "a", after="r1", limit=9)) == [
+        ("r2", Place(1), 1)
+    ]
+
+    assert transact(store, lambda tx: tx.delete_consumer("alice", "a"))
+    assert not transact(store, lambda tx: tx.delete_consumer("alice", "a"))
+    assert (names(), names("bob")) == (["b"], ["a"])
+    with store.snapshot() as snapshot:
+        assert snapshot.positions("alice", "a") == {}
+        assert snapshot.positions("alice", "b") == {"r1": Place(1)}
+    assert acknowledge("alice", "c", 2) is None
+
+
+def test_a_consumer_that_is_deleted_within_a_batch_is_made_again(store: Store) -> None:
+    """What the batch knew of it before is not believed."""
+    store.commit([saying("a")])
+    acknowledge = Acknowledge("alice", "a", {"r1": Place(1)}, members_only)
+
+    store.commit([acknowledge, Transact(lambda tx: tx.delete_consumer("alice", "a")), acknowledge])
+
+    with store.snapshot() as snapshot:
+        assert snapshot.has_consumer("alice", "a")
+        assert snapshot.positions("alice", "a") == {"r1": Place(1)}
 
 
 def test_peer_is_the_other_one(store: Store) -> None:

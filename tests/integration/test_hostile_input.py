@@ -30,7 +30,7 @@ from grpc_chat import Client
 from grpc_chat.api.methods import NEEDS, Needs
 from grpc_chat.core.caller import ALL_SCOPES, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
-from grpc_chat.store.base import Transaction
+from grpc_chat.store.base import Acknowledge, Place, Transaction
 from grpc_chat.store.records import Account, SessionRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -167,6 +167,9 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "ListMessages": lambda: pb.ListMessagesRequest(room_id=general),
         "Subscribe": lambda: pb.SubscribeRequest(cursors=[cursor]),
         "Acknowledge": lambda: pb.AcknowledgeRequest(consumer="tests", cursors=[cursor]),
+        "ListConsumers": pb.ListConsumersRequest,
+        "ListConsumerPositions": lambda: pb.ListConsumerPositionsRequest(consumer="of-tests"),
+        "DeleteConsumer": lambda: pb.DeleteConsumerRequest(consumer=new("used-up-")),
         "ListUsers": pb.ListUsersRequest,
         "CreateUser": lambda: pb.CreateUserRequest(user_id=new("user"), password=PASSWORD),
         "BlockUser": lambda: pb.BlockUserRequest(user_id="villain"),
@@ -323,6 +326,9 @@ class Server:
 
     async def prepare(self, request: Any) -> None:
         """Make what a request uses up."""
+        consumer: str = getattr(request, "consumer", "")
+        if consumer.startswith(("used-up-", "of-tests")):
+            await self.keep(consumer)
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -332,6 +338,14 @@ class Server:
         await self.node.put_room(room, {"one": "owner", "two": "member"})
         await self.node.node.committer.transact(
             lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
+        )
+
+    async def keep(self, consumer: str) -> None:
+        """Have one of ``one``'s consumers in two rooms."""
+        await self.node.put_room("other", {"one": "owner", "two": "member"})
+        positions = {"general": Place(0), "other": Place(0)}
+        await self.node.node.committer.commit(
+            Acknowledge("one", consumer, positions, lambda _room_id, _standing: None)
         )
 
     async def leave_behind(self, room: str = "", bot: str = "") -> None:
@@ -1210,6 +1224,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         banned = await one.admin.create_user(new("banned"), PASSWORD)
         await one.ban_member("other", banned.user.user_id)
         await server.leave_behind(new("unowned-"))
+    for name in ("of-tests", "of-tests-2"):
+        await server.keep(name)
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1229,6 +1245,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "sessions of a user": pb.ListUserSessionsRequest(user_id="villain"),
         "sessions of another": pb.ListUserSessionsRequest(user_id="one"),
         "unowned rooms": pb.ListUnownedRoomsRequest(),
+        "consumers": pb.ListConsumersRequest(),
+        "positions": pb.ListConsumerPositionsRequest(consumer="of-tests"),
+        "other positions": pb.ListConsumerPositionsRequest(consumer="of-tests-2"),
     }
     methods = {method.input_type.name: method for method in METHODS}
     tokens: dict[str, str] = {}

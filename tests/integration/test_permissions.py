@@ -111,6 +111,9 @@ RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
 RoomService/ListRooms               either  ok
 RoomService/ListPublicRooms         read    ok
+SubscribeService/ListConsumers      read    ok
+SubscribeService/ListConsumerPositions read NOT_FOUND
+SubscribeService/DeleteConsumer     read    NOT_FOUND
 AdminService/ListUsers              admin   ok
 AdminService/CreateUser             admin   ok
 AdminService/BlockUser              admin   ok
@@ -574,6 +577,9 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "RoomService/GetDirectRoom": lambda _: pb.GetDirectRoomRequest(user_id="heir"),
     "RoomService/ListRooms": lambda _: pb.ListRoomsRequest(),
     "RoomService/ListPublicRooms": lambda _: pb.ListPublicRoomsRequest(),
+    "SubscribeService/ListConsumers": lambda _: pb.ListConsumersRequest(),
+    "SubscribeService/ListConsumerPositions": lambda _: pb.ListConsumerPositionsRequest(consumer="none"),
+    "SubscribeService/DeleteConsumer": lambda _: pb.DeleteConsumerRequest(consumer="none"),
     "AdminService/ListUsers": lambda _: pb.ListUsersRequest(),
     "AdminService/CreateUser": lambda w: pb.CreateUserRequest(
         user_id=f"new{next(w.numbers)}u", password=PASSWORD

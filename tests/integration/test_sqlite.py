@@ -35,7 +35,7 @@ from grpc_chat.store.base import (
     Truncate,
 )
 from grpc_chat.store.mark import Acknowledged, Mark
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
@@ -881,6 +881,12 @@ def everything(store: SqlStore) -> None:
         snapshot.sessions_of("user1", pb.SESSION_KIND_LOGIN)
         snapshot.sessions("user1", after=None, limit=10)
         snapshot.sessions("user1", after=(5, "s5"), limit=10)
+        snapshot.has_consumer("alice", "bot")
+        snapshot.consumers_of("alice")
+        snapshot.consumers("alice", after="", limit=10)
+        snapshot.consumer_positions("alice", "bot", after="", limit=10)
+        snapshot.ended_token(b"token")
+        snapshot.ended_tokens_of("user0")
 
 
 def every_change(transaction: Transaction) -> None:
@@ -908,6 +914,10 @@ def every_change(transaction: Transaction) -> None:
     transaction.revive_session(b"token")
     transaction.delete_sessions("user0", session_ids=["s1"])
     transaction.delete_sessions("user0", but="s2")
+    transaction.delete_sessions("user1", but="s2", ending=Ending.OWNER_BLOCKED)
+    transaction.forget_ended_tokens("user1")
+    transaction.use_consumers([("alice", "bot")])
+    transaction.delete_consumer("alice", "bot")
 
 
 def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStore) -> None:
@@ -955,9 +965,14 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         "invites",
         "identities",
         "deleted_rooms",
+        "consumer_names",
+        "ended_tokens",
     )
     assert [table for table in tables if not any(table in statement for statement in plans)] == []
     assert {statement: steps for statement, steps in plans.items() if slow(steps)} == {}
+    # Leaving or deleting a room costs what there is of that room, not what the user has elsewhere.
+    of_room = [steps for statement, steps in plans.items() if "DELETE FROM consumers WHERE" in statement]
+    assert sum("ix_consumers_room_id_user_id" in " ".join(steps) for steps in of_room) == 2
     reads = [steps for statement, steps in plans.items() if statement.startswith("SELECT")]
     assert len(reads) >= 12
     places = [steps for statement, steps in plans.items() if "WITH places" in statement]

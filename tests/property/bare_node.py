@@ -33,6 +33,7 @@ from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
@@ -267,6 +268,7 @@ class BareNode:
         self.committer = loop.run(self._committer())
         pages = Pages(PageTokens(store.secret))
         consumers = Consumers(self.committer, self.readers, self.hub)
+        kept = KeptConsumers(self.committer, self.readers, self.hub, pages)
         users = Users(self.readers)
         rooms = Rooms(self.committer, self.readers, self.hub, users, pages, secret=store.secret)
         members = Members(self.committer, self.readers, self.hub, rooms, users, pages)
@@ -288,7 +290,7 @@ class BareNode:
                 "MessageService": MessageService(
                     Messages(self.committer, self.readers, pages, epoch=store.epoch)
                 ),
-                "SubscribeService": SubscribeService(self.hub, consumers, self.metrics.totals, tokens),
+                "SubscribeService": SubscribeService(self.hub, consumers, kept, self.metrics.totals, tokens),
                 "AdminService": AdminService(admin, ownership, invites, identities),
             },
             authenticator=tokens,

@@ -23,6 +23,8 @@ NAMES = [
     "Client",
     "ClientMessageIdReused",
     "Connected",
+    "Consumer",
+    "ConsumerPosition",
     "ConsumerTakenOver",
     "Cursor",
     "Disconnected",

@@ -22,6 +22,9 @@ from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
     Blocked,
+    Consumer,
+    ConsumerPosition,
+    Cursor,
     Gap,
     Invite,
     Login,
@@ -124,6 +127,11 @@ class Everything:
             "bots": [USER],
             "users": [RECORD],
             "unowned_rooms": [UNOWNED],
+            "consumers": [Consumer(EVIL, NOW, NOW, True)],
+            "consumer_positions": [
+                ConsumerPosition(Cursor("plans", 3), 9),
+                ConsumerPosition(Cursor(EVIL), 1),
+            ],
             "events": EVENTS,
         }
         for entry in entries[name]:
@@ -175,6 +183,9 @@ COMMANDS = [
     "bot give x y",
     "bot give x --withdraw",
     "bot take x",
+    "consumers list",
+    "consumers show x",
+    "consumers forget x",
     "user show x",
     "user rename x",
     "rooms",

@@ -1,0 +1,207 @@
+"""Which consumers there are: listing them, forgetting them, and forgetting those that nobody uses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
+from grpc_chat.store.base import Place, Snapshot, Transaction
+from grpc_chat.store.records import ConsumerRecord
+from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+_SAVED_AT_ONCE = 1000
+_FORGOTTEN_AT_ONCE = 100
+_JUMP = 3600.0
+"""Seconds by which a clock that was set differs from one that runs."""
+_STEADY = 86_400.0
+"""Seconds that the clock has to have run before it is believed how long something was not used. A clock
+that jumps by a year would otherwise make every consumer start again; within a day, those in use are noted."""
+
+
+class KeptConsumers:
+    """The consumers that the store knows.
+
+    Args:
+        idle: One that was not used for so long is forgotten.
+        clock: Seconds since 1970.
+        monotonic: Seconds, never set.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        hub: Hub,
+        pages: Pages,
+        *,
+        idle: timedelta = timedelta(days=365),
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        interval: timedelta = timedelta(minutes=10),
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._hub = hub
+        self._pages = pages
+        self._idle = idle
+        self._clock = clock
+        self._monotonic = monotonic
+        self._interval = interval
+        self._seen = (clock(), monotonic())
+        self._steady_since = self._seen[1]
+
+    async def list_(self, caller: Caller, request: pb.ListConsumersRequest) -> pb.ListConsumersResponse:
+        """A page of the caller's consumers."""
+        page = self._pages.open(f"ListConsumers {caller.user_id}", request)
+        found = await self._readers.run(
+            lambda snapshot: snapshot.consumers(caller.user_id, after=page.after, limit=page.limit)
+        )
+        return pb.ListConsumersResponse(
+            consumers=[self._message(record) for record in page.cut(found)],
+            next_page_token=page.next(found, lambda record: record.consumer),
+        )
+
+    def _message(self, record: ConsumerRecord) -> pb.Consumer:
+        told = pb.Consumer(
+            consumer=record.consumer,
+            streaming=self._hub.streams_of_consumer(record.user_id, record.consumer),
+        )
+        told.create_time.FromMicroseconds(record.create_time_us)
+        told.last_used_time.FromMicroseconds(record.last_used_us)
+        return told
+
+    async def positions(
+        self, caller: Caller, request: pb.ListConsumerPositionsRequest
+    ) -> pb.ListConsumerPositionsResponse:
+        """A page of a consumer's positions.
+
+        Raises:
+            NotFound: The caller has no consumer of this name.
+        """
+        name = request.consumer
+
+        def read(snapshot: Snapshot) -> list[tuple[str, Place, int]]:
+            if not snapshot.has_consumer(caller.user_id, name):
+                raise _no_consumer()
+            return snapshot.consumer_positions(caller.user_id, name, after=page.after, limit=page.limit)
+
+        page = self._pages.open(f"ListConsumerPositions {caller.user_id} {name}", request)
+        found = await self._readers.run(read)
+        return pb.ListConsumerPositionsResponse(
+            positions=[
+                pb.ConsumerPosition(
+                    cursor=pb.Cursor(
+                        room_id=room_id, seq=place.seq, stamp=place.stamp, epoch=self._hub.epoch
+                    ),
+                    last_seq=last_seq,
+                )
+                for room_id, place, last_seq in page.cut(found)
+            ],
+            next_page_token=page.next(found, lambda entry: entry[0]),
+        )
+
+    async def delete(self, caller: Caller, request: pb.DeleteConsumerRequest) -> None:
+        """Forget a consumer and its positions.
+
+        Raises:
+            NotFound: The caller has no consumer of this name.
+            FailedPrecondition: It has a stream open, whose next acknowledgement would make it again.
+        """
+        user_id, name = caller.user_id, request.consumer
+        if self._hub.streams_of_consumer(user_id, name):
+            raise FailedPrecondition(
+                "this consumer has a stream open; end the program that uses it first", field="consumer"
+            )
+        found = await self._committer.transact(
+            lambda transaction: transaction.delete_consumer(user_id, name), session_id=caller.session_id
+        )
+        if not found:
+            raise _no_consumer()
+
+    # Time
+
+    async def run(self) -> None:
+        """Save when consumers were used, and forget those that are not, until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval.total_seconds())
+            try:
+                await self.save()
+                await self.forget_unused()
+            except ChatError as error:
+                # As on a full disk. The next time will do.
+                log.warning("the use of consumers could not be saved: %s", error)
+
+    async def close(self) -> None:
+        """Save the last of it."""
+        with suppress(ChatError):
+            await self.save()
+
+    async def save(self) -> None:
+        """Save which consumers were used.
+
+        Raises:
+            ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
+        """
+        used = list(self._hub.take_used_consumers())
+        # In pieces, so that nobody's message waits for long behind it.
+        for start in range(0, len(used), _SAVED_AT_ONCE):
+            some = used[start : start + _SAVED_AT_ONCE]
+            await self._committer.transact(partial(_use, some))
+
+    async def forget_unused(self) -> int:
+        """Forget consumers that were not used for too long; how many there were.
+
+        Raises:
+            ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
+        """
+        now, monotonic = self._clock(), self._monotonic()
+        ran = (now - self._seen[0]) - (monotonic - self._seen[1])
+        self._seen = (now, monotonic)
+        if abs(ran) > _JUMP:
+            self._steady_since = monotonic
+        if monotonic - self._steady_since < _STEADY:
+            return 0
+        before_us = int((now - self._idle.total_seconds()) * 1_000_000)
+        forgotten = 0
+        while True:
+            unused = [
+                (record.user_id, record.consumer)
+                for record in await self._readers.run(
+                    lambda snapshot: snapshot.unused_consumers(before_us, limit=_FORGOTTEN_AT_ONCE)
+                )
+                if not self._hub.streams_of_consumer(record.user_id, record.consumer)
+            ]
+            if not unused:
+                break
+            for user_id, name in unused:
+                # One by one: each may have a position in thousands of rooms.
+                await self._committer.transact(partial(_forget, user_id, name))
+                forgotten += 1
+        if forgotten:
+            log.info("consumers that were not used were forgotten", extra={"count": forgotten})
+        return forgotten
+
+
+def _use(used: list[tuple[str, str]], transaction: Transaction) -> None:
+    transaction.use_consumers(used)
+
+
+def _forget(user_id: str, consumer: str, transaction: Transaction) -> bool:
+    return transaction.delete_consumer(user_id, consumer)
+
+
+def _no_consumer() -> NotFound:
+    return NotFound("you have no consumer of this name", field="consumer")

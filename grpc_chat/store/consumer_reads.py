@@ -1,0 +1,67 @@
+"""Consumers and their positions, as a snapshot reads them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.base import Place
+from grpc_chat.store.records import ConsumerRecord
+from grpc_chat.store.statements import count
+
+_NAMES = sa.select(schema.consumer_names)
+
+
+class ConsumerReads:
+    """See :class:`grpc_chat.store.base.Snapshot`."""
+
+    _conn: sa.Connection
+
+    def has_consumer(self, user_id: str, consumer: str) -> bool:
+        names = schema.consumer_names.c
+        return count(self._conn, sa.and_(names.user_id == user_id, names.consumer == consumer)) > 0
+
+    def consumers_of(self, user_id: str) -> int:
+        return count(self._conn, schema.consumer_names.c.user_id == user_id)
+
+    def consumers(self, user_id: str, *, after: str, limit: int) -> list[ConsumerRecord]:
+        names = schema.consumer_names.c
+        query = (
+            _NAMES.where(names.user_id == user_id, names.consumer > after)
+            .order_by(names.consumer)
+            .limit(limit)
+        )
+        return [ConsumerRecord(*row) for row in self._conn.execute(query)]
+
+    def unused_consumers(self, before_us: int, *, limit: int) -> list[ConsumerRecord]:
+        last_used = schema.consumer_names.c.last_used_us
+        query = _NAMES.where(last_used < before_us).order_by(last_used).limit(limit)
+        return [ConsumerRecord(*row) for row in self._conn.execute(query)]
+
+    def consumer_positions(
+        self, user_id: str, consumer: str, *, after: str, limit: int
+    ) -> list[tuple[str, Place, int]]:
+        consumers, rooms, members = schema.consumers.c, schema.rooms.c, schema.members.c
+        # Looked up for each: joined, the rows could come in the order of another table, and would be sorted.
+        newest = sa.select(rooms.last_seq).where(rooms.room_id == consumers.room_id).scalar_subquery()
+        is_member = sa.exists().where(
+            members.room_id == consumers.room_id, members.user_id == consumers.user_id
+        )
+        query = (
+            sa.select(consumers.room_id, consumers.seq, consumers.stamp, newest)
+            .where(consumers.user_id == user_id, consumers.consumer == consumer)
+            .where(consumers.room_id > after, is_member)
+            .order_by(consumers.room_id)
+            .limit(limit)
+        )
+        return [
+            (room_id, Place(seq, stamp), last_seq)
+            for room_id, seq, stamp, last_seq in self._conn.execute(query)
+        ]
+
+    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
+        consumers = schema.consumers.c
+        query = sa.select(consumers.room_id, consumers.seq, consumers.stamp).where(
+            consumers.user_id == user_id, consumers.consumer == consumer
+        )
+        return {room_id: Place(seq, stamp) for room_id, seq, stamp in self._conn.execute(query)}
