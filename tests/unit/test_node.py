@@ -40,7 +40,7 @@ GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
         AccountLimits,
         config.Accounts.model_fields.keys() - {"sessions", "access_tokens", "bots"},
     ),
-    (config.Subscribe, Bounds, set()),
+    (config.Subscribe, Bounds, {"consumer_idle"}),
     (config.Grpc, Transport, {"reflection", "trusted_proxies"}),
 ]
 
