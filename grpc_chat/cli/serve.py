@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -22,6 +23,7 @@ from grpc_chat.config import Config
 from grpc_chat.errors import ChatError
 from grpc_chat.node import Node
 from grpc_chat.ops import logging as logs
+from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.ops.reference import example
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.wire.address import is_loopback, is_wildcard, join
@@ -94,9 +96,14 @@ def check_certificates(config: Config) -> list[str]:
         ChatError: What is wrong with a file, and with which setting.
     """
     tls = config.tls
-    if not tls.certificate or not tls.key:
-        return []
-    return Certificates(tls.certificate, tls.key, client_ca=tls.client_ca).warnings()
+    if tls.certificate and tls.key:
+        return Certificates(tls.certificate, tls.key, client_ca=tls.client_ca).warnings()
+    if tls.dev_certificate:
+        # Its own is made, or made anew, at the start; here nothing is written.
+        with TemporaryDirectory() as folder:
+            certificate, key = dev_certificate(Path(folder), config.host)
+            Certificates(certificate, key, client_ca=tls.client_ca)
+    return []
 
 
 def run(config: Config) -> int:

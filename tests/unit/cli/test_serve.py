@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from grpc_chat.cli.main import main
-from tests.certificates import issue
+from tests.certificates import issue, with_rsa_pss_key
 
 
 def test_the_check_of_settings_tries_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +25,23 @@ def test_the_check_of_settings_tries_the_certificate(tmp_path: Path, monkeypatch
     assert warned.stderr.startswith("warning: the certificate expired on ")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.startswith(f"error: tls.key: {paths['key']}: the key does not belong")
+
+
+def test_authorities_of_clients_are_checked_beside_a_certificate_of_the_servers_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no certificate is made for that."""
+    authorities = tmp_path / "clients.pem"
+    authorities.write_bytes(with_rsa_pss_key().pem)
+    for name, value in (("DEV_CERTIFICATE", "true"), ("CLIENT_CA", str(authorities))):
+        monkeypatch.setenv(f"GRPC_CHAT_TLS__{name}", value)
+    monkeypatch.setenv("GRPC_CHAT_DATA", str(tmp_path / "data"))
+
+    refused = CliRunner().invoke(main, ["config", "check"])
+    authorities.write_bytes(issue().pem)
+    right = CliRunner().invoke(main, ["config", "check"])
+
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"error: tls.client_ca: {authorities}: its key is of the type RSA-PSS")
+    assert (right.exit_code, right.stderr) == (0, "")
+    assert not (tmp_path / "data").exists()
