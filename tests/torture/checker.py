@@ -50,7 +50,7 @@ _TOLD = 10  # of each kind, this many are described; the others are only counted
 Key = tuple[str, str, str]
 """Room, author, client_message_id."""
 LogId = tuple[str, str]
-"""Room, and its epoch; of a later life, with its number: several may have the same epoch."""
+"""Room, and its epoch; where a copy was put back, the number of its life: several may have the same epoch."""
 
 
 class Slot(NamedTuple):
@@ -192,18 +192,17 @@ class _Judge:
         self.acks: dict[tuple[str, str, str], list[tuple[float, str, int, int]]] = defaultdict(list)
         self.starts: list[tuple[float, float, str, str, dict[str, int], int]] = []
         self.dead_epochs: dict[str, float] = {}
-        self.epoch = ""
-        """The present one, where a copy was put back."""
         self.restores: list[_Restore] = []
         self.lives: dict[str, int] = {}
         self.last = 0.0
 
     # Lives
 
-    def _life(self, epoch: str) -> str:
+    def _life(self, epoch: str = "") -> str:
         """The name of the present life of a log that calls itself this."""
         number = len(self.restores)
-        name = f"{epoch}, life {number}" if number else epoch
+        # Its epoch does not name it: a folder that is put back goes on in the old one.
+        name = f"life {number}" if number else epoch
         self.lives[name] = number
         return name
 
@@ -232,7 +231,7 @@ class _Judge:
         at, before = stream.at.get(room, 0), stream.log(room)
         if self.lives[before] == len(self.restores):
             return
-        common = self._common(room, before, self._life(self.epoch))
+        common = self._common(room, before, self._life())
         right = min(at, common)
         who = f"{stream.client}, which had seen {room} up to {at}, of which {common} survived,"
         if at > common and (told is None or told > common):
@@ -374,7 +373,7 @@ class _Judge:
     def _move(self, stream: _Stream, room: str, start: int, told: int | None) -> None:
         self._go_on(stream, room, start, told, begins=True)
         stream.at[room] = start
-        stream.moved[room] = self._life(self.epoch)
+        stream.moved[room] = self._life()
 
     def _passed(self, event: Event) -> None:
         stream, room = self.streams[event["stream"]], event["room"]
@@ -439,7 +438,6 @@ class _Judge:
             windows[-1].before, windows[-1].removed = event["seq"], event["t"]
 
     def _restore(self, event: Event) -> None:
-        self.epoch = event["after"]
         self.restores.append(_Restore(event.get("common", {}), tuple(event.get("copied", (0.0, 0.0)))))
         self.progress.clear()
         # A copy that was put back by other means than ours can't be told from what it is a copy of.

@@ -29,6 +29,7 @@ from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
+from tests.torture.program import Program
 from tests.torture.proxy import Proxy
 from tests.torture.servers import ROOT, DidNotStart, Server
 from tests.torture.world import QUIET, Unmet, World, p99
@@ -564,7 +565,12 @@ async def put_back(world: World) -> None:
         common=common,
         copied=copied,
     )
+    for each in world.subscribers:
+        if isinstance(each, Program):
+            each.went_back(common)
     await restarted(world, t0, "RESTORE", how)
+    if how == "file alone" and _epoch(data) == before:
+        raise Unmet("a database that was put back without what lay beside it goes on in the same epoch")
 
 
 def _delete(path: Path) -> None:

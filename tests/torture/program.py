@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from grpc_chat import Client as ChatClient
-from grpc_chat import HistoryChanged, Message
+from grpc_chat import Disconnected, HistoryChanged, Message
 from grpc_chat.wire.trusted import trusted_token
 from tests.torture.history import History, body_hash
 
@@ -38,6 +39,10 @@ class Program:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=self.name)
 
+    def went_back(self, common: Mapping[str, int]) -> None:
+        """The log went back; what was seen after this is no longer where it stands."""
+        self.at = {room: min(seq, common.get(room, 0)) for room, seq in self.at.items()}
+
     async def stop(self, seconds: float) -> bool:
         """End it."""
         if self._task:
@@ -67,6 +72,8 @@ class Program:
                 item = [update.seq, update.client_message_id, body_hash(update.text), update.sender_id]
                 self._tell("recv", room=update.room_id, items=[item], reconnects=True)
                 self.at[update.room_id] = update.seq
+            case Disconnected():
+                self._tell("close", code=f"{update.error}, again after {update.retry_in}")
             case HistoryChanged():
                 self._tell("changed", room=update.room_id, seq=update.last_seq)
                 self.at[update.room_id] = update.last_seq
