@@ -218,10 +218,11 @@ class FailedPrecondition(ChatError):
 
 
 class EpochChanged(FailedPrecondition):
-    """The log has begun a new life (a backup was restored): positions in the old one mean nothing.
+    """A room's log is not the one that a position is from, as after a backup was put back.
 
-    ``metadata`` holds ``epoch``, the new one, and, where it concerns a room, ``room_id``, ``first_seq`` and
-    ``last_seq``: read again from there.
+    ``metadata`` holds ``roomId`` and ``epoch``, the log's, and, where it can be found, ``lastCommonSeq``, the
+    last number that stands for the same event in both, with ``lastCommonStamp``: read on after it. Without
+    these, read the room again.
     """
 
     code = "EPOCH_CHANGED"

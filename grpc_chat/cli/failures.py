@@ -10,6 +10,7 @@ import click
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import (
     ChatError,
+    EpochChanged,
     Internal,
     IssuerUnavailable,
     NotAChatServer,
@@ -84,6 +85,10 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         case Unavailable():
             who = "" if address in what else f"no answer from {address}: "
             return Failure(f"{who}{what}; try again", UNREACHABLE)
+        case EpochChanged():
+            last = error.metadata.get("lastCommonSeq")
+            new = f": messages after {last} may be new" if last else ""
+            return Failure(f"the server was restored from a backup{new}; begin anew")
         case Unimplemented():
             return Failure(f"the server at {address} does not know this command; it is an older version")
     return Failure(what)

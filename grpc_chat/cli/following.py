@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Any
 
 from grpc_chat.cli.command import Cli
@@ -15,7 +16,7 @@ from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import ChatError, EpochChanged, RoomNotFound, Unauthenticated
+from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.models import (
     CaughtUp,
     Connected,
@@ -25,6 +26,7 @@ from grpc_chat.sdk.models import (
     Room,
     RoomLeft,
     Update,
+    stamp_of,
 )
 
 NextLine = Callable[[], Awaitable[str | ValueError | None]]
@@ -45,8 +47,10 @@ def start(room: Room, behind: int | None) -> Cursor:
     return after(room, max(room.last_seq - behind, room.first_seq - 1, 0))
 
 
-def after(room: Room, seq: int) -> Cursor:
-    """The place after a number."""
+def after(room: Room, seq: int, time: datetime | None = None) -> Cursor:
+    """The place after a number, of the event that was stored at that time, if one knows it."""
+    if time:
+        return Cursor(room.room_id, seq, room.epoch, stamp_of(time))
     if seq == room.last_seq:
         return room.latest
     return Cursor(room.room_id, seq, room.epoch if seq else "")
@@ -113,8 +117,6 @@ class Follow:
             # It was lost between looking it up and following it.
             name = self.lines.name(error.metadata.get("roomId", ""))
             raise Failure(f"you are no longer a member of {name or 'this room'}", NOT_FOUND) from error
-        except EpochChanged as error:
-            raise Failure("the server was restored from a backup; begin anew") from error
         except ChatError as error:
             raise cli.target.failure(error) from error
         return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,24 @@ def _content(file: Path) -> str:
         raise Failure(f"{file} is not UTF-8 and can't be a message") from exc
 
 
+class _Since(click.ParamType):  # type: ignore[type-arg]
+    name = "place"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, datetime | None]:
+        number, at, written = str(value).partition("@")
+        if not (number.isascii() and number.isdecimal() and len(number) < 19):
+            self.fail(f"{value!r} does not begin with the number of a message", param, ctx)
+        try:
+            time = datetime.fromisoformat(written) if at else None
+        except ValueError:
+            self.fail(f"{written!r} is not a time as --json prints it", param, ctx)
+        if time and time.tzinfo is None:
+            self.fail(f"{written!r} has no time zone; --json prints one", param, ctx)
+        return int(number), time
+
+
 # Reading
 
 
@@ -154,7 +173,7 @@ async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterat
 @click.option("--all-rooms", is_flag=True, help="All rooms you are in, and those you join; so without ROOM.")
 @click.option("--from-start", is_flag=True, help="Begin with everything that was said before.")
 @click.option(
-    "--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin after this number, in one ROOM."
+    "--since", type=_Since(), metavar="SEQ[@TIME]", help="Begin after this number, in one ROOM; see below."
 )
 @click.option("--last", type=click.IntRange(min=0), metavar="N", help="Begin with the newest N.  [0]")
 @talks()
@@ -163,7 +182,7 @@ async def watch(
     names: tuple[str, ...],
     all_rooms: bool,
     from_start: bool,
-    since: int | None,
+    since: tuple[int, datetime | None] | None,
     last: int | None,
 ) -> int:
     """Print what happens, as it happens, until Ctrl-C.
@@ -171,12 +190,16 @@ async def watch(
     Reconnects by itself and goes on where it was. Ends with exit code 4, and one line on standard error,
     once you may no longer read any of the ROOMs, and with 3 when the session has ended.
 
+    A script that goes on where it was keeps `seq` and `create_time` of the last line that it has dealt with,
+    and gives both to --since. Then it also misses nothing where the server was restored from a backup
+    meanwhile: what is new comes, after a line of the type `history_changed`.
+
     \b
     Examples:
       grpc-chat watch
       grpc-chat watch plans @bob
       grpc-chat watch plans --last 20
-      grpc-chat watch builds --json --since 4711 | ./react.py
+      grpc-chat watch builds --json --since 4711@2026-11-28T09:30:00.123456Z | ./react.py
     """
     from grpc_chat.cli.following import Follow, after, start, until_interrupted
 
@@ -194,7 +217,7 @@ async def watch(
         rooms = [room async for room in cli.client.rooms()]
     cli.answered()
     behind = None if from_start else last or 0
-    cursors = [start(room, behind) if since is None else after(room, since) for room in rooms]
+    cursors = [start(room, behind) if since is None else after(room, *since) for room in rooms]
     follow = Follow(cli, rooms, cursors, all_rooms=not names, with_rooms=len(names) != 1)
     return await until_interrupted(follow.run())
 

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -709,3 +710,37 @@ def test_a_wrong_command_line_is_told_what_is_wrong(
 
     assert result.exit_code == 2
     assert named in result.stderr.splitlines()[-1]
+
+
+async def test_server_that_is_restored_from_a_copy_is_said_once(
+    join: Join, node: RunningNode, tmp_path: Path
+) -> None:
+    """What came after the copy was made is gone, and what comes instead is printed, once."""
+    alice, copy = node.client("1"), tmp_path / "copy"
+    client = await join("2")
+    await alice.send("general", "kept")
+    await client.shows("1: kept")
+    await node.stop()
+    shutil.copytree(node.config.data, copy)
+    await node.start()
+    for n in range(3):
+        await alice.send("general", f"lost {n}")
+    await client.shows("1: lost 2")
+    await node.stop()
+    shutil.rmtree(node.config.data)
+    shutil.copytree(copy, node.config.data)
+    await node.start()
+    for n in range(5):
+        await alice.send("general", f"new {n}")
+    await client.shows("1: new 4")
+
+    assert await client.leave() == 0
+    lines = ["kept", *(f"lost {n}" for n in range(3)), *(f"new {n}" for n in range(5))]
+    assert client.lines == [f"1: {line}" for line in lines]
+    said = "the server was restored from a backup: messages after 1 may be new"
+    assert client.errors.count(said) == 1
+    # The next one begins after what was printed.
+    again = await join("2")
+    await alice.send("general", "later")
+    await again.shows("1: later")
+    assert again.lines == ["1: later"]

@@ -22,10 +22,12 @@ from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
     Blocked,
+    CaughtUp,
     Consumer,
     ConsumerPosition,
     Cursor,
     Gap,
+    HistoryChanged,
     Invite,
     Login,
     Member,
@@ -399,3 +401,82 @@ def test_watching_ends_as_other_commands_do(error: Exception, code: int, run: Ca
 
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.count("\n") == 1
+
+
+RESTORED = "the server was restored from a backup"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "said"),
+    [
+        ("watch plans", [("plans", 100)], f"{RESTORED}: messages after 100 may be new"),
+        ("watch plans", [("plans", 0)], f"{RESTORED}: all messages may be new"),
+        ("watch", [("elsewhere", 100)], f"{RESTORED}: in elsewhere, messages after 100 may be new"),
+        (
+            "watch",
+            [("plans", 1), ("elsewhere", 7)],
+            f"{RESTORED}: 2 rooms may have new messages in place of some that you have seen",
+        ),
+    ],
+)
+def test_history_that_changed_is_said_once_and_reading_goes_on(
+    arguments: str, changes: list[tuple[str, int]], said: str, run: Callable[..., Result]
+) -> None:
+    """For all rooms together, on standard error; with --json each room is a line as well."""
+    updates: list[Update] = [
+        *(HistoryChanged(room, seq) for room, seq in changes),
+        Message("plans", 101, "alice", "new", NOW, ""),
+        CaughtUp(),
+    ]
+
+    async def follow() -> AsyncIterator[Update]:
+        for update in updates:
+            yield update
+
+    client = Everything()
+    client.updates = follow  # type: ignore[method-assign]
+
+    plain, as_json = run(arguments, client), run(f"{arguments} --json", client)
+
+    assert plain.stderr == as_json.stderr == f"{said}\n"
+    assert (plain.exit_code, as_json.exit_code) == (0, 0)
+    assert plain.stdout.count("\n") == 1
+    lines = [json.loads(line) for line in as_json.stdout.splitlines()]
+    told = [(line["room_id"], line["last_seq"]) for line in lines if line["type"] == "history_changed"]
+    assert told == changes
+    assert lines[-1]["text"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("since", "place"),
+    [
+        ("4", Cursor("plans", 4, EVIL)),
+        ("9", Cursor("plans", 9, EVIL)),
+        ("0", Cursor("plans", 0, "")),
+        ("4@1970-01-01T00:00:01.000002Z", Cursor("plans", 4, EVIL, 1_000_002)),
+        ("4@1970-01-01T02:00:01+02:00", Cursor("plans", 4, EVIL, 1_000_000)),
+    ],
+)
+def test_since_is_a_place(since: str, place: Cursor, run: Callable[..., Result]) -> None:
+    """By its number, and where the time of that message is given too, with its stamp."""
+    asked: list[Any] = []
+    client = Everything(SessionEnded("enough"))
+    client.error = None
+
+    def subscribe(*cursors: Cursor, **_: object) -> Any:
+        asked.extend(cursors)
+        return Everything(SessionEnded("enough"))
+
+    client.subscribe = subscribe  # type: ignore[method-assign,assignment]
+
+    run(f"watch plans --since {since}", client)
+
+    assert asked == [place]
+
+
+@pytest.mark.parametrize("since", ["x", "-1", "", "4@", "4@noon", "4@2026-05-01T12:00:00", "٤", "9" * 19])
+def test_since_that_is_no_place_is_refused(since: str, run: Callable[..., Result]) -> None:
+    """Before anything is asked; a time without its zone would be another one."""
+    result = run("watch plans --since=" + since, Everything())
+
+    assert (result.exit_code, result.stdout) == (2, "")

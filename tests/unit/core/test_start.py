@@ -1,0 +1,114 @@
+"""Where a stream begins, at the size that users may have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from grpc_chat.core.start import find_start
+from grpc_chat.errors import RoomNotFound
+from grpc_chat.store.base import Place, Snapshot
+from grpc_chat.store.sql import SqlStore
+from grpc_chat.store.sqlite import open_store
+from grpc_chat.wire import chat_pb2 as pb
+
+ROOMS = [f"room-{n:011}" for n in range(4000)]
+TIME = 1_764_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
+    """Bob is in 4,000 rooms with two events each; some are archived."""
+    with closing(open_store(tmp_path_factory.mktemp("many") / "data")) as opened:
+        event = pb.Event()
+        events = []
+        for room_id in ROOMS:
+            for seq in (1, 2):
+                event.room_id, event.seq = room_id, seq
+                event.create_time.FromMicroseconds(TIME + seq)
+                events.append((room_id, seq, event.SerializeToString()))
+        with opened._connection.begin():
+            for statement, rows in (
+                (
+                    "INSERT INTO rooms (room_id, name, first_seq, last_seq, create_time_us, last_event_us, "
+                    "archive_time_us) VALUES (?, 'x', 1, 2, 1, ?, ?)",
+                    [(room_id, TIME + 2, 1 if at % 100 == 7 else None) for at, room_id in enumerate(ROOMS)],
+                ),
+                (
+                    "INSERT INTO members (room_id, user_id, role, join_time_us) VALUES (?, 'bob', 2, 1)",
+                    [(room_id,) for room_id in ROOMS],
+                ),
+                ("INSERT INTO events (room_id, seq, session_id, payload) VALUES (?, ?, 's', ?)", events),
+            ):
+                opened._connection.exec_driver_sql(statement, rows)
+        yield opened
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every statement that the database is given meanwhile."""
+    seen: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool) -> None:
+        seen.append(re.sub(r"\s+", " ", statement)[:40])
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
+
+
+def cursors(rooms: list[str], seq: int, off: int = 0, epoch: str = "") -> list[pb.Cursor]:
+    return [pb.Cursor(room_id=room, seq=seq, epoch=epoch, stamp=TIME + seq + off) for room in rooms]
+
+
+@pytest.mark.parametrize(("seq", "queries"), [(2, 1), (1, 2)])
+def test_ten_of_four_thousand_rooms_are_gone(store: SqlStore, seq: int, queries: int) -> None:
+    """Those are left, the others followed; it takes a query for the rooms and at most one for all stamps."""
+    gone = [f"gone-{n:011}" for n in range(10)]
+    asked = cursors(ROOMS[:2000] + gone + ROOMS[2000:], seq, epoch=store.epoch)
+
+    with store.snapshot() as snapshot, statements() as seen:
+        start = find_start(snapshot, "bob", pb.SubscribeRequest(cursors=asked), store.epoch)
+
+    assert start.left == [pb.RoomLeft(room_id=room_id) for room_id in gone]
+    assert {room.room_id: place for room, place in start.places} == dict.fromkeys(
+        ROOMS, Place(seq, TIME + seq)
+    )
+    assert not start.history_changed
+    assert len(seen) == queries
+
+
+def test_four_thousand_rooms_that_went_back_are_searched_together(store: SqlStore) -> None:
+    """As after a backup was put back, in every room at once."""
+    asked = pb.SubscribeRequest(cursors=cursors(ROOMS, 2, -1, epoch=store.epoch))
+
+    with store.snapshot() as snapshot, statements() as seen:
+        start = find_start(snapshot, "bob", asked, store.epoch)
+
+    assert {room.room_id: place for room, place in start.places} == dict.fromkeys(ROOMS, Place(1, TIME + 1))
+    assert len(start.history_changed) == len(ROOMS)
+    assert len(seen) <= 3
+
+
+def test_rooms_that_there_are_not_cost_nothing(store: SqlStore) -> None:
+    """4,096 names that are made up are not even looked for; all of them together are an error."""
+    made_up = cursors([f"none-{n:011}" for n in range(4095)], 7, epoch=store.epoch)
+
+    def ask(snapshot: Snapshot, *more: pb.Cursor) -> None:
+        find_start(snapshot, "bob", pb.SubscribeRequest(cursors=[*made_up, *more]), store.epoch)
+
+    with store.snapshot() as snapshot:
+        with statements() as seen:
+            ask(snapshot, *cursors(ROOMS[:1], 2, epoch=store.epoch))
+        assert len(seen) == 1
+        with statements() as seen, pytest.raises(RoomNotFound) as refused:
+            ask(snapshot)
+        assert len(seen) == 2
+    assert refused.value.metadata == {"roomId": made_up[0].room_id}
