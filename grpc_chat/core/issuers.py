@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.attempts import Attempt, Attempts
+from grpc_chat.core.attempts import Attempt, Attempts, Kind
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.identities import Identities
 from grpc_chat.core.names import check_user_id
@@ -111,7 +111,7 @@ class IssuerLogins:
 
     async def _check_newcomer(self, guest: Guest, request: pb.BeginLogInRequest) -> None:
         # A wrong invite is a guess, as at registering.
-        attempt = self._attempts.begin("", guest.address) if request.invite_code else None
+        attempt = self._attempts.begin("", guest.address, Kind.INVITE) if request.invite_code else None
         try:
             await self._accounts.check_newcomer(
                 self._require_party().providers[request.provider].issuer,
@@ -162,6 +162,7 @@ class IssuerLogins:
         if not response.registered:
             # Accounts are what is being asked for too often.
             attempt()
+        self._attempts.know(response.user.user_id, guest.address)
         return response
 
     async def link(self, caller: Caller, request: pb.LinkIdentityRequest) -> None:
@@ -180,7 +181,7 @@ class IssuerLogins:
     ) -> tuple[Identity, Attempt]:
         """Who the issuer says it is; and what to call where that was no failure."""
         party = self._require_party()
-        attempt = self._attempts.begin("", address)
+        attempt = self._attempts.begin("", address, Kind.ISSUER)
         if not (request.code or request.state or request.error):
             try:
                 named = self._named.get(request.handle)

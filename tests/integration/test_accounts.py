@@ -334,6 +334,23 @@ async def test_guessing_at_a_shared_address_keeps_nobody_out_who_is_known_there(
         assert (await calls(*log_in("nobody", WRONG))).reason == "RATE_LIMITED"
 
 
+async def test_failed_logins_with_an_issuer_keep_nobody_from_logging_in_with_a_password() -> None:
+    """Nor do wrong invites that are checked before the way to the issuer: each kind has its own budget."""
+    nowhere = {"name": "corp", "issuer": "http://127.0.0.1:9", "client_id": "chat"}
+    async with serving(accounts={"attempts_per_address": 5}, oidc=[nowhere]) as (node, calls):
+        admin = await node.register("admin", admin=True)
+        # Made by somebody else, and so never entered from here.
+        await admin.admin.create_user("carol", PASSWORD)
+        finish = pb.FinishLogInRequest(handle="nothing")
+        wrong = pb.BeginLogInRequest(provider="corp", redirect_uri="http://127.0.0.1:1/", invite_code="gci_x")
+        for method, request in (("FinishLogIn", finish), ("BeginLogIn", wrong)):
+            outcomes = [(await calls(f"AuthService/{method}", request)).reason for _ in range(6)]
+            assert "RATE_LIMITED" not in outcomes[:5]
+            assert outcomes[5] == "RATE_LIMITED"
+
+        assert (await calls(*log_in("carol"))).reason == "OK"
+
+
 async def test_an_address_is_not_made_up() -> None:
     """Where no proxy is trusted, x-forwarded-for gives nobody another address."""
     async with serving() as (node, calls):
