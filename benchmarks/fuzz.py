@@ -98,6 +98,12 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
             pb.FinishLogInRequest(handle="handle", code="code", state="state", iss="https://id.example.com")
         ],
         "AuthService/LinkIdentity": [pb.LinkIdentityRequest(handle="handle", code="code", state="state")],
+        "AuthService/ListIdentities": [pb.ListIdentitiesRequest()],
+        "AuthService/UnlinkIdentity": [pb.UnlinkIdentityRequest(identity_id="abcdefgh")],
+        "AdminService/ListUserIdentities": [pb.ListUserIdentitiesRequest(user_id="bob")],
+        "AdminService/UnlinkUserIdentity": [
+            pb.UnlinkUserIdentityRequest(user_id="bob", identity_id="abcdefgh")
+        ],
         "AuthService/LogIn": [pb.LogInRequest(user_id="bob", password="wrong", device_name="phone")],
         "AuthService/LogOut": [pb.LogOutRequest()],
         "AuthService/GetMe": [pb.GetMeRequest()],
