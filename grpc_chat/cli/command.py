@@ -363,8 +363,24 @@ def ask_password(prompt: str, *, twice: bool = False, variable: str = "CHAT_PASS
 
 def ask(question: str, **how: Any) -> str:
     """Have somebody type something, on standard error: standard output may go into a file."""
-    with interruptible():
+    with interruptible(), _waiting_terminal():
         return str(click.prompt(question, err=True, **how))
+
+
+@contextmanager
+def _waiting_terminal() -> Iterator[None]:
+    """Have Python's `input`, which reads by C's library, wait for an answer; see grpc_chat/cli/streams.py."""
+    try:
+        waits = os.get_blocking(0)
+    except OSError:
+        waits = True
+    if not waits:
+        os.set_blocking(0, True)
+    try:
+        yield
+    finally:
+        if not waits:
+            os.set_blocking(0, False)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
+from grpc_chat.cli.streams import read
+
 # Less than a request may hold by default: longer ones would be refused in grpc's words, not the server's own.
 _MAX_LINE_BYTES = 190_000
 
@@ -63,7 +65,7 @@ class Lines:
     def _read(self) -> bytes:
         while True:
             try:
-                return os.read(self._descriptor, 65_536)
+                return read(self._descriptor, 65_536)
             except OSError:
                 if not os.isatty(self._descriptor):
                     return b""

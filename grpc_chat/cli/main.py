@@ -7,7 +7,6 @@ import os
 # grpc writes its own warnings to standard error, past all logging.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,6 +28,7 @@ from grpc_chat.cli import (
     rooms,
     servers,
     sessions,
+    streams,
     talk,
 )
 from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, USAGE, Failure
@@ -111,13 +111,7 @@ def main() -> None:
     Commands mean the server last logged in to, unless --server names another. For scripts, CHAT_SERVER and
     CHAT_TOKEN in the environment say where and who, and --json makes the output one object on a line.
     """
-    # A shell can start us without them (`>&-`), and print would then take the one for the other.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    # A text that the terminal can't show is no reason to fail.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    streams.take()
 
 
 _config = click.option(

@@ -116,6 +116,9 @@ class Prompt:
     def _read(self) -> None:
         try:
             data = os.read(0, 4096)
+        except BlockingIOError:
+            # Somebody else who has this terminal was quicker.
+            return
         except OSError:
             data = b""
         if not data:

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import click
 
+from grpc_chat.cli import streams
 from grpc_chat.cli.events import restored
 from grpc_chat.cli.lines import Lines, stdin_is_open
 from grpc_chat.cli.terminal import visible
@@ -60,12 +61,7 @@ def command(
       1  not authorised, never reached the server, or a message could not be sent
       2  the command line is wrong
     """
-    # A shell can start us without them (`>&-`), and print would then take the one for the other.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    # A text that the terminal can't show is no reason to fail.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    streams.take()
     address = f"[{server_ip}]:{port}" if ":" in server_ip else f"{server_ip}:{port}"
     sys.exit(asyncio.run(_LineClient(client_id, address).run(messages, timeout)))
 
