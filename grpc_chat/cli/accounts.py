@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,13 +14,15 @@ import click
 from grpc_chat.cli import tokens
 from grpc_chat.cli.command import (
     Cli,
+    ask,
     ask_password,
     password_stdin,
     passwords_from_stdin,
     say,
     talks,
 )
-from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
+from grpc_chat.cli.failures import USAGE, Failure
+from grpc_chat.cli.links import way_to, ways_to_an_issuer
 from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.waiting import off_loop
@@ -110,9 +113,8 @@ async def register(
 @click.command()
 @click.argument("user", default="")
 @click.option("--with", "issuer", metavar="ISSUER", help="Log in at an issuer that the server knows.")
-@click.option("--code", "elsewhere", is_flag=True, help="At the issuer, with a browser on another machine.")
-@click.option("--no-browser", is_flag=True, help="Only print the address to open, for the browser here.")
-@click.option("--invite", metavar="CODE|LINK", help="With an issuer: for who has no account here yet.")
+@ways_to_an_issuer
+@click.option("--invite", metavar="CODE|LINK", help="With an issuer: for a new account, or into a room.")
 @_device
 @_profile
 @password_stdin
@@ -123,6 +125,8 @@ async def login(
     issuer: str | None,
     elsewhere: bool,
     no_browser: bool,
+    port: int | None,
+    switch: bool,
     invite: str | None,
     device: str | None,
     profile: str | None,
@@ -133,6 +137,9 @@ async def login(
     The session's token goes into the system's keyring, or into a file for you alone where there is none;
     `whoami --verbose` tells. The server becomes the one that commands without --server mean.
 
+    With an issuer, USER is the name of a new account; somebody who has one is logged in to that. On another
+    machine than the browser's, use --code; or --port, and `ssh -L PORT:127.0.0.1:PORT` from the browser's.
+
     \b
     Examples:
       grpc-chat login alice -s chat.example.org:50051
@@ -140,20 +147,18 @@ async def login(
       CHAT_PASSWORD=… grpc-chat login alice
       grpc-chat login -s chat.example.org --with example
       grpc-chat login -s chat.example.org --with example --code
+      grpc-chat login -s chat.example.org --with example --no-browser --port 8400
     """
     if profile and user:
         cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
     # A server that is not there should say so before the password.
     info = await cli.client.server_info()
     cli.answered()
-    if not issuer and (elsewhere or no_browser or invite):
-        raise Failure("--code, --no-browser and --invite go with --with ISSUER", USAGE)
+    if not issuer and (elsewhere or no_browser or port or switch or invite):
+        raise Failure("--code, --no-browser, --port, --switch and --invite go with --with ISSUER", USAGE)
     if not user and not issuer:
         hint = f", or --with {' | '.join(info.providers)}" if info.providers else ""
         raise Failure(f"say who you are: grpc-chat login USER{hint}", USAGE)
-    if issuer and issuer not in info.providers:
-        known = f"; it knows {', '.join(info.providers)}" if info.providers else ""
-        raise Failure(f"{cli.client.address} knows no issuer {issuer!r}{known}", NOT_FOUND)
     address, device = cli.client.address, device or device_name()
     if not issuer and cli.target.trust.certificate and not password_stdin and not _has_password():
         login = await cli.client.log_in(user, device_name=device)
@@ -162,20 +167,18 @@ async def login(
             passwords_from_stdin() if password_stdin else [ask_password(f"Password of {user} at {address}")]
         )
         login = await cli.client.log_in(user, password, device_name=device)
-    elif elsewhere:
-        from grpc_chat.cli.issuer import log_in_elsewhere
-
-        login = await log_in_elsewhere(
-            cli.client, issuer, say=say, device_name=device, invite=invite or "", user_id=user
-        )
     else:
-        from grpc_chat.cli.issuer import log_in_with_browser
+        from grpc_chat.cli.issuer import log_in
 
-        login = await log_in_with_browser(
+        way = way_to(
+            issuer, info, address, elsewhere=elsewhere, no_browser=no_browser, port=port, switch=switch
+        )
+        login = await log_in(
             cli.client,
             issuer,
+            way,
             say=say,
-            open_browser=not no_browser,
+            ask=ask if sys.stdin and sys.stdin.isatty() else None,
             device_name=device,
             invite=invite or "",
             user_id=user,
@@ -184,6 +187,11 @@ async def login(
     words = f"{login.user.user_id} is logged in to {address}"
     if login.registered:
         words = f"welcome, {login.user.user_id}: you are logged in to {address}"
+    elif issuer and user and login.user.user_id != user:
+        words += f", which is your account with {info.providers[issuer]}; {user} is not"
+    if login.room_id:
+        room = await cli.client.room(login.room_id)
+        words += f"; you are in {room.title}"
     cli.out.result(login.user, words + ended, room_id=login.room_id, profile=saved.name)
 
 

@@ -16,13 +16,14 @@ import click
 from grpc_chat._version import __version__
 
 # These import nothing that takes time before one of their commands runs.
-# (invites and members add theirs to `room`, backup and ownership to `admin`.)
+# (invites and members add theirs to `room`, backup, links and ownership to `admin`.)
 from grpc_chat.cli import (
     accounts,
     admin,
     backup,  # noqa: F401
     consumers,
     invites,  # noqa: F401
+    links,
     members,  # noqa: F401
     ownership,  # noqa: F401
     rooms,
@@ -298,7 +299,13 @@ def _load(file: Path | None, **flags: object) -> Config:
 
 
 main.chapter(
-    "Account", accounts.register, accounts.login, accounts.logout, accounts.whoami, accounts.password
+    "Account",
+    accounts.register,
+    accounts.login,
+    accounts.logout,
+    accounts.whoami,
+    accounts.password,
+    links.link,
 )
 main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
 main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
