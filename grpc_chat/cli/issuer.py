@@ -131,7 +131,7 @@ async def _with_browser(
         say(f"open this in a browser on this machine to log in: {begun.authorization_url}")
         # An issuer that does not know the client, or this address, tells the browser alone.
         say(
-            "if the page shows an error, press Ctrl-C, and tell the server's administrator this redirect URI: "
+            "if the page shows an error, press Ctrl-C, and tell the administrator this redirect URI: "
             f"{redirect_uri}"
         )
         if way.open_browser:
