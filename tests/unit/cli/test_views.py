@@ -248,6 +248,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
     monkeypatch.setenv("CHAT_PASSWORD", "x" * 10)
     monkeypatch.setenv("CHAT_NEW_PASSWORD", "y" * 10)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    # And not the one that a test before this chose, which may be one that does not answer.
+    monkeypatch.setattr("keyring.core._keyring_backend", None)
 
     def run(arguments: str, client: Everything, typed: str = "") -> Result:
         monkeypatch.setattr(command, "make_client", lambda _target: client)
