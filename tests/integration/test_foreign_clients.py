@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import fcntl
-import hashlib
 import json
 import re
 import shutil
@@ -25,10 +23,10 @@ from grpc_chat import new_message_id
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import names
-from tools.node import NODE, npm
+from tests.node_packages import NODE_PROJECT, installed
+from tools.node import NODE
 
 BUF = Path(sys.executable).with_name("buf")
-NODE_CLIENT = Path(__file__).with_name("node")
 ROOT = Path(__file__).resolve().parents[2]
 TYPESCRIPT = ROOT / "examples" / "clients" / "typescript"
 
@@ -153,7 +151,7 @@ class NodeJs:
     async def stream(self, address: str, id_: str, method: str, request: Json) -> AsyncGenerator[Json]:
         command: list[str | Path] = [
             NODE,
-            NODE_CLIENT / "client.mjs",
+            NODE_PROJECT / "client.mjs",
             address,
             id_,
             method,
@@ -180,24 +178,11 @@ def camel_case(request: Json) -> str:
     return json.dumps(json.loads(json.dumps(request), object_hook=renamed))
 
 
-@pytest.fixture(scope="module")
-def node_modules() -> None:
-    """What package-lock.json names is installed beside it, once for all who run tests in this checkout."""
-    lock = (NODE_CLIENT / "package-lock.json").read_bytes()
-    digest = hashlib.sha256(lock).hexdigest()
-    marker = NODE_CLIENT / "node_modules" / ".installed"
-    with (NODE_CLIENT / "package.json").open() as locked:
-        fcntl.flock(locked, fcntl.LOCK_EX)
-        if not marker.exists() or marker.read_text() != digest:
-            npm("ci", folder=NODE_CLIENT)
-            marker.write_text(digest)
-
-
 @pytest.fixture(params=[BufCurl, GrpcRequests, NodeJs])
 def foreign(request: pytest.FixtureRequest) -> Foreign:
     """One of the clients."""
     if request.param is NodeJs:
-        request.getfixturevalue("node_modules")
+        installed()
     client: Foreign = request.param()
     return client
 
@@ -366,7 +351,7 @@ async def test_the_client_in_typescript_sends_and_reads(
     """The program of docs/how-to/other-clients.md as it is; `make clients` runs the others too."""
     for path in (TYPESCRIPT / "client.ts", TYPESCRIPT / "package.json", ROOT / "chat.proto"):
         shutil.copy(path, tmp_path)
-    (tmp_path / "node_modules").symlink_to(NODE_CLIENT / "node_modules")
+    (tmp_path / "node_modules").symlink_to(NODE_PROJECT / "node_modules")
     await node.client("2").send("general", "before")
 
     async with program(NODE, tmp_path / "client.ts", node.address, "1", "general", "Grüße") as process:
@@ -377,5 +362,5 @@ async def test_the_client_in_typescript_sends_and_reads(
     assert (out.decode().splitlines(), err) == (["1 2 before", "2 1 Grüße"], b"")
     assert refusal.startswith(b"NOT_FOUND: ")
     dependencies = json.loads((TYPESCRIPT / "package.json").read_text())["dependencies"]
-    packages = json.loads((NODE_CLIENT / "package-lock.json").read_text())["packages"]
+    packages = json.loads((NODE_PROJECT / "package-lock.json").read_text())["packages"]
     assert dependencies == {name: packages[f"node_modules/{name}"]["version"] for name in dependencies}
