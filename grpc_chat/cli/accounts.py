@@ -26,7 +26,7 @@ from grpc_chat.cli.links import way_to, ways_to_an_issuer
 from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.waiting import off_loop
-from grpc_chat.errors import ChatError, Unauthenticated, Unavailable
+from grpc_chat.errors import ChatError, NotAChatServer, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.models import Login, User
@@ -273,7 +273,7 @@ async def logout(cli: Cli, forget: bool) -> None:
     except Unauthenticated:
         # It was over already.
         pass
-    except Unavailable:
+    except (Unavailable, NotAChatServer):
         if not forget or profile is None:
             raise
         ended = False

@@ -11,6 +11,7 @@ from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import (
     ChatError,
     EpochChanged,
+    FailedPrecondition,
     Internal,
     IssuerUnavailable,
     NotAChatServer,
@@ -65,13 +66,14 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         login: The command that would mend it, where nobody is logged in (any more).
         once: Whether what was asked for happens twice if it is asked for twice.
     """
-    what = _words(error)
+    # Only commands that meet a server for the first time have that option.
+    what = in_words(error).replace("takes --insecure", "takes a login with --insecure")
     match error:
         case Unauthenticated():
             return Failure(f"{what}{_then(login, what)}", NOT_LOGGED_IN)
         case NotFound() | NotAMember():
             return Failure(what, NOT_FOUND)
-        case NotAChatServer():
+        case NotAChatServer() | FailedPrecondition(metadata={"reason": "tls" | "no-tls"}):
             return Failure(what, UNREACHABLE)
         case Unreachable() if nobody_there(error):
             return Failure(f"can't reach a server at {address}: {why_not(error)}", UNREACHABLE)
@@ -104,9 +106,12 @@ def why_not(error: ChatError) -> str:
     return error.message.partition(": ")[2] if nobody_there(error) else error.message
 
 
-def _words(error: ChatError) -> str:
+def in_words(error: ChatError) -> str:
+    """What an error says, for the person at the terminal."""
     # Fields of requests are for programs; here there is one message.
     what = re.sub(r"^messages\[\d+\]\.text\b", "the message", error.message)
+    # The SDK's argument is an option here.
+    what = what.replace("insecure=True", "--insecure")
     if error.retry_after:
         seconds = error.retry_after.total_seconds()
         wait = f"{max(round(seconds), 1)} s" if seconds < 120 else f"{round(seconds / 60)} min"

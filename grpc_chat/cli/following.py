@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
+from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.events import EventLines, left, restored
-from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure, why_not
+from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.prompt import Prompt
@@ -83,7 +84,7 @@ class Follow:
         self._rooms = rooms
         self._cursors = cursors
         self._all_rooms = all_rooms
-        self._lost = False
+        self._absence = Absence(cli.target.address, self._say)
         self._changed: list[HistoryChanged] = []
         self._with_rooms = with_rooms
         self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
@@ -119,6 +120,8 @@ class Follow:
             raise Failure(f"you are no longer a member of {name or 'this room'}", NOT_FOUND) from error
         except ChatError as error:
             raise cli.target.failure(error) from error
+        finally:
+            self._absence.ends()
         return code
 
     async def _widen(self) -> None:
@@ -136,14 +139,10 @@ class Follow:
             self._changed = []
         match update:
             case Connected():
-                if self._lost:
+                if self._absence.ends():
                     self._say(f"connected to {self._cli.target.address} again")
-                self._lost = False
             case Disconnected():
-                if not self._lost:
-                    why = f" ({why_not(update.error)})" if update.error else ""
-                    self._say(f"no connection to {self._cli.target.address}{why}; trying again")
-                self._lost = True
+                self._absence.begins(update.error)
             case CaughtUp():
                 pass
             case HistoryChanged():

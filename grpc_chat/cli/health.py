@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from grpc_health.v1 import health, health_pb2
 
+from grpc_chat.cli.failures import in_words
 from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import ChatError, FailedPrecondition
+from grpc_chat.errors import ChatError
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.look import shown_by
 from grpc_chat.sdk.tls import Tls
@@ -39,15 +40,16 @@ async def _check(address: str, timeout: timedelta, tls: Tls | None, insecure: bo
         async with asyncio.timeout(timeout.total_seconds()):
             try:
                 return await _ask(address, timeout, tls, insecure)
-            except FailedPrecondition:
-                if tls or insecure or not is_loopback(host_of(address)):
+            except ChatError as error:
+                expects_tls = error.metadata.get("reason") == "tls"
+                if not expects_tls or tls or insecure or not is_loopback(host_of(address)):
                     raise
-                # It expects TLS. Nobody is between us and a port of this machine: whatever it shows will do.
+                # Nobody is between us and a port of this machine: whatever it shows will do.
                 return await _ask(address, timeout, Tls(fingerprint=await shown_by(address, timeout)), False)
     except TimeoutError:
         return f"no answer from {address} within {timeout.total_seconds():g} s"
     except ChatError as error:
-        return f"no answer from {address}: {visible(str(error))}"
+        return f"no answer from {address}: {visible(in_words(error))}"
 
 
 async def _ask(address: str, timeout: timedelta, tls: Tls | None, insecure: bool) -> str:

@@ -12,10 +12,11 @@ from datetime import timedelta
 import click
 
 from grpc_chat.cli import streams
+from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.events import restored
 from grpc_chat.cli.lines import Lines, stdin_is_open
 from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import ChatError, ConsumerTakenOver, Unauthenticated
+from grpc_chat.errors import ChatError, ConsumerTakenOver, NotAChatServer, Unauthenticated
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import CaughtUp, Connected, Disconnected, Gap, HistoryChanged, Message
 from grpc_chat.wire.trusted import trusted_token
@@ -48,7 +49,7 @@ def command(
 
     Each message is one line of standard output, `<sender>: <text>`; everything else goes to standard error.
     Stays until Ctrl-C, SIGTERM or -timeout, and reconnects by itself. What was said while you were away
-    comes first.
+    comes first. What this id says itself, here or in another program, is not printed.
 
     \b
     Examples:
@@ -125,7 +126,7 @@ class _LineClient:
 
     async def _receive(self, client: Client) -> None:
         subscription = client.subscribe(consumer=_CONSUMER)
-        lost = False
+        absence = Absence(self._address, _say)
         try:
             async for update in subscription.updates():
                 match update:
@@ -136,14 +137,12 @@ class _LineClient:
                     case HistoryChanged():
                         _say(restored([update]))
                     case Connected():
-                        _say(f"joined {'again ' if self._joined else ''}as {self._id}")
+                        if absence.ends() or not self._joined:
+                            _say(f"joined {'again ' if self._joined else ''}as {self._id}")
                         self._joined = self._reached = True
-                        lost = False
-                    case Disconnected() if not lost:
-                        why = f" ({update.error})" if update.error else ""
-                        _say(f"no connection to {self._address}{why}; trying again")
-                        lost = True
-                    case CaughtUp() | Disconnected():
+                    case Disconnected():
+                        absence.begins(update.error)
+                    case CaughtUp():
                         pass
         except ConsumerTakenOver:
             self._fail(f"{self._id} has joined from somewhere else; leaving")
@@ -155,6 +154,7 @@ class _LineClient:
                 self._fail(f"can't write to standard output: {error.strerror}")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finally:
+            absence.ends()
             # Whatever was handed out has been printed, and the next one asked for: it is acknowledged here.
             await subscription.aclose()
 
@@ -188,7 +188,7 @@ class _LineClient:
             await client.send(_ROOM, text, timeout=None)
             # A short -timeout may end before the stream has begun.
             self._reached = True
-        except Unauthenticated:
+        except (Unauthenticated, NotAChatServer):
             # The stream is told the same, once for all messages.
             self._exit_code = 1
         except ChatError as error:

@@ -49,6 +49,9 @@ async def send(
 
     Without TEXT, or with -, each line of standard input is a message. ROOM is a room's name or id, or @USER.
 
+    What you send is not sent back to programs with the same token as yours; `watch` and `chat` ask for it
+    and print it.
+
     Every message has an id, and is stored once however often it is sent with it. Where it is not known
     whether it was stored, the exit code is 6 and the error names the id: repeat the command with --id.
 
@@ -187,7 +190,8 @@ async def watch(
 ) -> int:
     """Print what happens, as it happens, until Ctrl-C.
 
-    Reconnects by itself and goes on where it was. Ends with exit code 4, and one line on standard error,
+    What you send yourself is printed as well, from whichever program. Reconnects by itself and goes on where
+    it was; says so if that takes longer than a moment. Ends with exit code 4, and one line on standard error,
     once you may no longer read any of the ROOMs, and with 3 when the session has ended.
 
     A script that goes on where it was keeps `seq` and `create_time` of the last line that it has dealt with,
@@ -235,9 +239,10 @@ async def watch(
 async def chat(cli: Cli, name: str, last: int) -> int:
     """Talk in a room: what happens is printed, and each line you type is sent.
 
-    ROOM is a room's name or id, or @USER. Ctrl-C or Ctrl-D leaves. What is typed while the server can't be
-    reached is sent when it is back. Ends by itself as `watch` does, with the same exit codes. From a pipe,
-    each line of standard input is sent, and after its end what others say goes on.
+    ROOM is a room's name or id, or @USER. What you send from other programs is printed as well. Ctrl-C or
+    Ctrl-D leaves. What is typed while the server can't be reached is sent when it is back. Ends by itself as
+    `watch` does, with the same exit codes. From a pipe, each line of standard input is sent, and after its
+    end what others say goes on.
 
     \b
     Examples:

@@ -40,7 +40,9 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
     Args:
         address: ``host:port``.
         token: Proves who is calling: what :meth:`log_in` gave an earlier client, or an access token; on a
-            server with trusted ids, :func:`trusted_token` of the id. Empty to log in or register first.
+            server with trusted ids, :func:`trusted_token` of the id. Empty to log in or register first. All
+            programs with one token are one session, which is not sent what it sent itself (see
+            ``include_own`` of :meth:`subscribe`).
         tls: How to know the server; see :class:`Tls`. By default, only an address of this machine (localhost,
             127.0.0.1, ::1) is spoken to without TLS, and any other server has to have a certificate from an
             authority that this system trusts.
@@ -141,7 +143,8 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             from_latest: Where a new consumer, or a room without a cursor, begins: after the newest message
                 instead of before the first.
             max_unacknowledged: How many messages a consumer's server sends ahead; 0 for as many as it likes.
-            include_own: Also hand out what this session sent itself.
+            include_own: Also hand out what this session sent itself. All programs with one token are one
+                session: without this they do not hear each other.
             all_rooms: Also follow the other rooms that one is in, and those that one joins meanwhile. A
                 consumer does so anyway.
         """

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from grpc_chat.errors import ChatError, Unavailable, Unreachable
 from grpc_chat.sdk.diagnosis import is_about_names
-from grpc_chat.sdk.network import told
+from grpc_chat.sdk.network import hides_status, told
 from grpc_chat.sdk.tls import Tls, way_to
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import from_rpc_error, has_reason
@@ -203,9 +203,39 @@ class Connection:
             await channel.close()
         if ours:
             return from_rpc_error(error)
-        return explained or told(
-            code, details, address=self.address, timeout=self._timeout, answered=self._answered
+        if explained is None and not self._answered and hides_status(details):
+            return await self._asked_again()
+        return explained or self._told(error)
+
+    def _told(self, error: grpc.aio.AioRpcError) -> ChatError:
+        return told(
+            error.code(),
+            error.details() or "",
+            address=self.address,
+            timeout=self._timeout,
+            answered=self._answered,
         )
+
+    async def _asked_again(self) -> ChatError:
+        """What something answers whose status grpc has not told: a web site, or a proxy whose server is away.
+
+        It is asked for what needs no caller and changes nothing, and is not told a token.
+        """
+        channel = await self._open()
+        method = channel.unary_unary(
+            "/chat.v1.AuthService/GetServerInfo",
+            request_serializer=pb.GetServerInfoRequest.SerializeToString,
+            response_deserializer=pb.GetServerInfoResponse.FromString,
+        )
+        try:
+            await cast("Any", method)(pb.GetServerInfoRequest(), timeout=self._timeout.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            if not has_reason(error):
+                return self._told(error)
+        except grpc.aio.BaseError:
+            return Unavailable("the connection was closed")
+        self._answered = True
+        return Unreachable("the connection was lost", metadata={"reason": "lost"})
 
     async def close(self) -> None:
         """End all calls; further ones end at once."""

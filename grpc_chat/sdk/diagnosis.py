@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _NO_CONNECTION = re.compile(r"failed to connect to all addresses.*?: ", re.DOTALL)
 _NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]+)")
 _DURING_HANDSHAKE = "Handshake read failed"
+# Something in plain text, as web servers answer on a port for TLS.
+_NO_HTTP2 = "Failed parsing HTTP/2"
 # What grpc says when the other side hangs up before it has said anything.
 _HUNG_UP = re.compile(r": (Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
 # grpc compares names twice, by different rules: while it connects, and with each call.
@@ -40,13 +42,16 @@ def is_about_names(details: str) -> bool:
 async def of_plain_text(address: str, details: str) -> ChatError | None:
     """What is in the way of plain text; None if no more can be told than ``details`` says."""
     if not _NO_CONNECTION.match(details) or not (
-        _HUNG_UP.search(details) or _may_hide_more(address, details)
+        _HUNG_UP.search(details) or _NO_HTTP2 in details or _may_hide_more(address, details)
     ):
         return None
     with suppress(ChatError, ValueError):
         # Whoever answers this does speak TLS.
         await look_at(address, "", _LOOK)
-        return FailedPrecondition(f"the server at {address} expects TLS, and was spoken to in plain text")
+        return FailedPrecondition(
+            f"the server at {address} expects TLS, and was spoken to in plain text",
+            metadata={"reason": "tls"},
+        )
     return None
 
 
@@ -117,6 +122,9 @@ class Diagnosis:
             return await self._unverified(found[1].strip())
         if look and (_HUNG_UP.search(details) or _DURING_HANDSHAKE in details):
             return await self._hung_up(details)
+        if "NO_APPLICATION_PROTOCOL" in details:
+            # TLS, but no HTTP/2 within, which is not a matter of TLS.
+            return None
         if found := re.search(r"handshake failed.*?OPENSSL_internal:(\w+)", details, re.IGNORECASE):
             return Unavailable(f"{who} and this client found no way to speak TLS: {found[1]}")
         return None
@@ -168,7 +176,9 @@ class Diagnosis:
         try:
             await look_at(self._address, self._name, _LOOK)
         except ServerNotTrusted as error:
-            return ServerNotTrusted(f"{error}; to trust the network instead takes insecure=True")
+            return ServerNotTrusted(
+                f"{error}; to trust the network instead takes insecure=True", metadata={"reason": "no-tls"}
+            )
         except (ChatError, ValueError) as error:
             return Unavailable(str(error))
         return Unavailable(f"the server at {self._address} and this client misunderstood each other")

@@ -28,11 +28,13 @@ _NO_CONNECTION = re.compile(r"failed to connect to all addresses.*: ([^:]+)$", r
 # "errors resolving x.invalid:50051: [field:hostname lookup error:address lookup failed …]".
 _NO_HOST = re.compile(r"(?:errors resolving|DNS resolution failed for) (\S+?):\d*:? ")
 _HTTP = re.compile(r"Received http2 header with status: (\d+)|\(HTTP status (\d+)\)")
-# HTTP, or TLS, where HTTP/2 was expected.
+# HTTP/1, or something else, where HTTP/2 was expected.
 _NOT_HTTP2 = re.compile(
-    r"Failed parsing HTTP/2|Trying to connect an http1\.x server|Data frame with END_STREAM|selected ALPN|"
+    r"Failed parsing HTTP/2|Trying to connect an http1\.x server|selected ALPN|NO_APPLICATION_PROTOCOL|"
     r"Missing :status header"
 )
+# HTTP/2 with something else in it. Of a stream grpc may say this before it has looked at HTTP's status.
+_NOT_GRPC = re.compile(r"Data frame with END_STREAM")
 # A proxy that answers in gRPC (Envoy's words).
 _PROXY = re.compile(r"upstream connect error|no healthy upstream|upstream request timeout|reset reason")
 _TOO_LARGE = re.compile(
@@ -67,6 +69,11 @@ def renewed(error: ChatError | None) -> bool:
     return error is not None and error.metadata.get("reason") == "renewed"
 
 
+def hides_status(details: str) -> bool:
+    """Whether something answered in HTTP, with a status that another call would tell."""
+    return _NOT_GRPC.search(details) is not None
+
+
 def told(
     code: grpc.StatusCode, details: str, *, address: str, timeout: timedelta, answered: bool
 ) -> ChatError:
@@ -91,12 +98,11 @@ def told(
         return _unreachable(f"the proxy at {address} can't reach the server", "proxy", details)
     if found := _NO_HOST.match(details):
         return _unreachable(f"the server can't be reached: there is no host {found[1]}", "host", details)
-    if _NOT_HTTP2.search(details):
+    if _NOT_HTTP2.search(details) or hides_status(details):
         if answered:
             return _unreachable("the connection was lost", "lost", details)
-        return NotAChatServer(
-            f"what answers at {address} is no grpc-chat server, or expects TLS", metadata={"detail": details}
-        )
+        what = "no gRPC" if hides_status(details) else "no HTTP/2"
+        return _stranger(address, what, details)
     if found := _NO_CONNECTION.match(details):
         said = found[1].strip()
         why = next((words for known, words in _SYSTEM.items() if known in said), "no connection")
@@ -112,9 +118,7 @@ def told(
         return _unreachable(
             f"something in front of the server answered in its place ({code.name})", "foreign", details
         )
-    return NotAChatServer(
-        f"what answers at {address} is no grpc-chat server ({code.name})", metadata={"detail": details}
-    )
+    return _stranger(address, code.name, details)
 
 
 # Of these grpc itself makes most, and where a proxy or another server does, trying again is right as well.
@@ -137,6 +141,10 @@ def _http(status: str, details: str, address: str, answered: bool) -> ChatError:
         return _unreachable(f"HTTP {status} from something in front of the server", "proxy", details)
     # gRPC's way to say that there was no status at all, as where a proxy speaks HTTP/1 with the server.
     what = f"HTTP {status}" if status != "0" else "no HTTP/2"
+    return _stranger(address, what, details)
+
+
+def _stranger(address: str, what: str, details: str) -> NotAChatServer:
     return NotAChatServer(
         f"what answers at {address} is no grpc-chat server ({what})", metadata={"detail": details}
     )

@@ -47,7 +47,8 @@ Acknowledge = Callable[[pb.AcknowledgeRequest], Awaitable[object]]
 # How many updates are read ahead of the one who iterates; the server's own buffers hold the rest.
 _READ_AHEAD = 1024
 _MOST_RECEIVED = 4096
-# What a stream without a word costs the server: 8 us of CPU a second. What it brings: a server that hangs is
+# Measured with 500 idle streams, each on a connection of its own: 18 us of the server's CPU a second for
+# each, where 25 s cost 9 (1,000 streams: 0.9 % of a core more). What it brings: a server that hangs is
 # noticed within 13 s, also where a proxy answers the pings.
 _HEARTBEAT = timedelta(seconds=5)
 _SILENCE_BEFORE_STARTED = timedelta(seconds=12)

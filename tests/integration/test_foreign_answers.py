@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from click.testing import CliRunner
 
 from grpc_chat import Client, Disconnected, Message, errors
+from grpc_chat.cli.main import main
+from grpc_chat.cli.quickstart_client import _LineClient
 from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.wire.trusted import trusted_token
+from tests.certificates import issue
 from tests.raw import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, Frame
 
 PATIENCE = 30.0
@@ -45,12 +54,16 @@ async def bare_server(port: int, code: grpc.StatusCode) -> AsyncIterator[None]:
 async def listening(
     port: int, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ) -> AsyncIterator[None]:
+    open_: set[asyncio.StreamWriter] = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_.add(writer)
         try:
             await serve(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            open_.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", port)
@@ -58,6 +71,9 @@ async def listening(
         yield
     finally:
         server.close()
+        # Connections outlive the port otherwise, and clients would stay where they are.
+        for writer in open_:
+            writer.transport.abort()
         await server.wait_closed()
 
 
@@ -168,6 +184,117 @@ async def test_a_first_call_that_meets_something_else_says_so_at_once(unused_por
                 await client.send("general", "hello")
             with pytest.raises(errors.NotAChatServer):
                 await anext(aiter(client.subscribe("general")))
+
+
+@asynccontextmanager
+async def tls_port(port: int, folder: Path) -> AsyncIterator[None]:
+    """A web server's port for TLS: it tells whoever speaks plain text so, in HTTP."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    files = issue().write(folder)
+    context.load_cert_chain(files["certificate"], files["key"])
+
+    def serve() -> None:
+        # Ends when the port is closed.
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with suppress(OSError), connection:
+                    if connection.recv(1, socket.MSG_PEEK) == b"\x16":
+                        context.wrap_socket(connection, server_side=True).close()
+                    else:
+                        connection.recv(1000)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        serving = asyncio.create_task(asyncio.to_thread(serve))
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            await serving
+
+
+async def test_plain_text_at_a_port_for_tls_is_told_as_such(unused_port: int, tmp_path: Path) -> None:
+    """The port answers in HTTP that it expects TLS, as nginx does; the first word of that is no help."""
+    async with (
+        tls_port(unused_port, tmp_path),
+        Client(f"127.0.0.1:{unused_port}", token="1", timeout=timedelta(seconds=5)) as client,
+    ):
+        with pytest.raises(errors.FailedPrecondition, match="expects TLS, and was spoken to in plain text"):
+            await client.me()
+
+
+async def test_a_proxy_whose_server_is_away_is_waited_for(unused_port: int) -> None:
+    """Also by a client that has never been answered, whichever part of the answer to a stream grpc tells of:
+    sometimes only that there is no gRPC in it."""
+    async with http2_server(unused_port, 503):
+        clients = [Client(f"127.0.0.1:{unused_port}", token=trusted_token("1")) for _ in range(8)]
+        streams = [client.subscribe("general") for client in clients]
+        lost = await asyncio.gather(*(anext(aiter(stream.updates())) for stream in streams))
+    async with running_node("1", port=unused_port), asyncio.timeout(PATIENCE):
+        for stream in streams:
+            while isinstance(await stream.next(), Disconnected):
+                pass
+        for client in clients:
+            await client.aclose()
+
+    errors_seen = [update.error for update in lost if isinstance(update, Disconnected)]
+    assert len(errors_seen) == len(clients)
+    assert all("HTTP 503" in str(error) for error in errors_seen), errors_seen
+
+
+GRPCS_WORDS = re.compile(r"http2|RST_STREAM|GOAWAY|frame|END_STREAM|Deadline|metadata|insecure=")
+
+
+async def command(port: int, *arguments: str) -> tuple[int, str]:
+    """What a command prints about a server that may be anything, and its exit code."""
+    environment = {"CHAT_SERVER": f"127.0.0.1:{port}", "CHAT_TOKEN": "1"}
+    result = await asyncio.to_thread(CliRunner().invoke, main, arguments, env=environment)
+    return result.exit_code, result.output
+
+
+async def test_commands_say_what_answers_in_words(
+    unused_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With exit code 5, as nothing was reached; `health` has 1 for all that does not serve."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    address = f"127.0.0.1:{unused_port}"
+    stranger = f"what answers at {address} is no grpc-chat server"
+    for name, what in {
+        "UNAUTHENTICATED": f"{stranger} (UNAUTHENTICATED)",
+        "HTTP 401": f"{stranger} (HTTP 401)",
+        "HTTP/1.1": f"{stranger} (HTTP 400)",
+    }.items():
+        async with STANDINS[name](unused_port):
+            # A logout that something else refuses has not ended the session.
+            for arguments in (["rooms"], ["logout"]):
+                assert await command(unused_port, *arguments) == (5, f"error: {what}\n"), name
+            assert await command(unused_port, "health", address) == (1, f"no answer from {address}: {what}\n")
+    async with running_node("1", port=unused_port):
+        ca = tmp_path / "ca.pem"
+        ca.write_bytes(issue().pem)
+        for arguments, code in ((["login", "a", "-s", address], 5), (["health", address], 1)):
+            ended, said = await command(unused_port, *arguments, "--ca", str(ca))
+            assert ended == code
+            assert f"{address} does not speak TLS" in said
+            assert "--insecure" in said
+            assert not GRPCS_WORDS.search(said)
+
+
+async def test_client_py_says_once_what_answers(
+    unused_port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream and its messages are told the same."""
+    monkeypatch.setattr("grpc_chat.cli.quickstart_client.stdin_is_open", lambda: False)
+    # They are those of the tests' own process.
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    async with STANDINS["HTTP 404"](unused_port):
+        code = await _LineClient("1", f"127.0.0.1:{unused_port}").run(("one", "two"), None)
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        f"error: what answers at 127.0.0.1:{unused_port} is no grpc-chat server (HTTP 404)\n"
+    )
 
 
 @pytest.fixture

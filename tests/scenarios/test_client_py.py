@@ -299,6 +299,9 @@ async def test_a_server_that_comes_back_has_lost_and_doubled_nothing(
         codes.append(await server.leave(number))
         said.append(f"1: while away {away}")
         writer.type(f"while away {away}\n")
+        # Each says so once it has lasted a moment.
+        await reader.said("trying again", times=away)
+        await writer.said("trying again", times=away)
         server = await serve(port)
         await reader.said("joined again as 2", times=away)
         await writer.said("joined again as 1", times=away)

@@ -309,8 +309,18 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.Unavailable("late"), once=True) == (
         "it is not known whether this was done (late); look before trying again"
     )
+    assert words(
+        errors.ServerNotTrusted("it does not speak TLS; to trust the network takes insecure=True")
+    ) == ("it does not speak TLS; to trust the network takes a login with --insecure")
     assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
     assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
+
+
+@pytest.mark.parametrize("reason", ["tls", "no-tls"])
+def test_tls_on_one_side_only_means_that_nothing_was_reached(reason: str) -> None:
+    """What can't be spoken to is not a server that refuses something."""
+    for cls in (errors.FailedPrecondition, errors.ServerNotTrusted):
+        assert from_error(cls("what", metadata={"reason": reason}), address="a:1").exit_code == 5
 
 
 def test_exit_codes_are_in_the_help() -> None:

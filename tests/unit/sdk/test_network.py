@@ -83,13 +83,21 @@ TABLE = [
         f"{CONNECT}Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 80) "
         "(Trying to connect an http1.x server)",
         "",
-        "what answers at c:1 is no grpc-chat server, or expects TLS",
+        "what answers at c:1 is no grpc-chat server (no HTTP/2)",
     ),
     (
         "UNKNOWN",
         "Stream removed (Data frame with END_STREAM flag received)",
         "",
-        "what answers at c:1 is no grpc-chat server, or expects TLS",
+        "what answers at c:1 is no grpc-chat server (no gRPC)",
+    ),
+    *(
+        ("UNAVAILABLE", f"{CONNECT}{words}", "", "what answers at c:1 is no grpc-chat server (no HTTP/2)")
+        for words in (
+            "Ssl handshake failed: SSL_ERROR_SSL: error:1000045c:SSL routines:OPENSSL_internal:"
+            "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
+            "Cannot check peer: missing selected ALPN property.",
+        )
     ),
     ("INTERNAL", RST, "lost", "the connection was lost"),
     ("UNAVAILABLE", "Socket closed", "lost", "the connection was lost"),
