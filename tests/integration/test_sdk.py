@@ -699,12 +699,16 @@ async def test_the_newer_stream_of_a_consumer_ends_the_older_for_good() -> None:
 # What no further attempt would mend
 
 
-async def begin_new_epoch(node: RunningNode) -> None:
-    """As when a backup is restored: the server is stopped, and its database another."""
+async def begin_new_epoch(node: RunningNode) -> str:
+    """As when a backup is restored: the server is stopped, and its database another; the new epoch."""
     await node.stop()
     with closing(sqlite3.connect(node.config.data / "chat.db")) as database, database:
         database.execute("UPDATE meta SET value = 'restored' WHERE name = 'epoch'")
     await node.start()
+    # The server notices that this is not the database it used last, and begins one of its own.
+    with closing(sqlite3.connect(node.config.data / "chat.db")) as database:
+        [[epoch]] = database.execute("SELECT value FROM meta WHERE name = 'epoch'")
+    return str(epoch)
 
 
 async def test_a_subscription_goes_on_in_a_new_epoch() -> None:
@@ -714,7 +718,7 @@ async def test_a_subscription_goes_on_in_a_new_epoch() -> None:
         sent = await send(alice, numbered(2))
         await read(bob, 1)
 
-        await begin_new_epoch(node)
+        epoch = await begin_new_epoch(node)
         await alice.send(ROOM, "new")
 
         told = []
@@ -723,13 +727,13 @@ async def test_a_subscription_goes_on_in_a_new_epoch() -> None:
         assert texts(update for update in told if isinstance(update, chat.Message)) == ["m1"]
         assert told[-1] == chat.HistoryChanged(ROOM, 2)
         assert told.count(told[-1]) == 1
-        assert update.epoch == bob.cursors[ROOM].epoch == "restored"
+        assert update.epoch == bob.cursors[ROOM].epoch == epoch
         # A position that was kept without its stamp says nothing about the log of now.
         with pytest.raises(chat.EpochChanged) as caught:
             await node.client("bob").subscribe(chat.Cursor(ROOM, 2, sent[1].epoch)).next()
-        assert caught.value.metadata["epoch"] == "restored"
+        assert caught.value.metadata["epoch"] == epoch
         fresh = await read(node.client("bob").subscribe(ROOM), 3)
-        assert {message.epoch for message in fresh} == {"restored"}
+        assert {message.epoch for message in fresh} == {epoch}
 
 
 async def test_a_consumer_goes_on_in_a_new_epoch() -> None:
@@ -740,11 +744,11 @@ async def test_a_consumer_goes_on_in_a_new_epoch() -> None:
         await read(bob, 2)
         await bob.acknowledge()
 
-        await begin_new_epoch(node)
+        epoch = await begin_new_epoch(node)
         await alice.send(ROOM, "in the new epoch")
 
         [message] = await read(bob, 1)
-        assert (message.text, message.seq, message.epoch) == ("in the new epoch", 3, "restored")
+        assert (message.text, message.seq, message.epoch) == ("in the new epoch", 3, epoch)
         await bob.acknowledge()
 
 
