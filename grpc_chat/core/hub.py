@@ -508,12 +508,16 @@ class Hub:
                 group.create_task(self._check_positions(self.bounds.position_check))
 
     async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick = min(self.bounds.heartbeat.total_seconds() / _TICKS, _MOST_TICK_SECONDS)
+        now = loop.time()
         while True:
-            tick = min(self.bounds.heartbeat.total_seconds() / _TICKS, _MOST_TICK_SECONDS)
             await asyncio.sleep(tick)
+            # What has really passed: a loop that was held up sleeps longer.
+            before, now = now, loop.time()
             for streams in self._streams.values():
                 for follower in streams:
-                    follower.quiet_seconds += tick
+                    follower.quiet_seconds += now - before
                     # Rounded down to whole ticks: rather a little early than late.
                     if follower.quiet_seconds + tick > follower.heartbeat.total_seconds() and follower.waits:
                         follower.wake(follower.subscription.heartbeat())
