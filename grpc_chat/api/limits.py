@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from grpc_chat.core.names import check_shows
+from grpc_chat.core.names import check_characters, check_shows
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -91,10 +91,14 @@ def check_id(value: str, path: str, most: int) -> None:
         raise InvalidRequest(f"{path} is empty", field=path)
     # A command line can hold bytes that are no text, which Python makes surrogates; they are refused below.
     if len(value) > most or len(value.encode(errors="surrogatepass")) > most:
-        raise InvalidRequest(
-            f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
-        )
+        raise _too_long(path, most)
     check_shows(value, path)
+
+
+def _too_long(path: str, most: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path} is longer than {most} bytes of UTF-8", field=path, metadata={"maxBytes": str(most)}
+    )
 
 
 class RequestChecker:
@@ -173,7 +177,7 @@ class RequestChecker:
             "CreateRoomRequest.posting": _enum(pb.Posting),
             "CreateRoomRequest.request_id": self._optional(_uuid),
             "GetDirectRoomRequest.user_id": id_,
-            "ListPublicRoomsRequest.query": self._optional(name),
+            "ListPublicRoomsRequest.query": self._sought,
             "ListPublicRoomsRequest.include_archived": None,
             "ListPublicRoomsRequest.page_size": page_size,
             "ListPublicRoomsRequest.page_token": self._token,
@@ -187,7 +191,7 @@ class RequestChecker:
             "ArchiveRoomRequest.room_id": id_,
             "UnarchiveRoomRequest.room_id": id_,
             "DeleteRoomRequest.room_id": id_,
-            "DeleteRoomRequest.confirm_name": self._optional(name),
+            "DeleteRoomRequest.confirm_name": self._sought,
             "JoinRoomRequest.room_id": self._optional(id_),
             "JoinRoomRequest.invite_code": self._optional(code),
             "LeaveRoomRequest.room_id": id_,
@@ -221,7 +225,7 @@ class RequestChecker:
             "ListInvitesRequest.page_token": self._token,
             "RevokeInviteRequest.room_id": id_,
             "RevokeInviteRequest.invite_id": id_,
-            "ListUsersRequest.query": self._optional(name),
+            "ListUsersRequest.query": self._sought,
             "ListUsersRequest.page_size": page_size,
             "ListUsersRequest.page_token": self._token,
             "CreateUserRequest.user_id": user_id,
@@ -347,6 +351,13 @@ class RequestChecker:
 
     def _name(self, value: str, path: str) -> None:
         check_id(value, path, self._limits.name_bytes)
+
+    def _sought(self, value: str, path: str) -> None:
+        """What a name is looked for by, which may be empty, a part of one, or as older versions took it."""
+        most = self._limits.name_bytes
+        if len(value) > most or len(value.encode()) > most:
+            raise _too_long(path, most)
+        check_characters(value, path)
 
     def _topic(self, value: str, path: str) -> None:
         """Text of several lines at the most, which may be empty."""

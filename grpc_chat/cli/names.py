@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from grpc_chat.cli.failures import NOT_FOUND, REFUSED, Failure
 from grpc_chat.errors import ChatError, RoomNotFound
+from grpc_chat.wire.spelling import folded
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.client import Client
@@ -54,8 +55,8 @@ async def find_room(client: Client, name: str, *, public: bool = False, make: bo
         raise Failure(
             f"you have no direct room with {name[1:]}; begin one: grpc-chat send {name} TEXT", NOT_FOUND
         )
-    names = {title(room).casefold(): title(room) for room in own}
-    near = [names[name] for name in difflib.get_close_matches(name.casefold(), names, n=3)]
+    names = {folded(title(room)): title(room) for room in own}
+    near = [names[name] for name in difflib.get_close_matches(folded(name), names, n=3)]
     hint = "`grpc-chat rooms` lists yours, `grpc-chat room public` those that you may join"
     if near:
         hint = f"did you mean {' or '.join(near)}?"
@@ -63,7 +64,7 @@ async def find_room(client: Client, name: str, *, public: bool = False, make: bo
 
 
 def choose(rooms: Iterable[Room], name: str) -> Room | None:
-    """The one room with this name or id; exactly so first, then with upper and lower case the same.
+    """The one room with this name or id; exactly so first, then however it is written.
 
     Raises:
         Failure: There are several.
@@ -71,7 +72,7 @@ def choose(rooms: Iterable[Room], name: str) -> Room | None:
     rooms = list(rooms)
     matches = [room for room in rooms if room.room_id == name]
     matches = matches or [room for room in rooms if title(room) == name]
-    matches = matches or [room for room in rooms if title(room).casefold() == name.casefold()]
+    matches = matches or [room for room in rooms if folded(title(room)) == folded(name)]
     if len(matches) > 1:
         candidates = ", ".join(_candidate(room) for room in matches[:_MOST_CANDIDATES])
         more = ", …" if len(matches) > _MOST_CANDIDATES else ""

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from grpc_chat.errors import InvalidRequest
+from grpc_chat.wire.spelling import folded
 
 MIN_USER_ID, MAX_USER_ID = 2, 32
 
@@ -26,11 +27,56 @@ _SEPARATORS = str.maketrans("._", "--")
 # Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
 # one id look like another, and surrogates (Cs) are no text.
 _NOT_IN_NAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# What Unicode shows as nothing (Default_Ignorable_Code_Point in DerivedCoreProperties.txt), as far as it is
+# none of the above: Python does not know this property. Assigned or not: a newer Python takes no more.
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    # What is blank by its name, though the property does not say so: an empty Braille cell, a note without a
+    # head, a filler of Khitan, blanks of Egyptian.
+    "\u2800\U0001d159\U00016fe4\U00013441\U00013442]"
+)
+# They say how the character before them is drawn, as of an emoji, and are nothing themselves.
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SELECTED = {"So", "Sm", "Sk", "Po", "Lo"}
+# The keys of a telephone, which are emoji too.
+_KEYCAPS = re.compile("[0-9#*]\ufe0f\u20e3")
+# Of the rest, those that are seen without another: no combining marks, no spaces.
+_SEEN = frozenset("LNPS")
 _MAX_DISPLAY_NAME_BYTES = 64
 
 
 def check_shows(value: str, path: str) -> None:
-    """Refuse characters that do not show, in ids and in all kinds of names.
+    """Refuse a name that would look blank, or holds what nobody sees: all kinds of names.
+
+    Whatever a name is of, and wherever it comes from.
+
+    Raises:
+        InvalidRequest: Saying what does not show.
+    """
+    if value.isascii() and value.isprintable() and not value.isspace():
+        return
+    check_characters(value, path)
+    before = ""
+    seen = False
+    for character in _KEYCAPS.sub("1", value):
+        kind = unicodedata.category(character)
+        if _IGNORABLE.match(character):
+            raise _has(character, path)
+        if _SELECTOR.match(character):
+            # After anything else it does not show, and the name would be another one's to the eye.
+            if before not in _SELECTED:
+                raise _has(character, path)
+            kind = ""
+        else:
+            seen = seen or kind[0] in _SEEN
+        before = "" if character.isascii() else kind
+    if not seen:
+        raise InvalidRequest(f"{path} must have a character that shows", field=path)
+
+
+def check_characters(value: str, path: str) -> None:
+    """Refuse characters that no name ever had, in what names are looked for by.
 
     Raises:
         InvalidRequest: Saying which.
@@ -39,9 +85,11 @@ def check_shows(value: str, path: str) -> None:
         return
     for character in value:
         if unicodedata.category(character) in _NOT_IN_NAMES:
-            raise InvalidRequest(
-                f"{path} holds the character U+{ord(character):04X}, which ids can't", field=path
-            )
+            raise _has(character, path)
+
+
+def _has(character: str, path: str) -> InvalidRequest:
+    return InvalidRequest(f"{path} holds the character U+{ord(character):04X}, which ids can't", field=path)
 
 
 def check_display_name(value: str, path: str) -> None:
@@ -123,11 +171,9 @@ def check_room_name(value: str, path: str) -> None:
         raise InvalidRequest(
             f"{path} has a space at an end, or two in a row, or another kind of space", field=path
         )
-    # What stands for something else where people name a room: a person, and a room by its id.
+    # What stands for something else where people name a room.
     if value.startswith("@"):
         raise InvalidRequest(f"{path} begins with @, as the rooms of two do", field=path)
-    if _ROOM_ID.fullmatch(value):
-        raise InvalidRequest(f"{path} looks like the id of a room", field=path)
     # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
     if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
         raise InvalidRequest(f"{path} holds characters that stand for too many others", field=path)
@@ -136,4 +182,10 @@ def check_room_name(value: str, path: str) -> None:
 def public_name(name: str) -> str:
     """What makes a public room's name the same as another's: upper and lower case, and how it is encoded, are
     not it."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return folded(name)
+
+
+def as_room_id(name: str) -> str:
+    """The id of a room that somebody could mean who writes this name; empty where no id looks so."""
+    key = folded(name)
+    return key if _ROOM_ID.fullmatch(key) else ""

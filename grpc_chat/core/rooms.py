@@ -7,13 +7,14 @@ import base64
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
+from unicodedata import normalize
 
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
-from grpc_chat.core.names import check_room_name, public_name
+from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import new_id
@@ -159,6 +160,7 @@ class Rooms:
                 raise RequestIdReused("the room of this request_id was deleted", field="request_id")
             key = public_name(room.name) if kind == pb.ROOM_KIND_PUBLIC else None
             self._require_free(transaction, key)
+            _require_no_id(transaction, room.name, "name")
             transaction.insert_room(room, public_name=key, request_hash=request_hash)
             created = pb.RoomCreated(
                 kind=room.kind,
@@ -254,6 +256,8 @@ class Rooms:
             if "name" in values and standing.kind == pb.ROOM_KIND_PUBLIC:
                 values["public_name"] = key = public_name(wanted.name)
                 self._require_free(transaction, key, but=room_id)
+            if "name" in values:
+                _require_no_id(transaction, wanted.name, "room.name")
             if values:
                 self._change(transaction, caller, room_id, values, updated)
                 if "history" in values:
@@ -300,7 +304,7 @@ class Rooms:
             access.require(Action.DELETE, transaction, room_id, caller.user_id)
             room = transaction.room(room_id)
             assert room, "access was granted"
-            if room.name != request.confirm_name:
+            if normalize("NFC", room.name) != normalize("NFC", request.confirm_name):
                 raise FailedPrecondition(
                     f"confirm_name is not the room's name, which is {room.name!r}", field="confirm_name"
                 )
@@ -332,6 +336,18 @@ class Rooms:
         standing = snapshot.standing(room_id, caller.user_id)
         assert standing, "it is there"
         return _view(snapshot, standing, caller.user_id)
+
+
+def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:
+    """Refuse a name that is the id of a room, or was: someone who writes to that room by its id, and has lost
+    it, must not reach another one.
+
+    Nobody learns of a room by this. An id can't be guessed (it has 80 bits), so only those who were told one
+    can ask for it, and they hear the same whether the room is still there and whether they are still in it.
+    """
+    room_id = as_room_id(name)
+    if room_id and (snapshot.room(room_id) or snapshot.was_deleted(room_id)):
+        raise InvalidRequest(f"{path} is the id of a room", field=path)
 
 
 _USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}

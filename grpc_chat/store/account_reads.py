@@ -8,6 +8,7 @@ from grpc_chat.store import schema
 from grpc_chat.store.records import Account, Ending, IdentityRecord, SessionRecord, Usage
 from grpc_chat.store.statements import count, like, run
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.spelling import spellings
 
 _ACCOUNT_COLUMNS = (
     schema.users.c.user_id,
@@ -82,10 +83,13 @@ class AccountReads:
             .limit(limit)
         )
         if query:
-            pattern = like(query.lower())
+            # Names are stored as they were sent, and an é may be one character or two.
+            patterns = [like(spelt.lower()) for spelt in spellings(query)]
             found = found.where(
-                users.user_id.like(pattern, escape="!")
-                | sa.func.lower(users.display_name).like(pattern, escape="!")
+                sa.or_(
+                    *[users.user_id.like(pattern, escape="!") for pattern in patterns],
+                    *[sa.func.lower(users.display_name).like(pattern, escape="!") for pattern in patterns],
+                )
             )
         return [(_account(tuple(row)[:-3]), Usage(*row[-3:])) for row in self._conn.execute(found)]
 

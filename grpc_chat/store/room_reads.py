@@ -11,6 +11,7 @@ from grpc_chat.store import schema
 from grpc_chat.store.records import InviteRecord, Standing
 from grpc_chat.store.statements import count, like, standing
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.spelling import spellings
 
 
 class RoomReads:
@@ -68,10 +69,12 @@ class RoomReads:
             found = found.where(rooms.c.archive_time_us.is_(None))
         if query:
             # Of the topic, the databases know upper and lower case, and not that ß is ss.
-            pattern = like(query)
+            topic = sa.func.lower(rooms.c.topic)
             found = found.where(
-                rooms.c.public_name.like(pattern, escape="!")
-                | sa.func.lower(rooms.c.topic).like(pattern, escape="!")
+                sa.or_(
+                    rooms.c.public_name.like(like(query), escape="!"),
+                    *[topic.like(like(spelt), escape="!") for spelt in spellings(query)],
+                )
             )
         return [(row.public_name, self._room(row)) for row in self._conn.execute(found)]
 

@@ -2275,9 +2275,9 @@ class CreateRoomRequest(_message.Message):
     kind: Global___RoomKind.ValueType
     """ROOM_KIND_PRIVATE or ROOM_KIND_PUBLIC."""
     name: _builtins.str
-    """1 to 64 bytes, no control characters, no space at either end, no @ at the beginning, and not of the form of a
-    room id. Of a public room: not the name of another
-    one, upper and lower case being the same.
+    """1 to 64 bytes, of which something shows, no control characters, no space at either end, no @ at the beginning,
+    and not the id of a room of this server. Of a public room: not the name of another one, whatever its case and
+    however it is encoded.
     """
     topic: _builtins.str
     """At most 512 bytes."""

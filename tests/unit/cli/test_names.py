@@ -22,6 +22,7 @@ def room(room_id: str, name: str = "", **more: Any) -> Room:
 PLANS = room("r-plans", "Plans", member_count=2)
 DEV1 = room("r-dev1", "dev", topic="the one with the topic", member_count=3)
 DEV2 = room("r-dev2", "dev", kind="public", member_count=1)
+CAFE = room("r-cafe", "Cafe\u0301")
 BOB = room("r-bob", kind="direct", peer=User("bob", "Bob"))
 LOBBY = room("r-lobby", "Lobby", kind="public")
 
@@ -33,7 +34,7 @@ class Server:
         self.begun: list[str] = []
 
     async def rooms(self) -> AsyncIterator[Room]:
-        for room in (PLANS, DEV1, DEV2, BOB):
+        for room in (PLANS, DEV1, DEV2, CAFE, BOB):
             yield room
 
     async def public_rooms(self, query: str, *, archived: bool) -> AsyncIterator[Room]:
@@ -67,12 +68,14 @@ async def find(name: str, **how: bool) -> Room:
         ("plans", PLANS),
         ("r-plans", PLANS),
         ("@bob", BOB),
+        ("CAF\u00c9", CAFE),
+        ("Cafe\u0301", CAFE),
         ("r-dev1", DEV1),
         ("r-dev2", DEV2),
     ],
 )
 async def test_own_rooms_are_found(name: str, found: Room) -> None:
-    """By name, whatever the case, by id, and as the one with somebody."""
+    """By name, whatever the case and encoding, by id, and as the one with somebody."""
     assert await find(name) == found
 
 

@@ -6,7 +6,16 @@ import unicodedata
 import pytest
 
 from grpc_chat.api.limits import Limits
-from grpc_chat.core.names import alternatives, check_room_name, check_user_id, look, public_name
+from grpc_chat.core.names import (
+    alternatives,
+    as_room_id,
+    check_display_name,
+    check_room_name,
+    check_shows,
+    check_user_id,
+    look,
+    public_name,
+)
 from grpc_chat.core.page_token import PageTokens
 from grpc_chat.errors import InvalidRequest
 
@@ -95,10 +104,61 @@ def test_look_of_a_look_is_the_same() -> None:
         assert look(look(user_id)) == look(user_id)
 
 
+# All names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zoë",
+        "Zoe\u0308",
+        "1️⃣ #️⃣ *️⃣",
+        "I ❤️ this",
+        "👩🏽 ‼️ ⚖︎",
+        "葛\U000e0100城",
+        "مُحَمَّد",
+        "हिन्दी",
+        "한국어",
+        "⠓⠊",
+        "☐",
+        "-",
+    ],
+)
+def test_name_of_any_language_shows(name: str) -> None:
+    """Marks belong to letters, and the looks of an emoji to it."""
+    check_shows(name, "name")
+
+
+# Python does not know the property; these ranges are Unicode's (DerivedCoreProperties, version 15.1).
+DEFAULT_IGNORABLE = [
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010)),
+    *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0),
+    *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+]
+BLANK = [0x2800, 0x1D159, 0x16FE4, 0x13441, 0x13442]
+
+
+def test_character_that_is_not_seen_is_in_no_name() -> None:
+    """Alone the name would look blank, and behind another name it would be taken for that one."""
+    for code in DEFAULT_IGNORABLE + BLANK:
+        for name in (chr(code), chr(code) * 3, f"alice{chr(code)}", f"{chr(code)}alice"):
+            with pytest.raises(InvalidRequest, match=r"name (holds the character|must have)"):
+                check_shows(name, "name")
+            with pytest.raises(InvalidRequest):
+                check_display_name(name, "name")
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\u00a0", "\u3000 ", "\u0301", "\u0308\u0301", "❤️\ufe0f"])
+def test_name_without_anything_to_see_is_refused(blank: str) -> None:
+    """Spaces, marks without a letter, and looks of nothing."""
+    with pytest.raises(InvalidRequest):
+        check_shows(blank, "display_name")
+
+
 # Rooms
 
 
-@pytest.mark.parametrize("name", ["general", "Café 世界", "a b", "!?", "x" * 64, "ÿ"])
+@pytest.mark.parametrize("name", ["general", "Café 世界", "a b", "!?", "x" * 64, "ÿ", "wochenendplanung"])
 def test_name_that_shows_as_it_is_is_a_room_s(name: str) -> None:
     """In every language."""
     check_room_name(name, "name")
@@ -144,14 +204,28 @@ def test_public_names_are_the_same_but_for_case_and_encoding(one: str, other: st
     assert public_name(public_name(one)) == public_name(one)
 
 
+@pytest.mark.parametrize("name", ["wochenendplanung", "WochenEndPlanung", "\uff57ochenendplanung"])
+def test_sixteen_letters_could_be_an_id(name: str) -> None:
+    """However they are written, since names are found so, too."""
+    assert as_room_id(name) == "wochenendplanung"
+
+
+@pytest.mark.parametrize(
+    "name", ["plans", "wochenend-planung", "wochenendplanung1", "wochenendplanun1", "é" * 16]
+)
+def test_other_names_could_be_no_id(name: str) -> None:
+    """Nor is the database asked for them."""
+    assert as_room_id(name) == ""
+
+
 def test_public_names_that_differ_differ() -> None:
     """Accents and spaces count."""
     assert len({public_name(name) for name in ("cafe", "café", "ca fe", "cafés")}) == 4
 
 
-@pytest.mark.parametrize("name", ["@bob", "@", "n2zgqkypd2nsoh7y"])
+@pytest.mark.parametrize("name", ["@bob", "@"])
 def test_room_is_not_called_like_something_else(name: str) -> None:
-    """Nobody takes a room for the one of two, or for the one that has this id."""
+    """Nobody takes a room for the one of two."""
     with pytest.raises(InvalidRequest) as caught:
         check_room_name(name, "name")
 

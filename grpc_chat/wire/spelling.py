@@ -1,0 +1,17 @@
+"""When two names are the same, however they are written; a client has to find what a server tells apart."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def folded(name: str) -> str:
+    """What names have in common that differ in upper and lower case, or in how they are encoded: an é may be
+    one character or two."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def spellings(text: str) -> list[str]:
+    """The ways in which a text may be stored that somebody looks for, for a database that compares bytes."""
+    forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+    return list(dict.fromkeys(forms))
