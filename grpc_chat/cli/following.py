@@ -1,10 +1,10 @@
-"""Following rooms: what `watch` prints, and what `chat` prints and sends."""
+"""Following rooms: what `watch` and `chat` print."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
@@ -12,32 +12,25 @@ from typing import Any
 from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.events import EventLines, left, restored
-from grpc_chat.cli.failures import NOT_FOUND, REFUSED, UNKNOWN, Failure
-from grpc_chat.cli.lines import Lines
-from grpc_chat.cli.names import title
-from grpc_chat.cli.prompt import Prompt
+from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.terminal import visible
-from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
+from grpc_chat.errors import ChatError, RoomNotFound
 from grpc_chat.sdk.models import (
     CaughtUp,
     Connected,
     Cursor,
     Disconnected,
     HistoryChanged,
+    MembershipChange,
+    Message,
     Room,
     RoomLeft,
     Update,
     stamp_of,
 )
 
-NextLine = Callable[[], Awaitable[str | ValueError | None]]
-
-_AT_ONCE = 1000
-"""How many messages may be on their way before the next line is read."""
 _FEW = 200
 """Members of a room that is small."""
-_LAST_SENDS = 3.0
-"""Seconds that leaving waits for messages that are on their way."""
 
 
 def start(room: Room, behind: int | None) -> Cursor:
@@ -75,7 +68,12 @@ async def until_interrupted(work: Coroutine[Any, Any, int], *, code: Callable[[]
 
 
 class Follow:
-    """Prints what happens in rooms."""
+    """Prints what happens in rooms.
+
+    Attributes:
+        people: Who is there, as far as it is known.
+        aside: Makes place for what is printed.
+    """
 
     def __init__(
         self, cli: Cli, rooms: list[Room], cursors: list[Cursor], *, all_rooms: bool, with_rooms: bool
@@ -88,6 +86,7 @@ class Follow:
         self._changed: list[HistoryChanged] = []
         self._with_rooms = with_rooms
         self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
+        self.people: set[str] = set()
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
     async def run(self) -> int:
@@ -129,6 +128,7 @@ class Follow:
         for room in self._rooms:
             if room.member_count <= _FEW:
                 members = [member async for member in self._cli.client.members(room.room_id)]
+                self.people.update(member.user.user_id for member in members)
                 self.lines.make_room_for(member.user.user_id for member in members)
 
     async def _update(self, update: Update) -> None:
@@ -152,8 +152,17 @@ class Follow:
             case event:
                 if not self.lines.knows(event.room_id):
                     await self._learn(event.room_id)
+                self._meet(event)
                 with self.aside():
                     self.lines.show(event)
+
+    def _meet(self, event: Update) -> None:
+        if isinstance(event, Message):
+            self.people.add(event.sender_id)
+        elif isinstance(event, MembershipChange) and event.role:
+            self.people.add(event.user_id)
+        elif isinstance(event, MembershipChange):
+            self.people.discard(event.user_id)
 
     async def _learn(self, room_id: str) -> None:
         """Find out what a room that was joined meanwhile is called."""
@@ -167,107 +176,3 @@ class Follow:
         # Also with --json: it is no result, and whoever waits for one should know.
         with self.aside():
             print(visible(words), file=sys.stderr, flush=True)
-
-
-class Chat:
-    """Follows a room, and sends what is typed.
-
-    Args:
-        before: How much of what was said before to begin with.
-    """
-
-    def __init__(self, cli: Cli, room: Room, before: int) -> None:
-        self._cli = cli
-        self._room = room
-        self._follow = Follow(cli, [room], [start(room, before)], all_rooms=False, with_rooms=False)
-        self._prompt: Prompt | None = None
-        self._sends: set[asyncio.Task[None]] = set()
-        self._code = 0
-
-    async def run(self) -> int:
-        """Until one leaves or is put out; the exit code."""
-        return await until_interrupted(self._run(), code=lambda: self._code)
-
-    async def _run(self) -> int:
-        if not (self._cli.out.terminal and sys.stdin and sys.stdin.isatty()):
-            return await self._talk(Lines().next)
-        self._cli.out.line(self._cli.out.style(f"{self._header()} · Ctrl-C leaves", dim=True))
-        with Prompt() as prompt:
-            self._prompt, self._follow.aside = prompt, prompt.aside
-            try:
-                return await self._talk(prompt.next)
-            finally:
-                self._prompt, self._follow.aside = None, nullcontext
-
-    def _header(self) -> str:
-        room = self._room
-        about = [title(room)]
-        if room.topic:
-            about.append(room.topic)
-        if room.kind != "direct":
-            about.append(f"{room.member_count} member{'' if room.member_count == 1 else 's'}")
-        return " · ".join(visible(part) for part in about)
-
-    async def _talk(self, next_line: NextLine) -> int:
-        following = asyncio.create_task(self._follow.run())
-        typing = asyncio.create_task(self._type(next_line))
-        try:
-            await asyncio.wait([following, typing], return_when=asyncio.FIRST_COMPLETED)
-            if not following.done() and not self._prompt:
-                # The pipe has ended; what others say goes on.
-                await asyncio.wait([following])
-        finally:
-            typing.cancel()
-            await self._finish_sends()
-            following.cancel()
-            await asyncio.gather(following, typing, return_exceptions=True)
-        return self._code if following.cancelled() else following.result() or self._code
-
-    async def _type(self, next_line: NextLine) -> None:
-        """Send each line; the client keeps them in order."""
-        while (line := await next_line()) is not None:
-            if isinstance(line, ValueError):
-                self._not_sent(str(line))
-            elif line.strip():
-                task = asyncio.create_task(self._send(line))
-                self._sends.add(task)
-                task.add_done_callback(self._sent)
-                self._mark()
-                while len(self._sends) >= _AT_ONCE:
-                    await asyncio.wait(self._sends, return_when=asyncio.FIRST_COMPLETED)
-
-    async def _send(self, text: str) -> None:
-        try:
-            await self._cli.client.send(self._room.room_id, text, timeout=None)
-        except (Unauthenticated, RoomNotFound):
-            # The stream is told the same, once for all messages.
-            self._code = REFUSED
-        except ChatError as error:
-            self._not_sent(self._cli.target.failure(error).message)
-        except ValueError:
-            self._not_sent("the message is not UTF-8")
-
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._sends.discard(task)
-        self._mark()
-
-    def _mark(self) -> None:
-        if self._prompt:
-            self._prompt.set_mark(f"({len(self._sends)} not sent yet) > " if self._sends else "> ")
-
-    def _not_sent(self, why: str) -> None:
-        self._code = REFUSED
-        with self._follow.aside():
-            Failure(f"not sent: {why}").show()
-
-    async def _finish_sends(self) -> None:
-        if not self._sends:
-            return
-        _, unfinished = await asyncio.wait(set(self._sends), timeout=_LAST_SENDS)
-        for task in unfinished:
-            task.cancel()
-        if unfinished:
-            self._code = UNKNOWN
-            messages = "1 message" if len(unfinished) == 1 else f"{len(unfinished)} messages"
-            with self._follow.aside():
-                Failure(f"{messages} may not have been sent").show()

@@ -1,121 +1,160 @@
-"""A line to type in at the bottom of a terminal, while other lines appear above it."""
+"""A text to type in at the bottom of a terminal, while other lines appear above it."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
 import os
-import re
 import shutil
 import signal
 import sys
 import termios
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
+from grpc_chat.cli.drawing import View, lay_out
+from grpc_chat.cli.editor import MOST_CHARACTERS, Completions, Editor
+from grpc_chat.cli.keys import PASTE_OFF, PASTE_ON, Key, Keys, Pasted, Typed
 from grpc_chat.cli.output import wide
 from grpc_chat.cli.terminal import visible
 
-# What keys send: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
-_SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|O.|[^\[O])")
-_UNFINISHED = re.compile(r"\x1b(\[[0-9;?]*[ -/]*|O)?$")
-_KEYS = {
-    "\x1b[D": "left",
-    "\x1bOD": "left",
-    "\x02": "left",
-    "\x1b[C": "right",
-    "\x1bOC": "right",
-    "\x06": "right",
-    "\x1b[H": "home",
-    "\x1bOH": "home",
-    "\x1b[1~": "home",
-    "\x01": "home",
-    "\x1b[F": "end",
-    "\x1bOF": "end",
-    "\x1b[4~": "end",
-    "\x05": "end",
-    "\x7f": "backspace",
-    "\x08": "backspace",
-    "\x1b[3~": "delete",
-    "\x15": "clear",
-    "\x17": "word",
-    "\x04": "end of input",
-    "\r": "enter",
-    "\n": "enter",
-}
-_MOST_CHARACTERS = 60_000
+_ESCAPE = 0.1
+"""Seconds until Esc is a key by itself, and not the beginning of another one's."""
+_MOST_ROWS = 10
 
 
 class Prompt:
-    """Reads lines from the terminal on standard input; ``with Prompt() as prompt: await prompt.next()``.
+    """Reads texts from the terminal on standard input; ``with Prompt() as prompt: await prompt.next()``.
 
     It edits by itself instead of leaving that to the terminal, whose own line others' messages would tear.
 
     Args:
-        mark: What stands before the line.
+        mark: Says what stands before the text; it has been made safe.
+        completions: What Tab may make of the beginning of a word.
     """
 
-    def __init__(self, mark: str = "> ") -> None:
+    def __init__(
+        self, mark: Callable[[], str] = lambda: "> ", completions: Completions = lambda word: ()
+    ) -> None:
         self._mark = mark
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._decode = codecs.getincrementaldecoder("utf-8")("replace")
-        self._keys = ""
-        self._text = ""
-        self._at = 0
+        self._keys = Keys(MOST_CHARACTERS)
+        self._editor = Editor(completions)
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._shown: View | None = None
         self._hidden = False
+        self._ours = False
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(0)
         self._take_terminal()
-        self._loop.add_reader(0, self._read)
-        for number in (signal.SIGCONT, signal.SIGWINCH):
-            self._loop.add_signal_handler(number, self._take_terminal)
+        self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
+        self._loop.add_signal_handler(signal.SIGCONT, self._take_terminal)
+        self._loop.add_signal_handler(signal.SIGWINCH, self.draw)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.remove_reader(0)
-        for number in (signal.SIGCONT, signal.SIGWINCH):
+        for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH):
             self._loop.remove_signal_handler(number)
-        self._write("\r\x1b[K")
-        with suppress(termios.error):
-            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+        if self._giving_up:
+            self._giving_up.cancel()
+        if self._ours and self._editor.text:
+            # What was not finished stays to be seen.
+            self._editor.at = len(self._editor.text)
+            self.draw()
+            self._shown = None
+            self._write("\r\n")
+        self._leave_terminal()
 
     async def next(self) -> str | None:
-        """The next line; None once the input has ended."""
+        """The next text; None once the input has ended."""
         return await self._lines.get()
-
-    def set_mark(self, mark: str) -> None:
-        """Have something else stand before the line."""
-        self._mark = mark
-        self._draw()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the line away while something is printed."""
-        self._write("\r\x1b[K")
-        self._hidden = True
+        """Take the text away while something is printed."""
+        self._erase()
+        before, self._hidden = self._hidden, True
         try:
             yield
         finally:
-            self._hidden = False
-            self._draw()
+            self._hidden = before
+            self.draw()
+
+    def draw(self) -> None:
+        """Show the text as it is now."""
+        if self._hidden or not self._ours:
+            return
+        columns, lines = shutil.get_terminal_size()
+        self._erase()
+        rows = max(min(lines - 2, _MOST_ROWS), 1)
+        view = lay_out(self._mark(), self._editor.text, self._editor.at, columns, rows)
+        self._shown = view
+        up = len(view.rows) - 1 - view.row
+        back = f"\x1b[{up}A" if up else ""
+        if up or view.column != wide(view.rows[-1]):
+            back += "\r" + (f"\x1b[{view.column}C" if view.column else "")
+        self._write("\r\n".join(view.rows) + back)
+
+    def _erase(self) -> None:
+        if not self._ours:
+            return
+        up = 0
+        if view := self._shown:
+            # Where the terminal is narrower now, it has broken the rows.
+            columns = max(shutil.get_terminal_size().columns, 1)
+            up = sum(max(wide(row) - 1, 0) // columns + 1 for row in view.rows[: view.row])
+            up += view.column // columns
+        self._shown = None
+        self._write((f"\x1b[{up}A" if up else "") + "\r\x1b[J")
 
     def _take_terminal(self) -> None:
         """No echo and no lines, but signals from keys; again after a shell had the terminal."""
+        with suppress(OSError):
+            if os.tcgetpgrp(0) != os.getpgrp():
+                # In the background of a shell, which has it now.
+                self._loop.remove_reader(0)
+                self._ours = False
+                return
         mode = termios.tcgetattr(0)
-        mode[3] &= ~(termios.ICANON | termios.ECHO)
+        mode[0] &= ~termios.IXON
+        mode[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(0, termios.TCSADRAIN, mode)
-        self._draw()
+        self._ours = True
+        self._loop.add_reader(0, self._read)
+        self._write(PASTE_ON)
+        self.draw()
+
+    def _leave_terminal(self) -> None:
+        self._loop.remove_reader(0)
+        if not self._ours:
+            return
+        self._erase()
+        self._ours = False
+        self._write(PASTE_OFF)
+        with suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+
+    def _stop(self) -> None:
+        """Let the shell have the terminal as it was, and stop as Ctrl-Z asks."""
+        self._leave_terminal()
+        self._loop.remove_signal_handler(signal.SIGTSTP)
+        # To this thread, so that it has worked when the call returns.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
+        self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
+        self._take_terminal()
 
     def _read(self) -> None:
         try:
-            data = os.read(0, 4096)
+            data = os.read(0, 65_536)
         except BlockingIOError:
             # Somebody else who has this terminal was quicker.
             return
@@ -125,64 +164,31 @@ class Prompt:
             self._loop.remove_reader(0)
             self._lines.put_nowait(None)
             return
-        self._keys += self._decode.decode(data)
-        for key in self._take_keys():
-            self._press(key)
-        self._draw()
+        if self._giving_up:
+            self._giving_up.cancel()
+        self._take(self._keys.feed(self._decode.decode(data)))
+        if self._keys.unfinished:
+            self._giving_up = self._loop.call_later(_ESCAPE, lambda: self._take(self._keys.give_up()))
 
-    def _take_keys(self) -> Iterator[str]:
-        while self._keys:
-            if found := _SEQUENCE.match(self._keys):
-                key = found.group()
-            elif _UNFINISHED.match(self._keys):
-                return
-            else:
-                key = self._keys[0]
-            self._keys = self._keys[len(key) :]
-            yield key
-
-    def _press(self, key: str) -> None:
-        text, at = self._text, self._at
-        match _KEYS.get(key):
-            case "left":
-                self._at = max(at - 1, 0)
-            case "right":
-                self._at = min(at + 1, len(text))
-            case "home":
-                self._at = 0
-            case "end":
-                self._at = len(text)
-            case "backspace" if at:
-                self._text, self._at = text[: at - 1] + text[at:], at - 1
-            case "delete":
-                self._text = text[:at] + text[at + 1 :]
-            case "clear":
-                self._text, self._at = text[at:], 0
-            case "word":
-                start = len(re.sub(r"\S*\s*$", "", text[:at]))
-                self._text, self._at = text[:start] + text[at:], start
-            case "enter":
-                self._text, self._at = "", 0
-                self._lines.put_nowait(text)
-            case "end of input" if not text:
-                self._lines.put_nowait(None)
-            case None if (key.isprintable() or key == "\t") and len(text) < _MOST_CHARACTERS:
-                self._text, self._at = text[:at] + key + text[at:], at + len(key)
-            case _:
-                pass
-
-    def _draw(self) -> None:
-        if self._hidden:
-            return
-        before, after = visible(self._text[: self._at]), visible(self._text[self._at :])
-        room = max(shutil.get_terminal_size().columns - wide(self._mark) - 1, 1)
-        # Of a line that is too long, what is around the cursor.
-        while wide(before) > room:
-            before = before[1:]
-        while wide(before) + wide(after) > room:
-            after = after[:-1]
-        back = f"\x1b[{wide(after)}D" if after else ""
-        self._write(f"\r\x1b[K{self._mark}{before}{after}{back}")
+    def _take(self, keys: Iterator[Key | Typed | Pasted]) -> None:
+        editor = self._editor
+        for key in keys:
+            if key == Key("redraw"):
+                self._shown = None
+                self._write("\x1b[H\x1b[2J")
+            editor.take(key)
+        for text in editor.done:
+            self._lines.put_nowait(text)
+        editor.done.clear()
+        if editor.ended:
+            self._lines.put_nowait(None)
+            editor.ended = False
+        if editor.notes:
+            with self.aside():
+                for note in editor.notes:
+                    self._write(f"{visible(note)}\r\n")
+            editor.notes.clear()
+        self.draw()
 
     def _write(self, text: str) -> None:
         with suppress(OSError):

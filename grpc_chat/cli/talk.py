@@ -237,12 +237,16 @@ async def watch(
 )
 @talks()
 async def chat(cli: Cli, name: str, last: int) -> int:
-    """Talk in a room: what happens is printed, and each line you type is sent.
+    """Talk in a room: what happens is printed, and what you type is sent.
 
-    ROOM is a room's name or id, or @USER. What you send from other programs is printed as well. Ctrl-C or
-    Ctrl-D leaves. What is typed while the server can't be reached is sent when it is back. Ends by itself as
-    `watch` does, with the same exit codes. From a pipe, each line of standard input is sent, and after its
-    end what others say goes on.
+    ROOM is a room's name or id, or @USER. Enter sends, Alt-Enter begins a new line, and several lines that
+    you paste are one message. Up brings back what you sent, Tab completes @NAMES. /help lists the commands;
+    a message that begins with / is typed with //. Ctrl-C, Ctrl-D or /quit leaves. What you send from other
+    programs is printed as well.
+
+    What you type while the server can't be reached is sent when it is back. What could not be sent when you
+    leave is printed with the command that sends it. Ends by itself as `watch` does, with the same exit codes.
+    From a pipe, each line of standard input is a message, and what others say goes on after its end.
 
     \b
     Examples:
@@ -250,7 +254,7 @@ async def chat(cli: Cli, name: str, last: int) -> int:
       grpc-chat chat @bob --last 100
       tail -f build.log | grpc-chat chat builds
     """
-    from grpc_chat.cli.following import Chat
+    from grpc_chat.cli.chatting import Chat
 
     room = await find_room(cli.client, name, make=True)
     cli.answered()

@@ -284,18 +284,28 @@ async def test_chat_on_a_terminal(
     chat.type("Helo\x1b[Dl\x1b[F W\xc3\xb6rld\r".encode("latin-1"))
     await chat.until(lambda: "  alice  Hello Wörld\r\n".encode() in chat.screen)
     chat.type("half a li")
-    await chat.until(lambda: b"> half a li" in chat.screen)
+    await chat.until(lambda: b"plans> half a li" in chat.screen)
     await bob("send", "plans", "\x1b[2Jfrom bob")
-    await chat.until(lambda: b"from bob\r\n\r\x1b[K> half a li" in chat.screen)
-    chat.type("ne\r\x04")
+    await chat.until(lambda: b"from bob\r\n\r\x1b[Jplans> half a li" in chat.screen)
+    chat.type("ne\r")
+    await chat.until(lambda: b"  alice  half a line\r\n" in chat.screen)
+    chat.process.send_signal(signal.SIGTSTP)
+    # No shell has it as a job, so it goes on at once; meanwhile the terminal is as it was.
+    await chat.until(lambda: chat.screen.count(b"\x1b[?2004h") == 2)
+    assert chat.screen.count(b"\x1b[?2004l") == 1
+    chat.type("\x1b[200~two\nlines\x04\x1b[201~\r/etc/passwd\r//etc\r@b\t/members\x01\x0b/quit\r")
 
     assert await chat.ended() == 0
+    assert chat.screen.count(b"\x1b[?2004l") == 2
+    assert b"there is no command /etc/passwd; /help lists them. As a message: //etc/passwd" in chat.screen
     assert rb"bob    \x1b[2Jfrom bob" in chat.screen
     assert chat.errors == []
-    assert without_times(await bob("read", "plans", "--limit", "3")) == [
+    assert without_times(await bob("read", "plans", "--limit", "5")) == [
         "alice  Hello Wörld",
         r"bob  \x1b[2Jfrom bob",
         "alice  half a line",
+        r"alice  two\nlines\x04",
+        "alice  /etc",
     ]
 
 

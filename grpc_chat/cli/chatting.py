@@ -1,0 +1,271 @@
+"""Talking in a room: what `chat` sends, its commands, and what it says when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import nullcontext
+from typing import Any
+
+from grpc_chat.cli.command import Cli
+from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
+from grpc_chat.cli.following import Follow, start, until_interrupted
+from grpc_chat.cli.lines import Lines
+from grpc_chat.cli.names import title
+from grpc_chat.cli.output import count, cut
+from grpc_chat.cli.prompt import Prompt
+from grpc_chat.cli.terminal import visible
+from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
+from grpc_chat.sdk.models import Member, Room
+from grpc_chat.sdk.outbox import new_message_id
+
+NextLine = Callable[[], Awaitable[str | ValueError | None]]
+
+_AT_ONCE = 1000
+"""How many messages may be on their way before the next line is read."""
+_LAST_SENDS = 3.0
+"""Seconds that leaving waits for messages that are on their way."""
+_MOST_COMMANDS = 10
+_WIDEST_NAME = 24
+
+_HELP = {
+    "/members": "who is in this room",
+    "/topic [TEXT]": "what this room is about, or from now on",
+    "/help": "these commands",
+    "/quit": "leave; so do Ctrl-C and Ctrl-D",
+    "//TEXT": "send /TEXT as a message",
+}
+_KEYS = "Enter sends · Alt-Enter begins a new line · Up brings back what you sent · Tab completes @names"
+
+
+class Chat:
+    """Follows a room, and sends what is typed.
+
+    Args:
+        before: How much of what was said before to begin with.
+    """
+
+    def __init__(self, cli: Cli, room: Room, before: int) -> None:
+        self._cli = cli
+        self._room = room
+        self._follow = Follow(cli, [room], [start(room, before)], all_rooms=False, with_rooms=False)
+        self._prompt: Prompt | None = None
+        self._sends: set[asyncio.Task[None]] = set()
+        self._asks: set[asyncio.Task[None]] = set()
+        self._unsent: dict[str, str] = {}
+        self._code = 0
+
+    async def run(self) -> int:
+        """Until one leaves or is put out; the exit code."""
+        return await until_interrupted(self._run(), code=lambda: self._code)
+
+    async def _run(self) -> int:
+        if not (self._cli.out.terminal and sys.stdin and sys.stdin.isatty()):
+            return await self._talk(Lines().next)
+        self._cli.out.line(self._cli.out.style(f"{self._header()} · /help, or Ctrl-C to leave", dim=True))
+        with Prompt(self._mark, self._completions) as prompt:
+            self._prompt, self._follow.aside = prompt, prompt.aside
+            try:
+                return await self._talk(prompt.next)
+            finally:
+                self._prompt, self._follow.aside = None, nullcontext
+
+    def _header(self) -> str:
+        room = self._room
+        about = [title(room)]
+        if room.topic:
+            about.append(room.topic)
+        if room.kind != "direct":
+            about.append(count(room.member_count, "member"))
+        return " · ".join(visible(part) for part in about)
+
+    def _mark(self) -> str:
+        name = cut(visible(self._follow.lines.name(self._room.room_id)), _WIDEST_NAME)
+        waiting = f" ({len(self._sends)} not sent yet)" if self._sends else ""
+        return f"{name}{waiting}> "
+
+    def _completions(self, word: str) -> Iterable[str]:
+        if word.startswith("/"):
+            names = [name.split()[0] for name in _HELP if not name.startswith("//")]
+        else:
+            names = [f"@{visible(person)}" for person in self._follow.people]
+        return [name for name in names if name.casefold().startswith(word.casefold())]
+
+    async def _talk(self, next_line: NextLine) -> int:
+        following = asyncio.create_task(self._follow.run())
+        typing = asyncio.create_task(self._type(next_line))
+        try:
+            await asyncio.wait([following, typing], return_when=asyncio.FIRST_COMPLETED)
+            if not following.done() and not self._prompt:
+                # The pipe has ended; what others say goes on.
+                await asyncio.wait([following])
+        finally:
+            typing.cancel()
+            for task in self._asks:
+                task.cancel()
+            await self._finish_sends()
+            following.cancel()
+            await asyncio.gather(following, typing, *self._asks, return_exceptions=True)
+        return self._code if following.cancelled() else following.result() or self._code
+
+    async def _type(self, next_line: NextLine) -> None:
+        """Send each line; the client keeps them in order."""
+        while (line := await next_line()) is not None:
+            if isinstance(line, ValueError):
+                self._not_sent(str(line))
+                continue
+            if self._prompt and line.startswith("/"):
+                # Only what a person types: a line of a pipe that begins so is a line like any other.
+                if not line.startswith("//"):
+                    if self._command(line):
+                        return
+                    continue
+                line = line[1:]
+            if line.strip():
+                message_id = new_message_id()
+                self._unsent[message_id] = line
+                task = asyncio.create_task(self._send(line, message_id))
+                self._sends.add(task)
+                task.add_done_callback(self._sent)
+                self._draw()
+                while len(self._sends) >= _AT_ONCE:
+                    await asyncio.wait(self._sends, return_when=asyncio.FIRST_COMPLETED)
+
+    # Commands
+
+    def _command(self, line: str) -> bool:
+        """Do what a command says; whether it is the one that leaves."""
+        name, _, rest = line[1:].strip().partition(" ")
+        match name, rest.strip():
+            case "quit", "":
+                return True
+            case "help", "":
+                self._say(*(f"{what:<15}{does}" for what, does in _HELP.items()), _KEYS)
+            case "members", "":
+                self._ask(self._members())
+            case "topic", topic:
+                self._ask(self._topic(topic))
+            case (("quit" | "help" | "members"), _):
+                self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
+            case _:
+                self._say(
+                    f"there is no command {_start(line)}; /help lists them. As a message: /{_start(line)}"
+                )
+        return False
+
+    def _say(self, *sentences: str) -> None:
+        with self._follow.aside():
+            for sentence in sentences:
+                self._cli.out.line(self._cli.out.style(visible(sentence), dim=True))
+
+    def _ask(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have the server answer while the next line is typed."""
+        task = asyncio.create_task(self._answer(work))
+        self._asks.add(task)
+        task.add_done_callback(self._asks.discard)
+
+    async def _answer(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ChatError as error:
+            with self._follow.aside():
+                self._cli.target.failure(error).show()
+
+    async def _members(self) -> None:
+        members = [member async for member in self._cli.client.members(self._room.room_id)]
+        self._say(
+            f"{count(len(members), 'member')}:",
+            *(f"  {_person(member)}" for member in members),
+        )
+
+    async def _topic(self, topic: str) -> None:
+        if topic:
+            await self._cli.client.update_room(self._room.room_id, topic=topic)
+            return
+        room = await self._cli.client.room(self._room.room_id)
+        self._say(f"this room is about: {room.topic}" if room.topic else "this room has no topic")
+
+    # Sending
+
+    async def _send(self, text: str, message_id: str) -> None:
+        try:
+            await self._cli.client.send(self._room.room_id, text, client_message_id=message_id, timeout=None)
+        except (Unauthenticated, RoomNotFound):
+            # The stream is told the same, once for all messages; what is not sent is told at the end.
+            self._code = REFUSED
+            return
+        except ChatError as error:
+            self._not_sent(self._cli.target.failure(error).message)
+        except ValueError:
+            self._not_sent("the message is not UTF-8")
+        self._unsent.pop(message_id, None)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._prompt:
+            self._prompt.draw()
+
+    def _not_sent(self, why: str) -> None:
+        self._code = REFUSED
+        with self._follow.aside():
+            Failure(f"not sent: {why}").show()
+
+    async def _finish_sends(self) -> None:
+        unfinished: set[asyncio.Task[None]] = set()
+        if self._sends:
+            _, unfinished = await asyncio.wait(set(self._sends), timeout=_LAST_SENDS)
+        if unfinished:
+            self._code = UNKNOWN
+        if self._unsent:
+            how = "may not have been sent" if unfinished else "not sent"
+            verb = "" if unfinished else "was " if len(self._unsent) == 1 else "were "
+            with self._follow.aside():
+                Failure(f"{count(len(self._unsent), 'message')} {verb}{how}; to send:").show()
+                for message_id, text in list(self._unsent.items())[:_MOST_COMMANDS]:
+                    print(f"  {self._command_for(message_id, text)}", file=sys.stderr, flush=True)
+                if (more := len(self._unsent) - _MOST_COMMANDS) > 0:
+                    print(f"  … and {more} more", file=sys.stderr, flush=True)
+        for task in unfinished:
+            task.cancel()
+
+    def _command_for(self, message_id: str, text: str) -> str:
+        """The command that sends a message, once however often it is repeated."""
+        profile = self._cli.target.profile
+        server = ["-s", in_shell(profile.name)] if profile else []
+        # What begins with - would be an option.
+        room = in_shell(title(self._room))
+        return " ".join(["grpc-chat send", *server, "--id", message_id, "--", room, in_shell(text)])
+
+
+def _person(member: Member) -> str:
+    user = member.user
+    called = f" ({user.display_name})" if user.display_name not in ("", user.user_id) else ""
+    return f"{user.user_id}{called}" + (f", {member.role}" if member.role != "member" else "")
+
+
+def _start(line: str) -> str:
+    """Enough of a line to know it again."""
+    return cut(visible(line), 40)
+
+
+def in_shell(text: str) -> str:
+    """A text as bash and zsh read it, safe to show on a terminal."""
+    if visible(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # Their \x takes a byte, so a control beyond ASCII takes two.
+    shown = "".join(_escape(character) for character in escaped)
+    return f"$'{shown}'"
+
+
+def _escape(character: str) -> str:
+    if visible(character) == character:
+        return character
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    # Octal takes three digits: what follows is never taken for one more.
+    return named.get(character) or "".join(f"\\{byte:03o}" for byte in character.encode(errors="replace"))

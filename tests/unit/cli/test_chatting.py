@@ -1,0 +1,140 @@
+"""What `chat` sends, and what it says of what it could not send; with a server that is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from grpc_chat.cli import chatting
+from grpc_chat.cli.chatting import Chat
+from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.failures import UNKNOWN
+from grpc_chat.cli.output import Output
+from grpc_chat.errors import ChatError, PermissionDenied, SessionEnded
+from grpc_chat.sdk.models import Member, Room, Update, User
+
+NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+PLANS = Room("id", "it's", "e", 1, 0, NOW, topic="food\x1b[2J", member_count=2, kind="private")
+
+
+class Server:
+    """A client of a server that answers as it is told.
+
+    Attributes:
+        sent: The texts, by the ids they were sent with.
+    """
+
+    def __init__(self) -> None:
+        self.sent: dict[str, str] = {}
+        self.answers: dict[str, ChatError | None] = {}
+        self.over = asyncio.Event()
+
+    async def send(self, room_id: str, text: str, *, client_message_id: str, timeout: None) -> None:
+        self.sent[client_message_id] = text
+        if text == "last":
+            self.over.set()
+        if text not in self.answers:
+            await asyncio.Event().wait()
+        if error := self.answers[text]:
+            raise error
+
+    async def members(self, room_id: str) -> AsyncIterator[Member]:
+        yield Member(User("bob", "Robert\x1b[2J"), "owner", NOW)
+
+    async def room(self, room_id: str) -> Room:
+        return PLANS
+
+    def subscribe(self, *cursors: object, **how: object) -> Server:
+        return self
+
+    async def updates(self) -> AsyncIterator[Update]:
+        await self.over.wait()
+        for update in cast("list[Update]", []):
+            yield update
+
+
+async def talk(server: Server, *lines: str, typed: bool = False) -> int:
+    """Have these lines sent, until the server is told the last one; the exit code."""
+    cli = Cli(cast("Any", server), Target("host:1"), cast("Any", None), Output())
+    chat = Chat(cli, PLANS, 0)
+    if typed:
+        chat._prompt = cast("Any", SimpleNamespace(draw=lambda: None))
+    waiting = list(lines)
+
+    async def next_line() -> str:
+        if waiting:
+            await asyncio.sleep(0)
+            return waiting.pop(0)
+        return await asyncio.Event().wait() and ""
+
+    return await chat._talk(next_line)
+
+
+async def test_what_could_not_be_sent_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the command that sends it, once however often; what was sent or refused is not."""
+    monkeypatch.setattr(chatting, "_LAST_SENDS", 0.01)
+    server = Server()
+    server.answers = {
+        "fine": None,
+        "no": PermissionDenied("you may not write here"),
+        "gone": SessionEnded("x"),
+    }
+
+    code = await talk(server, "fine", "no", "gone", "two\nlines\x1b[2J", "-x", "last")
+
+    ids = {text: message_id for message_id, text in server.sent.items()}
+    begin = "  grpc-chat send --id"
+    assert code == UNKNOWN
+    assert capsys.readouterr().err.splitlines() == [
+        "error: not sent: you may not write here",
+        "error: 4 messages may not have been sent; to send:",
+        f"{begin} {ids['gone']} -- 'it'\"'\"'s' gone",
+        rf"{begin} {ids['two' + chr(10) + 'lines' + chr(27) + '[2J']} -- 'it'"
+        + r""""'"'s' $'two\nlines\033[2J'""",
+        f"{begin} {ids['-x']} -- 'it'\"'\"'s' -x",
+        f"{begin} {ids['last']} -- 'it'\"'\"'s' last",
+    ]
+
+
+async def test_commands_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each does what it says, and one that there is not says so; // sends what begins with /."""
+    server = Server()
+    server.answers = {"/x": None, "last": None}
+
+    assert (
+        await talk(server, "/help", "/members", "/topic", "/nope a", "/quit now", "//x", "last", typed=True)
+        == 0
+    )
+
+    assert list(server.sent.values()) == ["/x", "last"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["/members", "/topic", "/help", "/quit", "//TEXT"]
+    for line in (
+        "1 member:",
+        r"  bob (Robert\x1b[2J), owner",
+        r"this room is about: food\x1b[2J",
+        "there is no command /nope a; /help lists them. As a message: //nope a",
+        "/quit takes nothing after it; nothing is sent. As a message: //quit now",
+    ):
+        assert line in lines
+
+    server.over.clear()
+    assert await talk(server, "/quit", "last", typed=True) == 0
+    assert not server.over.is_set()
+
+
+async def test_a_pipe_has_no_commands() -> None:
+    """What a program prints is sent as it is."""
+    server = Server()
+    server.answers = {"/quit": None, "//x": None, "last": None}
+
+    assert await talk(server, "/quit", "//x", "last") == 0
+
+    assert list(server.sent.values()) == ["/quit", "//x", "last"]
