@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import nullcontext
@@ -16,7 +15,7 @@ from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import count, cut
 from grpc_chat.cli.prompt import Prompt
-from grpc_chat.cli.terminal import visible
+from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.models import Member, Room
 from grpc_chat.sdk.outbox import new_message_id
@@ -251,21 +250,3 @@ def _person(member: Member) -> str:
 def _start(line: str) -> str:
     """Enough of a line to know it again."""
     return cut(visible(line), 40)
-
-
-def in_shell(text: str) -> str:
-    """A text as bash and zsh read it, safe to show on a terminal."""
-    if visible(text) == text:
-        return shlex.quote(text)
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    # Their \x takes a byte, so a control beyond ASCII takes two.
-    shown = "".join(_escape(character) for character in escaped)
-    return f"$'{shown}'"
-
-
-def _escape(character: str) -> str:
-    if visible(character) == character:
-        return character
-    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    # Octal takes three digits: what follows is never taken for one more.
-    return named.get(character) or "".join(f"\\{byte:03o}" for byte in character.encode(errors="replace"))

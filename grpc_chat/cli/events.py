@@ -7,12 +7,13 @@ from datetime import date, datetime
 from zlib import crc32
 
 from grpc_chat.cli.names import title
-from grpc_chat.cli.output import Output, cut, padded, wide
-from grpc_chat.cli.terminal import visible
+from grpc_chat.cli.output import Output, count, cut, padded, wide, wrapped
+from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.sdk.models import (
     Event,
     Gap,
     HistoryChanged,
+    Member,
     MembershipChange,
     Message,
     Room,
@@ -32,6 +33,13 @@ _KINDS = {
 # Red is for errors, and black and white are the background of somebody.
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _WIDEST = 16
+_WIDEST_PERSON = 24
+_NARROWEST_TEXT = 20
+FEW = 200
+"""Members of a room that is small: who they are is asked for."""
+_MOST_ROWS = 15
+"""How much of one message is shown on a terminal."""
+_GAP = "  "
 _NOBODY = "*"
 """Stands where the sender of a message would, before what is no message."""
 
@@ -39,7 +47,8 @@ _NOBODY = "*"
 class EventLines:
     """Prints what happens.
 
-    On a terminal: ``HH:MM  alice  text``, with a line between days, in columns and colours. Elsewhere
+    On a terminal: ``HH:MM  alice  text``, with a line between days, in columns and colours; the text is
+    broken between words, its lines stand below each other, and a long one is folded. Elsewhere
     ``YYYY-MM-DD HH:MM  alice  text``, with two spaces between, whatever came before. With JSON: each as an
     object with its kind as ``type``.
 
@@ -47,12 +56,17 @@ class EventLines:
         rooms: The rooms that are known; more may be added.
         with_rooms: Whether each line says in which room.
         me: Who is looking.
+        full: Whether long messages are not folded.
     """
 
-    def __init__(self, out: Output, rooms: Iterable[Room], *, with_rooms: bool, me: str = "") -> None:
+    def __init__(
+        self, out: Output, rooms: Iterable[Room], *, with_rooms: bool, me: str = "", full: bool = False
+    ) -> None:
         self._out = out
         self._with_rooms = with_rooms
         self._me = me
+        self._full = full
+        self._people: dict[str, str] = {}
         self._names = {room.room_id: title(room) for room in rooms}
         self._day: date | None = None
         self._sender_width = 0
@@ -65,6 +79,17 @@ class EventLines:
     def add(self, room: Room) -> None:
         """Know a room."""
         self._names[room.room_id] = title(room)
+
+    def meet(self, members: Iterable[Member]) -> None:
+        """Know what people call themselves, and leave place for it.
+
+        The id stays, and comes first: anybody may call themselves what another one is called.
+        """
+        for member in members:
+            user = member.user
+            if user.display_name.strip() and user.display_name.casefold() != user.user_id.casefold():
+                self._people[user.user_id] = f"{user.user_id} ({user.display_name})"
+            self.make_room_for([user.user_id])
 
     def name(self, room_id: str) -> str:
         """What a room is called."""
@@ -79,8 +104,11 @@ class EventLines:
     def make_room_for(self, senders: Iterable[str]) -> None:
         """Leave as much place for names as these take."""
         self._sender_width = max(
-            [self._sender_width, *(min(wide(visible(sender)), _WIDEST) for sender in senders)]
+            [self._sender_width, *(min(wide(self._person(sender)), _WIDEST_PERSON) for sender in senders)]
         )
+
+    def _person(self, user_id: str) -> str:
+        return visible(self._people.get(user_id, user_id))
 
     def show(self, event: Event | Gap | RoomLeft | HistoryChanged) -> None:
         """Print one."""
@@ -93,35 +121,52 @@ class EventLines:
         if not isinstance(event, Gap | RoomLeft | HistoryChanged):
             moment = event.create_time.astimezone()
         if isinstance(event, Message):
-            self._line(event.room_id, moment, event.sender_id, event.text)
+            self._line(event.room_id, moment, event.sender_id, event.text, event.seq)
         else:
             self._line(event.room_id, moment, "", sentence(event))
 
-    def _line(self, room_id: str, moment: datetime | None, sender: str, text: str) -> None:
+    def _line(self, room_id: str, moment: datetime | None, sender: str, text: str, seq: int = 0) -> None:
         out = self._out
-        shown = visible(text)
         if not out.terminal:
             stamp = moment.strftime("%Y-%m-%d %H:%M") if moment else "-" * 16
             place = [visible(self.name(room_id))] if self._with_rooms else []
-            out.line("  ".join([stamp, *place, visible(sender) or _NOBODY, shown]))
+            out.line("  ".join([stamp, *place, visible(sender) or _NOBODY, visible(text)]))
             return
         if moment and moment.date() != self._day:
             self._day = moment.date()
             out.line(out.style(f"── {self._day:%A, %-d %B %Y} ──", dim=True))
-        name = visible(sender) or _NOBODY
+        name = self._person(sender) or _NOBODY
         self.make_room_for([sender or _NOBODY])
         name = padded(cut(name, self._sender_width), self._sender_width)
+        columns = 5 + len(_GAP) + self._sender_width + len(_GAP)
         parts = [out.style(f"{moment:%H:%M}" if moment else "     ", dim=True)]
         if self._with_rooms:
             room = visible(self.name(room_id))
             self._room_width = max(self._room_width, min(wide(room), _WIDEST))
             self._room_width = min(self._room_width, _WIDEST)
             parts.append(out.style(padded(cut(room, self._room_width), self._room_width), dim=True))
+            columns += self._room_width + len(_GAP)
         if sender:
-            parts += [out.style(name, bold=sender == self._me, fg=_colour(sender)), shown]
+            parts.append(out.style(name, bold=sender == self._me, fg=_colour(sender)))
         else:
-            parts += [out.style(name, dim=True), out.style(shown, dim=True)]
-        out.line("  ".join(parts))
+            parts.append(out.style(name, dim=True))
+        first, *others = self._rows(text, columns, room_id, seq)
+        out.line(_GAP.join([*parts, first if sender else out.style(first, dim=True)]))
+        for row in others:
+            out.line(" " * min(columns, out.width - _NARROWEST_TEXT) + row)
+
+    def _rows(self, text: str, columns: int, room_id: str, seq: int) -> list[str]:
+        """A text as rows beside these columns: of somebody's message its lines, of ours one."""
+        out = self._out
+        room = max(out.width - columns, _NARROWEST_TEXT)
+        lines = text.split("\n") if seq else [text]
+        rows = [row for line in lines for row in wrapped(visible(line.removesuffix("\r")), room)]
+        more = len(rows) - _MOST_ROWS
+        # Folding one row would save none.
+        if not seq or more <= 1 or self._full:
+            return rows
+        all_of_it = f"grpc-chat read {in_shell(self.name(room_id))} --full --before {seq + 1} --limit 1"
+        return [*rows[:_MOST_ROWS], out.style(f"… {count(more, 'more line')}: {all_of_it}", dim=True)]
 
 
 def _colour(user_id: str) -> str:

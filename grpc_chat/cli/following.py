@@ -11,7 +11,7 @@ from typing import Any
 
 from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.command import Cli
-from grpc_chat.cli.events import EventLines, left, restored
+from grpc_chat.cli.events import FEW, EventLines, left, restored
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, RoomNotFound
@@ -24,13 +24,11 @@ from grpc_chat.sdk.models import (
     MembershipChange,
     Message,
     Room,
+    RoomChange,
     RoomLeft,
     Update,
     stamp_of,
 )
-
-_FEW = 200
-"""Members of a room that is small."""
 
 
 def start(room: Room, behind: int | None) -> Cursor:
@@ -67,8 +65,43 @@ async def until_interrupted(work: Coroutine[Any, Any, int], *, code: Callable[[]
         return code()
 
 
+class Past:
+    """The newest of what was before in several rooms, by time.
+
+    Args:
+        most: How many events are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[tuple[datetime, Message | MembershipChange | RoomChange]] = []
+        self._last: dict[str, datetime] = {}
+
+    def add(self, event: Message | MembershipChange | RoomChange) -> None:
+        """Keep it; it comes after what was added of its room."""
+        # Where the server's clock went back, the order of the room counts.
+        time = max(event.create_time, self._last.get(event.room_id, event.create_time))
+        self._last[event.room_id] = time
+        self._kept.append((time, event))
+        if len(self._kept) >= 2 * self._most + 1000:
+            self._sort()
+
+    def newest(self) -> list[Message | MembershipChange | RoomChange]:
+        """What is kept, oldest first."""
+        self._sort()
+        return [event for _, event in self._kept]
+
+    def _sort(self) -> None:
+        self._kept.sort(key=lambda entry: entry[0])
+        del self._kept[: -self._most]
+
+
 class Follow:
     """Prints what happens in rooms.
+
+    Args:
+        newest: How much of what was before to begin with, of all rooms together and by time; 0 for all that
+            comes after the cursors, room by room.
 
     Attributes:
         people: Who is there, as far as it is known.
@@ -76,7 +109,14 @@ class Follow:
     """
 
     def __init__(
-        self, cli: Cli, rooms: list[Room], cursors: list[Cursor], *, all_rooms: bool, with_rooms: bool
+        self,
+        cli: Cli,
+        rooms: list[Room],
+        cursors: list[Cursor],
+        *,
+        all_rooms: bool,
+        with_rooms: bool,
+        newest: int = 0,
     ) -> None:
         self._cli = cli
         self._rooms = rooms
@@ -85,6 +125,7 @@ class Follow:
         self._absence = Absence(cli.target.address, self._say)
         self._changed: list[HistoryChanged] = []
         self._with_rooms = with_rooms
+        self._past = Past(newest) if newest else None
         self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
         self.people: set[str] = set()
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -120,16 +161,17 @@ class Follow:
         except ChatError as error:
             raise cli.target.failure(error) from error
         finally:
+            self._show_past()
             self._absence.ends()
         return code
 
     async def _widen(self) -> None:
         """Have the column of names wide enough from the start, where that is easily known."""
         for room in self._rooms:
-            if room.member_count <= _FEW:
+            if room.member_count <= FEW:
                 members = [member async for member in self._cli.client.members(room.room_id)]
                 self.people.update(member.user.user_id for member in members)
-                self.lines.make_room_for(member.user.user_id for member in members)
+                self.lines.meet(members)
 
     async def _update(self, update: Update) -> None:
         if self._changed and not isinstance(update, HistoryChanged):
@@ -144,7 +186,7 @@ class Follow:
             case Disconnected():
                 self._absence.begins(update.error)
             case CaughtUp():
-                pass
+                self._show_past()
             case HistoryChanged():
                 self._changed.append(update)
                 if self._cli.out.as_json:
@@ -153,8 +195,17 @@ class Follow:
                 if not self.lines.knows(event.room_id):
                     await self._learn(event.room_id)
                 self._meet(event)
+                if self._past and isinstance(event, Message | MembershipChange | RoomChange):
+                    self._past.add(event)
+                    return
                 with self.aside():
                     self.lines.show(event)
+
+    def _show_past(self) -> None:
+        past, self._past = self._past, None
+        if past:
+            with self.aside():
+                self.lines.show_all(past.newest())
 
     def _meet(self, event: Update) -> None:
         if isinstance(event, Message):

@@ -183,6 +183,32 @@ def cut(text: str, width: int) -> str:
     return kept + "…"
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """The rows of a text that are no wider than that, broken between words where there are any."""
+    rows: list[str] = []
+    start = used = after_space = 0
+    for at, character in enumerate(text):
+        taken = 1 if character.isascii() else _wide(character)
+        if used + taken > width and at > start:
+            if character == " ":
+                rows.append(text[start:at].rstrip(" "))
+                start, used = at + 1, 0
+                continue
+            if text[start:after_space].strip():
+                rows.append(text[start : after_space - 1].rstrip())
+                start = after_space
+                used = wide(text[start:at])
+            else:
+                rows.append(text[start:at])
+                start, used = at, 0
+        used += taken
+        if character == " ":
+            after_space = at + 1
+    if start < len(text) or not rows:
+        rows.append(text[start:])
+    return rows
+
+
 def as_json(value: object, **more: object) -> str:
     """One line of ASCII: everything else is escaped. Times are RFC 3339 in UTC, durations seconds."""
     plain = _plain(value)

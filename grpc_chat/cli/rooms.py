@@ -9,6 +9,7 @@ import click
 from grpc_chat.cli.command import Cli, ask, talks
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
+from grpc_chat.cli.texts import TextCommand
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -176,7 +177,7 @@ async def room_direct(cli: Cli, user: str) -> None:
     cli.out.result(made, f"talk: grpc-chat chat {title(made)}")
 
 
-@room.command("rename")
+@room.command("rename", cls=TextCommand)
 @room_argument
 @click.argument("new_name")
 @talks()
@@ -192,7 +193,7 @@ async def room_rename(cli: Cli, name: str, new_name: str) -> None:
     cli.out.result(changed, f"{title(found)} is called {title(changed)} now")
 
 
-@room.command("topic")
+@room.command("topic", cls=TextCommand)
 @room_argument
 @click.argument("topic")
 @talks()

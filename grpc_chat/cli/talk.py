@@ -14,6 +14,7 @@ import click
 from grpc_chat.cli.command import Cli, interruptible, talks
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.names import find_room
+from grpc_chat.cli.texts import TextCommand
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.models import Event
@@ -31,7 +32,7 @@ class _Uuid(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is no UUID", param, ctx)
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @_room
 @click.argument("text", nargs=-1)
 @click.option(
@@ -59,6 +60,7 @@ async def send(
     Examples:
       grpc-chat send plans Lunch at noon?
       grpc-chat send @bob "Do you have a minute?"
+      grpc-chat send plans "- [ ] bring a cake"
       make test 2>&1 | tail -5 | grpc-chat send builds
       git diff | grpc-chat send review --file -
     """
@@ -123,29 +125,40 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 @click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="What came before this number.")
 @click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="What came after this number.")
 @click.option("--all", "everything", is_flag=True, help="Everything there is.")
+@click.option("--full", is_flag=True, help="Long messages as a whole on a terminal, too.")
 @talks()
 async def read(
-    cli: Cli, name: str, limit: int | None, before: int | None, after: int | None, everything: bool
+    cli: Cli,
+    name: str,
+    limit: int | None,
+    before: int | None,
+    after: int | None,
+    everything: bool,
+    full: bool,
 ) -> None:
     """Print what was said in a room, oldest first: the newest 50, unless something else is asked for.
 
-    On a terminal each line begins with the time, elsewhere with date and time; with --json each is an object
-    with its number in the room, `seq`.
+    On a terminal each message begins with the time, and one of more than 15 lines is folded, unless you say
+    --full. Elsewhere each is a line that begins with date and time; with --json each is an object with its
+    number in the room, `seq`.
 
     \b
     Examples:
       grpc-chat read plans
       grpc-chat read plans --limit 200
       grpc-chat read @bob --before 1200
+      grpc-chat read plans --full
       grpc-chat read plans --all --json > plans.jsonl
     """
-    from grpc_chat.cli.events import EventLines
+    from grpc_chat.cli.events import FEW, EventLines
 
     if sum([before is not None, after is not None, everything]) > 1:
         raise click.UsageError("give one of --before, --after and --all")
     room = await find_room(cli.client, name)
     cli.answered()
-    lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me)
+    lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me, full=full)
+    if cli.out.terminal and room.member_count <= FEW:
+        lines.meet([member async for member in cli.client.members(room.room_id)])
     if after is not None or everything:
         left = limit if limit or everything else 50
         async for event in _up_to(left, cli.client.events(room.room_id, after=after or 0, page_size=left)):
@@ -178,7 +191,12 @@ async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterat
 @click.option(
     "--since", type=_Since(), metavar="SEQ[@TIME]", help="Begin after this number, in one ROOM; see below."
 )
-@click.option("--last", type=click.IntRange(min=0), metavar="N", help="Begin with the newest N.  [0]")
+@click.option(
+    "--last",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Begin with the newest N, of all ROOMS together.  [0]",
+)
 @talks()
 async def watch(
     cli: Cli,
@@ -222,7 +240,7 @@ async def watch(
     cli.answered()
     behind = None if from_start else last or 0
     cursors = [start(room, behind) if since is None else after(room, *since) for room in rooms]
-    follow = Follow(cli, rooms, cursors, all_rooms=not names, with_rooms=len(names) != 1)
+    follow = Follow(cli, rooms, cursors, all_rooms=not names, with_rooms=len(names) != 1, newest=last or 0)
     return await until_interrupted(follow.run())
 
 

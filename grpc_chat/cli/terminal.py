@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 # Controls (C0, DEL, C1) drive the terminal; the separators break lines; the bidi controls and the invisible
 # tag characters make a line read as something else. Joiners stay: Persian, Hindi and emoji need them.
@@ -26,3 +27,21 @@ def _escape(match: re.Match[str]) -> str:
     if number <= 0xFF:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def in_shell(text: str) -> str:
+    """A text as bash and zsh read it, safe to show on a terminal."""
+    if visible(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # Their \x takes a byte, so a control beyond ASCII takes two.
+    shown = "".join(_in_quotes(character) for character in escaped)
+    return f"$'{shown}'"
+
+
+def _in_quotes(character: str) -> str:
+    if visible(character) == character:
+        return character
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    # Octal takes three digits: what follows is never taken for one more.
+    return named.get(character) or "".join(f"\\{byte:03o}" for byte in character.encode(errors="replace"))

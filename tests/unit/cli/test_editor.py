@@ -8,11 +8,11 @@ from collections.abc import Iterable
 import pytest
 
 from grpc_chat.cli import drawing
-from grpc_chat.cli.chatting import in_shell
 from grpc_chat.cli.drawing import lay_out
 from grpc_chat.cli.editor import MOST_CHARACTERS, Editor
 from grpc_chat.cli.keys import Key, Keys, Pasted, Typed
 from grpc_chat.cli.output import wide
+from grpc_chat.cli.terminal import in_shell
 
 UP, DOWN, LEFT, RIGHT = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 

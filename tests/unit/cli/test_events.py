@@ -1,0 +1,136 @@
+"""How messages look on a terminal: rows below each other, folded, beside names that show whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from grpc_chat.cli import output
+from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.events import EventLines
+from grpc_chat.cli.following import Follow
+from grpc_chat.cli.output import Output, wide, wrapped
+from grpc_chat.sdk.models import CaughtUp, Connected, Member, Message, Room, Update, User
+
+NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind="private")
+OTHER = Room("r2", "other", "e", 1, 9, NOW, member_count=2, kind="private")
+
+
+def said(text: str, *, sender: str = "bob", room: str = "r1", seq: int = 7, minutes: int = 0) -> Message:
+    return Message(room, seq, sender, text, NOW + timedelta(minutes=minutes), "id")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Output:
+    """A terminal of 40 columns, without colours."""
+    monkeypatch.setattr(output, "_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return Output()
+
+
+def bodies(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What was printed, without days and times."""
+    lines = capsys.readouterr().out.splitlines()
+    return [f"     {line[5:]}" for line in lines if not line.startswith("──")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", [""]),
+        ("one two three", ["one two", "three"]),
+        ("one two  three", ["one two", "three"]),
+        ("12345678 9", ["12345678", "9"]),
+        ("1234567890", ["12345678", "90"]),
+        ("ab 1234567890", ["ab", "12345678", "90"]),
+        ("   indented far", ["   inden", "ted far"]),
+        ("漢字漢字漢字 a", ["漢字漢字", "漢字 a"]),
+        ("12345678 ", ["12345678"]),
+    ],
+)
+def test_words_stay_whole(text: str, rows: list[str]) -> None:
+    """Rows end between words; a word that is wider than a row is broken."""
+    assert wrapped(text, 8) == rows
+    assert all(wide(row) <= 8 for row in rows)
+
+
+def test_lines_stand_below_each_other(terminal: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the text's column, so that no line looks like a message of somebody else; nothing drives it."""
+    EventLines(terminal, [PLANS], with_rooms=False).show(
+        said("one\r\n12:30  alice  I did it\n\x1b[2J and a line that is longer than there is room for")
+    )
+    assert bodies(capsys) == [
+        "       bob  one",
+        "            12:30  alice  I did it",
+        r"            \x1b[2J and a line that is",
+        "            longer than there is room",
+        "            for",
+    ]
+
+
+def test_long_messages_are_folded(
+    terminal: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 15 rows, with the command that shows all; not with --full, for one row more, or in a pipe."""
+    lines = "\n".join(map(str, range(1, 41)))
+    EventLines(terminal, [PLANS], with_rooms=False).show(said(lines))
+    shown = bodies(capsys)
+    assert len(shown) == 16
+    assert shown[-1].split(maxsplit=1)[1] == (
+        "25 more lines: grpc-chat read 'my plans' --full --before 8 --limit 1"
+    )
+
+    EventLines(terminal, [PLANS], with_rooms=False, full=True).show(said(lines))
+    assert len(bodies(capsys)) == 40
+    EventLines(terminal, [PLANS], with_rooms=False).show(said("\n".join("x" * 16)))
+    assert len(bodies(capsys)) == 16
+    EventLines(terminal, [PLANS], with_rooms=False).show(said("x" * 60_000))
+    assert len(bodies(capsys)) == 16
+
+    monkeypatch.setattr(output, "_is_terminal", lambda: False)
+    EventLines(Output(), [PLANS], with_rooms=False).show(said(lines))
+    assert len(bodies(capsys)) == 1
+
+
+def test_names_do_not_hide_ids(terminal: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    """What people call themselves follows the id, and is what is cut: nobody passes for another."""
+    lines = EventLines(terminal, [PLANS], with_rooms=False)
+    people = {"bob": "Robert", "eve": "alice", "al": "Al", "mallory": "alice) the administrator \x1b[2J"}
+    lines.meet(Member(User(user_id, name), "member", NOW) for user_id, name in people.items())
+    for user_id in people:
+        lines.show(said("hi", sender=user_id))
+    assert [line.split() for line in bodies(capsys)] == [
+        ["bob", "(Robert)", "hi"],
+        ["eve", "(alice)", "hi"],
+        ["al", "hi"],
+        ["mallory", "(alice)", "the", "adm…", "hi"],
+    ]
+
+
+async def test_the_newest_of_several_rooms_are_one_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """By time; where a clock went back, in the order of the room. What is new follows as it comes."""
+
+    class Server:
+        def subscribe(self, *cursors: object, **how: object) -> Server:
+            return self
+
+        async def updates(self) -> AsyncIterator[Update]:
+            yield Connected()
+            for minute, text in ((0, "too old"), (3, "b"), (2, "c"), (9, "e")):
+                yield said(text, minutes=minute)
+            for minute, text in ((1, "a"), (5, "d")):
+                yield said(text, room="r2", minutes=minute)
+            yield CaughtUp()
+            yield said("f", minutes=1)
+
+    cli = Cli(cast("Any", Server()), Target("host:1"), cast("Any", SimpleNamespace()), Output())
+    follow = Follow(cli, [PLANS, OTHER], [], all_rooms=False, with_rooms=True, newest=5)
+    assert await follow.run() == 0
+
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == list("abcdef")
