@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from grpc_chat.errors import InvalidRequest
-from grpc_chat.wire.spelling import folded
+from grpc_chat.wire.spelling import folded, may_be_room_id
 
 MIN_USER_ID, MAX_USER_ID = 2, 32
 
@@ -21,8 +21,6 @@ _USER_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 # Unicode's confusables (TR 39), which has these of ASCII's lower case and digits.
 _LOOKS = (("m", "rn"), ("0", "o"), ("1", "l"), ("vv", "w"))
 _MAX_PUBLIC_NAME_BYTES = 160
-# As core/tokens.py makes them.
-_ROOM_ID = re.compile(r"[a-z2-7]{16}", re.ASCII)
 _SEPARATORS = str.maketrans("._", "--")
 # Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
 # one id look like another, and surrogates (Cs) are no text.
@@ -188,4 +186,4 @@ def public_name(name: str) -> str:
 def as_room_id(name: str) -> str:
     """The id of a room that somebody could mean who writes this name; empty where no id looks so."""
     key = folded(name)
-    return key if _ROOM_ID.fullmatch(key) else ""
+    return key if may_be_room_id(key) else ""

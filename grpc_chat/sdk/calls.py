@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
@@ -60,13 +60,25 @@ class Calls:
                 await asyncio.sleep(backoff.next(error).total_seconds())
 
     async def _pages(
-        self, method: str, request: Any, response: type[Response], entries: str
+        self,
+        method: str,
+        request: Any,
+        response: type[Response],
+        entries: str,
+        *,
+        first: Callable[[str, Any, type[Response]], Awaitable[Response]] | None = None,
     ) -> AsyncIterator[Any]:
-        """All entries of a listing, read page by page."""
+        """All entries of a listing, read page by page.
+
+        Args:
+            first: What asks for the first page, if it is not asked for like the others.
+        """
         listing: _Listing = request
         listing.page_size = PAGE
+        load = first or self._repeat
         while True:
-            page: Any = await self._repeat(method, request, response)
+            page: Any = await load(method, request, response)
+            load = self._repeat
             for entry in getattr(page, entries):
                 yield entry
             listing.page_token = page.next_page_token

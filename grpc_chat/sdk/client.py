@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -13,12 +15,16 @@ from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
+from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.subscription import Subscription
 from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire import chat_pb2 as pb
+
+_ACCOUNT = "gc_"
+"""How tokens of accounts begin."""
 
 
 class Client(AccountCalls, ConsumerCalls, RoomCalls):
@@ -30,6 +36,8 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             await client.send("general", "Hello!")
             async for message in client.subscribe("general"):
                 print(message.sender_id, message.text)
+
+    A room is said by its id, its name, or as ``@user``; see :class:`RoomCalls` for what that costs.
 
     Nothing is connected before the first call. Everything mends itself while the server is away: sends wait
     and are repeated with the same id, so that each is stored once; subscriptions go on where they were.
@@ -71,11 +79,16 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         self._outbox = Outbox(self._send_messages)
         self._subscriptions: set[Subscription] = set()
         self.admin = AdminCalls(self._connection)
+        self._finder = RoomFinder(self, takes_ids=self._is_trusted, closed=lambda: self._connection.closed)
 
     @property
     def address(self) -> str:
         """The server's."""
         return self._connection.address
+
+    def _is_trusted(self) -> bool:
+        """Whether the server trusts ids, so that its rooms have ids that people chose."""
+        return bool(self._connection.token) and not self._connection.token.startswith(_ACCOUNT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,7 +108,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
 
     async def send(
         self,
-        room_id: str,
+        room: str,
         text: str,
         *,
         client_message_id: str | None = None,
@@ -106,19 +119,27 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         Sends are numbered in the order in which they were called; many at once travel together.
 
         Args:
+            room: Its id, its name, or ``@user``, whose direct room is made if need be.
             client_message_id: A UUID, to send a message again whose outcome was not known, also after the
                 program was restarted. Made anew by default.
             timeout: How long to try; None for ever.
 
         Raises:
             ChatError: It was refused and not stored.
+            RoomNotFound: There is no such room, or there are several; it says which there are.
             Unavailable: After ``timeout`` it is not known whether it was stored. Its
                 ``metadata["clientMessageId"]`` is the id to send it again with.
         """
         self._connection.require_loop()
-        return await self._outbox.send(
-            room_id, text, client_message_id=client_message_id or new_message_id(), timeout=timeout
-        )
+        message_id = client_message_id or new_message_id()
+        now = asyncio.get_running_loop().time
+        end = now() + (timeout.total_seconds() if timeout is not None else math.inf)
+
+        async def send(room_id: str) -> Sent:
+            left = None if timeout is None else timedelta(seconds=max(end - now(), 0))
+            return await self._outbox.send(room_id, text, client_message_id=message_id, timeout=left)
+
+        return await self._finder.use(room, send, make=True, until=end)
 
     async def _send_messages(self, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         path = "/chat.v1.MessageService/SendMessages"
@@ -138,7 +159,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         """Follow rooms from where the client was, or all rooms from where the server remembers.
 
         Args:
-            rooms: Ids, to begin at the oldest message kept, or cursors, to go on after them.
+            rooms: Ids or names, to begin at the oldest message kept, or cursors, to go on after them.
             consumer: Instead of rooms: the name of a position that the server keeps, in all rooms.
             from_latest: Where a new consumer, or a room without a cursor, begins: after the newest message
                 instead of before the first.
@@ -154,7 +175,9 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             self,
             open_=self._connection.subscribe,
             acknowledge=self._acknowledge,
-            cursors=[Cursor(room) if isinstance(room, str) else room for room in rooms],
+            rooms=[room for room in rooms if isinstance(room, str)],
+            finder=self._finder,
+            cursors=[room for room in rooms if not isinstance(room, str)],
             consumer=consumer,
             from_latest=from_latest,
             max_unacknowledged=max_unacknowledged,
@@ -174,18 +197,19 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
     # Looking back
 
     async def history(
-        self, room_id: str, *, after: int | None = None, before: int | None = None, limit: int | None = None
+        self, room: str, *, after: int | None = None, before: int | None = None, limit: int | None = None
     ) -> AsyncIterator[Message]:
         """Messages of a room, read page by page.
 
         Args:
+            room: Its id, its name, or ``@user``.
             after: Oldest first, beginning after this number. The default, from the very first.
             before: Instead: newest first, beginning before this number.
             limit: How many at the most.
         """
         if limit is not None and limit <= 0:
             return
-        async for event in self.events(room_id, after=after, before=before, page_size=limit):
+        async for event in self.events(room, after=after, before=before, page_size=limit):
             if isinstance(event, Message):
                 yield event
                 if limit is not None:
@@ -195,7 +219,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
 
     async def events(
         self,
-        room_id: str,
+        room: str,
         *,
         after: int | None = None,
         before: int | None = None,
@@ -204,18 +228,20 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         """Everything that happened in a room, messages and the rest, read page by page.
 
         Args:
-            after, before: As for :meth:`history`.
+            room, after, before: As for :meth:`history`.
             page_size: How many are asked for at once; 500 at the most, which is the default.
         """
         if after is not None and before is not None:
             raise ValueError("give either after or before")
-        request = pb.ListMessagesRequest(room_id=room_id, page_size=min(page_size or 500, 500))
+        request = pb.ListMessagesRequest(page_size=min(page_size or 500, 500))
         if before is None:
             request.after_seq = after or 0
         else:
             request.before_seq = before
+        load: Callable[..., Awaitable[pb.ListMessagesResponse]] = partial(self._in_room, room)
         while True:
-            response = await self._repeat("MessageService/ListMessages", request, pb.ListMessagesResponse)
+            response = await load("MessageService/ListMessages", request, pb.ListMessagesResponse)
+            load = self._repeat
             events: Iterable[pb.Event] = response.events
             if before is not None:
                 events = reversed(response.events)

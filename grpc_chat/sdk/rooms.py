@@ -6,20 +6,29 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
-from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.models import Ban, Invite, Member, Room
 from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 
 
-class RoomCalls(Calls):
-    """What one can do about rooms."""
+class RoomCalls(CallsInRooms):
+    """What one can do about rooms.
+
+    ``room`` is a room's id, its name, or ``@user`` for the direct room with somebody. An id costs no further
+    call; a name is looked for once, among the rooms that one is in, and remembered until the room is lost or
+    a subscription tells that it was renamed. Where there is no such room, or several, :class:`RoomNotFound`
+    says which there are.
+    """
 
     # Finding
 
-    async def room(self, room_id: str) -> Room:
+    async def room(self, room: str) -> Room:
         """One room that one is in, or a public one."""
+        return await self._finder.use(room, self._room_by_id, public=True)
+
+    async def _room_by_id(self, room_id: str) -> Room:
         request = pb.GetRoomRequest(room_id=room_id)
         return convert.room((await self._repeat("RoomService/GetRoom", request, pb.GetRoomResponse)).room)
 
@@ -74,7 +83,7 @@ class RoomCalls(Calls):
 
     async def update_room(
         self,
-        room_id: str,
+        room: str,
         *,
         name: str | None = None,
         topic: str | None = None,
@@ -82,7 +91,7 @@ class RoomCalls(Calls):
         posting: str | None = None,
     ) -> Room:
         """Change what is given; see :meth:`create_room`."""
-        request = pb.UpdateRoomRequest(room=pb.Room(room_id=room_id))
+        request = pb.UpdateRoomRequest(room=pb.Room())
         if name is not None:
             request.room.name = name
             request.update_mask.paths.append("name")
@@ -95,91 +104,95 @@ class RoomCalls(Calls):
         if posting is not None:
             request.room.posting = pb.Posting.Value(f"POSTING_{posting.upper()}")
             request.update_mask.paths.append("posting")
-        response = await self._repeat("RoomService/UpdateRoom", request, pb.UpdateRoomResponse)
-        return convert.room(response.room)
 
-    async def archive_room(self, room_id: str) -> Room:
+        async def update(room_id: str) -> pb.UpdateRoomResponse:
+            request.room.room_id = room_id
+            return await self._repeat("RoomService/UpdateRoom", request, pb.UpdateRoomResponse)
+
+        updated = convert.room((await self._finder.use(room, update)).room)
+        if name is not None:
+            self._finder.forget(updated.room_id)
+        return updated
+
+    async def archive_room(self, room: str) -> Room:
         """Close a room: everything stays to be read, nothing can be added."""
-        request = pb.ArchiveRoomRequest(room_id=room_id)
-        response = await self._repeat("RoomService/ArchiveRoom", request, pb.ArchiveRoomResponse)
+        request = pb.ArchiveRoomRequest()
+        response = await self._in_room(room, "RoomService/ArchiveRoom", request, pb.ArchiveRoomResponse)
         return convert.room(response.room)
 
-    async def unarchive_room(self, room_id: str) -> Room:
+    async def unarchive_room(self, room: str) -> Room:
         """Open an archived room again."""
-        request = pb.UnarchiveRoomRequest(room_id=room_id)
-        response = await self._repeat("RoomService/UnarchiveRoom", request, pb.UnarchiveRoomResponse)
+        request = pb.UnarchiveRoomRequest()
+        response = await self._in_room(room, "RoomService/UnarchiveRoom", request, pb.UnarchiveRoomResponse)
         return convert.room(response.room)
 
-    async def delete_room(self, room_id: str, *, confirm_name: str) -> None:
+    async def delete_room(self, room: str, *, confirm_name: str) -> None:
         """Delete a room and everything that was said in it, for good."""
-        request = pb.DeleteRoomRequest(room_id=room_id, confirm_name=confirm_name)
-        await self._call("RoomService/DeleteRoom", request, pb.DeleteRoomResponse)
+        request = pb.DeleteRoomRequest(confirm_name=confirm_name)
+        await self._once_in_room(room, "RoomService/DeleteRoom", request, pb.DeleteRoomResponse)
 
     # Members
 
-    async def members(self, room_id: str) -> AsyncIterator[Member]:
+    async def members(self, room: str) -> AsyncIterator[Member]:
         """All members of a room, read page by page."""
-        request = pb.ListMembersRequest(room_id=room_id)
-        async for member in self._pages(
-            "RoomService/ListMembers", request, pb.ListMembersResponse, "members"
+        request = pb.ListMembersRequest()
+        async for member in self._pages_in(
+            room, "RoomService/ListMembers", request, pb.ListMembersResponse, "members"
         ):
             yield convert.member(member)
 
-    async def join_room(self, room_id: str = "", *, invite: str = "") -> Room:
+    async def join_room(self, room: str = "", *, invite: str = "") -> Room:
         """Become a member of a public room, or of the one that an invite (its code, or its link) is for."""
-        request = pb.JoinRoomRequest(room_id=room_id, invite_code=read_invite(invite)[1])
-        response = await self._repeat("RoomService/JoinRoom", request, pb.JoinRoomResponse)
+        method, request = "RoomService/JoinRoom", pb.JoinRoomRequest(invite_code=read_invite(invite)[1])
+        if room:
+            response = await self._in_room(room, method, request, pb.JoinRoomResponse, public=True)
+        else:
+            response = await self._repeat(method, request, pb.JoinRoomResponse)
         return convert.room(response.room)
 
-    async def leave_room(self, room_id: str, *, new_owner: str = "") -> None:
+    async def leave_room(self, room: str, *, new_owner: str = "") -> None:
         """Stop being a member; the last owner says who is owner next."""
-        request = pb.LeaveRoomRequest(room_id=room_id, new_owner_user_id=new_owner)
-        await self._call("RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
+        request = pb.LeaveRoomRequest(new_owner_user_id=new_owner)
+        await self._once_in_room(room, "RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
 
-    async def add_member(
-        self, room_id: str, user_id: str, *, role: str = "member", reason: str = ""
-    ) -> Member:
+    async def add_member(self, room: str, user_id: str, *, role: str = "member", reason: str = "") -> Member:
         """Make somebody a member."""
-        request = pb.AddMemberRequest(
-            room_id=room_id, user_id=user_id, role=convert.role_value(role), reason=reason
-        )
-        response = await self._repeat("RoomService/AddMember", request, pb.AddMemberResponse)
+        request = pb.AddMemberRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
+        response = await self._in_room(room, "RoomService/AddMember", request, pb.AddMemberResponse)
         return convert.member(response.member)
 
-    async def remove_member(self, room_id: str, user_id: str, *, reason: str = "") -> None:
+    async def remove_member(self, room: str, user_id: str, *, reason: str = "") -> None:
         """Make somebody stop being a member."""
-        request = pb.RemoveMemberRequest(room_id=room_id, user_id=user_id, reason=reason)
-        await self._call("RoomService/RemoveMember", request, pb.RemoveMemberResponse)
+        request = pb.RemoveMemberRequest(user_id=user_id, reason=reason)
+        await self._once_in_room(room, "RoomService/RemoveMember", request, pb.RemoveMemberResponse)
 
-    async def ban_member(self, room_id: str, user_id: str, *, reason: str = "") -> None:
+    async def ban_member(self, room: str, user_id: str, *, reason: str = "") -> None:
         """Remove somebody, and keep them from joining again."""
-        request = pb.BanMemberRequest(room_id=room_id, user_id=user_id, reason=reason)
-        await self._repeat("RoomService/BanMember", request, pb.BanMemberResponse)
+        request = pb.BanMemberRequest(user_id=user_id, reason=reason)
+        await self._in_room(room, "RoomService/BanMember", request, pb.BanMemberResponse)
 
-    async def unban_member(self, room_id: str, user_id: str) -> None:
+    async def unban_member(self, room: str, user_id: str) -> None:
         """Let somebody join again."""
-        request = pb.UnbanMemberRequest(room_id=room_id, user_id=user_id)
-        await self._call("RoomService/UnbanMember", request, pb.UnbanMemberResponse)
+        request = pb.UnbanMemberRequest(user_id=user_id)
+        await self._once_in_room(room, "RoomService/UnbanMember", request, pb.UnbanMemberResponse)
 
-    async def bans(self, room_id: str) -> AsyncIterator[Ban]:
+    async def bans(self, room: str) -> AsyncIterator[Ban]:
         """Who is banned from a room."""
-        request = pb.ListBansRequest(room_id=room_id)
-        async for ban in self._pages("RoomService/ListBans", request, pb.ListBansResponse, "bans"):
+        request = pb.ListBansRequest()
+        async for ban in self._pages_in(room, "RoomService/ListBans", request, pb.ListBansResponse, "bans"):
             yield convert.ban(ban)
 
-    async def set_role(self, room_id: str, user_id: str, role: str, *, reason: str = "") -> Member:
+    async def set_role(self, room: str, user_id: str, role: str, *, reason: str = "") -> Member:
         """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``."""
-        request = pb.SetMemberRoleRequest(
-            room_id=room_id, user_id=user_id, role=convert.role_value(role), reason=reason
-        )
-        response = await self._repeat("RoomService/SetMemberRole", request, pb.SetMemberRoleResponse)
+        request = pb.SetMemberRoleRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
+        response = await self._in_room(room, "RoomService/SetMemberRole", request, pb.SetMemberRoleResponse)
         return convert.member(response.member)
 
     # Invites
 
     async def create_invite(
         self,
-        room_id: str,
+        room: str,
         *,
         role: str = "member",
         max_uses: int = 0,
@@ -194,25 +207,26 @@ class RoomCalls(Calls):
             allows_registration: Whether it also lets somebody register who has no account yet.
         """
         request = pb.CreateInviteRequest(
-            room_id=room_id,
             role=convert.role_value(role),
             max_uses=max_uses,
             allows_registration=allows_registration,
         )
         if lifetime is not None:
             request.lifetime.FromTimedelta(lifetime)
-        response = await self._call("RoomService/CreateInvite", request, pb.CreateInviteResponse)
+        response = await self._once_in_room(
+            room, "RoomService/CreateInvite", request, pb.CreateInviteResponse
+        )
         return convert.invite(response.invite, response.code)
 
-    async def invites(self, room_id: str) -> AsyncIterator[Invite]:
+    async def invites(self, room: str) -> AsyncIterator[Invite]:
         """A room's invites, newest first."""
-        request = pb.ListInvitesRequest(room_id=room_id)
-        async for invite in self._pages(
-            "RoomService/ListInvites", request, pb.ListInvitesResponse, "invites"
+        request = pb.ListInvitesRequest()
+        async for invite in self._pages_in(
+            room, "RoomService/ListInvites", request, pb.ListInvitesResponse, "invites"
         ):
             yield convert.invite(invite)
 
-    async def revoke_invite(self, room_id: str, invite_id: str) -> None:
+    async def revoke_invite(self, room: str, invite_id: str) -> None:
         """Make an invite worthless."""
-        request = pb.RevokeInviteRequest(room_id=room_id, invite_id=invite_id)
-        await self._repeat("RoomService/RevokeInvite", request, pb.RevokeInviteResponse)
+        request = pb.RevokeInviteRequest(invite_id=invite_id)
+        await self._in_room(room, "RoomService/RevokeInvite", request, pb.RevokeInviteResponse)

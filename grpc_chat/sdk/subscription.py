@@ -38,6 +38,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.client import Client
+    from grpc_chat.sdk.finding import RoomFinder
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Subscription:
         *,
         open_: Open,
         acknowledge: Acknowledge,
+        finder: RoomFinder,
+        rooms: Iterable[str] = (),
         cursors: Iterable[Cursor] = (),
         consumer: str = "",
         from_latest: bool = False,
@@ -91,7 +94,13 @@ class Subscription:
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
         self._warned = False
-        self.cursors = {cursor.room_id: cursor for cursor in cursors}
+        self._finder = finder
+        # Rooms that have to be looked for before they can be followed.
+        self._names = [room for room in dict.fromkeys(rooms) if not finder.may_be_id(room)]
+        # Of rooms that the server has not taken yet, what they were called by.
+        self._unsure = {room: room for room in rooms if finder.may_be_id(room)}
+        known = [Cursor(room_id) for room_id in self._unsure]
+        self.cursors = {cursor.room_id: cursor for cursor in (*known, *cursors)}
         # What has been received, which may be ahead of what has been handed out.
         self._received = dict(self.cursors)
         self._ahead: deque[tuple[Update | None, Cursor | None]] = deque()
@@ -106,6 +115,8 @@ class Subscription:
         self._closing = asyncio.Event()
         # Whether the stream ended because its connection had reached its age, and the next has not begun yet.
         self._renewing = False
+        # Whether the stream has to be opened anew for a room that was found only now.
+        self._found_more = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -268,6 +279,10 @@ class Subscription:
                 wait, error = await self._follow_until_lost()
                 if not self._follows(self._received):
                     break
+                if self._found_more:
+                    self._found_more = False
+                    self._renewing = self._epoch != ""
+                    continue
                 if renewed(error) and not self._renewing:
                     # The server asks for that now and then; it is worth a word only if it does not work.
                     self._renewing = True
@@ -291,6 +306,7 @@ class Subscription:
         """
         silence = _SILENCE_BEFORE_STARTED
         try:
+            await self._find_names()
             async with aclosing(cast("Any", self._open(self._request()))) as responses:
                 while True:
                     async with asyncio.timeout(silence.total_seconds()):
@@ -307,17 +323,56 @@ class Subscription:
                         heartbeat = response.started.heartbeat_interval.ToTimedelta()
                         silence = max(heartbeat * 2.5, timedelta(seconds=1))
                     await self._receive(response)
-                    if not self._follows(self._received):
+                    if self._found_more or not self._follows(self._received):
                         return timedelta(0), None
         except TimeoutError:
             error: ChatError = Unreachable("the server has gone silent", metadata={"reason": "silent"})
             return self._backoff.next(error), error
         except ChatError as error:
+            lost = error.metadata.get("roomId", "")
+            if isinstance(error, RoomNotFound) and lost in self._unsure and await self._find_instead(lost):
+                # The stream is opened anew, and nobody has to hear of it.
+                return timedelta(0), None
             if self._epoch and self._set_back(error):
                 return timedelta(0), error
             if not retry.worthwhile(error):
                 raise
             return self._backoff.next(error), error
+
+    async def _find_names(self) -> None:
+        """Learn the ids of the rooms that were named otherwise.
+
+        Raises:
+            RoomNotFound: One of them is not there, or it is not clear which one is meant.
+        """
+        while self._names:
+            name = self._names[0]
+            room_id = await self._finder.id_of(name)
+            self._names.pop(0)
+            self._unsure[room_id] = name
+            self._received.setdefault(room_id, Cursor(room_id))
+            self.cursors.setdefault(room_id, Cursor(room_id))
+
+    async def _find_instead(self, lost: str) -> bool:
+        """Whether what was taken for an id is the name of a room, or a name is another room's by now.
+
+        That one is followed from then on.
+        """
+        name = self._unsure.pop(lost)
+        self._finder.forget(lost)
+        try:
+            room_id = await self._finder.id_of(name)
+        except RoomNotFound as error:
+            if "roomIds" in error.metadata:
+                raise
+            return False
+        if room_id == lost:
+            return False
+        for positions in (self._received, self.cursors):
+            positions.pop(lost, None)
+            positions.setdefault(room_id, Cursor(room_id))
+        self._found_more = True
+        return True
 
     def _set_back(self, error: ChatError) -> bool:
         """Begin rooms anew, of which the server knows no better answer than an error; whether there are any.
@@ -344,7 +399,7 @@ class Subscription:
 
     def _follows(self, positions: Mapping[str, Cursor]) -> bool:
         """Whether there is anything to follow; not when one was put out of all the rooms that were named."""
-        return bool(positions) or bool(self._consumer) or self._all_rooms
+        return bool(positions) or bool(self._names) or bool(self._consumer) or self._all_rooms
 
     def _request(self) -> pb.SubscribeRequest:
         request = pb.SubscribeRequest(include_own=self._include_own, all_rooms=self._all_rooms)
@@ -365,9 +420,13 @@ class Subscription:
         if response.HasField("started"):
             self._begin(response)
         for left in response.left:
+            self._finder.forget(left.room_id)
+            if left.room_id in self._unsure and await self._find_instead(left.room_id):
+                continue
             # Joined again, the room begins anew for who follows it.
             self._received.pop(left.room_id, None)
             self._hand(convert.left(left))
+        self._unsure.clear()
         for gap in response.gaps:
             known = self._received.get(gap.room_id)
             if cursor := self._moved(gap.room_id, gap.to_seq, gap.stamp):
@@ -375,6 +434,8 @@ class Subscription:
                 first = max(gap.from_seq, known.seq + 1) if known else gap.from_seq
                 self._hand(Gap(gap.room_id, first, gap.to_seq), cursor)
         for event in response.events:
+            if event.room_updated.HasField("name"):
+                self._finder.forget(event.room_id)
             if cursor := self._moved(event.room_id, event.seq, convert.stamp(event.create_time)):
                 self._hand(convert.event(event, self._epoch, self._client), cursor)
         for passed in response.passed:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+# As core/tokens.py makes them.
+_ROOM_ID = re.compile(r"[a-z2-7]{16}", re.ASCII)
 
 
 def folded(name: str) -> str:
@@ -15,3 +19,8 @@ def spellings(text: str) -> list[str]:
     """The ways in which a text may be stored that somebody looks for, for a database that compares bytes."""
     forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
     return list(dict.fromkeys(forms))
+
+
+def may_be_room_id(text: str) -> bool:
+    """Whether a text has the form of the ids that servers give rooms. A name may have it too."""
+    return _ROOM_ID.fullmatch(text) is not None

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.errors import InvalidRequest, RoomNotFound, UserNotFound
-from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import Room, User
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -37,13 +36,13 @@ class Server:
         for room in (PLANS, DEV1, DEV2, CAFE, BOB):
             yield room
 
-    async def public_rooms(self, query: str, *, archived: bool) -> AsyncIterator[Room]:
+    async def public_rooms(self, query: str = "", *, archived: bool = False) -> AsyncIterator[Room]:
         assert len(query.encode()) <= 64
         for room in (DEV2, LOBBY):
             if query.casefold() in room.name.casefold():
                 yield room
 
-    async def room(self, room_id: str) -> Room:
+    async def _room_by_id(self, room_id: str) -> Room:
         if len(room_id) > 64:
             raise InvalidRequest("room_id is too long", field="room_id")
         if room_id == LOBBY.room_id:
@@ -58,7 +57,7 @@ class Server:
 
 
 async def find(name: str, **how: bool) -> Room:
-    return await find_room(cast(Client, Server()), name, **how)
+    return await find_room(Server(), name, **how)
 
 
 @pytest.mark.parametrize(
