@@ -128,6 +128,9 @@ class Follow:
         self._past = Past(newest) if newest else None
         self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
         self.people: set[str] = set()
+        self._small = {room.room_id for room in rooms if room.member_count <= FEW}
+        self._asked: set[str] = set()
+        self._caught_up = False
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
     async def run(self) -> int:
@@ -168,10 +171,20 @@ class Follow:
     async def _widen(self) -> None:
         """Have the column of names wide enough from the start, where that is easily known."""
         for room in self._rooms:
-            if room.member_count <= FEW:
-                members = [member async for member in self._cli.client.members(room.room_id)]
-                self.people.update(member.user.user_id for member in members)
-                self.lines.meet(members)
+            await self._ask_who(room.room_id)
+
+    async def _ask_who(self, room_id: str) -> None:
+        """Find out who is in a room, if that is not known and they are few."""
+        if room_id in self._asked or room_id not in self._small:
+            return
+        self._asked.add(room_id)
+        try:
+            members = [member async for member in self._cli.client.members(room_id)]
+        except ChatError:
+            # What happens there can be shown without; if more is wrong, the stream says it.
+            return
+        self.people.update(member.user.user_id for member in members)
+        self.lines.meet(members)
 
     async def _update(self, update: Update) -> None:
         if self._changed and not isinstance(update, HistoryChanged):
@@ -186,6 +199,7 @@ class Follow:
             case Disconnected():
                 self._absence.begins(update.error)
             case CaughtUp():
+                self._caught_up = True
                 self._show_past()
             case HistoryChanged():
                 self._changed.append(update)
@@ -195,6 +209,8 @@ class Follow:
                 if not self.lines.knows(event.room_id):
                     await self._learn(event.room_id)
                 self._meet(event)
+                if self._cli.out.terminal:
+                    await self._ask_who(event.room_id)
                 if self._past and isinstance(event, Message | MembershipChange | RoomChange):
                     self._past.add(event)
                     return
@@ -212,13 +228,19 @@ class Follow:
             self.people.add(event.sender_id)
         elif isinstance(event, MembershipChange) and event.role:
             self.people.add(event.user_id)
+            if self._caught_up:
+                # What they call themselves is not known; of what is past, asking once is enough.
+                self._asked.discard(event.room_id)
         elif isinstance(event, MembershipChange):
             self.people.discard(event.user_id)
 
     async def _learn(self, room_id: str) -> None:
         """Find out what a room that was joined meanwhile is called."""
         try:
-            self.lines.add(await self._cli.client.room(room_id))
+            room = await self._cli.client.room(room_id)
+            self.lines.add(room)
+            if room.member_count <= FEW:
+                self._small.add(room_id)
         except ChatError:
             # It may be lost again already; then its id has to do.
             return

@@ -175,12 +175,12 @@ def cut(text: str, width: int) -> str:
     """A text that is no wider than that."""
     if wide(text) <= width:
         return text
-    kept = ""
-    for character in text:
-        if wide(kept) + _wide(character) > width - 1:
-            break
-        kept += character
-    return kept + "…"
+    used = 0
+    for at, character in enumerate(text):
+        used += _wide(character)
+        if used > width - 1:
+            return text[:at] + "…"
+    return text
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -11,10 +11,11 @@ import pytest
 
 from grpc_chat.cli import output
 from grpc_chat.cli.command import Cli, Target
-from grpc_chat.cli.events import EventLines
+from grpc_chat.cli.events import FEW, EventLines
 from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
-from grpc_chat.sdk.models import CaughtUp, Connected, Member, Message, Room, Update, User
+from grpc_chat.errors import RoomNotFound
+from grpc_chat.sdk.models import CaughtUp, Connected, Member, MembershipChange, Message, Room, Update, User
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind="private")
@@ -110,6 +111,51 @@ def test_names_do_not_hide_ids(terminal: Output, capsys: pytest.CaptureFixture[s
         ["eve", "(alice)", "hi"],
         ["al", "hi"],
         ["mallory", "(alice)", "the", "adm…", "hi"],
+    ]
+
+
+async def test_who_is_there_is_asked_when_it_matters(
+    terminal: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once for each small room in which something happens, and again once somebody has joined."""
+    asked: list[str] = []
+
+    class Server:
+        def subscribe(self, *cursors: object, **how: object) -> Server:
+            return self
+
+        async def updates(self) -> AsyncIterator[Update]:
+            yield MembershipChange("r1", 1, "bob", "bob", "joined", "member", "", NOW)
+            yield said("one")
+            yield CaughtUp()
+            yield said("two")
+            yield MembershipChange("r1", 8, "eve", "eve", "joined", "member", "", NOW)
+            yield said("three", sender="eve", room="r1")
+            yield said("four", sender="eve", room="big")
+            yield said("five", sender="gone", room="r2")
+
+        async def members(self, room_id: str) -> AsyncIterator[Member]:
+            asked.append(room_id)
+            if room_id == "r2":
+                raise RoomNotFound("it is gone")
+            yield Member(User("bob", "Robert"), "member", NOW)
+            if len(asked) > 1:
+                yield Member(User("eve", "Eva"), "member", NOW)
+
+    big = Room("big", "big", "e", 1, 9, NOW, member_count=FEW + 1, kind="public")
+    cli = Cli(cast("Any", Server()), Target("host:1"), cast("Any", SimpleNamespace()), terminal)
+    follow = Follow(cli, [PLANS, OTHER, big], [], all_rooms=True, with_rooms=False)
+    assert await follow.run() == 0
+
+    assert asked == ["r1", "r1", "r2"]
+    assert [" ".join(line.split()) for line in bodies(capsys)] == [
+        "* bob joined",
+        "bob (Robert) one",
+        "bob (Robert) two",
+        "* eve joined",
+        "eve (Eva) three",
+        "eve (Eva) four",
+        "gone five",
     ]
 
 
