@@ -27,6 +27,8 @@ _AT_ONCE = 1000
 _LAST_SENDS = 3.0
 """Seconds that leaving waits for messages that are on their way."""
 _MOST_COMMANDS = 10
+_MOST_SHOWN = 100
+"""Members that /members lists."""
 _WIDEST_NAME = 24
 
 _HELP = {
@@ -176,8 +178,11 @@ class Chat:
         members = [member async for member in self._cli.client.members(self._room.room_id)]
         self._say(
             f"{count(len(members), 'member')}:",
-            *(f"  {_person(member)}" for member in members),
+            *(f"  {_person(member)}" for member in members[:_MOST_SHOWN]),
         )
+        if (more := len(members) - _MOST_SHOWN) > 0:
+            name = in_shell(title(self._room))
+            self._say(f"  and {more} more: grpc-chat room members {name}")
 
     async def _topic(self, topic: str) -> None:
         if topic:

@@ -32,6 +32,8 @@ def _escape(match: re.Match[str]) -> str:
 def in_shell(text: str) -> str:
     """A text as bash and zsh read it, safe to show on a terminal."""
     if visible(text) == text:
+        if "'" in text and not any(special in text for special in '"$`\\!'):
+            return f'"{text}"'
         return shlex.quote(text)
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     # Their \x takes a byte, so a control beyond ASCII takes two.

@@ -45,6 +45,8 @@ class Server:
 
     async def members(self, room_id: str) -> AsyncIterator[Member]:
         yield Member(User("bob", "Robert\x1b[2J"), "owner", NOW)
+        for number in range(100):
+            yield Member(User(f"u{number}", ""), "member", NOW)
 
     async def room(self, room_id: str) -> Room:
         return PLANS
@@ -80,6 +82,7 @@ async def test_what_could_not_be_sent_is_printed(
 ) -> None:
     """With the command that sends it, once however often; what was sent or refused is not."""
     monkeypatch.setattr(chatting, "_LAST_SENDS", 0.01)
+    evil = "two\nlines\x1b[2J"
     server = Server()
     server.answers = {
         "fine": None,
@@ -87,7 +90,7 @@ async def test_what_could_not_be_sent_is_printed(
         "gone": SessionEnded("x"),
     }
 
-    code = await talk(server, "fine", "no", "gone", "two\nlines\x1b[2J", "-x", "last")
+    code = await talk(server, "fine", "no", "gone", evil, "-x", "last")
 
     ids = {text: message_id for message_id, text in server.sent.items()}
     begin = "  grpc-chat send --id"
@@ -95,11 +98,10 @@ async def test_what_could_not_be_sent_is_printed(
     assert capsys.readouterr().err.splitlines() == [
         "error: not sent: you may not write here",
         "error: 4 messages may not have been sent; to send:",
-        f"{begin} {ids['gone']} -- 'it'\"'\"'s' gone",
-        rf"{begin} {ids['two' + chr(10) + 'lines' + chr(27) + '[2J']} -- 'it'"
-        + r""""'"'s' $'two\nlines\033[2J'""",
-        f"{begin} {ids['-x']} -- 'it'\"'\"'s' -x",
-        f"{begin} {ids['last']} -- 'it'\"'\"'s' last",
+        f'{begin} {ids["gone"]} -- "it\'s" gone',
+        rf"""{begin} {ids[evil]} -- "it's" $'two\nlines\033[2J'""",
+        f'{begin} {ids["-x"]} -- "it\'s" -x',
+        f'{begin} {ids["last"]} -- "it\'s" last',
     ]
 
 
@@ -117,13 +119,16 @@ async def test_commands_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["/members", "/topic", "/help", "/quit", "//TEXT"]
     for line in (
-        "1 member:",
+        "101 members:",
+        "  u98",
+        """  and 1 more: grpc-chat room members "it's\"""",
         r"  bob (Robert\x1b[2J), owner",
         r"this room is about: food\x1b[2J",
         "there is no command /nope a; /help lists them. As a message: //nope a",
         "/quit takes nothing after it; nothing is sent. As a message: //quit now",
     ):
         assert line in lines
+    assert "  u99" not in lines
 
     server.over.clear()
     assert await talk(server, "/quit", "last", typed=True) == 0

@@ -172,7 +172,15 @@ def test_texts_for_a_shell() -> None:
     """They are one word of it again, and drive no terminal on the way."""
     import subprocess
 
-    for text in ("", "plain", "it's", "two\nlines \\n 'quoted' $x `y` \t", "\x1b[2J\u202ea\x851", "я\n1"):
+    for text in (
+        "",
+        "plain",
+        "it's",
+        "it's $5!",
+        "two\nlines \\n 'quoted' $x `y` \t",
+        "\x1b[2J\u202ea\x851",
+        "я\n1",
+    ):
         quoted = in_shell(text)
         assert not any(control in quoted for control in "\n\t\x1b\x85")
         assert subprocess.check_output(["bash", "-c", f"printf %s {quoted}"]).decode() == text
