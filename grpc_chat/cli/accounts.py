@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli import tokens
+from grpc_chat.cli import questions, tokens
 from grpc_chat.cli.command import (
     Cli,
     ask,
@@ -26,7 +28,7 @@ from grpc_chat.cli.links import way_to, ways_to_an_issuer
 from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.waiting import off_loop
-from grpc_chat.errors import ChatError, NotAChatServer, Unauthenticated, Unavailable
+from grpc_chat.errors import ChatError, NotAChatServer, Unauthenticated, Unavailable, UserExists
 
 if TYPE_CHECKING:
     from grpc_chat.sdk.models import Login, User
@@ -70,7 +72,8 @@ async def register(
     """Make an account, and log in to it.
 
     USER is the name you will have on this server: a-z, 0-9 and, between them, `.`, `_` and `-`. Asks for a
-    password; for scripts, --password-stdin or CHAT_PASSWORD in the environment gives it.
+    password, and again for what can't be; for scripts, --password-stdin or CHAT_PASSWORD in the environment
+    gives it, and a mistake is an error.
 
     \b
     Examples:
@@ -89,14 +92,17 @@ async def register(
             f"{cli.client.address} takes an invite to register: --invite LINK; ask somebody there for one"
         )
     cli.answered()
-    [password] = passwords_from_stdin() if password_stdin else [ask_password("Password", twice=True)]
-    login = await cli.client.register(
-        user,
-        password,
+    asks = questions.somebody_is_there(from_stdin=password_stdin)
+    user, display_name = questions.user_id(user, asks=asks), questions.display_name(display_name)
+    password = questions.new_password("Password", user, from_stdin=password_stdin)
+    try_as = functools.partial(
+        cli.client.register,
+        password=password,
         invite=invite or "",
         display_name=display_name,
         device_name=device or device_name(),
     )
+    login = await _with_a_free_name(try_as, user, asks=asks)
     saved, ended = await _keep(cli, login, profile)
     where = ended
     if login.room_id:
@@ -163,10 +169,17 @@ async def login(
     if not issuer and cli.target.trust.certificate and not password_stdin and not _has_password():
         login = await cli.client.log_in(user, device_name=device)
     elif not issuer:
-        [password] = (
-            passwords_from_stdin() if password_stdin else [ask_password(f"Password of {user} at {address}")]
+        asks = questions.somebody_is_there(from_stdin=password_stdin)
+        if asks:
+            user = questions.user_id(user, asks=True)
+        question = f"Password of {user} at {address}"
+        [password] = passwords_from_stdin() if password_stdin else [ask_password(question)]
+        login = await questions.with_password(
+            password,
+            question,
+            lambda typed: cli.client.log_in(user, typed, device_name=device),
+            asks=asks,
         )
-        login = await cli.client.log_in(user, password, device_name=device)
     else:
         from grpc_chat.cli.issuer import log_in
 
@@ -193,6 +206,18 @@ async def login(
         room = await cli.client.room(login.room_id)
         words += f"; you are in {room.title}"
     cli.out.result(login.user, words + ended, room_id=login.room_id, profile=saved.name)
+
+
+async def _with_a_free_name(register: Callable[[str], Awaitable[Login]], user: str, *, asks: bool) -> Login:
+    """Register, and ask for another name as long as somebody else has it, or one like it."""
+    while True:
+        try:
+            return await register(user)
+        except UserExists as error:
+            if not asks:
+                raise
+            say(f"{error}")
+        user = questions.user_id(ask("Another name").strip(), asks=True)
 
 
 def _has_password() -> bool:
@@ -355,10 +380,16 @@ async def password(cli: Cli, password_stdin: bool) -> None:
     """
     if password_stdin:
         current, new = passwords_from_stdin(2)
+        new = questions.checked_password(new, "", cli.me, asks=False)
     else:
         current = ask_password("Current password")
-        new = ask_password("New password", twice=True, variable="CHAT_NEW_PASSWORD")
-    ended = await cli.client.change_password(current, new)
+        new = questions.new_password("New password", cli.me, variable="CHAT_NEW_PASSWORD")
+    ended = await questions.with_password(
+        current,
+        "Current password",
+        lambda typed: cli.client.change_password(typed, new),
+        asks=questions.somebody_is_there(from_stdin=password_stdin),
+    )
     more = f"; {count(ended, 'other session')} ended" if ended else ""
     cli.out.result(None, f"the password is changed{more}", revoked_sessions=ended)
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from grpc_chat.cli import questions
 from grpc_chat.cli.command import (
     Cli,
     as_address,
-    ask_password,
     find_target,
     json_option,
     password_stdin,
-    passwords_from_stdin,
     perform,
     profile_errors,
     server_option,
@@ -195,15 +194,17 @@ async def admin_create(
       grpc-chat admin create carol --display-name "Carol C."
       grpc-chat admin create alice --admin --data ./data
     """
-    password = _new_password(at, user, password_stdin)
+    at.answered()
+    asks = questions.somebody_is_there(from_stdin=password_stdin)
+    user, display_name = questions.user_id(user, asks=asks), questions.display_name(display_name)
+    password = _new_password(user, password_stdin)
     made = await at.admin.create_user(user, password, display_name=display_name, admin=makes_admin)
     what = "an account, and administers the server" if made.admin else "an account"
     at.out.result(made, f"{made.user.user_id} has {what}")
 
 
-def _new_password(at: Administration, user: str, from_stdin: bool) -> str:
-    at.answered()
-    return passwords_from_stdin()[0] if from_stdin else ask_password(f"New password of {user}", twice=True)
+def _new_password(user: str, from_stdin: bool) -> str:
+    return questions.new_password(f"New password of {user}", user, from_stdin=from_stdin)
 
 
 @admin.command("reset-password")
@@ -218,7 +219,10 @@ async def admin_reset_password(at: Administration, user: str, password_stdin: bo
       grpc-chat admin reset-password bob
       grpc-chat admin reset-password alice --data ./data
     """
-    password = _new_password(at, user, password_stdin)
+    at.answered()
+    if questions.somebody_is_there(from_stdin=password_stdin):
+        user = questions.user_id(user, asks=True)
+    password = _new_password(user, password_stdin)
     ended = await at.admin.reset_password(user, password)
     more = f"; {count(ended, 'session')} ended" if ended else ""
     at.out.result(None, f"{user} has a new password{more}", user_id=user, revoked_sessions=ended)

@@ -346,7 +346,7 @@ class Lifetime(click.ParamType):  # type: ignore[type-arg]
         return timedelta(**{units[unit]: int(number)})
 
 
-def ask_password(prompt: str, *, twice: bool = False, variable: str = "CHAT_PASSWORD") -> str:
+def ask_password(prompt: str, *, variable: str = "CHAT_PASSWORD") -> str:
     """Have somebody type a password, without showing it; or take it from the environment.
 
     Raises:
@@ -358,7 +358,7 @@ def ask_password(prompt: str, *, twice: bool = False, variable: str = "CHAT_PASS
         raise Failure(
             f"there is no terminal to ask for a password at; give --password-stdin, or {variable}", USAGE
         )
-    return ask(prompt, hide_input=True, confirmation_prompt="The same again" if twice else False)
+    return ask(prompt, hide_input=True)
 
 
 def ask(question: str, **how: Any) -> str:

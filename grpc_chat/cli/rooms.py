@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import click
 
@@ -288,7 +289,7 @@ async def room_delete(cli: Cli, name: str, confirm: str | None) -> None:
             raise Failure("there is no terminal to ask at; give the room's name again with --confirm", USAGE)
         cli.out.note(f"{title(found)} and everything in it will be gone for good.")
         confirm = ask("Its name, to be sure")
-    if confirm != found.name:
+    if normalize("NFC", confirm) != normalize("NFC", found.name):
         raise Failure(f"{confirm!r} is not the room's name; nothing is deleted")
     await cli.client.delete_room(found.room_id, confirm_name=confirm)
     cli.out.result(None, f"{title(found)} is deleted", room_id=found.room_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from grpc_chat.cli import questions
 from grpc_chat.cli.command import Cli, Lifetime, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.output import count
@@ -188,6 +189,9 @@ async def bot_create(cli: Cli, user: str, display_name: str) -> None:
       grpc-chat bot create builds
       grpc-chat bot create builds --display-name "Build results"
     """
+    cli.answered()
+    asks = questions.somebody_is_there() and not cli.out.as_json
+    user, display_name = questions.user_id(user, asks=asks), questions.display_name(display_name)
     made = await cli.client.create_bot(user, display_name=display_name)
     cli.out.result(made, f"{made.user_id} is your bot now; next: grpc-chat bot token {made.user_id}")
 

@@ -312,7 +312,8 @@ async def test_chat_on_a_terminal(
 async def test_passwords_are_asked_for_without_showing_them(
     server: Server, person: Callable[[str], Person]
 ) -> None:
-    """Twice for a new account; Ctrl-C at the question ends the command, and nothing has happened."""
+    """Twice for a new account, and again for what can't be one; Ctrl-C ends the command, and nothing has
+    happened."""
     alice = person("alice")
     how: dict[str, Any] = {"terminal": True, "env": {"CHAT_PASSWORD": None}}
     register = ("register", "alice", "--invite", await server.first_invite())
@@ -322,8 +323,14 @@ async def test_passwords_are_asked_for_without_showing_them(
     leaving.type("\x03")
     assert await leaving.ended() == 130
 
-    asked = await alice.begins(*register, **how)
+    asked = await alice.begins("register", "Alice", *register[2:], **how)
+    await asked.until(lambda: asked.errors != [])
+    assert asked.errors[0].endswith("; alice would do")
+    asked.type("alice\n")
     await asked.until(lambda: b"Password: " in asked.screen)
+    asked.type("secret\n")
+    await asked.until(lambda: asked.screen.count(b"Password: ") == 2)
+    assert asked.errors[-1].endswith("the password is shorter than 8 bytes")
     asked.type("quite secret\n")
     await asked.until(lambda: b"The same again: " in asked.screen)
     asked.type("quite secret\n")

@@ -170,7 +170,7 @@ class Everything:
 
 
 COMMANDS = [
-    "register x --invite grpc-chat://localhost:50051/#gci_x",
+    "register xy --invite grpc-chat://localhost:50051/#gci_x",
     "login x",
     "whoami",
     "whoami -v",
@@ -179,7 +179,7 @@ COMMANDS = [
     "sessions revoke x",
     "token create x",
     "token list",
-    "bot create x",
+    "bot create xy",
     "bot list",
     "bot token x",
     "bot give x y",
@@ -217,7 +217,7 @@ COMMANDS = [
     "watch plans",
     "watch",
     "admin users",
-    "admin create x",
+    "admin create xy",
     "admin block x --yes",
     "admin block x --dry-run",
     "admin rooms",
@@ -245,8 +245,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("CHAT_TOKEN", "gc_x")
     monkeypatch.setenv("CHAT_SERVER", "localhost:50051")
-    monkeypatch.setenv("CHAT_PASSWORD", "x" * 10)
-    monkeypatch.setenv("CHAT_NEW_PASSWORD", "y" * 10)
+    monkeypatch.setenv("CHAT_PASSWORD", "xy" * 5)
+    monkeypatch.setenv("CHAT_NEW_PASSWORD", "yx" * 5)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     # And not the one that a test before this chose, which may be one that does not answer.
     monkeypatch.setattr("keyring.core._keyring_backend", None)

@@ -1,0 +1,123 @@
+"""Asking for names and passwords until they can be what they should be.
+
+The rules are the server's. They are checked here so that somebody learns of a mistake before the next
+question and not after the last one; the server decides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from grpc_chat.cli.command import ask, ask_password, passwords_from_stdin, say
+from grpc_chat.cli.failures import USAGE, Failure
+from grpc_chat.errors import ChatError, InvalidRequest, LoginFailed
+
+T = TypeVar("T")
+
+_PASSWORD = "CHAT_PASSWORD"
+_ATTEMPTS = 3
+
+
+def somebody_is_there(*, from_stdin: bool = False, variable: str = _PASSWORD) -> bool:
+    """Whether a person answers, and no script: a script's password comes from elsewhere."""
+    return bool(not from_stdin and variable not in os.environ and sys.stdin and sys.stdin.isatty())
+
+
+def user_id(name: str, *, asks: bool) -> str:
+    """The name of an account, as it was given, or as it is asked for until it can be one.
+
+    Raises:
+        InvalidRequest: It can't be one, and nobody is asked.
+    """
+    from grpc_chat.core.names import check_user_id
+
+    while True:
+        try:
+            check_user_id(name, "user_id")
+        except InvalidRequest as error:
+            if not asks:
+                raise
+            say(_words(error, "user_id", "the name"))
+        else:
+            return name
+        name = ask("Name").strip()
+
+
+def display_name(name: str) -> str:
+    """The name beside an account's, or none.
+
+    Raises:
+        InvalidRequest: It can't be one.
+    """
+    from grpc_chat.core.names import check_display_name
+
+    if name:
+        check_display_name(name, "display_name")
+    return name
+
+
+def new_password(question: str, user: str, *, from_stdin: bool = False, variable: str = _PASSWORD) -> str:
+    """A new password: from standard input, from the environment, or as a person types it, twice alike.
+
+    Raises:
+        InvalidRequest: It can't be one, and nobody is asked.
+        Failure: There is nobody to ask.
+    """
+    if from_stdin:
+        [given] = passwords_from_stdin()
+    else:
+        given = ask_password(question, variable=variable)
+    return checked_password(
+        given, question, user, asks=somebody_is_there(from_stdin=from_stdin, variable=variable)
+    )
+
+
+def checked_password(given: str, question: str, user: str, *, asks: bool) -> str:
+    """A new password that was given once, after it was checked and typed again; see :func:`new_password`."""
+    from grpc_chat.core.passwords import check_password
+
+    while True:
+        try:
+            check_password(given, user, "password")
+        except UnicodeEncodeError as exc:
+            raise Failure("the password is not UTF-8", USAGE) from exc
+        except InvalidRequest as error:
+            if not asks:
+                raise
+            say(_words(error, "password", "the password"))
+        else:
+            if not asks or _typed("The same again") == given:
+                return given
+            say("the two are not the same")
+        given = _typed(question)
+
+
+async def with_password(
+    first: str, question: str, attempt: Callable[[str], Awaitable[T]], *, asks: bool
+) -> T:
+    """Do what takes a password that is known already, and ask for it again where it was wrong, a few times.
+
+    Raises:
+        LoginFailed: It was wrong to the last.
+    """
+    password = first
+    for _ in range(_ATTEMPTS - 1 if asks else 0):
+        try:
+            return await attempt(password)
+        except LoginFailed as error:
+            say(f"{error}")
+        password = _typed(question)
+    return await attempt(password)
+
+
+def _typed(question: str) -> str:
+    """What somebody types, whatever the environment gives for the first answer."""
+    return ask(question, hide_input=True)
+
+
+def _words(error: ChatError, field: str, instead: str) -> str:
+    # Fields of requests are for programs.
+    return error.message.replace(field, instead, 1)
