@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 
 def title(room: Room) -> str:
-    """What a room is called on the command line: its name, or ``@user`` for the room with somebody."""
-    return f"@{room.peer.user_id}" if room.peer and not room.name else room.title
+    """What a room is called on the command line; see :func:`grpc_chat.sdk.finding.title`."""
+    # The SDK takes long to import, and not every command needs it.
+    from grpc_chat.sdk import finding
+
+    return finding.title(room)
 
 
 async def find_room(client: Listings, name: str, *, public: bool = False, make: bool = False) -> Room:
@@ -24,7 +27,6 @@ async def find_room(client: Listings, name: str, *, public: bool = False, make: 
         Failure: There is none, or several; it says which ones, or how to find out.
         ChatError: The server was not asked, or does not know the user.
     """
-    # The SDK takes long to import, and not every command needs it.
     from grpc_chat.sdk import finding
 
     try:

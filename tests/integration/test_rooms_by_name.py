@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 import grpc_chat as chat
-from grpc_chat.errors import NotAMember, RoomNotFound, Unavailable
+from grpc_chat.errors import InvalidRequest, NotAMember, RoomNotFound, Unavailable
 from grpc_chat.testing import RunningNode, running_node
 from tests.integration.test_sdk import calls, read
 
@@ -115,6 +115,25 @@ async def test_sixteen_letters_are_an_id_first_and_then_a_name() -> None:
         await alice.delete_room("other", confirm_name="other")
         with pytest.raises(RoomNotFound):
             await alice.send(other.room_id, "lost")
+
+
+async def test_a_name_catches_nothing_that_is_meant_for_a_room_that_is_lost() -> None:
+    """Neither a room called by the old one's id, which the server refuses, nor one called like it."""
+    async with running_node(accounts=True) as node:
+        alice, mallory = await node.register("alice"), await node.register("mallory")
+        room = await alice.create_room("plans")
+        await alice.add_member("plans", "mallory")
+        await alice.delete_room(room.room_id, confirm_name="plans")
+
+        for name in (room.room_id, room.room_id.upper()):
+            with pytest.raises(InvalidRequest, match="name is the id of a room"):
+                await mallory.create_room(name)
+        trap = await mallory.create_room(f"{room.room_id}-")
+        await mallory.add_member(trap.room_id, "alice")
+        for attempt in (alice.send(room.room_id, "secret"), alice.subscribe(room.room_id).next()):
+            with pytest.raises(RoomNotFound):
+                await attempt
+        assert [message async for message in mallory.history(trap.room_id)] == []
 
 
 async def test_a_name_that_has_become_another_room_s_is_looked_for_again() -> None:
