@@ -114,7 +114,8 @@ def check_user_id(value: str, path: str) -> None:
         raise InvalidRequest(f"{path} is empty", field=path)
     if not MIN_USER_ID <= len(value) <= MAX_USER_ID or not _USER_ID.fullmatch(value):
         hint = ""
-        if (lower := value.lower()) != value and _USER_ID.fullmatch(lower):
+        lower = value.lower()
+        if lower != value and MIN_USER_ID <= len(lower) <= MAX_USER_ID and _USER_ID.fullmatch(lower):
             hint = f"; {lower} would do"
         raise InvalidRequest(
             f"{path} is {MIN_USER_ID} to {MAX_USER_ID} characters of a-z, 0-9 and, between them, '.', '_' "
