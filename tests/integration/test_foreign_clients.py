@@ -345,10 +345,9 @@ async def test_a_foreign_client_registers_and_makes_a_room(foreign: Foreign) -> 
         assert (wrong.value.code, wrong.value.reason) == ("UNAUTHENTICATED", "LOGIN_FAILED")
 
 
-async def test_the_client_in_typescript_sends_and_reads(
-    node: RunningNode, node_modules: None, tmp_path: Path
-) -> None:
+async def test_the_client_in_typescript_sends_and_reads(node: RunningNode, tmp_path: Path) -> None:
     """The program of docs/how-to/other-clients.md as it is; `make clients` runs the others too."""
+    installed()
     for path in (TYPESCRIPT / "client.ts", TYPESCRIPT / "package.json", ROOT / "chat.proto"):
         shutil.copy(path, tmp_path)
     (tmp_path / "node_modules").symlink_to(NODE_PROJECT / "node_modules")

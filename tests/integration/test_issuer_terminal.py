@@ -109,8 +109,7 @@ async def test_browser_comes_back_and_the_terminal_is_logged_in(client: Client) 
     assert login.user.user_id == me.user_id == "alice"
     uri = parse_qs(urlsplit(person.said[0].split()[-1]).query)["redirect_uri"][0]
     assert person.said[1] == (
-        "if the page shows an error, press Ctrl-C, and give the server's administrator this redirect URI: "
-        + uri
+        "if the page shows an error, press Ctrl-C, and tell the administrator this redirect URI: " + uri
     )
     assert "You are logged in." in await person.saw()
 

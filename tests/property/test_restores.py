@@ -25,6 +25,7 @@ from grpc_chat import Client, Connected, Cursor, HistoryChanged, Message, Subscr
 from grpc_chat.core.access import to_read
 from grpc_chat.core.histories import another_history, parted
 from grpc_chat.core.start import find_start, require_epoch
+from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.retry import Backoff
 from grpc_chat.store.base import Acknowledge, Append, Draft, Place, PutRoom
 from grpc_chat.store.sql import SqlStore
@@ -161,10 +162,12 @@ class Reader:
             how = {"consumer": self.name} if self.kind == "consumer" else {"all_rooms": True}
         backoff = Backoff()
         backoff.next = lambda *_: type(backoff).next(backoff) * 0  # type: ignore[method-assign]
+        client = _NobodysClient()
         self.subscription = Subscription(
-            _NobodysClient(),
+            client,
             open_=self._subscribe,
             acknowledge=self._server.acknowledge,
+            finder=RoomFinder(client, takes_ids=lambda: True, closed=lambda: False),
             backoff=backoff,
             **how,
         )
