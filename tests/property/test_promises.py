@@ -941,6 +941,6 @@ class OnTwoNodes(Promises):
 
 
 TestOneNode = OnOneNode.TestCase
-TestOneNode.settings = histories(30, steps=50)
+TestOneNode.settings = histories(18, steps=50)
 TestTwoNodes = OnTwoNodes.TestCase
-TestTwoNodes.settings = histories(30, steps=50)
+TestTwoNodes.settings = histories(18, steps=50)

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from grpc_chat.core.passwords import MAX_BYTES, MIN_BYTES, Passwords, check_password
 from grpc_chat.errors import InvalidRequest, LimitExceeded
@@ -148,3 +150,19 @@ def test_password_that_is_guessed_first_is_refused(password: str, metadata: dict
     assert refused.value.metadata == metadata
     assert not password or password not in str(refused.value)
     assert (MIN_BYTES, MAX_BYTES) == (8, 1024)
+
+
+async def test_nobodys_password_costs_what_somebodys_does() -> None:
+    """What is compared where there is no account is a hash by the same settings, and no password's."""
+    with closing(Passwords(memory_kib=8192, passes=3)) as passwords:
+        somebodys = await passwords.hash("correct horse")
+
+        assert not await passwords.verify("correct horse", None)
+
+        *parameters, salt, digest = passwords._nobody.split("$")
+        *same, other_salt, other_digest = somebodys.split("$")
+        assert parameters == same
+        assert (len(salt), len(digest)) == (len(other_salt), len(other_digest))
+        # Argon2 takes it for one of its own, rather than refusing it for its form, which would be quick.
+        with pytest.raises(VerifyMismatchError):
+            passwords._hasher.verify(passwords._nobody, b"anything")
