@@ -263,6 +263,7 @@ def _record(account: Account, usage: Usage) -> pb.UserRecord:
     record.create_time.FromMicroseconds(account.create_time_us)
     if account.block_time_us is not None:
         record.block_time.FromMicroseconds(account.block_time_us)
-    if usage.last_used_us is not None:
-        record.last_used_time.FromMicroseconds(usage.last_used_us)
+    used = [at for at in (account.last_used_us, usage.last_used_us) if at is not None]
+    if used:
+        record.last_used_time.FromMicroseconds(max(used))
     return record

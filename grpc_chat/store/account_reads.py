@@ -21,6 +21,7 @@ _ACCOUNT_COLUMNS = (
     schema.users.c.password_hash,
     schema.users.c.look,
     schema.users.c.offered_to,
+    schema.users.c.last_used_us,
 )
 _SESSION_COLUMNS = (
     schema.sessions.c.session_id,

@@ -49,6 +49,8 @@ class Account:
     """The id with characters that look alike made one; unique."""
     offered_to: str | None = None
     """Who may become the bot's next owner."""
+    last_used_us: int | None = None
+    """When a session of it that has ended since was used last; the others know for themselves."""
 
     def __repr__(self) -> str:
         # Records end up in logs and tracebacks; the hash of a password must not.

@@ -46,11 +46,12 @@ users = sa.Table(
     sa.Column("password_hash", sa.Text, nullable=True),
     sa.Column("look", _BYTEWISE, nullable=True),
     sa.Column("offered_to", _BYTEWISE, nullable=True),
+    sa.Column("last_used_us", sa.BigInteger, nullable=True),
     sa.Index(None, "owner_id"),
     sa.Index(None, "look", unique=True),
     comment="kind: chat.v1.UserKind; owner_id: of a bot; password_hash: Argon2id, as the PHC string format; "
     "look: the id with characters that look alike made one, NULL for trusted ids; offered_to: who may become "
-    "the bot's next owner.",
+    "the bot's next owner; last_used_us: when a session that has ended since was used last.",
     sqlite_with_rowid=False,
 )
 

@@ -303,8 +303,18 @@ class SqlTransaction(SqlSnapshot):
         self._conn.execute(sa.delete(expired).where(one))
 
     def _delete_sessions(self, which: sa.ColumnElement[bool]) -> list[str]:
-        sessions = schema.sessions
+        users, sessions = schema.users, schema.sessions
         ids = list(self._conn.scalars(sa.select(sessions.c.session_id).where(which)))
+        if ids:
+            # The last use of an account outlives its sessions.
+            owners = sa.select(sessions.c.user_id).where(which)
+            of_account = sa.select(sa.func.max(sessions.c.last_used_us)).where(
+                sessions.c.user_id == users.c.user_id
+            )
+            newest = of_account.correlate(users).scalar_subquery()
+            later = sa.func.coalesce(users.c.last_used_us, 0) < newest
+            note = sa.update(users).where(users.c.user_id.in_(owners), later).values(last_used_us=newest)
+            self._conn.execute(note)
         self._conn.execute(sa.delete(sessions).where(which))
         self.ended += ids
         return ids

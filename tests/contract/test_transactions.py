@@ -1249,6 +1249,31 @@ def test_session_that_was_not_used_for_longest_is_ended(store: Store) -> None:
     assert (session_ids(store), session_ids(store, "yan")) == (["t"], ["x"])
 
 
+def test_last_use_of_an_account_outlives_its_sessions(store: Store) -> None:
+    """However they end; an older session that ends later does not set it back."""
+    insert(store, account("zoe"), account("yan"))
+    begin(
+        store,
+        session("a", last_used_us=30),
+        session("b", last_used_us=20),
+        session("c", kind=TOKEN, last_used_us=10),
+        session("y", "yan", last_used_us=2),
+    )
+
+    def last_use() -> dict[str, int | None]:
+        found = read(store, lambda snapshot: snapshot.accounts("", after="", limit=9))
+        return {account.user_id: account.last_used_us for account, _ in found}
+
+    assert last_use() == {"zoe": None, "yan": None}
+    transact(store, lambda tx: tx.delete_sessions("zoe", session_ids=["a"]))
+    assert last_use() == {"zoe": 30, "yan": None}
+    transact(store, lambda tx: tx.delete_least_used_session("zoe", LOGIN))
+    transact(store, lambda tx: tx.delete_sessions("zoe"))
+    assert last_use() == {"zoe": 30, "yan": None}
+    transact(store, lambda tx: tx.expire(now_us=3, unused_since_us=2, forget_us=0))
+    assert last_use() == {"zoe": 30, "yan": 2}
+
+
 def test_use_of_sessions_is_noted(store: Store) -> None:
     """Of many at once; those that have ended are passed over."""
     begin(store, session("a"), session("b"), session("c"))
