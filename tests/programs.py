@@ -134,8 +134,18 @@ class Program:
 
     async def leave(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to end; its exit code."""
-        self.process.send_signal(number)
+        self.signal(number)
         return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it is there to get one.
+
+        Not by asyncio's own method, which looks whether the process has ended, and so takes its exit code
+        away from whoever waits for it: then that is 255.
+        """
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
     async def kill(self) -> None:
         """Take it out of the world, and whatever it started with it."""

@@ -475,7 +475,7 @@ async def test_a_server_in_a_terminal_ends_with_it(tmp_path: Path) -> None:
     program = await start(COMMAND, "serve", "--data", tmp_path / "data", "--port", "0", terminal=True)
     try:
         await program.until(lambda: b"next: " in program.screen)
-        program.process.send_signal(signal.SIGHUP)
+        program.signal(signal.SIGHUP)
         await program.said("SIGHUP: there is nothing to reload")
         assert program.process.returncode is None
         assert program.terminal is not None
@@ -567,7 +567,7 @@ async def test_a_stop_ends_every_stream_with_its_draining(tmp_path: Path) -> Non
         streams = await open_streams(channel, 20)
         await watching(channel)
 
-        server.process.send_signal(signal.SIGTERM)
+        server.signal(signal.SIGTERM)
         rest = await asyncio.gather(*(rest_of(stream) for stream in streams))
         code = await server.ended()
 
@@ -588,7 +588,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             follow(deaf, SUBSCRIBE, subscribing())
             assert await asyncio.to_thread(deaf.read_until, HEADERS)
 
-            server.process.send_signal(signal.SIGINT)
+            server.signal(signal.SIGINT)
             assert await asyncio.to_thread(deaf.read_until, GOAWAY)
             assert server.process.returncode is None
             code = await server.leave(signal.SIGTERM)

@@ -759,7 +759,7 @@ async def test_insecure_is_taken_at_its_word(tmp_path: Path, said: str) -> None:
     async with serving(*folder, "--host", "0.0.0.0", *flags, **environment) as program:
         async with Client(f"127.0.0.1:{port_of(program)}") as guest:
             assert (await guest.server_info()).password_login
-        program.process.send_signal(signal.SIGHUP)
+        program.signal(signal.SIGHUP)
         await program.said("SIGHUP: there is nothing to reload")
         assert await program.leave() == 0
 
@@ -854,7 +854,7 @@ async def test_a_server_with_a_certificate_from_files(tmp_path: Path) -> None:
             ended("health", address, "--fingerprint", "0" * 64),
         )
         newer.write(tmp_path)
-        program.process.send_signal(signal.SIGHUP)
+        program.signal(signal.SIGHUP)
         await program.said("new connections get the newer certificate")
         assert await shown_by(address, timedelta(seconds=20)) == newer.fingerprint
         assert await program.leave() == 0

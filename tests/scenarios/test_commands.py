@@ -289,7 +289,7 @@ async def test_chat_on_a_terminal(
     await chat.until(lambda: b"from bob\r\n\r\x1b[Jplans> half a li" in chat.screen)
     chat.type("ne\r")
     await chat.until(lambda: b"  alice  half a line\r\n" in chat.screen)
-    chat.process.send_signal(signal.SIGTSTP)
+    chat.signal(signal.SIGTSTP)
     # No shell has it as a job, so it goes on at once; meanwhile the terminal is as it was.
     await chat.until(lambda: chat.screen.count(b"\x1b[?2004h") == 2)
     assert chat.screen.count(b"\x1b[?2004l") == 1
