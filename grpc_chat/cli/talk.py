@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,10 @@ def _content(file: Path) -> str:
         raise Failure(f"{file} is not UTF-8 and can't be a message") from exc
 
 
+# Stamps count from here; the server refuses what is before, in words about a field that nobody typed.
+_FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class _Since(click.ParamType):  # type: ignore[type-arg]
     name = "place"
 
@@ -113,6 +117,8 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{written!r} is not a time as --json prints it", param, ctx)
         if time and time.tzinfo is None:
             self.fail(f"{written!r} has no time zone; --json prints one", param, ctx)
+        if time and time < _FIRST_TIME:
+            self.fail(f"{written!r} is before 1970; give the time as --json prints it", param, ctx)
         return int(number), time
 
 

@@ -476,7 +476,13 @@ def test_since_is_a_place(since: str, place: Cursor, run: Callable[..., Result])
     assert asked == [place]
 
 
-@pytest.mark.parametrize("since", ["x", "-1", "", "4@", "4@noon", "4@2026-05-01T12:00:00", "٤", "9" * 19])
+@pytest.mark.parametrize(
+    "since",
+    [
+        *("x", "-1", "", "4@", "4@noon", "4@2026-05-01T12:00:00", "٤", "9" * 19),
+        *("4@1969-12-31T23:59:59.999999Z", "4@0001-01-01T00:00:00+14:00"),
+    ],
+)
 def test_since_that_is_no_place_is_refused(since: str, run: Callable[..., Result]) -> None:
     """Before anything is asked; a time without its zone would be another one."""
     result = run("watch plans --since=" + since, Everything())
