@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from grpc_chat.cli import serve
+from grpc_chat.cli import serve, streams
 
 
 @click.command(
@@ -33,6 +33,7 @@ def command(client_ids: str, port: int | None, host: str | None, data: Path | No
       python3 server.py -client_ids 1,2,3 -port 50051
       python3 server.py -client_ids alice,bob -host 0.0.0.0 -data /var/lib/grpc-chat
     """
+    streams.take()
     if not client_ids.strip(" ,"):
         # Without ids it would be a server with accounts, which is something else.
         raise click.UsageError("-client_ids is empty; name who may join, as in: -client_ids 1,2,3")

@@ -7,9 +7,10 @@ import os
 import threading
 from collections.abc import Iterator
 
+import click
 import pytest
 
-from grpc_chat.cli import streams
+from grpc_chat.cli import main, quickstart_client, quickstart_server, streams
 
 
 @pytest.fixture
@@ -86,3 +87,27 @@ def test_streams_of_tests_and_libraries_stay_theirs() -> None:
     other = io.TextIOWrapper(io.BytesIO())
 
     assert streams._waiting(other, 1) is other
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (main.main, ["config", "default"]),
+        (quickstart_client.command, ["-client_id", "1"]),
+        (quickstart_server.command, ["-client_ids", " "]),
+    ],
+)
+def test_every_program_waits(
+    command: click.Command, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it does anything else: a server's lines are as easily lost as a client's."""
+
+    class Taken(Exception):
+        pass
+
+    def take() -> None:
+        raise Taken
+
+    monkeypatch.setattr(streams, "take", take)
+    with pytest.raises(Taken):
+        command.main(arguments, standalone_mode=False)
