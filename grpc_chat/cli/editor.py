@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from grpc_chat.cli import graphemes
 from grpc_chat.cli.keys import Key, Pasted, Typed
 
 MOST_CHARACTERS = 60_000
@@ -62,9 +63,9 @@ class Editor:
         text, at = self.text, self.at
         match name:
             case "left":
-                self.at = max(at - 1, 0)
+                self.at = graphemes.before(text, at)
             case "right":
-                self.at = min(at + 1, len(text))
+                self.at = graphemes.after(text, at)
             case "home":
                 self.at = self._line_start(at)
             case "end":
@@ -72,11 +73,12 @@ class Editor:
             case "up" | "down":
                 self._move(-1 if name == "up" else 1)
             case "backspace" if at:
-                self.text, self.at = text[: at - 1] + text[at:], at - 1
+                start = graphemes.before(text, at)
+                self.text, self.at = text[:start] + text[at:], start
             case "delete":
-                self.text = text[:at] + text[at + 1 :]
+                self.text = text[:at] + text[graphemes.after(text, at) :]
             case "end of input" if text:
-                self.text = text[:at] + text[at + 1 :]
+                self.text = text[:at] + text[graphemes.after(text, at) :]
             case "kill":
                 self.text = text[:at] + text[self._line_end(at) :]
             case "clear":
@@ -114,9 +116,9 @@ class Editor:
         start, end = self._line_start(self.at), self._line_end(self.at)
         column = self.at - start
         if step < 0 and start:
-            self.at = min(self._line_start(start - 1) + column, start - 1)
+            self.at = graphemes.start(self.text, min(self._line_start(start - 1) + column, start - 1))
         elif step > 0 and end < len(self.text):
-            self.at = min(end + 1 + column, self._line_end(end + 1))
+            self.at = graphemes.start(self.text, min(end + 1 + column, self._line_end(end + 1)))
         elif 0 <= (place := self._place - step) <= len(self._before):
             if not self._place:
                 self._draft = self.text

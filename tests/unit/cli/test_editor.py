@@ -52,6 +52,14 @@ def shown(editor: Editor) -> str:
         ("ab\x1b\rcd\x01X", "ab\nX|cd"),
         ("ab\x1b\rcd\x15", "ab\n|"),
         ("a\tb", "a\tb|"),
+        # What looks like one character is one.
+        (f"ae\u0301b{LEFT}{LEFT}X", "aX|e\u0301b"),
+        (f"ae\u0301b{LEFT}{LEFT}{RIGHT}X", "ae\u0301X|b"),
+        ("ae\u0301\x7f", "a|"),
+        (f"ae\u0301b{LEFT}{LEFT}\x1b[3~", "a|b"),
+        (f"ae\u0301b{LEFT}{LEFT}\x04", "a|b"),
+        (f"e\u0301e\u0301\x1b\rabc{UP}X", "e\u0301X|e\u0301\nabc"),
+        (f"abc\x1b\re\u0301e\u0301{UP}{DOWN}X", "abc\ne\u0301X|e\u0301"),
         # Nothing that it does not know is text, and nothing ends it.
         ("a\x1b[99;5u\x1b[24~\x1bOPb\x00\x1a", "ab|"),
         ("\x1bx", "x|"),
