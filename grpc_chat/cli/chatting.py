@@ -13,7 +13,7 @@ from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
-from grpc_chat.cli.output import count, cut
+from grpc_chat.cli.output import count, cut, wrapped
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
@@ -159,7 +159,8 @@ class Chat:
     def _say(self, *sentences: str) -> None:
         with self._follow.aside():
             for sentence in sentences:
-                self._cli.out.line(self._cli.out.style(visible(sentence), dim=True))
+                for row in wrapped(visible(sentence), self._cli.out.width):
+                    self._cli.out.line(self._cli.out.style(row, dim=True))
 
     def _ask(self, work: Coroutine[Any, Any, None]) -> None:
         """Have the server answer while the next line is typed."""

@@ -39,6 +39,7 @@ FEW = 200
 """Members of a room that is small: who they are is asked for."""
 _MOST_ROWS = 15
 """How much of one message is shown on a terminal."""
+_TAB = 4
 _GAP = "  "
 _NOBODY = "*"
 """Stands where the sender of a message would, before what is no message."""
@@ -160,7 +161,10 @@ class EventLines:
         out = self._out
         room = max(out.width - columns, _NARROWEST_TEXT)
         lines = text.split("\n") if seq else [text]
-        rows = [row for line in lines for row in wrapped(visible(line.removesuffix("\r")), room)]
+        if seq:
+            # Indented code and tables are pasted; a tab drives nothing once it is spaces.
+            lines = [line.removesuffix("\r").expandtabs(_TAB) for line in lines]
+        rows = [row for line in lines for row in wrapped(visible(line), room)]
         more = len(rows) - _MOST_ROWS
         # Folding one row would save none.
         if not seq or more <= 1 or self._full:

@@ -105,8 +105,11 @@ async def test_what_could_not_be_sent_is_printed(
     ]
 
 
-async def test_commands_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_commands_are_not_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each does what it says, and one that there is not says so; // sends what begins with /."""
+    monkeypatch.setenv("COLUMNS", "80")
     server = Server()
     server.answers = {"/x": None, "last": None}
 
@@ -129,6 +132,15 @@ async def test_commands_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None
     ):
         assert line in lines
     assert "  u99" not in lines
+
+    # Narrow terminals break no words of it.
+    monkeypatch.setenv("COLUMNS", "30")
+    await talk(server, "/nope", "last", typed=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "there is no command /nope;",
+        "/help lists them. As a",
+        "message: //nope",
+    ]
 
     server.over.clear()
     assert await talk(server, "/quit", "last", typed=True) == 0

@@ -75,6 +75,22 @@ def test_lines_stand_below_each_other(terminal: Output, capsys: pytest.CaptureFi
     ]
 
 
+def test_tabs_are_places(
+    terminal: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that was pasted looks like it on a terminal; elsewhere a message stays one field of its line."""
+    EventLines(terminal, [PLANS], with_rooms=False).show(said("if x:\n\ty = 1\na\tb\x08"))
+    assert bodies(capsys) == [
+        "       bob  if x:",
+        "                y = 1",
+        r"            a   b\x08",
+    ]
+
+    monkeypatch.setattr(output, "_is_terminal", lambda: False)
+    EventLines(Output(), [PLANS], with_rooms=False).show(said("a\tb"))
+    assert capsys.readouterr().out.endswith("  bob  a\\tb\n")
+
+
 def test_long_messages_are_folded(
     terminal: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
