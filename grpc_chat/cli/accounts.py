@@ -27,6 +27,7 @@ from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.links import way_to, ways_to_an_issuer
 from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile, Profiles
+from grpc_chat.cli.texts import TextGroup
 from grpc_chat.cli.waiting import off_loop
 from grpc_chat.errors import ChatError, NotAChatServer, Unauthenticated, Unavailable, UserExists
 
@@ -397,7 +398,7 @@ async def password(cli: Cli, password_stdin: bool) -> None:
 # Others
 
 
-@click.group()
+@click.group(cls=TextGroup)
 def user() -> None:
     """Look at users, and be called something."""
 

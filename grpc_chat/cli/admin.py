@@ -34,6 +34,7 @@ from grpc_chat.cli.invites import (
 from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
 from grpc_chat.cli.sessions import session_columns
+from grpc_chat.cli.texts import TextCommand
 from grpc_chat.errors import ChatError, Unavailable
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _standing(record: UserRecord) -> str:
     return ", ".join(what)
 
 
-@admin.command("users")
+@admin.command("users", cls=TextCommand)
 @click.argument("query", default="")
 @administers()
 async def admin_users(at: Administration, query: str) -> None:

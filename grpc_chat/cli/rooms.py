@@ -10,7 +10,7 @@ import click
 from grpc_chat.cli.command import Cli, ask, talks
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
-from grpc_chat.cli.texts import TextCommand
+from grpc_chat.cli.texts import TextGroup
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 room_argument = click.argument("name", metavar="ROOM")
 
 
-@click.group()
+@click.group(cls=TextGroup)
 def room() -> None:
     """Make rooms, find them, and look after who is in them.
 
@@ -178,7 +178,7 @@ async def room_direct(cli: Cli, user: str) -> None:
     cli.out.result(made, f"talk: grpc-chat chat {title(made)}")
 
 
-@room.command("rename", cls=TextCommand)
+@room.command("rename")
 @room_argument
 @click.argument("new_name")
 @talks()
@@ -194,7 +194,7 @@ async def room_rename(cli: Cli, name: str, new_name: str) -> None:
     cli.out.result(changed, f"{title(found)} is called {title(changed)} now")
 
 
-@room.command("topic", cls=TextCommand)
+@room.command("topic")
 @room_argument
 @click.argument("topic")
 @talks()

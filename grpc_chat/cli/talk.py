@@ -125,7 +125,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 # Reading
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @_room
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How much at the most.  [50]")
 @click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="What came before this number.")
@@ -190,7 +190,7 @@ async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterat
 # Staying
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("names", metavar="[ROOM]…", nargs=-1)
 @click.option("--all-rooms", is_flag=True, help="All rooms you are in, and those you join; so without ROOM.")
 @click.option("--from-start", is_flag=True, help="Begin with everything that was said before.")
@@ -250,7 +250,7 @@ async def watch(
     return await until_interrupted(follow.run())
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("name", metavar="ROOM")
 @click.option(
     "--last",

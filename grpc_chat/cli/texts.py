@@ -53,3 +53,10 @@ def _is_text(arg: str, known: dict[str, int]) -> bool:
     if arg.partition("=")[0] in known or (arg[:2] in known and not arg.startswith("--")):
         return False
     return any(character.isspace() for character in arg) or not arg.lstrip("-")[:1].isalpha()
+
+
+class TextGroup(click.Group):
+    """A group whose commands take texts, or names of rooms, which may begin with - too."""
+
+    command_class = TextCommand
+    group_class = type

@@ -338,7 +338,7 @@ def test_what_a_command_line_holds_does_not_drive_the_terminal() -> None:
         ["\x1b[31m"],
         ["room", "\x9b"],
         ["send", "--id", "\x1b]0;x\x07", "r", "t"],
-        ["read", "-\x1b"],
+        ["read", "--x\x1b"],
     ):
         result = CliRunner().invoke(main, arguments)
 

@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from grpc_chat.cli.main import main
 from grpc_chat.cli.texts import TextCommand
 
 
@@ -56,3 +57,17 @@ def test_mistakes(arguments: list[str], error: str) -> None:
     result = CliRunner().invoke(say, arguments)
     assert result.exit_code == 2
     assert error in result.output
+
+
+def test_every_command_that_takes_a_text_or_a_room() -> None:
+    """Knows what is none of its options; a room may be called "-> plans"."""
+    rooms, user = main.commands["room"], main.commands["user"]
+    assert isinstance(rooms, click.Group)
+    assert isinstance(user, click.Group)
+    invites = rooms.commands["invite"]
+    assert isinstance(invites, click.Group)
+    commands = [main.commands[name] for name in ("chat", "send", "read", "watch")]
+    commands += [*rooms.commands.values(), *user.commands.values(), *invites.commands.values()]
+
+    others = [command for command in commands if not isinstance(command, TextCommand)]
+    assert others == [invites]
