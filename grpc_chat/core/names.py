@@ -97,7 +97,7 @@ def check_display_name(value: str, path: str) -> None:
         InvalidRequest: Saying what the rule is.
     """
     if not value or len(value.encode(errors="surrogatepass")) > _MAX_DISPLAY_NAME_BYTES:
-        raise InvalidRequest(f"{path} is not 1 to {_MAX_DISPLAY_NAME_BYTES} bytes of UTF-8", field=path)
+        raise InvalidRequest(f"{path} must be 1 to {_MAX_DISPLAY_NAME_BYTES} bytes of UTF-8", field=path)
     check_shows(value, path)
 
 
@@ -118,8 +118,8 @@ def check_user_id(value: str, path: str) -> None:
         if lower != value and MIN_USER_ID <= len(lower) <= MAX_USER_ID and _USER_ID.fullmatch(lower):
             hint = f"; {lower} would do"
         raise InvalidRequest(
-            f"{path} is {MIN_USER_ID} to {MAX_USER_ID} characters of a-z, 0-9 and, between them, '.', '_' "
-            f"and '-'{hint}",
+            f"{path} must be {MIN_USER_ID} to {MAX_USER_ID} characters of a-z, 0-9 and, between them, '.', "
+            f"'_' and '-'{hint}",
             field=path,
             metadata={"min": str(MIN_USER_ID), "max": str(MAX_USER_ID)},
         )

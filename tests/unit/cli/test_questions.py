@@ -50,7 +50,7 @@ def test_a_name_that_can_be_none_is_asked_for_again(
     assert asked == ["Name", "Name"]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert all(line.startswith("the name is 2 to 32 characters of a-z") for line in said)
+    assert all(line.startswith("the name must be 2 to 32 characters of a-z") for line in said)
     assert said[0].endswith("; alice would do")
 
 
@@ -58,7 +58,7 @@ def test_where_nobody_answers_a_name_is_an_error(answers: Callable[..., list[str
     """A script ends, and has asked nothing."""
     asked = answers()
 
-    with pytest.raises(InvalidRequest, match="user_id is 2 to 32"):
+    with pytest.raises(InvalidRequest, match="user_id must be 2 to 32"):
         questions.user_id("Alice", asks=False)
     with pytest.raises(InvalidRequest, match="must have a character that shows"):
         questions.display_name("\u00a0")
