@@ -70,6 +70,7 @@ class Node:
         failed: Done when the node can't go on: the process must stop it and end with an error.
         committer: The way into the store, while the node runs.
         readers: The way to read it.
+        authenticator: Tells from a token who is calling, while the node runs.
         invites: Makes invites, where there are accounts, while the node runs.
         first_invite: The code with which the first account can be registered, which administers the server;
             None where there are accounts, or ids are trusted.
@@ -214,6 +215,7 @@ class Node:
             limits=_taken(AccountLimits, asked),
         )
         authenticator: Authenticator = trusted or sessions
+        self.authenticator = authenticator
         if not trusted:
             self.invites = invites
             self.first_invite = await invites.for_the_first_account()

@@ -28,6 +28,14 @@ class Caller:
     """Whether the account administers the server."""
     expire_time: datetime | None = None
     """When the session ends, however much it is used."""
+    owner_id: str = ""
+    """Of a bot."""
+
+    @property
+    def charged_to(self) -> str:
+        """The user whose share of the server this call uses: a bot's calls use its owner's, or anyone could
+        have as many shares as they make bots."""
+        return self.owner_id or self.user_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,8 @@ class Sessions:
             interactive=login,
             admin=account.admin,
             expire_time=expire_time,
+            # A bot that is handed over loses its sessions, so this can't be out of date.
+            owner_id=account.owner_id or "",
         )
         idle_until = float("inf")
         if login:

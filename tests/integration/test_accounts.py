@@ -673,6 +673,7 @@ async def test_bots_belong_to_their_owners() -> None:
         token = (await alice.create_access_token("run", bot_id="machine")).token
         me = (await calls(*GET_ME, token)).read(pb.GetMeResponse)
         assert me.user.user_id == "machine"
+        assert (await node.node.authenticator.authenticate(token)).charged_to == "alice"
         assert (await bob.user("machine")).owner_id == ""
         for password in (PASSWORD, "machine", "", "None"):
             reply = await calls("AuthService/LogIn", pb.LogInRequest(user_id="machine", password=password))
