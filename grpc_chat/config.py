@@ -93,6 +93,12 @@ class Accounts(_Group):
         description="Whom one can look up, add to a room and write to: whose exact user id one knows, or "
         "with whom one shares a room.",
     )
+    adding: Literal["anyone", "shared_room", "nobody"] = Field(
+        "shared_room",
+        description="Who may make somebody a member of a room without asking: anyone; those who are with "
+        "them in a private room that they came into themselves; nobody. By all others they are invited, and "
+        "must accept. Nobody becomes an owner without accepting.",
+    )
     session_idle: Wait = Field(
         timedelta(days=90),
         description="A login that was not used for so long ends. It is kept aside for a year, and comes "

@@ -273,6 +273,9 @@ class Snapshot(Protocol):
     def share_a_room(self, user_id: str, other_id: str) -> bool:
         """Whether there is a room that both are in."""
 
+    def meets(self, user_id: str, other_id: str) -> bool:
+        """Whether both are in a private room into which the first of them came by an act of their own."""
+
     def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
         """Whether somebody is banned."""
 
@@ -414,8 +417,12 @@ class Transaction(Snapshot, Protocol):
     def purge(self, limit: int) -> bool:
         """Remove some of the logs of deleted rooms, about ``limit`` events; returns whether there is more."""
 
-    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
-        """Make somebody a member."""
+    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
+        """Make somebody a member.
+
+        Args:
+            added_by: Who did it without their consent; empty for an act of their own.
+        """
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
         """Change a member's role."""

@@ -186,6 +186,19 @@ class RoomReads:
         )
         return self._conn.scalar(query) is not None
 
+    def meets(self, user_id: str, other_id: str) -> bool:
+        rooms, own, others = schema.rooms, schema.members.alias("own"), schema.members.alias("others")
+        query = (
+            sa.select(sa.literal(1))
+            .select_from(own)
+            .join(others, others.c.room_id == own.c.room_id)
+            .join(rooms, rooms.c.room_id == own.c.room_id)
+            .where(own.c.user_id == user_id, own.c.added_by == "", others.c.user_id == other_id)
+            .where(rooms.c.kind == pb.ROOM_KIND_PRIVATE)
+            .limit(1)
+        )
+        return self._conn.scalar(query) is not None
+
     def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
         row = self._conn.execute(
             _BANS.where(schema.bans.c.room_id == room_id, schema.bans.c.user_id == user_id)

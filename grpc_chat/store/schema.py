@@ -175,8 +175,25 @@ members = sa.Table(
     sa.Column("role", sa.SmallInteger, nullable=False),
     sa.Column("join_time_us", sa.BigInteger, nullable=False),
     sa.Column("join_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("added_by", _BYTEWISE, nullable=False, server_default=""),
     sa.Index(None, "user_id", "room_id"),
-    comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none.",
+    comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none; "
+    "added_by: who made them a member without their consent, empty where they came themselves.",
+    sqlite_with_rowid=False,
+)
+
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    _key("room_id"),
+    _key("user_id"),
+    sa.Column("role", sa.SmallInteger, nullable=False),
+    sa.Column("invited_by", _BYTEWISE, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("hidden", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Index(None, "user_id", "create_time_us", "room_id"),
+    comment="Of one person each, who has yet to accept: members to be, and members who are to be owners; "
+    "hidden: they never hear of it.",
     sqlite_with_rowid=False,
 )
 

@@ -116,7 +116,7 @@ class SqlTransaction(SqlSnapshot):
         self._conn.execute(one.values(purged=1))
         return True
 
-    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int) -> None:
+    def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         self._insert(
             schema.members,
             room_id=room_id,
@@ -124,6 +124,7 @@ class SqlTransaction(SqlSnapshot):
             role=role,
             join_time_us=self.now_us,
             join_seq=join_seq,
+            added_by=added_by,
         )
         self._count_members(room_id, 1)
 

@@ -855,6 +855,30 @@ def test_only_a_room_of_both_is_shared(store: Store) -> None:
     assert not read(store, lambda snapshot: snapshot.share_a_room("alice", "bob"))
 
 
+def test_one_meets_others_in_private_rooms_that_one_came_into(store: Store) -> None:
+    """How the others came there does not matter; a public or direct room is no meeting."""
+    for room_id, kind in (
+        ("r7", pb.ROOM_KIND_PUBLIC),
+        ("r8", pb.ROOM_KIND_DIRECT),
+        ("r9", pb.ROOM_KIND_PRIVATE),
+    ):
+        make_room(store, new_room(room_id, name=room_id, kind=kind))
+        put_member(store, room_id, "carol", MEMBER)
+    for room_id in ("r7", "r8"):
+        put_member(store, room_id, "bob", MEMBER)
+    transact(store, lambda tx: tx.put_member("r9", "bob", MEMBER, join_seq=1, added_by="carol"))
+
+    def met() -> tuple[bool, bool]:
+        with store.snapshot() as snapshot:
+            return snapshot.meets("bob", "carol"), snapshot.meets("carol", "bob")
+
+    assert met() == (False, True)
+    transact(store, lambda tx: tx.delete_member("r9", "bob"))
+    assert met() == (False, False)
+    transact(store, lambda tx: tx.put_member("r9", "bob", MEMBER, join_seq=1))
+    assert met() == (True, True)
+
+
 # Bans
 
 

@@ -864,6 +864,7 @@ def everything(store: SqlStore) -> None:
         snapshot.members_of("r1")
         snapshot.owners("r1")
         snapshot.share_a_room("alice", "bob")
+        snapshot.meets("alice", "bob")
         snapshot.ban("r1", "carol")
         snapshot.bans("r1", after="", limit=10)
         snapshot.invite(b"code")

@@ -13,6 +13,7 @@ from grpc_chat.api.limits import Limits
 from grpc_chat.core.accounts import AccountLimits, Accounts
 from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.passwords import Passwords
@@ -106,6 +107,7 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
     assert default(Accounts, "registration") == settings.registration
     assert default(Invites, "inviters") == settings.inviters
     assert default(Users, "finding") == settings.finding
+    assert default(Contacts, "adding") == settings.adding
     assert (Policy().idle, Policy().most) == (settings.session_idle, settings.session_lifetime)
     assert AttemptLimits() == AttemptLimits(
         per_account_and_address=settings.attempts_per_account_and_address,

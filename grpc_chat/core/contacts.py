@@ -1,0 +1,64 @@
+"""Who may bring whom into a room without asking."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.store.base import Snapshot
+from grpc_chat.store.records import Account
+
+AddPolicy = Literal["anyone", "shared_room", "nobody"]
+
+
+class Adding(Enum):
+    """What becomes of one's wish to have somebody in a room, or to make them an owner."""
+
+    ADD = "it happens at once"
+    INVITE = "they are asked first"
+    HIDDEN = "it looks as if they were asked, and they never hear of it"
+
+
+class Contacts:
+    """Decides what people may do to others without their consent.
+
+    Args:
+        adding: Who is added to a room at once by others: everybody; those who share a room with them (see
+            :meth:`adding`); nobody. All others are invited.
+        trusting: Whether ids are trusted, so that consent would mean nothing: everything happens at once.
+    """
+
+    def __init__(self, *, adding: AddPolicy = "shared_room", trusting: bool = False) -> None:
+        self._adding = adding
+        self._trusting = trusting
+
+    def adding(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
+        """What happens when the caller wants this account in one of their rooms.
+
+        A shared room counts where the one to be added came into it by an act of their own, and it is neither
+        public nor direct: anyone can walk into a public room and write to anyone, and a room that one was put
+        into would make the next one free.
+        """
+        if self._trusting or _is_own(snapshot, caller, account) or self._adding == "anyone":
+            return Adding.ADD
+        if self._adding == "shared_room" and snapshot.meets(account.user_id, caller.user_id):
+            return Adding.ADD
+        return Adding.INVITE
+
+    def owning(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
+        """What happens when the caller wants this account, a member, to be an owner of one of their rooms.
+
+        Nobody becomes an owner without their consent, whatever the server's policy: owners can't just leave.
+        """
+        if self._trusting or _is_own(snapshot, caller, account):
+            return Adding.ADD
+        return Adding.INVITE
+
+
+def _is_own(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
+    """Whether one of the two is the other's bot, or they are the same: the consent is the same person's."""
+    if account.user_id == caller.user_id or account.owner_id == caller.user_id:
+        return True
+    mine = snapshot.account(caller.user_id)
+    return bool(mine and mine.owner_id == account.user_id)
