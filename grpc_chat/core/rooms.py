@@ -159,7 +159,7 @@ class Rooms:
             if request_id and transaction.was_deleted(room.room_id):
                 raise RequestIdReused("the room of this request_id was deleted", field="request_id")
             key = public_name(room.name) if kind == pb.ROOM_KIND_PUBLIC else None
-            self._require_free(transaction, key)
+            _require_free(transaction, key, "name")
             _require_no_id(transaction, room.name, "name")
             transaction.insert_room(room, public_name=key, request_hash=request_hash)
             created = pb.RoomCreated(
@@ -255,7 +255,7 @@ class Rooms:
                     setattr(updated, path, value)
             if "name" in values and standing.kind == pb.ROOM_KIND_PUBLIC:
                 values["public_name"] = key = public_name(wanted.name)
-                self._require_free(transaction, key, but=room_id)
+                _require_free(transaction, key, "room.name", but=room_id)
             if "name" in values:
                 _require_no_id(transaction, wanted.name, "room.name")
             if values:
@@ -328,14 +328,16 @@ class Rooms:
         digest = hmac.digest(self._secret, "\0".join((purpose, *parts)).encode(), "sha256")
         return base64.b32encode(digest[:10]).decode().lower()
 
-    def _require_free(self, snapshot: Snapshot, key: str | None, *, but: str = "") -> None:
-        if key is not None and snapshot.public_room(key) not in (None, but):
-            raise RoomExists("another public room has this name", field="name")
-
     def _seen_by(self, snapshot: Snapshot, room_id: str, caller: Caller) -> pb.Room:
         standing = snapshot.standing(room_id, caller.user_id)
         assert standing, "it is there"
         return _view(snapshot, standing, caller.user_id)
+
+
+def _require_free(snapshot: Snapshot, key: str | None, path: str, *, but: str = "") -> None:
+    """Refuse the name of another public room; ``key`` is None for a name that is not public."""
+    if key is not None and snapshot.public_room(key) not in (None, but):
+        raise RoomExists("another public room has this name", field=path)
 
 
 def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:

@@ -55,6 +55,38 @@ async def test_names_are_the_same_however_an_accent_is_written() -> None:
         await alice.delete_room(room.room_id, confirm_name=COMPOSED)
 
 
+async def test_no_public_room_takes_the_name_of_another_by_a_change() -> None:
+    """In no other letters, no other spelling, and not while that one is archived; its own it may respell."""
+    async with running_node(accounts=True) as node:
+        alice, bob = await node.register("alice", admin=True), await node.register("bob")
+        taken = await bob.create_room(COMPOSED, public=True)
+        closed = await bob.create_room("Straße", public=True)
+        await bob.archive_room(closed.room_id)
+        mine = await alice.create_room("mine", public=True)
+
+        for name in (COMPOSED, DECOMPOSED, COMPOSED.upper(), DECOMPOSED.lower(), "Straße", "STRASSE"):
+            with pytest.raises(RoomExists) as refused:
+                await alice.update_room(mine.room_id, name=name, topic="another")
+            assert refused.value.field == "room.name"
+            with pytest.raises(RoomExists) as refused:
+                await alice.create_room(name, public=True)
+            assert refused.value.field == "name"
+        seen = await alice.room(mine.room_id)
+        assert (seen.name, seen.topic, seen.last_seq) == ("mine", "", mine.last_seq)
+        assert [room.room_id async for room in alice.public_rooms(COMPOSED)] == [taken.room_id]
+
+        assert (await alice.update_room(mine.room_id, name="mine")).last_seq == mine.last_seq
+        assert (await alice.update_room(mine.room_id, name="MINE")).name == "MINE"
+        # Those that are not public share names as they like.
+        private = await alice.create_room("private")
+        assert (await alice.update_room(private.room_id, name=COMPOSED)).name == COMPOSED
+        # Given up, or gone with its room, it is anybody's.
+        await bob.update_room(taken.room_id, name="elsewhere")
+        await bob.delete_room(closed.room_id, confirm_name="Straße")
+        for name in (DECOMPOSED, "strasse"):
+            assert (await alice.update_room(mine.room_id, name=name)).name == name
+
+
 async def test_no_name_looks_blank() -> None:
     """Of whatever it is the name; nothing is changed."""
     async with running_node(accounts=True) as node:
