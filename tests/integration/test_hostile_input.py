@@ -1216,7 +1216,8 @@ async def token_of(server: Server, method: MethodDescriptor, request: Any) -> st
 
 async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> None:
     """A token of another room, method, query or user leads nowhere; there is one of every list."""
-    await server.node.put_room("other", {"one": "owner", "two": "member"})
+    for room_id in ("other", "third"):
+        await server.node.put_room(room_id, {"one": "owner", "two": "member"})
     await server.send(outgoing(room="other"), outgoing(room="other"), outgoing())
     one = server.clients["one"]
     for _ in range(2):
@@ -1224,10 +1225,11 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await server.session()
         await one.create_bot(new("robot"))
         await one.create_room(new("public"), public=True)
-        await one.create_invite("other")
         await one.admin.create_invite()
         banned = await one.admin.create_user(new("banned"), PASSWORD)
-        await one.ban_member("other", banned.user.user_id)
+        for room_id in ("other", "third"):
+            await one.create_invite(room_id)
+            await one.ban_member(room_id, banned.user.user_id)
         await server.leave_behind(new("unowned-"))
     for name in ("of-tests", "of-tests-2"):
         await server.keep(name)
@@ -1241,7 +1243,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "all public rooms": pb.ListPublicRoomsRequest(include_archived=True),
         "some public rooms": pb.ListPublicRoomsRequest(query="public"),
         "bans": pb.ListBansRequest(room_id="other"),
+        "other bans": pb.ListBansRequest(room_id="third"),
         "invites": pb.ListInvitesRequest(room_id="other"),
+        "other invites": pb.ListInvitesRequest(room_id="third"),
         "server invites": pb.ListServerInvitesRequest(),
         "sessions": pb.ListSessionsRequest(),
         "bots": pb.ListBotsRequest(),
@@ -1275,8 +1279,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
             wrong = ("INVALID_ARGUMENT", "page_token")
             expected = ("OK", "") if token_name == name else wrong
             assert (answer.code.name, answer.field) == expected, (name, token_name)
-    for name in ("rooms", "sessions", "bots"):
+    for name in ("rooms", "sessions", "bots", "consumers", "positions"):
         request = type(first_pages[name])()
+        request.CopyFrom(first_pages[name])
         request.page_token = tokens[name]
         method = methods[request.DESCRIPTOR.name]
         await server.refuses(method, request, "INVALID_ARGUMENT", "INVALID_REQUEST", "page_token", user="two")

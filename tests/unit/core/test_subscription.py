@@ -975,6 +975,28 @@ def test_room_that_is_lost_has_no_gap_or_position_any_more() -> None:
     assert seqs(responses, "r2") == [1]
 
 
+def test_room_that_is_lost_while_own_events_are_untold_ends_nothing() -> None:
+    """Where the reader stands in it is told no more, neither by a heartbeat nor with what comes next."""
+    for told in (
+        Reader.read,
+        lambda reader: [pb.SubscribeResponse.FromString(reader.subscription.heartbeat())],
+    ):
+        lost, kept = Room("r1"), Room("r2")
+        reader = Reader(lost, kept)
+        reader.read()
+        lost.say(ME)
+        assert reader.hear() == []
+
+        reader.subscription.lose(left(), None)
+        kept.say(OTHER)
+        reader.mark()
+        responses = [*told(reader), *reader.read()]
+
+        assert passed(responses) == []
+        assert lefts(responses) == [left()]
+        assert seqs(responses, "r2") == [1]
+
+
 @pytest.mark.parametrize(("seq", "lost"), [(2, False), (3, False), (4, True), (None, True)])
 def test_room_is_lost_by_an_event_that_is_new_to_the_stream(seq: int | None, lost: bool) -> None:
     """Who was removed, and came back before the stream was opened, is not removed by what was before."""
