@@ -25,8 +25,8 @@ torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS
 	@$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(foreach fault,$(FAULT),--fault $(fault)) $(TORTURE)
 
-mutants: $(VENV) ## Break the code on purpose, and require that torture notices: MUTANT="dedup-off" for one.
-	@$(BIN)/python -m tests.torture.mutants $(MUTANT)
+mutants: $(VENV) ## Break the code on purpose, and require that it is noticed: MUTANT="dedup-off" for one, or --tests.
+	@$(BIN)/python -m tests.mutants $(MUTANT)
 
 fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a server: INPUTS=5000000 LIVE=0 SEED=1
 	@$(BIN)/python -m benchmarks.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \

@@ -1,19 +1,16 @@
-"""Breaks the code on purpose, and requires that the suite notices: python -m tests.torture.mutants [NAME…]
-
-A mutant is a scratch copy of the package with a few lines replaced. One that survives means that the suite
-would not notice the mistake in the real code either.
-"""
+"""Mistakes that `make torture` must notice; `python -m tests.mutants` hunts them."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.mutants.planting import Edit, plant
 from tests.torture.disks import Unavailable
 from tests.torture.run import Report, run
 from tests.torture.servers import ROOT
@@ -27,13 +24,13 @@ class Mutant:
 
     Attributes:
         what: The mistake in words.
-        edits: For each, a file of the package, what stands there, and what stands there instead.
+        edits: How it is made.
         faults: What is needed to make it show.
         image: Whether the data has to be on a file system of its own.
     """
 
     what: str
-    edits: tuple[tuple[str, str, str], ...]
+    edits: tuple[Edit, ...]
     faults: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -250,14 +247,7 @@ def build(mutant: Mutant, folder: Path) -> None:
         LookupError: The code is no longer what the mutant replaces.
     """
     shutil.copytree(ROOT / "grpc_chat", folder / "grpc_chat", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, old, new in mutant.edits:
-        path = folder / "grpc_chat" / name
-        text = path.read_text()
-        if old not in text:
-            raise LookupError(
-                f"{name} has no {old.strip().splitlines()[0]!r} any more: bring the mutant up to date"
-            )
-        path.write_text(text.replace(old, new))
+    plant(mutant.edits, folder / "grpc_chat")
 
 
 async def hunt(name: str, mutant: Mutant, seed: str) -> tuple[Report | None, float]:
@@ -280,17 +270,17 @@ async def hunt(name: str, mutant: Mutant, seed: str) -> tuple[Report | None, flo
     return None, time.monotonic() - began
 
 
-def main() -> int:
-    """Hunt them all; 0 if each was caught."""
-    chosen = sys.argv[1:] or list(MUTANTS)
+def hunt_all(names: Sequence[str]) -> list[str]:
+    """Hunt these, one after the other, and print what caught them; those that survive."""
     survivors = []
-    print(f"{'mutant':27} {'caught by':58} seconds")
-    for name in chosen:
+    if names:
+        print(f"{'mutant':36} seconds caught by")
+    for name in names:
         mutant = MUTANTS[name]
         try:
             report, seconds = asyncio.run(hunt(name, mutant, "mutants"))
         except Unavailable as why:
-            print(f"{name:27} not here: {why}", flush=True)
+            print(f"{name:36} not here: {why}", flush=True)
             continue
         except LookupError as why:
             report, seconds = None, 0.0
@@ -300,11 +290,5 @@ def main() -> int:
             caught = f"{report.problems[0].strip().splitlines()[-1][:110]}"
         if not report:
             survivors.append(name)
-        print(f"{name:27} {caught:58} {seconds:5.1f}", flush=True)
-    if survivors:
-        print(f"the suite does not notice: {', '.join(survivors)}", file=sys.stderr)
-    return int(bool(survivors))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        print(f"{name:36} {seconds:7.1f} {caught}", flush=True)
+    return survivors

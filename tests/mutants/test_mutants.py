@@ -1,0 +1,71 @@
+"""The mutants of `make mutants` are what they were meant to be; hunting them here would take too long."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.mistakes import MISTAKES
+from tests.mutants.planting import ROOT, judge, plant
+from tests.torture.mutants import MUTANTS
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package."""
+    copy = tmp_path_factory.mktemp("mutant") / "grpc_chat"
+    shutil.copytree(ROOT / "grpc_chat", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def test_every_mistake_can_still_be_made(package: Path) -> None:
+    """The code that it replaces is there, once, and what replaces it is Python: all else proves nothing."""
+    for name, mistake in MISTAKES.items():
+        before = {file: (package / file).read_text() for file, _, _ in mistake.edits}
+        for file, old, _ in mistake.edits:
+            assert before[file].count(old) == 1, (name, file, before[file].count(old))
+        plant(mistake.edits, package)
+        for file, text in before.items():
+            ast.parse((package / file).read_text(), name)
+            (package / file).write_text(text)
+
+
+def test_every_mistake_has_tests_that_are_there() -> None:
+    """A file, or a function in it: pytest would end with an error that is taken for no failure."""
+    for name, mistake in MISTAKES.items():
+        assert mistake.tests, name
+        for test in mistake.tests:
+            file, _, function = test.partition("::")
+            text = (ROOT / "tests" / file).read_text()
+            assert not function or f"def {function.partition('[')[0]}(" in text, (name, test)
+
+
+def test_no_two_mutants_have_the_same_name() -> None:
+    """Which is what they are asked for by."""
+    assert not MISTAKES.keys() & MUTANTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("returncode", "printed", "expected"),
+    [
+        (
+            1,
+            "F\nFAILED tests/unit/test_x.py::test_y - assert 1 == 2\n1 failed\n",
+            (True, "unit/test_x.py::test_y"),
+        ),
+        (1, "ERROR tests/unit/test_x.py::test_y - OSError\n1 error\n", (False, "1 error")),
+        (0, ".\n1 passed in 0.1s\n", (False, "1 passed in 0.1s")),
+        (2, "ERROR tests/unit/test_x.py\n1 error during collection\n", (False, "1 error during collection")),
+        (4, "ERROR: not found: tests/unit/test_z.py\n", (False, "ERROR: not found: tests/unit/test_z.py")),
+        (5, "1 deselected\n", (False, "1 deselected")),
+        (-9, "", (False, "pytest ended with -9")),
+    ],
+)
+def test_only_a_test_that_fails_has_noticed(
+    returncode: int, printed: str, expected: tuple[bool, str]
+) -> None:
+    """Tests that pass, are not there, or can't be begun have not."""
+    assert judge(returncode, printed) == expected
