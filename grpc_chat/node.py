@@ -240,7 +240,7 @@ class Node:
             epoch=store.epoch,
             page_bytes=limits.page_bytes,
         )
-        ownership = Ownership(committer, readers, sessions, pages, users=users, max_bots=asked.bots)
+        ownership = Ownership(committer, readers, sessions, hub, pages, users=users, max_bots=asked.bots)
         in_settings = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
         identities = Identities(committer, readers, sessions, in_settings if party else {})
         issuers = IssuerLogins(accounts, identities, attempts, party)

@@ -208,6 +208,8 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChan
             words = f"{who} lets {whom} join again"
         case "removed" | "banned":
             words = f"{who} {event.change} {whom}"
+            if owner := event.banned_owner_id:
+                words += f", a bot of {owner}, who is banned"
         case other:
             words = f"{who} changed the membership of {whom} ({other})"
     return f"{words}: {event.reason}" if event.reason else words
@@ -265,6 +267,8 @@ def left(room: str, event: RoomLeft) -> str:
             words = f"you have left {room}"
         case "removed":
             words = f"{who} removed you from {room}"
+            if owner := event.banned_owner_id:
+                words += f", because your owner {owner} is banned from it"
         case "banned":
             words = f"{who} banned you from {room}"
         case "deleted":

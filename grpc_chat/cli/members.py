@@ -155,7 +155,9 @@ async def room_role(cli: Cli, name: str, user: str, role: str, reason: str) -> N
 @_reason
 @talks()
 async def room_ban(cli: Cli, name: str, user: str, reason: str) -> None:
-    """Remove somebody, and keep them from joining again.
+    """Remove a user, and keep them from joining again.
+
+    The bots that they own are removed and kept out, too, and the invites that they made to the room end.
 
     \b
     Examples:

@@ -93,7 +93,7 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
     )
     resources.callback(passwords.close)
     invites = Invites(committer, readers, pages, most=config.limits.invites_per_room)
-    ownership = Ownership(committer, readers, sessions, pages, max_bots=config.accounts.bots)
+    ownership = Ownership(committer, readers, sessions, hub, pages, max_bots=config.accounts.bots)
     issuers = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
     identities = Identities(committer, readers, sessions, issuers)
     admin = Admin(committer, readers, sessions, passwords, pages)

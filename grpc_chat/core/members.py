@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
+from grpc_chat.core.bans import bots_to_remove, put_out, require_not_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
@@ -15,7 +16,6 @@ from grpc_chat.core.tokens import secret_hash
 from grpc_chat.core.users import Users
 from grpc_chat.errors import (
     AlreadyExists,
-    Banned,
     FailedPrecondition,
     InvalidRequest,
     InviteNotValid,
@@ -128,8 +128,7 @@ class Members:
         room_id = standing.room_id
         if standing.role:
             return False
-        if transaction.ban(room_id, caller.user_id):
-            raise Banned("you are banned from this room", metadata={"roomId": room_id})
+        require_not_banned(transaction, room_id, caller.user_id, caller=caller)
         if standing.archived:
             raise RoomArchived("this room is archived; nobody can join it", metadata={"roomId": room_id})
         change = pb.MembershipChanged(
@@ -164,11 +163,7 @@ class Members:
             member = transaction.member(room_id, user_id)
             if member is None:
                 self._users.require(transaction, caller, user_id)
-                if transaction.ban(room_id, user_id):
-                    raise Banned(
-                        f"{user_id} is banned from this room; unban them first",
-                        metadata={"roomId": room_id, "userId": user_id},
-                    )
+                require_not_banned(transaction, room_id, user_id, caller=caller)
                 change = pb.MembershipChanged(
                     user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
                 )
@@ -249,10 +244,13 @@ class Members:
         await self._committer.transact(do, session_id=caller.session_id)
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
-        """Remove somebody, if they are a member, and keep them out.
+        """Remove somebody, if they are a member, and keep them out; their bots and their invites go, too.
+
+        Done again, it removes the bots that an older version let stay.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
+            PermissionDenied: They, or a bot of theirs that is a member, are not below the caller.
         """
         room_id, user_id = request.room_id, request.user_id
         self._require_another(caller, user_id)
@@ -260,20 +258,26 @@ class Members:
         def do(transaction: Transaction) -> None:
             standing = access.require(Action.BAN, transaction, room_id, caller.user_id)
             member = transaction.member(room_id, user_id)
-            if member is None:
-                if transaction.ban(room_id, user_id):
-                    return
+            banned = transaction.ban(room_id, user_id) is not None
+            if member is None and not banned:
                 self._users.require(transaction, caller, user_id)
-            elif error := access.forbids_on(Action.BAN, standing, member.role):
+            elif member and (error := access.forbids_on(Action.BAN, standing, member.role)):
                 raise error
+            bots = bots_to_remove(transaction, standing, caller, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_BANNED, reason=request.reason
             )
             if member:
                 self._go(transaction, caller, room_id, change)
-            else:
+            elif not banned:
                 _record(transaction, caller, room_id, change)
-            transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
+            if not banned:
+                transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
+            for of_bot in bots:
+                of_bot.reason = request.reason
+                self._go(transaction, caller, room_id, of_bot)
+            # Whoever is kept out does not go on letting others in.
+            transaction.delete_invites_of(room_id, user_id)
 
         await self._committer.transact(do, session_id=caller.session_id)
 
@@ -298,13 +302,7 @@ class Members:
     def _go(
         self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
     ) -> None:
-        """Record that somebody is no longer a member, and have their open streams lose the room."""
-        transaction.delete_member(room_id, change.user_id)
-        seq = _record(transaction, caller, room_id, change)
-        left = pb.RoomLeft(
-            room_id=room_id, change=change.change, user_id=caller.user_id, reason=change.reason
-        )
-        transaction.after_commit(lambda: self._hub.left(change.user_id, left, seq))
+        put_out(transaction, self._hub, caller, room_id, change)
 
     # Roles
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from grpc_chat.core.accounts import require_own
+from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions, why_ended
@@ -39,6 +41,7 @@ class Ownership:
         committer: Committer,
         readers: Readers,
         sessions: Sessions,
+        hub: Hub,
         pages: Pages,
         *,
         users: Users | None = None,
@@ -47,6 +50,7 @@ class Ownership:
         self._committer = committer
         self._readers = readers
         self._sessions = sessions
+        self._hub = hub
         self._pages = pages
         self._users = users or Users(readers)
         self._max_bots = max_bots
@@ -116,6 +120,7 @@ class Ownership:
             UserNotFound: There is no such bot, or no such person.
             FailedPrecondition: Its owner is not blocked, or the next one is.
             LimitExceeded: The next owner has too many bots.
+            LastOwner: It is the last owner of a room that the next one is banned from.
         """
         bot_id, heir = request.user_id, request.owner_user_id
 
@@ -131,7 +136,7 @@ class Ownership:
                     f"{bot_id} belongs to {owner.user_id}, who is not blocked and can hand it over",
                     field="user_id",
                 )
-            revoked = self._hand_over(transaction, bot, heir, "owner_user_id")
+            revoked = self._hand_over(transaction, caller, bot, heir, "owner_user_id")
             transaction.update_account(bot_id, {"block_time_us": None})
             # It reads what is said in its rooms, and so may its owner: those who are there see who that is.
             for standing in transaction.memberships(bot_id):
@@ -185,6 +190,7 @@ class Ownership:
         Raises:
             UserNotFound: None of this name was offered.
             LimitExceeded: The caller has too many bots.
+            LastOwner: It is the last owner of a room that the caller is banned from.
         """
 
         def do(transaction: Transaction) -> tuple[Account, int]:
@@ -195,7 +201,7 @@ class Ownership:
                     field="user_id",
                     metadata={"userId": request.user_id},
                 )
-            revoked = self._hand_over(transaction, bot, caller.user_id, "user_id")
+            revoked = self._hand_over(transaction, caller, bot, caller.user_id, "user_id")
             account = transaction.account(bot.user_id)
             assert account, "it was there"
             return account, revoked
@@ -203,8 +209,13 @@ class Ownership:
         bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
         return pb.AcceptBotResponse(bot=_as_bot(bot), revoked_sessions=revoked)
 
-    def _hand_over(self, transaction: Transaction, bot: Account, heir: str, field: str) -> int:
-        """Make somebody the owner of a bot, and end its tokens, which others know; how many there were."""
+    def _hand_over(
+        self, transaction: Transaction, caller: Caller, bot: Account, heir: str, field: str
+    ) -> int:
+        """Make somebody the owner of a bot, and end its tokens, which others know; how many there were.
+
+        The bot leaves the rooms that its new owner is banned from.
+        """
         account = require_active(transaction, heir, field)
         if account.kind != pb.USER_KIND_PERSON:
             raise InvalidRequest(f"{heir} is a bot; bots belong to people", field=field)
@@ -214,6 +225,7 @@ class Ownership:
                 metadata={"limit": str(self._max_bots)},
             )
         transaction.update_account(bot.user_id, {"owner_id": heir, "offered_to": None})
+        remove_where_banned(transaction, self._hub, caller, bot.user_id, heir)
         why = why_ended(Ending.OTHER_OWNER)
         return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)
 

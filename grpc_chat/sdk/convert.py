@@ -80,6 +80,7 @@ def event(told: pb.Event, epoch: str, client: Client) -> models.Event | None:
                 reason=change.reason,
                 create_time=time(told.create_time),
                 epoch=epoch,
+                banned_owner_id=change.banned_owner_user_id,
             )
         case "room_created" | "room_updated" as kind:
             return models.RoomChange(
@@ -115,6 +116,7 @@ def left(told: pb.RoomLeft) -> models.RoomLeft:
         change="deleted" if told.deleted else change,
         actor_id=told.user_id,
         reason=told.reason,
+        banned_owner_id=told.banned_owner_user_id,
     )
 
 

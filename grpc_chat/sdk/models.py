@@ -132,6 +132,8 @@ class MembershipChange:
     reason: str
     create_time: datetime
     epoch: str = ""
+    banned_owner_id: str = ""
+    """Of a bot that was removed because its owner is banned from the room: the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ class RoomLeft:
     actor_id: str
     """Who did it; empty where it is not known."""
     reason: str
+    banned_owner_id: str = ""
+    """Where the client is a bot that was removed because its owner is banned from the room: the owner."""
 
 
 Event = Message | MembershipChange | RoomChange

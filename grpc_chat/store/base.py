@@ -277,7 +277,16 @@ class Snapshot(Protocol):
         """Whether both are in a private room into which the first of them came by an act of their own."""
 
     def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
-        """Whether somebody is banned."""
+        """Somebody's own ban."""
+
+    def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
+        """The ban that keeps somebody out: their own or, where they are a bot, that of its owner."""
+
+    def bots_in(self, room_id: str, owner_id: str) -> list[pb.Member]:
+        """Somebody's bots that are members of a room, in the order of their ids."""
+
+    def rooms_that_ban(self, user_id: str, *, member: str) -> list[str]:
+        """The ids of the rooms that somebody is banned from and another one is a member of, in order."""
 
     def bans(self, room_id: str, *, after: str, limit: int) -> list[pb.Ban]:
         """Who is banned, in the order of their user ids."""
@@ -444,6 +453,9 @@ class Transaction(Snapshot, Protocol):
 
     def delete_invite(self, room_id: str, invite_id: str) -> bool:
         """Remove an invite of this room (of the server for an empty id); whether there was one."""
+
+    def delete_invites_of(self, room_id: str, user_id: str) -> None:
+        """Remove a room's invites that somebody, or one of their bots, made."""
 
     def insert_account(self, account: Account) -> None:
         """Make an account."""

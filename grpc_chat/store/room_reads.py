@@ -205,6 +205,30 @@ class RoomReads:
         ).first()
         return _ban(row) if row else None
 
+    def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
+        bans, users = schema.bans.c, schema.users.alias("kept_out")
+        owner = sa.select(users.c.owner_id).where(users.c.user_id == user_id).scalar_subquery()
+        query = _BANS.where(bans.room_id == room_id, bans.user_id.in_([user_id, owner]))
+        found = [_ban(row) for row in self._conn.execute(query)]
+        # Their own first, where there are both.
+        return min(found, key=lambda ban: ban.user.user_id != user_id, default=None)
+
+    def bots_in(self, room_id: str, owner_id: str) -> list[pb.Member]:
+        query = _MEMBERS.where(
+            schema.members.c.room_id == room_id, schema.users.c.owner_id == owner_id
+        ).order_by(schema.members.c.user_id)
+        return [_member(row) for row in self._conn.execute(query)]
+
+    def rooms_that_ban(self, user_id: str, *, member: str) -> list[str]:
+        bans, members = schema.bans, schema.members
+        query = (
+            sa.select(members.c.room_id)
+            .join(bans, bans.c.room_id == members.c.room_id)
+            .where(members.c.user_id == member, bans.c.user_id == user_id)
+            .order_by(members.c.room_id)
+        )
+        return list(self._conn.scalars(query))
+
     def bans(self, room_id: str, *, after: str, limit: int) -> list[pb.Ban]:
         query = (
             _BANS.where(schema.bans.c.room_id == room_id, schema.bans.c.user_id > after)

@@ -172,6 +172,12 @@ class SqlTransaction(SqlSnapshot):
         one = sa.and_(invites.c.room_id == room_id, invites.c.invite_id == invite_id)
         return self._conn.execute(sa.delete(invites).where(one)).rowcount > 0
 
+    def delete_invites_of(self, room_id: str, user_id: str) -> None:
+        invites, users = schema.invites, schema.users.c
+        bots = sa.select(users.user_id).where(users.owner_id == user_id)
+        theirs = sa.or_(invites.c.created_by == user_id, invites.c.created_by.in_(bots))
+        self._conn.execute(sa.delete(invites).where(invites.c.room_id == room_id, theirs))
+
     # Consumers
 
     def use_consumers(self, used: Iterable[tuple[str, str]]) -> None:

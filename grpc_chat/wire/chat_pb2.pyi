@@ -845,6 +845,7 @@ class MembershipChanged(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     INVITE_ID_FIELD_NUMBER: _builtins.int
+    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whom it concerns."""
     change: Global___MembershipChange.ValueType
@@ -855,6 +856,8 @@ class MembershipChanged(_message.Message):
     """Why, if that was said; at most 512 bytes."""
     invite_id: _builtins.str
     """By which invite they joined, if by one."""
+    banned_owner_user_id: _builtins.str
+    """Of a bot that was removed because its owner is banned from the room: the owner."""
     def __init__(
         self,
         *,
@@ -863,10 +866,11 @@ class MembershipChanged(_message.Message):
         role: Global___Role.ValueType = ...,
         reason: _builtins.str = ...,
         invite_id: _builtins.str = ...,
+        banned_owner_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "invite_id", b"invite_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "invite_id", b"invite_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4726,6 +4730,7 @@ class RoomLeft(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """Which."""
     change: Global___MembershipChange.ValueType
@@ -4738,6 +4743,8 @@ class RoomLeft(_message.Message):
     """Why, if that was said."""
     deleted: _builtins.bool
     """Whether the room was deleted."""
+    banned_owner_user_id: _builtins.str
+    """Where you are a bot that was removed because its owner is banned from the room: the owner."""
     def __init__(
         self,
         *,
@@ -4746,10 +4753,11 @@ class RoomLeft(_message.Message):
         user_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         deleted: _builtins.bool = ...,
+        banned_owner_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "deleted", b"deleted", "reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "deleted", b"deleted", "reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1211,14 +1211,18 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BanMember(self, request, context):
-        """Remove somebody, who need not be a member, and keep them from joining again.
+        """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
+        bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
+        let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
+        bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
+        covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnbanMember(self, request, context):
-        """Let somebody join again.
+        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

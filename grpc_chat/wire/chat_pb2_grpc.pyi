@@ -479,9 +479,14 @@ class RoomServiceStub:
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]
     """Make somebody stop being a member. Their open streams lose the room at once."""
     BanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]
-    """Remove somebody, who need not be a member, and keep them from joining again."""
+    """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
+    bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
+    let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
+    bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
+    covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    """
     UnbanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]
-    """Let somebody join again."""
+    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
     ListBans: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]
     """Who is banned from a room, in the order of their user ids."""
     SetMemberRole: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]
@@ -538,9 +543,14 @@ class RoomServiceAsyncStub(RoomServiceStub):
     RemoveMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]  # type: ignore[assignment]
     """Make somebody stop being a member. Their open streams lose the room at once."""
     BanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]  # type: ignore[assignment]
-    """Remove somebody, who need not be a member, and keep them from joining again."""
+    """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
+    bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
+    let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
+    bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
+    covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    """
     UnbanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]  # type: ignore[assignment]
-    """Let somebody join again."""
+    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
     ListBans: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]  # type: ignore[assignment]
     """Who is banned from a room, in the order of their user ids."""
     SetMemberRole: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]  # type: ignore[assignment]
@@ -684,7 +694,12 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BanMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BanMemberResponse, _abc.Awaitable[_chat_pb2.BanMemberResponse]]:
-        """Remove somebody, who need not be a member, and keep them from joining again."""
+        """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
+        bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
+        let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
+        bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
+        covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+        """
 
     @_abc_1.abstractmethod
     def UnbanMember(
@@ -692,7 +707,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnbanMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnbanMemberResponse, _abc.Awaitable[_chat_pb2.UnbanMemberResponse]]:
-        """Let somebody join again."""
+        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
 
     @_abc_1.abstractmethod
     def ListBans(

@@ -911,6 +911,41 @@ def test_ban_is_kept_until_it_is_lifted(store: Store) -> None:
     assert read(store, lambda snapshot: snapshot.ban("r1", "zoe")) is None
 
 
+def test_a_ban_keeps_out_the_bots_of_who_is_banned(store: Store) -> None:
+    """By the owner that a bot has; the bot's own ban comes before its owner's."""
+    bots = [account(id_, kind=pb.USER_KIND_BOT, owner_id="zoe") for id_ in ("b1", "b2", "b3")]
+    insert(store, account("zoe"), account("yan"), account("b9", kind=pb.USER_KIND_BOT, owner_id="yan"), *bots)
+    make_room(store, new_room("r8"))
+
+    def do(tx: Transaction) -> None:
+        for room_id in ("r1", "r8"):
+            for user_id in ("b2", "b1", "b9", "zoe"):
+                tx.put_member(room_id, user_id, MEMBER, join_seq=0)
+        tx.put_ban("r1", "zoe", banned_by="alice", reason="of zoe")
+        tx.put_ban("r1", "b2", banned_by="alice", reason="of b2")
+
+    transact(store, do)
+
+    with store.snapshot() as snapshot:
+        found = [snapshot.keeping_out("r1", id_) for id_ in ("zoe", "b1", "b2", "b3", "yan", "b9", "nobody")]
+        assert [ban and ban.reason for ban in found] == [
+            "of zoe",
+            "of zoe",
+            "of b2",
+            "of zoe",
+            None,
+            None,
+            None,
+        ]
+        assert snapshot.keeping_out("r8", "b1") is None
+        assert [bot.user.user_id for bot in snapshot.bots_in("r1", "zoe")] == ["b1", "b2"]
+        assert snapshot.bots_in("r3", "zoe") == snapshot.bots_in("r1", "alice") == []
+        assert snapshot.rooms_that_ban("zoe", member="b1") == ["r1"]
+        assert (
+            snapshot.rooms_that_ban("zoe", member="b3") == snapshot.rooms_that_ban("yan", member="b9") == []
+        )
+
+
 def test_bans_are_paged_in_bytewise_order(store: Store) -> None:
     """The pages together are all of the room, each once."""
     insert(store, *(account(user_id) for user_id in IDS))
@@ -981,6 +1016,22 @@ def paged(find: Callable[..., Iterable[Any]], key: Callable[[Any], tuple[int, st
 # Two of one moment, in the order of their ids.
 TIMES = {"a": 10, "b": 30, "c": 20, "d": 20, "e": 5, "f": 20, "g": 40}
 NEWEST_FIRST = [["g", "b", "f"], ["d", "c", "a"], ["e"]]
+
+
+def test_the_invites_of_somebody_and_their_bots_are_removed_from_one_room(store: Store) -> None:
+    """Those of others stay, and those to other rooms."""
+    insert(store, account("zoe"), account("b1", kind=pb.USER_KIND_BOT, owner_id="zoe"))
+    by = {"i1": "zoe", "i2": "b1", "i3": "yan", "i4": ""}
+    invite_with(store, *(invite(id_, created_by=user_id) for id_, user_id in by.items()))
+    invite_with(store, invite("i5", "r2", created_by="zoe"))
+
+    transact(store, lambda tx: tx.delete_invites_of("r1", "zoe"))
+
+    with store.snapshot() as snapshot:
+        left = [
+            found.invite_id for room in ("r1", "r2") for found in snapshot.invites(room, after=None, limit=9)
+        ]
+    assert sorted(left) == ["i3", "i4", "i5"]
 
 
 @pytest.mark.parametrize("room_id", ["r1", ""])

@@ -866,6 +866,9 @@ def everything(store: SqlStore) -> None:
         snapshot.share_a_room("alice", "bob")
         snapshot.meets("alice", "bob")
         snapshot.ban("r1", "carol")
+        snapshot.keeping_out("r1", "carol")
+        snapshot.bots_in("r1", "alice")
+        snapshot.rooms_that_ban("alice", member="carol")
         snapshot.bans("r1", after="", limit=10)
         snapshot.invite(b"code")
         snapshot.invites_of("r1")
@@ -904,8 +907,13 @@ def every_change(transaction: Transaction) -> None:
     transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
     transaction.use_invite("i1")
     transaction.delete_invite("r9", "i1")
+    transaction.delete_invites_of("r9", "alice")
     transaction.delete_room("r9")
     transaction.insert_account(Account("zoe", "Zoe", pb.USER_KIND_PERSON, 1, look="zoe"))
+    for number in range(100):
+        # So many that the database does not think it might as well look at all of them.
+        owner, id_ = f"user{number // 2}", f"bot{number}"
+        transaction.insert_account(Account(id_, id_, pb.USER_KIND_BOT, 1, owner_id=owner, look=id_))
     transaction.update_account("zoe", {"admin": 1})
     transaction.insert_identity("https://id.example", "17", "zoe")
     for number in range(200):

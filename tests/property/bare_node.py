@@ -278,7 +278,7 @@ class BareNode:
         attempts = Attempts()
         accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, attempts, pages)
         admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
-        ownership = Ownership(self.committer, self.readers, owned, pages, users=users)
+        ownership = Ownership(self.committer, self.readers, owned, self.hub, pages, users=users)
         identities = Identities(self.committer, self.readers, owned, {})
         tokens = Tokens(sessions)
         pipeline = Pipeline(

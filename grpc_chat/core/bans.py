@@ -1,0 +1,102 @@
+"""Bans: what keeps somebody out of a room. A person's ban covers the bots that they own."""
+
+from __future__ import annotations
+
+from grpc_chat.core import access
+from grpc_chat.core.access import Action
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.hub import Hub
+from grpc_chat.errors import Banned, LastOwner, PermissionDenied
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import Standing
+from grpc_chat.wire import chat_pb2 as pb
+
+
+def require_not_banned(snapshot: Snapshot, room_id: str, user_id: str, *, caller: Caller) -> None:
+    """Refuse to let somebody into a room who is banned from it, or whose owner is.
+
+    Asked each time, of the owner that a bot has then: so a bot that was made or taken over later is kept out
+    too, and one that has another owner since is not.
+
+    Raises:
+        Banned: Saying who must be unbanned first.
+    """
+    ban = snapshot.keeping_out(room_id, user_id)
+    if ban is None:
+        return
+    own, banned = user_id == caller.user_id, ban.user.user_id
+    told = {"roomId": room_id, "userId": banned}
+    if banned != user_id:
+        whose = "your owner" if own else f"the owner of {user_id}"
+        raise Banned(
+            f"{banned}, {whose}, is banned from this room, and so are their bots; unban {banned} first",
+            metadata=told,
+        )
+    if own:
+        raise Banned("you are banned from this room", metadata={"roomId": room_id})
+    raise Banned(f"{user_id} is banned from this room; unban them first", metadata=told)
+
+
+def bots_to_remove(
+    snapshot: Snapshot, standing: Standing, caller: Caller, user_id: str
+) -> list[pb.MembershipChanged]:
+    """What a ban of somebody does to their bots in the room: each is removed, by the rules of rank.
+
+    Raises:
+        PermissionDenied: One of them is not below the caller, or is the caller.
+    """
+    changes = []
+    for bot in snapshot.bots_in(standing.room_id, user_id):
+        bot_id = bot.user.user_id
+        told = {"roomId": standing.room_id, "userId": bot_id}
+        if bot_id == caller.user_id:
+            raise PermissionDenied(f"{user_id} is your owner: you would be removed yourself", metadata=told)
+        if error := access.forbids_on(Action.BAN, standing, bot.role):
+            raise PermissionDenied(
+                f"a ban of {user_id} also removes their bot {bot_id}: {error.message}", metadata=told
+            )
+        changes.append(_removed(bot_id, user_id))
+    return changes
+
+
+def remove_where_banned(
+    transaction: Transaction, hub: Hub, caller: Caller, bot_id: str, owner_id: str
+) -> None:
+    """Remove a bot that gets another owner from the rooms that this one is banned from.
+
+    Raises:
+        LastOwner: One of them would be left without an owner.
+    """
+    for room_id in transaction.rooms_that_ban(owner_id, member=bot_id):
+        member = transaction.member(room_id, bot_id)
+        assert member, "it was found by that"
+        if member.role == pb.ROLE_OWNER and not transaction.owners(room_id, but=bot_id):
+            raise LastOwner(
+                f"{bot_id} is the last owner of a room that {owner_id} is banned from, and would have to "
+                "leave it: make somebody else an owner there first",
+                metadata={"roomId": room_id, "userId": bot_id},
+            )
+        put_out(transaction, hub, caller, room_id, _removed(bot_id, owner_id))
+
+
+def _removed(bot_id: str, owner_id: str) -> pb.MembershipChanged:
+    return pb.MembershipChanged(
+        user_id=bot_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, banned_owner_user_id=owner_id
+    )
+
+
+def put_out(
+    transaction: Transaction, hub: Hub, caller: Caller, room_id: str, change: pb.MembershipChanged
+) -> None:
+    """Record that somebody is no longer a member, and have their open streams lose the room."""
+    transaction.delete_member(room_id, change.user_id)
+    event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
+    seq = transaction.append(event, caller.session_id)
+    left = pb.RoomLeft(
+        room_id=room_id,
+        change=change.change,
+        user_id=caller.user_id,
+        reason=change.reason,
+        banned_owner_user_id=change.banned_owner_user_id,
+    )
+    transaction.after_commit(lambda: hub.left(change.user_id, left, seq))
