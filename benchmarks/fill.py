@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from grpc_chat.store.base import Append, Draft, PutRoom, Write
+from grpc_chat.store.base import Append, Draft, Once, PutRoom, Write
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -23,7 +23,7 @@ def fill(folder: Path, *, members: Sequence[str], events: int, rooms: Sequence[s
             store.commit(puts)
         for start in range(0, events, 5000):
             drafts = [_draft(rooms[0], members[0], n) for n in range(start, min(events, start + 5000))]
-            store.commit([Append(drafts, lambda _room, _role: None)])
+            store.commit([Append(drafts)])
     finally:
         store.close()
 
@@ -32,4 +32,5 @@ def _draft(room_id: str, user_id: str, number: int) -> Draft:
     message_id = uuid.UUID(int=number + (7 << 76))
     message = pb.Message(client_message_id=str(message_id), text=f"#{number:07d}# {TEXT}")
     event = pb.Event(room_id=room_id, user_id=user_id, message=message)
-    return Draft(event, user_id, message_id.bytes, number.to_bytes(16, "big"))
+    once = Once(message_id.bytes, number.to_bytes(16, "big"))
+    return Draft(event, user_id, lambda _room_id, _standing: None, once)

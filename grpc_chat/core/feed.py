@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from grpc_chat.store.base import StoredEvent
-from grpc_chat.wire import batch
+from grpc_chat.wire import frames
 
 _SLICES_PER_TAIL = 4
 """How much the remembered slices of a feed may hold together, as a multiple of its tail."""
@@ -77,7 +77,7 @@ class Feed:
             self._first = end = events[0].seq
         for seq, session_id, payload in events:
             if seq == end:
-                entry = Entry(session_id, batch.frame(payload))
+                entry = Entry(session_id, frames.frame(payload))
                 self._entries.append(entry)
                 self.tail_bytes += len(entry.frame)
                 end += 1
@@ -144,15 +144,15 @@ class Feed:
 
     def stamp(self, seq: int) -> int:
         """The stamp of an event of the tail."""
-        return batch.frame_stamp(self._entries[seq - self._first].frame)
+        return frames.frame_stamp(self._entries[seq - self._first].frame)
 
     def without(self, session_id: str, seq: int, piece: Slice) -> tuple[bytes, int, int]:
         """A slice that starts after ``seq``, less what a session caused: its bytes, how many events they
         are, and the number of the last of them (0 when none is left)."""
         start = seq + 1 - self._first
-        frames, last = [], 0
+        kept, last = [], 0
         for at, entry in enumerate(self._entries[start : start + piece.events], seq + 1):
             if entry.session_id != session_id:
-                frames.append(entry.frame)
+                kept.append(entry.frame)
                 last = at
-        return b"".join(frames), len(frames), last
+        return b"".join(kept), len(kept), last

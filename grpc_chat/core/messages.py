@@ -10,10 +10,10 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
-from grpc_chat.store.base import Append, Draft, Place, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, Draft, Once, Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
-from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 
 
 class Messages:
@@ -41,7 +41,7 @@ class Messages:
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> pb.SendMessagesResponse:
         """Store messages, all or none; see ``MessageService.SendMessages``."""
-        append = Append([_draft(caller, message) for message in messages], access.to_send)
+        append = Append([_draft(caller, message) for message in messages])
         appended = await self._committer.append(append)
         response = pb.SendMessagesResponse()
         for room_id, seq, create_time_us in appended.placed:
@@ -94,7 +94,7 @@ class Messages:
         first_stamp = last_stamp = 0
         if events:
             first, last = events[0].seq, events[-1].seq
-            first_stamp, last_stamp = batch.stamp(events[0].payload), batch.stamp(events[-1].payload)
+            first_stamp, last_stamp = frames.stamp(events[0].payload), frames.stamp(events[-1].payload)
         elif position == "after_seq":
             first, last = room.last_seq + 1, room.last_seq
         else:
@@ -105,7 +105,7 @@ class Messages:
             response.previous_page_token = self._pages.tokens.make(
                 listing, f"before_seq {first} {first_stamp}"
             )
-        return batch.frames([event.payload for event in events]) + response.SerializeToString()
+        return frames.frames([event.payload for event in events]) + response.SerializeToString()
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage) -> Draft:
@@ -114,4 +114,5 @@ def _draft(caller: Caller, message: pb.OutgoingMessage) -> Draft:
     content = pb.Message(client_message_id=message_id, text=text)
     event = pb.Event(room_id=message.room_id, user_id=caller.user_id, message=content)
     content_hash = blake2b(text.encode(), digest_size=16).digest()
-    return Draft(event, caller.session_id, bytes.fromhex(message_id.replace("-", "")), content_hash)
+    once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
+    return Draft(event, caller.session_id, access.to_send, once)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from grpc_chat.core.feed import Feed, Slice
 from grpc_chat.store.base import Place, StoredEvent
-from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 
 _NO_WINDOW = sys.maxsize
 _PAGE_EVENTS = 4096
@@ -257,11 +257,11 @@ class Subscription:
         parts = []
         if page.events:
             own = self._session_id
-            parts = [batch.frames([payload for _, session, payload in page.events if session != own])]
+            parts = [frames.frames([payload for _, session, payload in page.events if session != own])]
             sent = next((seq for seq, session, _ in reversed(page.events) if session != own), 0)
             self._move(room_id, room, page.events[-1].seq, sent=sent)
             if room_id in self._passed:
-                self._passed[room_id] = batch.stamp(page.events[-1].payload)
+                self._passed[room_id] = frames.stamp(page.events[-1].payload)
         return self._response(parts)
 
     def heartbeat(self) -> bytes:

@@ -12,7 +12,7 @@ transaction of it.
 - *Later and later.* In each room an event's creation time is later than the one before it, by a microsecond
   at least, whatever the clock did. So it is the event's *stamp*: it tells the event from any other that
   ever had the same number, and a log can be searched by it.
-- *Once.* An append whose ``client_message_id`` its sender used in that room before stores nothing and
+- *Once.* A draft whose key (see :class:`Once`) its sender used in that room before stores nothing and
   returns what was stored then, in this process or any other, now or years later; with another
   ``content_hash`` it is refused.
 - *Whole.* Each write is done completely or not at all, and an error concerns that write alone: the others
@@ -53,21 +53,53 @@ from grpc_chat.wire import chat_pb2 as pb
 
 Authorize = Callable[[str, Standing | None], ChatError | None]
 """Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
-None."""
+None. It MUST be quick and have no effect: it is called on the writer's thread, and perhaps twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An event without its number yet."""
+class Target(NamedTuple):
+    """An event that another one concerns, as it is stored now."""
+
+    seq: int
+    user_id: str
+    """Who caused it."""
+    session_id: str
+    kind: str
+    """Which ``kind`` of ``chat.v1.Event`` it is; empty for one that this version does not know."""
+
+
+AuthorizeOn = Callable[[str, Standing | None, Target | None], ChatError | None]
+"""As :data:`Authorize`, of an event that concerns another one; None for one that is gone, or never was."""
+
+
+class Once(NamedTuple):
+    """What makes an event that is sent again known as the same one."""
+
+    key: bytes
+    """16 bytes, the UUID that the client made: unique for its user in its room."""
+    content_hash: bytes
+    """What the event says, in a few bytes: tells a repeated send from a reused id."""
+
+
+class Concerns(NamedTuple):
+    """Which event of the same room a draft is about, and whether it may be."""
+
+    seq: int
+    check: AuthorizeOn
+
+
+class Draft(NamedTuple):
+    """An event without its number yet, of any kind."""
 
     event: pb.Event
     """Complete but for ``seq`` and ``create_time``, which the store fills in."""
     session_id: str
     """Which session caused it; kept beside the event, never in it."""
-    client_message_id: bytes
-    """16 bytes, the UUID that the client made."""
-    content_hash: bytes
-    """What the event says, in a few bytes: tells a repeated send from a reused id."""
+    check: Authorize
+    """What the room must be for the event's user."""
+    once: Once | None = None
+    """For kinds that are stored once, however often they are sent."""
+    concerns: Concerns | None = None
+    """For kinds that are about another event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +107,6 @@ class Append:
     """Store drafts, all or none. Result: :class:`Appended`."""
 
     drafts: Sequence[Draft]
-    authorize: Authorize
 
 
 class Place(NamedTuple):

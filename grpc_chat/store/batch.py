@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from zlib import crc32
 
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, SessionEnded
 from grpc_chat.store import base, schema
-from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent
+from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent, Target
 from grpc_chat.store.records import Standing
-from grpc_chat.store.statements import count, insert_into, insert_rows, run, stamps, standing
-from grpc_chat.store.transaction import Log, SqlTransaction
+from grpc_chat.store.statements import (
+    count,
+    events_at,
+    insert_into,
+    insert_rows,
+    run,
+    stamps,
+    standing,
+    standings,
+)
+from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
 _SENT_BEFORE = sa.select(schema.sends.c.seq, schema.sends.c.content_hash).where(
@@ -36,7 +45,7 @@ _HAS_CONSUMER = sa.select(sa.literal(1)).where(
 )
 
 _SendKey = tuple[str, str, bytes]
-"""Room, user, client_message_id."""
+"""Room, user, and the key that the user chose."""
 
 
 @functools.cache
@@ -52,9 +61,13 @@ def _move_position(dialect: str, *, back: bool) -> sa.Insert:
 
 
 class Batch:
-    """The writes of one transaction.
+    """The writes of one transaction, and the one place where events get their numbers.
+
+    What it adds is collected, and given to the database many rows at a time: see :meth:`flush`.
 
     Args:
+        conn: The database, within the transaction.
+        careful: Whether to look each :class:`grpc_chat.store.base.Once` up before it is inserted.
         transaction: Makes what a ``Transact`` is given, around this batch.
         ended: Sessions that earlier batches ended.
     """
@@ -65,22 +78,24 @@ class Batch:
         now_us: int,
         *,
         careful: bool,
-        transaction: Callable[[sa.Connection, Log, int], SqlTransaction],
+        transaction: Callable[[Batch], SqlTransaction],
         ended: Collection[str] = (),
     ) -> None:
-        self._ended_before = ended
+        self.conn = conn
+        self.now_us = now_us
         self.ended: set[str] = set()
         """Sessions that this batch ended."""
         self.revived: set[str] = set()
         """Sessions that earlier batches ended, and this one put back."""
-        self._conn = conn
-        self._now_us = now_us
+        self._ended_before = ended
         self._careful = careful
         self._transaction = transaction
         self._heads: dict[str, int] = {}
         # When the event at the head was stored.
         self._times: dict[str, int] = {}
         self._standings: dict[tuple[str, str], Standing | None] = {}
+        # Events that others concern.
+        self._targets: dict[tuple[str, int], Target | None] = {}
         # Which of them are known to be there.
         self._consumers: set[tuple[str, str]] = set()
         self._dirty: set[str] = set()
@@ -93,14 +108,42 @@ class Batch:
         self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}
 
     def carry_out(self, writes: Sequence[base.Write]) -> list[Result]:
+        self._prefetch([write for write in writes if isinstance(write, base.Append)])
         results: list[Result] = []
         for write in writes:
             try:
                 results.append(self._carry_out(write))
             except ChatError as error:
                 results.append(error)
-        self._flush()
+        self.flush()
         return results
+
+    def _prefetch(self, appends: Iterable[base.Append]) -> None:
+        """Read what the drafts' checks will be told, in a statement for all of them."""
+        wanted: dict[tuple[str, str], None] = {}
+        concerned: dict[tuple[str, int], None] = {}
+        for append in appends:
+            for event, _, _, _, concerns in append.drafts:
+                wanted[event.room_id, event.user_id] = None
+                if concerns:
+                    concerned[event.room_id, concerns.seq] = None
+        # One alone is read where it is asked for.
+        if len(wanted) > 1:
+            self._standings.update(standings(self.conn, wanted))
+            for found in self._standings.values():
+                if found:
+                    self._know_head(found)
+        if concerned:
+            self._read_targets(concerned)
+
+    def _read_targets(self, places: Iterable[tuple[str, int]]) -> None:
+        wanted = list(places)
+        self._targets.update(dict.fromkeys(wanted))
+        for room_id, seq, session_id, payload, checksum in events_at(self.conn, wanted):
+            if checksum is None or crc32(payload) == checksum:
+                event = pb.Event.FromString(payload)
+                kind = event.WhichOneof("kind") or ""
+                self._targets[room_id, seq] = Target(seq, event.user_id, session_id, kind)
 
     def _carry_out(self, write: base.Write) -> Result:
         match write:
@@ -118,15 +161,14 @@ class Batch:
 
     def _transact(self, write: base.Transact) -> Done:
         self.require_session(write.session_id)
-        self._flush()
-        log = _Log(self)
-        transaction = self._transaction(self._conn, log, self._now_us)
+        self.flush()
+        transaction = self._transaction(self)
         newest = self.newest
         # An error of ours undoes this write and none of the others; one of the database's undoes them all.
-        savepoint = self._conn.begin_nested()
+        savepoint = self.conn.begin_nested()
         try:
             value = write.do(transaction)
-            self._flush()
+            self.flush()
         except ChatError:
             savepoint.rollback()
             self._sends, self._events, self._dirty = [], [], set()
@@ -141,29 +183,30 @@ class Batch:
         finally:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()
+            self._targets.clear()
             self._heads.clear()
             self._times.clear()
             self._consumers.clear()
-        return Done(value, log.new, transaction.effects)
+        return Done(value, transaction.new, transaction.effects)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Give the database what was collected, many rows to a statement."""
         for table, rows in ((schema.sends, self._sends), (schema.events, self._events)):
             if rows:
-                insert_rows(self._conn, table, rows)
+                insert_rows(self.conn, table, rows)
         if self._dirty:
             heads = [
                 {"room": room_id, "head": self._heads[room_id], "time": self._times[room_id]}
                 for room_id in sorted(self._dirty)
             ]
-            run(self._conn, _SET_HEAD, *heads)
+            run(self.conn, _SET_HEAD, *heads)
         self._sends, self._events, self._dirty = [], [], set()
 
     def _standing(self, room_id: str, user_id: str) -> Standing | None:
         """What a room is for a user; remembers the room's head."""
         key = (room_id, user_id)
         if key not in self._standings:
-            found = self._standings[key] = standing(self._conn, room_id, user_id)
+            found = self._standings[key] = standing(self.conn, room_id, user_id)
             if found:
                 self._know_head(found)
         return self._standings[key]
@@ -181,30 +224,48 @@ class Batch:
 
     def _append(self, write: base.Append) -> Appended:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
-        if write.drafts:
-            self.require_session(write.drafts[0].session_id)
         hashes: dict[_SendKey, bytes] = {}
+        session_id = None
         for at, draft in enumerate(write.drafts):
-            event = draft.event
-            key = (event.room_id, event.user_id, draft.client_message_id)
-            error = write.authorize(event.room_id, self._standing(event.room_id, event.user_id))
+            if draft.session_id != session_id:
+                session_id = draft.session_id
+                self.require_session(session_id)
+            room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
+            room = self._standing(room_id, user_id)
+            error = draft.check(room_id, room)
+            if draft.concerns and not error:
+                error = draft.concerns.check(room_id, room, self._target(room_id, draft.concerns.seq))
+            if once is None:
+                if error:
+                    raise error
+                continue
+            key = (room_id, user_id, once.key)
             # Who is put out of a room between a send and its answer still learns what became of it.
             before = self._find(key, always=error is not None)
-            if error and (before is None or before[1] != draft.content_hash):
+            if error and (before is None or before[1] != once.content_hash):
                 raise error
-            first_hash = before[1] if before else hashes.setdefault(key, draft.content_hash)
-            if first_hash != draft.content_hash:
+            first_hash = before[1] if before else hashes.setdefault(key, once.content_hash)
+            if first_hash != once.content_hash:
                 raise ClientMessageIdReused(
                     "this client_message_id was used before for another content in this room",
                     field=f"messages[{at}].client_message_id",
-                    metadata={"roomId": event.room_id},
+                    metadata={"roomId": room_id},
                 )
         appended = Appended([])
         for draft in write.drafts:
-            key = (draft.event.room_id, draft.event.user_id, draft.client_message_id)
-            before = self._sent.get(key)
-            appended.placed.append(before[0] if before else self._collect(draft, appended.new))
+            event, once = draft.event, draft.once
+            key = (event.room_id, event.user_id, once.key if once else b"")
+            before = self._sent.get(key) if once else None
+            appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
         return appended
+
+    def _target(self, room_id: str, seq: int) -> Target | None:
+        """The event that another one concerns."""
+        if self._targets.get((room_id, seq)) is None:
+            # It may be one of this batch.
+            self.flush()
+            self._read_targets([(room_id, seq)])
+        return self._targets[room_id, seq]
 
     def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Placed, bytes] | None:
         """What was stored under an id before, in this batch or earlier, and its content hash.
@@ -215,34 +276,45 @@ class Batch:
         if key not in self._sent and (self._careful or always):
             room_id, user_id, message_id = key
             values = {"room": room_id, "user": user_id, "id": message_id}
-            if row := self._conn.execute(_SENT_BEFORE, values).first():
+            if row := self.conn.execute(_SENT_BEFORE, values).first():
                 create_time_us = self._create_time_us(room_id, row.seq)
                 self._sent[key] = Placed(room_id, row.seq, create_time_us), row.content_hash
         return self._sent.get(key)
 
     def _create_time_us(self, room_id: str, seq: int) -> int:
         """When an event was stored; 0 where it is damaged, and nobody knows."""
-        payload, checksum = self._conn.execute(_PAYLOAD, {"room": room_id, "at": seq}).one()
+        payload, checksum = self.conn.execute(_PAYLOAD, {"room": room_id, "at": seq}).one()
         if checksum is not None and crc32(payload) != checksum:
             return 0
         return pb.Event.FromString(payload).create_time.ToMicroseconds()
 
-    def _collect(self, draft: base.Draft, new: dict[str, list[StoredEvent]]) -> Placed:
+    def _collect(self, draft: base.Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Placed:
         """Number a draft and add its rows to what the database will be given."""
-        room_id, user_id = draft.event.room_id, draft.event.user_id
-        seq = self._number(draft.event, draft.session_id, new)
-        self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))
+        room_id = key[0]
+        seq = self.number(room_id, draft.event, draft.session_id, new)
         placed = Placed(room_id, seq, self._times[room_id])
-        self._sent[room_id, user_id, draft.client_message_id] = (placed, draft.content_hash)
+        if draft.once:
+            self._sends.append((*key, seq, draft.once.content_hash))
+            self._sent[key] = (placed, draft.once.content_hash)
         return placed
 
-    def _number(self, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]) -> int:
-        """Make an event the next of its room, and add its row."""
-        room_id = event.room_id
+    def number(
+        self, room_id: str, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]
+    ) -> int:
+        """Make an event the next of its room, and add its row.
+
+        Args:
+            room_id: The event's.
+            new: Where to note it, for those who follow the room.
+        """
+        if room_id not in self._heads:
+            found = standing(self.conn, room_id, "")
+            assert found, "only rooms that are there are written to"
+            self._know_head(found)
         seq = self._heads[room_id] + 1
         event.seq = seq
         # Later than the one before, also within a batch, and where the clock was set back.
-        time_us = max(self._now_us, self._times[room_id] + 1)
+        time_us = max(self.now_us, self._times[room_id] + 1)
         event.create_time.seconds, micros = divmod(time_us, 1_000_000)
         event.create_time.nanos = micros * 1000
         payload = event.SerializeToString()
@@ -268,8 +340,8 @@ class Batch:
             elif stamp and 0 < seq < head:
                 to_find[room_id] = seq
         if to_find:
-            self._flush()
-            for room_id, found in stamps(self._conn, to_find).items():
+            self.flush()
+            for room_id, found in stamps(self.conn, to_find).items():
                 if found != write.positions[room_id].stamp:
                     other.add(room_id)
         rows = [
@@ -285,7 +357,7 @@ class Batch:
         ]
         if rows:
             self._require_consumer(write)
-            self._conn.execute(_move_position(self._conn.dialect.name, back=write.back), rows)
+            self.conn.execute(_move_position(self.conn.dialect.name, back=write.back), rows)
         return sorted(other) or None
 
     def _require_consumer(self, write: base.Acknowledge) -> None:
@@ -293,23 +365,23 @@ class Batch:
         key = (write.user_id, write.consumer)
         if key in self._consumers:
             return
-        if self._conn.execute(_HAS_CONSUMER, {"user": key[0], "name": key[1]}).first() is None:
+        if self.conn.execute(_HAS_CONSUMER, {"user": key[0], "name": key[1]}).first() is None:
             names = schema.consumer_names
-            if write.max_consumers and count(self._conn, names.c.user_id == key[0]) >= write.max_consumers:
+            if write.max_consumers and count(self.conn, names.c.user_id == key[0]) >= write.max_consumers:
                 raise base.too_many_consumers(write.max_consumers)
-            row = {"create_time_us": self._now_us, "last_used_us": self._now_us}
-            self._conn.execute(sa.insert(names).values(user_id=key[0], consumer=key[1], **row))
+            row = {"create_time_us": self.now_us, "last_used_us": self.now_us}
+            self.conn.execute(sa.insert(names).values(user_id=key[0], consumer=key[1], **row))
         self._consumers.add(key)
 
     def _put_room(self, write: base.PutRoom) -> None:
-        self._flush()
-        rooms, members, conn = schema.rooms, schema.members, self._conn
+        self.flush()
+        rooms, members, conn = schema.rooms, schema.members, self.conn
         room = {
             "room_id": write.room_id,
             "name": write.name,
             "first_seq": 1,
             "last_seq": 0,
-            "create_time_us": self._now_us,
+            "create_time_us": self.now_us,
             "member_count": len(write.members),
         }
         conn.execute(
@@ -329,7 +401,7 @@ class Batch:
             conn.execute(
                 insert,
                 [
-                    {"user_id": user_id, "display_name": user_id, "create_time_us": self._now_us}
+                    {"user_id": user_id, "display_name": user_id, "create_time_us": self.now_us}
                     for user_id in write.members
                 ],
             )
@@ -344,7 +416,7 @@ class Batch:
                         "room_id": write.room_id,
                         "user_id": user_id,
                         "role": role,
-                        "join_time_us": self._now_us,
+                        "join_time_us": self.now_us,
                     }
                     for user_id, role in write.members.items()
                 ],
@@ -352,8 +424,8 @@ class Batch:
         self._standings.clear()
 
     def _truncate(self, write: base.Truncate) -> None:
-        self._flush()
-        rooms, events, sends, conn = schema.rooms, schema.events, schema.sends, self._conn
+        self.flush()
+        rooms, events, sends, conn = schema.rooms, schema.events, schema.sends, self.conn
         row = conn.execute(sa.select(rooms).where(rooms.c.room_id == write.room_id)).first()
         if row is None:
             raise RoomNotFound("there is no such room", metadata={"roomId": write.room_id})
@@ -365,25 +437,3 @@ class Batch:
         conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
         # What this batch met before may be among it; whatever is not is found in the database.
         self._sent.clear()
-
-
-class _Log:
-    """See :class:`grpc_chat.store.transaction.Log`."""
-
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self.new: dict[str, list[StoredEvent]] = {}
-
-    def append(self, event: pb.Event, session_id: str) -> int:
-        heads = self._batch._heads
-        if event.room_id not in heads:
-            found = standing(self._batch._conn, event.room_id, "")
-            assert found, "only rooms that are there are written to"
-            self._batch._know_head(found)
-        return self._batch._number(event, session_id, self.new)
-
-    def flush(self) -> None:
-        self._batch._flush()
-
-    def forget(self, room_id: str) -> None:
-        self.new.pop(room_id, None)

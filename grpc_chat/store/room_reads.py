@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import InviteRecord, Standing
-from grpc_chat.store.statements import count, like, standing
+from grpc_chat.store.statements import STANDING_COLUMNS, count, like, standing
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
 
@@ -26,18 +26,8 @@ class RoomReads:
     def memberships(self, user_id: str) -> list[Standing]:
         rooms, members = schema.rooms, schema.members
         query = (
-            sa.select(
-                rooms.c.room_id,
-                members.c.role,
-                rooms.c.first_seq,
-                rooms.c.last_seq,
-                members.c.join_seq,
-                rooms.c.kind,
-                rooms.c.history,
-                rooms.c.posting,
-                rooms.c.archive_time_us.is_not(None),
-                rooms.c.last_event_us,
-            )
+            sa.select(*STANDING_COLUMNS)
+            .select_from(rooms)
             .join(members, members.c.room_id == rooms.c.room_id)
             .where(members.c.user_id == user_id)
         )

@@ -19,7 +19,7 @@ from grpc_chat.store.batch import Batch
 from grpc_chat.store.identity import begin_epoch, identify
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
-from grpc_chat.store.transaction import Log, SqlTransaction
+from grpc_chat.store.transaction import SqlTransaction
 
 log = logging.getLogger(__name__)
 
@@ -188,8 +188,8 @@ class SqlStore:
             self._failed = self._driver.is_fatal(exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
 
-    def _opened(self, conn: sa.Connection, log: Log, now_us: int) -> SqlTransaction:
-        return SqlTransaction(conn, self.epoch, self._tell_of_damage, log, now_us)
+    def _opened(self, batch: Batch) -> SqlTransaction:
+        return SqlTransaction(batch, self.epoch, self._tell_of_damage)
 
     # Reading
 

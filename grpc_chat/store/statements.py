@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import Standing
-from grpc_chat.wire import batch
+from grpc_chat.wire import frames
 
 
 def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
@@ -70,19 +70,23 @@ def insert_rows(conn: sa.Connection, table: sa.Table, rows: Sequence[tuple[objec
 # Twice as many parameters are a quarter of what SQLite takes in one statement.
 _MOST_PLACES = 4096
 
+_NONE: sa.ColumnElement[int] = sa.literal_column("0")
+STANDING_COLUMNS = (
+    schema.rooms.c.room_id,
+    sa.func.coalesce(schema.members.c.role, _NONE),
+    schema.rooms.c.first_seq,
+    schema.rooms.c.last_seq,
+    sa.func.coalesce(schema.members.c.join_seq, _NONE),
+    schema.rooms.c.kind,
+    schema.rooms.c.history,
+    schema.rooms.c.posting,
+    schema.rooms.c.archive_time_us.is_not(None),
+    schema.rooms.c.last_event_us,
+)
+"""The fields of :class:`Standing`, in their order."""
+
 _STANDING = (
-    sa.select(
-        schema.rooms.c.room_id,
-        sa.func.coalesce(schema.members.c.role, 0),
-        schema.rooms.c.first_seq,
-        schema.rooms.c.last_seq,
-        sa.func.coalesce(schema.members.c.join_seq, 0),
-        schema.rooms.c.kind,
-        schema.rooms.c.history,
-        schema.rooms.c.posting,
-        schema.rooms.c.archive_time_us.is_not(None),
-        schema.rooms.c.last_event_us,
-    )
+    sa.select(*STANDING_COLUMNS)
     .select_from(schema.rooms)
     .outerjoin(
         schema.members,
@@ -103,9 +107,50 @@ def standing(conn: sa.Connection, room_id: str, user_id: str) -> Standing | None
     return None if row is None else Standing(*row)
 
 
+_STANDINGS = """
+WITH wanted (room_id, user_id) AS (VALUES {wanted})
+SELECT {columns}, wanted.user_id
+FROM wanted CROSS JOIN rooms
+LEFT OUTER JOIN members ON members.room_id = wanted.room_id AND members.user_id = wanted.user_id
+WHERE rooms.room_id = wanted.room_id
+"""
+
+
+def standings(
+    conn: sa.Connection, wanted: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Standing | None]:
+    """As :func:`standing`, of many pairs of a room and a user, in one statement for 4,096 of them."""
+    pairs = list(wanted)
+    found: dict[tuple[str, str], Standing | None] = dict.fromkeys(pairs)
+    for start in range(0, len(pairs), _MOST_PLACES):
+        values = _filled(pairs[start : start + _MOST_PLACES])
+        result = conn.exec_driver_sql(_standings_sql(conn.dialect, len(values) // 2), values)
+        for row in result.cursor.fetchall():
+            found[row[0], row[-1]] = Standing(*row[:-1])
+        result.close()
+    return found
+
+
+@functools.cache
+def _standings_sql(dialect: sa.Dialect, wanted: int) -> str:
+    columns = ", ".join(str(column.compile(dialect=dialect)) for column in STANDING_COLUMNS)
+    mark = _MARKS[dialect.paramstyle]
+    rows = ", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS TEXT))"] * wanted)
+    return _STANDINGS.format(columns=columns, wanted=rows)
+
+
+def _filled(some: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    """The values of rows, for a statement of as many rows as the next power of two: each size is prepared
+    once. The last row fills it up."""
+    size = 1 << (len(some) - 1).bit_length()
+    return tuple(itertools.chain(*some, *[some[-1]] * (size - len(some))))
+
+
+_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+
 _PLACES = """
 WITH places (room_id, seq) AS (VALUES {places})
-SELECT events.room_id, events.seq, events.payload, events.checksum
+SELECT events.room_id, events.seq, events.session_id, events.payload, events.checksum
 FROM places CROSS JOIN events
 WHERE events.room_id = places.room_id AND events.seq = places.seq
 """
@@ -113,25 +158,24 @@ WHERE events.room_id = places.room_id AND events.seq = places.seq
 
 @functools.cache
 def _places_sql(paramstyle: str, places: int) -> str:
-    mark = {"qmark": "?", "format": "%s", "pyformat": "%s"}[paramstyle]
+    mark = _MARKS[paramstyle]
     return _PLACES.format(places=", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS BIGINT))"] * places))
 
 
-def events_at(conn: sa.Connection, places: Mapping[str, int]) -> Iterator[tuple[str, int, bytes, int | None]]:
-    """The events with these numbers, one in each room: room, number, payload, checksum; of those there are.
+def events_at(
+    conn: sa.Connection, places: Iterable[tuple[str, int]]
+) -> Iterator[tuple[str, int, str, bytes, int | None]]:
+    """The events with these numbers: room, number, session, payload, checksum; of those there are.
 
     One look-up by the primary key for each, in one statement for 4,096 of them. One row at a time: 4,096
     large messages at once would be 256 MiB.
     """
     # The cross join has SQLite take the places first. Its planner, which knows nothing of how many there are,
     # could otherwise walk through all events.
-    wanted = list(places.items())
+    wanted = list(places)
     for start in range(0, len(wanted), _MOST_PLACES):
-        some = wanted[start : start + _MOST_PLACES]
-        # A statement for each power of two is prepared once; the last place fills it up.
-        size = 1 << (len(some) - 1).bit_length()
-        values = tuple(itertools.chain(*some, *[some[-1]] * (size - len(some))))
-        result = conn.exec_driver_sql(_places_sql(conn.dialect.paramstyle, size), values)
+        values = _filled(wanted[start : start + _MOST_PLACES])
+        result = conn.exec_driver_sql(_places_sql(conn.dialect.paramstyle, len(values) // 2), values)
         try:
             yield from iter(result.cursor.fetchone, None)
         finally:
@@ -141,8 +185,8 @@ def events_at(conn: sa.Connection, places: Mapping[str, int]) -> Iterator[tuple[
 def stamps(conn: sa.Connection, places: Mapping[str, int]) -> dict[str, int]:
     """See :meth:`grpc_chat.store.base.Snapshot.stamps`."""
     return {
-        room_id: batch.stamp(payload)
-        for room_id, _, payload, checksum in events_at(conn, places)
+        room_id: frames.stamp(payload)
+        for room_id, _, _, payload, checksum in events_at(conn, places.items())
         if checksum is None or crc32(payload) == checksum
     }
 

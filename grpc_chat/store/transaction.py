@@ -4,56 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
+from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
 from grpc_chat.wire import chat_pb2 as pb
 
-
-class Log(Protocol):
-    """Where the events of a transaction go."""
-
-    def append(self, event: pb.Event, session_id: str) -> int:
-        """See :meth:`grpc_chat.store.base.Transaction.append`."""
-
-    def flush(self) -> None:
-        """Give the database all that was appended."""
-
-    def forget(self, room_id: str) -> None:
-        """The room is no more."""
+if TYPE_CHECKING:
+    from grpc_chat.store.batch import Batch
 
 
 class SqlTransaction(SqlSnapshot):
-    """See :class:`grpc_chat.store.base.Transaction`."""
+    """See :class:`grpc_chat.store.base.Transaction`.
 
-    def __init__(
-        self,
-        conn: sa.Connection,
-        epoch: str,
-        tell_of_damage: Callable[[str, int], None],
-        log: Log,
-        now_us: int,
-    ) -> None:
-        super().__init__(conn, epoch, tell_of_damage)
-        self._log = log
-        self.now_us = now_us
+    Args:
+        batch: What it is part of.
+    """
+
+    def __init__(self, batch: Batch, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
+        super().__init__(batch.conn, epoch, tell_of_damage)
+        self._batch = batch
+        self.now_us = batch.now_us
+        self.new: dict[str, list[StoredEvent]] = {}
+        """By room, what it appended."""
         self.effects: list[Callable[[], None]] = []
         self.ended: list[str] = []
+        """Sessions that it ended."""
         self.revived: list[str] = []
-        """Sessions that were ended."""
+        """Sessions that it put back."""
 
     def after_commit(self, effect: Callable[[], None]) -> None:
         self.effects.append(effect)
 
     def append(self, event: pb.Event, session_id: str) -> int:
-        seq = self._log.append(event, session_id)
+        seq = self._batch.number(event.room_id, event, session_id, self.new)
         # What is read next must find it.
-        self._log.flush()
+        self._batch.flush()
         return seq
 
     # Rooms
@@ -96,7 +87,7 @@ class SqlTransaction(SqlSnapshot):
             rooms,
         ):
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
-        self._log.forget(room_id)
+        self.new.pop(room_id, None)
 
     def purge(self, limit: int) -> bool:
         deleted = schema.deleted_rooms

@@ -63,7 +63,7 @@ def test_events_are_stored_later_and_later_whatever_the_clock_does(tmp_path: Pat
         store.commit([PutRoom("r1", "r1", {"alice": MEMBER})])
         for _ in range(10):
             placed += [each.create_time_us for each in add(store, *[draft() for _ in range(3)])]
-            store.commit([Transact(rename), Append([draft()], allow), Transact(rename)])
+            store.commit([Transact(rename), Append([draft(check=allow)]), Transact(rename)])
         with store.snapshot() as snapshot:
             standing = snapshot.standing("r1", "alice")
         stored = times(store)
@@ -95,7 +95,7 @@ def test_stamps_of_many_rooms_are_found_at_once(store: Store, monkeypatch: pytes
     monkeypatch.setattr(statements, "_MOST_PLACES", 64)
     rooms = [f"many-{n}" for n in range(100)]
     store.commit([PutRoom(room, room, {"alice": MEMBER}) for room in rooms])
-    store.commit([Append([draft(room=room), draft(room=room)], allow) for room in rooms])
+    store.commit([Append([draft(room=room, check=allow), draft(room=room, check=allow)]) for room in rooms])
     store.commit([Truncate("many-7", 2)])
 
     with store.snapshot() as snapshot:

@@ -35,6 +35,7 @@ from grpc_chat.store.base import (
     Appended,
     Authorize,
     Draft,
+    Once,
     Place,
     Placed,
     PutRoom,
@@ -84,15 +85,16 @@ def draft(
     user: str = "alice",
     session: str = "phone",
     id_: bytes | None = None,
+    check: Authorize = members_only,
 ) -> Draft:
     """A draft; ``id_`` is its client_message_id, a new one by default."""
     event = pb.Event(room_id=room, user_id=user, message=pb.Message(text=text))
     content_hash = blake2b(text.encode(), digest_size=16).digest()
-    return Draft(event, session, id_ or uuid4().bytes, content_hash)
+    return Draft(event, session, check, Once(id_ or uuid4().bytes, content_hash))
 
 
-def append(*drafts: Draft, authorize: Authorize = members_only) -> Append:
-    return Append(drafts, authorize)
+def append(*drafts: Draft) -> Append:
+    return Append(drafts)
 
 
 def appended(result: Result) -> Appended:
@@ -146,19 +148,24 @@ def test_what_commit_reported_survives_the_death_of_the_process(database: Databa
     program = f"""
 {database.program}
 import json, os, signal
-from grpc_chat.store.base import Acknowledge, Append, Draft, PutRoom
+from grpc_chat.store.base import Acknowledge, Append, Draft, Once, PutRoom
 from grpc_chat.wire import chat_pb2 as pb
 
 def allow(room_id, standing):
     return None
 
 drafts = [
-    Draft(pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)), "s", text.encode(), b"h")
+    Draft(
+        pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)),
+        "s",
+        allow,
+        Once(text.encode(), b"h"),
+    )
     for text in ("one", "two", "three")
 ]
 from grpc_chat.store.base import Place
 store.commit([PutRoom("r1", "r1", {{"alice": 2}})])
-[appended, _] = store.commit([Append(drafts, allow), Acknowledge("alice", "bot", {{"r1": Place(2)}}, allow)])
+[appended, _] = store.commit([Append(drafts), Acknowledge("alice", "bot", {{"r1": Place(2)}}, allow)])
 print(json.dumps([placed.seq for placed in appended.placed]), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -444,7 +451,7 @@ def test_authorize_is_told_the_role(store: Store, role: pb.Role.ValueType) -> No
         asked.append((room_id, standing and standing._replace(last_event_us=0)))
         return None
 
-    store.commit([append(draft(room="r9"), draft(room="r1"), authorize=authorize)])
+    store.commit([append(draft(room="r9", check=authorize), draft(room="r1", check=authorize))])
     store.commit([acknowledge(authorize, r9=1)])
 
     assert asked == [
@@ -467,7 +474,7 @@ def test_authorize_is_told_of_no_role(store: Store, room: str, user: str, told: 
 
     results = store.commit(
         [
-            append(draft(room=room, user=user), authorize=authorize),
+            append(draft(room=room, user=user, check=authorize)),
             acknowledgement(user, "bot", {room: 0}, authorize),
         ]
     )
@@ -481,7 +488,7 @@ def test_error_of_authorize_is_the_result(store: Store) -> None:
     """What authorize answers is handed back as it is, and nothing is stored."""
     error = PermissionDenied("not today")
 
-    results = store.commit([append(draft(), authorize=lambda _room_id, _standing: error)])
+    results = store.commit([append(draft(check=lambda _room_id, _standing: error))])
 
     assert results == [error]
     assert texts(store) == {}
@@ -718,14 +725,14 @@ def test_room_that_is_not_there_cannot_be_truncated(store: Store) -> None:
 @pytest.mark.parametrize("one_transaction", [False, True], ids=["later", "in one transaction"])
 def test_id_is_remembered_as_long_as_its_message(store: Store, text: str, one_transaction: bool) -> None:
     """An id whose message was removed can be used anew; one whose message is kept cannot."""
-    removed, kept = draft("a"), draft("b")
-    reused = draft(text, id_=removed.client_message_id)
+    removed, kept = draft("a", id_=b"removed"), draft("b", id_=b"kept")
+    reused = draft(text, id_=b"removed")
     writes: Sequence[Write] = [
         append(removed, kept),
         Truncate("r1", 2),
         append(reused),
         append(kept),
-        append(draft("not b", id_=kept.client_message_id)),
+        append(draft("not b", id_=b"kept")),
     ]
 
     results = store.commit(writes) if one_transaction else [store.commit([write])[0] for write in writes]
@@ -792,7 +799,7 @@ def test_snapshot_shows_nothing_that_is_not_committed_and_does_not_wait(store: S
             append(draft("a")),
             PutRoom("r9", "r9", {"alice": MEMBER}),
             PutRoom("r1", "renamed", {"alice": MEMBER}),
-            append(draft("b"), authorize=look_around),
+            append(draft("b", check=look_around)),
         ]
     )
 

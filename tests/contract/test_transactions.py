@@ -17,6 +17,7 @@ from grpc_chat.store.base import (
     Appended,
     Done,
     Draft,
+    Once,
     Place,
     PutRoom,
     Snapshot,
@@ -71,7 +72,7 @@ def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
 def saying(text: str, *, room: str = "r1", user: str = "alice", id_: bytes | None = None) -> Append:
     event = pb.Event(room_id=room, user_id=user, message=pb.Message(text=text))
     content_hash = blake2b(text.encode(), digest_size=16).digest()
-    return Append([Draft(event, "phone", id_ or uuid4().bytes, content_hash)], members_only)
+    return Append([Draft(event, "phone", members_only, Once(id_ or uuid4().bytes, content_hash))])
 
 
 def renamed(name: str, *, room: str = "r1") -> pb.Event:

@@ -29,7 +29,7 @@ from grpc_chat.cli.main import main
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import contents, migrations
 from grpc_chat.store.backup import back_up
-from grpc_chat.store.base import Append, Draft, PutRoom, Transact
+from grpc_chat.store.base import Append, Draft, Once, PutRoom, Transact
 from grpc_chat.store.contents import BackupError, Contents
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.store.restore import Restored, examine, restore
@@ -50,12 +50,12 @@ def append(*texts: str, room_id: str = "r1") -> Append:
         Draft(
             pb.Event(room_id=room_id, user_id="alice", message=pb.Message(text=text)),
             session_id="phone",
-            client_message_id=uuid4().bytes,
-            content_hash=b"16 bytes of hash",
+            check=lambda _room_id, _standing: None,
+            once=Once(uuid4().bytes, b"16 bytes of hash"),
         )
         for text in texts
     ]
-    return Append(drafts, lambda _room_id, _role: None)
+    return Append(drafts)
 
 
 def fill(folder: Path, *texts: str) -> str:

@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.store import migrations, schema
-from grpc_chat.store.base import Append, Appended, Done, Draft, Place, Transact, Transaction
+from grpc_chat.store.base import Append, Appended, Done, Draft, Once, Place, Transact, Transaction
 from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.testing import running_node
@@ -91,12 +91,12 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
             Draft(
                 pb.Event(room_id="general", user_id="alice", message=pb.Message(text=text)),
                 session_id="phone",
-                client_message_id=UUID(f"019ab5a0-1c00-7000-8000-00000000000{number}").bytes,
-                content_hash=content_hash,
+                check=lambda _room_id, _standing: None,
+                once=Once(UUID(f"019ab5a0-1c00-7000-8000-00000000000{number}").bytes, content_hash),
             )
             for number, text, content_hash in [(3, "third", known), (9, "new", b"new")]
         ]
-        [appended] = store.commit([Append(drafts, lambda _room_id, _standing: None)])
+        [appended] = store.commit([Append(drafts)])
 
     assert (store.epoch, store.secret) == ("00112233aabbccdd", b"\x5e" * 32)
     assert general == pb.Room(

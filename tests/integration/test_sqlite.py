@@ -27,7 +27,9 @@ from grpc_chat.store.base import (
     Acknowledge,
     Append,
     Appended,
+    Concerns,
     Draft,
+    Once,
     Place,
     PutRoom,
     Transact,
@@ -60,12 +62,12 @@ def append(*texts: str) -> Append:
         Draft(
             pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)),
             session_id="phone",
-            client_message_id=uuid4().bytes,
-            content_hash=text.encode()[:16],
+            check=lambda _room_id, _standing: None,
+            once=Once(uuid4().bytes, text.encode()[:16]),
         )
         for text in texts
     ]
-    return Append(drafts, lambda _room_id, _role: None)
+    return Append(drafts)
 
 
 def numbers(store: SqlStore) -> list[int]:
@@ -835,8 +837,13 @@ def everything(store: SqlStore) -> None:
     repeated = append("a", "b", "c")
     store.commit([repeated])
     store.commit([repeated, append("d")])
-    other = [Draft(repeated.drafts[0].event, "phone", repeated.drafts[0].client_message_id, b"other")]
-    [refused] = store.commit([Append(other, lambda *_: None)])
+    first = repeated.drafts[0]
+    assert first.once
+    other = [first._replace(once=Once(first.once.key, b"other"))]
+    [refused] = store.commit([Append(other)])
+    about = first._replace(once=None, concerns=Concerns(1, lambda *_: None))
+    far = about._replace(event=pb.Event(room_id="r2", user_id="bob"))
+    store.commit([Append([about, far])])
     assert isinstance(refused, ClientMessageIdReused)
     store.commit([Acknowledge("alice", "bot", {"r1": Place(2)}, lambda *_: None), Truncate("r1", 2)])
     store.commit([PutRoom("r2", "r2", {"carol": pb.ROLE_ADMIN})])
@@ -951,8 +958,9 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
 
     def slow(steps: list[str]) -> list[str]:
         # A search without an equation looks at everything from some place on.
-        # The places to look up, one by one, are given with the statement.
-        given = ("CONSTANT ROW", "SUBQUERY", "CO-ROUTINE places", "SCAN places")
+        # What to look up, one by one, is given with the statement.
+        lists = ("CO-ROUTINE places", "SCAN places", "CO-ROUTINE wanted", "SCAN wanted")
+        given = ("CONSTANT ROW", "SUBQUERY", *lists)
         rows = [step for step in steps if not any(words in step for words in given)]
         return [step for step in rows if "SEARCH" not in step or "=?" not in step]
 
@@ -985,6 +993,6 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
     reads = [steps for statement, steps in plans.items() if statement.startswith("SELECT")]
     assert len(reads) >= 12
     places = [steps for statement, steps in plans.items() if "WITH places" in statement]
-    assert len(places) == 2
+    assert len(places) == 3
     assert all("SEARCH events USING PRIMARY KEY (room_id=? AND seq=?)" in steps for steps in places)
     assert all(any(step.startswith("SEARCH") for step in steps) for steps in reads)

@@ -27,11 +27,11 @@ from grpc_chat.core.histories import another_history, parted
 from grpc_chat.core.start import find_start, require_epoch
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.retry import Backoff
-from grpc_chat.store.base import Acknowledge, Append, Draft, Place, PutRoom
+from grpc_chat.store.base import Acknowledge, Append, Draft, Once, Place, PutRoom
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
-from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 from tests.property.histories import ASKED, histories
 
 # As of the other histories: a busy machine is no reason to fail.
@@ -68,12 +68,12 @@ class Server:
             Draft(
                 pb.Event(room_id=room, user_id="bob", message=pb.Message(text=f"{next(self._numbers)}")),
                 "phone",
-                uuid4().bytes,
-                b"",
+                lambda *_: None,
+                Once(uuid4().bytes, b""),
             )
             for _ in range(count)
         ]
-        self.store.commit([Append(drafts, lambda *_: None)])
+        self.store.commit([Append(drafts)])
         self.changed.set()
 
     def log(self, room: str) -> list[str]:
@@ -124,8 +124,8 @@ class Server:
                 if events:
                     places[room_id] = events[-1].seq
                     self.changed.set()
-                    frames = batch.frames([event.payload for event in events])
-                    yield pb.SubscribeResponse.FromString(frames)
+                    found = frames.frames([event.payload for event in events])
+                    yield pb.SubscribeResponse.FromString(found)
             if stopped.is_set():
                 raise Unavailable("the server has stopped")
             await self.changed.wait()

@@ -76,7 +76,11 @@ MUTANTS = {
         "a repeated send is stored again",
         (
             _FORGET_SENDS,
-            ("store/batch.py", "            before = self._sent.get(key)\n", "            before = None\n"),
+            (
+                "store/batch.py",
+                "            before = self._sent.get(key) if once else None\n",
+                "            before = None\n",
+            ),
             ("store/batch.py", "        return self._sent.get(key)\n", "        return None\n"),
         ),
     ),
@@ -134,7 +138,7 @@ MUTANTS = {
     ),
     "body-not-compared": Mutant(
         "the same id with another text is answered as if it were the first",
-        (("store/batch.py", "if first_hash != draft.content_hash:", "if False:"),),
+        (("store/batch.py", "if first_hash != once.content_hash:", "if False:"),),
     ),
     "batch-half-stored": Mutant(
         "a request that is refused for one message has the others stored",

@@ -38,8 +38,8 @@ from tests.support import until
 
 
 def append(*texts: str) -> Append:
-    drafts = [Draft(pb.Event(message=pb.Message(text=text)), "phone", b"", b"") for text in texts]
-    return Append(drafts, lambda _room_id, _standing: None)
+    drafts = [Draft(pb.Event(message=pb.Message(text=text)), "phone", lambda *_: None) for text in texts]
+    return Append(drafts)
 
 
 def said(write: Write) -> list[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from grpc_chat.core.feed import Feed
 from grpc_chat.store.base import StoredEvent
-from grpc_chat.wire import batch
+from grpc_chat.wire import frames as wire_frames
 
 
 def stored(first: int, last: int, *, session: str = "phone", size: int = 8) -> list[StoredEvent]:
@@ -11,7 +11,7 @@ def stored(first: int, last: int, *, session: str = "phone", size: int = 8) -> l
 
 
 def frames(events: list[StoredEvent]) -> bytes:
-    return batch.frames([event.payload for event in events])
+    return wire_frames.frames([event.payload for event in events])
 
 
 def feed_with(last: int, *, max_slice_bytes: int = 1000) -> Feed:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from grpc_chat.wire import batch
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 
 # Around every length at which protobuf's own length grows by a byte, and where ours are looked up.
 SIZES = [
@@ -40,7 +40,7 @@ def test_frame_is_what_protobuf_writes(size: int) -> None:
     """A response and a page of history with this one event, byte for byte."""
     event = event_of(size)
 
-    framed = batch.frame(event.SerializeToString())
+    framed = frames.frame(event.SerializeToString())
 
     assert event.ByteSize() == size
     assert framed == pb.SubscribeResponse(events=[event]).SerializeToString()
@@ -52,7 +52,7 @@ def test_frame_is_tag_length_and_payload(size: int) -> None:
     """Of any payload."""
     payload = b"p" * size
 
-    framed = batch.frame(payload)
+    framed = frames.frame(payload)
 
     assert framed.endswith(payload)
     prefix = framed[: len(framed) - size]
@@ -68,7 +68,7 @@ def test_frames_are_a_response() -> None:
     payloads = [event.SerializeToString() for event in events]
     rest = pb.SubscribeResponse(caught_up=pb.CaughtUp(), gaps=[pb.Gap(room_id="r1", from_seq=1, to_seq=2)])
 
-    framed = batch.frames(payloads)
+    framed = frames.frames(payloads)
 
     assert framed == pb.SubscribeResponse(events=events).SerializeToString()
     whole = pb.SubscribeResponse(events=events, caught_up=rest.caught_up, gaps=rest.gaps)
@@ -78,7 +78,7 @@ def test_frames_are_a_response() -> None:
 
 def test_no_events_are_no_bytes() -> None:
     """As in protobuf."""
-    assert batch.frames([]) == b""
+    assert frames.frames([]) == b""
 
 
 def test_events_are_the_first_field_of_both_messages() -> None:
