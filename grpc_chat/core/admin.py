@@ -72,7 +72,7 @@ class Admin:
             insert(transaction, account, admin=request.admin)
             return _record(_require(transaction, account.user_id), _UNUSED)
 
-        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
+        record: pb.UserRecord = await self._committer.transact(caller, do)
         return record
 
     async def block(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
@@ -111,7 +111,7 @@ class Admin:
             response.user.CopyFrom(_seen(transaction, user_id))
             return response
 
-        response: pb.BlockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        response: pb.BlockUserResponse = await self._committer.transact(caller, do)
         return response
 
     def _stop(self, transaction: Transaction, account: Account, *, of_owner: bool) -> None:
@@ -151,7 +151,7 @@ class Admin:
                 stopped_bot_count=len(stopped),
             )
 
-        response: pb.UnblockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        response: pb.UnblockUserResponse = await self._committer.transact(caller, do)
         return response
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
@@ -184,7 +184,7 @@ class Admin:
             transaction.update_account(user_id, {"password_hash": password_hash})
             return self._sessions.end(transaction, user_id, why)
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
@@ -210,7 +210,7 @@ class Admin:
             which = None if request.all else request.session_ids
             return self._sessions.end(transaction, request.user_id, why, session_ids=which)
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     async def _change(
@@ -220,7 +220,7 @@ class Admin:
             change(transaction, _require(transaction, user_id))
             return _seen(transaction, user_id)
 
-        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
+        record: pb.UserRecord = await self._committer.transact(caller, do)
         return record
 
     def _require_another_admin(self, snapshot: Snapshot, account: Account) -> None:

@@ -106,7 +106,7 @@ class Ownership:
             transaction.append(event, caller.session_id)
             return room
 
-        room = await self._committer.transact(do, session_id=caller.session_id)
+        room = await self._committer.transact(caller, do)
         return pb.AssignRoomOwnerResponse(room=as_unowned(room))
 
     # Bots
@@ -152,7 +152,7 @@ class Ownership:
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        bot, revoked = await self._committer.transact(caller, do)
         return pb.AssignBotOwnerResponse(bot=_as_bot(bot), revoked_sessions=revoked)
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
@@ -181,7 +181,7 @@ class Ownership:
             assert bot, "it is the caller's"
             return bot
 
-        bot = await self._committer.transact(do, session_id=caller.session_id)
+        bot = await self._committer.transact(caller, do)
         return pb.OfferBotResponse(bot=_as_bot(bot))
 
     async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
@@ -206,7 +206,7 @@ class Ownership:
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        bot, revoked = await self._committer.transact(caller, do)
         return pb.AcceptBotResponse(bot=_as_bot(bot), revoked_sessions=revoked)
 
     def _hand_over(
