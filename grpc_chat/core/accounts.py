@@ -498,6 +498,7 @@ class Accounts:
 
         Raises:
             PermissionDenied: The account does not administer the server, and the token shall.
+            FailedPrecondition: It is for a bot that is blocked.
             LimitExceeded: There are too many.
         """
         lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
@@ -510,6 +511,11 @@ class Accounts:
             if pb.SCOPE_ADMIN in request.scopes and not account.admin:
                 raise PermissionDenied(
                     f"{user_id} does not administer this server, and neither can a token of theirs"
+                )
+            if account.blocked:
+                raise FailedPrecondition(
+                    f"{user_id} is blocked, and so would be a token; ask the server's administrator",
+                    field="user_id",
                 )
             if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
                 raise LimitExceeded(
@@ -647,5 +653,5 @@ def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecor
 
 
 def _require_unblocked(account: Account) -> None:
-    if account.block_time_us is not None:
+    if account.blocked:
         raise AccountBlocked("this account is blocked; ask the server's administrator")

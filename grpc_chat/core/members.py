@@ -218,7 +218,7 @@ class Members:
                 metadata={"userId": heir},
             )
         account = transaction.account(heir)
-        if account and account.block_time_us is not None:
+        if account and account.blocked:
             raise FailedPrecondition(
                 f"the account {heir} is blocked: it can't own the room", field="new_owner_user_id"
             )

@@ -128,7 +128,7 @@ class Sessions:
         return ends
 
     def _remember(self, key: bytes, session: SessionRecord, account: Account) -> tuple[Caller, float]:
-        if account.block_time_us is not None:
+        if account.blocked:
             raise Unauthenticated(_LOST)
         expire_time = None
         if session.expire_time_us is not None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import InviteRecord, Standing
-from grpc_chat.store.statements import STANDING_COLUMNS, count, like, standing
+from grpc_chat.store.statements import STANDING_COLUMNS, blocked, count, like, standing
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
 
@@ -159,7 +159,7 @@ class RoomReads:
         owned = (
             sa.select(gone.c.room_id)
             .join(users, users.c.user_id == gone.c.user_id)
-            .where(users.c.block_time_us.is_not(None), gone.c.role == pb.ROLE_OWNER, gone.c.room_id > after)
+            .where(blocked(users), gone.c.role == pb.ROLE_OWNER, gone.c.room_id > after)
             .where(~_active_owners(gone.c.room_id).exists())
         )
         query = sa.select(rooms).where(rooms.c.room_id.in_(owned)).order_by(rooms.c.room_id).limit(limit)
@@ -263,7 +263,7 @@ def _active_owners(room_id: str | sa.ColumnElement[str]) -> sa.Select[Any]:
     return (
         sa.select(members.c.user_id)
         .join(users, users.c.user_id == members.c.user_id)
-        .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, users.c.block_time_us.is_(None))
+        .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, ~blocked(users))
     )
 
 

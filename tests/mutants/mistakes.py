@@ -79,7 +79,7 @@ MISTAKES = {
         (
             (
                 "core/sessions.py",
-                "        if account.block_time_us is not None:\n            raise Unauthenticated(_LOST)\n",
+                "        if account.blocked:\n            raise Unauthenticated(_LOST)\n",
                 "",
             ),
         ),
