@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import frames
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 def blocked(users: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -25,7 +28,12 @@ def blocked(users: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
     """An insert that knows ON CONFLICT; the two databases write it alike."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        # Loads all of its drivers' dialects, which a server on SQLite need not wait for.
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 @functools.cache
