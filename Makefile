@@ -4,6 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Some environments of continuous integration and of containers ask Python to keep no bytecode. Every process
+# would compile all it imports, then: half of a server's start, and two thirds of collecting the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 help: ## Show these targets.
