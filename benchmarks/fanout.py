@@ -64,7 +64,8 @@ class _Member:
     """A reader that only looks for the last message of a run; its streams are ours to count on."""
 
     def __init__(self) -> None:
-        self.end = b"\0"
+        self.end = b""
+        """What stands in the last message; nothing until it is known."""
         self.done = asyncio.Event()
         self.caught_up = asyncio.Event()
         self._rest = b""
@@ -72,7 +73,7 @@ class _Member:
     def read(self, data: memoryview) -> None:
         # A marker may lie across two frames.
         seen = self._rest + bytes(data)
-        if self.end in seen:
+        if self.end and self.end in seen:
             self.done.set()
         if not self.caught_up.is_set() and b"\x2a\x00" in seen:
             self.caught_up.set()
