@@ -19,7 +19,8 @@ import sqlite3
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -104,7 +105,7 @@ async def injected(world: World, what: str) -> AsyncIterator[Path]:
     trace.unlink(missing_ok=True)
     calls = "fsync,fdatasync"
     tracer = await asyncio.create_subprocess_exec(
-        *("strace", "-f", "-p", str(world.server.pid), "-o", str(trace)),
+        *("strace", "-f", "-ttt", "-p", str(world.server.pid), "-o", str(trace)),
         *("-e", f"trace={calls}", "-e", f"inject={calls}:{what}"),
         stderr=asyncio.subprocess.PIPE,
     )
@@ -139,24 +140,69 @@ async def fsync_failed(world: World) -> None:
 
 @fault("F4", cannot_trace)
 async def fsync_slow(world: World) -> None:
-    """Each fsync takes 200 ms: commits widen, nothing times out, readers do not notice."""
+    """Each fsync takes 200 ms: sends wait for two commits at the most, and readers do not notice.
+
+    On a busy machine everything takes long, so nothing is held against a number of seconds. An fsync takes
+    several times as long as reading a page did right before, and what counts is the order of things: whether
+    pages come while one and the same fsync is under way, and how many fsyncs begin while a send waits.
+    """
     await world.resumed()
-    t0, unknown = world.now(), world.history.unknown
-    async with injected(world, "delay_exit=200000") as trace:
+    began = world.now()
+    await world.until(lambda: len(pages_since(world, began)) >= 10, "10 pages were not read", 60)
+    delay = max(0.2, 5 * statistics.median(took for _, took in pages_since(world, began)))
+    t0 = world.now()
+    async with injected(world, f"delay_exit={delay * 1_000_000:.0f}") as trace:
         await asyncio.sleep(2 if world.short else 5)
-        t1 = world.now()
-        reads = [took for reader in world.pagers for at, took in reader.answered if t0 < at < t1]
-        answers = sum(1 for sender in world.senders for at, _ in sender.answered if t0 < at < t1)
-        fsyncs = len(re.findall(r"INJECTED|DELAYED", trace.read_text()))
+        await world.until(
+            lambda: len(list(met(pages_since(world, t0), fsyncs_in(world, trace), delay))) >= 10,
+            f"10 pages were not asked for while fsyncs took {delay:.1f} s",
+            60,
+        )
+        fsyncs, pages = fsyncs_in(world, trace), pages_since(world, t0)
+        sends = [each for sender in world.senders for each in sender.answered if each[0] - each[1] > t0]
+        sends += [
+            (end, end - begin) for sender in world.senders for begin, end, _ in sender.dropped if begin > t0
+        ]
     world.history.fault("F4", t0)
-    if not answers or not fsyncs:
-        raise Unmet(f"{answers} answers and {fsyncs} fsyncs while fsyncs took 200 ms")
-    if world.history.unknown > unknown:
-        raise Unmet("sends timed out because fsyncs took 200 ms")
-    if reads and statistics.median(reads) > 0.2:
-        raise Unmet(f"reads waited for fsyncs: {statistics.median(reads):.3f} s")
-    world.note("F4 answers per slow fsync", answers / fsyncs)
+    if not sends or not fsyncs:
+        raise Unmet(f"{len(sends)} answers and {len(fsyncs)} fsyncs while fsyncs took {delay:.1f} s")
+    waited = statistics.median(sum(t - took < at < t for at in fsyncs) for t, took in sends)
+    if waited > _MOST_FSYNCS:
+        raise Unmet(f"half of all sends waited for {waited:g} fsyncs and more")
+    ended = [t < until for t, until in met(pages, fsyncs, delay)]
+    if sum(ended) < len(ended) / 5:
+        raise Unmet(f"reads waited for fsyncs: {sum(ended)} of {len(ended)} ended before the fsync they met")
+    world.note("F4 fsyncs that half of all sends waited for", waited)
+    world.note("F4 answers per slow fsync", len(sends) / len(fsyncs))
     await world.resumed()
+
+
+_MOST_FSYNCS = 3
+"""Of the commit that is under way the fsync has begun; a send's own is one, and a checkpoint is two more."""
+
+
+def pages_since(world: World, t0: float) -> list[tuple[float, float]]:
+    """The pages that were asked for since then: when each came, and how long it took."""
+    return [(t, took) for reader in world.pagers for t, took in reader.answered if t - took > t0]
+
+
+def fsyncs_in(world: World, trace: Path) -> list[float]:
+    """When the fsyncs that a trace tells of began."""
+    ahead = time.time() - world.now()
+    return [
+        float(at) - ahead for at in re.findall(r"^\d+ +([\d.]+) f(?:data)?sync\(", trace.read_text(), re.M)
+    ]
+
+
+def met(
+    pages: Sequence[tuple[float, float]], fsyncs: Sequence[float], delay: float
+) -> Iterator[tuple[float, float]]:
+    """Of pages that were asked for during an fsync: when each came, and that fsync ended at the earliest."""
+    for t, took in pages:
+        for at in fsyncs:
+            if at < t - took < at + delay:
+                yield t, at + delay
+                break
 
 
 @fault("F5", cannot_mount)

@@ -167,6 +167,43 @@ MUTANTS = {
         (("store/sqlite.py", "return code is not None and code not in _HARMLESS", "return False"),),
         ("F3",),
     ),
+    "reads-wait-for-commits": Mutant(
+        "whoever reads waits for the commit that is under way",
+        (
+            (
+                "store/sql.py",
+                "    @contextmanager\n    def snapshot(self)",
+                "    @contextmanager\n"
+                "    def snapshot(self) -> Iterator[SqlSnapshot]:\n"
+                "        with self._committing, self._snapshot() as snapshot:\n"
+                "            yield snapshot\n\n"
+                "    @contextmanager\n    def _snapshot(self)",
+            ),
+            (
+                "store/sql.py",
+                "            with conn.begin():\n                results = batch.carry_out(writes)\n",
+                "            with self._committing, conn.begin():\n"
+                "                results = batch.carry_out(writes)\n",
+            ),
+            (
+                "store/sql.py",
+                "        self._failed = False\n",
+                "        self._failed = False\n        self._committing = __import__('threading').RLock()\n",
+            ),
+        ),
+        ("F4",),
+    ),
+    "commits-one-by-one": Mutant(
+        "each send has a commit of its own, however many wait",
+        (
+            (
+                "core/commit.py",
+                "                if count and drafts > self._max_batch:\n",
+                "                if count:\n",
+            ),
+        ),
+        ("F4",),
+    ),
     "full-disk-fatal": Mutant(
         "the server ends when the disk is full",
         (
