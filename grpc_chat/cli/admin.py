@@ -155,8 +155,7 @@ def _standing(record: UserRecord) -> str:
     if record.admin:
         what.append("administrator")
     if record.block_time:
-        of_owner = record.owner_blocked and not record.blocked_itself
-        what.append("blocked with its owner" if of_owner else "blocked")
+        what.append("blocked")
     if record.ended_tokens and not record.sessions:
         what.append("needs a new token")
     return ", ".join(what)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from grpc_chat.core.attempts import Attempts, Kind
-from grpc_chat.core.caller import SYSTEM, Caller, Guest
+from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.members import Members
 from grpc_chat.core.names import (
@@ -143,7 +143,7 @@ class Accounts:
             )
             return session, room_id
 
-        session, room_id = await self._committer.transact(SYSTEM, do)
+        session, room_id = await self._committer.transact(do)
         if code:
             # Without one, accounts are what is being asked for too often.
             succeeded()
@@ -182,7 +182,7 @@ class Accounts:
                 transaction.update_account(user_id, {"password_hash": new_hash})
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
-        session, ended = await self._committer.transact(SYSTEM, do)
+        session, ended = await self._committer.transact(do)
         return pb.LogInResponse(
             user=as_user(account),
             session=self._sessions.message(session),
@@ -247,7 +247,7 @@ class Accounts:
                 ended_session=self._sessions.message(ended) if ended else None,
             )
 
-        response: pb.FinishLogInResponse = await self._committer.transact(SYSTEM, do)
+        response: pb.FinishLogInResponse = await self._committer.transact(do)
         return response
 
     def _sign_up(
@@ -412,12 +412,10 @@ class Accounts:
     async def log_out(self, caller: Caller) -> None:
         """End the caller's session."""
         why = SessionEnded("you have logged out")
-        # Not as the caller: to end what has ended already is no mistake.
         await self._committer.transact(
-            SYSTEM,
             lambda transaction: self._sessions.end(
                 transaction, caller.user_id, why, session_ids=[caller.session_id]
-            ),
+            )
         )
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
@@ -430,7 +428,7 @@ class Accounts:
             assert account, "it is one's own"
             return as_user(account)
 
-        user: pb.User = await self._committer.transact(caller, do)
+        user: pb.User = await self._committer.transact(do, session_id=caller.session_id)
         return user
 
     async def change_password(
@@ -460,7 +458,9 @@ class Accounts:
             why = SessionEnded("the password was changed; log in again")
             return self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
 
-        return pb.ChangePasswordResponse(revoked_sessions=await self._committer.transact(caller, do))
+        return pb.ChangePasswordResponse(
+            revoked_sessions=await self._committer.transact(do, session_id=caller.session_id)
+        )
 
     # Sessions and tokens
 
@@ -488,7 +488,7 @@ class Accounts:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
             return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
 
-        revoked: int = await self._committer.transact(caller, do)
+        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
         return revoked
 
     async def create_access_token(
@@ -498,7 +498,6 @@ class Accounts:
 
         Raises:
             PermissionDenied: The account does not administer the server, and the token shall.
-            FailedPrecondition: It is for a bot that is blocked.
             LimitExceeded: There are too many.
         """
         lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
@@ -511,11 +510,6 @@ class Accounts:
             if pb.SCOPE_ADMIN in request.scopes and not account.admin:
                 raise PermissionDenied(
                     f"{user_id} does not administer this server, and neither can a token of theirs"
-                )
-            if account.blocked:
-                raise FailedPrecondition(
-                    f"{user_id} is blocked, and so would be a token; ask the server's administrator",
-                    field="user_id",
                 )
             if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
                 raise LimitExceeded(
@@ -534,7 +528,7 @@ class Accounts:
                 login=False,
             )
 
-        session = await self._committer.transact(caller, do)
+        session = await self._committer.transact(do, session_id=caller.session_id)
         return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
 
     # Bots
@@ -562,7 +556,7 @@ class Accounts:
                 raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
             insert(transaction, account)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(do, session_id=caller.session_id)
         user = as_user(account)
         user.owner_user_id = caller.user_id
         return pb.CreateBotResponse(user=user)
@@ -653,5 +647,5 @@ def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecor
 
 
 def _require_unblocked(account: Account) -> None:
-    if account.blocked:
+    if account.block_time_us is not None:
         raise AccountBlocked("this account is blocked; ask the server's administrator")

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grpc_chat.core.access import hidden_until, visible_from
-from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
 from grpc_chat.store.base import Place, Snapshot
 from grpc_chat.store.records import Standing
@@ -29,12 +28,8 @@ class _Search:
     found: Place
 
 
-_EVENTS_AT_ONCE = 64
-"""Events looked up in one piece: what they hold is read too, which may be 64 KiB of each."""
-
-
-def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) -> Pieces[dict[str, Place]]:
-    """Compare positions with their logs: a query for 64 rooms, some twenty more where histories parted.
+def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) -> dict[str, Place]:
+    """Compare positions with their logs: one query for all rooms, some twenty more where histories parted.
 
     Args:
         offered: By room, what the room is for the user, who may read it, and their position.
@@ -73,13 +68,12 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) ->
                 part(room_id, room.last_event_us)
         elif place.seq >= visible_from(room):
             to_compare[room_id] = place.seq
-    found_here, snapshot = yield from _stamps(snapshot, to_compare)
-    for room_id, stamp in found_here.items():
+    for room_id, stamp in snapshot.stamps(to_compare).items():
         if stamp != offered[room_id][1].stamp:
             part(room_id, stamp)
     while searches:
         middles = {room_id: (search.low + search.high) // 2 for room_id, search in searches.items()}
-        stamps, snapshot = yield from _stamps(snapshot, middles)
+        stamps = snapshot.stamps(middles)
         for room_id, middle in middles.items():
             search = searches[room_id]
             stamp = stamps.get(room_id, 0)
@@ -93,15 +87,6 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) ->
                 found[room_id] = search.found
                 del searches[room_id]
     return found
-
-
-def _stamps(snapshot: Snapshot, places: Mapping[str, int]) -> Pieces[tuple[dict[str, int], Snapshot]]:
-    """The stamps of the events at these places, and the snapshot to go on with."""
-    wanted, found = list(places.items()), dict[str, int]()
-    for at in range(0, len(wanted), _EVENTS_AT_ONCE):
-        found |= snapshot.stamps(dict(wanted[at : at + _EVENTS_AT_ONCE]))
-        snapshot = yield
-    return found, snapshot
 
 
 def another_history(field: str, room_id: str, epoch: str, last_common: Place) -> EpochChanged:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from grpc_chat.core.attempts import Attempts
-from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.reads import Readers
 from grpc_chat.errors import ChatError
@@ -60,7 +59,7 @@ class KnownAddresses:
         keep = self._attempts.max_remembered
         if unsaved:
             await self._committer.transact(
-                SYSTEM, lambda transaction: transaction.save_known_addresses(unsaved, keep=keep)
+                lambda transaction: transaction.save_known_addresses(unsaved, keep=keep)
             )
 
     async def close(self) -> None:

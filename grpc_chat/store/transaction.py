@@ -191,9 +191,7 @@ class SqlTransaction(SqlSnapshot):
     # Accounts
 
     def insert_account(self, account: Account) -> None:
-        values = asdict(account)
-        del values["owner_block_time_us"]
-        self._insert(schema.users, **values)
+        self._insert(schema.users, **asdict(account))
 
     def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
         users = schema.users

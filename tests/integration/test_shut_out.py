@@ -6,7 +6,6 @@ import asyncio
 import threading
 from uuid import uuid4
 
-from grpc_chat.core.caller import SYSTEM
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -22,8 +21,8 @@ async def test_a_message_that_waited_behind_the_end_of_its_session_is_not_stored
         room = await alice.create_room("plans")
         stolen = (await thief.session()).session_id
         committer, free = node.node.committer, threading.Event()
-        await committer.transact(SYSTEM, lambda _: None)
-        busy = asyncio.create_task(committer.transact(SYSTEM, lambda _: free.wait(20)))
+        await committer.transact(lambda _: None)
+        busy = asyncio.create_task(committer.transact(lambda _: free.wait(20)))
         try:
             await until(lambda: committer.waiting == 1)
             ending = asyncio.create_task(alice.revoke_sessions(stolen))
@@ -53,7 +52,7 @@ async def test_a_session_that_ended_without_word_of_it_opens_no_stream() -> None
         def end(transaction: Transaction) -> None:
             transaction.delete_sessions("alice", session_ids=[session_id])
 
-        await node.node.committer.transact(SYSTEM, end)
+        await node.node.committer.transact(end)
 
         for request in (
             pb.SubscribeRequest(cursors=[pb.Cursor(room_id=room.room_id)]),
@@ -72,7 +71,7 @@ async def test_a_session_of_a_blocked_account_is_none() -> None:
         def block(transaction: Transaction) -> None:
             transaction.update_account("alice", {"block_time_us": transaction.now_us})
 
-        await node.node.committer.transact(SYSTEM, block)
+        await node.node.committer.transact(block)
         # What it knows by heart it has not asked the store for.
         await node.restart()
 
@@ -88,9 +87,9 @@ async def test_a_stream_outlives_a_room_in_which_its_own_session_wrote_last() ->
     """Where it stands there has not been told yet, and does not have to be told any more."""
     async with running_node(accounts=True) as node, Calls(node.address) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
-        lost, kept = await bob.create_room("lost"), await bob.create_room("kept")
+        lost, kept = [await bob.create_room(name, public=True) for name in ("lost", "kept")]
         for room in (lost, kept):
-            await bob.add_member(room.room_id, "alice")
+            await alice.join_room(room.room_id)
         stream = await calls.subscribe(alice.token, all_rooms=True).until_caught_up()
         await alice.send(lost.room_id, "my own")
 
