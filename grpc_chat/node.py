@@ -71,6 +71,7 @@ class Node:
         committer: The way into the store, while the node runs.
         readers: The way to read it.
         authenticator: Tells from a token who is calling, while the node runs.
+        hub: The open streams, while the node runs.
         invites: Makes invites, where there are accounts, while the node runs.
         first_invite: The code with which the first account can be registered, which administers the server;
             None where there are accounts, or ids are trusted.
@@ -157,7 +158,7 @@ class Node:
             max_waiting=config.commit.max_waiting,
         )
         self._resources.push_async_callback(committer.close)
-        self.committer, self.readers = committer, readers
+        self.committer, self.readers, self.hub = committer, readers, hub
         beating = asyncio.create_task(hub.run(), name="hub")
         self._resources.push_async_callback(_cancel, beating)
 

@@ -40,7 +40,9 @@ class Pulled(AsyncIterator[bytes]):
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         elif self._taken:
-            self._taken.set_result(None)
+            # A write that was given up is not waited for any more.
+            if not self._taken.done():
+                self._taken.set_result(None)
             self._taken = None
         waited: list[asyncio.Future[Any]] = [self._written, self._task]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
@@ -37,6 +38,7 @@ class SubscribeService:
     async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
         """Write everything owed, as encoded responses; what gathers while one is written is the next."""
         follower = await self._hub.open(caller, request, self._authenticator)
+        follower.task = asyncio.current_task()
         try:
             await self._save(follower)
             await write(self._started(follower))
@@ -56,8 +58,16 @@ class SubscribeService:
             if follower.ended:
                 raise follower.ended
             await write(self._draining(follower))
+        except asyncio.CancelledError:
+            if follower.ended:
+                # The hub's doing, because the client does not read; or its client's, and nobody is told.
+                raise follower.ended from None
+            raise
         finally:
             self._hub.close(follower)
+            follower.task = None
+            # The error's traceback has this frame, and the follower has the error.
+            del follower
 
     async def _save(self, follower: Follower) -> None:
         """Store where a consumer begins in rooms that are new to it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from grpc_chat.bus.base import Bus, Hints
 from grpc_chat.core.access import hidden_until, require_read, visible_from
@@ -39,6 +40,12 @@ log = logging.getLogger(__name__)
 
 _WORD_SECONDS = 0.05
 """How long a stream that may not read a room any more waits to be told why."""
+
+_LAST_WRITE_SECONDS = 0.5
+"""How long the write that is under way may take when a stream has to end."""
+
+_LAST_WRITES_SECONDS = 1.0
+"""The same where the node is about to stop, and a last response is owed besides."""
 
 # How finely the time since a follower's last response is known. Each tick looks at all streams, which takes
 # 0.1 us for each.
@@ -102,12 +109,19 @@ class Follower:
     quiet_seconds: float = 0
     """How long ago it was last sent something."""
     expiry: asyncio.TimerHandle | None = field(default=None, repr=False)
+    task: asyncio.Task[Any] | None = field(default=None, repr=False)
+    """What writes its responses; cancelled where the stream must end and its client does not read."""
     _waiter: asyncio.Future[bytes | None] | None = field(default=None, repr=False)
 
     @property
     def waits(self) -> bool:
         """Whether it is in :meth:`wait`, and will stay there until :meth:`wake`."""
         return self._waiter is not None and not self._waiter.done()
+
+    def give_up(self) -> None:
+        """Give up a write whose client does not read."""
+        if self.task:
+            self.task.cancel()
 
     def wake(self, response: bytes | None = None) -> None:
         """Have :meth:`wait` return ``response``, if it waits."""
@@ -154,6 +168,8 @@ class Hub:
         self._used_consumers: set[tuple[str, str]] = set()
         self._tails_bytes = 0
         self._opening = 0
+        # By user, the consumers of the streams that are being opened; empty names for those without one.
+        self._places: dict[str, list[str]] = {}
         # What happened while subscriptions were being opened, which may have read the store before it.
         self._heads_while_opening: dict[str, int] = {}
         self._changes_while_opening: dict[str, int] = {}
@@ -266,7 +282,7 @@ class Hub:
         """A session is no more: end its streams."""
         if self._opening:
             self._ended_while_opening[session_id] = why
-        for follower in self._sessions.get(session_id, ()):
+        for follower in list(self._sessions.get(session_id, ())):
             self.end(follower, why)
 
     def session_ids(self) -> list[str]:
@@ -296,7 +312,7 @@ class Hub:
         Args:
             seq: The event by which; where the stream began to follow the room later, it is nothing new to it.
         """
-        if follower.subscription.lose(left, seq):
+        if not follower.ended and follower.subscription.lose(left, seq):
             self._unfollow(follower, left.room_id)
             follower.wake()
 
@@ -336,9 +352,7 @@ class Hub:
             ShuttingDown: The node is about to stop.
         """
         if self._draining:
-            raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
-        self._bound_streams(caller)
-
+            raise self._shutting_down()
         consumer = (caller.user_id, request.consumer)
 
         def read(snapshot: Snapshot) -> tuple[Start, bool]:
@@ -346,7 +360,7 @@ class Hub:
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
             return find_start(snapshot, caller.user_id, request, self.epoch), kept
 
-        with self._watching():
+        with self._place(*consumer), self._watching():
             while True:
                 changes = self._changes(caller.user_id, "")
                 start, kept = await self._readers.run(read)
@@ -357,8 +371,7 @@ class Hub:
             newer = self._heads_while_opening
             # From here to the end without an await: nobody can publish in between.
             if self._draining:
-                raise ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
-            self._bound_streams(caller)
+                raise self._shutting_down()
             window = min(request.max_unacknowledged or self.bounds.window, self.bounds.window)
             follower = Follower(
                 caller=caller,
@@ -401,12 +414,31 @@ class Hub:
             lambda: self.end(follower, why) if left <= 60 else self._watch_expiry(follower),
         )
 
-    def _bound_streams(self, caller: Caller) -> None:
-        if len(self._streams.get(caller.user_id, ())) >= self.bounds.streams_per_user:
+    @contextmanager
+    def _place(self, user_id: str, consumer: str) -> Iterator[None]:
+        """Hold one of the user's places for a stream while it is being opened.
+
+        Counted from the start, so that many at once can't all find the last place free. A stream whose
+        consumer is about to be taken over leaves its place to the newer one.
+
+        Raises:
+            LimitExceeded: There is none.
+        """
+        opening = [*self._places.get(user_id, ()), consumer]
+        replaced = sum((user_id, name) in self._consumers for name in set(opening))
+        most = self.bounds.streams_per_user
+        if len(self._streams.get(user_id, ())) + len(opening) - replaced > most:
             raise LimitExceeded(
-                f"you have {self.bounds.streams_per_user} streams open, which is the most; close one first",
-                metadata={"limit": str(self.bounds.streams_per_user)},
+                f"you have {most} streams open, which is the most; close one first",
+                metadata={"limit": str(most)},
             )
+        self._places.setdefault(user_id, []).append(consumer)
+        try:
+            yield
+        finally:
+            self._places[user_id].remove(consumer)
+            if not self._places[user_id]:
+                del self._places[user_id]
 
     def _is_kept(self, snapshot: Snapshot, user_id: str, consumer: str) -> bool:
         """Whether the store knows a consumer. One too many is refused here: at its first ack is too late."""
@@ -477,10 +509,23 @@ class Hub:
         self._metrics.tail_bytes.set(self._tails_bytes)
         self._metrics.streams.dec()
 
-    def end(self, follower: Follower, error: ChatError) -> None:
-        """Have a stream end with an error."""
+    def end(self, follower: Follower, error: ChatError, *, patience: float = _LAST_WRITE_SECONDS) -> None:
+        """Have a stream end with an error.
+
+        From here on it has no place and follows nothing, whether or not its client reads.
+
+        Args:
+            patience: How many seconds a write that is under way may still take. Without an end to that, a
+                client that does not read could keep its stream.
+        """
+        if follower.ended:
+            return
         follower.ended = error
-        follower.wake()
+        self.close(follower)
+        if follower.waits:
+            follower.wake()
+        else:
+            asyncio.get_running_loop().call_later(patience, follower.give_up)
 
     def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, Place]) -> None:
         """Pass on that a consumer's positions moved."""
@@ -552,6 +597,16 @@ class Hub:
             for follower in streams:
                 follower.draining = self._reconnect_after()
                 follower.wake()
+        asyncio.get_running_loop().call_later(_LAST_WRITES_SECONDS, self._end_all)
+
+    def _end_all(self) -> None:
+        """End the streams whose clients have not read to the end, for which the node would have to wait."""
+        for streams in list(self._streams.values()):
+            for follower in list(streams):
+                self.end(follower, self._shutting_down(), patience=0)
+
+    def _shutting_down(self) -> ShuttingDown:
+        return ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
 
     def _reconnect_after(self) -> timedelta:
         # Spread, so that they do not all come back in the same moment.

@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn, cast
+from functools import partial
+from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health
-from grpc_status import rpc_status
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.errors import ChatError, Unavailable, Unimplemented
+from grpc_chat.transport.calls import ANSWER_SECONDS, LAST_SECONDS, OpenCalls, write
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.health import Health
 from grpc_chat.transport.reflection import Reflection
 from grpc_chat.wire.address import join
 from grpc_chat.wire.names import services
-from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +99,13 @@ class GrpcServer:
         self._pipeline = pipeline
         # grpc's logs go to standard error by themselves; ours say what there is to say.
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
-        self._health = Health(["", *SERVICES])
+        self._open = OpenCalls()
+        self._sweeping: asyncio.Task[None] | None = None
+        self._health = Health(["", *SERVICES], self._open)
         self._server.add_generic_rpc_handlers((self._health.handlers(),))
-        self._reflection = Reflection([*SERVICES, health.SERVICE_NAME]) if with_reflection else None
+        self._reflection = (
+            Reflection([*SERVICES, health.SERVICE_NAME], self._open) if with_reflection else None
+        )
         if self._reflection:
             self._server.add_generic_rpc_handlers(tuple(self._reflection.handlers()))
         for service in SERVICES:
@@ -112,7 +116,7 @@ class GrpcServer:
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         # The last one is asked last.
-        self._server.add_generic_rpc_handlers((_Unknown(),))
+        self._server.add_generic_rpc_handlers((_Unknown(self._open),))
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> int:
         """Take a port, without answering yet; 0 for any that is free.
@@ -140,6 +144,7 @@ class GrpcServer:
     async def start(self) -> None:
         """Answer calls."""
         await self._server.start()
+        self._sweeping = asyncio.create_task(self._sweep(), name="unread answers")
 
     def announce_stop(self) -> None:
         """Have health say NOT_SERVING from now on, and end the streams of reflection."""
@@ -148,8 +153,29 @@ class GrpcServer:
             self._reflection.stop()
 
     async def stop(self, grace: timedelta) -> None:
-        """Refuse new calls, let running ones finish, cut off what is left after ``grace``."""
-        await self._server.stop(grace.total_seconds())
+        """Refuse new calls, let running ones finish, cut off what is left after ``grace``.
+
+        Nobody is waited for who could end a call by reading, but does not, nor for connections without calls.
+        """
+        if self._sweeping:
+            self._sweeping.cancel()
+        loop = asyncio.get_running_loop()
+        cutting = loop.call_later(LAST_SECONDS, self._open.cut_off_unread)
+        stopping = asyncio.create_task(self._server.stop(grace.total_seconds()))
+        none = asyncio.create_task(self._open.until_none())
+        await asyncio.wait((stopping, none), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            # Proper clients leave when they are told to. Others would be given time until a ping runs out.
+            await asyncio.wait((stopping,), timeout=LAST_SECONDS)
+            await self._server.stop(None)
+        await stopping
+        none.cancel()
+        cutting.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(ANSWER_SECONDS)
+            self._open.sweep()
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
         # Without (de)serialisers a handler is given and gives bytes: a message that can't be read is the
@@ -158,26 +184,25 @@ class GrpcServer:
         if method.unary:
 
             async def unary(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+                self._open.begin(context)
                 try:
-                    return await self._pipeline.call(method, _metadata(context), data, _Peer(context))
+                    response = await self._pipeline.call(method, _metadata(context), data, _Peer(context))
                 except ChatError as error:
-                    await _abort(context, error)
+                    await self._open.abort(context, error)
+                self._open.answered(context)
+                return response
 
             return grpc.unary_unary_rpc_method_handler(cast("Any", unary))
 
         async def stream(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-            async def write(response: bytes) -> None:
-                try:
-                    await context.write(response)
-                except (grpc.aio.InternalError, grpc.aio.UsageError):
-                    # The client went away during a write, or before, as clients do: nobody's mistake.
-                    raise asyncio.CancelledError from None
-
+            self._open.begin(context)
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
             try:
-                await self._pipeline.stream(method, _metadata(context), data, write, _Peer(context))
+                await self._pipeline.stream(
+                    method, _metadata(context), data, partial(write, context), _Peer(context)
+                )
             except ChatError as error:
-                await _abort(context, error)
+                await self._open.abort(context, error)
 
         return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
 
@@ -189,12 +214,15 @@ class _Unknown(grpc.GenericRpcHandler):
     another kind that has taken its place.
     """
 
+    def __init__(self, open_: OpenCalls) -> None:
+        self._open = open_
+
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
         # Of this kind a handler is asked at once, and reads nothing.
         return grpc.stream_stream_rpc_method_handler(cast("Any", self._refuse))
 
     async def _refuse(self, _requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        await _abort(
+        await self._open.abort(
             context, Unimplemented("this server does not know the method; it may be an older version")
         )
 
@@ -234,9 +262,3 @@ class _Peer:
 
 def _metadata(context: grpc.aio.ServicerContext[bytes, bytes]) -> Metadata:
     return cast("Sequence[tuple[str, str | bytes]]", context.invocation_metadata() or ())
-
-
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ChatError) -> NoReturn:
-    status = rpc_status.to_status(to_status(error))
-    await context.abort(status.code, status.details, status.trailing_metadata)
-    raise AssertionError("abort raises")

@@ -10,6 +10,8 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from grpc_chat.transport.calls import OpenCalls, write
+
 Request = health_pb2.HealthCheckRequest
 Response = health_pb2.HealthCheckResponse
 Context = grpc.aio.ServicerContext[Request, Response]
@@ -24,9 +26,11 @@ class Health(health_pb2_grpc.HealthServicer):
 
     Args:
         services: Their full names; the server as a whole has the empty one.
+        open_: Where calls are counted, to be cut off where they are not read.
     """
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
+        self._open = open_ or OpenCalls()
         self._services = frozenset(services)
         self._serving = True
         self._stopped = asyncio.Event()
@@ -43,7 +47,10 @@ class Health(health_pb2_grpc.HealthServicer):
         """
 
         async def check(data: bytes, context: Context) -> Response:
-            return await self.Check(await _parsed(data, context), context)
+            self._open.begin(context)
+            response = await self.Check(await _parsed(data, context), context)
+            self._open.answered(context)
+            return response
 
         async def watch(data: bytes, context: Context) -> None:
             await self.Watch(await _parsed(data, context), context)
@@ -69,9 +76,10 @@ class Health(health_pb2_grpc.HealthServicer):
 
     async def Watch(self, request: Request, context: Context) -> None:  # noqa: N802
         """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
-        await context.write(self._status(request.service))
+        self._open.begin(context, watches=True)
+        await write(context, self._status(request.service))
         await self._stopped.wait()
-        await context.write(self._status(request.service))
+        await write(context, self._status(request.service))
 
 
 async def _parsed(data: bytes, context: Context) -> Request:

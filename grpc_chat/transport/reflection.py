@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from grpc_chat.transport.calls import OpenCalls, write
 from grpc_chat.wire.names import api_file, renamed, with_json_names
 
 Request = reflection_pb2.ServerReflectionRequest
@@ -31,9 +32,12 @@ class Reflection:
 
     Args:
         services: The full names of all services on this server, except reflection itself.
+        open_: Where calls are counted, to be cut off where they are not read.
     """
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
+        self._open = open_ or OpenCalls()
+        self._writing: set[Context] = set()
         self._services = sorted([*services, *(f"{version}.ServerReflection" for version in VERSIONS)])
         self._files: dict[str, FileDescriptorProto] = {}
         self._file_of: dict[str, str] = {}
@@ -59,19 +63,23 @@ class Reflection:
             yield grpc.method_handlers_generic_handler(service, {"ServerReflectionInfo": handler})
 
     async def _info(self, _: object, context: Context) -> None:
+        self._open.begin(context, watches=True)
         answering = asyncio.ensure_future(self._answer_all(context))
         stopped = asyncio.ensure_future(self._stopped.wait())
         try:
             await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if context in self._writing:
+                # An answer is under way. To return would put the status behind it, which may never be read.
+                await asyncio.wait((answering,))
             if answering.done():
                 answering.result()
         finally:
+            self._writing.discard(context)
             answering.cancel()
             stopped.cancel()
 
     async def _answer_all(self, context: Context) -> None:
-        # Its type does not say that EOF may come instead.
-        while (data := cast("Any", await context.read())) is not grpc.aio.EOF:
+        while not self._stopped.is_set() and (data := await self._read(context)) is not None:
             try:
                 request = Request.FromString(data)
             except DecodeError:
@@ -79,7 +87,14 @@ class Reflection:
                     grpc.StatusCode.INVALID_ARGUMENT,
                     "the request is not an encoded ServerReflectionRequest, or holds text that is not UTF-8",
                 )
-            await context.write(self.answer(request).SerializeToString())
+            self._writing.add(context)
+            await write(context, self.answer(request).SerializeToString())
+            self._writing.discard(context)
+
+    async def _read(self, context: Context) -> bytes | None:
+        # Its type does not say that EOF may come instead.
+        data: Any = await context.read()
+        return None if data is grpc.aio.EOF else data
 
     def answer(self, request: Request) -> Response:
         """The answer to one request."""

@@ -73,8 +73,25 @@ def to_status(error: ChatError) -> status_pb2.Status:
     return status
 
 
+def bare_status(error: ChatError) -> tuple[grpc.StatusCode, str]:
+    """An error as status and message alone, for where details can't travel: the reason leads the message."""
+    return status_code(error), f"{error.code}: {error.message}"
+
+
+def _bare_reason(error: grpc.aio.AioRpcError) -> tuple[type[ChatError], str] | None:
+    """What :func:`bare_status` made; None for any other status."""
+    reason, colon, message = (error.details() or "").partition(": ")
+    # A proxy may begin its messages with the name of a status.
+    cls = _BY_REASON.get(reason) if reason not in grpc.StatusCode.__members__ else None
+    if not colon or cls is None or status_code(cls(message)) is not error.code():
+        return None
+    return cls, message
+
+
 def has_reason(error: grpc.aio.AioRpcError) -> bool:
     """Whether a failed call was answered by a grpc-chat server: only they give reasons of our domain."""
+    if _bare_reason(error):
+        return True
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             info = error_details_pb2.ErrorInfo()
@@ -99,14 +116,17 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
                     for known in (info, bad_request, retry):
                         detail.Unpack(known)  # only where it is of that kind
     cls = _BY_STATUS.get(error.code(), errors.Internal)
+    text = error.details() or error.code().name
     if info.domain == DOMAIN:
         cls = _BY_REASON.get(info.reason, cls)
+    elif bare := _bare_reason(error):
+        cls, text = bare
     delay = None
     if retry.HasField("retry_delay"):
         with contextlib.suppress(OverflowError):
             delay = max(retry.retry_delay.ToTimedelta(), timedelta(0))
     return cls(
-        error.details() or error.code().name,
+        text,
         field=bad_request.field_violations[0].field if bad_request.field_violations else "",
         metadata=dict(info.metadata),
         retry_after=delay,

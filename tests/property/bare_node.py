@@ -331,8 +331,11 @@ class BareNode:
     def drain(self) -> None:
         """Have the streams end."""
         self._draining = True
-        self.hub.drain()
+        self._loop.run(self._drain())
         self._loop.settle()
+
+    async def _drain(self) -> None:
+        self.hub.drain()
 
     @property
     def tail_bytes(self) -> float:

@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 
 from grpc_chat import errors
 from grpc_chat.errors import ChatError
-from grpc_chat.wire.status import DOMAIN, from_rpc_error, has_reason, status_code, to_status
+from grpc_chat.wire.status import DOMAIN, bare_status, from_rpc_error, has_reason, status_code, to_status
 
 CLASSES = [
     cls
@@ -199,6 +199,24 @@ def test_only_the_server_gives_reasons_of_ours(domain: str) -> None:
         spoilt = rpc_error(grpc.StatusCode.NOT_FOUND, "x", ("grpc-status-details-bin", data))
         assert not has_reason(spoilt)
     assert not has_reason(rpc_error(grpc.StatusCode.NOT_FOUND, "x"))
+
+
+def test_a_reason_that_leads_the_message_is_as_good() -> None:
+    """Streams that had to be cut off have no details; what merely looks alike is not the server's."""
+    error = errors.SessionEnded("log in again: it has expired")
+    cut_off = rpc_error(*bare_status(error))
+
+    assert has_reason(cut_off)
+    back = from_rpc_error(cut_off)
+    assert (type(back), back.message) == (errors.SessionEnded, error.message)
+    for code, text in (
+        (grpc.StatusCode.UNAVAILABLE, "SESSION_ENDED: by a proxy"),
+        (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED: by a proxy"),
+        (grpc.StatusCode.UNAUTHENTICATED, "SESSION_ENDED"),
+        (grpc.StatusCode.UNAUTHENTICATED, "SOMETHING_ELSE: x"),
+    ):
+        assert not has_reason(rpc_error(code, text))
+        assert from_rpc_error(rpc_error(code, text)).message == text
 
 
 def detailed(*details: object) -> bytes:

@@ -1,0 +1,173 @@
+"""The calls that are open, and ends for those whose clients do not read.
+
+HTTP/2 leaves it to the receiver how much it is sent. A client that stops reading leaves the rest with the
+server, the status included, for as long as its connection lives: such a call does not end by being told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any, NoReturn, cast
+
+import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined, unused-ignore]
+from grpc_status import rpc_status
+
+from grpc_chat.errors import ChatError
+from grpc_chat.wire.status import bare_status, to_status
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+LAST_SECONDS = 0.25
+"""How long a client may take to read that its call has ended. With the half second that a last write may take
+before, this is less than the second within which streams of an ended session end."""
+
+ANSWER_SECONDS = 60.0
+"""How long a client may take to read the answer of a unary call, at least; at most twice that."""
+
+
+async def write(context: Context, response: Any) -> None:
+    """Hand a response to gRPC, and return when it can take another.
+
+    Raises:
+        asyncio.CancelledError: The client went away during the write, or before, as clients do, or the call
+            was cut off. Nobody's mistake, so nothing to be logged.
+    """
+    try:
+        await context.write(response)
+    except (grpc.aio.InternalError, grpc.aio.UsageError):
+        raise asyncio.CancelledError from None
+
+
+class OpenCalls:
+    """Calls from their beginning until gRPC has handed on all of them, or has given up."""
+
+    def __init__(self) -> None:
+        self._running: set[Context] = set()
+        self._watching: set[Context] = set()
+        # With the tasks that hand the answers on.
+        self._answered: dict[Context, asyncio.Task[Any] | None] = {}
+        # The same, from before the last sweep.
+        self._unread: dict[Context, asyncio.Task[Any] | None] = {}
+        self._none: asyncio.Future[None] | None = None
+
+    def begin(self, context: Context, *, watches: bool = False) -> None:
+        """Count a call as open, until it ends.
+
+        Args:
+            watches: Whether its handler only waits for the server to stop, and ends by itself then.
+        """
+        (self._watching if watches else self._running).add(context)
+        context.add_done_callback(cast("Any", self._end))
+
+    def answered(self, context: Context) -> None:
+        """Nothing is left of a call but that its client reads the answer. To be called by its handler."""
+        self._running.discard(context)
+        self._answered[context] = asyncio.current_task()
+
+    async def abort(self, context: Context, error: ChatError) -> NoReturn:
+        """End a call with an error; by force where its client does not read.
+
+        A write may be under way, and have been given up: what it holds is sent before the error, if the
+        client reads within :data:`LAST_SECONDS`, and is dropped otherwise.
+        """
+        status = rpc_status.to_status(to_status(error))
+        loop = asyncio.get_running_loop()
+        cutting = loop.call_later(LAST_SECONDS, self._cut_off, context, *bare_status(error))
+        try:
+            await context.abort(status.code, status.details, status.trailing_metadata)
+        except (grpc.aio.InternalError, grpc.aio.UsageError):
+            # The client is gone, or was cut off; or the first write was given up, which grpc takes for one
+            # that never was, and sends its headers again, which fails.
+            self._cut_off(context, *bare_status(error))
+            # A cancellation passes through to grpc: to return instead leaks memory (grpc#43360).
+            raise asyncio.CancelledError from None
+        finally:
+            cutting.cancel()
+        raise AssertionError("abort raises")
+
+    def sweep(self) -> None:
+        """Cut off the calls whose answers were there already at the last sweep: they cost their answers'
+        memory, and one of the calls that the server may have open."""
+        for context in list(self._unread):
+            self._cut_off(context, grpc.StatusCode.CANCELLED, "the answer was not read")
+        self._unread, self._answered = self._answered, {}
+
+    def cut_off_unread(self) -> None:
+        """Cut off, because the server stops, the calls whose clients alone are waited for."""
+        for context in [*self._watching, *self._answered, *self._unread]:
+            self._cut_off(context, grpc.StatusCode.UNAVAILABLE, "the server stops")
+
+    async def until_none(self) -> None:
+        """Wait until no call is open, but such as were cut off."""
+        if not self._any():
+            return
+        self._none = asyncio.get_running_loop().create_future()
+        await self._none
+
+    def _any(self) -> bool:
+        return bool(self._running or self._watching or self._answered or self._unread)
+
+    def _cut_off(self, context: Context, code: grpc.StatusCode, message: str) -> None:
+        if task := self._answered.get(context) or self._unread.get(context):
+            # Otherwise gRPC would log a traceback for an answer that fails before it knows of the end.
+            task.cancel()
+        if not cut_off(context, code, message):
+            log.warning("a call could not be cut off; it stays open until its connection ends")
+        self._end(context)
+
+    def _end(self, context: Context) -> None:
+        self._running.discard(context)
+        self._watching.discard(context)
+        self._answered.pop(context, None)
+        self._unread.pop(context, None)
+        if self._none and not self._none.done() and not self._any():
+            self._none.set_result(None)
+
+
+def cut_off(context: Context, code: grpc.StatusCode, message: str) -> bool:
+    """Cancel a call from the server's side, with a status; what has not been sent of it is dropped.
+
+    gRPC sends status and RST_STREAM at once then, past the client's windows. The details of an error
+    (``grpc-status-details-bin``) don't fit in. Whatever waits for the call fails: a write with
+    ``InternalError``, or the handler is cancelled.
+
+    Where the client leaves even the socket unread, nothing gets past; then what has been handed to the
+    connection stays there until gRPC's keepalive, or the end of the server, closes it.
+
+    In grpc.aio only clients can do this, though below it is the same object on both sides. The context makes
+    such an object for ``peer_identities``, and gives it to a function that it looks up in its module. Should
+    a release of grpcio do otherwise, the tests of this module fail, and calls stay until their connections
+    end.
+
+    Returns:
+        Whether the call could be reached.
+    """
+    number = code.value[0]
+    # gRPC writes the message as it is into a header here, where others would encode it.
+    text = message.encode("ascii", "replace").decode().replace("%", "?")
+    original, thread = cygrpc.peer_identities, threading.get_ident()
+    reached = False
+
+    def cancel(call: Any) -> Any:
+        nonlocal reached
+        if threading.get_ident() != thread:
+            return original(call)
+        # MUST NOT raise: the context would then release the call a second time.
+        try:
+            call.cancel(number, text)
+            reached = True
+        except Exception:
+            log.exception("a call could not be cut off")
+        return None
+
+    cygrpc.peer_identities = cancel
+    try:
+        context.peer_identities()
+    finally:
+        cygrpc.peer_identities = original
+    return reached

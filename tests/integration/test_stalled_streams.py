@@ -1,0 +1,476 @@
+"""Streams whose clients do not read, with the windows of HTTP/2 used up, when they have to end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+from grpc_reflection.v1alpha import reflection_pb2
+
+import grpc_chat as chat
+from grpc_chat.core.hub import Follower
+from grpc_chat.testing import PASSWORD, RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import chat_pb2_grpc
+from grpc_chat.wire.status import from_rpc_error, has_reason
+from tests.calls import Calls
+from tests.raw import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    WINDOW_UPDATE,
+    Frame,
+    Http2Peer,
+    request_headers,
+)
+from tests.support import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
+NEW_PASSWORD = "another one, just as long"
+INITIAL_WINDOW_SIZE = 4  # of HTTP/2's settings
+WINDOW = 1000  # bytes of a stream that its client takes
+STREAMS = 8  # that a user may have open
+# So much that the rest of a response waits for its window.
+LONG = "x" * 5000
+
+_REASON = re.compile(rb"grpc-message.{1,3}?([A-Z_]{4,}): ", re.DOTALL)
+
+
+class Deaf:
+    """A client of streams that takes a little of each, and then nothing until it is told to."""
+
+    def __init__(self, port: int, token: str, requests: Sequence[pb.SubscribeRequest]) -> None:
+        self._peer = Http2Peer(port, (INITIAL_WINDOW_SIZE, WINDOW))
+        self._peer.settle()
+        self.data: dict[int, bytes] = {}
+        self.trailers: dict[int, bytes] = {}
+        self.reset: set[int] = set()
+        for at, request in enumerate(requests):
+            stream, data = 2 * at + 1, request.SerializeToString()
+            self.data[stream] = b""
+            headers = request_headers(SUBSCRIBE, ("authorization", f"Bearer {token}"))
+            self._peer.send(
+                Frame(HEADERS, END_HEADERS, stream, headers),
+                Frame(DATA, END_STREAM, stream, b"\0" + struct.pack(">I", len(data)) + data),
+            )
+
+    def read_until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            frame = self._peer.read()
+            assert frame, "the server closed the connection"
+            if frame.kind == DATA:
+                self.data[frame.stream] += frame.payload
+            elif frame.kind == HEADERS and frame.flags & END_STREAM:
+                self.trailers[frame.stream] = frame.payload
+            elif frame.kind == RST_STREAM:
+                self.reset.add(frame.stream)
+
+    async def until_stalled(self) -> None:
+        """Wait until all windows are used up."""
+        await self.until(lambda: all(len(data) == WINDOW for data in self.data.values()))
+
+    async def until_cut_off(self) -> None:
+        """Wait until each stream has a status, though its data has not been read."""
+        await self.until(lambda: self.trailers.keys() == self.reset == self.data.keys())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        await asyncio.to_thread(self.read_until, condition)
+
+    def listen(self) -> None:
+        """Take everything from now on."""
+        more = struct.pack(">I", 1 << 24)
+        self._peer.send(*(Frame(WINDOW_UPDATE, 0, stream, more) for stream in (0, *self.data)))
+
+    def responses(self, stream: int) -> Iterator[pb.SubscribeResponse]:
+        data = self.data[stream]
+        while len(data) >= 5 and len(data) >= 5 + (length := int.from_bytes(data[1:5], "big")):
+            yield pb.SubscribeResponse.FromString(data[5 : 5 + length])
+            data = data[5 + length :]
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why the streams ended; of a status that was told with its details, an empty text."""
+        found = [_REASON.search(trailers) for trailers in self.trailers.values()]
+        return {match[1].decode() if match else "" for match in found}
+
+    def vanish(self) -> None:
+        """Go without a word."""
+        self._peer.socket.close()
+
+
+@dataclass
+class House:
+    """A server, somebody who owns rooms on it, and an administrator."""
+
+    node: RunningNode
+    calls: Calls
+    owner: chat.Client
+    admin: chat.Client
+    deaf: list[Deaf] = field(default_factory=list)
+
+    def followers(self, user_id: str) -> list[Follower]:
+        return list(self.node.node.hub._streams.get(user_id, ()))
+
+    def follows(self, room_id: str) -> bool:
+        return room_id in self.node.node.hub._feeds
+
+    @property
+    def streams(self) -> float:
+        [family] = self.node.node.metrics.streams.collect()
+        return family.samples[0].value
+
+    async def stalled(self, token: str, *requests: pb.SubscribeRequest) -> Deaf:
+        deaf = await asyncio.to_thread(Deaf, self.node.node.port, token, requests)
+        self.deaf.append(deaf)
+        await deaf.until_stalled()
+        return deaf
+
+
+@asynccontextmanager
+async def house_of(**settings: Any) -> AsyncIterator[House]:
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(
+            running_node(
+                accounts={"attempts_per_address": 100_000, "attempts_per_account_and_address": 100_000},
+                limits={"calls_per_second": 0, "guest_calls_per_second": 0},
+                subscribe={"streams_per_user": STREAMS},
+                **settings,
+            )
+        )
+        admin = await node.register("admin", admin=True)
+        owner = await node.register("owner")
+        house = House(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
+        yield house
+        for deaf in house.deaf:
+            deaf.vanish()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[House]:
+    async with house_of() as house:
+        yield house
+
+
+@dataclass
+class Victim:
+    """Somebody whose streams stand still, and another session of theirs."""
+
+    user_id: str
+    client: chat.Client
+    other: chat.Client
+    room_id: str
+    token: str
+
+
+async def victim_in(house: House) -> Victim:
+    user_id = f"user{uuid4().hex[:10]}"
+    client = await house.node.register(user_id)
+    room = await house.owner.create_room(f"room {uuid4().hex[:8]}")
+    await house.owner.set_role(room.room_id, "owner", "owner")
+    await house.owner.add_member(room.room_id, user_id)
+    await house.owner.send(room.room_id, LONG)
+    other = await house.node.log_in(user_id)
+    return Victim(user_id, client, other, room.room_id, client.token)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Sessions that end.
+
+
+async def log_out(house: House, bob: Victim) -> None:
+    await bob.client.log_out()
+
+
+async def revoke(house: House, bob: Victim) -> None:
+    await bob.other.revoke_sessions((await bob.client.session()).session_id)
+
+
+async def revoke_all_others(house: House, bob: Victim) -> None:
+    await bob.other.revoke_sessions(all_others=True)
+
+
+async def revoke_as_admin(house: House, bob: Victim) -> None:
+    await house.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id)
+
+
+async def change_password(house: House, bob: Victim) -> None:
+    await bob.other.change_password(PASSWORD, NEW_PASSWORD)
+
+
+async def reset_password(house: House, bob: Victim) -> None:
+    await house.admin.admin.reset_password(bob.user_id, NEW_PASSWORD)
+    bob.other = await house.node.log_in(bob.user_id, password=NEW_PASSWORD)
+
+
+async def block(house: House, bob: Victim) -> None:
+    await house.admin.admin.block_user(bob.user_id)
+    assert not house.followers(bob.user_id)
+    await house.admin.admin.unblock_user(bob.user_id)
+    bob.other = await house.node.log_in(bob.user_id)
+
+
+async def expire(house: House, bob: Victim) -> None:
+    """The token's time is over, which the test does not wait for."""
+    for follower in house.followers(bob.user_id):
+        assert follower.expiry
+        follower.expiry._run()
+
+
+Ending = Callable[[House, Victim], Awaitable[None]]
+ENDINGS: list[Ending] = [
+    log_out,
+    revoke,
+    revoke_all_others,
+    revoke_as_admin,
+    change_password,
+    reset_password,
+    block,
+    expire,
+]
+
+
+async def test_stalled_streams_end_with_their_session(house: House) -> None:
+    """However a session ends, streams of it that are not read free their places and their memory at once."""
+    await asyncio.gather(*(stalled_streams_end(house, end) for end in ENDINGS))
+    assert house.streams == 0
+
+
+async def stalled_streams_end(house: House, end: Ending) -> None:
+    bob = await victim_in(house)
+    token = await short_lived(house, bob) if end is expire else bob.token
+    one_room = pb.SubscribeRequest(cursors=[pb.Cursor(room_id=bob.room_id)])
+    every_room = pb.SubscribeRequest(all_rooms=True)
+    deaf = await house.stalled(token, *[one_room, every_room] * (STREAMS // 2))
+    held = [weakref.ref(follower.subscription) for follower in house.followers(bob.user_id)]
+    assert len(held) == STREAMS
+
+    await end(house, bob)
+
+    # At once, while gRPC still holds what was written.
+    assert not house.followers(bob.user_id), end
+    assert not house.follows(bob.room_id), end
+    again = [house.calls.subscribe(bob.other.token, all_rooms=True) for _ in range(STREAMS)]
+    for stream in again:
+        await stream.until_caught_up()
+    await deaf.until_cut_off()
+    assert deaf.reasons == {"SESSION_ENDED"}, end
+    await until(lambda: not any(each() for each in held))
+    await asyncio.gather(*(stream.aclose() for stream in again))
+    await until(lambda: not house.followers(bob.user_id))
+
+
+async def short_lived(house: House, bob: Victim) -> str:
+    request = pb.CreateAccessTokenRequest(name="short", scopes=[pb.SCOPE_READ])
+    request.lifetime.FromSeconds(60)
+    reply = await house.calls("AuthService/CreateAccessToken", request, bob.token)
+    return reply.read(pb.CreateAccessTokenResponse).token
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Streams that end for another reason, or lose a room.
+
+
+async def test_a_stalled_stream_gives_its_consumer_and_place_to_a_newer_one(house: House) -> None:
+    """With all places taken, a stream can still be replaced; the old one is told why, and nothing else."""
+    bob = await victim_in(house)
+    names = [f"consumer{at}" for at in range(STREAMS)]
+    deaf = await house.stalled(bob.token, *(pb.SubscribeRequest(consumer=name) for name in names))
+
+    again = [house.calls.subscribe(bob.token, consumer=name) for name in names]
+    for stream in again:
+        await stream.until_caught_up()
+
+    assert len(house.followers(bob.user_id)) == STREAMS
+    refused = house.calls.subscribe(bob.token, all_rooms=True)
+    assert (await refused.until_ended()).reason == "LIMIT_EXCEEDED"
+    await deaf.until_cut_off()
+    assert deaf.reasons == {"CONSUMER_TAKEN_OVER"}
+    await asyncio.gather(*(stream.aclose() for stream in again))
+
+
+async def test_a_place_is_taken_while_a_stream_is_being_opened(house: House) -> None:
+    """Of more streams than there are places, opened all at once, only as many as there are places open."""
+    bob = await victim_in(house)
+    streams = [house.calls.subscribe(bob.token, all_rooms=True) for _ in range(2 * STREAMS)]
+    most = 0
+
+    def settled() -> bool:
+        nonlocal most
+        most = max(most, len(house.followers(bob.user_id)))
+        return all(stream.caught_up or stream.ended for stream in streams)
+
+    await until(settled)
+    assert most == STREAMS
+    assert sum(stream.caught_up for stream in streams) == STREAMS
+    await asyncio.gather(*(stream.aclose() for stream in streams))
+    await until(lambda: not house.followers(bob.user_id))
+    assert not house.node.node.hub._places
+
+
+async def test_a_stalled_client_that_goes_away_leaves_nothing(house: House) -> None:
+    """A connection that ends during a write ends its streams."""
+    bob = await victim_in(house)
+    deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
+    held = [weakref.ref(follower.subscription) for follower in house.followers(bob.user_id)]
+
+    deaf.vanish()
+
+    await until(lambda: not house.followers(bob.user_id) and not any(each() for each in held))
+    assert not house.follows(bob.room_id)
+
+
+async def remove(house: House, bob: Victim) -> None:
+    await house.owner.remove_member(bob.room_id, bob.user_id)
+
+
+async def ban(house: House, bob: Victim) -> None:
+    await house.owner.ban_member(bob.room_id, bob.user_id)
+
+
+async def delete(house: House, bob: Victim) -> None:
+    name = (await house.owner.room(bob.room_id)).name
+    await house.owner.delete_room(bob.room_id, confirm_name=name)
+
+
+async def test_a_stalled_stream_that_loses_a_room_gets_nothing_later(house: House) -> None:
+    """What was handed to the transport may still arrive, and was all stored before; the stream goes on."""
+    await asyncio.gather(*(stalled_stream_loses(house, lose) for lose in (remove, ban, delete)))
+
+
+async def stalled_stream_loses(house: House, lose: Ending) -> None:
+    bob = await victim_in(house)
+    kept = await house.owner.create_room(f"room {uuid4().hex[:8]}")
+    await house.owner.add_member(kept.room_id, bob.user_id)
+    deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * 2)
+    last = max([message.seq async for message in house.owner.history(bob.room_id)])
+
+    await lose(house, bob)
+
+    assert not house.follows(bob.room_id)
+    if lose is not delete:
+        await house.owner.send(bob.room_id, "not for you")
+    mark = await house.owner.send(kept.room_id, "still here?")
+    deaf.listen()
+    for stream in deaf.data:
+
+        def marked(stream: int = stream) -> bool:
+            return any(
+                event.room_id == kept.room_id and event.seq == mark.seq
+                for response in deaf.responses(stream)
+                for event in response.events
+            )
+
+        await deaf.until(marked)
+        responses = list(deaf.responses(stream))
+        seqs = [e.seq for response in responses for e in response.events if e.room_id == bob.room_id]
+        assert max(seqs) == last, lose
+        assert [left.room_id for response in responses for left in response.left] == [bob.room_id], lose
+    deaf.vanish()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# A server that stops.
+
+
+async def test_stalled_streams_do_not_hold_up_the_stop(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for streams that are not read, for however long calls may take; nor is it an error."""
+    monkeypatch.setattr("grpc_chat.core.hub._LAST_WRITES_SECONDS", 0.1)
+    async with house_of(stop_grace="P300D") as house:
+        bob = await victim_in(house)
+        deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
+        stopping = asyncio.create_task(house.node.stop())
+        await deaf.until_cut_off()
+        await stopping
+        assert house.streams == 0
+        await house.node.start()
+    assert deaf.reasons == {"SHUTTING_DOWN"}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def until_left(peer: Http2Peer) -> None:
+    """Read until the server has closed the connection."""
+
+    def read() -> None:
+        while peer.read():
+            pass
+
+    await asyncio.to_thread(read)
+
+
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+PAGE = "/chat.v1.MessageService/ListMessages"
+
+
+async def test_nothing_that_is_not_read_holds_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a watch of health, nor an answer of reflection, nor one of a unary call."""
+    async with house_of(stop_grace="P300D", grpc={"reflection": True}) as house:
+        bob = await victim_in(house)
+        page = pb.ListMessagesRequest(room_id=bob.room_id).SerializeToString()
+        question = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+        with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, 0), answers=True) as peer:
+            await asyncio.to_thread(peer.settle)
+            for at, (path, data) in enumerate(((WATCH, b""), (REFLECT, question), (PAGE, page))):
+                stream = 2 * at + 1
+                headers = request_headers(path, ("authorization", f"Bearer {bob.token}"))
+                peer.send(
+                    Frame(HEADERS, END_HEADERS, stream, headers),
+                    Frame(DATA, END_STREAM, stream, b"\0" + struct.pack(">I", len(data)) + data),
+                )
+                assert await asyncio.to_thread(peer.read_until, HEADERS)
+            stopping = asyncio.create_task(house.node.stop())
+            await until_left(peer)
+            await stopping
+        await house.node.start()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What clients make of it.
+
+
+async def to_the_end(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+async def test_a_client_that_reads_again_knows_why_its_stream_ended(house: House) -> None:
+    """The SDK takes a status without details for the server's: it does not try again with a dead token."""
+    bob = await victim_in(house)
+    async with grpc.aio.insecure_channel(
+        house.node.address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+    ) as channel:
+        stub = chat_pb2_grpc.SubscribeServiceStub(channel)
+        call = stub.Subscribe(
+            pb.SubscribeRequest(cursors=[pb.Cursor(room_id=bob.room_id)]),
+            metadata=grpc.aio.Metadata(("authorization", f"Bearer {bob.token}")),
+        )
+        await call.read()
+        for _ in range(12):
+            await house.owner.send(bob.room_id, "x" * 60_000)
+        [follower] = house.followers(bob.user_id)
+        await until(lambda: not follower.waits)
+
+        await bob.client.log_out()
+
+        await until(lambda: follower.task is None)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await to_the_end(call)
+    assert isinstance(from_rpc_error(raised.value), chat.SessionEnded)
+    assert has_reason(raised.value)
