@@ -30,7 +30,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Method, Pipeline, Rate, Write
-from grpc_chat.core.caller import ALL_SCOPES, Caller, scope_bits
+from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, Caller, scope_bits
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
@@ -529,7 +529,7 @@ async def _session(node: RunningNode) -> str:
         session = SessionRecord(new_id(), ADMIN, login, "", scope_bits(ALL_SCOPES), now_us, now_us, None)
         transaction.insert_session(session, secret_hash(token))
 
-    await node.node.committer.transact(do)
+    await node.node.committer.transact(SYSTEM, do)
     return token
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
 """Seconds until something that should happen counts as not happening."""
@@ -32,7 +34,7 @@ class Program:
         screen: What arrived at the terminal, where it has one.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, terminal: int | None) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | warm.Process, terminal: int | None) -> None:
         self.process = process
         self.terminal = terminal
         self.out = bytearray()
@@ -178,17 +180,21 @@ async def start(
     stdout: int | None = subprocess.PIPE,
     env: Mapping[str, str | None] | None = None,
     cwd: Path | None = None,
+    cold: bool = False,
 ) -> Program:
-    """Start a command in a session of its own.
+    """Start a command in a session of its own; our own programs by a fork of one that has made their imports.
 
     Args:
         terminal: Whether it has a terminal: its standard input and output, without echo.
         env: Changes of the environment; None for what is to be missing.
+        cold: Start Python itself, as users do, where how a program is loaded matters.
     """
-    environment: dict[str, str | None] = {
+    changed: dict[str, str | None] = {
         name: value for name, value in os.environ.items() if not name.startswith(("GRPC_CHAT_", "PYTEST_"))
     }
-    environment |= env or {}
+    changed |= env or {}
+    environment = {name: value for name, value in changed.items() if value is not None}
+    program = None if cold else warm.program_of(command, environment)
     master = slave = None
     if terminal:
         master, slave = pty.openpty()
@@ -196,17 +202,24 @@ async def start(
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
         stdin = stdout = slave
+    if terminal and not program:
         command = (sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command)
+    process: asyncio.subprocess.Process | warm.Process
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            env={name: value for name, value in environment.items() if value is not None},
-            cwd=cwd or ROOT,
-            start_new_session=True,
-        )
+        if program:
+            process = await warm.start(
+                program, terminal=terminal, stdin=stdin, stdout=stdout, env=environment, cwd=cwd or ROOT
+            )
+        else:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd=cwd or ROOT,
+                start_new_session=True,
+            )
     finally:
         if slave is not None:
             os.close(slave)
@@ -235,14 +248,15 @@ def free_port() -> int:
 
 
 def copy_checkout(folder: Path) -> Path:
-    """Copy what a user of a clone runs, as it is now, and nothing that was made from it."""
+    """Copy what a user of a clone runs, as it is now."""
     folder.mkdir()
     for pattern in ("*.py", "*.lock", "chat.proto", "pyproject.toml", "Makefile"):
         for path in ROOT.glob(pattern):
             # A user's own stubs are not in git.
             if not path.name.startswith("chat_pb2"):
                 shutil.copy2(path, folder)
-    shutil.copytree(ROOT / "grpc_chat", folder / "grpc_chat", ignore=shutil.ignore_patterns("__pycache__"))
+    # With what was compiled already, as each copy would take seconds for it.
+    shutil.copytree(ROOT / "grpc_chat", folder / "grpc_chat")
     return folder
 
 

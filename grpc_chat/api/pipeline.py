@@ -21,6 +21,7 @@ from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.limits import RequestChecker
 from grpc_chat.api.methods import NEEDS, Needs, require
 from grpc_chat.core.caller import Authenticator, Caller, Guest
+from grpc_chat.core.turns import share
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
@@ -214,6 +215,8 @@ class Pipeline:
         who: Caller | Guest
         if method.needs is Needs.NOBODY:
             who = Guest(self._addresses.of(peer.address(), metadata), peer.names())
+            # No user is called that: ids hold no control characters.
+            share.set(f"\0{who.address}")
             try:
                 self._guest_rate.take(who.address)
             except RateLimited:
@@ -221,6 +224,7 @@ class Pipeline:
                 raise
         else:
             who = await self._authenticator.authenticate(_token(metadata))
+            share.set(who.charged_to)
             self._rate.take(who.user_id)
             require(method.needs, who)
         request = method.request_class()

@@ -155,7 +155,8 @@ def _standing(record: UserRecord) -> str:
     if record.admin:
         what.append("administrator")
     if record.block_time:
-        what.append("blocked")
+        of_owner = record.owner_blocked and not record.blocked_itself
+        what.append("blocked with its owner" if of_owner else "blocked")
     if record.ended_tokens and not record.sessions:
         what.append("needs a new token")
     return ", ".join(what)

@@ -23,7 +23,7 @@ from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.serve import load_config
 from grpc_chat.config import Config
 from grpc_chat.core.admin import Admin
-from grpc_chat.core.caller import Caller
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.identities import Identities, known_issuers
@@ -42,7 +42,6 @@ from grpc_chat.wire import chat_pb2 as pb
 Response = TypeVar("Response", bound=Message)
 
 # Nobody of the server's: what it makes by itself is made by no user.
-_SERVER = Caller(user_id="", session_id="", admin=True)
 
 
 @asynccontextmanager
@@ -116,4 +115,4 @@ class _Local:
         self._checker.plan(descriptor.input_type)
         self._checker.check(request)
         function: Any = getattr(self._service, re.sub(r"(?<!^)([A-Z])", r"_\1", method).lower())
-        return cast(Response, await function(_SERVER, request))
+        return cast(Response, await function(SYSTEM, request))

@@ -96,6 +96,8 @@ def _say_more(out: Output, more: int) -> None:
 async def admin_unblock(at: Administration, user: str) -> None:
     """Let a blocked account log in again, and its bots. The tokens of bots are gone; it says of which.
 
+    Bots that were blocked themselves stay blocked.
+
     \b
     Examples:
       grpc-chat admin unblock mallory
@@ -106,7 +108,15 @@ async def admin_unblock(at: Administration, user: str) -> None:
         f"{user} may log in again",
         stopped_bots=done.stopped_bots,
         stopped_bot_count=done.stopped_bot_count,
+        blocked_bots=done.blocked_bots,
+        blocked_bot_count=done.blocked_bot_count,
     )
+    if done.blocked_bot_count:
+        more = done.blocked_bot_count - len(done.blocked_bots)
+        at.out.say(
+            f"still blocked themselves (grpc-chat admin unblock BOT): {', '.join(done.blocked_bots)}"
+            + (f" and {more} more" if more else "")
+        )
     if done.stopped_bot_count:
         names = ", ".join(bot.user_id for bot in done.stopped_bots)
         more = done.stopped_bot_count - len(done.stopped_bots)

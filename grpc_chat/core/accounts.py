@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from grpc_chat.core.attempts import Attempts, Kind
-from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.core.caller import SYSTEM, Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.members import Members
 from grpc_chat.core.names import (
@@ -143,7 +143,7 @@ class Accounts:
             )
             return session, room_id
 
-        session, room_id = await self._committer.transact(do)
+        session, room_id = await self._committer.transact(SYSTEM, do)
         if code:
             # Without one, accounts are what is being asked for too often.
             succeeded()
@@ -182,7 +182,7 @@ class Accounts:
                 transaction.update_account(user_id, {"password_hash": new_hash})
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
-        session, ended = await self._committer.transact(do)
+        session, ended = await self._committer.transact(SYSTEM, do)
         return pb.LogInResponse(
             user=as_user(account),
             session=self._sessions.message(session),
@@ -247,7 +247,7 @@ class Accounts:
                 ended_session=self._sessions.message(ended) if ended else None,
             )
 
-        response: pb.FinishLogInResponse = await self._committer.transact(do)
+        response: pb.FinishLogInResponse = await self._committer.transact(SYSTEM, do)
         return response
 
     def _sign_up(
@@ -412,10 +412,12 @@ class Accounts:
     async def log_out(self, caller: Caller) -> None:
         """End the caller's session."""
         why = SessionEnded("you have logged out")
+        # Not as the caller: to end what has ended already is no mistake.
         await self._committer.transact(
+            SYSTEM,
             lambda transaction: self._sessions.end(
                 transaction, caller.user_id, why, session_ids=[caller.session_id]
-            )
+            ),
         )
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
@@ -428,7 +430,7 @@ class Accounts:
             assert account, "it is one's own"
             return as_user(account)
 
-        user: pb.User = await self._committer.transact(do, session_id=caller.session_id)
+        user: pb.User = await self._committer.transact(caller, do)
         return user
 
     async def change_password(
@@ -458,9 +460,7 @@ class Accounts:
             why = SessionEnded("the password was changed; log in again")
             return self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
 
-        return pb.ChangePasswordResponse(
-            revoked_sessions=await self._committer.transact(do, session_id=caller.session_id)
-        )
+        return pb.ChangePasswordResponse(revoked_sessions=await self._committer.transact(caller, do))
 
     # Sessions and tokens
 
@@ -488,7 +488,7 @@ class Accounts:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
             return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     async def create_access_token(
@@ -498,6 +498,7 @@ class Accounts:
 
         Raises:
             PermissionDenied: The account does not administer the server, and the token shall.
+            FailedPrecondition: It is for a bot that is blocked.
             LimitExceeded: There are too many.
         """
         lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
@@ -510,6 +511,11 @@ class Accounts:
             if pb.SCOPE_ADMIN in request.scopes and not account.admin:
                 raise PermissionDenied(
                     f"{user_id} does not administer this server, and neither can a token of theirs"
+                )
+            if account.blocked:
+                raise FailedPrecondition(
+                    f"{user_id} is blocked, and so would be a token; ask the server's administrator",
+                    field="user_id",
                 )
             if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
                 raise LimitExceeded(
@@ -528,7 +534,7 @@ class Accounts:
                 login=False,
             )
 
-        session = await self._committer.transact(do, session_id=caller.session_id)
+        session = await self._committer.transact(caller, do)
         return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
 
     # Bots
@@ -556,7 +562,7 @@ class Accounts:
                 raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
             insert(transaction, account)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
         user = as_user(account)
         user.owner_user_id = caller.user_id
         return pb.CreateBotResponse(user=user)
@@ -647,5 +653,5 @@ def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecor
 
 
 def _require_unblocked(account: Account) -> None:
-    if account.block_time_us is not None:
+    if account.blocked:
         raise AccountBlocked("this account is blocked; ask the server's administrator")

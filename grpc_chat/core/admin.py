@@ -72,7 +72,7 @@ class Admin:
             insert(transaction, account, admin=request.admin)
             return _record(_require(transaction, account.user_id), _UNUSED)
 
-        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
+        record: pb.UserRecord = await self._committer.transact(caller, do)
         return record
 
     async def block(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
@@ -111,14 +111,15 @@ class Admin:
             response.user.CopyFrom(_seen(transaction, user_id))
             return response
 
-        response: pb.BlockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        response: pb.BlockUserResponse = await self._committer.transact(caller, do)
         return response
 
     def _stop(self, transaction: Transaction, account: Account, *, of_owner: bool) -> None:
         """Block an account, and end its sessions.
 
         Args:
-            of_owner: Whether that is because its owner is blocked.
+            of_owner: Whether that is because its owner is blocked. That is noted at the owner alone, so a bot
+                that is blocked itself stays so when its owner is let in again.
         """
         why, ending = SessionEnded("this account was blocked"), None
         if account.kind == pb.USER_KIND_BOT:
@@ -126,32 +127,41 @@ class Admin:
             ending = Ending.OWNER_BLOCKED if of_owner else Ending.BLOCKED
             why = why_ended(ending)
         self._sessions.end(transaction, account.user_id, why, ending=ending)
-        if account.block_time_us is None:
+        if account.block_time_us is None and not of_owner:
             transaction.update_account(account.user_id, {"block_time_us": transaction.now_us})
         if account.offered_to:
             transaction.update_account(account.user_id, {"offered_to": None})
 
     async def unblock(self, caller: Caller, user_id: str) -> pb.UnblockUserResponse:
-        """Let an account and its bots in again. Their access tokens are gone."""
+        """Let an account in again, and those of its bots that are not blocked themselves.
+
+        Their access tokens are gone.
+
+        Raises:
+            FailedPrecondition: It is a bot whose owner is blocked.
+        """
 
         def do(transaction: Transaction) -> pb.UnblockUserResponse:
             account = _require(transaction, user_id)
             owner = transaction.account(account.owner_id) if account.owner_id else None
-            if owner and owner.block_time_us is not None:
+            if owner and owner.blocked:
                 raise FailedPrecondition(f"{account.user_id} is a bot of {owner.user_id}, who is blocked")
-            bots = _all_bots(transaction, user_id)
-            for one in [account, *bots]:
-                transaction.update_account(one.user_id, {"block_time_us": None})
-            if account.kind == pb.USER_KIND_BOT:
-                bots = [account]
-            stopped = [bot for bot in (_stopped(transaction, one) for one in bots) if bot.tokens]
+            transaction.update_account(user_id, {"block_time_us": None})
+            bots = [account] if account.kind == pb.USER_KIND_BOT else _all_bots(transaction, user_id)
+            blocked = [
+                bot.user_id for bot in bots if bot.user_id != user_id and bot.block_time_us is not None
+            ]
+            let_in = [_stopped(transaction, bot) for bot in bots if bot.user_id not in blocked]
+            stopped = [bot for bot in let_in if bot.tokens]
             return pb.UnblockUserResponse(
                 user=_seen(transaction, user_id),
                 stopped_bots=stopped[:MOST_TOLD],
                 stopped_bot_count=len(stopped),
+                blocked_bot_user_ids=blocked[:MOST_TOLD],
+                blocked_bot_count=len(blocked),
             )
 
-        response: pb.UnblockUserResponse = await self._committer.transact(do, session_id=caller.session_id)
+        response: pb.UnblockUserResponse = await self._committer.transact(caller, do)
         return response
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
@@ -184,7 +194,7 @@ class Admin:
             transaction.update_account(user_id, {"password_hash": password_hash})
             return self._sessions.end(transaction, user_id, why)
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
@@ -210,7 +220,7 @@ class Admin:
             which = None if request.all else request.session_ids
             return self._sessions.end(transaction, request.user_id, why, session_ids=which)
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     async def _change(
@@ -220,7 +230,7 @@ class Admin:
             change(transaction, _require(transaction, user_id))
             return _seen(transaction, user_id)
 
-        record: pb.UserRecord = await self._committer.transact(do, session_id=caller.session_id)
+        record: pb.UserRecord = await self._committer.transact(caller, do)
         return record
 
     def _require_another_admin(self, snapshot: Snapshot, account: Account) -> None:
@@ -261,8 +271,11 @@ def _record(account: Account, usage: Usage) -> pb.UserRecord:
     )
     record.user.owner_user_id = account.owner_id or ""
     record.create_time.FromMicroseconds(account.create_time_us)
-    if account.block_time_us is not None:
-        record.block_time.FromMicroseconds(account.block_time_us)
+    blocks = [at for at in (account.block_time_us, account.owner_block_time_us) if at is not None]
+    if blocks:
+        record.block_time.FromMicroseconds(min(blocks))
+    record.owner_blocked = account.owner_block_time_us is not None
+    record.blocked_itself = account.block_time_us is not None
     used = [at for at in (account.last_used_us, usage.last_used_us) if at is not None]
     if used:
         record.last_used_time.FromMicroseconds(max(used))

@@ -38,6 +38,10 @@ class Caller:
         return self.owner_id or self.user_id
 
 
+SYSTEM = Caller(user_id="", session_id="", admin=True)
+"""The server itself, and whoever works on its data folder: no session, which could end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guest:
     """Somebody who calls without saying who they are."""

@@ -11,8 +11,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
+from grpc_chat.core.caller import Caller
 from grpc_chat.errors import ChatError, Internal, LimitExceeded, ShuttingDown, StoreUnavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import (
@@ -112,16 +113,36 @@ class Committer:
         """As :meth:`commit`, for an append."""
         return cast(Appended, await self.commit(write))
 
-    async def transact(self, do: Callable[[Transaction], T], *, session_id: str = "") -> T:
+    @overload
+    async def transact(self, caller: Caller, do: Callable[[Transaction], T]) -> T: ...
+
+    # As it was called before; to be removed.
+    @overload
+    async def transact(self, caller: Callable[[Transaction], T], *, session_id: str = "") -> T: ...
+
+    async def transact(
+        self,
+        caller: Caller | Callable[[Transaction], T],
+        do: Callable[[Transaction], T] | None = None,
+        *,
+        session_id: str = "",
+    ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
         Args:
-            session_id: The session that asks for it, where one does: whoever is being locked out could
-                otherwise make a new key while the lock is changed.
+            caller: Whose doing it is; ``SYSTEM`` for the server's own. It is refused with ``SessionEnded`` if
+                their session has ended meanwhile: a thief who is being locked out could otherwise make a new
+                key while the lock is changed.
+            do: Called on the writer's thread.
 
         Returns:
             What the function returned.
         """
+        if isinstance(caller, Caller):
+            session_id = caller.session_id
+        else:
+            do = caller
+        assert do
         done = cast(Done, await self.commit(Transact(do, session_id)))
         return cast(T, done.value)
 

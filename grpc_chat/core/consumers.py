@@ -10,7 +10,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.histories import another_history, parted
 from grpc_chat.core.hub import Hub
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.reads import Readers, at_once
 from grpc_chat.core.start import require_epoch
 from grpc_chat.store.base import Acknowledge, Place, Snapshot
 from grpc_chat.wire import chat_pb2 as pb
@@ -44,7 +44,8 @@ class Consumers:
 
             def find(snapshot: Snapshot) -> Place:
                 room = access.require_read(snapshot, room_id, caller.user_id)
-                return parted(snapshot, {room_id: (room, positions[room_id])}).get(room_id, Place(0))
+                common = at_once(parted(snapshot, {room_id: (room, positions[room_id])}), snapshot)
+                return common.get(room_id, Place(0))
 
             last_common = await self._readers.run(find)
             raise another_history(f"cursors[{at}]", room_id, self._hub.epoch, last_common)

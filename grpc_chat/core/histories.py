@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grpc_chat.core.access import hidden_until, visible_from
+from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
 from grpc_chat.store.base import Place, Snapshot
 from grpc_chat.store.records import Standing
@@ -28,8 +29,12 @@ class _Search:
     found: Place
 
 
-def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) -> dict[str, Place]:
-    """Compare positions with their logs: one query for all rooms, some twenty more where histories parted.
+_EVENTS_AT_ONCE = 64
+"""Events looked up in one piece: what they hold is read too, which may be 64 KiB of each."""
+
+
+def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) -> Pieces[dict[str, Place]]:
+    """Compare positions with their logs: a query for 64 rooms, some twenty more where histories parted.
 
     Args:
         offered: By room, what the room is for the user, who may read it, and their position.
@@ -68,12 +73,13 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) ->
                 part(room_id, room.last_event_us)
         elif place.seq >= visible_from(room):
             to_compare[room_id] = place.seq
-    for room_id, stamp in snapshot.stamps(to_compare).items():
+    found_here, snapshot = yield from _stamps(snapshot, to_compare)
+    for room_id, stamp in found_here.items():
         if stamp != offered[room_id][1].stamp:
             part(room_id, stamp)
     while searches:
         middles = {room_id: (search.low + search.high) // 2 for room_id, search in searches.items()}
-        stamps = snapshot.stamps(middles)
+        stamps, snapshot = yield from _stamps(snapshot, middles)
         for room_id, middle in middles.items():
             search = searches[room_id]
             stamp = stamps.get(room_id, 0)
@@ -87,6 +93,15 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) ->
                 found[room_id] = search.found
                 del searches[room_id]
     return found
+
+
+def _stamps(snapshot: Snapshot, places: Mapping[str, int]) -> Pieces[tuple[dict[str, int], Snapshot]]:
+    """The stamps of the events at these places, and the snapshot to go on with."""
+    wanted, found = list(places.items()), dict[str, int]()
+    for at in range(0, len(wanted), _EVENTS_AT_ONCE):
+        found |= snapshot.stamps(dict(wanted[at : at + _EVENTS_AT_ONCE]))
+        snapshot = yield
+    return found, snapshot
 
 
 def another_history(field: str, room_id: str, epoch: str, last_common: Place) -> EpochChanged:

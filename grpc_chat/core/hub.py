@@ -18,7 +18,7 @@ from grpc_chat.bus.base import Bus, Hints
 from grpc_chat.core.access import hidden_until, require_read, visible_from
 from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.feed import Feed
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.reads import Pieces, Readers
 from grpc_chat.core.start import Start, find_start, start_in
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.errors import (
@@ -355,15 +355,16 @@ class Hub:
             raise self._shutting_down()
         consumer = (caller.user_id, request.consumer)
 
-        def read(snapshot: Snapshot) -> tuple[Start, bool]:
+        def read(snapshot: Snapshot) -> Pieces[tuple[Start, bool]]:
             authenticator.require_session(snapshot, caller)
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
-            return find_start(snapshot, caller.user_id, request, self.epoch), kept
+            start = yield from find_start(snapshot, caller.user_id, request, self.epoch)
+            return start, kept
 
         with self._place(*consumer), self._watching():
             while True:
                 changes = self._changes(caller.user_id, "")
-                start, kept = await self._readers.run(read)
+                start, kept = await self._readers.run_pieces(read)
                 if changes == self._changes(caller.user_id, ""):
                     break
             if why := self._ended_while_opening.get(caller.session_id):

@@ -85,7 +85,7 @@ class Identities:
                 )
             transaction.insert_identity(identity.issuer, identity.subject, caller.user_id)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     async def list(self, user_id: str) -> list[pb.Identity]:
         """An account's links.
@@ -134,7 +134,7 @@ class Identities:
                 transaction.delete_identity(link.issuer, link.subject)
             return self._sessions.end(transaction, user_id, why, but=caller.session_id if own else "")
 
-        revoked: int = await self._committer.transact(do, session_id=caller.session_id)
+        revoked: int = await self._committer.transact(caller, do)
         return revoked
 
     def _message(self, record: IdentityRecord) -> pb.Identity:

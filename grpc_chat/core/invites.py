@@ -8,7 +8,7 @@ from typing import Literal
 
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
-from grpc_chat.core.caller import Caller
+from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
@@ -97,7 +97,7 @@ class Invites:
             access.require(Action.REVOKE_INVITE, transaction, request.room_id, caller.user_id)
             transaction.delete_invite(request.room_id, request.invite_id)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     # To the server
 
@@ -138,9 +138,7 @@ class Invites:
 
     async def revoke_of_server(self, caller: Caller, invite_id: str) -> None:
         """Make an invite to the server worthless; one that is not there is so already."""
-        await self._committer.transact(
-            lambda transaction: transaction.delete_invite("", invite_id), session_id=caller.session_id
-        )
+        await self._committer.transact(caller, lambda transaction: transaction.delete_invite("", invite_id))
 
     async def for_the_first_account(self) -> str | None:
         """A code to register with as administrator, on a server that has no account; None where it has some.
@@ -159,7 +157,7 @@ class Invites:
 
         accounts, made = await self._readers.run(look)
         if made:
-            await self._committer.transact(clear)
+            await self._committer.transact(SYSTEM, clear)
         if accounts:
             return None
         _, code = await self.create_for_server(None, lifetime=None, makes_admin=True)
@@ -206,8 +204,7 @@ class Invites:
             transaction.insert_invite(invite, secret_hash(code))
             return invite
 
-        session_id = caller.session_id if caller else ""
-        return await self._committer.transact(do, session_id=session_id), code
+        return await self._committer.transact(caller or SYSTEM, do), code
 
 
 def _of_a_start(invite: InviteRecord) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from grpc_chat.core.caller import Caller
+from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
@@ -126,7 +126,7 @@ class KeptConsumers:
                 "this consumer has a stream open; end the program that uses it first", field="consumer"
             )
         found = await self._committer.transact(
-            lambda transaction: transaction.delete_consumer(user_id, name), session_id=caller.session_id
+            caller, lambda transaction: transaction.delete_consumer(user_id, name)
         )
         if not found:
             raise _no_consumer()
@@ -159,7 +159,7 @@ class KeptConsumers:
         # In pieces, so that nobody's message waits for long behind it.
         for start in range(0, len(used), _SAVED_AT_ONCE):
             some = used[start : start + _SAVED_AT_ONCE]
-            await self._committer.transact(partial(_use, some))
+            await self._committer.transact(SYSTEM, partial(_use, some))
 
     async def forget_unused(self) -> int:
         """Forget consumers that were not used for too long; how many there were.
@@ -188,7 +188,7 @@ class KeptConsumers:
                 break
             for user_id, name in unused:
                 # One by one: each may have a position in thousands of rooms.
-                await self._committer.transact(partial(_forget, user_id, name))
+                await self._committer.transact(SYSTEM, partial(_forget, user_id, name))
                 forgotten += 1
         if forgotten:
             log.info("consumers that were not used were forgotten", extra={"count": forgotten})

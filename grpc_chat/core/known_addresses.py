@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.reads import Readers
 from grpc_chat.errors import ChatError
@@ -59,7 +60,7 @@ class KnownAddresses:
         keep = self._attempts.max_remembered
         if unsaved:
             await self._committer.transact(
-                lambda transaction: transaction.save_known_addresses(unsaved, keep=keep)
+                SYSTEM, lambda transaction: transaction.save_known_addresses(unsaved, keep=keep)
             )
 
     async def close(self) -> None:

@@ -99,7 +99,7 @@ class Members:
             self._join(transaction, caller, standing, pb.ROLE_MEMBER)
             return room_id
 
-        room_id: str = await self._committer.transact(do, session_id=caller.session_id)
+        room_id: str = await self._committer.transact(caller, do)
         return room_id
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
@@ -177,7 +177,7 @@ class Members:
                 )
             return member
 
-        return pb.AddMemberResponse(member=await self._committer.transact(do, session_id=caller.session_id))
+        return pb.AddMemberResponse(member=await self._committer.transact(caller, do))
 
     # Going
 
@@ -207,7 +207,7 @@ class Members:
             change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
             self._go(transaction, caller, room_id, change)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:
         member = transaction.member(room_id, heir) if heir != caller.user_id else None
@@ -218,7 +218,7 @@ class Members:
                 metadata={"userId": heir},
             )
         account = transaction.account(heir)
-        if account and account.block_time_us is not None:
+        if account and account.blocked:
             raise FailedPrecondition(
                 f"the account {heir} is blocked: it can't own the room", field="new_owner_user_id"
             )
@@ -241,7 +241,7 @@ class Members:
             )
             self._go(transaction, caller, room_id, change)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
         """Remove somebody, if they are a member, and keep them out; their bots and their invites go, too.
@@ -279,7 +279,7 @@ class Members:
             # Whoever is kept out does not go on letting others in.
             transaction.delete_invites_of(room_id, user_id)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
         """Let somebody join again.
@@ -297,7 +297,7 @@ class Members:
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
             _record(transaction, caller, room_id, change)
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
 
     def _go(
         self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
@@ -333,9 +333,7 @@ class Members:
                 member.role = role
             return member
 
-        return pb.SetMemberRoleResponse(
-            member=await self._committer.transact(do, session_id=caller.session_id)
-        )
+        return pb.SetMemberRoleResponse(member=await self._committer.transact(caller, do))
 
     def _give_role(
         self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str

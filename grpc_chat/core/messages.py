@@ -9,7 +9,7 @@ from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.reads import Readers, at_once
 from grpc_chat.store.base import Append, Draft, Once, Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
@@ -65,7 +65,8 @@ class Messages:
             room = access.require_read(snapshot, room_id, caller.user_id)
             first = access.visible_from(room)
             if stamp:
-                common = histories.parted(snapshot, {room_id: (room, Place(seq, stamp))})
+                offered = {room_id: (room, Place(seq, stamp))}
+                common = at_once(histories.parted(snapshot, offered), snapshot)
                 if room_id in common:
                     field = "page_token" if request.page_token else "stamp"
                     raise histories.another_history(field, room_id, self._epoch, common[room_id])

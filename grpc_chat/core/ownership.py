@@ -106,7 +106,7 @@ class Ownership:
             transaction.append(event, caller.session_id)
             return room
 
-        room = await self._committer.transact(do, session_id=caller.session_id)
+        room = await self._committer.transact(caller, do)
         return pb.AssignRoomOwnerResponse(room=as_unowned(room))
 
     # Bots
@@ -114,7 +114,9 @@ class Ownership:
     async def assign_bot_owner(
         self, caller: Caller, request: pb.AssignBotOwnerRequest
     ) -> pb.AssignBotOwnerResponse:
-        """Give a bot of somebody who is blocked to another owner; it is blocked no longer.
+        """Give a bot of somebody who is blocked to another owner, with whom it is blocked no longer.
+
+        One that was blocked itself stays so.
 
         Raises:
             UserNotFound: There is no such bot, or no such person.
@@ -131,13 +133,12 @@ class Ownership:
             owner = transaction.account(bot.owner_id or "")
             if bot.owner_id == heir:
                 raise FailedPrecondition(f"{bot_id} belongs to {heir} already", field="owner_user_id")
-            if owner and owner.block_time_us is None:
+            if owner and not owner.blocked:
                 raise FailedPrecondition(
                     f"{bot_id} belongs to {owner.user_id}, who is not blocked and can hand it over",
                     field="user_id",
                 )
             revoked = self._hand_over(transaction, caller, bot, heir, "owner_user_id")
-            transaction.update_account(bot_id, {"block_time_us": None})
             # It reads what is said in its rooms, and so may its owner: those who are there see who that is.
             for standing in transaction.memberships(bot_id):
                 change = pb.MembershipChanged(
@@ -152,7 +153,7 @@ class Ownership:
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        bot, revoked = await self._committer.transact(caller, do)
         return pb.AssignBotOwnerResponse(bot=_as_bot(bot), revoked_sessions=revoked)
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
@@ -181,7 +182,7 @@ class Ownership:
             assert bot, "it is the caller's"
             return bot
 
-        bot = await self._committer.transact(do, session_id=caller.session_id)
+        bot = await self._committer.transact(caller, do)
         return pb.OfferBotResponse(bot=_as_bot(bot))
 
     async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
@@ -206,7 +207,7 @@ class Ownership:
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(do, session_id=caller.session_id)
+        bot, revoked = await self._committer.transact(caller, do)
         return pb.AcceptBotResponse(bot=_as_bot(bot), revoked_sessions=revoked)
 
     def _hand_over(
@@ -240,7 +241,7 @@ def require_active(snapshot: Snapshot, user_id: str, field: str) -> Account:
     account = snapshot.account(user_id)
     if account is None or account.kind == pb.USER_KIND_UNSPECIFIED:
         raise UserNotFound("there is no such account", field=field, metadata={"userId": user_id})
-    if account.block_time_us is not None:
+    if account.blocked:
         raise FailedPrecondition(f"the account {user_id} is blocked", field=field)
     return account
 

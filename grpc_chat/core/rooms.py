@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
-from grpc_chat.core.caller import Caller
+from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
@@ -174,7 +174,7 @@ class Rooms:
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
             return self._seen_by(transaction, room.room_id, caller)
 
-        return pb.CreateRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
+        return pb.CreateRoomResponse(room=await self._committer.transact(caller, do))
 
     async def direct(self, caller: Caller, request: pb.GetDirectRoomRequest) -> pb.GetDirectRoomResponse:
         """The direct room of the caller and another user, made if need be.
@@ -205,7 +205,7 @@ class Rooms:
                     self.enter(transaction, room_id, user_id, pb.ROLE_MEMBER, seq)
             return self._seen_by(transaction, room_id, caller)
 
-        return pb.GetDirectRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
+        return pb.GetDirectRoomResponse(room=await self._committer.transact(caller, do))
 
     def enter(self, transaction: Transaction, room_id: str, user_id: str, role: int, seq: int) -> None:
         """Make somebody a member by the event ``seq``, and have their open streams follow the room.
@@ -264,7 +264,7 @@ class Rooms:
                     transaction.after_commit(lambda: self._hub.history_changed(room_id))
             return self._seen_by(transaction, room_id, caller)
 
-        return pb.UpdateRoomResponse(room=await self._committer.transact(do, session_id=caller.session_id))
+        return pb.UpdateRoomResponse(room=await self._committer.transact(caller, do))
 
     async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
         """Close a room, or open it again; the room as it is then."""
@@ -277,7 +277,7 @@ class Rooms:
                 self._change(transaction, caller, room_id, values, pb.RoomUpdated(archived=archived))
             return self._seen_by(transaction, room_id, caller)
 
-        room: pb.Room = await self._committer.transact(do, session_id=caller.session_id)
+        room: pb.Room = await self._committer.transact(caller, do)
         return room
 
     def _change(
@@ -311,7 +311,7 @@ class Rooms:
             transaction.delete_room(room_id)
             transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
 
-        await self._committer.transact(do, session_id=caller.session_id)
+        await self._committer.transact(caller, do)
         # Whoever asked may go away; the words go all the same.
         await asyncio.shield(asyncio.ensure_future(self.purge()))
 
@@ -319,7 +319,9 @@ class Rooms:
         """Remove the logs of deleted rooms. In pieces, so that nobody's message waits for long behind it."""
         more = await self._readers.run(lambda snapshot: snapshot.unpurged())
         while more:
-            more = await self._committer.transact(lambda transaction: transaction.purge(_PURGE_EVENTS))
+            more = await self._committer.transact(
+                SYSTEM, lambda transaction: transaction.purge(_PURGE_EVENTS)
+            )
 
     # In common
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from grpc_chat.core.caller import ALL_SCOPES, Caller, scope_bits, scopes_of
+from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, Caller, scope_bits, scopes_of
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.reads import Readers
@@ -115,7 +115,7 @@ class Sessions:
             if self._has_ended(expired, now):
                 raise SessionEnded(_EXPIRED)
             # It had, by a clock that was ahead.
-            await self._committer.transact(lambda transaction: transaction.revive_session(key))
+            await self._committer.transact(SYSTEM, lambda transaction: transaction.revive_session(key))
 
     def _has_ended(self, session: SessionRecord, now: float) -> bool:
         return any(end <= now * 1_000_000 for end in self._ends(session, session.last_used_us))
@@ -128,7 +128,7 @@ class Sessions:
         return ends
 
     def _remember(self, key: bytes, session: SessionRecord, account: Account) -> tuple[Caller, float]:
-        if account.block_time_us is not None:
+        if account.blocked:
             raise Unauthenticated(_LOST)
         expire_time = None
         if session.expire_time_us is not None:
@@ -291,7 +291,7 @@ class Sessions:
                 transaction.after_commit(lambda: self.ended(expired, SessionEnded(_EXPIRED)))
 
         try:
-            await self._committer.transact(do)
+            await self._committer.transact(SYSTEM, do)
         except ChatError:
             self._used = used | self._used
             raise

@@ -224,6 +224,8 @@ def record(told: pb.UserRecord) -> models.UserRecord:
         last_used_time=time(told.last_used_time) if told.HasField("last_used_time") else None,
         sessions=told.sessions,
         ended_tokens=told.ended_tokens,
+        blocked_itself=told.blocked_itself,
+        owner_blocked=told.owner_blocked,
     )
 
 
@@ -254,6 +256,8 @@ def unblocked(told: pb.UnblockUserResponse) -> models.Unblocked:
         user=record(told.user),
         stopped_bots=_stopped(told.stopped_bots),
         stopped_bot_count=told.stopped_bot_count,
+        blocked_bots=tuple(told.blocked_bot_user_ids),
+        blocked_bot_count=told.blocked_bot_count,
     )
 
 

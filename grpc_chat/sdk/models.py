@@ -364,6 +364,9 @@ class UserRecord:
     sessions: int
     ended_tokens: int = 0
     """Of a bot: tokens that ended with a block or a change of owner, since it was given its last one."""
+    blocked_itself: bool = False
+    owner_blocked: bool = False
+    """Of a bot: whether its owner is blocked, and it with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +430,10 @@ class Unblocked:
     stopped_bots: tuple[StoppedBot, ...]
     """The first 100 of its bots that need a new token."""
     stopped_bot_count: int
+    blocked_bots: tuple[str, ...] = ()
+    """The ids of its bots that stay blocked, as they were blocked themselves; the first 100."""
+    blocked_bot_count: int = 0
+    """How many such bots there are."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,6 +10,7 @@ from grpc_chat.store.statements import count, like, run
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
 
+_owner = schema.users.alias("owner")
 _ACCOUNT_COLUMNS = (
     schema.users.c.user_id,
     schema.users.c.display_name,
@@ -22,6 +23,10 @@ _ACCOUNT_COLUMNS = (
     schema.users.c.look,
     schema.users.c.offered_to,
     schema.users.c.last_used_us,
+    sa.select(_owner.c.block_time_us)
+    .where(_owner.c.user_id == schema.users.c.owner_id)
+    .scalar_subquery()
+    .label("owner_block_time_us"),
 )
 _SESSION_COLUMNS = (
     schema.sessions.c.session_id,

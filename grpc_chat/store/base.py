@@ -249,8 +249,11 @@ class Snapshot(Protocol):
     def standing(self, room_id: str, user_id: str) -> Standing | None:
         """What a room is for a user; None when there is no such room."""
 
-    def memberships(self, user_id: str) -> list[Standing]:
-        """All rooms a user is in."""
+    def standings(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Standing]:
+        """As :meth:`standing`, for many rooms; those that there are not are left out."""
+
+    def memberships(self, user_id: str, *, after: str = "", limit: int = 2**31 - 1) -> list[Standing]:
+        """The rooms a user is in, in the order of their ids; all of them, if nothing else is said."""
 
     def room(self, room_id: str) -> pb.Room | None:
         """A room, without what depends on who looks at it (role, peer)."""
@@ -422,8 +425,11 @@ class Snapshot(Protocol):
         """A consumer's positions in rooms that its user is in, in the order of the rooms' ids: the room, the
         position, and the room's newest number."""
 
-    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
-        """Where a consumer stands in each room it was acknowledged in."""
+    def positions(
+        self, user_id: str, consumer: str, *, after: str = "", limit: int = 2**31 - 1
+    ) -> dict[str, Place]:
+        """Where a consumer stands in each room it was acknowledged in, in the order of the rooms' ids; in all
+        of them, if nothing else is said."""
 
 
 class Transaction(Snapshot, Protocol):

@@ -7,9 +7,20 @@ import sqlalchemy as sa
 from grpc_chat.store import schema
 from grpc_chat.store.base import Place
 from grpc_chat.store.records import ConsumerRecord
-from grpc_chat.store.statements import count
+from grpc_chat.store.statements import count, run
 
+_ALL = 2**31 - 1
 _NAMES = sa.select(schema.consumer_names)
+_POSITIONS = (
+    sa.select(schema.consumers.c.room_id, schema.consumers.c.seq, schema.consumers.c.stamp)
+    .where(
+        schema.consumers.c.user_id == sa.bindparam("user"),
+        schema.consumers.c.consumer == sa.bindparam("name"),
+        schema.consumers.c.room_id > sa.bindparam("after"),
+    )
+    .order_by(schema.consumers.c.room_id)
+    .limit(sa.bindparam("most"))
+)
 
 
 class ConsumerReads:
@@ -59,9 +70,11 @@ class ConsumerReads:
             for room_id, seq, stamp, last_seq in self._conn.execute(query)
         ]
 
-    def positions(self, user_id: str, consumer: str) -> dict[str, Place]:
-        consumers = schema.consumers.c
-        query = sa.select(consumers.room_id, consumers.seq, consumers.stamp).where(
-            consumers.user_id == user_id, consumers.consumer == consumer
-        )
-        return {room_id: Place(seq, stamp) for room_id, seq, stamp in self._conn.execute(query)}
+    def positions(
+        self, user_id: str, consumer: str, *, after: str = "", limit: int = _ALL
+    ) -> dict[str, Place]:
+        values = {"user": user_id, "name": consumer, "after": after, "most": limit}
+        result = run(self._conn, _POSITIONS, values)
+        rows = result.cursor.fetchall()
+        result.close()
+        return {room_id: Place(seq, stamp) for room_id, seq, stamp in rows}

@@ -43,6 +43,7 @@ class Account:
     """Of a bot."""
     admin: bool = False
     block_time_us: int | None = None
+    """Since when it is blocked itself."""
     password_hash: str | None = None
     """Argon2id, in the PHC string format."""
     look: str | None = None
@@ -51,6 +52,14 @@ class Account:
     """Who may become the bot's next owner."""
     last_used_us: int | None = None
     """When a session of it that has ended since was used last; the others know for themselves."""
+
+    owner_block_time_us: int | None = None
+    """Of a bot: since when its owner is blocked. Read, never written: it is the owner's."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nobody gets in: it is blocked itself, or its owner is."""
+        return self.block_time_us is not None or self.owner_block_time_us is not None
 
     def __repr__(self) -> str:
         # Records end up in logs and tracebacks; the hash of a password must not.

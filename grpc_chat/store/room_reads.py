@@ -9,9 +9,20 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import InviteRecord, Standing
-from grpc_chat.store.statements import STANDING_COLUMNS, count, like, standing
+from grpc_chat.store.statements import STANDING_COLUMNS, blocked, count, like, run, standing, standings
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
+
+_ALL = 2**31 - 1
+
+_MEMBERSHIPS = (
+    sa.select(*STANDING_COLUMNS)
+    .select_from(schema.rooms)
+    .join(schema.members, schema.members.c.room_id == schema.rooms.c.room_id)
+    .where(schema.members.c.user_id == sa.bindparam("user"), schema.members.c.room_id > sa.bindparam("after"))
+    .order_by(schema.members.c.room_id)
+    .limit(sa.bindparam("most"))
+)
 
 
 class RoomReads:
@@ -23,15 +34,15 @@ class RoomReads:
     def standing(self, room_id: str, user_id: str) -> Standing | None:
         return standing(self._conn, room_id, user_id)
 
-    def memberships(self, user_id: str) -> list[Standing]:
-        rooms, members = schema.rooms, schema.members
-        query = (
-            sa.select(*STANDING_COLUMNS)
-            .select_from(rooms)
-            .join(members, members.c.room_id == rooms.c.room_id)
-            .where(members.c.user_id == user_id)
-        )
-        return [Standing(*row) for row in self._conn.execute(query)]
+    def standings(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Standing]:
+        found = standings(self._conn, [(room_id, user_id) for room_id in room_ids])
+        return {room_id: room for (room_id, _), room in found.items() if room}
+
+    def memberships(self, user_id: str, *, after: str = "", limit: int = _ALL) -> list[Standing]:
+        result = run(self._conn, _MEMBERSHIPS, {"user": user_id, "after": after, "most": limit})
+        rows = result.cursor.fetchall()
+        result.close()
+        return [Standing(*row) for row in rows]
 
     def room(self, room_id: str) -> pb.Room | None:
         rooms = schema.rooms
@@ -159,7 +170,7 @@ class RoomReads:
         owned = (
             sa.select(gone.c.room_id)
             .join(users, users.c.user_id == gone.c.user_id)
-            .where(users.c.block_time_us.is_not(None), gone.c.role == pb.ROLE_OWNER, gone.c.room_id > after)
+            .where(blocked(users), gone.c.role == pb.ROLE_OWNER, gone.c.room_id > after)
             .where(~_active_owners(gone.c.room_id).exists())
         )
         query = sa.select(rooms).where(rooms.c.room_id.in_(owned)).order_by(rooms.c.room_id).limit(limit)
@@ -263,7 +274,7 @@ def _active_owners(room_id: str | sa.ColumnElement[str]) -> sa.Select[Any]:
     return (
         sa.select(members.c.user_id)
         .join(users, users.c.user_id == members.c.user_id)
-        .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, users.c.block_time_us.is_(None))
+        .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, ~blocked(users))
     )
 
 

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 
+def blocked(users: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether the account of a row of the users is blocked: itself, or by way of its owner."""
+    owner = schema.users.alias()
+    of_owner = sa.exists().where(owner.c.user_id == users.c.owner_id, owner.c.block_time_us.is_not(None))
+    return sa.or_(users.c.block_time_us.is_not(None), of_owner)
+
+
 def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
     """An insert that knows ON CONFLICT; the two databases write it alike."""
     if dialect == "postgresql":

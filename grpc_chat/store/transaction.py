@@ -191,7 +191,9 @@ class SqlTransaction(SqlSnapshot):
     # Accounts
 
     def insert_account(self, account: Account) -> None:
-        self._insert(schema.users, **asdict(account))
+        values = asdict(account)
+        del values["owner_block_time_us"]
+        self._insert(schema.users, **values)
 
     def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
         users = schema.users

@@ -3220,6 +3220,8 @@ class UserRecord(_message.Message):
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
     ENDED_TOKENS_FIELD_NUMBER: _builtins.int
+    BLOCKED_ITSELF_FIELD_NUMBER: _builtins.int
+    OWNER_BLOCKED_FIELD_NUMBER: _builtins.int
     admin: _builtins.bool
     """Whether it administers the server."""
     sessions: _builtins.int
@@ -3228,13 +3230,17 @@ class UserRecord(_message.Message):
     """Of a bot: how many of its tokens have ended because it or its owner was blocked, or because it has another
     owner, since it was given its last one.
     """
+    blocked_itself: _builtins.bool
+    """Whether it was blocked itself. A bot can be blocked both itself and with its owner: each stays until it is undone."""
+    owner_blocked: _builtins.bool
+    """Of a bot: whether its owner is blocked, and it with them."""
     @_builtins.property
     def user(self) -> Global___User:
         """The account."""
 
     @_builtins.property
     def block_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is blocked; absent where it is not."""
+        """Since when it is blocked, itself or with its owner; absent where it is not."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -3254,10 +3260,12 @@ class UserRecord(_message.Message):
         last_used_time: _timestamp_pb2.Timestamp | None = ...,
         sessions: _builtins.int = ...,
         ended_tokens: _builtins.int = ...,
+        blocked_itself: _builtins.bool = ...,
+        owner_blocked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["block_time", b"block_time", "create_time", b"create_time", "last_used_time", b"last_used_time", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "block_time", b"block_time", "create_time", b"create_time", "ended_tokens", b"ended_tokens", "last_used_time", b"last_used_time", "sessions", b"sessions", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "block_time", b"block_time", "blocked_itself", b"blocked_itself", "create_time", b"create_time", "ended_tokens", b"ended_tokens", "last_used_time", b"last_used_time", "owner_blocked", b"owner_blocked", "sessions", b"sessions", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3542,7 +3550,11 @@ class UnblockUserResponse(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     STOPPED_BOTS_FIELD_NUMBER: _builtins.int
     STOPPED_BOT_COUNT_FIELD_NUMBER: _builtins.int
+    BLOCKED_BOT_USER_IDS_FIELD_NUMBER: _builtins.int
+    BLOCKED_BOT_COUNT_FIELD_NUMBER: _builtins.int
     stopped_bot_count: _builtins.int
+    """How many such bots there are."""
+    blocked_bot_count: _builtins.int
     """How many such bots there are."""
     @_builtins.property
     def user(self) -> Global___UserRecord:
@@ -3554,16 +3566,24 @@ class UnblockUserResponse(_message.Message):
         of their user ids.
         """
 
+    @_builtins.property
+    def blocked_bot_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of its bots that stay blocked, as they were blocked themselves; the first 100, in the order of their user
+        ids.
+        """
+
     def __init__(
         self,
         *,
         user: Global___UserRecord | None = ...,
         stopped_bots: _abc.Iterable[Global___StoppedBot] | None = ...,
         stopped_bot_count: _builtins.int = ...,
+        blocked_bot_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        blocked_bot_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stopped_bot_count", b"stopped_bot_count", "stopped_bots", b"stopped_bots", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_bot_count", b"blocked_bot_count", "blocked_bot_user_ids", b"blocked_bot_user_ids", "stopped_bot_count", b"stopped_bot_count", "stopped_bots", b"stopped_bots", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2079,7 +2079,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UnblockUser(self, request, context):
-        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones.
+        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
+        blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2146,8 +2147,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AssignBotOwner(self, request, context):
-        """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
-        makes it a new one. It is an event of each room that the bot is in.
+        """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
+        tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

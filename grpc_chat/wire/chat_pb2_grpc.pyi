@@ -771,7 +771,9 @@ class AdminServiceStub:
     that no owner is left in, and the bots that stop.
     """
     UnblockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]
-    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
+    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
+    blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
     """Give an account a new password. Its sessions end."""
     SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
@@ -795,8 +797,8 @@ class AdminServiceStub:
     that does not exist.
     """
     AssignBotOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]
-    """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
-    makes it a new one. It is an event of each room that the bot is in.
+    """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
+    tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
     """
     CreateServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]
     """Make an invite with which somebody can register."""
@@ -821,7 +823,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     that no owner is left in, and the bots that stop.
     """
     UnblockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]  # type: ignore[assignment]
-    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
+    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
+    blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
     """Give an account a new password. Its sessions end."""
     SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
@@ -845,8 +849,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     that does not exist.
     """
     AssignBotOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]  # type: ignore[assignment]
-    """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
-    makes it a new one. It is an event of each room that the bot is in.
+    """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
+    tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
     """
     CreateServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]  # type: ignore[assignment]
     """Make an invite with which somebody can register."""
@@ -892,7 +896,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnblockUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnblockUserResponse, _abc.Awaitable[_chat_pb2.UnblockUserResponse]]:
-        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones."""
+        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
+        blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+        """
 
     @_abc_1.abstractmethod
     def ResetPassword(
@@ -970,8 +976,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AssignBotOwnerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AssignBotOwnerResponse, _abc.Awaitable[_chat_pb2.AssignBotOwnerResponse]]:
-        """Gives a bot whose owner is blocked to another person, and unblocks it. Its tokens are gone; the new owner
-        makes it a new one. It is an event of each room that the bot is in.
+        """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
+        tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
         """
 
     @_abc_1.abstractmethod

@@ -755,6 +755,7 @@ def look(snapshot: Snapshot) -> list[object]:
         snapshot.rooms("alice", after="", limit=9),
         snapshot.members("r1", after="", limit=9),
         snapshot.memberships("alice"),
+        snapshot.standings("alice", ["r1", "r2"]),
         snapshot.heads(["r1", "r9"]),
         snapshot.events_after("r1", 0, limit=9, max_bytes=ALL),
         snapshot.events_before("r1", 9, limit=9, max_bytes=ALL),
@@ -954,7 +955,13 @@ def test_memberships_are_all_at_once(store: Store) -> None:
 
     with store.snapshot() as snapshot:
         alice, carol = snapshot.memberships("alice"), snapshot.memberships("carol")
+        pages = [snapshot.memberships("alice", after=after, limit=2) for after in ("", "r1", "r2", "r3")]
+        asked = snapshot.standings("alice", ["r3", "r9", "r1"])
+        foreign = snapshot.standings("carol", [*[f"none-{at}" for at in range(3000)], "r1"])
 
+    assert [[room.room_id for room in page] for page in pages] == [["r1", "r2"], ["r2", "r3"], ["r3"], []]
+    assert asked == {room.room_id: room for room in alice if room.room_id != "r2"}
+    assert {room_id: room.role for room_id, room in foreign.items()} == {"r1": 0}
     assert [standing.last_event_us > 0 for standing in sorted(alice)] == [True, True, False]
     assert sorted(standing._replace(last_event_us=0) for standing in alice) == [
         Standing("r1", MEMBER, 3, 3),

@@ -672,6 +672,7 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
     with store.snapshot() as snapshot:
         assert snapshot.standing("r9", "carol") == expected
         assert snapshot.memberships("carol") == [expected]
+        assert snapshot.standings("carol", [expected.room_id]) == {expected.room_id: expected}
         assert snapshot.standing("r9", "alice") == expected._replace(role=0, join_seq=0)
 
 

@@ -28,7 +28,7 @@ from google.protobuf.message import Message
 
 from grpc_chat import Client
 from grpc_chat.api.methods import NEEDS, Needs
-from grpc_chat.core.caller import ALL_SCOPES, scope_bits
+from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
 from grpc_chat.store.base import Acknowledge, Place, Transaction
 from grpc_chat.store.records import Account, SessionRecord
@@ -321,7 +321,7 @@ class Server:
             }
             transaction.insert_session(SessionRecord(**given | fields), secret_hash(token))
 
-        await self.node.node.committer.transact(do)
+        await self.node.node.committer.transact(SYSTEM, do)
         return token
 
     async def prepare(self, request: Any) -> None:
@@ -337,7 +337,7 @@ class Server:
             return
         await self.node.put_room(room, {"one": "owner", "two": "member"})
         await self.node.node.committer.transact(
-            lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
+            SYSTEM, lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
         )
 
     async def keep(self, consumer: str) -> None:
@@ -361,7 +361,7 @@ class Server:
                 made = Account(bot, bot, pb.USER_KIND_BOT, 0, owner, look=bot, offered_to=offered_to)
                 transaction.insert_account(made)
 
-        await self.node.node.committer.transact(do)
+        await self.node.node.committer.transact(SYSTEM, do)
         if room:
             await self.node.put_room(room, {"gone": "owner", "two": "member"})
 

@@ -307,6 +307,35 @@ def test_several_databases_are_made_at_the_same_moment(tmp_path: Path) -> None:
     assert all(each == shapes[0] for each in shapes)
 
 
+def test_a_bot_that_was_blocked_with_its_owner_is_not_blocked_itself(engine: sa.Engine) -> None:
+    """One that was blocked before or after is, and so are people."""
+    migrate(engine, "0009")
+    insert = sa.text(
+        "INSERT INTO users (user_id, display_name, create_time_us, kind, owner_id, block_time_us) "
+        "VALUES (:user, '', 1, :kind, :owner, :block)"
+    )
+    people = {"zoe": 7, "yan": None}
+    bots = {
+        "before": ("zoe", 5),
+        "with": ("zoe", 7),
+        "after": ("zoe", 9),
+        "itself": ("yan", 7),
+        "no": ("yan", None),
+    }
+    with engine.begin() as connection:
+        for user, block in people.items():
+            connection.execute(insert, {"user": user, "kind": 1, "owner": None, "block": block})
+        for user, (owner, block) in bots.items():
+            connection.execute(insert, {"user": user, "kind": 2, "owner": owner, "block": block})
+
+    migrate(engine, "0010")
+
+    with engine.begin() as connection:
+        rows = connection.execute(sa.text("SELECT user_id, block_time_us FROM users"))
+        blocked = {user: block for user, block in rows if block is not None}
+    assert blocked == {"zoe": 7, "before": 5, "after": 9, "itself": 7}
+
+
 async def test_database_with_accounts_is_opened_with_all_that_is_in_it(tmp_path: Path) -> None:
     """People log in as before, find their rooms and messages, and a consumer goes on where it was."""
     build(tmp_path / "data" / "chat.db", "schema_0003.sql")

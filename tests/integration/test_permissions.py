@@ -19,6 +19,7 @@ import pytest_asyncio
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import InviteRecord
@@ -359,7 +360,7 @@ class World:
                     transaction.delete_room(room_id)
             return [self._place(transaction, kind) for _ in range(count)]
 
-        made = await self.node.node.committer.transact(do)
+        made = await self.node.node.committer.transact(SYSTEM, do)
         self._made = [place.room_id for place in made]
         owner = self.tokens["member" if kind.kind == pb.ROOM_KIND_DIRECT else "owner"]
         for place in made if pages else ():
@@ -781,7 +782,7 @@ async def test_whom_one_may_do_it_to(world: World, actor: str, target: str) -> N
         for place in [shared, *own]:
             transaction.set_role(place.room_id, "the-bot", pb.ROLE_ADMIN)
 
-    await world.node.node.committer.transact(second_admin)
+    await world.node.node.committer.transact(SYSTEM, second_admin)
     before = await world.dump(shared)
 
     wrong = {}

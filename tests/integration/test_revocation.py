@@ -645,27 +645,27 @@ class pages_kept_back:  # noqa: N801 - reads as a function
         self._first = True
 
     def __enter__(self) -> pages_kept_back:
-        original = self._readers.run
+        original = self._readers._run
 
-        async def run(read: Callable[..., Any]) -> Any:
+        async def run(read: Callable[..., Any], **how: Any) -> Any:
             if not read.__qualname__.startswith(f"{self._of}.") or not self._first:
-                return await original(read)
+                return await original(read, **how)
             self._first = False
             if not self._may_read.is_set():
                 self._reached.set()
                 await self._may_read.wait()
             try:
-                return await original(read)
+                return await original(read, **how)
             finally:
                 self._reached.set()
                 self._was_read.set()
                 await self._opened.wait()
 
-        self._readers.run = run
+        self._readers._run = run
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self._readers.run
+        del self._readers._run
 
     async def until_reached(self) -> None:
         async with asyncio.timeout(20):

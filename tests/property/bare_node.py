@@ -39,7 +39,7 @@ from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.reads import Pieces, Readers, at_once
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.users import Users
@@ -164,6 +164,14 @@ class SteppedReaders(Readers):
     async def run(self, read: Callable[[Snapshot], T]) -> T:
         with self._disk.snapshot() as snapshot:
             result = read(snapshot)
+        return await self._hand_over(result)
+
+    async def run_pieces(self, read: Callable[[Snapshot], Pieces[T]]) -> T:
+        with self._disk.snapshot() as snapshot:
+            result = at_once(read(snapshot), snapshot)
+        return await self._hand_over(result)
+
+    async def _hand_over(self, result: T) -> T:
         if self._held:
             late = asyncio.get_running_loop().create_future()
             self._late.append(late)

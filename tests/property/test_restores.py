@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from grpc_chat import Client, Connected, Cursor, HistoryChanged, Message, Subscription, Unavailable
 from grpc_chat.core.access import to_read
 from grpc_chat.core.histories import another_history, parted
+from grpc_chat.core.reads import at_once
 from grpc_chat.core.start import find_start, require_epoch
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.retry import Backoff
@@ -106,7 +107,7 @@ class Server:
     async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
         stopped = self.stopped
         with self.store.snapshot() as snapshot:
-            start = find_start(snapshot, "bob", request, self.store.epoch)
+            start = at_once(find_start(snapshot, "bob", request, self.store.epoch), snapshot)
         if start.put_back:
             self.store.commit([Acknowledge("bob", request.consumer, start.put_back, to_read, back=True)])
         started = pb.SubscribeStarted(epoch=self.store.epoch)
@@ -140,7 +141,7 @@ class Server:
             with self.store.snapshot() as snapshot:
                 room = snapshot.standing(refused[0], "bob")
                 assert room
-                common = parted(snapshot, {refused[0]: (room, places[refused[0]])})
+                common = at_once(parted(snapshot, {refused[0]: (room, places[refused[0]])}), snapshot)
             raise another_history("cursors", refused[0], self.store.epoch, common[refused[0]])
         assert refused is None
 

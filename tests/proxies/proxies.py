@@ -86,9 +86,9 @@ class Proxy(ABC):
         return f"{cls.program} is not installed; for this test: {how}"
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def running(self) -> Program:
         assert self._program
-        return self._program.process
+        return self._program
 
     async def start(self) -> None:
         """Run it until it listens."""
@@ -101,7 +101,7 @@ class Proxy(ABC):
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 writer.close()
                 return
-            if self.process.returncode is not None:
+            if self.running.process.returncode is not None:
                 break
             await asyncio.sleep(0.01)
         pytest.fail(f"{self.program} did not start: {self._program!r}")
@@ -177,12 +177,12 @@ class Nginx(Proxy):
         return [str(self.executable()), "-p", str(self.folder), "-c", str(self._config), "-e", "stderr"]
 
     def _workers(self) -> set[int]:
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        path = Path(f"/proc/{self.running.process.pid}/task/{self.running.process.pid}/children")
         return {int(pid) for pid in path.read_text().split()}
 
     async def reload(self) -> None:
         before = self._workers()
-        self.process.send_signal(signal.SIGHUP)
+        self.running.signal(signal.SIGHUP)
         while not self._workers() - before:  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ class HaProxy(Proxy):
     async def reload(self) -> None:
         assert self._program
         said = str(self._program).count("Loading success")
-        self.process.send_signal(signal.SIGUSR2)
+        self.running.signal(signal.SIGUSR2)
         await self._program.until(lambda: str(self._program).count("Loading success") > said)
 
 

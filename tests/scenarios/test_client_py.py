@@ -126,7 +126,7 @@ async def test_leaving_keeps_what_was_not_printed_for_the_next_time(
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see how far a start is")
 async def test_leaving_before_it_has_begun_shows_no_traceback(join: Join) -> None:
     """Ctrl-C while the program is still being loaded ends it without a word."""
-    client = await join("2")
+    client = await join("2", cold=True)
     loaded = Path(f"/proc/{client.process.pid}/maps")
     await until(lambda: "cygrpc" in loaded.read_text())
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.commit import Committer
 from grpc_chat.errors import (
     ChatError,
@@ -407,7 +408,7 @@ async def test_transaction_s_value_is_handed_back(make: Make) -> None:
     """And its events are published, as those of messages are."""
     world = make()
 
-    value = await world.committer.transact(lambda _transaction: "value")
+    value = await world.committer.transact(SYSTEM, lambda _transaction: "value")
 
     assert value == "value"
     assert world.numbers == [1]
@@ -450,7 +451,7 @@ async def test_transaction_that_is_refused_raises_its_error() -> None:
 
     refusing = World(Refusing())
     with pytest.raises(RoomNotFound):
-        await refusing.committer.transact(lambda _transaction: None)
+        await refusing.committer.transact(SYSTEM, lambda _transaction: None)
     await refusing.committer.close()
 
     assert refusing.published == []

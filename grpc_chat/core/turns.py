@@ -1,0 +1,136 @@
+"""Whose turn it is: work that waits, shared out fairly among those it is done for.
+
+Start-time fair queueing (Goyal, Vin and Cheng, 1996): each user has a time of their own, which their work
+moves on by what it costs, and the one whose time is earliest is next. Someone who asks for something now and
+then is therefore next as soon as what is under way is done, however much the others have waiting; and
+what anyone did while nobody else waited is not held against them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from contextvars import ContextVar
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+share: ContextVar[str] = ContextVar("share", default="")
+"""For whom the current task works: a user, as :attr:`grpc_chat.core.caller.Caller.charged_to` says, a guest's
+address, or, empty, the server itself, which takes turns like a user.
+
+Set in one place, where calls come in, and looked at where work waits. Handed down as an argument it went
+through some sixty functions, and a method that forgot it would have been a way around the turns.
+"""
+
+_KEPT = 1000
+"""How many users without work are remembered before it is looked which of them still matter."""
+
+
+class Turns(Generic[T]):
+    """Pieces of work, in the order of their users' turns. Not thread-safe.
+
+    One user's work keeps its order. Costs are in any one unit; each piece must cost something.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[T]] = {}
+        # By user, the time at which their next piece begins.
+        self._starts: dict[str, float] = {}
+        # Those who wait. An entry may be earlier than its user's time, and is put right when it comes up.
+        self._order: list[tuple[float, int, str]] = []
+        self._count = 0
+        self._now = 0.0
+        # The latest of all times so far.
+        self._latest = 0.0
+        self._size = 0
+        self._kept = _KEPT
+
+    def __len__(self) -> int:
+        return self._size
+
+    def put(self, user_id: str, work: T, *, first: bool = False) -> None:
+        """Add work.
+
+        Args:
+            first: Whether it goes before the user's other work, being the rest of something begun.
+        """
+        if not self._waiting:
+            # Nobody had to wait for what was done until now: all begin alike.
+            self._now = self._latest
+            self._starts.clear()
+        queue = self._waiting.get(user_id)
+        if queue is None:
+            queue = self._waiting[user_id] = deque()
+            # Who comes back begins now: what they did not use meanwhile is not saved up.
+            start = self._starts[user_id] = max(self._starts.get(user_id, 0.0), self._now)
+            self._enter(user_id, start)
+        if first:
+            queue.appendleft(work)
+        else:
+            queue.append(work)
+        self._size += 1
+
+    def next_user(self) -> str | None:
+        """The user whose turn it is; None where nobody has work waiting."""
+        while self._order:
+            at, _, user_id = self._order[0]
+            start = self._starts[user_id]
+            if at >= start:
+                return user_id
+            heapq.heappop(self._order)
+            self._enter(user_id, start)
+        return None
+
+    def peek(self, user_id: str) -> T:
+        """What is next of a user who has work waiting."""
+        return self._waiting[user_id][0]
+
+    def take(self, cost: float) -> tuple[str, T] | None:
+        """The piece whose turn it is, which costs its user this much for now; None where there is none."""
+        user_id = self.next_user()
+        if user_id is None:
+            return None
+        heapq.heappop(self._order)
+        queue = self._waiting[user_id]
+        work = queue.popleft()
+        self._size -= 1
+        self._now = max(self._now, self._starts[user_id])
+        self._starts[user_id] += cost
+        self._latest = max(self._latest, self._starts[user_id])
+        if queue:
+            self._enter(user_id, self._starts[user_id])
+        else:
+            del self._waiting[user_id]
+            if len(self._starts) > self._kept:
+                self._forget()
+        return user_id, work
+
+    def charge(self, user_id: str, cost: float) -> None:
+        """Have a piece that was taken cost more than was said then."""
+        start = max(self._starts.get(user_id, 0.0), self._now) + cost
+        self._starts[user_id] = start
+        self._latest = max(self._latest, start)
+
+    def clear(self) -> list[T]:
+        """Give up what waits, and return it."""
+        dropped = [work for queue in self._waiting.values() for work in queue]
+        self._waiting.clear()
+        self._order.clear()
+        self._starts.clear()
+        self._size = 0
+        return dropped
+
+    def _enter(self, user_id: str, start: float) -> None:
+        # The count keeps those who begin at the same time in the order they came in.
+        self._count += 1
+        heapq.heappush(self._order, (start, self._count, user_id))
+
+    def _forget(self) -> None:
+        """Forget users who have nothing waiting and whose time has come: they would begin now."""
+        self._starts = {
+            user_id: start
+            for user_id, start in self._starts.items()
+            if user_id in self._waiting or start > self._now
+        }
+        self._kept = 2 * len(self._starts) + _KEPT
