@@ -37,7 +37,7 @@ class Mutant:
 
 _FORGET_SENDS = (
     "store/batch.py",
-    "self._sends.append((room_id, user_id, draft.client_message_id, seq, draft.content_hash))",
+    "self._sends.append((*key, seq, draft.once.content_hash))",
     "pass",
 )
 
