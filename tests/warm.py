@@ -95,9 +95,10 @@ class Process:
 async def start(
     program: list[str],
     *,
-    terminal: bool,
+    terminal: bool = False,
     stdin: int | None,
     stdout: int | None,
+    stderr: int | None = subprocess.PIPE,
     env: Mapping[str, str],
     cwd: Path,
 ) -> Process:
@@ -125,7 +126,7 @@ async def start(
         standard = [
             end_for("stdin", stdin, 0),
             end_for("stdout", stdout, 1),
-            end_for("stderr", subprocess.PIPE, 2),
+            end_for("stderr", stderr, 2),
         ]
         try:
             descriptors = array.array("i", [theirs.fileno(), *standard])

@@ -306,7 +306,8 @@ def outcome(whole: Logs, found: Logs | str, said: str = "") -> str:
 
 async def _log_of(world: World, data: Path, settings: Mapping[str, str] | None = None) -> Logs | str:
     """What a server on this folder has, or what it says when it refuses to start or to read."""
-    server = Server(data, world.server.users, world.work / "damaged.log", package=world.server.package)
+    package = world.server.package
+    server = Server(data, world.server.users, world.work / "damaged.log", package=package, forks=world.short)
     try:
         await server.start(settings)
     except DidNotStart as refusal:
@@ -562,14 +563,12 @@ async def second_server(world: World) -> None:
     """A second server on the same folder, or the same port, refuses and says why."""
     t0 = world.now()
     users, log = world.server.users, world.work / "second.log"
-    package = world.server.package
-    for other, said in (
-        (Server(world.server.data, users, log, package=package), "another server"),
-        (
-            Server(world.work / "elsewhere", users, log, package=package, port=world.server.port),
-            "can't listen",
-        ),
-    ):
+    package, forks = world.server.package, world.short
+    same_folder = Server(world.server.data, users, log, package=package, forks=forks)
+    same_port = Server(
+        world.work / "elsewhere", users, log, package=package, port=world.server.port, forks=forks
+    )
+    for other, said in ((same_folder, "another server"), (same_port, "can't listen")):
         try:
             await other.start()
         except DidNotStart as refusal:

@@ -126,7 +126,7 @@ async def run(
     disk: Disk = Image(work) if image or NEEDS_IMAGE & set(faults) else Folder(work / "data")
     if "OVERLOAD" in faults:
         settings = {"GRPC_CHAT_COMMIT__MAX_WAITING": "2000"} | dict(settings or {})
-    server = Server(disk.folder, USERS, work / "server.log", package=package, settings=settings)
+    server = Server(disk.folder, USERS, work / "server.log", package=package, settings=settings, forks=short)
     try:
         make_rooms(disk.folder, [*ROOMS, QUIET], USERS)
         with History(path) as history:

@@ -18,6 +18,7 @@ from pathlib import Path
 from grpc_chat.store.base import PutRoom
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +65,7 @@ class Server:
         package: The checkout that is run.
         settings: More of the environment.
         log: What it says is added to this file.
+        forks: Whether the process is forked from one that has made its imports, where that can be.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Server:
         package: Path = ROOT,
         port: int = 0,
         settings: Mapping[str, str] | None = None,
+        forks: bool = False,
     ) -> None:
         self.data = data
         self.users = users
@@ -83,7 +86,8 @@ class Server:
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.settings = dict(settings or {})
-        self.process: asyncio.subprocess.Process | None = None
+        self._forks = forks
+        self.process: asyncio.subprocess.Process | warm.Process | None = None
         self.start_seconds: list[float] = []
 
     @property
@@ -106,24 +110,15 @@ class Server:
             DidNotStart: It ended instead.
         """
         environment = {name: value for name, value in os.environ.items() if "GRPC_CHAT" not in name}
-        environment |= SETTINGS | {"PYTHONPATH": str(self.package)} | self.settings | dict(extra or {})
+        environment |= SETTINGS | self.settings | dict(extra or {})
+        if self.package != ROOT:
+            environment["PYTHONPATH"] = str(self.package)
         flags = ["--data", str(self.data), "--port", str(self.port), "--trusted-ids", ",".join(self.users)]
         flags += ["--metrics-port", str(self.metrics_port)]
         began = time.monotonic()
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "grpc_chat",
-                "serve",
-                *flags,
-                cwd=self.package,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-            )
+            self.process = await self._run(["-m", "grpc_chat", "serve", *flags], environment, log.fileno())
         assert self.process.stdout
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), START_SECONDS)
@@ -134,6 +129,20 @@ class Server:
             await self.exited()
             raise DidNotStart(self.log.read_bytes()[before:].decode(errors="replace").strip())
         self.start_seconds.append(time.monotonic() - began)
+
+    async def _run(
+        self, arguments: list[str], environment: dict[str, str], log: int
+    ) -> asyncio.subprocess.Process | warm.Process:
+        command = [sys.executable, *arguments]
+        nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+        program = warm.program_of(command, environment) if self._forks and self.package == ROOT else None
+        if program:
+            return await warm.start(
+                program, stdin=nothing, stdout=pipe, stderr=log, env=environment, cwd=ROOT
+            )
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=nothing, stdout=pipe, stderr=log, env=environment, cwd=self.package
+        )
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
