@@ -19,6 +19,9 @@ run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database i
 test: $(VENV) ## Run every test.
 	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
 
+test-all: $(VENV) ## Run every test in its long form, as before a release.
+	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
+
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
 	@$(BIN)/python -m tools.check
 
@@ -100,5 +103,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test check bench torture mutants fuzz soak proxies clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all check bench torture mutants fuzz soak proxies clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

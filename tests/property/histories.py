@@ -6,8 +6,11 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.scale import times
+
 # The same histories every time, so that a change is judged by what it does and not by luck. To look for new
 # ones: HISTORIES=5000 .venv/bin/pytest tests/property
+# `make test` tries the first few of them.
 ASKED = int(os.environ.get("HISTORIES", "0"))
 # SHRINK=1 has one that fails made as short as it gets. That takes minutes, which nobody who runs all tests
 # has asked for.
@@ -15,9 +18,9 @@ _PHASES = [Phase.explicit, Phase.generate, *([Phase.shrink] if os.environ.get("S
 
 
 def histories(count: int, *, steps: int) -> settings:
-    """Settings for so many histories, each of up to so many steps."""
+    """Settings for so many histories, half as many in `make test`, each of up to so many steps."""
     return settings(
-        max_examples=ASKED or count,
+        max_examples=ASKED or times(count // 2, count),
         stateful_step_count=steps,
         derandomize=not ASKED,
         phases=_PHASES,
