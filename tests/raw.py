@@ -71,19 +71,24 @@ async def call(
 
 def answer_of(error: grpc.aio.AioRpcError) -> Answer:
     """An error with what ``grpc-status-details-bin`` says."""
-    status = status_pb2.Status()
+    details = b""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            with suppress(DecodeError):
-                status.ParseFromString(value)
+            details = value
+    return refusal(error.code(), error.details() or "", details)
+
+
+def refusal(code: grpc.StatusCode, text: str, details: bytes) -> Answer:
+    """An error, given the encoded google.rpc.Status that came with it."""
+    status = status_pb2.Status()
+    with suppress(DecodeError):
+        status.ParseFromString(details)
     info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in status.details:
         detail.Unpack(info)
         detail.Unpack(request)
     fields = [violation.field for violation in request.field_violations]
-    return Answer(
-        error.code(), error.details() or "", info.reason, fields[0] if fields else "", dict(info.metadata)
-    )
+    return Answer(code, text, info.reason, fields[0] if fields else "", dict(info.metadata))
 
 
 class Frame(NamedTuple):

@@ -27,6 +27,7 @@ from grpc_chat.errors import ChatError
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
+from tests.memory import pipeline_of
 from tests.support import From, until
 
 NEW_PASSWORD = "another one, just as long"
@@ -228,11 +229,6 @@ async def test_a_wrong_name_is_as_a_wrong_password() -> None:
         medians = [statistics.median(taken) for taken in times.values()]
         # One verification more or less would be a factor of two at the least.
         assert max(medians) < 1.7 * min(medians)
-
-
-def pipeline_of(node: RunningNode) -> Pipeline:
-    """What every call goes through, past the network, where there are too many calls for that."""
-    return cast("Any", node.node)._server._pipeline  # type: ignore[no-any-return]
 
 
 async def guess(pipeline: Pipeline, user_id: str, password: str, address: str) -> ChatError | None:
