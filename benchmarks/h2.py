@@ -1,7 +1,7 @@
 """A gRPC client on bare sockets, so cheap that the server stays the one that is measured.
 
-It speaks just enough of HTTP/2 (RFC 9113) for that: windows so large that they are never used up, headers
-without compression, and no look at the headers that come back. A call without a response message failed.
+It speaks just enough of HTTP/2 (RFC 9113) for that: windows for what comes back that are never used up,
+headers without compression, and no look at those that come back. A call without a response message failed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS = 0x1, 0x1, 0x4
+_CANCEL = 0x8
 _MAX_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 
@@ -56,6 +57,10 @@ class Connection(asyncio.Protocol):
         self._authority = authority
         self._next_stream = 1
         self._buffer = b""
+        # How much the server lets us send, on a stream and (0) on all together.
+        self._first_window = _DEFAULT_WINDOW
+        self._windows = {0: _DEFAULT_WINDOW}
+        self._unsent: list[tuple[int, bytes]] = []
         self._on_data: dict[int, Callable[[memoryview], None]] = {}
         self._replies: dict[int, tuple[asyncio.Future[bytes], bytearray]] = {}
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -106,6 +111,22 @@ class Connection(asyncio.Protocol):
         """Call a method with a streamed answer."""
         self._on_data[self._send(path, request)] = on_data
 
+    async def first(self, path: str, request: bytes) -> None:
+        """Call a method with a streamed answer, wait for the first of it, and cancel the call.
+
+        Raises:
+            RuntimeError: There was no answer.
+        """
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        stream = self._send(path, request)
+        self._replies[stream] = (future, bytearray())
+        self._on_data[stream] = lambda data: None if future.done() else future.set_result(bytes(data))
+        await future
+        self._on_data.pop(stream, None)
+        self._replies.pop(stream, None)
+        self._windows.pop(stream, None)
+        self._transport.write(_frame(_RST, 0, stream, _CANCEL.to_bytes(4, "big")))
+
     async def call(self, path: str, request: bytes) -> bytes:
         """Call a unary method.
 
@@ -120,14 +141,50 @@ class Connection(asyncio.Protocol):
         stream = self._next_stream
         self._next_stream += 2
         data = message(request)
-        frames = [_frame(_HEADERS, _END_HEADERS, stream, _headers(path, self._token, self._authority))]
-        # 16,384 bytes is what every server takes in one frame.
-        for start in range(0, len(data), 16_384):
-            last = start + 16_384 >= len(data)
-            piece = data[start : start + 16_384]
-            frames.append(_frame(_DATA, _END_STREAM if last else 0, stream, piece))
-        self._transport.write(b"".join(frames))
+        headers = _frame(_HEADERS, _END_HEADERS, stream, _headers(path, self._token, self._authority))
+        self._windows[stream] = self._first_window
+        if not self._unsent and len(data) <= min(16_384, self._first_window, self._windows[0]):
+            self._spend(stream, len(data))
+            self._transport.write(headers + _frame(_DATA, _END_STREAM, stream, data))
+        else:
+            self._transport.write(headers)
+            self._unsent.append((stream, data))
+            self._send_on()
         return stream
+
+    def _spend(self, stream: int, size: int) -> None:
+        self._windows[stream] -= size
+        self._windows[0] -= size
+
+    def _send_on(self) -> None:
+        """Send what the server's windows leave room for."""
+        waiting, self._unsent = self._unsent, []
+        for stream, data in waiting:
+            rest = data
+            # 16,384 bytes is what every server takes in one frame.
+            while (
+                rest and (size := min(len(rest), 16_384, self._windows.get(stream, 0), self._windows[0])) > 0
+            ):
+                self._spend(stream, size)
+                last = size == len(rest)
+                self._transport.write(_frame(_DATA, _END_STREAM if last else 0, stream, rest[:size]))
+                rest = rest[size:]
+            if rest and stream in self._windows:
+                self._unsent.append((stream, rest))
+
+    def _widened(self, stream: int, by: int) -> None:
+        if stream in self._windows:
+            self._windows[stream] += by
+            if self._unsent:
+                self._send_on()
+
+    def _settings(self, payload: memoryview) -> None:
+        for at in range(0, len(payload), 6):
+            name, value = struct.unpack_from(">HI", payload, at)
+            if name == 0x4:
+                more, self._first_window = value - self._first_window, value
+                for stream in self._windows:
+                    self._windows[stream] += more if stream else 0
 
     def data_received(self, data: bytes) -> None:
         if self._buffer:
@@ -152,12 +209,16 @@ class Connection(asyncio.Protocol):
                 on_data(payload)
             elif stream in self._replies:
                 self._replies[stream][1].extend(payload)
+        elif kind == _WINDOW:
+            self._widened(stream, int.from_bytes(payload, "big"))
         elif kind == _SETTINGS and not flags & _ACK:
+            self._settings(payload)
             self._transport.write(_frame(_SETTINGS, _ACK, 0, b""))
         elif kind == _PING and not flags & _ACK:
             self._transport.write(_frame(_PING, _ACK, 0, bytes(payload)))
         if (kind in (_DATA, _HEADERS) and flags & _END_STREAM) or kind == _RST:
             self._on_data.pop(stream, None)
+            self._windows.pop(stream, None)
             future, reply = self._replies.pop(stream, (None, bytearray()))
             if future and not future.done():
                 if len(reply) >= 5:

@@ -143,8 +143,15 @@ class Commit(_Group):
     """The queue before the disk."""
 
     max_batch: Count = Field(4096, description="Most messages in one transaction.")
+    user_share: Count = Field(
+        512,
+        description="Most messages of one user in one transaction, where they send more at once: what "
+        "somebody else's message waits for. More is better only for bulk loads on slow disks.",
+    )
     max_waiting: Count = Field(
-        50_000, description="Messages that may wait to be stored before further ones are refused."
+        50_000,
+        description="Messages that may wait to be stored before further ones are refused; one user's may be "
+        "half of them.",
     )
 
 

@@ -155,6 +155,7 @@ class Node:
             on_failure=self._fail,
             metrics=self.metrics,
             max_batch=config.commit.max_batch,
+            user_share=config.commit.user_share,
             max_waiting=config.commit.max_waiting,
         )
         self._resources.push_async_callback(committer.close)

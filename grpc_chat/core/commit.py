@@ -2,6 +2,9 @@
 
 Nothing is ever delayed to fill a batch. What gathers while one transaction is on its way to the disk is the
 next one, so the busier the server, the cheaper each message: a commit costs the same for 1 row as for 100.
+
+All users have a share of each transaction (core/turns.py). One who writes as much as they can fills theirs,
+and the rest waits for the next; it does not make everybody's commit as long as it could become.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar, cast, overload
+from typing import NamedTuple, TypeVar, cast, overload
 
 from grpc_chat.core.caller import Caller
-from grpc_chat.errors import ChatError, Internal, LimitExceeded, ShuttingDown, StoreUnavailable
+from grpc_chat.core.turns import Turns, share
+from grpc_chat.errors import ChatError, Internal, LimitExceeded, RateLimited, ShuttingDown, StoreUnavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import (
+    Acknowledge,
     Append,
     Appended,
     Done,
@@ -32,6 +37,17 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+
+class _Waiting(NamedTuple):
+    """A write that waits, or is on its way to the disk."""
+
+    write: Write
+    answer: asyncio.Future[Result]
+    cost: int
+    user_id: str
+    """For whom it is done."""
+
+
 Published = Callable[[dict[str, list[StoredEvent]]], None]
 """Called on the event loop with the new events by room, as soon as they are durable."""
 
@@ -43,7 +59,9 @@ class Committer:
         publish: See :data:`Published`. MUST NOT block, MUST NOT raise.
         on_failure: Called once, on the event loop, when the store has failed for good: the process must
             end, because only a restart tells what the disk holds.
-        max_batch: How many drafts go into one transaction at the most.
+        max_batch: How many drafts go into one transaction at the most, each 2 KiB counted as one more.
+        user_share: How many of one user's, if a first write does not hold more: what somebody else's write
+            waits for.
         max_waiting: How many drafts may wait before further ones are refused with ``LimitExceeded``.
     """
 
@@ -55,6 +73,7 @@ class Committer:
         on_failure: Callable[[], None],
         metrics: Metrics,
         max_batch: int = 4096,
+        user_share: int = 512,
         max_waiting: int = 50_000,
     ) -> None:
         self._store = store
@@ -62,10 +81,12 @@ class Committer:
         self._on_failure = on_failure
         self._metrics = metrics
         self._max_batch = max_batch
+        self._user_share = user_share
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
-        self._queue: list[tuple[Write, asyncio.Future[Result]]] = []
+        self._queue: Turns[_Waiting] = Turns()
         self._waiting = 0
+        self._waiting_of_user: dict[str, int] = {}
         self._failed = False
         self._wake = threading.Condition()
         self._closing = False
@@ -88,6 +109,7 @@ class Committer:
         Raises:
             ChatError: What concerns this write.
             LimitExceeded: Too much is waiting; nothing was done.
+            RateLimited: Too much of the user's is; they may not fill the queue that others need, too.
             StoreUnavailable: The outcome is unknown.
             ShuttingDown: The node is about to stop.
         """
@@ -96,12 +118,20 @@ class Committer:
             raise LimitExceeded(
                 "too many messages are waiting to be stored", retry_after=timedelta(milliseconds=200)
             )
+        user_id = share.get()
+        of_user = self._waiting_of_user.get(user_id, 0) + size
+        if user_id and of_user > max(self._max_waiting // 2, size):
+            raise RateLimited(
+                "too many of your messages are waiting to be stored",
+                retry_after=timedelta(milliseconds=200),
+            )
         future: asyncio.Future[Result] = self._loop.create_future()
         with self._wake:
             if self._closing:
                 raise ShuttingDown("the server is about to stop", retry_after=timedelta(seconds=1))
-            self._queue.append((write, future))
+            self._queue.put(user_id, _Waiting(write, future, _cost(write), user_id))
             self._waiting += size
+            self._waiting_of_user[user_id] = of_user
             self._wake.notify()
         # A caller that goes away cancels the future, not the write: that is the writer's already.
         result = await future
@@ -158,22 +188,15 @@ class Committer:
     def _run(self) -> None:
         while batch := self._take():
             with self._metrics.commit_seconds.time():
-                results = self._results([write for write, _ in batch])
+                results = self._results([waiting.write for waiting in batch])
             self._loop.call_soon_threadsafe(self._finish, batch, results)
 
-    def _take(self) -> list[tuple[Write, asyncio.Future[Result]]]:
-        """Wait for writes, and take all, up to the bound; none only when it is time to end."""
+    def _take(self) -> list[_Waiting]:
+        """Wait for writes, and take all, up to the bounds; none only when it is time to end."""
         with self._wake:
             while not self._queue and not self._closing:
                 self._wake.wait()
-            drafts = count = 0
-            for write, _ in self._queue:
-                drafts += _size(write)
-                if count and drafts > self._max_batch:
-                    break
-                count += 1
-            batch, self._queue = self._queue[:count], self._queue[count:]
-            return batch
+            return self._queue.take_many(_cost_of, most=self._max_batch, share=self._user_share)
 
     def _results(self, writes: Sequence[Write]) -> list[Result]:
         try:
@@ -187,15 +210,21 @@ class Committer:
             log.exception("commit failed", exc_info=exc)
             return [Internal("it could not be stored")]
 
-    def _finish(self, batch: list[tuple[Write, asyncio.Future[Result]]], results: list[Result]) -> None:
+    def _finish(self, batch: list[_Waiting], results: list[Result]) -> None:
         """Answer the callers, and tell the feeds. On the event loop."""
-        drafts = sum(_size(write) for write, _ in batch)
+        drafts = 0
+        for write, _, _, user_id in batch:
+            size = _size(write)
+            drafts += size
+            self._waiting_of_user[user_id] -= size
+            if not self._waiting_of_user[user_id]:
+                del self._waiting_of_user[user_id]
         self._waiting -= drafts
         self._metrics.commit_batch.observe(drafts)
         new: dict[str, list[StoredEvent]] = {}
         # The senders' tasks are scheduled before the readers', so their next messages are on the way while
         # these are delivered.
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _, _), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
             if isinstance(result, Appended | Done):
@@ -218,3 +247,19 @@ class Committer:
 
 def _size(write: Write) -> int:
     return len(write.drafts) if isinstance(write, Append) else 1
+
+
+_FUNCTION_COST = 16
+
+
+def _cost(write: Write) -> int:
+    """About how long a write takes, as so many short messages: some 15 us each."""
+    if isinstance(write, Append):
+        return sum(1 + draft.event.ByteSize() // 2048 for draft in write.drafts)
+    if isinstance(write, Acknowledge):
+        return 1 + len(write.positions) // 2
+    return _FUNCTION_COST
+
+
+def _cost_of(waiting: _Waiting) -> float:
+    return waiting.cost

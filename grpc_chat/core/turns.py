@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
@@ -82,10 +83,6 @@ class Turns(Generic[T]):
             self._enter(user_id, start)
         return None
 
-    def peek(self, user_id: str) -> T:
-        """What is next of a user who has work waiting."""
-        return self._waiting[user_id][0]
-
     def take(self, cost: float) -> tuple[str, T] | None:
         """The piece whose turn it is, which costs its user this much for now; None where there is none."""
         user_id = self.next_user()
@@ -105,6 +102,35 @@ class Turns(Generic[T]):
             if len(self._starts) > self._kept:
                 self._forget()
         return user_id, work
+
+    def take_many(self, cost: Callable[[T], float], *, most: float, share: float) -> list[T]:
+        """What is done together next: pieces in the order of turns.
+
+        Args:
+            cost: What a piece costs.
+            most: How much all of it may cost together.
+            share: How much of one user's. A first piece may cost more than either.
+        """
+        taken: list[T] = []
+        of_user: dict[str, float] = {}
+        had_enough: list[str] = []
+        left = most
+        while (user_id := self.next_user()) is not None:
+            each = cost(self._waiting[user_id][0])
+            if taken and each > left:
+                break
+            of_user[user_id] = of_user.get(user_id, 0.0) + each
+            if of_user[user_id] > max(share, each):
+                heapq.heappop(self._order)
+                had_enough.append(user_id)
+                continue
+            turn = self.take(each)
+            assert turn, "it is somebody's turn"
+            taken.append(turn[1])
+            left -= each
+        for user_id in had_enough:
+            self._enter(user_id, self._starts[user_id])
+        return taken
 
     def charge(self, user_id: str, cost: float) -> None:
         """Have a piece that was taken cost more than was said then."""

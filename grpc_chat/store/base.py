@@ -132,6 +132,8 @@ class Acknowledge:
     authorize: Authorize
     back: bool = False
     """Whether positions may also move back, as they must where the log is not the one they are from."""
+    skip_lost: bool = False
+    """Whether rooms that the user may not read are left out, and told of like those of another history."""
     max_consumers: int = 0
     """How many consumers the user may have; a further one is refused with ``LimitExceeded``. 0 for any
     number."""

@@ -18,6 +18,7 @@ from grpc_chat.store.statements import (
     insert_into,
     insert_rows,
     run,
+    sent_before,
     stamps,
     standing,
     standings,
@@ -25,14 +26,7 @@ from grpc_chat.store.statements import (
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
-_SENT_BEFORE = sa.select(schema.sends.c.seq, schema.sends.c.content_hash).where(
-    schema.sends.c.room_id == sa.bindparam("room"),
-    schema.sends.c.user_id == sa.bindparam("user"),
-    schema.sends.c.client_message_id == sa.bindparam("id"),
-)
-_PAYLOAD = sa.select(schema.events.c.payload, schema.events.c.checksum).where(
-    schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq == sa.bindparam("at")
-)
+_INSERT_SENDS, _INSERT_EVENTS = sa.insert(schema.sends), sa.insert(schema.events)
 _SET_HEAD = (
     sa.update(schema.rooms)
     .where(schema.rooms.c.room_id == sa.bindparam("room"))
@@ -127,14 +121,19 @@ class Batch:
                 wanted[event.room_id, event.user_id] = None
                 if concerns:
                     concerned[event.room_id, concerns.seq] = None
-        # One alone is read where it is asked for.
-        if len(wanted) > 1:
-            self._standings.update(standings(self.conn, wanted))
-            for found in self._standings.values():
-                if found:
-                    self._know_head(found)
+        self._know(wanted)
         if concerned:
             self._read_targets(concerned)
+
+    def _know(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Read what rooms are for users."""
+        # One alone is read where it is asked for.
+        if len(wanted) > 1:
+            found = standings(self.conn, wanted)
+            self._standings.update(found)
+            for room in found.values():
+                if room:
+                    self._know_head(room)
 
     def _read_targets(self, places: Iterable[tuple[str, int]]) -> None:
         wanted = list(places)
@@ -191,9 +190,9 @@ class Batch:
 
     def flush(self) -> None:
         """Give the database what was collected, many rows to a statement."""
-        for table, rows in ((schema.sends, self._sends), (schema.events, self._events)):
+        for insert, rows in ((_INSERT_SENDS, self._sends), (_INSERT_EVENTS, self._events)):
             if rows:
-                insert_rows(self.conn, table, rows)
+                insert_rows(self.conn, insert, rows)
         if self._dirty:
             heads = [
                 {"room": room_id, "head": self._heads[room_id], "time": self._times[room_id]}
@@ -226,6 +225,13 @@ class Batch:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
         hashes: dict[_SendKey, bytes] = {}
         session_id = None
+        if self._careful:
+            keys = [
+                (draft.event.room_id, draft.event.user_id, draft.once.key)
+                for draft in write.drafts
+                if draft.once
+            ]
+            self._look_up([key for key in keys if key not in self._sent])
         for at, draft in enumerate(write.drafts):
             if draft.session_id != session_id:
                 session_id = draft.session_id
@@ -273,20 +279,14 @@ class Batch:
         Args:
             always: Whether to look it up, where inserting it would tell otherwise.
         """
-        if key not in self._sent and (self._careful or always):
-            room_id, user_id, message_id = key
-            values = {"room": room_id, "user": user_id, "id": message_id}
-            if row := self.conn.execute(_SENT_BEFORE, values).first():
-                create_time_us = self._create_time_us(room_id, row.seq)
-                self._sent[key] = Placed(room_id, row.seq, create_time_us), row.content_hash
+        if always and not self._careful and key not in self._sent:
+            self._look_up([key])
         return self._sent.get(key)
 
-    def _create_time_us(self, room_id: str, seq: int) -> int:
-        """When an event was stored; 0 where it is damaged, and nobody knows."""
-        payload, checksum = self.conn.execute(_PAYLOAD, {"room": room_id, "at": seq}).one()
-        if checksum is not None and crc32(payload) != checksum:
-            return 0
-        return pb.Event.FromString(payload).create_time.ToMicroseconds()
+    def _look_up(self, keys: Iterable[_SendKey]) -> None:
+        """Find out what was stored under keys before."""
+        for room_id, user_id, chosen, seq, content_hash, create_time_us in sent_before(self.conn, keys):
+            self._sent[room_id, user_id, chosen] = Placed(room_id, seq, create_time_us), content_hash
 
     def _collect(self, draft: base.Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Placed:
         """Number a draft and add its rows to what the database will be given."""
@@ -329,8 +329,13 @@ class Batch:
     def _acknowledge(self, write: base.Acknowledge) -> list[str] | None:
         to_find: dict[str, int] = {}
         other: set[str] = set()
+        pairs = [(room_id, write.user_id) for room_id in write.positions]
+        self._know([pair for pair in pairs if pair not in self._standings])
         for at, (room_id, (seq, stamp)) in enumerate(write.positions.items()):
             if error := write.authorize(room_id, self._standing(room_id, write.user_id)):
+                if write.skip_lost:
+                    other.add(room_id)
+                    continue
                 raise error
             head, head_stamp = self._heads[room_id], self._times[room_id]
             if seq > head and not stamp:
@@ -345,19 +350,13 @@ class Batch:
                 if found != write.positions[room_id].stamp:
                     other.add(room_id)
         rows = [
-            {
-                "user_id": write.user_id,
-                "consumer": write.consumer,
-                "room_id": room_id,
-                "seq": place.seq,
-                "stamp": place.stamp,
-            }
+            (write.user_id, write.consumer, room_id, place.seq, place.stamp)
             for room_id, place in write.positions.items()
             if room_id not in other
         ]
         if rows:
             self._require_consumer(write)
-            self.conn.execute(_move_position(self.conn.dialect.name, back=write.back), rows)
+            insert_rows(self.conn, _move_position(self.conn.dialect.name, back=write.back), rows)
         return sorted(other) or None
 
     def _require_consumer(self, write: base.Acknowledge) -> None:

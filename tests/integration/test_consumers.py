@@ -178,3 +178,27 @@ async def test_consumers_that_nobody_uses_are_forgotten() -> None:
             [record] = [consumer async for consumer in one.consumers()]
             assert record.last_used_time.timestamp() * 1_000_000 > used
             await subscription.aclose()
+
+
+async def test_positions_in_many_rooms_are_taken_or_refused_together() -> None:
+    """More than one transaction holds: one that can't be keeps all of them from being taken."""
+    rooms = [f"r{at:03}" for at in range(600)]
+    async with running_node("1", "2") as node, Calls(node.address) as calls:
+        for room_id in rooms:
+            await node.put_room(room_id, {"1": "member"})
+        await node.put_room("foreign", {"2": "member"})
+        known = {room_id: pb.Cursor(room_id=room_id) for room_id in rooms}
+
+        async def acknowledge(*wrong: pb.Cursor) -> str:
+            cursors = [*list(known.values())[: 600 - len(wrong)], *wrong]
+            request = pb.AcknowledgeRequest(consumer="many", cursors=cursors)
+            return (await calls("SubscribeService/Acknowledge", request, "1")).reason
+
+        assert await acknowledge(pb.Cursor(room_id="foreign")) == "ROOM_NOT_FOUND"
+        epoch = hub_of(node).epoch
+        assert await acknowledge(pb.Cursor(room_id=rooms[599], seq=9, epoch=epoch)) == "BAD_CURSOR"
+        assert stored(node, "1", "many") == {}
+        assert await acknowledge(pb.Cursor(room_id=rooms[599], seq=9, stamp=7)) == "EPOCH_CHANGED"
+        assert set(stored(node, "1", "many")) == {*rooms[:599]}
+        assert await acknowledge() == "OK"
+        assert set(stored(node, "1", "many")) == {*rooms}

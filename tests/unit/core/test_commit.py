@@ -11,10 +11,12 @@ import pytest
 
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.turns import share
 from grpc_chat.errors import (
     ChatError,
     Internal,
     LimitExceeded,
+    RateLimited,
     RoomNotFound,
     ShuttingDown,
     StoreFull,
@@ -471,3 +473,77 @@ async def test_caller_that_goes_away_does_not_take_the_effects_with_it(make: Mak
     await until(lambda: len(world.numbers) == 2)
 
     assert seen == ["done"]
+
+
+# Turns
+
+
+def start_for(world: World, user_id: str, write: Write) -> asyncio.Task[Result]:
+    before = share.set(user_id)
+    try:
+        return world.start(write)
+    finally:
+        share.reset(before)
+
+
+async def test_one_user_fills_their_share_of_a_transaction_and_no_more() -> None:
+    """However much they have waiting, somebody else's message is in the next transaction, which is small."""
+    store = FakeStore()
+    world = World(store, user_share=4)
+    tasks = [await world.hold()]
+    tasks += [start_for(world, "a", append(f"a{at}", f"a{at}")) for at in range(5)]
+    tasks += [start_for(world, "b", append("b"))]
+    await until(lambda: world.committer.waiting == 12)
+    store.gate.set()
+    await asyncio.gather(*tasks)
+    await world.committer.close()
+
+    batches = [[said(write)[0] for write in batch] for batch in store.batches]
+    assert batches == [["first"], ["a0", "b", "a1"], ["a2", "a3"], ["a4"]]
+    assert world.committer.waiting == 0
+
+
+async def test_a_write_larger_than_its_user_s_share_is_taken_whole() -> None:
+    """As are others' beside it: a write is one transaction, all or none of it."""
+    store = FakeStore()
+    world = World(store, user_share=2)
+    tasks = [await world.hold()]
+    tasks += [start_for(world, "a", append(*"123456")), start_for(world, "b", append(*"789"))]
+    await until(lambda: world.committer.waiting == 10)
+    store.gate.set()
+    await asyncio.gather(*tasks)
+    await world.committer.close()
+
+    assert [len(batch) for batch in store.batches] == [1, 2]
+
+
+async def test_no_user_can_fill_the_queue() -> None:
+    """One who has half of it waiting is refused more; the others are not."""
+    store = FakeStore()
+    world = World(store, max_waiting=10)
+    tasks = [await world.hold()]
+    tasks += [start_for(world, "a", append("a")) for _ in range(5)]
+    await until(lambda: world.committer.waiting == 6)
+    with pytest.raises(RateLimited) as refused:
+        await start_for(world, "a", append("a"))
+    assert refused.value.retry_after
+    tasks.append(start_for(world, "b", append("b")))
+    store.gate.set()
+    await asyncio.gather(*tasks)
+    await start_for(world, "a", append("a"))
+    await world.committer.close()
+    assert not world.committer._waiting_of_user
+
+
+async def test_large_messages_count_for_more() -> None:
+    """A share is what it costs, not how many there are."""
+    store = FakeStore()
+    world = World(store, user_share=64)
+    tasks = [await world.hold()]
+    tasks += [start_for(world, "a", append("x" * 65_536)) for _ in range(4)]
+    await until(lambda: world.committer.waiting == 5)
+    store.gate.set()
+    await asyncio.gather(*tasks)
+    await world.committer.close()
+
+    assert [len(batch) for batch in store.batches] == [1, 1, 1, 1, 1]

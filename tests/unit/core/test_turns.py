@@ -91,3 +91,19 @@ def test_users_who_are_done_are_forgotten() -> None:
         turns.put("a", f"a{at}")
     assert len(turns.clear()) == 10
     assert (len(turns), turns.take(1)) == (0, None)
+
+
+def test_what_is_done_together_has_a_bound_for_each_user_and_for_all() -> None:
+    """Who had enough comes again next time, in their order."""
+    turns = Turns[str]()
+    for name in ("a1", "a2", "a3", "b1", "c1", "c2"):
+        turns.put(name[0], name)
+
+    def cost(_work: str) -> float:
+        return 2
+
+    assert turns.take_many(cost, most=9, share=4) == ["a1", "b1", "c1", "a2"]
+    assert turns.take_many(cost, most=9, share=4) == ["c2", "a3"]
+    assert turns.take_many(cost, most=1, share=1) == []
+    turns.put("a", "a4")
+    assert turns.take_many(cost, most=1, share=1) == ["a4"]
