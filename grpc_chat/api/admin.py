@@ -34,8 +34,7 @@ class AdminService:
     async def reset_password(
         self, caller: Caller, request: pb.ResetPasswordRequest
     ) -> pb.ResetPasswordResponse:
-        revoked = await self._admin.reset_password(caller, request.user_id, request.new_password)
-        return pb.ResetPasswordResponse(revoked_sessions=revoked)
+        return await self._admin.reset_password(caller, request)
 
     async def set_admin(self, caller: Caller, request: pb.SetAdminRequest) -> pb.SetAdminResponse:
         return pb.SetAdminResponse(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli import questions, tokens
+from grpc_chat.cli import new_passwords, questions, tokens
 from grpc_chat.cli.command import (
     Cli,
     ask,
@@ -25,7 +25,6 @@ from grpc_chat.cli.command import (
 )
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.links import way_to, ways_to_an_issuer
-from grpc_chat.cli.output import count
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.texts import TextGroup
 from grpc_chat.cli.waiting import off_loop
@@ -368,15 +367,19 @@ def _called(user: User) -> str:
     is_flag=True,
     help="Read the current and the new password from the first two lines of standard input.",
 )
+@new_passwords.end_bot_tokens
 @talks(once=True)
-async def password(cli: Cli, password_stdin: bool) -> None:
-    """Change your password. All your other sessions end.
+async def password(cli: Cli, password_stdin: bool, end_bot_tokens: bool) -> None:
+    """Change your password. All your other sessions end, and your access tokens.
+
+    The tokens of your bots go on working, unless you end them with --end-bot-tokens.
 
     For scripts: --password-stdin, or CHAT_PASSWORD and CHAT_NEW_PASSWORD in the environment.
 
     \b
     Examples:
       grpc-chat password
+      grpc-chat password --end-bot-tokens
       printf '%s\\n' "$OLD" "$NEW" | grpc-chat password --password-stdin
     """
     if password_stdin:
@@ -385,14 +388,19 @@ async def password(cli: Cli, password_stdin: bool) -> None:
     else:
         current = ask_password("Current password")
         new = questions.new_password("New password", cli.me, variable="CHAT_NEW_PASSWORD")
-    ended = await questions.with_password(
+    change = await questions.with_password(
         current,
         "Current password",
-        lambda typed: cli.client.change_password(typed, new),
+        lambda typed: cli.client.change_password(typed, new, end_bot_tokens=end_bot_tokens),
         asks=questions.somebody_is_there(from_stdin=password_stdin),
     )
-    more = f"; {count(ended, 'other session')} ended" if ended else ""
-    cli.out.result(None, f"the password is changed{more}", revoked_sessions=ended)
+    new_passwords.tell(
+        cli.out,
+        "the password is changed",
+        change,
+        sessions="other session",
+        revoke="grpc-chat token revoke TOKEN --bot BOT",
+    )
 
 
 # Others

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from grpc_chat.cli import questions
+from grpc_chat.cli import new_passwords, questions
 from grpc_chat.cli.command import (
     Cli,
     as_address,
@@ -212,22 +212,34 @@ def _new_password(user: str, from_stdin: bool) -> str:
 @admin.command("reset-password")
 @click.argument("user")
 @password_stdin
+@new_passwords.end_bot_tokens
 @administers(once=True)
-async def admin_reset_password(at: Administration, user: str, password_stdin: bool) -> None:
-    """Give an account a new password, and end its sessions.
+async def admin_reset_password(
+    at: Administration, user: str, password_stdin: bool, end_bot_tokens: bool
+) -> None:
+    """Give an account a new password, and end its sessions and access tokens.
+
+    The tokens of its bots go on working, unless you end them with --end-bot-tokens.
 
     \b
     Examples:
       grpc-chat admin reset-password bob
+      grpc-chat admin reset-password bob --end-bot-tokens
       grpc-chat admin reset-password alice --data ./data
     """
     at.answered()
     if questions.somebody_is_there(from_stdin=password_stdin):
         user = questions.user_id(user, asks=True)
     password = _new_password(user, password_stdin)
-    ended = await at.admin.reset_password(user, password)
-    more = f"; {count(ended, 'session')} ended" if ended else ""
-    at.out.result(None, f"{user} has a new password{more}", user_id=user, revoked_sessions=ended)
+    change = await at.admin.reset_password(user, password, end_bot_tokens=end_bot_tokens)
+    new_passwords.tell(
+        at.out,
+        f"{user} has a new password",
+        change,
+        sessions="session",
+        revoke="grpc-chat admin sessions BOT --revoke-all",
+        user_id=user,
+    )
 
 
 @admin.command("make-admin")

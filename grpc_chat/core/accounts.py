@@ -40,7 +40,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.oidc.identity import Identity
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 Registration = Literal["closed", "invite", "open"]
@@ -438,6 +438,8 @@ class Accounts:
     ) -> pb.ChangePasswordResponse:
         """Change the caller's password; all other sessions end, access tokens included.
 
+        The tokens of their bots end where that is asked for.
+
         Raises:
             LoginFailed: The current password is wrong.
             RateLimited: Too many failures.
@@ -452,15 +454,24 @@ class Accounts:
             raise LoginFailed("the current password is wrong", field="current_password") from None
         password_hash = await self._passwords.hash(request.new_password)
 
-        def do(transaction: Transaction) -> int:
+        def do(transaction: Transaction) -> pb.ChangePasswordResponse:
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(_WRONG)
             transaction.update_account(caller.user_id, {"password_hash": password_hash})
             why = SessionEnded("the password was changed; log in again")
-            return self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
+            response = pb.ChangePasswordResponse(
+                revoked_sessions=self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
+            )
+            if request.end_bot_tokens:
+                response.revoked_bot_tokens = self._sessions.end_tokens_of_bots(
+                    transaction, caller.user_id, Ending.OWNER_PASSWORD
+                )
+            response.live_bot_tokens = sum(transaction.bot_tokens_of(caller.user_id).values())
+            return response
 
-        return pb.ChangePasswordResponse(revoked_sessions=await self._committer.transact(caller, do))
+        response: pb.ChangePasswordResponse = await self._committer.transact(caller, do)
+        return response
 
     # Sessions and tokens
 

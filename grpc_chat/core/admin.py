@@ -182,20 +182,31 @@ class Admin:
 
         return await self._change(caller, user_id, do)
 
-    async def reset_password(self, caller: Caller, user_id: str, password: str) -> int:
-        """Give an account a new password; how many of its sessions have ended, which is all."""
+    async def reset_password(
+        self, caller: Caller, request: pb.ResetPasswordRequest
+    ) -> pb.ResetPasswordResponse:
+        """Give an account a new password; all of its sessions end, and those of its bots if asked."""
+        user_id, password = request.user_id, request.new_password
         check_password(password, user_id, "new_password")
         password_hash = await self._passwords.hash(password)
         why = SessionEnded("the password was reset by an administrator; log in again")
 
-        def do(transaction: Transaction) -> int:
+        def do(transaction: Transaction) -> pb.ResetPasswordResponse:
             if _require(transaction, user_id).kind != pb.USER_KIND_PERSON:
                 raise FailedPrecondition(f"{user_id} is a bot, which has access tokens and no password")
             transaction.update_account(user_id, {"password_hash": password_hash})
-            return self._sessions.end(transaction, user_id, why)
+            response = pb.ResetPasswordResponse(
+                revoked_sessions=self._sessions.end(transaction, user_id, why)
+            )
+            if request.end_bot_tokens:
+                response.revoked_bot_tokens = self._sessions.end_tokens_of_bots(
+                    transaction, user_id, Ending.OWNER_PASSWORD
+                )
+            response.live_bot_tokens = sum(transaction.bot_tokens_of(user_id).values())
+            return response
 
-        revoked: int = await self._committer.transact(caller, do)
-        return revoked
+        response: pb.ResetPasswordResponse = await self._committer.transact(caller, do)
+        return response
 
     async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
         """A page of an account's sessions."""

@@ -210,6 +210,11 @@ class Sessions:
         transaction.after_commit(lambda: self.ended(ended, why))
         return len(ended)
 
+    def end_tokens_of_bots(self, transaction: Transaction, owner_id: str, ending: Ending) -> int:
+        """End the access tokens of all bots of somebody; returns how many there were."""
+        bots = transaction.bot_tokens_of(owner_id)
+        return sum(self.end(transaction, bot, why_ended(ending), ending=ending) for bot in bots)
+
     def ended(self, session_ids: Iterable[str], why: ChatError) -> None:
         """Sessions are no more: forget their tokens, and end their open streams."""
         self._changes += 1
@@ -308,6 +313,11 @@ def why_ended(ending: Ending) -> SessionEnded:
         case Ending.OTHER_OWNER:
             return SessionEnded(
                 "this bot's token has ended, because the bot has another owner now, who makes it a new one"
+            )
+        case Ending.OWNER_PASSWORD:
+            return SessionEnded(
+                "this bot's token has ended, because its owner has a new password and ended their bots' tokens "
+                "with it; they make it a new one"
             )
         case Ending.BLOCKED:
             return SessionEnded("this bot's token has ended, because the bot was blocked")

@@ -8,7 +8,16 @@ from datetime import timedelta
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.connection import Connection
-from grpc_chat.sdk.models import AccessToken, Identity, Login, PendingLogin, ServerInfo, Session, User
+from grpc_chat.sdk.models import (
+    AccessToken,
+    Identity,
+    Login,
+    PasswordChange,
+    PendingLogin,
+    ServerInfo,
+    Session,
+    User,
+)
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 
@@ -266,11 +275,19 @@ class AccountCalls(Calls):
         response = await self._repeat("AuthService/UpdateProfile", request, pb.UpdateProfileResponse)
         return convert.user(response.user)
 
-    async def change_password(self, current: str, new: str) -> int:
-        """Change one's password; how many other sessions have ended."""
-        request = pb.ChangePasswordRequest(current_password=current, new_password=new)
+    async def change_password(
+        self, current: str, new: str, *, end_bot_tokens: bool = False
+    ) -> PasswordChange:
+        """Change one's password. One's other sessions end, access tokens included.
+
+        Args:
+            end_bot_tokens: Whether the access tokens of one's bots end, too.
+        """
+        request = pb.ChangePasswordRequest(
+            current_password=current, new_password=new, end_bot_tokens=end_bot_tokens
+        )
         response = await self._call("AuthService/ChangePassword", request, pb.ChangePasswordResponse)
-        return response.revoked_sessions
+        return convert.password_change(response)
 
     async def sessions(self, *, bot_id: str = "") -> AsyncIterator[Session]:
         """One's sessions and tokens, or those of a bot of one's own, newest first."""

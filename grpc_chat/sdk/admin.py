@@ -7,7 +7,17 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls, Way
-from grpc_chat.sdk.models import Blocked, Identity, Invite, Session, Unblocked, UnownedRoom, User, UserRecord
+from grpc_chat.sdk.models import (
+    Blocked,
+    Identity,
+    Invite,
+    PasswordChange,
+    Session,
+    Unblocked,
+    UnownedRoom,
+    User,
+    UserRecord,
+)
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -69,11 +79,19 @@ class AdminCalls(Calls):
         response = await self._call("AdminService/AssignBotOwner", request, pb.AssignBotOwnerResponse)
         return convert.user(response.bot)
 
-    async def reset_password(self, user_id: str, password: str) -> int:
-        """Give an account a new password; how many sessions have ended."""
-        request = pb.ResetPasswordRequest(user_id=user_id, new_password=password)
+    async def reset_password(
+        self, user_id: str, password: str, *, end_bot_tokens: bool = False
+    ) -> PasswordChange:
+        """Give an account a new password. Its sessions end, access tokens included.
+
+        Args:
+            end_bot_tokens: Whether the access tokens of its bots end, too.
+        """
+        request = pb.ResetPasswordRequest(
+            user_id=user_id, new_password=password, end_bot_tokens=end_bot_tokens
+        )
         response = await self._call("AdminService/ResetPassword", request, pb.ResetPasswordResponse)
-        return response.revoked_sessions
+        return convert.password_change(response)
 
     async def set_admin(self, user_id: str, *, admin: bool) -> UserRecord:
         """Make an account an administrator, or no longer one."""

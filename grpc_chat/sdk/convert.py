@@ -263,3 +263,12 @@ def unblocked(told: pb.UnblockUserResponse) -> models.Unblocked:
 
 def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[models.StoppedBot, ...]:
     return tuple(models.StoppedBot(bot.user_id, bot.tokens) for bot in told)
+
+
+def password_change(told: pb.ChangePasswordResponse | pb.ResetPasswordResponse) -> models.PasswordChange:
+    """What a new password ended."""
+    return models.PasswordChange(
+        revoked_sessions=told.revoked_sessions,
+        revoked_bot_tokens=told.revoked_bot_tokens,
+        live_bot_tokens=told.live_bot_tokens,
+    )

@@ -201,6 +201,18 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordChange:
+    """What a new password ended, and what it did not."""
+
+    revoked_sessions: int
+    """Sessions that have ended, access tokens of the account included."""
+    revoked_bot_tokens: int = 0
+    """Access tokens of its bots that have ended, where that was asked for."""
+    live_bot_tokens: int = 0
+    """Access tokens of its bots that go on working."""
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """A new session, and the secret that proves it."""
 

@@ -111,6 +111,16 @@ class AccountReads:
     def bots_of(self, owner_id: str) -> int:
         return count(self._conn, schema.users.c.owner_id == owner_id)
 
+    def bot_tokens_of(self, owner_id: str) -> dict[str, int]:
+        users, sessions = schema.users, schema.sessions
+        query = (
+            sa.select(users.c.user_id, sa.func.count())
+            .join(sessions, sessions.c.user_id == users.c.user_id)
+            .where(users.c.owner_id == owner_id)
+            .group_by(users.c.user_id)
+        )
+        return {row[0]: row[1] for row in self._conn.execute(query)}
+
     def bots(self, owner_id: str, *, after: str, limit: int) -> list[Account]:
         users = schema.users.c
         query = (

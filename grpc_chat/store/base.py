@@ -360,6 +360,9 @@ class Snapshot(Protocol):
     def bots_of(self, owner_id: str) -> int:
         """How many bots somebody has."""
 
+    def bot_tokens_of(self, owner_id: str) -> dict[str, int]:
+        """How many access tokens somebody's bots have, by bot; those that have none are left out."""
+
     def bots(self, owner_id: str, *, after: str, limit: int) -> list[Account]:
         """Somebody's bots, in the order of their ids."""
 

@@ -89,6 +89,7 @@ class Ending(IntEnum):
     BLOCKED = 1
     OWNER_BLOCKED = 2
     OTHER_OWNER = 3
+    OWNER_PASSWORD = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1842,19 +1842,23 @@ class ChangePasswordRequest(_message.Message):
 
     CURRENT_PASSWORD_FIELD_NUMBER: _builtins.int
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    END_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     current_password: _builtins.str
     """The one that was. At most 1,024 bytes."""
     new_password: _builtins.str
     """8 to 1,024 bytes of UTF-8, and not the user id."""
+    end_bot_tokens: _builtins.bool
+    """Whether the access tokens of the caller's bots end, too: whoever knew the password may have made or read some."""
     def __init__(
         self,
         *,
         current_password: _builtins.str = ...,
         new_password: _builtins.str = ...,
+        end_bot_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_password", b"current_password", "new_password", b"new_password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_password", b"current_password", "end_bot_tokens", b"end_bot_tokens", "new_password", b"new_password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1867,16 +1871,24 @@ class ChangePasswordResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    REVOKED_BOT_TOKENS_FIELD_NUMBER: _builtins.int
+    LIVE_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many other sessions have ended."""
+    """How many other sessions have ended, access tokens of the caller included."""
+    revoked_bot_tokens: _builtins.int
+    """How many access tokens of the caller's bots have ended; 0 without end_bot_tokens."""
+    live_bot_tokens: _builtins.int
+    """How many access tokens of the caller's bots go on working; 0 with end_bot_tokens."""
     def __init__(
         self,
         *,
         revoked_sessions: _builtins.int = ...,
+        revoked_bot_tokens: _builtins.int = ...,
+        live_bot_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_bot_tokens", b"live_bot_tokens", "revoked_bot_tokens", b"revoked_bot_tokens", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3759,19 +3771,23 @@ class ResetPasswordRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    END_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """1 to 64 bytes."""
     new_password: _builtins.str
     """8 to 1,024 bytes of UTF-8, and not the user id."""
+    end_bot_tokens: _builtins.bool
+    """Whether the access tokens of its bots end, too: whoever knew the password may have made or read some."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         new_password: _builtins.str = ...,
+        end_bot_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_password", b"new_password", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_bot_tokens", b"end_bot_tokens", "new_password", b"new_password", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3784,16 +3800,24 @@ class ResetPasswordResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    REVOKED_BOT_TOKENS_FIELD_NUMBER: _builtins.int
+    LIVE_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many sessions have ended."""
+    """How many sessions have ended, access tokens included."""
+    revoked_bot_tokens: _builtins.int
+    """How many access tokens of its bots have ended; 0 without end_bot_tokens."""
+    live_bot_tokens: _builtins.int
+    """How many access tokens of its bots go on working; 0 with end_bot_tokens."""
     def __init__(
         self,
         *,
         revoked_sessions: _builtins.int = ...,
+        revoked_bot_tokens: _builtins.int = ...,
+        live_bot_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_bot_tokens", b"live_bot_tokens", "revoked_bot_tokens", b"revoked_bot_tokens", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

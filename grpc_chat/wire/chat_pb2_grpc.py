@@ -262,7 +262,8 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Change the caller's password. All other sessions of the caller end.
+        """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
+        caller's bots go on working, unless the request says otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2087,7 +2088,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Give an account a new password. Its sessions end.
+        """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
+        unless the request says otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

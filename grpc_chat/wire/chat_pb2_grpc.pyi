@@ -113,7 +113,9 @@ class AuthServiceStub:
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]
     """Change what others see of the caller, or of one of the caller's bots."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]
-    """Change the caller's password. All other sessions of the caller end."""
+    """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
+    caller's bots go on working, unless the request says otherwise.
+    """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]
     """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
     RevokeSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]
@@ -204,7 +206,9 @@ class AuthServiceAsyncStub(AuthServiceStub):
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]  # type: ignore[assignment]
     """Change what others see of the caller, or of one of the caller's bots."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]  # type: ignore[assignment]
-    """Change the caller's password. All other sessions of the caller end."""
+    """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
+    caller's bots go on working, unless the request says otherwise.
+    """
     ListSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
     RevokeSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]  # type: ignore[assignment]
@@ -370,7 +374,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ChangePasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ChangePasswordResponse, _abc.Awaitable[_chat_pb2.ChangePasswordResponse]]:
-        """Change the caller's password. All other sessions of the caller end."""
+        """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
+        caller's bots go on working, unless the request says otherwise.
+        """
 
     @_abc_1.abstractmethod
     def ListSessions(
@@ -775,7 +781,9 @@ class AdminServiceStub:
     blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
-    """Give an account a new password. Its sessions end."""
+    """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
+    unless the request says otherwise.
+    """
     SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
     """Make an account an administrator of the server, or no longer one. The last one stays."""
     ListUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]
@@ -827,7 +835,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
-    """Give an account a new password. Its sessions end."""
+    """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
+    unless the request says otherwise.
+    """
     SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
     """Make an account an administrator of the server, or no longer one. The last one stays."""
     ListUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]  # type: ignore[assignment]
@@ -906,7 +916,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ResetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ResetPasswordResponse, _abc.Awaitable[_chat_pb2.ResetPasswordResponse]]:
-        """Give an account a new password. Its sessions end."""
+        """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
+        unless the request says otherwise.
+        """
 
     @_abc_1.abstractmethod
     def SetAdmin(

@@ -413,7 +413,7 @@ async def test_a_new_password_ends_the_other_sessions() -> None:
                     await others[1].change_password(WRONG, NEW_PASSWORD)
         assert len(compared) == 10
 
-        assert await alice.change_password(PASSWORD, NEW_PASSWORD) == 3
+        assert (await alice.change_password(PASSWORD, NEW_PASSWORD)).revoked_sessions == 3
 
         assert (await alice.me()).user_id == "alice"
         for old in (*[other.token for other in others], token):

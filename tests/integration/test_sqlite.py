@@ -884,6 +884,7 @@ def everything(store: SqlStore) -> None:
         snapshot.account("zoe")
         snapshot.account_that_looks_like("zoe")
         snapshot.bots_of("alice")
+        snapshot.bot_tokens_of("user0")
         snapshot.bots("alice", after="", limit=10)
         snapshot.identity("https://id.example", "17")
         snapshot.session(b"token")

@@ -54,6 +54,7 @@ NAMES = [
     "NotAMember",
     "NotFound",
     "OwnerBlocked",
+    "PasswordChange",
     "PendingLogin",
     "PermissionDenied",
     "RateLimited",

@@ -1,0 +1,53 @@
+"""What a new password ends, in the commands that give one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from grpc_chat.cli.output import count
+
+if TYPE_CHECKING:
+    from grpc_chat.cli.output import Output
+    from grpc_chat.sdk.models import PasswordChange
+
+end_bot_tokens = click.option(
+    "--end-bot-tokens",
+    is_flag=True,
+    help="End the access tokens of all of the account's bots, too; each needs a new one.",
+)
+
+
+def tell(
+    out: Output, sentence: str, change: PasswordChange, *, sessions: str, revoke: str, **more: object
+) -> None:
+    """Say that a password is another, what has ended with it, and what has not.
+
+    Args:
+        sessions: What one of those that have ended is called.
+        revoke: The command with which tokens of a bot can be ended.
+        more: What programs are told besides.
+    """
+    ended = [
+        count(number, what)
+        for number, what in (
+            (change.revoked_sessions, sessions),
+            (change.revoked_bot_tokens, "bot token"),
+        )
+        if number
+    ]
+    out.result(
+        None,
+        sentence + (f"; {' and '.join(ended)} ended" if ended else ""),
+        revoked_sessions=change.revoked_sessions,
+        revoked_bot_tokens=change.revoked_bot_tokens,
+        live_bot_tokens=change.live_bot_tokens,
+        **more,
+    )
+    if change.live_bot_tokens:
+        goes = "goes" if change.live_bot_tokens == 1 else "go"
+        out.note(
+            f"{count(change.live_bot_tokens, 'bot token')} {goes} on working; "
+            f"to end them: {revoke}, or --end-bot-tokens with the next new password"
+        )
