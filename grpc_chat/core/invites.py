@@ -181,7 +181,8 @@ class Invites:
 
         def do(transaction: Transaction) -> InviteRecord:
             check(transaction)
-            if transaction.invites_of(room_id) >= self._most:
+            # Those that let nobody in any more take no place: they make room, the oldest first.
+            if transaction.trim_invites(room_id, keep=self._most - 1) >= self._most:
                 raise LimitExceeded(
                     f"there are {self._most} invites, which is the most; revoke one first",
                     metadata={"limit": str(self._most)},

@@ -331,7 +331,7 @@ class Snapshot(Protocol):
         """The invite with this code, usable or not."""
 
     def invites_of(self, room_id: str) -> int:
-        """How many invites a room has that are not used up, or the server for an empty id."""
+        """How many invites a room has, used up or not, or the server for an empty id."""
 
     def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
         """A room's invites that are not used up, or the server's for an empty id, newest first; ``after`` is
@@ -495,6 +495,10 @@ class Transaction(Snapshot, Protocol):
 
     def delete_invite(self, room_id: str, invite_id: str) -> bool:
         """Remove an invite of this room (of the server for an empty id); whether there was one."""
+
+    def trim_invites(self, room_id: str, *, keep: int) -> int:
+        """Remove invites of a room (of the server for an empty id) that are used up or over until so many are
+        left, the oldest first; how many are left, which may be more."""
 
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
         """Remove a room's invites that somebody, or one of their bots, made."""

@@ -243,7 +243,7 @@ class RoomReads:
         return _invite(row) if row else None
 
     def invites_of(self, room_id: str) -> int:
-        return count(self._conn, sa.and_(schema.invites.c.room_id == room_id, _NOT_USED_UP))
+        return count(self._conn, schema.invites.c.room_id == room_id)
 
     def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
         invites = schema.invites.c
@@ -264,7 +264,7 @@ _BANS = sa.select(schema.bans, schema.users.c.display_name, schema.users.c.kind)
     schema.users, schema.users.c.user_id == schema.bans.c.user_id
 )
 _INVITES = sa.select(*[column for column in schema.invites.c if column.name != "code_hash"])
-# They stay, for those who ask again with one that let them in.
+# They stay while there is room, for those who ask again with one that let them in.
 _NOT_USED_UP = sa.or_(schema.invites.c.max_uses == 0, schema.invites.c.uses < schema.invites.c.max_uses)
 
 

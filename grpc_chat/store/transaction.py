@@ -163,6 +163,21 @@ class SqlTransaction(SqlSnapshot):
         one = sa.and_(invites.c.room_id == room_id, invites.c.invite_id == invite_id)
         return self._conn.execute(sa.delete(invites).where(one)).rowcount > 0
 
+    def trim_invites(self, room_id: str, *, keep: int) -> int:
+        invites = schema.invites.c
+        there = self.invites_of(room_id)
+        if there > keep:
+            used_up = sa.and_(invites.max_uses != 0, invites.uses >= invites.max_uses)
+            oldest = (
+                sa.select(invites.invite_id)
+                .where(invites.room_id == room_id, sa.or_(used_up, invites.expire_time_us <= self.now_us))
+                .order_by(invites.create_time_us, invites.invite_id)
+                .limit(there - keep)
+            )
+            gone = self._conn.execute(sa.delete(schema.invites).where(invites.invite_id.in_(oldest)))
+            there -= gone.rowcount
+        return there
+
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
         invites, users = schema.invites, schema.users.c
         bots = sa.select(users.user_id).where(users.owner_id == user_id)

@@ -1020,6 +1020,34 @@ TIMES = {"a": 10, "b": 30, "c": 20, "d": 20, "e": 5, "f": 20, "g": 40}
 NEWEST_FIRST = [["g", "b", "f"], ["d", "c", "a"], ["e"]]
 
 
+def test_invites_that_let_nobody_in_make_room_the_oldest_first(store: Store) -> None:
+    """No more of them than it takes; those that work stay, and those of other rooms."""
+    over: dict[str, Any] = {"max_uses": 1, "uses": 1}
+    invite_with(
+        store,
+        invite("used", create_time_us=2, **over),
+        invite("used later", create_time_us=3, **over),
+        invite("expired", create_time_us=1, expire_time_us=5),
+        invite("half used", create_time_us=0, max_uses=2, uses=1),
+        invite("works", create_time_us=0),
+        invite("elsewhere", "r2", create_time_us=0, **over),
+    )
+
+    def left(keep: int) -> set[str]:
+        there = transact(store, lambda tx: tx.trim_invites("r1", keep=keep))
+        ids = ("used", "used later", "expired", "half used", "works", "elsewhere")
+        with store.snapshot() as snapshot:
+            found = {id_ for id_ in ids if snapshot.invite(id_.encode())}
+            assert there == len(found - {"elsewhere"}) == snapshot.invites_of("r1")
+        return found
+
+    rest = {"half used", "works", "elsewhere"}
+    assert left(5) == rest | {"used", "used later", "expired"}
+    assert left(4) == rest | {"used", "used later"}
+    assert left(3) == rest | {"used later"}
+    assert left(0) == rest
+
+
 def test_the_invites_of_somebody_and_their_bots_are_removed_from_one_room(store: Store) -> None:
     """Those of others stay, and those to other rooms."""
     insert(store, account("zoe"), account("b1", kind=pb.USER_KIND_BOT, owner_id="zoe"))

@@ -29,6 +29,32 @@ async def test_an_invite_that_is_used_up_is_no_longer_listed_and_takes_no_place(
             await alice.create_invite(room.room_id)
 
 
+async def test_rooms_and_the_server_keep_no_more_invites_than_they_may_have() -> None:
+    """Used up or over, the oldest make room: as many as there may be are kept, for those who ask again."""
+    async with running_node(accounts=True, limits={"invites_per_room": 2}) as node:
+        alice, bob = await node.register("alice", admin=True), await node.register("bob")
+        room = await alice.create_room("plans")
+        codes = []
+        for _ in range(5):
+            codes.append((await alice.create_invite(room.room_id, max_uses=1)).code)
+            await bob.join_room(invite=codes[-1])
+            await bob.leave_room(room.room_id)
+        # Each has let in an account.
+        for name in ("carol", "dave", "erin"):
+            await node.register(name)
+
+        left = await node.node.readers.run(
+            lambda snapshot: [snapshot.invites_of(of) for of in (room.room_id, "")]
+        )
+        assert left[0] == 2
+        assert left[1] <= 2
+        # Those that still let somebody in are not touched.
+        for _ in range(2):
+            await alice.create_invite(room.room_id)
+        with pytest.raises(LimitExceeded):
+            await alice.create_invite(room.room_id)
+
+
 async def test_joining_again_by_the_invite_that_let_one_in_is_no_error() -> None:
     """An answer that was lost is asked for again; the invite may have been used up by then."""
     async with running_node(accounts=True) as node:

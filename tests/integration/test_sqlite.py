@@ -915,6 +915,7 @@ def every_change(transaction: Transaction) -> None:
     transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
     transaction.use_invite("i1")
     transaction.delete_invite("r9", "i1")
+    transaction.trim_invites("r9", keep=0)
     transaction.delete_invites_of("r9", "alice")
     transaction.delete_room("r9")
     transaction.insert_account(Account("zoe", "Zoe", pb.USER_KIND_PERSON, 1, look="zoe"))
