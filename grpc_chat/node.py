@@ -214,6 +214,7 @@ class Node:
             registration="closed" if trusted else asked.registration,
             password_login=not trusted,
             certificate_login=tls.certificate_login,
+            named_after_owners=asked.finding == "shared_room",
             limits=_taken(AccountLimits, asked),
         )
         authenticator: Authenticator = trusted or sessions

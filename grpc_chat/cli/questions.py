@@ -26,17 +26,21 @@ def somebody_is_there(*, from_stdin: bool = False, variable: str = _PASSWORD) ->
     return bool(not from_stdin and variable not in os.environ and sys.stdin and sys.stdin.isatty())
 
 
-def user_id(name: str, *, asks: bool) -> str:
+def user_id(name: str, *, asks: bool, bot: bool = False) -> str:
     """The name of an account, as it was given, or as it is asked for until it can be one.
+
+    Args:
+        bot: Whether it is a bot's, which may be longer where it begins with its owner's.
 
     Raises:
         InvalidRequest: It can't be one, and nobody is asked.
     """
-    from grpc_chat.core.names import check_user_id
+    from grpc_chat.core.names import MAX_OWNED_ID, MAX_USER_ID, check_user_id
 
+    most = MAX_OWNED_ID if bot and "." in name else MAX_USER_ID
     while True:
         try:
-            check_user_id(name, "user_id")
+            check_user_id(name, "user_id", most=most)
         except InvalidRequest as error:
             if not asks:
                 raise

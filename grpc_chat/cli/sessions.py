@@ -184,6 +184,8 @@ def bot() -> None:
 async def bot_create(cli: Cli, user: str, display_name: str) -> None:
     """Make an account for a program. It has no password, only tokens.
 
+    On a server where people are found by shared rooms alone, its name begins with yours: alice.builds.
+
     \b
     Examples:
       grpc-chat bot create builds
@@ -191,7 +193,7 @@ async def bot_create(cli: Cli, user: str, display_name: str) -> None:
     """
     cli.answered()
     asks = questions.somebody_is_there() and not cli.out.as_json
-    user, display_name = questions.user_id(user, asks=asks), questions.display_name(display_name)
+    user, display_name = questions.user_id(user, asks=asks, bot=True), questions.display_name(display_name)
     made = await cli.client.create_bot(user, display_name=display_name)
     cli.out.result(made, f"{made.user_id} is your bot now; next: grpc-chat bot token {made.user_id}")
 

@@ -14,6 +14,7 @@ from grpc_chat.core.names import (
     NAMELESS,
     alternatives,
     check_display_name,
+    check_owned_id,
     check_user_id,
     look,
     proposed_user_id,
@@ -74,6 +75,8 @@ class Accounts:
         registration: Who may make an account.
         password_login: Whether one can log in at all. Not where ids are trusted.
         certificate_login: Whether a verified certificate with the user id in it is as good as the password.
+        named_after_owners: Whether the ids of new bots begin with their owner's: so that who tries names of
+            bots learns of no others.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Accounts:
         registration: Registration = "invite",
         password_login: bool = True,
         certificate_login: bool = False,
+        named_after_owners: bool = False,
         limits: AccountLimits | None = None,
     ) -> None:
         self._committer = committer
@@ -101,6 +105,7 @@ class Accounts:
         self.registration = registration
         self.password_login = password_login
         self._certificate_login = certificate_login
+        self._named_after_owners = named_after_owners
         self._limits = limits or AccountLimits()
 
     # Coming in
@@ -557,7 +562,10 @@ class Accounts:
             UserExists: The name is taken, or looks like one that is.
             LimitExceeded: The caller has too many.
         """
-        check_user_id(request.user_id, "user_id")
+        if self._named_after_owners:
+            check_owned_id(request.user_id, "user_id", owner_id=caller.user_id)
+        else:
+            check_user_id(request.user_id, "user_id")
         most = self._limits.bots
         account = Account(
             user_id=request.user_id,

@@ -21,6 +21,7 @@ from grpc_chat.errors import (
     LoginPending,
     Unauthenticated,
     Unavailable,
+    UserExists,
     UserIdNeeded,
 )
 from grpc_chat.oidc.identity import Identity
@@ -78,7 +79,7 @@ class IssuerLogins:
             InvalidRequest: There is no such issuer, the browser would come back to another machine, or the
                 user id can't be one.
             InviteNotValid, UserExists: See :meth:`grpc_chat.core.accounts.Accounts.check_newcomer`.
-            RateLimited: Too many wrong invites from this address.
+            RateLimited: Too many wrong invites, or names that were taken, from this address.
             IssuerUnavailable: The issuer can't be reached.
             FailedPrecondition: Someone has to mend something first.
         """
@@ -110,15 +111,17 @@ class IssuerLogins:
         return response
 
     async def _check_newcomer(self, guest: Guest, request: pb.BeginLogInRequest) -> None:
-        # A wrong invite is a guess, as at registering.
-        attempt = self._attempts.begin("", guest.address, Kind.INVITE) if request.invite_code else None
+        # A wrong invite is a guess, as at registering, and so is a name that is taken.
+        kind = Kind.INVITE if request.invite_code else Kind.REGISTRATION
+        guesses = bool(request.invite_code or request.user_id)
+        attempt = self._attempts.begin("", guest.address, kind) if guesses else None
         try:
             await self._accounts.check_newcomer(
                 self._require_party().providers[request.provider].issuer,
                 user_id=request.user_id,
                 invite_code=request.invite_code,
             )
-        except InviteNotValid:
+        except (InviteNotValid, UserExists):
             raise
         except ChatError:
             if attempt:

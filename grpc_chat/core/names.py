@@ -12,6 +12,9 @@ from grpc_chat.wire.spelling import folded, may_be_room_id
 
 MIN_USER_ID, MAX_USER_ID = 2, 32
 
+MAX_OWNED_ID = 64
+"""Of a bot that is named after its owner: the owner's id, a full stop, and as much again."""
+
 NAMELESS = "user"
 """What an account is called for which nothing proposes a name."""
 
@@ -101,7 +104,7 @@ def check_display_name(value: str, path: str) -> None:
     check_shows(value, path)
 
 
-def check_user_id(value: str, path: str) -> None:
+def check_user_id(value: str, path: str, *, most: int = MAX_USER_ID) -> None:
     """Refuse what can't be the name of a new account.
 
     Only ASCII, so that no letter of another script passes for one of these; lower case, so that there is one
@@ -112,17 +115,35 @@ def check_user_id(value: str, path: str) -> None:
     """
     if not value:
         raise InvalidRequest(f"{path} is empty", field=path)
-    if not MIN_USER_ID <= len(value) <= MAX_USER_ID or not _USER_ID.fullmatch(value):
+    if not MIN_USER_ID <= len(value) <= most or not _USER_ID.fullmatch(value):
         hint = ""
         lower = value.lower()
-        if lower != value and MIN_USER_ID <= len(lower) <= MAX_USER_ID and _USER_ID.fullmatch(lower):
+        if lower != value and MIN_USER_ID <= len(lower) <= most and _USER_ID.fullmatch(lower):
             hint = f"; {lower} would do"
         raise InvalidRequest(
-            f"{path} must be {MIN_USER_ID} to {MAX_USER_ID} characters of a-z, 0-9 and, between them, '.', "
+            f"{path} must be {MIN_USER_ID} to {most} characters of a-z, 0-9 and, between them, '.', "
             f"'_' and '-'{hint}",
             field=path,
-            metadata={"min": str(MIN_USER_ID), "max": str(MAX_USER_ID)},
+            metadata={"min": str(MIN_USER_ID), "max": str(most)},
         )
+
+
+def check_owned_id(value: str, path: str, *, owner_id: str) -> None:
+    """Refuse what can't be the name of a bot where bots are named after their owners.
+
+    Raises:
+        InvalidRequest: Saying what the rule is. It does not depend on which other names there are.
+    """
+    prefix = f"{owner_id}."
+    if value.startswith(prefix) or not value:
+        return check_user_id(value, path, most=MAX_OWNED_ID)
+    proposal = prefix + value
+    fits = len(proposal) <= MAX_OWNED_ID and _USER_ID.fullmatch(proposal)
+    raise InvalidRequest(
+        f"{path} must begin with {prefix}, as on this server the names of bots begin with their owner's"
+        + (f"; {proposal} would do" if fits else ""),
+        field=path,
+    )
 
 
 def proposed_user_id(*proposals: str) -> str:

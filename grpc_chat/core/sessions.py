@@ -316,8 +316,8 @@ def why_ended(ending: Ending) -> SessionEnded:
             )
         case Ending.OWNER_PASSWORD:
             return SessionEnded(
-                "this bot's token has ended, because its owner has a new password and ended their bots' tokens "
-                "with it; they make it a new one"
+                "this bot's token has ended, because its owner has a new password and ended its tokens "
+                "with it; the owner makes it a new one"
             )
         case Ending.BLOCKED:
             return SessionEnded("this bot's token has ended, because the bot was blocked")

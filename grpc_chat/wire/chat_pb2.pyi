@@ -333,8 +333,8 @@ class User(_message.Message):
     OFFERED_TO_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The name by which it is known on this server, for ever: 2 to 32 characters of a-z, 0-9 and, between
-    them, `.`, `_` and `-`. No two accounts have names that look alike. (On a server with trusted ids: at most
-    64 bytes, no control characters.)
+    them, `.`, `_` and `-`; 64 for a bot that is named after its owner (CreateBot). No two accounts have names that
+    look alike. (On a server with trusted ids: at most 64 bytes, no control characters.)
     """
     display_name: _builtins.str
     """For people to read; at most 64 bytes, no control characters. Not unique: show the user id with it."""

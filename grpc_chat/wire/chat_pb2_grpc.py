@@ -291,7 +291,9 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateBot(self, request, context):
-        """Make an account for a program, owned by the caller. It has no password, only access tokens.
+        """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
+        found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
+        full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

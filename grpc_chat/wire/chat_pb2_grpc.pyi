@@ -123,7 +123,10 @@ class AuthServiceStub:
     CreateAccessToken: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]
     """Make a token for a program, of the caller or of one of the caller's bots."""
     CreateBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]
-    """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+    """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
+    found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
+    full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    """
     ListBots: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]
     """The caller's bots, in the order of their user ids."""
     OfferBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]
@@ -216,7 +219,10 @@ class AuthServiceAsyncStub(AuthServiceStub):
     CreateAccessToken: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]  # type: ignore[assignment]
     """Make a token for a program, of the caller or of one of the caller's bots."""
     CreateBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]  # type: ignore[assignment]
-    """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+    """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
+    found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
+    full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    """
     ListBots: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]  # type: ignore[assignment]
     """The caller's bots, in the order of their user ids."""
     OfferBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]  # type: ignore[assignment]
@@ -408,7 +414,10 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateBotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateBotResponse, _abc.Awaitable[_chat_pb2.CreateBotResponse]]:
-        """Make an account for a program, owned by the caller. It has no password, only access tokens."""
+        """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
+        found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
+        full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+        """
 
     @_abc_1.abstractmethod
     def ListBots(

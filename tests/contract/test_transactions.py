@@ -1020,6 +1020,22 @@ TIMES = {"a": 10, "b": 30, "c": 20, "d": 20, "e": 5, "f": 20, "g": 40}
 NEWEST_FIRST = [["g", "b", "f"], ["d", "c", "a"], ["e"]]
 
 
+def test_the_tokens_of_somebodys_bots_are_counted_by_bot(store: Store) -> None:
+    """Their own are none, and bots of others count for those."""
+    bots = [account(id_, kind=pb.USER_KIND_BOT, owner_id="zoe") for id_ in ("b1", "b2", "b3")]
+    insert(store, account("zoe"), account("b9", kind=pb.USER_KIND_BOT, owner_id="yan"), *bots)
+
+    def do(tx: Transaction) -> None:
+        for number, user_id in enumerate(("b1", "b1", "b2", "b9", "zoe")):
+            tx.insert_session(session(f"s{number}", user_id), b"%d" % number)
+
+    transact(store, do)
+
+    with store.snapshot() as snapshot:
+        assert snapshot.bot_tokens_of("zoe") == {"b1": 2, "b2": 1}
+        assert snapshot.bot_tokens_of("b1") == {}
+
+
 def test_invites_that_let_nobody_in_make_room_the_oldest_first(store: Store) -> None:
     """No more of them than it takes; those that work stay, and those of other rooms."""
     over: dict[str, Any] = {"max_uses": 1, "uses": 1}

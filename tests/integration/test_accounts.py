@@ -790,6 +790,31 @@ async def test_who_can_not_be_found_is_as_nobody() -> None:
             assert len(statuses) == 1
             assert statuses.pop()[0] == "NOT_FOUND"
 
+        # Nor do names of bots tell who is there. Of one's own one is told, as of what looks like one of them.
+        refused = set()
+        for user in ("stranger-0", "stranger-1", "nobody"):
+            reply = await calls("AuthService/CreateBot", pb.CreateBotRequest(user_id=user), alice.token)
+            refused.add((reply.reason, reply.status[1].replace(user, "*")))
+        assert refused == {
+            (
+                "INVALID_REQUEST",
+                "user_id must begin with alice., as on this server the names of bots begin with their "
+                "owner's; alice.* would do",
+            )
+        }
+        longest = "alice." + 58 * "b"
+        for name in ("alice.builds", longest):
+            assert (await alice.create_bot(name)).user_id == name
+        for name, error in (
+            ("alice.builds", errors.UserExists),
+            ("alice-builds", errors.InvalidRequest),
+            ("alice.bui1ds", errors.UserExists),
+            ("alice.", errors.InvalidRequest),
+            (longest + "b", errors.InvalidRequest),
+        ):
+            with pytest.raises(error):
+                await alice.create_bot(name)
+
         # By an invite they come to share a room, and are found from then on.
         invite = await alice.create_invite(room.room_id)
         friend = await node.log_in("friend")
