@@ -59,7 +59,22 @@ class Limits(_Group):
         64, description="Longest name of a room, device or token, and display name, in bytes of UTF-8."
     )
     topic_bytes: Count = Field(512, description="Longest topic or reason, in bytes of UTF-8.")
-    rooms_per_user: Count = Field(4000, description="Rooms that a user may be in.")
+    rooms_per_user: Count = Field(
+        4000, description="Rooms that a user may be in who made, joined or accepted them."
+    )
+    added_rooms_per_user: Count = Field(
+        500,
+        description="Rooms besides that others may add a user to without asking; to further ones, the user "
+        "is invited. Direct rooms that others began count as neither.",
+    )
+    invitations_per_user: Count = Field(
+        200,
+        description="Invitations that may wait for a user's answer; with one more, the oldest goes of those "
+        "of whoever has most there.",
+    )
+    invitations_of_one: Count = Field(
+        10, description="Invitations of these that one other user may have made, bots included."
+    )
     members_per_room: Count = Field(20_000, description="Members that a room may have.")
     invites_per_room: Count = Field(
         200, description="Invites that a room may have at once, and the server as many."

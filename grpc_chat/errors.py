@@ -16,6 +16,7 @@
       NotFound
         RoomNotFound
         UserNotFound
+        InvitationNotFound
         InviteNotValid
       AlreadyExists
         ClientMessageIdReused
@@ -173,6 +174,12 @@ class UserNotFound(NotFound):
     """There is no such user, or the caller may not find them, or they are not a member: it looks the same."""
 
     code = "USER_NOT_FOUND"
+
+
+class InvitationNotFound(NotFound):
+    """There is no such invitation; it may have been withdrawn, or answered."""
+
+    code = "INVITATION_NOT_FOUND"
 
 
 class InviteNotValid(NotFound):

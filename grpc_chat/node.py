@@ -28,8 +28,10 @@ from grpc_chat.core.attempts import AttemptLimits, Attempts
 from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities, known_issuers
+from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.kept_consumers import KeptConsumers
@@ -184,7 +186,25 @@ class Node:
         # What a stop has interrupted.
         purging = asyncio.create_task(rooms.purge(), name="purge")
         self._resources.push_async_callback(_cancel, purging)
-        members = Members(committer, readers, hub, rooms, users, pages)
+        invitations = Invitations(
+            committer,
+            readers,
+            hub,
+            rooms,
+            pages,
+            most=config.limits.invitations_per_user,
+            most_of_one=config.limits.invitations_of_one,
+        )
+        members = Members(
+            committer,
+            readers,
+            hub,
+            rooms,
+            users,
+            pages,
+            contacts=Contacts(adding=asked.adding, trusting=bool(trusted)),
+            invitations=invitations,
+        )
         passwords = Passwords(
             threads=asked.password_threads,
             max_waiting=asked.password_waiting,
@@ -263,7 +283,7 @@ class Node:
                     # The port is known once it is listened on.
                     public_address=lambda: self.public_address,
                 ),
-                "RoomService": RoomService(rooms, members, invites),
+                "RoomService": RoomService(rooms, members, invites, invitations),
                 "MessageService": MessageService(messages),
                 "SubscribeService": SubscribeService(
                     hub, consumers, kept, self.metrics.totals, authenticator

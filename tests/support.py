@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import grpc_chat as chat
+
 
 async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
     """Wait for something that nobody announces.
@@ -20,6 +22,13 @@ async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.005)
+
+
+async def make_owner(owner: chat.Client, heir: chat.Client, room_id: str) -> None:
+    """Have a member own a room, too, which takes both of them."""
+    user = await heir.me()
+    await owner.set_role(room_id, user.user_id, "owner")
+    await heir.accept_invitation(room_id)
 
 
 class Pulled(AsyncIterator[bytes]):

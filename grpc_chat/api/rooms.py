@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.members import Members
 from grpc_chat.core.rooms import Rooms
@@ -12,10 +13,11 @@ from grpc_chat.wire import chat_pb2 as pb
 class RoomService:
     """See ``RoomService`` in chat.proto."""
 
-    def __init__(self, rooms: Rooms, members: Members, invites: Invites) -> None:
+    def __init__(self, rooms: Rooms, members: Members, invites: Invites, invitations: Invitations) -> None:
         self._rooms = rooms
         self._members = members
         self._invites = invites
+        self._invitations = invitations
 
     # Rooms
 
@@ -66,8 +68,7 @@ class RoomService:
         return pb.JoinRoomResponse(room=got.room)
 
     async def leave_room(self, caller: Caller, request: pb.LeaveRoomRequest) -> pb.LeaveRoomResponse:
-        await self._members.leave(caller, request)
-        return pb.LeaveRoomResponse()
+        return await self._members.leave(caller, request)
 
     async def add_member(self, caller: Caller, request: pb.AddMemberRequest) -> pb.AddMemberResponse:
         return await self._members.add(caller, request)
@@ -91,6 +92,35 @@ class RoomService:
         self, caller: Caller, request: pb.SetMemberRoleRequest
     ) -> pb.SetMemberRoleResponse:
         return await self._members.set_role(caller, request)
+
+    # Invitations
+
+    async def list_invitations(
+        self, caller: Caller, request: pb.ListInvitationsRequest
+    ) -> pb.ListInvitationsResponse:
+        return await self._invitations.list_(caller, request)
+
+    async def accept_invitation(
+        self, caller: Caller, request: pb.AcceptInvitationRequest
+    ) -> pb.AcceptInvitationResponse:
+        return await self._invitations.accept(caller, request)
+
+    async def decline_invitation(
+        self, caller: Caller, request: pb.DeclineInvitationRequest
+    ) -> pb.DeclineInvitationResponse:
+        await self._invitations.decline(caller, request)
+        return pb.DeclineInvitationResponse()
+
+    async def list_room_invitations(
+        self, caller: Caller, request: pb.ListRoomInvitationsRequest
+    ) -> pb.ListRoomInvitationsResponse:
+        return await self._invitations.list_of_room(caller, request)
+
+    async def withdraw_invitation(
+        self, caller: Caller, request: pb.WithdrawInvitationRequest
+    ) -> pb.WithdrawInvitationResponse:
+        await self._invitations.withdraw(caller, request)
+        return pb.WithdrawInvitationResponse()
 
     # Invites
 

@@ -44,7 +44,7 @@ class SubscribeService:
             await write(self._started(follower))
             while not (follower.draining or follower.ended):
                 await self._save(follower)
-                response = follower.subscription.take()
+                response = self._invited(follower) or follower.subscription.take()
                 if response is None:
                     response = await follower.wait()
                 elif isinstance(response, Behind):
@@ -100,7 +100,14 @@ class SubscribeService:
         response = pb.SubscribeResponse(
             started=started, left=follower.left, history_changed=follower.history_changed
         )
-        return response.SerializeToString()
+        return response.SerializeToString() + self._invited(follower)
+
+    def _invited(self, follower: Follower) -> bytes:
+        """What tells of the invitations that it has not been told of; empty where there are none."""
+        if not follower.invitations:
+            return b""
+        invitations, follower.invitations = follower.invitations, []
+        return pb.SubscribeResponse(invitations=invitations).SerializeToString()
 
     def _draining(self, follower: Follower) -> bytes:
         draining = pb.Draining()

@@ -11,6 +11,7 @@ from typing import Any
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
+from grpc_chat.cli.invitations import find_invitation
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import count, cut, wrapped
@@ -34,6 +35,8 @@ _WIDEST_NAME = 24
 _HELP = {
     "/members": "who is in this room",
     "/topic [TEXT]": "what this room is about, or from now on",
+    "/accept ROOM": "be in the room that you are invited to",
+    "/decline ROOM": "do not; its members are not told",
     "/help": "these commands",
     "/quit": "leave; so do Ctrl-C and Ctrl-D",
     "//TEXT": "send /TEXT as a message",
@@ -51,7 +54,9 @@ class Chat:
     def __init__(self, cli: Cli, room: Room, before: int) -> None:
         self._cli = cli
         self._room = room
-        self._follow = Follow(cli, [room], [start(room, before)], all_rooms=False, with_rooms=False)
+        self._follow = Follow(
+            cli, [room], [start(room, before)], all_rooms=False, with_rooms=False, in_chat=True
+        )
         self._prompt: Prompt | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
@@ -148,6 +153,10 @@ class Chat:
                 self._ask(self._members())
             case "topic", topic:
                 self._ask(self._topic(topic))
+            case (("accept" | "decline"), room) if room:
+                self._ask(self._answer_invitation(room, accept=name == "accept"))
+            case (("accept" | "decline"), _):
+                self._say(f"/{name} takes a room after it; nothing is sent. As a message: /{_start(line)}")
             case (("quit" | "help" | "members"), _):
                 self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
             case _:
@@ -174,6 +183,9 @@ class Chat:
         except ChatError as error:
             with self._follow.aside():
                 self._cli.target.failure(error).show()
+        except Failure as failure:
+            with self._follow.aside():
+                failure.show()
 
     async def _members(self) -> None:
         members = [member async for member in self._cli.client.members(self._room.room_id)]
@@ -191,6 +203,19 @@ class Chat:
             return
         room = await self._cli.client.room(self._room.room_id)
         self._say(f"this room is about: {room.topic}" if room.topic else "this room has no topic")
+
+    async def _answer_invitation(self, name: str, *, accept: bool) -> None:
+        invitation = await find_invitation(self._cli.client, name)
+        room = invitation.room_title
+        if not accept:
+            await self._cli.client.decline_invitation(invitation.room_id)
+            self._say(f"you are no longer invited to {room}")
+            return
+        await self._cli.client.accept_invitation(invitation.room_id)
+        if invitation.role == "owner":
+            self._say(f"you are an owner of {room}")
+        else:
+            self._say(f"you are in {room}; talk there: grpc-chat chat {in_shell(room)}")
 
     # Sending
 

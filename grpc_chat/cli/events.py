@@ -13,6 +13,7 @@ from grpc_chat.sdk.models import (
     Event,
     Gap,
     HistoryChanged,
+    Invitation,
     Member,
     MembershipChange,
     Message,
@@ -116,7 +117,7 @@ class EventLines:
         if isinstance(event, RoomChange) and isinstance(name := event.changes.get("name"), str):
             self._names[event.room_id] = name
         if self._out.as_json:
-            self._out.json({"type": _KINDS[type(event)]}, **_fields(event), room=self.name(event.room_id))
+            self._out.json({"type": _KINDS[type(event)]}, **fields_of(event), room=self.name(event.room_id))
             return
         moment = None
         if not isinstance(event, Gap | RoomLeft | HistoryChanged):
@@ -177,7 +178,8 @@ def _colour(user_id: str) -> str:
     return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
 
 
-def _fields(event: Event | Gap | RoomLeft | HistoryChanged) -> dict[str, object]:
+def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> dict[str, object]:
+    """What one says, by name, as JSON has it."""
     names = [name for name in type(event).__dataclass_fields__ if not name.startswith("_")]
     return {name: getattr(event, name) for name in names}
 
@@ -198,6 +200,13 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChan
     match event.change:
         case "joined":
             words = f"{whom} joined" + (f" as {event.role}" if event.role not in ("", "member") else "")
+            words += f", invited by {event.invited_by}" if event.invited_by else ""
+        case "role" if event.invited_by:
+            words = f"{whom} accepted to be {event.role}, as {event.invited_by} offered"
+        case "invited" if event.role == "owner":
+            words = f"{who} asked {whom} to be an owner"
+        case "invited":
+            words = f"{who} invited {whom}" + (f" as {event.role}" if event.role != "member" else "")
         case "left":
             words = f"{whom} left"
         case "added":
@@ -213,6 +222,17 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChan
         case other:
             words = f"{who} changed the membership of {whom} ({other})"
     return f"{words}: {event.reason}" if event.reason else words
+
+
+def invited(invitation: Invitation, *, in_chat: bool = False) -> str:
+    """What somebody is asked, and how to answer."""
+    room = invitation.room_title
+    ask = "to be an owner of" if invitation.role == "owner" else "to"
+    does = "asks you" if invitation.role == "owner" else "invites you"
+    command = "/" if in_chat else "grpc-chat invitations "
+    name = room if in_chat else in_shell(room)
+    answers = f"{command}accept {name} or {command}decline {name}"
+    return f'{invitation.invited_by.user_id} {does} {ask} "{room}": {answers}'
 
 
 def _room_changed(event: RoomChange) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.command import Cli
-from grpc_chat.cli.events import FEW, EventLines, left, restored
+from grpc_chat.cli.events import FEW, EventLines, fields_of, invited, left, restored
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, RoomNotFound
@@ -21,6 +21,7 @@ from grpc_chat.sdk.models import (
     Cursor,
     Disconnected,
     HistoryChanged,
+    Invitation,
     MembershipChange,
     Message,
     Room,
@@ -102,6 +103,7 @@ class Follow:
     Args:
         newest: How much of what was before to begin with, of all rooms together and by time; 0 for all that
             comes after the cursors, room by room.
+        in_chat: Whether commands are typed as ``/accept``.
 
     Attributes:
         people: Who is there, as far as it is known.
@@ -117,11 +119,13 @@ class Follow:
         all_rooms: bool,
         with_rooms: bool,
         newest: int = 0,
+        in_chat: bool = False,
     ) -> None:
         self._cli = cli
         self._rooms = rooms
         self._cursors = cursors
         self._all_rooms = all_rooms
+        self._in_chat = in_chat
         self._absence = Absence(cli.target.address, self._say)
         self._changed: list[HistoryChanged] = []
         self._with_rooms = with_rooms
@@ -144,7 +148,11 @@ class Follow:
         if cli.out.terminal and not self._all_rooms:
             await self._widen()
         subscription = cli.client.subscribe(
-            *self._cursors, include_own=True, all_rooms=self._all_rooms, from_latest=True
+            *self._cursors,
+            include_own=True,
+            all_rooms=self._all_rooms,
+            from_latest=True,
+            invitations=True,
         )
         try:
             async for update in subscription.updates():
@@ -205,6 +213,11 @@ class Follow:
                 self._changed.append(update)
                 if self._cli.out.as_json:
                     self.lines.show(update)
+            case Invitation():
+                if self._cli.out.as_json:
+                    self._cli.out.json({"type": "invitation"}, **fields_of(update))
+                else:
+                    self._say(invited(update, in_chat=self._in_chat))
             case event:
                 if not self.lines.knows(event.room_id):
                     await self._learn(event.room_id)

@@ -22,6 +22,7 @@ from grpc_chat.cli import (
     admin,
     backup,  # noqa: F401
     consumers,
+    invitations,
     invites,  # noqa: F401
     links,
     members,  # noqa: F401
@@ -308,7 +309,7 @@ main.chapter(
     links.link,
 )
 main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
-main.chapter("Rooms", rooms.room, rooms=rooms.room.commands["list"])
+main.chapter("Rooms", rooms.room, invitations.invitations, rooms=rooms.room.commands["list"])
 main.chapter(
     "Programs and devices",
     accounts.user,

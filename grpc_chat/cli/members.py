@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import click
 
-from grpc_chat.cli.command import Cli, talks
-from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.command import Cli, ask, talks
+from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
-from grpc_chat.cli.rooms import quoted, room, room_argument
-from grpc_chat.errors import LastOwner
+from grpc_chat.cli.rooms import invited, quoted, room, room_argument
+from grpc_chat.errors import FailedPrecondition, LastOwner
 from grpc_chat.wire.links import read_invite
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
-    from grpc_chat.sdk.models import Ban, Member
+    from grpc_chat.sdk.models import Ban, Invitation, Member
 
 ROLES = ("reader", "member", "admin", "owner")
 
@@ -44,10 +44,17 @@ async def room_join(cli: Cli, invite: str) -> None:
 
 @room.command("leave")
 @room_argument
-@click.option("--new-owner", default="", metavar="USER", help="Who owns the room next, if only you do.")
+@click.option(
+    "--new-owner", default="", metavar="USER", help="Who is to own the room next, if only you do: see below."
+)
+@click.option("--yes", is_flag=True, help="Do not ask, also where the room is deleted.")
 @talks(once=True)
-async def room_leave(cli: Cli, name: str, new_owner: str) -> None:
+async def room_leave(cli: Cli, name: str, new_owner: str, yes: bool) -> None:
     """Stop being a member.
+
+    Where others are in a room that only you own, somebody must own it first: --new-owner offers it to a
+    member, and you leave when they have accepted. Where nobody else is in it, it is deleted with everything
+    that was said in it; you are asked before that.
 
     \b
     Examples:
@@ -55,12 +62,35 @@ async def room_leave(cli: Cli, name: str, new_owner: str) -> None:
       grpc-chat room leave plans --new-owner bob
     """
     found = await find_room(cli.client, name)
+    cli.answered()
+    if found.role == "owner" and found.member_count == 1 and not new_owner and not yes:
+        _be_sure(cli, f"nobody else is in {title(found)}: it and everything in it will be gone for good")
     try:
-        await cli.client.leave_room(found.room_id, new_owner=new_owner)
-    except LastOwner as error:
-        hint = f"name the next one: grpc-chat room leave {quoted(name)} --new-owner USER"
-        raise Failure(f"{error}; {hint}, or delete the room") from error
-    cli.out.result(None, f"you have left {title(found)}", room_id=found.room_id)
+        deleted = await cli.client.leave_room(found.room_id, new_owner=new_owner)
+    except FailedPrecondition as error:
+        again = f"grpc-chat room leave {quoted(name)}"
+        if new_owner and error.metadata.get("userId") == new_owner:
+            await cli.client.set_role(found.room_id, new_owner, "owner")
+            raise Failure(
+                f"{new_owner} is asked to be an owner of {title(found)}; "
+                f"leave when they have accepted: {again}"
+            ) from error
+        if isinstance(error, LastOwner):
+            hint = f"offer it to a member: {again} --new-owner USER"
+            raise Failure(f"you are the last owner of {title(found)}; {hint}, or delete the room") from error
+        raise
+    words = f"{title(found)} is deleted" if deleted else f"you have left {title(found)}"
+    cli.out.result(None, words, room_id=found.room_id, room_deleted=deleted)
+
+
+def _be_sure(cli: Cli, what: str) -> None:
+    import sys
+
+    if not sys.stdin or not sys.stdin.isatty():
+        raise Failure(f"{what}; say --yes if you mean it", USAGE)
+    cli.out.note(f"{what}.")
+    if ask("Leave and delete it? [y/N]", default="", show_default=False).strip().lower() not in ("y", "yes"):
+        raise Failure("nothing is changed")
 
 
 # Members
@@ -89,6 +119,8 @@ async def room_members(cli: Cli, name: str) -> None:
         ("joined", lambda m: cli.out.when(m.join_time)),
     ]
     cli.out.table(members, columns, empty="nobody is in this room")
+    if waiting := await invited(cli, found):
+        cli.out.note(f"invited, and not in it yet: {waiting}")
 
 
 @room.command("add")
@@ -98,7 +130,9 @@ async def room_members(cli: Cli, name: str) -> None:
 @_reason
 @talks()
 async def room_add(cli: Cli, name: str, user: str, role: str, reason: str) -> None:
-    """Make somebody a member.
+    """Make somebody a member, or invite them: the server decides which, and you are told.
+
+    Usually those who are with you in another private room are members at once, and others must accept.
 
     \b
     Examples:
@@ -106,8 +140,19 @@ async def room_add(cli: Cli, name: str, user: str, role: str, reason: str) -> No
       grpc-chat room add announcements carol --role admin
     """
     found = await find_room(cli.client, name)
-    member = await cli.client.add_member(found.room_id, user, role=role, reason=reason)
-    cli.out.result(member, f"{member.user.user_id} is in {title(found)}, as {member.role}")
+    added = await cli.client.add_member(found.room_id, user, role=role, reason=reason)
+    who, where = added.user.user_id, title(found)
+    if _asked(added):
+        cli.out.result(added, f"{who} is invited to {where}, as {added.role}, and must accept")
+    else:
+        cli.out.result(added, f"{who} is in {where}, as {added.role}")
+
+
+def _asked(given: Member | Invitation) -> TypeGuard[Invitation]:
+    # The SDK takes long to import, and not every command needs it.
+    from grpc_chat.sdk.models import Invitation
+
+    return isinstance(given, Invitation)
 
 
 @room.command("remove")
@@ -138,15 +183,19 @@ async def room_role(cli: Cli, name: str, user: str, role: str, reason: str) -> N
     """Give a member another role.
 
     A reader reads, a member also writes, an admin also keeps order, an owner also decides what becomes of
-    the room.
+    the room. To be an owner is offered, and the member must accept.
 
     \b
     Examples:
       grpc-chat room role plans bob admin
     """
     found = await find_room(cli.client, name)
-    member = await cli.client.set_role(found.room_id, user, role, reason=reason)
-    cli.out.result(member, f"{member.user.user_id} is {member.role} of {title(found)} now")
+    given = await cli.client.set_role(found.room_id, user, role, reason=reason)
+    who, where = given.user.user_id, title(found)
+    if _asked(given):
+        cli.out.result(given, f"{who} is asked to be an owner of {where}, and must accept")
+    else:
+        cli.out.result(given, f"{who} is {given.role} of {where} now")
 
 
 @room.command("ban")

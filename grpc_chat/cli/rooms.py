@@ -107,6 +107,7 @@ async def room_show(cli: Cli, name: str) -> None:
             ("kind", _kind(found)),
             ("you are", found.role or "not a member"),
             ("members", str(found.member_count)),
+            ("invited", await invited(cli, found)),
             ("history", history.get(found.history, found.history)),
             ("writing", posting.get(found.posting, found.posting)),
             ("made", out.when(found.create_time)),
@@ -114,6 +115,16 @@ async def room_show(cli: Cli, name: str) -> None:
             ("events", f"{found.first_seq} to {found.last_seq}" if found.last_seq else ""),
             ("id", found.room_id),
         ]
+    )
+
+
+async def invited(cli: Cli, room: Room) -> str:
+    """Who is invited to a room, for those who may see it; empty for others."""
+    if room.role not in ("admin", "owner") or cli.out.as_json:
+        return ""
+    waiting = [invitation async for invitation in cli.client.room_invitations(room.room_id)]
+    return ", ".join(
+        each.user.user_id + (f" (as {each.role})" if each.role != "member" else "") for each in waiting
     )
 
 

@@ -29,15 +29,15 @@ class Action(Enum):
     ARCHIVE = "archive this room"
     UNARCHIVE = "open this room again"
     DELETE = "delete this room"
-    ADD = "add members to this room"
+    ADD = "add or invite anybody to this room"
     REMOVE = "remove members from this room"
     BAN = "ban anybody from this room"
     UNBAN = "let banned users join this room again"
     SEE_BANS = "see who is banned from this room"
     SET_ROLE = "change roles in this room"
     INVITE = "make invites to this room"
-    SEE_INVITES = "see this room's invites"
-    REVOKE_INVITE = "revoke this room's invites"
+    SEE_INVITES = "see this room's invites and who is invited"
+    REVOKE_INVITE = "revoke this room's invites or withdraw its invitations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
-from grpc_chat.core.users import as_user
+from grpc_chat.core.users import as_user, require_own
 from grpc_chat.errors import (
     AccountBlocked,
     FailedPrecondition,
@@ -37,7 +37,6 @@ from grpc_chat.errors import (
     SessionEnded,
     UserExists,
     UserIdNeeded,
-    UserNotFound,
 )
 from grpc_chat.oidc.identity import Identity
 from grpc_chat.store.base import Snapshot, Transaction
@@ -640,20 +639,6 @@ def _leads_to_a_room(snapshot: Snapshot, code: str) -> bool:
     invite = snapshot.invite(secret_hash(code))
     # One that is not known is refused where it is used.
     return invite is None or bool(invite.room_id)
-
-
-def require_own(snapshot: Snapshot, caller: Caller, user_id: str) -> str:
-    """The account that a request is about: the caller's own where it says none, or one of their bots.
-
-    Raises:
-        UserNotFound: It is neither.
-    """
-    if not user_id or user_id == caller.user_id:
-        return caller.user_id
-    account = snapshot.account(user_id)
-    if account is None or account.owner_id != caller.user_id:
-        raise UserNotFound("you have no bot of this name", field="user_id", metadata={"userId": user_id})
-    return user_id
 
 
 def session_place(session: SessionRecord) -> str:

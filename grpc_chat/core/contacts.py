@@ -40,7 +40,7 @@ class Contacts:
         public nor direct: anyone can walk into a public room and write to anyone, and a room that one was put
         into would make the next one free.
         """
-        if self._trusting or _is_own(snapshot, caller, account) or self._adding == "anyone":
+        if self._trusting or is_one_person(snapshot, caller, account) or self._adding == "anyone":
             return Adding.ADD
         if self._adding == "shared_room" and snapshot.meets(account.user_id, caller.user_id):
             return Adding.ADD
@@ -51,12 +51,12 @@ class Contacts:
 
         Nobody becomes an owner without their consent, whatever the server's policy: owners can't just leave.
         """
-        if self._trusting or _is_own(snapshot, caller, account):
+        if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
         return Adding.INVITE
 
 
-def _is_own(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
+def is_one_person(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
     """Whether one of the two is the other's bot, or they are the same: the consent is the same person's."""
     if account.user_id == caller.user_id or account.owner_id == caller.user_id:
         return True

@@ -52,6 +52,8 @@ _LAST_WRITES_SECONDS = 1.0
 _TICKS = 8
 _MOST_TICK_SECONDS = 0.5
 _LEAST_HEARTBEAT = timedelta(seconds=1)
+MOST_INVITATIONS = 200
+"""How many a stream is told of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Follower:
     """Rooms that it was to follow and may not."""
     history_changed: list[pb.HistoryChanged] = field(default_factory=list)
     """Rooms whose log is another than the one its cursors are from."""
+    invitations: list[pb.Invitation] | None = None
+    """Those that it has not been told of yet; None where it does not want to be told."""
     draining: timedelta | None = None
     """When to reconnect, once the node is about to stop."""
     heartbeat: timedelta = timedelta(seconds=25)
@@ -265,6 +269,15 @@ class Hub:
         for follower in list(self._streams.get(user_id, ())):
             self._lose(follower, left, seq)
 
+    def invited(self, user_id: str, invitation: pb.Invitation) -> None:
+        """Somebody is asked to be a member of a room, or an owner."""
+        self._note_change(user_id)
+        for follower in self._streams.get(user_id, ()):
+            # It is a hint: who does not read for so long asks for the list.
+            if follower.invitations is not None and len(follower.invitations) < MOST_INVITATIONS:
+                follower.invitations.append(invitation)
+                follower.wake()
+
     def deleted(self, room_id: str, user_id: str) -> None:
         """A room is no more."""
         self._note_change("")
@@ -355,16 +368,19 @@ class Hub:
             raise self._shutting_down()
         consumer = (caller.user_id, request.consumer)
 
-        def read(snapshot: Snapshot) -> Pieces[tuple[Start, bool]]:
+        def read(snapshot: Snapshot) -> Pieces[tuple[Start, bool, list[pb.Invitation] | None]]:
             authenticator.require_session(snapshot, caller)
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
+            invitations = None
+            if request.invitations:
+                invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             start = yield from find_start(snapshot, caller.user_id, request, self.epoch)
-            return start, kept
+            return start, kept, invitations
 
         with self._place(*consumer), self._watching():
             while True:
                 changes = self._changes(caller.user_id, "")
-                start, kept = await self._readers.run_pieces(read)
+                start, kept, invitations = await self._readers.run_pieces(read)
                 if changes == self._changes(caller.user_id, ""):
                     break
             if why := self._ended_while_opening.get(caller.session_id):
@@ -389,6 +405,7 @@ class Hub:
                 put_back=start.put_back,
                 left=start.left,
                 history_changed=start.history_changed,
+                invitations=invitations,
                 heartbeat=self._heartbeat_of(request),
             )
             for room, place in start.places:

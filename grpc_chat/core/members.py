@@ -6,8 +6,11 @@ from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.bans import bots_to_remove, put_out, require_not_banned
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.changes import record
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.contacts import Adding, Contacts, is_one_person
 from grpc_chat.core.hub import Hub
+from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import require_invite
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
@@ -40,7 +43,16 @@ class Members:
     """
 
     def __init__(
-        self, committer: Committer, readers: Readers, hub: Hub, rooms: Rooms, users: Users, pages: Pages
+        self,
+        committer: Committer,
+        readers: Readers,
+        hub: Hub,
+        rooms: Rooms,
+        users: Users,
+        pages: Pages,
+        *,
+        contacts: Contacts,
+        invitations: Invitations,
     ) -> None:
         self._committer = committer
         self._readers = readers
@@ -48,6 +60,8 @@ class Members:
         self._rooms = rooms
         self._users = users
         self._pages = pages
+        self._contacts = contacts
+        self._invitations = invitations
 
     async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
         """A page of a room's members."""
@@ -137,17 +151,18 @@ class Members:
             role=pb.Role.ValueType(role),
             invite_id=invite_id,
         )
-        seq = _record(transaction, caller, room_id, change)
+        seq = record(transaction, caller, room_id, change)
         self._rooms.enter(transaction, room_id, caller.user_id, role, seq)
         return True
 
     async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.AddMemberResponse:
-        """Make somebody a member.
+        """Make somebody a member, or ask them to be one, as :class:`Contacts` decides.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
-            AlreadyExists: They are a member with another role.
+            AlreadyExists: They are a member with another role, or invited to another.
             Banned: They have to be let in again first.
+            LimitExceeded: The room has too many members, or the caller too many invitations waiting for them.
         """
         room_id, user_id = request.room_id, request.user_id
         role = request.role or pb.ROLE_MEMBER
@@ -156,58 +171,79 @@ class Members:
                 "nobody is added as an owner; add them, and then set their role", field="role"
             )
 
-        def do(transaction: Transaction) -> pb.Member:
+        def do(transaction: Transaction) -> pb.AddMemberResponse:
             standing = access.require(Action.ADD, transaction, room_id, caller.user_id)
             if error := access.forbids_granting(standing, role):
                 raise error
             member = transaction.member(room_id, user_id)
-            if member is None:
-                self._users.require(transaction, caller, user_id)
-                require_not_banned(transaction, room_id, user_id, caller=caller)
-                change = pb.MembershipChanged(
-                    user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
-                )
-                seq = _record(transaction, caller, room_id, change)
-                self._rooms.enter(transaction, room_id, user_id, role, seq)
-                member = transaction.member(room_id, user_id)
-                assert member, "they were just added"
-            elif request.role not in (pb.ROLE_UNSPECIFIED, member.role):
+            if member and request.role not in (pb.ROLE_UNSPECIFIED, member.role):
                 raise AlreadyExists(
                     f"{user_id} is a member already, with another role", metadata={"userId": user_id}
                 )
-            return member
+            if member:
+                return pb.AddMemberResponse(member=member)
+            account = self._users.require(transaction, caller, user_id)
+            require_not_banned(transaction, room_id, user_id, caller=caller)
+            own = is_one_person(transaction, caller, account)
+            adding = self._contacts.adding(transaction, caller, account)
+            # Beyond that they are asked, rather than the caller told of how many rooms they are in.
+            if adding is Adding.ADD and (own or self._rooms.may_be_added(transaction, user_id)):
+                change = pb.MembershipChanged(
+                    user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
+                )
+                seq = record(transaction, caller, room_id, change)
+                added_by = "" if own else caller.user_id
+                self._rooms.enter(transaction, room_id, user_id, role, seq, added_by=added_by)
+                return pb.AddMemberResponse(member=transaction.member(room_id, user_id))
+            invitation = self._invitations.ask(
+                transaction,
+                caller,
+                room_id,
+                user_id,
+                role=role,
+                reason=request.reason,
+                hidden=adding is Adding.HIDDEN,
+            )
+            return pb.AddMemberResponse(invitation=invitation)
 
-        return pb.AddMemberResponse(member=await self._committer.transact(caller, do))
+        response: pb.AddMemberResponse = await self._committer.transact(caller, do)
+        return response
 
     # Going
 
-    async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> None:
-        """Stop being a member.
+    async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> pb.LeaveRoomResponse:
+        """Stop being a member. Where nobody else is in the room, it is deleted.
 
         Raises:
-            LastOwner: The caller is the last owner who is not blocked, and names nobody as the next.
-            FailedPrecondition: The next one is blocked.
+            LastOwner: Others are in the room, and the caller is the last owner who is not blocked.
+            FailedPrecondition: The one who is to be owner next is blocked, or no owner.
         """
         room_id, heir = request.room_id, request.new_owner_user_id
 
-        def do(transaction: Transaction) -> None:
+        def do(transaction: Transaction) -> bool:
             standing = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
             if standing.role == pb.ROLE_OWNER:
                 if heir:
                     self._inherit(transaction, caller, room_id, heir)
+                elif transaction.members_of(room_id) == 1:
+                    self._rooms.end(transaction, caller, room_id)
+                    return True
                 elif not transaction.owners(room_id, but=caller.user_id):
                     raise LastOwner(
-                        "you are this room's last owner, and it needs one"
-                        if transaction.members_of(room_id) > 1
-                        else "you are this room's last member: archive or delete it instead",
+                        "you are this room's last owner, and it needs one: offer it to another member and "
+                        "leave when they have accepted, or delete the room",
                         metadata={"roomId": room_id},
                     )
             elif heir:
                 raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
             change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
             self._go(transaction, caller, room_id, change)
+            return False
 
-        await self._committer.transact(caller, do)
+        deleted = await self._committer.transact(caller, do)
+        if deleted:
+            await self._rooms.clear()
+        return pb.LeaveRoomResponse(room_deleted=deleted)
 
     def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:
         member = transaction.member(room_id, heir) if heir != caller.user_id else None
@@ -222,8 +258,18 @@ class Members:
             raise FailedPrecondition(
                 f"the account {heir} is blocked: it can't own the room", field="new_owner_user_id"
             )
-        if member.role != pb.ROLE_OWNER:
+        if member.role == pb.ROLE_OWNER:
+            return
+        if account and self._contacts.owning(transaction, caller, account) is Adding.ADD:
             self._give_role(transaction, caller, room_id, heir, pb.ROLE_OWNER, "")
+            return
+        last = not transaction.owners(room_id, but=caller.user_id)
+        kind = LastOwner if last else FailedPrecondition
+        raise kind(
+            f"{heir} is not an owner of this room: offer it to them, and leave when they have accepted",
+            field="new_owner_user_id",
+            metadata={"roomId": room_id, "userId": heir},
+        )
 
     async def remove(self, caller: Caller, request: pb.RemoveMemberRequest) -> None:
         """Make somebody stop being a member.
@@ -270,7 +316,8 @@ class Members:
             if member:
                 self._go(transaction, caller, room_id, change)
             elif not banned:
-                _record(transaction, caller, room_id, change)
+                transaction.delete_invitation(room_id, user_id)
+                record(transaction, caller, room_id, change)
             if not banned:
                 transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
             for of_bot in bots:
@@ -295,7 +342,7 @@ class Members:
                 raise UserNotFound(f"{user_id} is not banned from this room", metadata={"userId": user_id})
             transaction.delete_ban(room_id, user_id)
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
-            _record(transaction, caller, room_id, change)
+            record(transaction, caller, room_id, change)
 
         await self._committer.transact(caller, do)
 
@@ -307,15 +354,16 @@ class Members:
     # Roles
 
     async def set_role(self, caller: Caller, request: pb.SetMemberRoleRequest) -> pb.SetMemberRoleResponse:
-        """Give a member another role.
+        """Give a member another role. To be an owner, they are asked.
 
         Raises:
             UserNotFound: They are not a member.
             LastOwner: There would be no owner left.
+            LimitExceeded: The caller has too many invitations waiting for them.
         """
         room_id, user_id, role = request.room_id, request.user_id, request.role
 
-        def do(transaction: Transaction) -> pb.Member:
+        def do(transaction: Transaction) -> pb.SetMemberRoleResponse:
             own = user_id == caller.user_id
             standing, member = self._require_on(
                 Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
@@ -328,24 +376,46 @@ class Members:
                     f"{user_id} is this room's last owner: make somebody else one first",
                     metadata={"roomId": room_id},
                 )
-            if member.role != role:
-                self._give_role(transaction, caller, room_id, user_id, role, request.reason)
-                member.role = role
-            return member
+            if member.role == role:
+                return pb.SetMemberRoleResponse(member=member)
+            if role == pb.ROLE_OWNER:
+                account = transaction.account(user_id)
+                assert account, "members have one"
+                asking = self._contacts.owning(transaction, caller, account)
+                if asking is not Adding.ADD:
+                    invitation = self._invitations.ask(
+                        transaction,
+                        caller,
+                        room_id,
+                        user_id,
+                        role=role,
+                        reason=request.reason,
+                        hidden=asking is Adding.HIDDEN,
+                    )
+                    return pb.SetMemberRoleResponse(member=member, invitation=invitation)
+            self._give_role(transaction, caller, room_id, user_id, role, request.reason)
+            member.role = role
+            return pb.SetMemberRoleResponse(member=member)
 
-        return pb.SetMemberRoleResponse(member=await self._committer.transact(caller, do))
+        response: pb.SetMemberRoleResponse = await self._committer.transact(caller, do)
+        return response
 
     def _give_role(
         self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str
     ) -> None:
         transaction.set_role(room_id, user_id, role)
+        if role == pb.ROLE_OWNER:
+            transaction.delete_invitation(room_id, user_id)
+        else:
+            # What they no longer have they can no longer give, later though it be accepted.
+            transaction.delete_offers(room_id, user_id)
         change = pb.MembershipChanged(
             user_id=user_id,
             change=pb.MEMBERSHIP_CHANGE_ROLE,
             role=pb.Role.ValueType(role),
             reason=reason,
         )
-        _record(transaction, caller, room_id, change)
+        record(transaction, caller, room_id, change)
 
     # In common
 
@@ -371,9 +441,3 @@ class Members:
         if not own and (error := access.forbids_on(action, standing, member.role)):
             raise error
         return standing, member
-
-
-def _record(transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged) -> int:
-    """Add a change to the room's log; its number."""
-    event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
-    return transaction.append(event, caller.session_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from grpc_chat.core.accounts import require_own
 from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
@@ -10,7 +9,7 @@ from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions, why_ended
-from grpc_chat.core.users import Users, as_user
+from grpc_chat.core.users import Users, as_user, require_own
 from grpc_chat.errors import (
     FailedPrecondition,
     InvalidRequest,
@@ -95,7 +94,9 @@ class Ownership:
                     f"{user_id} is not a member of this room", field="user_id", metadata={"userId": user_id}
                 )
             require_active(transaction, user_id, "user_id")
+            # Without an offer: there is nobody in the room who could make one.
             transaction.set_role(room_id, user_id, pb.ROLE_OWNER)
+            transaction.delete_invitation(room_id, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id,
                 change=pb.MEMBERSHIP_CHANGE_ROLE,

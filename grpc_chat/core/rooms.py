@@ -40,12 +40,14 @@ class RoomLimits:
     """How many there may be.
 
     Attributes:
-        rooms_per_user: Rooms that one may be in.
+        rooms_per_user: Rooms that one may be in by an act of one's own.
+        added_rooms_per_user: Rooms that others may add one to without asking; to more, one is invited.
         members_per_room: Members of a room.
         invites_per_room: Invites of a room that are not revoked or expired; as many of the server.
     """
 
     rooms_per_user: int = 4000
+    added_rooms_per_user: int = 500
     members_per_room: int = 20_000
     invites_per_room: int = 200
 
@@ -172,7 +174,7 @@ class Rooms:
             event = pb.Event(room_id=room.room_id, user_id=caller.user_id, room_created=created)
             seq = transaction.append(event, caller.session_id)
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
-            return self._seen_by(transaction, room.room_id, caller)
+            return self.seen_by(transaction, room.room_id, caller.user_id)
 
         return pb.CreateRoomResponse(room=await self._committer.transact(caller, do))
 
@@ -202,13 +204,35 @@ class Rooms:
                 event = pb.Event(room_id=room_id, user_id=caller.user_id, room_created=created)
                 seq = transaction.append(event, caller.session_id)
                 for user_id in pair:
-                    self.enter(transaction, room_id, user_id, pb.ROLE_MEMBER, seq)
-            return self._seen_by(transaction, room_id, caller)
+                    # To be written to takes nothing of one's own: nobody can fill somebody else's limit.
+                    asks = user_id == caller.user_id
+                    self.enter(
+                        transaction,
+                        room_id,
+                        user_id,
+                        pb.ROLE_MEMBER,
+                        seq,
+                        added_by="" if asks else caller.user_id,
+                    )
+            return self.seen_by(transaction, room_id, caller.user_id)
 
         return pb.GetDirectRoomResponse(room=await self._committer.transact(caller, do))
 
-    def enter(self, transaction: Transaction, room_id: str, user_id: str, role: int, seq: int) -> None:
-        """Make somebody a member by the event ``seq``, and have their open streams follow the room.
+    def enter(
+        self,
+        transaction: Transaction,
+        room_id: str,
+        user_id: str,
+        role: int,
+        seq: int,
+        *,
+        added_by: str = "",
+    ) -> None:
+        """Make somebody a member by the event ``seq``, and have their open streams follow the room. What
+        they were invited to is settled by that.
+
+        Args:
+            added_by: Who does it without their consent; empty for an act of their own, which counts.
 
         Raises:
             LimitExceeded: The room has too many members, or the user too many rooms.
@@ -217,12 +241,17 @@ class Rooms:
         if transaction.members_of(room_id) >= most:
             raise LimitExceeded(f"this room has {most} members, which is the most", metadata=_limit(most))
         most = self._limits.rooms_per_user
-        if transaction.rooms_of(user_id) >= most:
+        if not added_by and transaction.rooms_of(user_id) >= most:
             raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
-        transaction.put_member(room_id, user_id, role, join_seq=seq)
+        transaction.delete_invitation(room_id, user_id)
+        transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
         standing = transaction.standing(room_id, user_id)
         assert standing, "it was just made"
         transaction.after_commit(lambda: self._hub.joined(user_id, standing))
+
+    def may_be_added(self, snapshot: Snapshot, user_id: str) -> bool:
+        """Whether somebody has room for being added to one more room without being asked."""
+        return snapshot.added_rooms_of(user_id) < self._limits.added_rooms_per_user
 
     # Changing
 
@@ -262,7 +291,7 @@ class Rooms:
                 self._change(transaction, caller, room_id, values, updated)
                 if "history" in values:
                     transaction.after_commit(lambda: self._hub.history_changed(room_id))
-            return self._seen_by(transaction, room_id, caller)
+            return self.seen_by(transaction, room_id, caller.user_id)
 
         return pb.UpdateRoomResponse(room=await self._committer.transact(caller, do))
 
@@ -275,7 +304,7 @@ class Rooms:
             if standing.archived != archived:
                 values: dict[str, object] = {"archive_time_us": transaction.now_us if archived else None}
                 self._change(transaction, caller, room_id, values, pb.RoomUpdated(archived=archived))
-            return self._seen_by(transaction, room_id, caller)
+            return self.seen_by(transaction, room_id, caller.user_id)
 
         room: pb.Room = await self._committer.transact(caller, do)
         return room
@@ -308,11 +337,18 @@ class Rooms:
                 raise FailedPrecondition(
                     f"confirm_name is not the room's name, which is {room.name!r}", field="confirm_name"
                 )
-            transaction.delete_room(room_id)
-            transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
+            self.end(transaction, caller, room_id)
 
         await self._committer.transact(caller, do)
-        # Whoever asked may go away; the words go all the same.
+        await self.clear()
+
+    def end(self, transaction: Transaction, caller: Caller, room_id: str) -> None:
+        """Have a room be no more; :meth:`clear` once that is durable."""
+        transaction.delete_room(room_id)
+        transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
+
+    async def clear(self) -> None:
+        """As :meth:`purge`. Whoever asked may go away; the words go all the same."""
         await asyncio.shield(asyncio.ensure_future(self.purge()))
 
     async def purge(self) -> None:
@@ -330,10 +366,11 @@ class Rooms:
         digest = hmac.digest(self._secret, "\0".join((purpose, *parts)).encode(), "sha256")
         return base64.b32encode(digest[:10]).decode().lower()
 
-    def _seen_by(self, snapshot: Snapshot, room_id: str, caller: Caller) -> pb.Room:
-        standing = snapshot.standing(room_id, caller.user_id)
+    def seen_by(self, snapshot: Snapshot, room_id: str, user_id: str) -> pb.Room:
+        """A room that is there, as somebody sees it."""
+        standing = snapshot.standing(room_id, user_id)
         assert standing, "it is there"
-        return _view(snapshot, standing, caller.user_id)
+        return _view(snapshot, standing, user_id)
 
 
 def _require_free(snapshot: Snapshot, key: str | None, path: str, *, but: str = "") -> None:

@@ -59,3 +59,17 @@ def as_user(account: Account) -> pb.User:
     """An account as others see it."""
     kind = pb.UserKind.ValueType(account.kind)
     return pb.User(user_id=account.user_id, display_name=account.display_name, kind=kind)
+
+
+def require_own(snapshot: Snapshot, caller: Caller, user_id: str) -> str:
+    """The account that a request is about: the caller's own where it says none, or one of their bots.
+
+    Raises:
+        UserNotFound: It is neither.
+    """
+    if not user_id or user_id == caller.user_id:
+        return caller.user_id
+    account = snapshot.account(user_id)
+    if account is None or account.owner_id != caller.user_id:
+        raise UserNotFound("you have no bot of this name", field="user_id", metadata={"userId": user_id})
+    return user_id

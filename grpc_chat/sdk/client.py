@@ -155,6 +155,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         max_unacknowledged: int = 0,
         include_own: bool = False,
         all_rooms: bool = False,
+        invitations: bool = False,
     ) -> Subscription:
         """Follow rooms from where the client was, or all rooms from where the server remembers.
 
@@ -168,6 +169,8 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
                 session: without this they do not hear each other.
             all_rooms: Also follow the other rooms that one is in, and those that one joins meanwhile. A
                 consumer does so anyway.
+            invitations: Also tell of invitations, as :class:`Invitation` among the updates: those that wait
+                for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("give either rooms or a consumer")
@@ -183,6 +186,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             max_unacknowledged=max_unacknowledged,
             include_own=include_own,
             all_rooms=all_rooms,
+            invitations=invitations,
         )
         self._subscriptions.add(subscription)
         return subscription

@@ -78,6 +78,7 @@ def event(told: pb.Event, epoch: str, client: Client) -> models.Event | None:
                 change=word(pb.MembershipChange, change.change, "MEMBERSHIP_CHANGE_"),
                 role=role_word(change.role),
                 reason=change.reason,
+                invited_by=change.invited_by_user_id,
                 create_time=time(told.create_time),
                 epoch=epoch,
                 banned_owner_id=change.banned_owner_user_id,
@@ -194,6 +195,22 @@ def ban(told: pb.Ban) -> models.Ban:
         banned_by=told.banned_by_user_id,
         reason=told.reason,
         create_time=time(told.create_time),
+    )
+
+
+def invitation(told: pb.Invitation) -> models.Invitation:
+    """An invitation."""
+    return models.Invitation(
+        room_id=told.room_id,
+        room_name=told.room_name,
+        room_kind=word(pb.RoomKind, told.room_kind, "ROOM_KIND_"),
+        room_topic=told.room_topic,
+        room_member_count=told.room_member_count,
+        user=user(told.user),
+        role=role_word(told.role),
+        invited_by=user(told.invited_by),
+        create_time=time(told.create_time),
+        reason=told.reason,
     )
 
 

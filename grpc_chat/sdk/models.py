@@ -126,14 +126,16 @@ class MembershipChange:
     user_id: str
     """Whom it concerns."""
     change: str
-    """``joined``, ``added``, ``left``, ``removed``, ``banned``, ``unbanned`` or ``role``."""
+    """``joined``, ``added``, ``left``, ``removed``, ``banned``, ``unbanned``, ``role`` or ``invited``."""
     role: str
-    """What they are now; empty for those who are not in the room."""
+    """What they are now, or would be by an invitation; empty for those who are not in the room."""
     reason: str
     create_time: datetime
     epoch: str = ""
     banned_owner_id: str = ""
     """Of a bot that was removed because its owner is banned from the room: the owner."""
+    invited_by: str = ""
+    """Whose invitation they accepted, if it came by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,6 @@ class RoomLeft:
     reason: str
     banned_owner_id: str = ""
     """Where the client is a bot that was removed because its owner is banned from the room: the owner."""
-
-
-Event = Message | MembershipChange | RoomChange
-Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +343,30 @@ class Ban:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody is asked to be a member of a room, or an owner of one that they are in."""
+
+    room_id: str
+    room_name: str
+    room_kind: str
+    """``private`` or ``public``."""
+    room_topic: str
+    room_member_count: int
+    user: User
+    """Who is asked."""
+    role: str
+    """What they would be: ``owner`` where they are a member already."""
+    invited_by: User
+    create_time: datetime
+    reason: str
+
+    @property
+    def room_title(self) -> str:
+        """What to call the room in front of people."""
+        return self.room_name or self.room_id
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     """A way in, for whoever has its code."""
 
@@ -447,6 +469,9 @@ class Unblocked:
     blocked_bot_count: int = 0
     """How many such bots there are."""
 
+
+Event = Message | MembershipChange | RoomChange
+Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.finding import CallsInRooms
-from grpc_chat.sdk.models import Ban, Invite, Member, Room
+from grpc_chat.sdk.models import Ban, Invitation, Invite, Member, Room
 from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
@@ -150,15 +150,28 @@ class RoomCalls(CallsInRooms):
             response = await self._repeat(method, request, pb.JoinRoomResponse)
         return convert.room(response.room)
 
-    async def leave_room(self, room: str, *, new_owner: str = "") -> None:
-        """Stop being a member; the last owner says who is owner next."""
-        request = pb.LeaveRoomRequest(new_owner_user_id=new_owner)
-        await self._once_in_room(room, "RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
+    async def leave_room(self, room: str, *, new_owner: str = "") -> bool:
+        """Stop being a member; whether the room was deleted, because nobody else was in it.
 
-    async def add_member(self, room: str, user_id: str, *, role: str = "member", reason: str = "") -> Member:
-        """Make somebody a member."""
+        Args:
+            new_owner: Who must be an owner before one goes; a bot of one's own becomes one at once.
+
+        Raises:
+            LastOwner: Others are in the room, and one is its last owner. Offer it with :meth:`set_role`, and
+                leave when that is accepted.
+        """
+        request = pb.LeaveRoomRequest(new_owner_user_id=new_owner)
+        response = await self._once_in_room(room, "RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
+        return response.room_deleted
+
+    async def add_member(
+        self, room: str, user_id: str, *, role: str = "member", reason: str = ""
+    ) -> Member | Invitation:
+        """Make somebody a member; the invitation, where the server asks them first."""
         request = pb.AddMemberRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
         response = await self._in_room(room, "RoomService/AddMember", request, pb.AddMemberResponse)
+        if response.HasField("invitation"):
+            return convert.invitation(response.invitation)
         return convert.member(response.member)
 
     async def remove_member(self, room: str, user_id: str, *, reason: str = "") -> None:
@@ -182,11 +195,62 @@ class RoomCalls(CallsInRooms):
         async for ban in self._pages_in(room, "RoomService/ListBans", request, pb.ListBansResponse, "bans"):
             yield convert.ban(ban)
 
-    async def set_role(self, room: str, user_id: str, role: str, *, reason: str = "") -> Member:
-        """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``."""
+    async def set_role(self, room: str, user_id: str, role: str, *, reason: str = "") -> Member | Invitation:
+        """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``. To be an owner they are
+        asked; then it is the invitation, and they stay what they are until they accept."""
         request = pb.SetMemberRoleRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
         response = await self._in_room(room, "RoomService/SetMemberRole", request, pb.SetMemberRoleResponse)
+        if response.HasField("invitation"):
+            return convert.invitation(response.invitation)
         return convert.member(response.member)
+
+    # Invitations
+
+    async def invitations(self, *, bot_id: str = "") -> AsyncIterator[Invitation]:
+        """What one is invited to and has not answered, newest first.
+
+        Args:
+            bot_id: Instead: what a bot of one's own is invited to.
+        """
+        request = pb.ListInvitationsRequest(user_id=bot_id)
+        async for invitation in self._pages(
+            "RoomService/ListInvitations", request, pb.ListInvitationsResponse, "invitations"
+        ):
+            yield convert.invitation(invitation)
+
+    async def accept_invitation(self, room_id: str, *, bot_id: str = "") -> Room:
+        """Become what an invitation says.
+
+        Args:
+            room_id: As :attr:`Invitation.room_id`; nobody can look a room up by name before they are in it.
+            bot_id: Instead: for a bot of one's own.
+
+        Raises:
+            InvitationNotFound: There is none.
+        """
+        request = pb.AcceptInvitationRequest(room_id=room_id, user_id=bot_id)
+        method = "RoomService/AcceptInvitation"
+        return convert.room((await self._call(method, request, pb.AcceptInvitationResponse)).room)
+
+    async def decline_invitation(self, room_id: str, *, bot_id: str = "") -> None:
+        """Have an invitation end; see :meth:`accept_invitation`."""
+        request = pb.DeclineInvitationRequest(room_id=room_id, user_id=bot_id)
+        await self._call("RoomService/DeclineInvitation", request, pb.DeclineInvitationResponse)
+
+    async def room_invitations(self, room: str) -> AsyncIterator[Invitation]:
+        """Who is invited to a room and has not answered."""
+        request = pb.ListRoomInvitationsRequest()
+        async for invitation in self._pages_in(
+            room, "RoomService/ListRoomInvitations", request, pb.ListRoomInvitationsResponse, "invitations"
+        ):
+            yield convert.invitation(invitation)
+
+    async def withdraw_invitation(self, room: str, user_id: str) -> None:
+        """Take an invitation back."""
+        request = pb.WithdrawInvitationRequest(user_id=user_id)
+        await self._once_in_room(
+            room, "RoomService/WithdrawInvitation", request, pb.WithdrawInvitationResponse
+        )
 
     # Invites
 

@@ -81,6 +81,7 @@ class Subscription:
         max_unacknowledged: int = 0,
         include_own: bool = False,
         all_rooms: bool = False,
+        invitations: bool = False,
         backoff: retry.Backoff | None = None,
     ) -> None:
         self._client = client
@@ -91,6 +92,9 @@ class Subscription:
         self._max_unacknowledged = max_unacknowledged
         self._include_own = include_own
         self._all_rooms = all_rooms
+        self._invitations = invitations
+        # By room, when those were made that were handed out.
+        self._invited: dict[str, int] = {}
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
         self._warned = False
@@ -402,7 +406,9 @@ class Subscription:
         return bool(positions) or bool(self._names) or bool(self._consumer) or self._all_rooms
 
     def _request(self) -> pb.SubscribeRequest:
-        request = pb.SubscribeRequest(include_own=self._include_own, all_rooms=self._all_rooms)
+        request = pb.SubscribeRequest(
+            include_own=self._include_own, all_rooms=self._all_rooms, invitations=self._invitations
+        )
         request.heartbeat_interval.FromTimedelta(_HEARTBEAT)
         if self._consumer or self._all_rooms:
             request.start = pb.START_LATEST if self._from_latest else pb.START_BEGINNING
@@ -438,6 +444,12 @@ class Subscription:
                 self._finder.forget(event.room_id)
             if cursor := self._moved(event.room_id, event.seq, convert.stamp(event.create_time)):
                 self._hand(convert.event(event, self._epoch, self._client), cursor)
+        for invitation in response.invitations:
+            made = convert.stamp(invitation.create_time)
+            # Each stream begins with all that wait.
+            if self._invited.get(invitation.room_id) != made:
+                self._invited[invitation.room_id] = made
+                self._hand(convert.invitation(invitation))
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):
                 self._hand(None, cursor)

@@ -44,10 +44,12 @@ from grpc_chat.store.records import (
     ConsumerRecord,
     Ending,
     IdentityRecord,
+    InvitationRecord,
     InviteRecord,
     SessionRecord,
     Standing,
     Usage,
+    Waiting,
 )
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -291,7 +293,10 @@ class Snapshot(Protocol):
         """One member."""
 
     def rooms_of(self, user_id: str) -> int:
-        """How many rooms a user is in."""
+        """How many rooms a user is in by an act of their own."""
+
+    def added_rooms_of(self, user_id: str) -> int:
+        """How many rooms a user is in by what others did, without direct ones."""
 
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
@@ -336,6 +341,24 @@ class Snapshot(Protocol):
     def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
         """A room's invites that are not used up, or the server's for an empty id, newest first; ``after`` is
         the time of making and the id of the last one before."""
+
+    def invitation(self, room_id: str, user_id: str) -> InvitationRecord | None:
+        """An invitation that waits for an answer."""
+
+    def invitation_told(self, room_id: str, user_id: str) -> pb.Invitation | None:
+        """The same, as its maker and its person are told of it."""
+
+    def invitations_of(
+        self, user_id: str, *, after: tuple[int, str] | None, limit: int
+    ) -> list[pb.Invitation]:
+        """A user's invitations that are not hidden, newest first; ``after`` is the time of making and the
+        room of the last one before."""
+
+    def invitations_to(self, room_id: str, *, after: str, limit: int) -> list[pb.Invitation]:
+        """A room's invitations, hidden ones too, in the order of the user ids."""
+
+    def waiting(self, user_id: str) -> list[Waiting]:
+        """All of a user's invitations, hidden ones too, oldest first."""
 
     # Accounts
 
@@ -501,7 +524,19 @@ class Transaction(Snapshot, Protocol):
         left, the oldest first; how many are left, which may be more."""
 
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
-        """Remove a room's invites that somebody, or one of their bots, made."""
+        """Remove a room's invites and invitations that somebody, or one of their bots, made."""
+
+    def accept_room(self, room_id: str, user_id: str) -> None:
+        """Have somebody be a member by an act of their own from now on."""
+
+    def put_invitation(self, invitation: InvitationRecord) -> None:
+        """Ask somebody, or ask them otherwise."""
+
+    def delete_invitation(self, room_id: str, user_id: str) -> bool:
+        """Have somebody be asked no longer; whether they were."""
+
+    def delete_offers(self, room_id: str, invited_by: str) -> None:
+        """Remove the offers of ownership that somebody made in a room."""
 
     def insert_account(self, account: Account) -> None:
         """Make an account."""

@@ -124,6 +124,28 @@ class InviteRecord:
         return in_time and (not self.max_uses or self.uses < self.max_uses)
 
 
+@dataclass(frozen=True, slots=True)
+class InvitationRecord:
+    """Somebody is asked to be a member of a room, or, being one, an owner."""
+
+    room_id: str
+    user_id: str
+    role: int
+    invited_by: str
+    create_time_us: int
+    hidden: bool = False
+    """Whether the one who is asked never hears of it."""
+    reason: str = ""
+
+
+class Waiting(NamedTuple):
+    """An invitation that waits for an answer, and who is behind it."""
+
+    room_id: str
+    person: str
+    """Who made it; of a bot, its owner."""
+
+
 class ConsumerRecord(NamedTuple):
     """A consumer, without its positions."""
 

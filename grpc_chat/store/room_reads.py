@@ -142,7 +142,8 @@ class RoomReads:
         return _member(row) if row else None
 
     def rooms_of(self, user_id: str) -> int:
-        return count(self._conn, schema.members.c.user_id == user_id)
+        members = schema.members.c
+        return count(self._conn, sa.and_(members.user_id == user_id, members.added_by == ""))
 
     def members_of(self, room_id: str) -> int:
         rooms = schema.rooms.c

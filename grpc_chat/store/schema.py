@@ -176,7 +176,7 @@ members = sa.Table(
     sa.Column("join_time_us", sa.BigInteger, nullable=False),
     sa.Column("join_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("added_by", _BYTEWISE, nullable=False, server_default=""),
-    sa.Index(None, "user_id", "room_id"),
+    sa.Index(None, "user_id", "room_id", "added_by"),
     comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none; "
     "added_by: who made them a member without their consent, empty where they came themselves.",
     sqlite_with_rowid=False,
@@ -191,6 +191,7 @@ invitations = sa.Table(
     sa.Column("invited_by", _BYTEWISE, nullable=False),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
     sa.Column("hidden", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Index(None, "user_id", "create_time_us", "room_id"),
     comment="Of one person each, who has yet to accept: members to be, and members who are to be owners; "
     "hidden: they never hear of it.",

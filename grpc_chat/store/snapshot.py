@@ -15,6 +15,7 @@ from grpc_chat.store import schema
 from grpc_chat.store.account_reads import AccountReads
 from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.consumer_reads import ConsumerReads
+from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.statements import run, stamps
 
@@ -44,7 +45,7 @@ _MOST_AT_ONCE = 512
 """Rows: small events before large ones would have far too much read at once."""
 
 
-class SqlSnapshot(RoomReads, AccountReads, ConsumerReads):
+class SqlSnapshot(RoomReads, InvitationReads, AccountReads, ConsumerReads):
     """See :class:`grpc_chat.store.base.Snapshot`."""
 
     def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:

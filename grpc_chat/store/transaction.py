@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.base import StoredEvent
-from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
 from grpc_chat.wire import chat_pb2 as pb
@@ -84,6 +84,7 @@ class SqlTransaction(SqlSnapshot):
             schema.members,
             schema.bans,
             schema.invites,
+            schema.invitations,
             rooms,
         ):
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
@@ -179,10 +180,39 @@ class SqlTransaction(SqlSnapshot):
         return there
 
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
-        invites, users = schema.invites, schema.users.c
+        users = schema.users.c
         bots = sa.select(users.user_id).where(users.owner_id == user_id)
-        theirs = sa.or_(invites.c.created_by == user_id, invites.c.created_by.in_(bots))
-        self._conn.execute(sa.delete(invites).where(invites.c.room_id == room_id, theirs))
+        for table, maker in (
+            (schema.invites, schema.invites.c.created_by),
+            (schema.invitations, schema.invitations.c.invited_by),
+        ):
+            theirs = sa.or_(maker == user_id, maker.in_(bots))
+            self._conn.execute(sa.delete(table).where(table.c.room_id == room_id, theirs))
+
+    def accept_room(self, room_id: str, user_id: str) -> None:
+        members = schema.members
+        one = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)
+        self._conn.execute(sa.update(members).where(one).values(added_by=""))
+
+    def put_invitation(self, invitation: InvitationRecord) -> None:
+        table = schema.invitations
+        insert = insert_into(table, self._conn.dialect.name)
+        values = asdict(invitation)
+        keys = [table.c.room_id, table.c.user_id]
+        changed = {name: value for name, value in values.items() if name not in ("room_id", "user_id")}
+        self._conn.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), values)
+
+    def delete_invitation(self, room_id: str, user_id: str) -> bool:
+        table = schema.invitations
+        one = sa.and_(table.c.room_id == room_id, table.c.user_id == user_id)
+        return self._conn.execute(sa.delete(table).where(one)).rowcount > 0
+
+    def delete_offers(self, room_id: str, invited_by: str) -> None:
+        table = schema.invitations
+        offers = sa.and_(
+            table.c.room_id == room_id, table.c.invited_by == invited_by, table.c.role == pb.ROLE_OWNER
+        )
+        self._conn.execute(sa.delete(table).where(offers))
 
     # Consumers
 

@@ -246,6 +246,8 @@ class _MembershipChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Memb
     """They may join again."""
     MEMBERSHIP_CHANGE_ROLE: _MembershipChange.ValueType  # 7
     """They have another role."""
+    MEMBERSHIP_CHANGE_INVITED: _MembershipChange.ValueType  # 8
+    """Somebody invited them to be what `role` says; they are that once they accept."""
 
 class MembershipChange(_MembershipChange, metaclass=_MembershipChangeEnumTypeWrapper):
     """What happened to a membership."""
@@ -266,6 +268,8 @@ MEMBERSHIP_CHANGE_UNBANNED: MembershipChange.ValueType  # 6
 """They may join again."""
 MEMBERSHIP_CHANGE_ROLE: MembershipChange.ValueType  # 7
 """They have another role."""
+MEMBERSHIP_CHANGE_INVITED: MembershipChange.ValueType  # 8
+"""Somebody invited them to be what `role` says; they are that once they accept."""
 Global___MembershipChange: _TypeAlias = MembershipChange  # noqa: Y015
 
 class _Registration:
@@ -587,6 +591,70 @@ class Ban(_message.Message):
 Global___Ban: _TypeAlias = Ban  # noqa: Y015
 
 @_typing.final
+class Invitation(_message.Message):
+    """Somebody is asked to be a member of a room, or an owner of one that they are a member of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    ROOM_NAME_FIELD_NUMBER: _builtins.int
+    ROOM_KIND_FIELD_NUMBER: _builtins.int
+    ROOM_TOPIC_FIELD_NUMBER: _builtins.int
+    ROOM_MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    INVITED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Which room."""
+    room_name: _builtins.str
+    """What it is called."""
+    room_kind: Global___RoomKind.ValueType
+    """Who finds it and gets in."""
+    room_topic: _builtins.str
+    """What it is about."""
+    room_member_count: _builtins.int
+    """How many members it has."""
+    role: Global___Role.ValueType
+    """What they would be. ROLE_OWNER for those who are members already, and for nobody else."""
+    reason: _builtins.str
+    """Why, if that was said; at most 512 bytes."""
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Who is asked."""
+
+    @_builtins.property
+    def invited_by(self) -> Global___User:
+        """Who asks."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        room_name: _builtins.str = ...,
+        room_kind: Global___RoomKind.ValueType = ...,
+        room_topic: _builtins.str = ...,
+        room_member_count: _builtins.int = ...,
+        user: Global___User | None = ...,
+        role: Global___Role.ValueType = ...,
+        invited_by: Global___User | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "reason", b"reason", "role", b"role", "room_id", b"room_id", "room_kind", b"room_kind", "room_member_count", b"room_member_count", "room_name", b"room_name", "room_topic", b"room_topic", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invitation: _TypeAlias = Invitation  # noqa: Y015
+
+@_typing.final
 class Invite(_message.Message):
     """A way in, for whoever has its code."""
 
@@ -846,6 +914,7 @@ class MembershipChanged(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     INVITE_ID_FIELD_NUMBER: _builtins.int
     BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    INVITED_BY_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whom it concerns."""
     change: Global___MembershipChange.ValueType
@@ -858,6 +927,8 @@ class MembershipChanged(_message.Message):
     """By which invite they joined, if by one."""
     banned_owner_user_id: _builtins.str
     """Of a bot that was removed because its owner is banned from the room: the owner."""
+    invited_by_user_id: _builtins.str
+    """Whose invitation they accepted, if it came by one."""
     def __init__(
         self,
         *,
@@ -867,10 +938,11 @@ class MembershipChanged(_message.Message):
         reason: _builtins.str = ...,
         invite_id: _builtins.str = ...,
         banned_owner_user_id: _builtins.str = ...,
+        invited_by_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "invite_id", b"invite_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "invite_id", b"invite_id", "invited_by_user_id", b"invited_by_user_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2705,7 +2777,10 @@ class LeaveRoomRequest(_message.Message):
     room_id: _builtins.str
     """1 to 64 bytes."""
     new_owner_user_id: _builtins.str
-    """For the last owner: the member who is owner next. At most 64 bytes."""
+    """For the last owner: the member who is owner next. At most 64 bytes. One who is not an owner yet must accept
+    first (see SetMemberRole): LAST_OWNER, or FAILED_PRECONDITION where there are other owners. A bot of the caller
+    becomes one at once.
+    """
     def __init__(
         self,
         *,
@@ -2726,12 +2801,17 @@ class LeaveRoomResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ROOM_DELETED_FIELD_NUMBER: _builtins.int
+    room_deleted: _builtins.bool
+    """Whether the room was deleted, because nobody else was in it."""
     def __init__(
         self,
+        *,
+        room_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_deleted", b"room_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2773,23 +2853,29 @@ Global___AddMemberRequest: _TypeAlias = AddMemberRequest  # noqa: Y015
 
 @_typing.final
 class AddMemberResponse(_message.Message):
-    """The new member."""
+    """The new member, or who was invited."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def member(self) -> Global___Member:
-        """The member."""
+        """The member; absent where they must accept first."""
+
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation that waits for their answer; absent where they are a member."""
 
     def __init__(
         self,
         *,
         member: Global___Member | None = ...,
+        invitation: Global___Invitation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3031,22 +3117,280 @@ class SetMemberRoleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def member(self) -> Global___Member:
         """The member."""
+
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The offer of ownership that waits for their answer; absent where none was needed."""
 
     def __init__(
         self,
         *,
         member: Global___Member | None = ...,
+        invitation: Global___Invitation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetMemberRoleResponse: _TypeAlias = SetMemberRoleResponse  # noqa: Y015
+
+@_typing.final
+class ListInvitationsRequest(_message.Message):
+    """Asks for the invitations that wait for an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    page_size: _builtins.int
+    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInvitationsRequest: _TypeAlias = ListInvitationsRequest  # noqa: Y015
+
+@_typing.final
+class ListInvitationsResponse(_message.Message):
+    """A page of invitations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        invitations: _abc.Iterable[Global___Invitation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInvitationsResponse: _TypeAlias = ListInvitationsResponse  # noqa: Y015
+
+@_typing.final
+class AcceptInvitationRequest(_message.Message):
+    """Asks to be what an invitation says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """To which room; 1 to 64 bytes."""
+    user_id: _builtins.str
+    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptInvitationRequest: _TypeAlias = AcceptInvitationRequest  # noqa: Y015
+
+@_typing.final
+class AcceptInvitationResponse(_message.Message):
+    """It is accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room(self) -> Global___Room:
+        """The room, as the new member or owner sees it."""
+
+    def __init__(
+        self,
+        *,
+        room: Global___Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptInvitationResponse: _TypeAlias = AcceptInvitationResponse  # noqa: Y015
+
+@_typing.final
+class DeclineInvitationRequest(_message.Message):
+    """Asks for an invitation to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """To which room; 1 to 64 bytes."""
+    user_id: _builtins.str
+    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineInvitationRequest: _TypeAlias = DeclineInvitationRequest  # noqa: Y015
+
+@_typing.final
+class DeclineInvitationResponse(_message.Message):
+    """It has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineInvitationResponse: _TypeAlias = DeclineInvitationResponse  # noqa: Y015
+
+@_typing.final
+class ListRoomInvitationsRequest(_message.Message):
+    """Asks who is invited to a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """1 to 64 bytes."""
+    page_size: _builtins.int
+    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomInvitationsRequest: _TypeAlias = ListRoomInvitationsRequest  # noqa: Y015
+
+@_typing.final
+class ListRoomInvitationsResponse(_message.Message):
+    """A page of invitations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
+        """In the order of their user ids."""
+
+    def __init__(
+        self,
+        *,
+        invitations: _abc.Iterable[Global___Invitation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomInvitationsResponse: _TypeAlias = ListRoomInvitationsResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawInvitationRequest(_message.Message):
+    """Asks for an invitation to be taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """1 to 64 bytes."""
+    user_id: _builtins.str
+    """Who was invited; 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawInvitationRequest: _TypeAlias = WithdrawInvitationRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawInvitationResponse(_message.Message):
+    """It has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawInvitationResponse: _TypeAlias = WithdrawInvitationResponse  # noqa: Y015
 
 @_typing.final
 class CreateInviteRequest(_message.Message):
@@ -4520,6 +4864,7 @@ class SubscribeRequest(_message.Message):
     ALL_ROOMS_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """The name of a position that the server keeps, one for each user, name and room: all rooms of the
     caller are followed, each from what was acknowledged last. 1 to 64 bytes. A consumer has one stream
@@ -4537,6 +4882,8 @@ class SubscribeRequest(_message.Message):
     """Also follow the caller's rooms that have no cursor here, and those that the caller joins while the stream
     is open. A consumer does so anyway.
     """
+    invitations: _builtins.bool
+    """Whether to be told of the caller's invitations, too, in `SubscribeResponse.invitations`."""
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """Positions that the client keeps: these rooms are followed, each from its cursor. At most 4,096, one
@@ -4570,10 +4917,11 @@ class SubscribeRequest(_message.Message):
         all_rooms: _builtins.bool = ...,
         received: _abc.Iterable[Global___Cursor] | None = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
+        invitations: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4596,6 +4944,7 @@ class SubscribeResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
     HISTORY_CHANGED_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -4637,6 +4986,12 @@ class SubscribeResponse(_message.Message):
     def history_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryChanged]:
         """Set with `started`, if ever: rooms whose log is another than the one that the request's cursors are from."""
 
+    @_builtins.property
+    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
+        """Where the request asks for them: with `started`, the invitations that wait for the caller's answer, at most the
+        newest 200; later, each new one. A hint, which may be missing: ListInvitations is certain.
+        """
+
     def __init__(
         self,
         *,
@@ -4649,10 +5004,11 @@ class SubscribeResponse(_message.Message):
         draining: Global___Draining | None = ...,
         left: _abc.Iterable[Global___RoomLeft] | None = ...,
         history_changed: _abc.Iterable[Global___HistoryChanged] | None = ...,
+        invitations: _abc.Iterable[Global___Invitation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

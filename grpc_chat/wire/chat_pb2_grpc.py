@@ -1087,6 +1087,31 @@ class RoomServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.FromString,
                 _registered_method=True)
+        self.ListInvitations = channel.unary_unary(
+                '/chat.v1.RoomService/ListInvitations',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsResponse.FromString,
+                _registered_method=True)
+        self.AcceptInvitation = channel.unary_unary(
+                '/chat.v1.RoomService/AcceptInvitation',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationResponse.FromString,
+                _registered_method=True)
+        self.DeclineInvitation = channel.unary_unary(
+                '/chat.v1.RoomService/DeclineInvitation',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationResponse.FromString,
+                _registered_method=True)
+        self.ListRoomInvitations = channel.unary_unary(
+                '/chat.v1.RoomService/ListRoomInvitations',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsResponse.FromString,
+                _registered_method=True)
+        self.WithdrawInvitation = channel.unary_unary(
+                '/chat.v1.RoomService/WithdrawInvitation',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationResponse.FromString,
+                _registered_method=True)
         self.CreateInvite = channel.unary_unary(
                 '/chat.v1.RoomService/CreateInvite',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateInviteRequest.SerializeToString,
@@ -1193,14 +1218,21 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LeaveRoom(self, request, context):
-        """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER.
+        """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
+        are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
+        in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddMember(self, request, context):
-        """Make somebody a member.
+        """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
+        a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
+        came into themselves. A bot and its owner need not ask each other.
+
+        Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
+        bots, has 10 invitations waiting for the same person.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1239,8 +1271,52 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetMemberRole(self, request, context):
-        """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
-        something less; the last owner can't.
+        """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
+        invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
+        they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
+        last owner can't.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvitations(self, request, context):
+        """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+
+        An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
+        stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
+        when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
+        rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
+        person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptInvitation(self, request, context):
+        """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
+        none, whether the room is there or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineInvitation(self, request, context):
+        """Ends an invitation. It is no event of the room: its members are told nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoomInvitations(self, request, context):
+        """Returns the invitations to a room that wait for an answer, in the order of the user ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawInvitation(self, request, context):
+        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1359,6 +1435,31 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     servicer.SetMemberRole,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.SerializeToString,
+            ),
+            'ListInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvitations,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsResponse.SerializeToString,
+            ),
+            'AcceptInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptInvitation,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationResponse.SerializeToString,
+            ),
+            'DeclineInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineInvitation,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationResponse.SerializeToString,
+            ),
+            'ListRoomInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoomInvitations,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsResponse.SerializeToString,
+            ),
+            'WithdrawInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawInvitation,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationResponse.SerializeToString,
             ),
             'CreateInvite': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateInvite,
@@ -1869,6 +1970,141 @@ class RoomService(object):
             '/chat.v1.RoomService/SetMemberRole',
             grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.SetMemberRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListInvitations',
+            grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListInvitationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/AcceptInvitation',
+            grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AcceptInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/DeclineInvitation',
+            grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeclineInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoomInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListRoomInvitations',
+            grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListRoomInvitationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/WithdrawInvitation',
+            grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.WithdrawInvitationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -488,9 +488,18 @@ class RoomServiceStub:
     they are.
     """
     LeaveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]
-    """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+    """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
+    are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
+    in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    """
     AddMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]
-    """Make somebody a member."""
+    """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
+    a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
+    came into themselves. A bot and its owner need not ask each other.
+
+    Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
+    bots, has 10 invitations waiting for the same person.
+    """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]
     """Make somebody stop being a member. Their open streams lose the room at once."""
     BanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]
@@ -505,9 +514,30 @@ class RoomServiceStub:
     ListBans: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]
     """Who is banned from a room, in the order of their user ids."""
     SetMemberRole: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]
-    """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
-    something less; the last owner can't.
+    """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
+    invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
+    they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
+    last owner can't.
     """
+    ListInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]
+    """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+
+    An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
+    stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
+    when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
+    rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
+    person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    """
+    AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]
+    """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
+    none, whether the room is there or not.
+    """
+    DeclineInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]
+    """Ends an invitation. It is no event of the room: its members are told nothing."""
+    ListRoomInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]
+    """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+    WithdrawInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]
+    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
     CreateInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]
     """Make an invite, for a link that can be passed on."""
     ListInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]
@@ -552,9 +582,18 @@ class RoomServiceAsyncStub(RoomServiceStub):
     they are.
     """
     LeaveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]  # type: ignore[assignment]
-    """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+    """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
+    are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
+    in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    """
     AddMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]  # type: ignore[assignment]
-    """Make somebody a member."""
+    """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
+    a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
+    came into themselves. A bot and its owner need not ask each other.
+
+    Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
+    bots, has 10 invitations waiting for the same person.
+    """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]  # type: ignore[assignment]
     """Make somebody stop being a member. Their open streams lose the room at once."""
     BanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]  # type: ignore[assignment]
@@ -569,9 +608,30 @@ class RoomServiceAsyncStub(RoomServiceStub):
     ListBans: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]  # type: ignore[assignment]
     """Who is banned from a room, in the order of their user ids."""
     SetMemberRole: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]  # type: ignore[assignment]
-    """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
-    something less; the last owner can't.
+    """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
+    invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
+    they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
+    last owner can't.
     """
+    ListInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]  # type: ignore[assignment]
+    """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+
+    An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
+    stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
+    when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
+    rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
+    person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    """
+    AcceptInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
+    """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
+    none, whether the room is there or not.
+    """
+    DeclineInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]  # type: ignore[assignment]
+    """Ends an invitation. It is no event of the room: its members are told nothing."""
+    ListRoomInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]  # type: ignore[assignment]
+    """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+    WithdrawInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]  # type: ignore[assignment]
+    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
     CreateInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]  # type: ignore[assignment]
     """Make an invite, for a link that can be passed on."""
     ListInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]  # type: ignore[assignment]
@@ -685,7 +745,10 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LeaveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LeaveRoomResponse, _abc.Awaitable[_chat_pb2.LeaveRoomResponse]]:
-        """Stop being a member. The last owner names who is owner next, or is refused with LAST_OWNER."""
+        """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
+        are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
+        in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+        """
 
     @_abc_1.abstractmethod
     def AddMember(
@@ -693,7 +756,13 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AddMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AddMemberResponse, _abc.Awaitable[_chat_pb2.AddMemberResponse]]:
-        """Make somebody a member."""
+        """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
+        a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
+        came into themselves. A bot and its owner need not ask each other.
+
+        Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
+        bots, has 10 invitations waiting for the same person.
+        """
 
     @_abc_1.abstractmethod
     def RemoveMember(
@@ -738,9 +807,60 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SetMemberRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SetMemberRoleResponse, _abc.Awaitable[_chat_pb2.SetMemberRoleResponse]]:
-        """Give a member another role. Ownership is handed over by making somebody else an owner, and then oneself
-        something less; the last owner can't.
+        """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
+        invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
+        they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
+        last owner can't.
         """
+
+    @_abc_1.abstractmethod
+    def ListInvitations(
+        self,
+        request: _chat_pb2.ListInvitationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListInvitationsResponse, _abc.Awaitable[_chat_pb2.ListInvitationsResponse]]:
+        """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+
+        An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
+        stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
+        when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
+        rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
+        person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptInvitation(
+        self,
+        request: _chat_pb2.AcceptInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AcceptInvitationResponse, _abc.Awaitable[_chat_pb2.AcceptInvitationResponse]]:
+        """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
+        none, whether the room is there or not.
+        """
+
+    @_abc_1.abstractmethod
+    def DeclineInvitation(
+        self,
+        request: _chat_pb2.DeclineInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeclineInvitationResponse, _abc.Awaitable[_chat_pb2.DeclineInvitationResponse]]:
+        """Ends an invitation. It is no event of the room: its members are told nothing."""
+
+    @_abc_1.abstractmethod
+    def ListRoomInvitations(
+        self,
+        request: _chat_pb2.ListRoomInvitationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListRoomInvitationsResponse, _abc.Awaitable[_chat_pb2.ListRoomInvitationsResponse]]:
+        """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+
+    @_abc_1.abstractmethod
+    def WithdrawInvitation(
+        self,
+        request: _chat_pb2.WithdrawInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.WithdrawInvitationResponse, _abc.Awaitable[_chat_pb2.WithdrawInvitationResponse]]:
+        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
 
     @_abc_1.abstractmethod
     def CreateInvite(

@@ -26,7 +26,16 @@ from grpc_chat.store.base import (
     Transact,
     Transaction,
 )
-from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord, Standing, Usage
+from grpc_chat.store.records import (
+    Account,
+    Ending,
+    InvitationRecord,
+    InviteRecord,
+    SessionRecord,
+    Standing,
+    Usage,
+    Waiting,
+)
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 
@@ -879,6 +888,80 @@ def test_one_meets_others_in_private_rooms_that_one_came_into(store: Store) -> N
     assert met() == (False, False)
     transact(store, lambda tx: tx.put_member("r9", "bob", MEMBER, join_seq=1))
     assert met() == (True, True)
+
+
+def test_those_who_came_themselves_are_counted_apart(store: Store) -> None:
+    """Of what others did, direct rooms are left out; what one accepts counts as one's own act."""
+    for room_id, kind in (("r7", pb.ROOM_KIND_DIRECT), ("r8", pb.ROOM_KIND_PUBLIC)):
+        make_room(store, new_room(room_id, name=room_id, kind=kind))
+
+    def do(tx: Transaction) -> None:
+        for room_id in ("r7", "r8", "r2"):
+            tx.put_member(room_id, "bob", MEMBER, join_seq=1, added_by="alice")
+
+    def counted() -> tuple[int, int]:
+        with store.snapshot() as snapshot:
+            return snapshot.rooms_of("bob"), snapshot.added_rooms_of("bob")
+
+    assert counted() == (1, 0)
+    transact(store, do)
+    assert counted() == (1, 2)
+    transact(store, lambda tx: tx.accept_room("r2", "bob"))
+    assert counted() == (2, 1)
+
+
+def test_invitation_is_of_one_room_and_person(store: Store) -> None:
+    """It can be read from both sides, is replaced by another, and goes with its room."""
+    bot = account("bot", kind=pb.USER_KIND_BOT, owner_id="zoe")
+    insert(store, account("zoe", display_name="Zoë"), account("carol"), bot)
+
+    def ask(tx: Transaction) -> None:
+        tx.put_invitation(InvitationRecord("r1", "carol", MEMBER, "bob", 1, reason="come"))
+        tx.put_invitation(InvitationRecord("r2", "carol", MEMBER, "bot", 2))
+        tx.put_invitation(InvitationRecord("r1", "zoe", MEMBER, "bot", 3, reason="come"))
+
+    transact(store, ask)
+
+    def told(user: str, **page: Any) -> list[str]:
+        page = {"after": None, "limit": 9} | page
+        return [each.room_id for each in read(store, lambda snapshot: snapshot.invitations_of(user, **page))]
+
+    with store.snapshot() as snapshot:
+        of_room = snapshot.invitations_to("r1", after="", limit=9)
+        assert [each.user.user_id for each in of_room] == ["carol", "zoe"]
+        assert [each.user.user_id for each in snapshot.invitations_to("r1", after="carol", limit=9)] == [
+            "zoe"
+        ]
+        assert of_room[1] == snapshot.invitation_told("r1", "zoe")
+        assert (of_room[1].room_name, of_room[1].room_member_count, of_room[1].reason) == ("r1", 2, "come")
+        assert (of_room[1].user.display_name, of_room[1].invited_by.kind) == ("Zoë", pb.USER_KIND_BOT)
+        assert snapshot.waiting("carol") == [Waiting("r1", "bob"), Waiting("r2", "zoe")]
+        assert snapshot.invitation("r2", "zoe") is None
+    assert told("carol") == ["r2", "r1"]
+    assert told("carol", limit=1) == ["r2"]
+    assert told("carol", after=(2, "r2")) == ["r1"]
+
+    hidden = InvitationRecord("r2", "carol", OWNER, "bot", 2, hidden=True)
+    transact(store, lambda tx: tx.put_invitation(hidden))
+    assert told("carol") == ["r1"]
+    assert read(store, lambda snapshot: snapshot.invitation("r2", "carol")) == hidden
+    assert len(read(store, lambda snapshot: snapshot.waiting("carol"))) == 2
+    assert len(read(store, lambda snapshot: snapshot.invitations_to("r2", after="", limit=9))) == 1
+
+    # Only the offers of ownership, and only those of one.
+    transact(store, lambda tx: tx.delete_offers("r1", "bot"))
+    transact(store, lambda tx: tx.delete_offers("r2", "bob"))
+    assert len(read(store, lambda snapshot: snapshot.waiting("carol"))) == 2
+    transact(store, lambda tx: tx.delete_offers("r2", "bot"))
+    assert told("carol") == ["r1"]
+    assert transact(store, lambda tx: tx.delete_invitation("r1", "carol")) is True
+    assert transact(store, lambda tx: tx.delete_invitation("r1", "carol")) is False
+    # Those of a bot are its owner's, who is put out.
+    transact(store, lambda tx: tx.delete_invites_of("r1", "zoe"))
+    assert told("zoe") == []
+    transact(store, lambda tx: tx.put_invitation(InvitationRecord("r2", "carol", MEMBER, "alice", 1)))
+    transact(store, lambda tx: tx.delete_room("r2"))
+    assert read(store, lambda snapshot: snapshot.waiting("carol")) == []
 
 
 # Bans

@@ -39,7 +39,9 @@ FREE: dict[str, Any] = {"limits": {"calls_per_second": 0, "guest_calls_per_secon
 async def serving(**settings: Any) -> AsyncIterator[tuple[RunningNode, Calls]]:
     """A server with accounts, whose callers are not slowed down, and a connection to it."""
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(running_node(**({"accounts": True} | FREE | settings)))
+        node = await stack.enter_async_context(
+            running_node(**({"accounts": {"adding": "anyone"}} | FREE | settings))
+        )
         yield node, await stack.enter_async_context(Calls(node.address))
 
 

@@ -253,7 +253,10 @@ def test_cursor_from_before_there_were_stamps_still_works() -> None:
 @pytest.mark.parametrize("how", ["removed", "banned", "deleted"])
 async def test_room_that_is_lost_meanwhile_does_not_take_the_others_along(kind: str, how: str) -> None:
     """It is said of that room, however it was lost; the others go on."""
-    async with running_node(accounts=True, **QUICK) as node, FaultyProxy(node.address) as proxy:
+    async with (
+        running_node(accounts={"adding": "anyone"}, **QUICK) as node,
+        FaultyProxy(node.address) as proxy,
+    ):
         alice, bob = await node.register("alice"), await node.register("bob")
         rooms = [(await alice.create_room(name)).room_id for name in ("aaa", "bbb", "ccc")]
         for room in rooms:
@@ -304,7 +307,10 @@ async def test_stream_of_which_no_room_is_left_ends(server: Server) -> None:
 
 async def test_blocked_account_loses_its_streams_not_its_rooms() -> None:
     """That is told as the end of the session, whatever the rooms are."""
-    async with running_node(accounts=True, **QUICK) as node, FaultyProxy(node.address) as proxy:
+    async with (
+        running_node(accounts={"adding": "anyone"}, **QUICK) as node,
+        FaultyProxy(node.address) as proxy,
+    ):
         admin, bob = await node.register("admin", admin=True), await node.register("bob")
         room = (await admin.create_room("aaa")).room_id
         await admin.add_member(room, "bob")

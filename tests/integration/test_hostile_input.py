@@ -494,6 +494,7 @@ async def server() -> AsyncIterator[Server]:
     any_number = 1_000_000
     accounts = {
         "registration": "open",
+        "adding": "anyone",
         "sessions": any_number,
         "access_tokens": any_number,
         "bots": any_number,

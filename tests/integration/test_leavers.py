@@ -15,11 +15,12 @@ from grpc_chat.cli.offline import offline_admin
 from grpc_chat.core.attempts import Attempts
 from grpc_chat.testing import RunningNode, running_node
 from tests.calls import PATIENCE
+from tests.support import make_owner
 
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts={"bots": 3, "attempts_per_address": 5}) as node:
+    async with running_node(accounts={"bots": 3, "attempts_per_address": 5, "adding": "anyone"}) as node:
         yield node
 
 
@@ -63,7 +64,7 @@ async def test_a_block_names_the_rooms_and_bots_that_it_leaves_to_nobody(node: R
     await alice.add_member(alone.room_id, "bob", role="admin")
     shared = await alice.create_room("shared")
     await alice.add_member(shared.room_id, "bob")
-    await alice.set_role(shared.room_id, "bob", "owner")
+    await make_owner(alice, bob, shared.room_id)
     await alice.direct_room("bob")
     await bob.create_room("of bob")
     for bot in ("builds", "idle"):
@@ -111,10 +112,10 @@ async def test_a_block_names_a_bounded_number(node: RunningNode) -> None:
 
 async def test_who_is_blocked_is_no_owner_that_a_room_can_be_left_to(node: RunningNode) -> None:
     """Else the last owner who can do anything could go, by leaving, or by being something less."""
-    boss, alice, _ = await people(node)
+    boss, alice, bob = await people(node)
     room = await alice.create_room("plans")
     await alice.add_member(room.room_id, "bob")
-    await alice.set_role(room.room_id, "bob", "owner")
+    await make_owner(alice, bob, room.room_id)
     await boss.admin.block_user("bob")
 
     for refused in (alice.leave_room(room.room_id), alice.set_role(room.room_id, "alice", "member")):
@@ -126,7 +127,7 @@ async def test_who_is_blocked_is_no_owner_that_a_room_can_be_left_to(node: Runni
     await alice.set_role(room.room_id, "bob", "member")
 
     await boss.admin.unblock_user("bob")
-    await alice.set_role(room.room_id, "bob", "owner")
+    await make_owner(alice, await node.log_in("bob"), room.room_id)
     await alice.leave_room(room.room_id)
 
 

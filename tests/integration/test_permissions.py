@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import InviteRecord
+from grpc_chat.store.records import InvitationRecord, InviteRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import METHODS, Calls, names_a_room
@@ -41,6 +41,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 #   no                PERMISSION_DENIED             join       PERMISSION_DENIED, NOT_A_MEMBER
 #   bad               INVALID_ARGUMENT              no room    NOT_FOUND, ROOM_NOT_FOUND
 #   no_invite         NOT_FOUND, INVITE_NOT_VALID             a|b        b in an archived room
+#   none              NOT_FOUND, INVITATION_NOT_FOUND; done for whoever is invited
+#   unasked           FAILED_PRECONDITION: the heir must accept first
 #
 # What takes the scope admin is answered to administrators of the server as the last column says, and to all
 # others as the others do: what they are in the room does not matter.
@@ -62,7 +64,8 @@ JoinRoom                      write  ok     ok     ok     ok     ok        ok   
 JoinRoom by invite            write  ok     ok     ok     ok     ok        no_invite  ok
 JoinRoom by a made-up invite  write  no_invite no_invite no_invite no_invite no_invite no_invite no_invite
 LeaveRoom                     write  ok     ok     ok     ok     ok        no         join
-LeaveRoom to an heir          write  no     no     no     ok     ok        no         join
+LeaveRoom to an heir          write  no     no     no     unasked ok       no         join
+LeaveRoom to an owner         write  no     no     no     ok     ok        no         join
 AddMember                     write  no     no     ok     ok     ARCHIVED  no         join
 RemoveMember                  write  no     no     ok     ok     ok        no         join
 BanMember                     write  no     no     ok     ok     ok        no         join
@@ -71,6 +74,11 @@ UnbanMember                   write  no     no     ok     ok     ok        no   
 ListBans                      read   no     no     ok     ok     ok        no         join
 ListBans foreign page         read   bad    bad    bad    bad    bad       bad        bad
 SetMemberRole                 write  no     no     ok     ok     ok        no         join
+AcceptInvitation              write  none   none   none   none   none      none       none
+DeclineInvitation             write  none   none   none   none   none      none       none
+ListRoomInvitations           read   no     no     ok     ok     ok        no         join
+ListRoomInvitations foreign page read bad   bad    bad    bad    bad       bad        bad
+WithdrawInvitation            write  no     no     ok     ok     ok        no         join
 CreateInvite                  write  no     no     ok     ok     ARCHIVED  no         join
 ListInvites                   read   no     no     ok     ok     ok        no         join
 ListInvites foreign page      read   bad    bad    bad    bad    bad       bad        bad
@@ -114,6 +122,7 @@ RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
 RoomService/ListRooms               either  ok
 RoomService/ListPublicRooms         read    ok
+RoomService/ListInvitations         read    ok
 SubscribeService/ListConsumers      read    ok
 SubscribeService/ListConsumerPositions read NOT_FOUND
 SubscribeService/DeleteConsumer     read    NOT_FOUND
@@ -152,6 +161,8 @@ MEANING = {
     "join": "NOT_A_MEMBER",
     "no_room": "ROOM_NOT_FOUND",
     "no_invite": "INVITE_NOT_VALID",
+    "none": "INVITATION_NOT_FOUND",
+    "unasked": "FAILED_PRECONDITION",
     "ARCHIVED": "ROOM_ARCHIVED",
 }
 
@@ -174,7 +185,8 @@ MEMBERS = {
     "write-only token": "owner",
 }
 IN_DIRECT = ("member", "read-only token", "write-only token")
-STRANGERS = ("outsider", "left", "removed", "banned", "invited", "server admin")
+# The one who is asked has an invitation to each of them by name, which opens nothing but itself.
+STRANGERS = ("outsider", "left", "removed", "banned", "invited", "asked", "server admin")
 NOBODIES = ("anonymous", "revoked")
 ACTORS = (*NOBODIES, *STRANGERS, *MEMBERS)
 
@@ -220,8 +232,8 @@ class Row(NamedTuple):
 
 
 def _row(line: str) -> Row:
-    ask, words = line[:30].strip(), line[30:].split()
-    scope, reader, member, admin, owner, archived, direct, public = words
+    *asked, scope, reader, member, admin, owner, archived, direct, public = line.split()
+    ask = " ".join(asked)
     roles = {"reader": reader, "member": member, "admin": admin, "owner": owner}
     return Row(ask, scope, roles, archived, direct, public)
 
@@ -241,6 +253,8 @@ def expected(row: Row, actor: str, kind: Kind) -> str:
         return MEANING[row.public if actor == "server admin" else row.roles["owner"]]
     if actor.endswith("token") and actor != f"{row.scope}-only token":
         return "PERMISSION_DENIED"
+    if actor == "asked" and "none" in row.roles.values() and kind.kind != pb.ROOM_KIND_DIRECT:
+        return MEANING["ARCHIVED" if kind.archived and row.ask.startswith("Accept") else "ok"]
     return MEANING[_expected(row, actor, kind)] if actor != "banned" else _of_a_banned(row, kind)
 
 
@@ -248,7 +262,7 @@ def _expected(row: Row, actor: str, kind: Kind) -> str:
     if row.ask in TOLD_ON_THE_STREAM:
         return "ok"
     if kind.kind == pb.ROOM_KIND_DIRECT:
-        stranger = row.direct if row.direct in ("no_invite", "bad") else "no_room"
+        stranger = row.direct if row.direct in ("no_invite", "none", "bad") else "no_room"
         return row.direct if actor in IN_DIRECT else stranger
     if role := MEMBERS.get(actor):
         if row.ask.startswith("SendMessages") and kind.posting == pb.POSTING_ADMINS and role == "member":
@@ -261,7 +275,7 @@ def _expected(row: Row, actor: str, kind: Kind) -> str:
         if row.public == "ok" and (kind.kind == pb.ROOM_KIND_PUBLIC or "invite" in row.ask):
             return "ARCHIVED" if kind.archived else "ok"
         return "no_room" if row.public == "ok" else row.public
-    if kind.kind == pb.ROOM_KIND_PUBLIC or row.public == "bad":
+    if kind.kind == pb.ROOM_KIND_PUBLIC or row.public in ("bad", "none"):
         return row.public
     return "no_room"
 
@@ -324,6 +338,7 @@ class World:
             "removed",
             "banned",
             "invited",
+            "asked",
         ):
             client = await node.register(f"the-{actor}")
             self.tokens[actor], self.users[actor] = client.token, f"the-{actor}"
@@ -407,6 +422,9 @@ class World:
             record("the-removed", pb.MEMBERSHIP_CHANGE_REMOVED)
             record("the-banned", pb.MEMBERSHIP_CHANGE_BANNED)
             transaction.put_ban(place.room_id, "the-banned", banned_by="the-owner", reason="")
+            transaction.put_invitation(
+                InvitationRecord(place.room_id, "the-asked", pb.ROLE_MEMBER, "the-owner", transaction.now_us)
+            )
             place.invite_id, place.code = new_id(), new_code()
             invite = InviteRecord(
                 invite_id=place.invite_id,
@@ -439,6 +457,7 @@ class World:
                 snapshot.members(id_, after="", limit=100),
                 snapshot.bans(id_, after="", limit=100),
                 snapshot.invites(id_, after=None, limit=100),
+                snapshot.invitations_to(id_, after="", limit=100),
                 snapshot.events_after(id_, 0, limit=1000, max_bytes=1 << 20),
             ]
 
@@ -450,7 +469,7 @@ async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
-                accounts={"registration": "open"},
+                accounts={"registration": "open", "adding": "anyone"},
                 limits={"calls_per_second": 0, "guest_calls_per_second": 0},
                 subscribe={"streams_per_user": 1000},
             )
@@ -509,6 +528,9 @@ ROOM_ASKS: dict[str, Ask] = {
     "LeaveRoom to an heir": lambda _w, p, _a: pb.LeaveRoomRequest(
         room_id=p.room_id, new_owner_user_id="heir"
     ),
+    "LeaveRoom to an owner": lambda _w, p, a: pb.LeaveRoomRequest(
+        room_id=p.room_id, new_owner_user_id="the-owner" if a.endswith("token") else "key-holder"
+    ),
     "AddMember": lambda _w, p, _a: pb.AddMemberRequest(room_id=p.room_id, user_id="another"),
     "RemoveMember": lambda _w, p, _a: pb.RemoveMemberRequest(room_id=p.room_id, user_id="target"),
     "BanMember": lambda _w, p, _a: pb.BanMemberRequest(room_id=p.room_id, user_id="target"),
@@ -520,6 +542,15 @@ ROOM_ASKS: dict[str, Ask] = {
     ),
     "SetMemberRole": lambda _w, p, _a: pb.SetMemberRoleRequest(
         room_id=p.room_id, user_id="target", role=pb.ROLE_MEMBER
+    ),
+    "AcceptInvitation": lambda _w, p, _a: pb.AcceptInvitationRequest(room_id=p.room_id),
+    "DeclineInvitation": lambda _w, p, _a: pb.DeclineInvitationRequest(room_id=p.room_id),
+    "ListRoomInvitations": lambda _w, p, _a: pb.ListRoomInvitationsRequest(room_id=p.room_id),
+    "ListRoomInvitations foreign page": lambda w, p, _a: pb.ListRoomInvitationsRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "WithdrawInvitation": lambda _w, p, _a: pb.WithdrawInvitationRequest(
+        room_id=p.room_id, user_id="the-asked"
     ),
     "CreateInvite": lambda _w, p, _a: pb.CreateInviteRequest(room_id=p.room_id),
     "ListInvites": lambda _w, p, _a: pb.ListInvitesRequest(room_id=p.room_id),
@@ -581,6 +612,7 @@ OTHER_ASKS: dict[str, OtherAsk] = {
     "RoomService/GetDirectRoom": lambda _: pb.GetDirectRoomRequest(user_id="heir"),
     "RoomService/ListRooms": lambda _: pb.ListRoomsRequest(),
     "RoomService/ListPublicRooms": lambda _: pb.ListPublicRoomsRequest(),
+    "RoomService/ListInvitations": lambda _: pb.ListInvitationsRequest(),
     "SubscribeService/ListConsumers": lambda _: pb.ListConsumersRequest(),
     "SubscribeService/ListConsumerPositions": lambda _: pb.ListConsumerPositionsRequest(consumer="none"),
     "SubscribeService/DeleteConsumer": lambda _: pb.DeleteConsumerRequest(consumer="none"),
@@ -827,9 +859,21 @@ async def test_the_last_owner_stays(world: World) -> None:
         assert (await world.calls("RoomService/SetMemberRole", request, owner)).reason == "LAST_OWNER"
     leave = pb.LeaveRoomRequest(room_id=room_id)
     assert (await world.calls("RoomService/LeaveRoom", leave, owner)).reason == "LAST_OWNER"
-    for heir, answer in (("another", "USER_NOT_FOUND"), ("the-owner", "USER_NOT_FOUND"), ("target", "OK")):
+    offer = pb.SetMemberRoleRequest(room_id=room_id, user_id="target", role=pb.ROLE_OWNER)
+    offered = await world.calls("RoomService/SetMemberRole", offer, owner)
+    assert offered.read(pb.SetMemberRoleResponse).member.role == pb.ROLE_READER
+    for heir, answer in (
+        ("another", "USER_NOT_FOUND"),
+        ("the-owner", "USER_NOT_FOUND"),
+        ("heir", "LAST_OWNER"),
+        ("target", "LAST_OWNER"),
+    ):
         leave = pb.LeaveRoomRequest(room_id=room_id, new_owner_user_id=heir)
         assert (await world.calls("RoomService/LeaveRoom", leave, owner)).reason == answer
+    target = (await world.node.log_in("target")).token
+    accept = pb.AcceptInvitationRequest(room_id=room_id)
+    assert (await world.calls("RoomService/AcceptInvitation", accept, target)).reason == "OK"
+    assert (await world.calls("RoomService/LeaveRoom", leave, owner)).reason == "OK"
 
     members = (await world.dump(place))[1]
     assert isinstance(members, list)

@@ -52,6 +52,12 @@ ASKS: dict[str, Callable[[str, str], Message]] = {
     "RoomService/SetMemberRole": lambda room, _: pb.SetMemberRoleRequest(
         room_id=room, user_id="owner", role=pb.ROLE_READER
     ),
+    "RoomService/AcceptInvitation": lambda room, _: pb.AcceptInvitationRequest(room_id=room),
+    "RoomService/DeclineInvitation": lambda room, _: pb.DeclineInvitationRequest(room_id=room),
+    "RoomService/ListRoomInvitations": lambda room, _: pb.ListRoomInvitationsRequest(room_id=room),
+    "RoomService/WithdrawInvitation": lambda room, _: pb.WithdrawInvitationRequest(
+        room_id=room, user_id="asked"
+    ),
     "RoomService/CreateInvite": lambda room, _: pb.CreateInviteRequest(room_id=room),
     "RoomService/ListInvites": lambda room, _: pb.ListInvitesRequest(room_id=room),
     "RoomService/RevokeInvite": lambda room, _: pb.RevokeInviteRequest(room_id=room, invite_id="any"),
@@ -141,7 +147,7 @@ class Town:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town() -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(running_node(accounts=True))
+        node = await stack.enter_async_context(running_node(accounts={"adding": "anyone"}))
         made = Town(node, await stack.enter_async_context(Calls(node.address)))
         clients = made.clients
         clients["admin"] = await node.register("admin", admin=True)
@@ -209,7 +215,7 @@ async def test_a_hidden_room_answers_as_one_that_is_not_there(town: Town, user: 
         elif user != "admin" and method.startswith("AdminService/"):
             assert first.reason == "PERMISSION_DENIED"
         else:
-            assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST")
+            assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST", "INVITATION_NOT_FOUND")
         for kind, room_id in [*town.hidden.items(), *town.missing.items()]:
             reply = await town.ask(user, method, request(room_id, town.epoch))
             assert without(room_id, reply) == expected, (method, kind)
@@ -248,6 +254,7 @@ async def test_no_listing_tells_of_a_hidden_room(town: Town) -> None:
     """Nothing that a stranger can list, the server's administrator included, holds a trace of it."""
     listings: list[tuple[str, Message]] = [
         ("RoomService/ListRooms", pb.ListRoomsRequest()),
+        ("RoomService/ListInvitations", pb.ListInvitationsRequest()),
         ("RoomService/ListPublicRooms", pb.ListPublicRoomsRequest(include_archived=True)),
         ("RoomService/ListPublicRooms", pb.ListPublicRoomsRequest(query="hidden", include_archived=True)),
         ("AuthService/GetServerInfo", pb.GetServerInfoRequest()),

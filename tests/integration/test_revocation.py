@@ -35,6 +35,12 @@ BOUNDS = {"tail_bytes": 2000, "response_bytes": 600, "streams_per_user": 1000}
 T = TypeVar("T")
 
 
+def added(member: chat.Member | chat.Invitation) -> chat.Member:
+    """A member who was not asked first."""
+    assert isinstance(member, chat.Member)
+    return member
+
+
 @dataclass
 class House:
     """A server, somebody who owns rooms on it, and an administrator."""
@@ -98,7 +104,11 @@ async def house() -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
-                accounts={"attempts_per_address": 100_000, "attempts_per_account_and_address": 100_000},
+                accounts={
+                    "adding": "anyone",
+                    "attempts_per_address": 100_000,
+                    "attempts_per_account_and_address": 100_000,
+                },
                 limits={"calls_per_second": 0, "guest_calls_per_second": 0},
                 subscribe=BOUNDS,
                 grpc={"streams_per_connection": 10_000},
@@ -600,7 +610,7 @@ async def test_a_page_under_way_is_not_for_who_came_back(house: House) -> None:
         await keeper.until_reached()
         await house.owner.remove_member(room_id, bob.user_id)
         await house.owner.update_room(room_id, history="since_join")
-        member = await house.owner.add_member(room_id, bob.user_id)
+        member = added(await house.owner.add_member(room_id, bob.user_id))
         keeper.open()
     async with reading(stream):
         last = (await house.owner.send(room_id, "welcome back")).seq
@@ -684,7 +694,7 @@ async def test_a_new_history_rule_reaches_who_is_behind(house: House) -> None:
     """With history since_join from now on, a stream that is behind passes over what was before the join."""
     bob = await house.newcomer()
     room_id = await house.room(backlog=400)
-    member = await house.owner.add_member(room_id, bob.user_id)
+    member = added(await house.owner.add_member(room_id, bob.user_id))
     for number in range(3):
         async with sending(house, room_id):
             with pages_kept_back(house) as keeper:
@@ -719,7 +729,7 @@ async def test_a_new_history_rule_counts_for_what_is_in_memory(house: House) -> 
     keeping = await house.calls.subscribe(house.owner.token, all_rooms=True).until_caught_up()
     for at in range(5):
         await house.owner.send(room_id, f"hidden {at}")
-    member = await house.owner.add_member(room_id, bob.user_id)
+    member = added(await house.owner.add_member(room_id, bob.user_id))
     stream = house.calls.subscribe(bob.token, consumer="waiting", max_unacknowledged=1)
     async with reading(keeping, stream):
         await stream.until_got(room_id, 1)

@@ -37,7 +37,7 @@ from grpc_chat.store.base import (
     Truncate,
 )
 from grpc_chat.store.mark import Acknowledged, Mark
-from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
@@ -881,6 +881,13 @@ def everything(store: SqlStore) -> None:
         snapshot.invites_of("r1")
         snapshot.invites("r1", after=None, limit=10)
         snapshot.invites("r1", after=(5, "i1"), limit=10)
+        snapshot.invitation("r1", "zoe")
+        snapshot.invitation_told("r1", "zoe")
+        snapshot.invitations_of("zoe", after=None, limit=10)
+        snapshot.invitations_of("zoe", after=(5, "r1"), limit=10)
+        snapshot.invitations_to("r1", after="", limit=10)
+        snapshot.waiting("zoe")
+        snapshot.added_rooms_of("zoe")
         snapshot.account("zoe")
         snapshot.account_that_looks_like("zoe")
         snapshot.bots_of("alice")
@@ -909,7 +916,11 @@ def every_change(transaction: Transaction) -> None:
     transaction.update_room("r9", {"topic": "news"})
     transaction.put_member("r9", "zoe", pb.ROLE_MEMBER, join_seq=1)
     transaction.set_role("r9", "zoe", pb.ROLE_ADMIN)
+    transaction.accept_room("r9", "zoe")
     transaction.delete_member("r9", "zoe")
+    transaction.put_invitation(InvitationRecord("r9", "zoe", pb.ROLE_MEMBER, "alice", 1))
+    transaction.delete_offers("r9", "alice")
+    transaction.delete_invitation("r9", "zoe")
     transaction.put_ban("r9", "zoe", banned_by="alice", reason="")
     transaction.delete_ban("r9", "zoe")
     transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
@@ -982,6 +993,7 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         "sessions",
         "bans",
         "invites",
+        "invitations",
         "identities",
         "deleted_rooms",
         "consumer_names",

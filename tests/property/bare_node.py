@@ -29,8 +29,10 @@ from grpc_chat.core.attempts import Attempts
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities
+from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.kept_consumers import KeptConsumers
@@ -279,7 +281,17 @@ class BareNode:
         kept = KeptConsumers(self.committer, self.readers, self.hub, pages)
         users = Users(self.readers)
         rooms = Rooms(self.committer, self.readers, self.hub, users, pages, secret=store.secret)
-        members = Members(self.committer, self.readers, self.hub, rooms, users, pages)
+        invitations = Invitations(self.committer, self.readers, self.hub, rooms, pages)
+        members = Members(
+            self.committer,
+            self.readers,
+            self.hub,
+            rooms,
+            users,
+            pages,
+            contacts=Contacts(trusting=True),
+            invitations=invitations,
+        )
         invites = Invites(self.committer, self.readers, pages)
         owned = Sessions(self.committer, self.readers, self.hub)
         self._passwords = Passwords(memory_kib=8, passes=1)
@@ -294,7 +306,7 @@ class BareNode:
                 "AuthService": AuthService(
                     accounts, users, IssuerLogins(accounts, identities, attempts, None), ownership
                 ),
-                "RoomService": RoomService(rooms, members, invites),
+                "RoomService": RoomService(rooms, members, invites, invitations),
                 "MessageService": MessageService(
                     Messages(self.committer, self.readers, pages, epoch=store.epoch)
                 ),

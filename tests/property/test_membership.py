@@ -62,7 +62,7 @@ class World:
         enter = self._resources.enter_async_context
         self.node = await enter(
             running_node(
-                accounts={"sessions": 100_000},
+                accounts={"sessions": 100_000, "adding": "anyone"},
                 limits={"calls_per_second": 0, "guest_calls_per_second": 0},
                 subscribe=BOUNDS,
                 grpc={"streams_per_connection": 10_000},

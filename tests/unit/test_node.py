@@ -15,6 +15,7 @@ from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds
+from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.rooms import RoomLimits
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RATES = {"calls_per_second", "calls_burst", "guest_calls_per_second", "guest_calls_burst"}
-ROOMS = {"rooms_per_user", "members_per_room", "invites_per_room"}
+ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_per_room"}
+INVITATIONS = {"invitations_per_user", "invitations_of_one"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
     # The group of settings, what the part of the node is told, and the settings that others are told.
-    (config.Limits, Limits, RATES | ROOMS),
+    (config.Limits, Limits, RATES | ROOMS | INVITATIONS),
     (
         config.Limits,
         RoomLimits,
@@ -108,6 +110,9 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
     assert default(Invites, "inviters") == settings.inviters
     assert default(Users, "finding") == settings.finding
     assert default(Contacts, "adding") == settings.adding
+    limits = config.Limits()
+    assert default(Invitations, "most") == limits.invitations_per_user
+    assert default(Invitations, "most_of_one") == limits.invitations_of_one
     assert (Policy().idle, Policy().most) == (settings.session_idle, settings.session_lifetime)
     assert AttemptLimits() == AttemptLimits(
         per_account_and_address=settings.attempts_per_account_and_address,

@@ -36,6 +36,8 @@ NAMES = [
     "HistoryChanged",
     "Internal",
     "InvalidRequest",
+    "Invitation",
+    "InvitationNotFound",
     "Invite",
     "InviteNotValid",
     "IssuerUnavailable",

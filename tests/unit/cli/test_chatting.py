@@ -120,7 +120,8 @@ async def test_commands_are_not_sent(
 
     assert list(server.sent.values()) == ["/x", "last"]
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:5]] == ["/members", "/topic", "/help", "/quit", "//TEXT"]
+    commands = ["/members", "/topic", "/accept", "/decline", "/help", "/quit", "//TEXT"]
+    assert [line.split()[0] for line in lines[:7]] == commands
     for line in (
         "101 members:",
         "  u98",

@@ -1,0 +1,255 @@
+"""Invitations: one person is asked to be a member of a room, or an owner of one, and says yes or no.
+
+What an invite is to whoever has its code, an invitation is to one person by name. Nothing happens to people
+beyond that they are asked, and they are asked a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from grpc_chat.core import access
+from grpc_chat.core.access import Action
+from grpc_chat.core.bans import require_not_banned
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.changes import record
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.users import require_own
+from grpc_chat.errors import AlreadyExists, InvitationNotFound, LimitExceeded, PermissionDenied, RoomArchived
+from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.records import InvitationRecord
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class Invitations:
+    """Asks people, and takes their answers.
+
+    Args:
+        most: How many may wait for one person's answer.
+        most_of_one: How many of these one person may have made, with all their bots.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        readers: Readers,
+        hub: Hub,
+        rooms: Rooms,
+        pages: Pages,
+        *,
+        most: int = 200,
+        most_of_one: int = 10,
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._hub = hub
+        self._rooms = rooms
+        self._pages = pages
+        self._most = most
+        self._most_of_one = most_of_one
+
+    # Asking
+
+    def ask(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        room_id: str,
+        user_id: str,
+        *,
+        role: int,
+        reason: str,
+        hidden: bool,
+    ) -> pb.Invitation:
+        """Ask somebody to be a member, or an owner; whoever asks has been found to be allowed to.
+
+        Args:
+            hidden: Whether the one who is asked never hears of it. To all others it looks the same.
+
+        Raises:
+            AlreadyExists: They have been asked to be something else.
+            LimitExceeded: Too many of the caller's invitations wait for the same person's answer.
+        """
+        known = transaction.invitation(room_id, user_id)
+        if known and known.role != role:
+            raise AlreadyExists(
+                f"{user_id} is invited already, to another role; withdraw that invitation first",
+                metadata={"userId": user_id},
+            )
+        if known is None:
+            self._make_place(transaction, caller, user_id)
+            change = pb.MembershipChanged(
+                user_id=user_id,
+                change=pb.MEMBERSHIP_CHANGE_INVITED,
+                role=pb.Role.ValueType(role),
+                reason=reason,
+            )
+            record(transaction, caller, room_id, change)
+        if known is None or (known.hidden and not hidden):
+            invitation = InvitationRecord(
+                room_id=room_id,
+                user_id=user_id,
+                role=role,
+                invited_by=known.invited_by if known else caller.user_id,
+                create_time_us=known.create_time_us if known else transaction.now_us,
+                hidden=hidden,
+                reason=known.reason if known else reason,
+            )
+            transaction.put_invitation(invitation)
+        told = transaction.invitation_told(room_id, user_id)
+        assert told, "it was just made"
+        if not hidden and (known is None or known.hidden):
+            transaction.after_commit(lambda: self._hub.invited(user_id, told))
+        return told
+
+    def _make_place(self, transaction: Transaction, caller: Caller, user_id: str) -> None:
+        """See that one more may wait for somebody's answer.
+
+        Whoever fills the list of somebody else loses from it first, so that nobody can be kept from asking by
+        others who asked before, however many bots and accounts these have.
+        """
+        waiting = transaction.waiting(user_id)
+        asked = Counter(each.person for each in waiting)
+        account = transaction.account(caller.user_id)
+        if asked[(account and account.owner_id) or caller.user_id] >= self._most_of_one:
+            raise LimitExceeded(
+                f"{self._most_of_one} invitations of yours and your bots wait for {user_id} to answer, "
+                "which is the most; withdraw one first",
+                metadata={"limit": str(self._most_of_one), "userId": user_id},
+            )
+        if len(waiting) >= self._most:
+            most = max(asked.values())
+            oldest = next(each for each in waiting if asked[each.person] == most)
+            transaction.delete_invitation(oldest.room_id, user_id)
+
+    # Answering
+
+    async def list_(self, caller: Caller, request: pb.ListInvitationsRequest) -> pb.ListInvitationsResponse:
+        """A page of the invitations that wait for the caller's answer, or one of their bots'."""
+
+        def read(snapshot: Snapshot) -> list[pb.Invitation]:
+            user_id = require_own(snapshot, caller, request.user_id)
+            return snapshot.invitations_of(user_id, after=page.after_time, limit=page.limit)
+
+        page = self._pages.open(f"ListInvitations {request.user_id or caller.user_id}", request)
+        found = await self._readers.run(read)
+        return pb.ListInvitationsResponse(
+            invitations=page.cut(found), next_page_token=page.next(found, _place)
+        )
+
+    async def accept(
+        self, caller: Caller, request: pb.AcceptInvitationRequest
+    ) -> pb.AcceptInvitationResponse:
+        """Become what an invitation says.
+
+        Raises:
+            InvitationNotFound: There is none.
+            Banned: It is for a bot whose owner is banned.
+            RoomArchived: Nobody can join.
+            LimitExceeded: The room has too many members, or whoever accepts is in too many rooms.
+        """
+        room_id = request.room_id
+
+        def do(transaction: Transaction) -> pb.Room:
+            invitation = self._require(transaction, caller, room_id, request.user_id)
+            user_id = invitation.user_id
+            standing = transaction.standing(room_id, user_id)
+            assert standing, "an invitation goes with its room"
+            change = pb.MembershipChanged(
+                user_id=user_id,
+                role=pb.Role.ValueType(invitation.role),
+                invited_by_user_id=invitation.invited_by,
+            )
+            if standing.role:
+                transaction.delete_invitation(room_id, user_id)
+                transaction.set_role(room_id, user_id, invitation.role)
+                transaction.accept_room(room_id, user_id)
+                change.change = pb.MEMBERSHIP_CHANGE_ROLE
+                record(transaction, caller, room_id, change)
+            else:
+                require_not_banned(transaction, room_id, user_id, caller=caller)
+                if standing.archived:
+                    raise RoomArchived(
+                        "this room is archived; nobody can join it", metadata={"roomId": room_id}
+                    )
+                change.change = pb.MEMBERSHIP_CHANGE_JOINED
+                seq = record(transaction, caller, room_id, change)
+                self._rooms.enter(transaction, room_id, user_id, invitation.role, seq)
+            return self._rooms.seen_by(transaction, room_id, user_id)
+
+        room = await self._committer.transact(caller, do)
+        return pb.AcceptInvitationResponse(room=room)
+
+    async def decline(self, caller: Caller, request: pb.DeclineInvitationRequest) -> None:
+        """Have an invitation end.
+
+        Raises:
+            InvitationNotFound: There is none.
+        """
+
+        def do(transaction: Transaction) -> None:
+            invitation = self._require(transaction, caller, request.room_id, request.user_id)
+            transaction.delete_invitation(invitation.room_id, invitation.user_id)
+
+        await self._committer.transact(caller, do)
+
+    def _require(self, snapshot: Snapshot, caller: Caller, room_id: str, user_id: str) -> InvitationRecord:
+        """The invitation of the caller, or of one of their bots."""
+        invitation = snapshot.invitation(room_id, require_own(snapshot, caller, user_id))
+        if invitation is None or invitation.hidden:
+            # Whether there is such a room must not show.
+            raise InvitationNotFound(
+                "there is no such invitation, or it was withdrawn", metadata={"roomId": room_id}
+            )
+        return invitation
+
+    # What the room sees
+
+    async def list_of_room(
+        self, caller: Caller, request: pb.ListRoomInvitationsRequest
+    ) -> pb.ListRoomInvitationsResponse:
+        """A page of the invitations to a room."""
+
+        def read(snapshot: Snapshot) -> list[pb.Invitation]:
+            access.require(Action.SEE_INVITES, snapshot, request.room_id, caller.user_id)
+            return snapshot.invitations_to(request.room_id, after=page.after, limit=page.limit)
+
+        page = self._pages.open(f"ListRoomInvitations {request.room_id}", request)
+        found = await self._readers.run(read)
+        return pb.ListRoomInvitationsResponse(
+            invitations=page.cut(found), next_page_token=page.next(found, lambda each: each.user.user_id)
+        )
+
+    async def withdraw(self, caller: Caller, request: pb.WithdrawInvitationRequest) -> None:
+        """Take an invitation back.
+
+        Raises:
+            InvitationNotFound: There is none.
+            PermissionDenied: It is to a role that the caller could not give, and another one's.
+        """
+        room_id, user_id = request.room_id, request.user_id
+
+        def do(transaction: Transaction) -> None:
+            standing = access.require(Action.REVOKE_INVITE, transaction, room_id, caller.user_id)
+            invitation = transaction.invitation(room_id, user_id)
+            if invitation is None:
+                raise InvitationNotFound(
+                    f"{user_id} is not invited to this room, or has answered",
+                    metadata={"roomId": room_id, "userId": user_id},
+                )
+            if invitation.invited_by != caller.user_id and access.forbids_granting(standing, invitation.role):
+                raise PermissionDenied(
+                    "you may not withdraw an invitation to a role that you could not give",
+                    metadata={"roomId": room_id},
+                )
+            transaction.delete_invitation(room_id, user_id)
+
+        await self._committer.transact(caller, do)
+
+
+def _place(invitation: pb.Invitation) -> str:
+    return f"{invitation.create_time.ToMicroseconds()} {invitation.room_id}"
