@@ -589,12 +589,13 @@ class Transaction(Snapshot, Protocol):
     def touch_sessions(self, used: Mapping[str, int]) -> None:
         """Set when sessions were used last, if that is later; those that have ended are passed over."""
 
-    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int) -> list[str]:
+    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200) -> list[str]:
         """Put sessions aside that have expired or were not used since, and remove invites that have.
 
         Args:
             now_us: What counts as now; those who ask for a session again go by the same clock.
             forget_us: Sessions that were put aside before are removed.
+            keep: So many that were put aside are kept of a user, the newest.
 
         Returns:
             The ids of the sessions that were put aside.

@@ -326,7 +326,7 @@ class SqlTransaction(SqlSnapshot):
         if used:
             self._conn.execute(touch, [{"id": id_, "at": at} for id_, at in used.items()])
 
-    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int) -> list[str]:
+    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200) -> list[str]:
         sessions, invites, expired = schema.sessions, schema.invites, schema.expired_sessions
         self._conn.execute(sa.delete(invites).where(invites.c.expire_time_us <= now_us))
         self._conn.execute(sa.delete(expired).where(expired.c.end_time_us <= forget_us))
@@ -336,6 +336,16 @@ class SqlTransaction(SqlSnapshot):
         which = sa.or_(sessions.c.expire_time_us <= now_us, unused)
         kept = sa.select(*sessions.c, sa.literal(now_us)).where(which)
         self._conn.execute(sa.insert(expired).from_select([*sessions.c.keys(), "end_time_us"], kept))
+        # Tokens that live for a second are made as quickly as they end.
+        place = sa.func.row_number().over(
+            partition_by=expired.c.user_id,
+            order_by=[expired.c.end_time_us.desc(), expired.c.create_time_us.desc()],
+        )
+        whose = sa.select(sessions.c.user_id).where(which)
+        ordered = sa.select(expired.c.token_hash, place.label("place")).where(expired.c.user_id.in_(whose))
+        placed = ordered.subquery()
+        too_many = sa.select(placed.c.token_hash).where(placed.c.place > keep)
+        self._conn.execute(sa.delete(expired).where(expired.c.token_hash.in_(too_many)))
         return self._delete_sessions(which)
 
     def revive_session(self, token_hash: bytes) -> None:

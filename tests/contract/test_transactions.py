@@ -1489,6 +1489,32 @@ def test_use_of_sessions_is_noted(store: Store) -> None:
     assert {each.session_id: each.last_used_us for each in found} == {"a": 500, "b": 100, "c": 700}
 
 
+def test_of_a_user_the_newest_that_have_expired_are_kept(store: Store) -> None:
+    """However quickly tokens are made that end at once; what others have put aside is not touched."""
+
+    def make_and_expire(user_id: str, *numbers: int, keep: int) -> None:
+        def do(tx: Transaction) -> None:
+            for number in numbers:
+                made = session(f"{user_id}{number}", user_id, expire_time_us=number, create_time_us=number)
+                tx.insert_session(made, f"{user_id}{number}".encode())
+            tx.expire(now_us=numbers[-1], unused_since_us=0, forget_us=0, keep=keep)
+
+        transact(store, do)
+
+    def kept(user_id: str) -> list[int]:
+        with store.snapshot() as snapshot:
+            hashes = [f"{user_id}{number}".encode() for number in range(1, 9)]
+            return [number for number, key in enumerate(hashes, 1) if snapshot.expired_session(key)]
+
+    insert(store, account("zoe"), account("yan"))
+    make_and_expire("yan", 1, 2, 3, 4, keep=9)
+    for number in range(1, 9, 2):
+        make_and_expire("zoe", number, number + 1, keep=3)
+
+    assert kept("zoe") == [6, 7, 8]
+    assert kept("yan") == [1, 2, 3, 4]
+
+
 def test_what_has_expired_is_removed(store: Store) -> None:
     """Sessions and invites whose time is over, and logins that were not used; tokens may lie unused."""
     now_us = transact(store, lambda tx: tx.now_us)

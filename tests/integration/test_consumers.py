@@ -100,6 +100,38 @@ async def test_rooms_that_one_is_not_in_leave_no_rows() -> None:
         assert stored(node, "alice", "c") == {}
 
 
+async def test_many_calls_with_many_cursors_make_as_many_rows_as_rooms_and_names_allow() -> None:
+    """Repeated cursors, rooms that are not there, and names without end add none; leaving takes a room's."""
+    async with (
+        running_node(accounts=True, subscribe={"consumers_per_user": 2}) as node,
+        Calls(node.address) as calls,
+    ):
+        alice, bob = await node.register("alice"), await node.register("bob")
+        rooms = [await bob.create_room(f"room {number}", public=True) for number in range(3)]
+        for room in rooms:
+            await alice.join_room(room.room_id)
+        mine = [pb.Cursor(room_id=room.room_id, seq=1, epoch=room.epoch) for room in rooms]
+        foreign = pb.Cursor(room_id="nowhere", seq=1, epoch=rooms[0].epoch)
+        reasons = set()
+        for number in range(10):
+            for cursors in (mine, [*mine, foreign], mine * 1000):
+                request = pb.AcknowledgeRequest(consumer=f"name-{number}", cursors=cursors)
+                reply = await calls("SubscribeService/Acknowledge", request, alice.token)
+                reasons.add((number < 2, len(cursors) > len(mine), reply.reason))
+
+        def rows() -> tuple[int, int]:
+            with node.node.readers._store.snapshot() as snapshot:
+                found = [snapshot.positions("alice", f"name-{number}") for number in range(10)]
+                return sum(map(len, found)), snapshot.consumers_of("alice")
+
+        assert {reason for kept, out, reason in reasons if kept and not out} == {"OK"}
+        assert "OK" not in {reason for kept, out, reason in reasons if not kept or out}
+        assert rows() == (6, 2)
+        for left, room in enumerate(rooms, 1):
+            await alice.leave_room(room.room_id)
+            assert rows() == (6 - 2 * left, 2)
+
+
 async def test_a_consumer_is_listed_and_forgotten() -> None:
     """Not while it has a stream open; used again, it begins anew."""
     async with running_node("1", "2") as node:
