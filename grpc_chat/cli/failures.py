@@ -110,6 +110,8 @@ def in_words(error: ChatError) -> str:
     """What an error says, for the person at the terminal."""
     # Fields of requests are for programs; here there is one message.
     what = re.sub(r"^messages\[\d+\]\.text\b", "the message", error.message)
+    # The one cursor that a person writes is that of `watch --since`.
+    what = re.sub(r"^cursors\[0\]\.seq\b", "--since", what)
     # The SDK's argument is an option here.
     what = what.replace("insecure=True", "--insecure")
     if error.retry_after:

@@ -23,6 +23,7 @@ from grpc_chat.cli.failures import EXIT_CODES, Failure, from_error
 from grpc_chat.cli.main import main
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
 from grpc_chat.cli.trust import Trust
+from grpc_chat.store.base import ahead_of_log
 
 LINK = "grpc-chat://chat.org:443/#gci_abc"
 
@@ -314,6 +315,7 @@ def test_errors_say_what_to_do() -> None:
     ) == ("it does not speak TLS; to trust the network takes a login with --insecure")
     assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
     assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
+    assert words(ahead_of_log(0, "plans", 500, 20)) == "--since is 500, after the room's newest event 20"
 
 
 @pytest.mark.parametrize("reason", ["tls", "no-tls"])
