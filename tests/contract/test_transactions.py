@@ -1479,10 +1479,12 @@ def test_last_use_of_an_account_outlives_its_sessions(store: Store) -> None:
 
 
 def test_use_of_sessions_is_noted(store: Store) -> None:
-    """Of many at once; those that have ended are passed over."""
+    """Of many at once, the latest; those that have ended are passed over."""
     begin(store, session("a"), session("b"), session("c"))
 
     transact(store, lambda tx: tx.touch_sessions({"a": 500, "gone": 600, "c": 700}))
+    # Two nodes, or a clock that was set back: a use is never forgotten for an earlier one.
+    transact(store, lambda tx: tx.touch_sessions({"a": 400, "b": 99}))
     transact(store, lambda tx: tx.touch_sessions({}))
 
     found = read(store, lambda snapshot: snapshot.sessions("zoe", after=None, limit=9))
@@ -1603,3 +1605,63 @@ def test_everything_a_transaction_can_do_is_tried(request: pytest.FixtureRequest
 
     assert [name for name in asked if f".{name}(" not in tried] == []
     assert StoredEvent._fields == ("seq", "session_id", "payload")
+
+
+def test_what_is_done_in_one_room_is_done_in_no_other(store: Store) -> None:
+    """The same people's roles and bans elsewhere stay as they were."""
+    for room in ("r1", "r2"):
+        store.commit([PutRoom(room, room, {"alice": OWNER, "bob": MEMBER})])
+
+    def ban(tx: Transaction) -> None:
+        for room in ("r1", "r2"):
+            tx.put_ban(room, "bob", banned_by="alice", reason="spam")
+
+    transact(store, ban)
+    transact(store, lambda tx: tx.set_role("r1", "bob", ADMIN))
+    transact(store, lambda tx: tx.delete_ban("r1", "bob"))
+
+    with store.snapshot() as snapshot:
+        standings = [snapshot.standing(room, "bob") for room in ("r1", "r2")]
+        assert [standing.role for standing in standings if standing] == [ADMIN, MEMBER]
+        assert [snapshot.ban(room, "bob") is not None for room in ("r1", "r2")] == [False, True]
+
+
+def test_a_session_that_ended_and_came_back_in_one_commit_may_write(store: Store) -> None:
+    """As where a clock that was ahead is set right, and both wait for the disk together."""
+    begin(store, session("back", last_used_us=1))
+    message = saying("here I am")
+    message = Append([message.drafts[0]._replace(session_id="back")])
+
+    expired, _, sent = store.commit(
+        [
+            Transact(lambda tx: tx.expire(now_us=tx.now_us, unused_since_us=2, forget_us=0)),
+            Transact(lambda tx: tx.revive_session(b"back")),
+            message,
+        ]
+    )
+
+    assert done(expired).value == ["back"]
+    assert isinstance(sent, Appended), sent
+    assert log(store) == [(1, "here I am")]
+
+
+def test_an_answer_that_was_lost_is_given_to_whoever_was_put_out_since(store: Store) -> None:
+    """For the message that they sent, and for no other."""
+    first = saying("before", user="bob", id_=b"1" * 16)
+    [appended] = store.commit([first])
+    assert isinstance(appended, Appended)
+    store.commit([PutRoom("r1", "r1", {"alice": MEMBER})])
+
+    again, other_text, other_id = store.commit(
+        [
+            saying("before", user="bob", id_=b"1" * 16),
+            saying("after", user="bob", id_=b"1" * 16),
+            saying("after", user="bob", id_=b"2" * 16),
+        ]
+    )
+
+    assert isinstance(again, Appended)
+    assert again.placed == appended.placed
+    assert isinstance(other_text, RoomNotFound)
+    assert isinstance(other_id, RoomNotFound)
+    assert log(store) == [(1, "before")]

@@ -234,3 +234,130 @@ async def test_positions_in_many_rooms_are_taken_or_refused_together() -> None:
         assert set(stored(node, "1", "many")) == {*rooms[:599]}
         assert await acknowledge() == "OK"
         assert set(stored(node, "1", "many")) == {*rooms}
+
+
+async def test_a_consumer_that_begins_at_the_latest_keeps_the_place_that_it_has() -> None:
+    """Only rooms that are new to it begin at their end; what it has not dealt with it gets again."""
+    async with running_node("1", "2") as node:
+        one, two = node.client("1"), node.client("2")
+        await two.send("general", "before")
+        async with asyncio.timeout(PATIENCE):
+            for expected in ("caught up", "one", "one"):
+                following = one.subscribe(consumer="bot", from_latest=True)
+                async for update in following.updates():
+                    if expected == "caught up" and isinstance(update, chat.CaughtUp):
+                        break
+                    if isinstance(update, chat.Message):
+                        # It dies while it deals with this one.
+                        assert update.text == expected
+                        break
+                assert stored(node, "1", "bot")["general"].seq == 1
+                await following.aclose()
+                if expected == "caught up":
+                    for text in ("one", "two"):
+                        await two.send("general", text)
+
+
+async def test_positions_in_rooms_that_one_is_no_longer_in_are_passed_over() -> None:
+    """Whatever has left them there: a server that was set up anew with other members, for one."""
+    async with running_node("1", "2") as node:
+        one, two = node.client("1"), node.client("2")
+        await node.put_room("other", {"1": "member", "2": "member"})
+        await two.send("other", "hello")
+        await read_one(one, "bot")
+        assert set(stored(node, "1", "bot")) == {"other"}
+
+        await node.put_room("other", {"2": "member"})
+        assert set(stored(node, "1", "bot")) == {"other"}
+        await two.send("general", "still here")
+        await read_one(one, "bot")
+
+        assert set(stored(node, "1", "bot")) == {"other", "general"}
+
+
+async def test_a_stream_that_was_taken_over_takes_nothing_with_it() -> None:
+    """Its end comes after the newer one began, which goes on: it is listed, and told what is acknowledged."""
+    async with running_node("1", "2") as node, Calls(node.address) as calls:
+        one, two = node.client("1"), node.client("2")
+        older = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
+        newer = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
+        assert (await older.until_ended()).reason == "CONSUMER_TAKEN_OVER"
+        hub = hub_of(node)
+        await until(lambda: hub.streams == 1)
+
+        first, second = await two.send("general", "first"), await two.send("general", "second")
+        await newer.until_got("general", first.seq)
+        cursor = pb.Cursor(room_id="general", seq=first.seq, epoch=first.epoch)
+        request = pb.AcknowledgeRequest(consumer="bot", cursors=[cursor])
+        assert (await calls("SubscribeService/Acknowledge", request, "1")).reason == "OK"
+        await newer.until_got("general", second.seq)
+
+        assert [consumer.streaming async for consumer in one.consumers()] == [True]
+        await newer.aclose()
+        await until(lambda: hub.streams == 0)
+        assert [consumer.streaming async for consumer in one.consumers()] == [False]
+
+
+async def test_a_room_that_a_consumer_comes_into_is_kept_from_there() -> None:
+    """Also by one that begins at the latest: what it has not acknowledged it gets again."""
+    async with running_node(accounts=True) as node, Calls(node.address) as calls:
+        alice, bob = await node.register("alice"), await node.register("bob")
+        room = await alice.create_room("plans", public=True)
+        latest: dict[str, Any] = {"consumer": "bot", "start": pb.START_LATEST}
+        stream = await calls.subscribe(bob.token, **latest).until_caught_up()
+        await bob.join_room(room.room_id)
+        sent = await alice.send(room.room_id, "welcome")
+        await stream.until_got(room.room_id, sent.seq)
+        await stream.aclose()
+
+        await alice.send(room.room_id, "still there?")
+        again = await calls.subscribe(bob.token, **latest).until_caught_up()
+        assert again.seqs(room.room_id)[-2:] == [sent.seq, sent.seq + 1]
+        await again.aclose()
+
+
+async def test_a_stream_that_has_ended_was_use() -> None:
+    """Of a consumer that is kept, to the moment of its end, though it acknowledged nothing."""
+    async with running_node("1", "2") as node:
+        one = node.client("1")
+        await node.client("2").send("general", "first")
+        await read_one(one, "bot")
+        inside, hub = node.node, hub_of(node)
+        await until(lambda: hub.streams == 0)
+        kept = KeptConsumers(inside.committer, inside.readers, hub, Pages(PageTokens(b"x" * 32)))
+        await kept.save()
+        [before] = [consumer async for consumer in one.consumers()]
+
+        async with asyncio.timeout(PATIENCE), one.subscribe(consumer="bot") as following:
+            async for update in following.updates():
+                if isinstance(update, chat.CaughtUp):
+                    break
+        await until(lambda: hub.streams == 0)
+        await kept.save()
+
+        [after] = [consumer async for consumer in one.consumers()]
+        assert after.last_used_time > before.last_used_time
+
+
+async def test_nobody_gets_more_than_the_server_gives() -> None:
+    """Whatever they ask for: events that are not acknowledged, and heartbeats."""
+    async with (
+        running_node("1", "2", subscribe={"window": 2, "heartbeat": 3}) as node,
+        Calls(node.address) as calls,
+    ):
+        two = node.client("2")
+        for number in range(5):
+            await two.send("general", str(number))
+        for asked, given in ((0, 2), (1, 1), (2, 2), (100, 2)):
+            stream = calls.subscribe("1", consumer=f"asks-{asked}", max_unacknowledged=asked)
+            await stream.until_got("general", 1)
+            # All that it may have now came with the first.
+            assert stream.seqs("general") == list(range(1, given + 1))
+            await stream.aclose()
+
+        for asked_ms, given_ms in ((1, 1000), (1000, 1000), (2500, 2500), (86_400_000, 3000)):
+            request = pb.SubscribeRequest(all_rooms=True)
+            request.heartbeat_interval.FromMilliseconds(asked_ms)
+            reply = await calls("SubscribeService/Subscribe", request, "1")
+            told = reply.read(pb.SubscribeResponse).started.heartbeat_interval
+            assert told.ToMilliseconds() == given_ms

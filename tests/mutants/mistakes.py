@@ -8,6 +8,10 @@ _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_o
 _ENDED = "integration/test_shut_out.py"
 _NAMES = "integration/test_names.py"
 _ROOMS = "integration/test_rooms.py"
+_CONSUMERS = "integration/test_consumers.py"
+_SDK = "unit/sdk/test_subscription.py"
+_STORE = "contract/test_transactions.py"
+_PIPELINE = "unit/api/test_pipeline.py"
 _READER = "unit/core/test_subscription.py"
 
 MISTAKES = {
@@ -74,7 +78,7 @@ MISTAKES = {
         (
             (
                 "core/sessions.py",
-                "        if account.block_time_us is not None:\n            raise Unauthenticated(_LOST)\n",
+                "        if account.blocked:\n            raise Unauthenticated(_LOST)\n",
                 "",
             ),
         ),
@@ -143,5 +147,208 @@ MISTAKES = {
         "strangers are told how many messages a public room has",
         (("core/rooms.py", "room.first_seq = room.last_seq = 0", "room.first_seq = 0"),),
         (_ROOMS,),
+    ),
+    "new-room-of-a-consumer": Mistake(
+        "a consumer at the latest does not keep where it begins in a room that it comes into",
+        (
+            (
+                "core/hub.py",
+                "                    follower.unsaved[standing.room_id] = place\n",
+                "                    pass\n",
+            ),
+        ),
+        (_CONSUMERS,),
+    ),
+    "latest-over-a-position": Mistake(
+        "a consumer that asks for the latest loses the position that it has",
+        (
+            (
+                "core/start.py",
+                "for room_id, at in places.items() if room_id not in positions}",
+                "for room_id, at in places.items()}",
+            ),
+        ),
+        (_CONSUMERS,),
+    ),
+    "position-without-a-room": Mistake(
+        "a consumer's position in a room that its user is not in ends its streams",
+        (
+            (
+                "core/start.py",
+                "for room_id, place in some.items() if room_id in rooms)",
+                "for room_id, place in some.items())",
+            ),
+        ),
+        (_CONSUMERS,),
+    ),
+    "end-is-no-use": Mistake(
+        "that a stream has ended is no use of its consumer",
+        (
+            (
+                "core/hub.py",
+                "                    self._used_consumers.add(key)\n",
+                "                    pass\n",
+            ),
+        ),
+        (_CONSUMERS,),
+    ),
+    "stamp-of-another-event": Mistake(
+        "a cursor that is moved past hidden events keeps its stamp",
+        (
+            (
+                "core/subscription.py",
+                "            seq, stamp = hidden_until, 0\n",
+                "            seq = hidden_until\n",
+            ),
+        ),
+        (_READER,),
+    ),
+    "refusals-refill": Mistake(
+        "calls that the rate refuses have it refill faster",
+        (
+            (
+                "api/pipeline.py",
+                "            self._buckets[user_id] = (left, now)\n            wait",
+                "            self._buckets[user_id] = (left, then)\n            wait",
+            ),
+        ),
+        (_PIPELINE,),
+    ),
+    "forbidden-calls-are-free": Mistake(
+        "calls that one may not make do not count",
+        (
+            (
+                "api/pipeline.py",
+                "            self._rate.take(who.user_id)\n            require(method.needs, who)\n",
+                "            require(method.needs, who)\n            self._rate.take(who.user_id)\n",
+            ),
+        ),
+        (_PIPELINE,),
+    ),
+    "stamp-without-a-position": Mistake(
+        "a stamp without a position is taken",
+        (("api/limits.py", 'if request.stamp and not request.WhichOneof("position"):', "if False:"),),
+        ("unit/api/test_limits.py",),
+    ),
+    "repeats-handed-out": Mistake(
+        "the SDK hands out an event that comes again",
+        (("sdk/subscription.py", "if known and seq <= known.seq:", "if known and seq < known.seq:"),),
+        (_SDK,),
+    ),
+    "left-room-remembered": Mistake(
+        "the SDK goes on where it was in a room that it left and joined again",
+        (
+            (
+                "sdk/subscription.py",
+                "            self._received.pop(left.room_id, None)\n            self._hand",
+                "            self._hand",
+            ),
+        ),
+        (_SDK,),
+    ),
+    "lost-log-acknowledged": Mistake(
+        "the SDK acknowledges what the log no longer has",
+        (
+            (
+                "sdk/subscription.py",
+                "                    # What the log does not have can't be acknowledged.\n"
+                "                    self._to_acknowledge.pop(update.room_id, None)\n",
+                "                    pass\n",
+            ),
+        ),
+        (_SDK,),
+    ),
+    "public-room-holds-up-acknowledging": Mistake(
+        "the SDK gives up acknowledging over a public room that it left",
+        (
+            (
+                "sdk/subscription.py",
+                "except (RoomNotFound, NotAMember) as error:",
+                "except RoomNotFound as error:",
+            ),
+        ),
+        (_SDK,),
+    ),
+    "refusal-keeps-the-backoff": Mistake(
+        "a message that was refused keeps the waits of the outage before it",
+        (
+            (
+                "sdk/outbox.py",
+                "                    self._backoff.reset()\n                    # Its",
+                "                    # Its",
+            ),
+        ),
+        ("unit/sdk/test_outbox.py",),
+    ),
+    "role-in-every-room": Mistake(
+        "a role that is given in one room is given in all",
+        (
+            (
+                "store/transaction.py",
+                "        of_user = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)\n",
+                "        of_user = members.c.user_id == user_id\n",
+            ),
+        ),
+        (_STORE,),
+    ),
+    "unbanned-from-every-room": Mistake(
+        "who is unbanned from one room is unbanned from all",
+        (
+            (
+                "store/transaction.py",
+                "sa.delete(bans).where(bans.c.room_id == room_id, bans.c.user_id == user_id)",
+                "sa.delete(bans).where(bans.c.user_id == user_id)",
+            ),
+        ),
+        (_STORE,),
+    ),
+    "use-of-a-session-goes-back": Mistake(
+        "an earlier use of a session is noted over a later one",
+        (
+            (
+                "store/transaction.py",
+                ', sessions.c.last_used_us < sa.bindparam("at"))',
+                ")",
+            ),
+        ),
+        (_STORE,),
+    ),
+    "revived-session-stays-ended": Mistake(
+        "a session that ended and came back in one commit can't write in it",
+        (("store/batch.py", "            self.ended.difference_update(transaction.revived)\n", ""),),
+        (_STORE,),
+    ),
+    "lost-answer-stays-lost": Mistake(
+        "who was put out of a room does not learn that their message was stored",
+        (
+            (
+                "store/batch.py",
+                "before = self._find(key, always=error is not None)",
+                "before = self._find(key)",
+            ),
+        ),
+        (_STORE,),
+    ),
+    "window-without-a-bound": Mistake(
+        "a consumer may leave as much unacknowledged as it asks for",
+        (
+            (
+                "core/hub.py",
+                "min(request.max_unacknowledged or self.bounds.window, self.bounds.window)",
+                "request.max_unacknowledged or self.bounds.window",
+            ),
+        ),
+        (_CONSUMERS,),
+    ),
+    "heartbeats-without-end": Mistake(
+        "a stream has heartbeats as often as it asks for",
+        (
+            (
+                "core/hub.py",
+                "max(request.heartbeat_interval.ToTimedelta(), _LEAST_HEARTBEAT)",
+                "request.heartbeat_interval.ToTimedelta()",
+            ),
+        ),
+        (_CONSUMERS,),
     ),
 }

@@ -23,10 +23,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_mistake_can_still_be_made(package: Path) -> None:
     """The code that it replaces is there, once, and what replaces it is Python: all else proves nothing."""
+    code = {file: (package / file).read_text() for each in MISTAKES.values() for file, _, _ in each.edits}
+    counts = {
+        (name, file): code[file].count(old) for name, each in MISTAKES.items() for file, old, _ in each.edits
+    }
+    assert {where: count for where, count in counts.items() if count != 1} == {}, (
+        "bring mistakes.py up to date"
+    )
     for name, mistake in MISTAKES.items():
-        before = {file: (package / file).read_text() for file, _, _ in mistake.edits}
-        for file, old, _ in mistake.edits:
-            assert before[file].count(old) == 1, (name, file, before[file].count(old))
+        before = {file: code[file] for file, _, _ in mistake.edits}
         plant(mistake.edits, package)
         for file, text in before.items():
             ast.parse((package / file).read_text(), name)

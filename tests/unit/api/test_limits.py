@@ -757,6 +757,14 @@ def test_token_and_position_contradict_each_other() -> None:
     assert refusal(pb.ListMessagesRequest(room_id="r1", page_token="x", after_seq=0)).field == "page_token"
 
 
+def test_stamp_belongs_to_a_position() -> None:
+    """Alone it would be compared with nothing."""
+    assert refusal(pb.ListMessagesRequest(room_id="r1", stamp=5)).field == "stamp"
+    check(pb.ListMessagesRequest(room_id="r1", stamp=5, before_seq=1))
+    check(pb.ListMessagesRequest(room_id="r1", stamp=5, after_seq=1))
+    check(pb.ListMessagesRequest(room_id="r1", stamp=5, around_seq=1))
+
+
 def test_subscription_follows_cursors_or_a_consumer() -> None:
     """One of them, and not both."""
     assert refusal(following(consumer="bot")).field == "consumer"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -383,6 +384,18 @@ def test_refusal_says_when_to_come_back() -> None:
     assert taken(rate) == 1
 
 
+def test_whoever_asks_again_and_again_gets_no_more() -> None:
+    """What has come back since a call that was refused counts once, however often it is asked for."""
+    clock = Clock()
+    rate = Rate(per_second=1, burst=1, clock=clock)
+    let_through = 0
+    for _ in range(100):
+        let_through += taken(rate)
+        clock.now += 1 / 8
+
+    assert let_through == 13
+
+
 def test_users_do_not_share_their_calls() -> None:
     """One that is refused takes nothing from another."""
     rate = Rate(per_second=10, burst=3, clock=Clock())
@@ -417,6 +430,18 @@ async def test_calls_over_the_rate_are_refused_before_they_are_read() -> None:
         await anext(world.stream(TOKEN, b"\xff"))
 
     assert len(world.service.calls) == 1
+
+
+async def test_calls_that_one_may_not_make_count_too() -> None:
+    """Being refused costs the server as much as being told."""
+    world = World(Rate(per_second=1, burst=2, clock=Clock()))
+    world.accounts.caller = replace(ALICE, scopes=frozenset())
+
+    for _ in range(2):
+        with pytest.raises(PermissionDenied):
+            await world.call()
+    with pytest.raises(RateLimited):
+        await world.call()
 
 
 async def test_calls_of_nobody_count_against_nobody() -> None:

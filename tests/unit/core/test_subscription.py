@@ -925,6 +925,18 @@ def test_cursor_after_what_is_hidden_has_no_gap(after: int) -> None:
     assert seqs(responses) == list(range(after + 1, 6))
 
 
+def test_cursor_that_is_moved_past_what_is_hidden_loses_its_stamp() -> None:
+    """It was another event's; a client that offered the two together would be told that the log went back."""
+    room, seen = Room("r1").say(OTHER, OTHER, OTHER), Room("r2").say(OTHER, OTHER)
+    reader = Reader()
+    reader.subscription.follow(room.feed, 1, stamp=11, hidden_until=2)
+    reader.subscription.follow(seen.feed, 1, stamp=11)
+
+    began = [(cursor.seq, cursor.stamp) for cursor in reader.subscription.began]
+
+    assert began == [(2, 0), (1, 11)]
+
+
 def test_hidden_events_do_not_use_up_the_window() -> None:
     """A consumer has nothing to acknowledge of them."""
     room = Room().say(*[OTHER] * 9)

@@ -354,6 +354,18 @@ async def test_attempts_are_further_and_further_apart(server: Server, make: Make
     assert backoff.failures == 0
 
 
+async def test_a_refusal_sets_the_attempts_back(server: Server, make: Make) -> None:
+    """The server is there: what goes wrong next is waited for as if for the first time."""
+    backoff = Backoff(random=lambda: 0)
+    server.errors = [Unavailable("away")]
+    server.refused["bad"] = MessageTooLong("too long")
+
+    with pytest.raises(MessageTooLong):
+        await start(make(backoff=backoff), "bad")
+
+    assert backoff.failures == 0
+
+
 # Giving up
 
 
