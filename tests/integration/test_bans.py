@@ -124,7 +124,8 @@ async def test_nobody_bans_a_person_of_whose_bots_one_outranks_them(node: Runnin
     """Neither is done then; an owner can, and nobody puts themselves out by banning their owner."""
     boss, admin, mallory = [await node.register(name) for name in ("boss", "admin", "mallory")]
     room = await boss.create_room("square", public=True)
-    await boss.add_member(room.room_id, "admin", role="admin")
+    await admin.join_room(room.room_id)
+    await boss.set_role(room.room_id, "admin", "admin")
     await mallory.join_room(room.room_id)
     async with await bot_of(node, mallory, "ears") as ears:
         await ears.join_room(room.room_id)
@@ -198,11 +199,12 @@ async def test_the_invites_of_who_is_banned_end(node: RunningNode) -> None:
     """Those that they made to this room, and their bots: the others' go on, and theirs to other rooms."""
     boss, mallory, guest = [await node.register(name) for name in ("boss", "mallory", "guest")]
     room = await boss.create_room("plans")
-    await boss.add_member(room.room_id, "mallory", role="admin")
+    theirs = await boss.create_invite(room.room_id)
+    await mallory.join_room(invite=theirs.code)
+    await boss.set_role(room.room_id, "mallory", "admin")
     other = await mallory.create_room("other")
     mine = await mallory.create_invite(room.room_id)
     elsewhere = await mallory.create_invite(other.room_id)
-    theirs = await boss.create_invite(room.room_id)
     async with await bot_of(node, mallory, "ears") as ears:
         await ears.join_room(invite=mine.code)
         await boss.set_role(room.room_id, "ears", "admin")
