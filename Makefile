@@ -36,11 +36,11 @@ mutants: $(VENV) ## Break the code on purpose, and require that it is noticed: M
 	@$(BIN)/python -m tests.mutants $(MUTANT)
 
 fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a server: INPUTS=5000000 LIVE=0 SEED=1
-	@$(BIN)/python -m benchmarks.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
+	@$(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
 		$(if $(SEED),--seed $(SEED))
 
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
-	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
 proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy and Caddy, those that are installed.
 	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)

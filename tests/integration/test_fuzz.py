@@ -1,4 +1,4 @@
-"""Requests that are nearly right, in thousands; ``python -m benchmarks.fuzz`` tries millions."""
+"""Requests that are nearly right, in thousands; ``python -m tests.fuzz`` tries millions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import random
 import pytest
 from google.protobuf.message import DecodeError
 
-from benchmarks import fuzz
 from grpc_chat.api.limits import RequestChecker
 from grpc_chat.errors import InvalidRequest
+from tests import fuzz
 
 SEED = 20
 

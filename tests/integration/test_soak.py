@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from benchmarks import soak
+from tests import soak
 
 
 async def test_clients_that_come_and_go_leave_nothing_behind() -> None:

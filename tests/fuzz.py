@@ -1,4 +1,4 @@
-"""Requests that are nearly right: python -m benchmarks.fuzz [--inputs 1000000] [--live 100000] [--seed N]
+"""Requests that are nearly right: python -m tests.fuzz [--inputs 1000000] [--live 100000] [--seed N]
 
 Valid requests of every method are mutated and given to the parser (everything a call goes through before its
 method is carried out), and to a live server. Nothing may crash or hang; every answer is one that chat.proto

@@ -1,4 +1,4 @@
-"""Hours of coming and going: python -m benchmarks.soak [--minutes 30] [--connects 10000]
+"""Hours of coming and going: python -m tests.soak [--minutes 30] [--connects 10000]
 
 Members stay and read, somebody writes, and others connect, follow the room, say something and go, properly or
 by just being gone. Watched from inside the server, which has a process of its own: memory, asyncio tasks,
@@ -139,7 +139,7 @@ async def server() -> AsyncIterator[Server]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.soak",
+        "tests.soak",
         "--serve",
         cwd=ROOT,
         stdin=subprocess.PIPE,
