@@ -25,6 +25,7 @@ from grpc_chat.core.tokens import new_id
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import METHODS, Calls, Reply, names_a_room
+from tests.requests import Names, good
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,38 +33,23 @@ NAME = "the hidden name"
 TOPIC = "the hidden topic"
 TEXT = "the hidden text"
 
-# Everything that can be asked of a room by its id; a new method fails until it is here.
+
+def _of_strangers(method: str) -> Callable[[str, str], Message]:
+    """A request about a room, given its id and its epoch."""
+    users = {"RoomService/UnbanMember": "banned", "RoomService/WithdrawInvitation": "asked"}
+    user = users.get(method, "owner")
+    return lambda room, epoch: good(method, Names(room=room, epoch=epoch, user=user, owner="owner"))
+
+
+# Everything that can be asked of a room by its id. These say more than the list of good requests does.
 ASKS: dict[str, Callable[[str, str], Message]] = {
-    "RoomService/GetRoom": lambda room, _: pb.GetRoomRequest(room_id=room),
+    name: _of_strangers(name) for name, method in METHODS.items() if names_a_room(method.input_type)
+} | {
     "RoomService/UpdateRoom": lambda room, _: pb.UpdateRoomRequest(
         room=pb.Room(room_id=room, topic="x"), update_mask=FieldMask(paths=["topic", "history"])
     ),
-    "RoomService/ArchiveRoom": lambda room, _: pb.ArchiveRoomRequest(room_id=room),
-    "RoomService/UnarchiveRoom": lambda room, _: pb.UnarchiveRoomRequest(room_id=room),
     "RoomService/DeleteRoom": lambda room, _: pb.DeleteRoomRequest(room_id=room, confirm_name=NAME),
-    "RoomService/ListMembers": lambda room, _: pb.ListMembersRequest(room_id=room),
-    "RoomService/JoinRoom": lambda room, _: pb.JoinRoomRequest(room_id=room),
-    "RoomService/LeaveRoom": lambda room, _: pb.LeaveRoomRequest(room_id=room, new_owner_user_id="owner"),
     "RoomService/AddMember": lambda room, _: pb.AddMemberRequest(room_id=room, user_id="outsider"),
-    "RoomService/RemoveMember": lambda room, _: pb.RemoveMemberRequest(room_id=room, user_id="owner"),
-    "RoomService/BanMember": lambda room, _: pb.BanMemberRequest(room_id=room, user_id="owner"),
-    "RoomService/UnbanMember": lambda room, _: pb.UnbanMemberRequest(room_id=room, user_id="banned"),
-    "RoomService/ListBans": lambda room, _: pb.ListBansRequest(room_id=room),
-    "RoomService/SetMemberRole": lambda room, _: pb.SetMemberRoleRequest(
-        room_id=room, user_id="owner", role=pb.ROLE_READER
-    ),
-    "RoomService/AcceptInvitation": lambda room, _: pb.AcceptInvitationRequest(room_id=room),
-    "RoomService/DeclineInvitation": lambda room, _: pb.DeclineInvitationRequest(room_id=room),
-    "RoomService/ListRoomInvitations": lambda room, _: pb.ListRoomInvitationsRequest(room_id=room),
-    "RoomService/WithdrawInvitation": lambda room, _: pb.WithdrawInvitationRequest(
-        room_id=room, user_id="asked"
-    ),
-    "RoomService/CreateInvite": lambda room, _: pb.CreateInviteRequest(room_id=room),
-    "RoomService/ListInvites": lambda room, _: pb.ListInvitesRequest(room_id=room),
-    "RoomService/RevokeInvite": lambda room, _: pb.RevokeInviteRequest(room_id=room, invite_id="any"),
-    "MessageService/SendMessages": lambda room, _: pb.SendMessagesRequest(
-        messages=[pb.OutgoingMessage(room_id=room, client_message_id=str(uuid4()), text="x")]
-    ),
     "MessageService/ListMessages": lambda room, _: pb.ListMessagesRequest(room_id=room, around_seq=3),
     "SubscribeService/Subscribe": lambda room, epoch: pb.SubscribeRequest(
         cursors=[pb.Cursor(room_id=room, seq=1, epoch=epoch)]
@@ -193,11 +179,6 @@ def without(room_id: str, reply: Reply) -> tuple[str, str, bytes, bytes]:
         details.replace(here, stars),
         reply.response.replace(here, stars),
     )
-
-
-async def test_nothing_that_names_a_room_is_left_out(town: Town) -> None:
-    """A new method that names a room fails here until it is asked below."""
-    assert set(ASKS) == {name for name, method in METHODS.items() if names_a_room(method.input_type)}
 
 
 @pytest.mark.parametrize("user", STRANGERS)
