@@ -204,6 +204,8 @@ def _load() -> None:
     import grpc_chat.sdk.client  # noqa: F401
 
     assert len(os.listdir("/proc/self/task")) == 1, "can't fork with threads"
+    # A shell has what it starts in the background ignore it, and so all that this starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.collect()
     gc.freeze()
 
