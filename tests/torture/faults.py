@@ -26,12 +26,12 @@ from uuid import UUID
 
 import grpc
 
+from grpc_chat.testing import FaultyProxy
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
 from tests.torture.program import Program
-from tests.torture.proxy import Proxy
 from tests.torture.servers import ROOT, DidNotStart, Server
 from tests.torture.world import QUIET, Unmet, World, p99
 
@@ -460,9 +460,9 @@ async def client_paused(world: World) -> None:
         await client.wait()
 
 
-async def _send_anew(sender: Sender, drafts: Sequence[Draft], port: int) -> bool:
+async def _send_anew(sender: Sender, drafts: Sequence[Draft], address: str) -> bool:
     """Send on a new connection: an old one that was cut would wait before it connects again."""
-    sender.stubs = Stubs(f"127.0.0.1:{port}")
+    sender.stubs = Stubs(address)
     try:
         return await sender.send(drafts, timeout=10)
     finally:
@@ -481,15 +481,14 @@ async def answers_lost(world: World) -> None:
     )
     await sender.stubs.close()
     lost = 0
-    async with Proxy(world.server.port) as proxy:
+    async with FaultyProxy(world.server.address) as proxy:
         for _ in range(world.lost_answers):
             drafts = [Draft(QUIET, str(UUID(int=world.random.getrandbits(128))), "once")]
-            proxy.answers = "cut"
-            if not await _send_anew(sender, drafts, proxy.port):
+            proxy.lose_answers(1)
+            if not await _send_anew(sender, drafts, proxy.address):
                 lost += 1
-                proxy.answers = "pass"
                 async with asyncio.timeout(60):
-                    while not await _send_anew(sender, drafts, proxy.port):
+                    while not await _send_anew(sender, drafts, proxy.address):
                         pass
     world.history.fault("F13", t0, "network")
     world.note("F13 answers lost", lost)
@@ -503,15 +502,16 @@ async def client_killed(world: World) -> None:
     t0 = world.now()
     id_, text = str(UUID(int=world.random.getrandbits(128))), "from a client that dies"
 
-    async def client(port: int) -> asyncio.subprocess.Process:
-        command = ("-m", "tests.torture.lone_client", "send", f"127.0.0.1:{port}", "quiet", QUIET, id_, text)
+    async def client(address: str) -> asyncio.subprocess.Process:
+        command = ("-m", "tests.torture.lone_client", "send", address, "quiet", QUIET, id_, text)
         return await asyncio.create_subprocess_exec(
             sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
         )
 
-    async with Proxy(world.server.port) as proxy:
-        proxy.lose_after = id_.encode()
-        first = await client(proxy.port)
+    async with FaultyProxy(world.server.address) as proxy:
+        # However often it tries.
+        proxy.lose_answers(1_000_000)
+        first = await client(proxy.address)
         try:
             async with asyncio.timeout(30):
                 while id_ not in [item[1] for item in (await world.read(QUIET))[1]]:
@@ -519,7 +519,7 @@ async def client_killed(world: World) -> None:
         finally:
             first.kill()
         told, _ = await first.communicate()
-    second = await client(world.server.port)
+    second = await client(world.server.address)
     more, _ = await second.communicate()
     if b'"ok"' in told:
         raise Unmet("the first client had its answer: the fault does not bite")
