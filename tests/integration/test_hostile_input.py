@@ -31,7 +31,7 @@ from grpc_chat.api.methods import NEEDS, Needs
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
 from grpc_chat.store.base import Acknowledge, Place, Transaction
-from grpc_chat.store.records import Account, SessionRecord
+from grpc_chat.store.records import Account, InvitationRecord, SessionRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
@@ -138,6 +138,11 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "UnbanMember": lambda: pb.UnbanMemberRequest(room_id=room or new("used-up-"), user_id="villain"),
         "ListBans": lambda: pb.ListBansRequest(room_id=guarded),
         "SetMemberRole": lambda: pb.SetMemberRoleRequest(room_id=guarded, user_id="two", role=pb.ROLE_MEMBER),
+        "AcceptInvitation": lambda: pb.AcceptInvitationRequest(room_id=room or new("asked-")),
+        "DeclineInvitation": lambda: pb.DeclineInvitationRequest(room_id=room or new("asked-")),
+        "WithdrawInvitation": lambda: pb.WithdrawInvitationRequest(
+            room_id=room or new("asking-"), user_id="villain"
+        ),
         "CreateInvite": lambda: pb.CreateInviteRequest(room_id=guarded, lifetime=lifetime),
         "ListInvites": lambda: pb.ListInvitesRequest(room_id=guarded),
         "RevokeInvite": lambda: pb.RevokeInviteRequest(room_id=guarded, invite_id="nothing"),
@@ -304,9 +309,13 @@ class Server:
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
             await self.leave_behind(room, user)
+        if room.startswith("asked-"):
+            await self.ask(room, "one", by="two")
+        if room.startswith("asking-"):
+            await self.ask(room, "villain", by="one")
         if not room.startswith("used-up-"):
             return
-        await self.node.put_room(room, {"one": "owner", "two": "member"})
+        await self.node.put_room(room, {"one": "owner", "two": "owner"})
         await self.node.node.committer.transact(
             SYSTEM, lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
         )
@@ -318,6 +327,17 @@ class Server:
         await self.node.node.committer.commit(
             Acknowledge("one", consumer, positions, lambda _room_id, _standing: None)
         )
+
+    async def ask(self, room: str, *users: str, by: str) -> None:
+        """Have people be asked into a room, which is made, by the one who owns it."""
+        await self.node.put_room(room, {by: "owner"})
+
+        def do(transaction: Transaction) -> None:
+            for user in users:
+                asked = InvitationRecord(room, user, pb.ROLE_MEMBER, by, transaction.now_us)
+                transaction.put_invitation(asked)
+
+        await self.node.node.committer.transact(SYSTEM, do)
 
     async def leave_behind(self, room: str = "", bot: str = "") -> None:
         """Make a room whose owner is blocked; a bot of theirs, or one that ``one`` has or is offered."""
@@ -690,8 +710,10 @@ async def test_a_room_of_others_looks_like_none(server: Server) -> None:
     there, missing = asking_about("private", server.epoch), asking_about("nowhere", server.epoch)
 
     for (method, of_there), (_, of_missing) in zip(there, missing, strict=True):
-        first = await server.refuses(method, of_there, "NOT_FOUND", "ROOM_NOT_FOUND", user="three")
-        second = await server.refuses(method, of_missing, "NOT_FOUND", "ROOM_NOT_FOUND", user="three")
+        answers = method.name in ("AcceptInvitation", "DeclineInvitation")
+        reason = "INVITATION_NOT_FOUND" if answers else "ROOM_NOT_FOUND"
+        first = await server.refuses(method, of_there, "NOT_FOUND", reason, user="three")
+        second = await server.refuses(method, of_missing, "NOT_FOUND", reason, user="three")
 
         assert first.text.replace("private", "nowhere") == second.text
         assert first.metadata == {"roomId": "private"}
@@ -852,6 +874,9 @@ OPTIONAL_HERE = {
     ("DeleteRoom", "confirm_name"),
     ("BeginLogIn", "user_id"),
     ("FinishLogIn", "user_id"),
+    ("ListInvitations", "user_id"),
+    ("AcceptInvitation", "user_id"),
+    ("DeclineInvitation", "user_id"),
 }
 
 
@@ -868,8 +893,8 @@ async def test_every_text_that_is_needed_is_not_left_empty(
         return
     await server.prepare(request)
     answer = await server.call(method, request)
-    # A name that is not the room's, and nobody who is owner next.
-    refused = name in ("confirm_name", "new_owner_user_id") and method.name != "OfferBot"
+    # A name that is not the room's.
+    refused = name == "confirm_name"
     assert answer.code is (grpc.StatusCode.FAILED_PRECONDITION if refused else carried_out(method)), answer
 
 
@@ -1265,6 +1290,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
             await one.create_invite(room_id)
             await one.ban_member(room_id, banned.user.user_id)
         await server.leave_behind(new("unowned-"))
+        await server.ask(new("asked-"), "one", by="two")
+    for room_id in ("fourth", "fifth"):
+        await server.ask(room_id, "two", "villain", by="one")
     for name in ("of-tests", "of-tests-2"):
         await server.keep(name)
     first_pages: dict[str, Message] = {
@@ -1280,6 +1308,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "other bans": pb.ListBansRequest(room_id="third"),
         "invites": pb.ListInvitesRequest(room_id="other"),
         "other invites": pb.ListInvitesRequest(room_id="third"),
+        "invitations": pb.ListInvitationsRequest(),
+        "invitations to a room": pb.ListRoomInvitationsRequest(room_id="fourth"),
+        "invitations to another": pb.ListRoomInvitationsRequest(room_id="fifth"),
         "server invites": pb.ListServerInvitesRequest(),
         "sessions": pb.ListSessionsRequest(),
         "bots": pb.ListBotsRequest(),
