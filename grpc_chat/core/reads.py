@@ -155,6 +155,8 @@ class Readers:
                     done = (None, error)
             if done:
                 _on_loop(read.future, _set, read.future, *done)
+            # A thread that waits must not keep the last page, and the stream that it was for.
+            del turn, read, done
 
     def _read(self, read: _Read, started: float) -> tuple[Any, Exception | None] | None:
         """Go on with a read; what came of it, or None where it has to wait for its next turn."""

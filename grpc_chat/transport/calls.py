@@ -22,9 +22,8 @@ log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-LAST_SECONDS = 0.25
-"""How long a client may take to read that its call has ended. With the half second that a last write may take
-before, this is less than the second within which streams of an ended session end."""
+LAST_SECONDS = 0.5
+"""How long a client may take to read that its call has ended."""
 
 ANSWER_SECONDS = 60.0
 """How long a client may take to read the answer of a unary call, at least; at most twice that."""
@@ -72,35 +71,41 @@ class OpenCalls:
     async def abort(self, context: Context, error: ChatError) -> NoReturn:
         """End a call with an error; by force where its client does not read.
 
-        A write may be under way, and have been given up: what it holds is sent before the error, if the
-        client reads within :data:`LAST_SECONDS`, and is dropped otherwise.
+        MUST NOT be used while a write is under way, which the error would wait for: see :meth:`cut_off`.
         """
         status = rpc_status.to_status(to_status(error))
         loop = asyncio.get_running_loop()
-        cutting = loop.call_later(LAST_SECONDS, self._cut_off, context, *bare_status(error))
+        cutting = loop.call_later(LAST_SECONDS, self._cut, context, *bare_status(error))
         try:
             await context.abort(status.code, status.details, status.trailing_metadata)
         except (grpc.aio.InternalError, grpc.aio.UsageError):
-            # The client is gone, or was cut off; or the first write was given up, which grpc takes for one
-            # that never was, and sends its headers again, which fails.
-            self._cut_off(context, *bare_status(error))
-            # A cancellation passes through to grpc: to return instead leaks memory (grpc#43360).
+            # The client is gone, or was cut off. A cancellation passes through to grpc: to return instead
+            # leaks memory (grpc#43360).
             raise asyncio.CancelledError from None
         finally:
             cutting.cancel()
         raise AssertionError("abort raises")
 
+    def cut_off(self, context: Context, error: ChatError) -> NoReturn:
+        """End a call with an error at once; what a write has not sent yet is dropped.
+
+        A status after a write that was given up would cost more memory that grpc never frees (grpc#43360),
+        and after the first write it fails, because grpc takes the headers for not sent.
+        """
+        self._cut(context, *bare_status(error))
+        raise asyncio.CancelledError
+
     def sweep(self) -> None:
         """Cut off the calls whose answers were there already at the last sweep: they cost their answers'
         memory, and one of the calls that the server may have open."""
         for context in list(self._unread):
-            self._cut_off(context, grpc.StatusCode.CANCELLED, "the answer was not read")
+            self._cut(context, grpc.StatusCode.CANCELLED, "the answer was not read")
         self._unread, self._answered = self._answered, {}
 
     def cut_off_unread(self) -> None:
         """Cut off, because the server stops, the calls whose clients alone are waited for."""
         for context in [*self._watching, *self._answered, *self._unread]:
-            self._cut_off(context, grpc.StatusCode.UNAVAILABLE, "the server stops")
+            self._cut(context, grpc.StatusCode.UNAVAILABLE, "the server stops")
 
     async def until_none(self) -> None:
         """Wait until no call is open, but such as were cut off."""
@@ -112,7 +117,7 @@ class OpenCalls:
     def _any(self) -> bool:
         return bool(self._running or self._watching or self._answered or self._unread)
 
-    def _cut_off(self, context: Context, code: grpc.StatusCode, message: str) -> None:
+    def _cut(self, context: Context, code: grpc.StatusCode, message: str) -> None:
         if task := self._answered.get(context) or self._unread.get(context):
             # Otherwise gRPC would log a traceback for an answer that fails before it knows of the end.
             task.cancel()

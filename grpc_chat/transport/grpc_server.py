@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any, cast
 
 import grpc
@@ -16,7 +15,7 @@ from grpc_health.v1 import health
 
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.errors import ChatError, Unavailable, Unimplemented
-from grpc_chat.transport.calls import ANSWER_SECONDS, LAST_SECONDS, OpenCalls, write
+from grpc_chat.transport.calls import ANSWER_SECONDS, LAST_SECONDS, OpenCalls
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.health import Health
 from grpc_chat.transport.reflection import Reflection
@@ -196,12 +195,25 @@ class GrpcServer:
 
         async def stream(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
             self._open.begin(context)
+            given_up = False
+
+            async def write(response: bytes) -> None:
+                nonlocal given_up
+                try:
+                    await context.write(response)
+                except asyncio.CancelledError:
+                    given_up = True
+                    raise
+                except (grpc.aio.InternalError, grpc.aio.UsageError):
+                    # The client went away during a write, or before, as clients do: nobody's mistake.
+                    raise asyncio.CancelledError from None
+
             # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
             try:
-                await self._pipeline.stream(
-                    method, _metadata(context), data, partial(write, context), _Peer(context)
-                )
+                await self._pipeline.stream(method, _metadata(context), data, write, _Peer(context))
             except ChatError as error:
+                if given_up:
+                    self._open.cut_off(context, error)
                 await self._open.abort(context, error)
 
         return grpc.unary_stream_rpc_method_handler(cast("Any", stream))

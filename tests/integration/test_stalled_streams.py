@@ -43,6 +43,7 @@ SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
 NEW_PASSWORD = "another one, just as long"
 INITIAL_WINDOW_SIZE = 4  # of HTTP/2's settings
 WINDOW = 1000  # bytes of a stream that its client takes
+MOST = (1 << 31) - 1  # the largest window
 STREAMS = 8  # that a user may have open
 # So much that the rest of a response waits for its window.
 LONG = "x" * 5000
@@ -145,7 +146,11 @@ async def house_of(**settings: Any) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
-                accounts={"attempts_per_address": 100_000, "attempts_per_account_and_address": 100_000},
+                accounts={
+                    "adding": "anyone",
+                    "attempts_per_address": 100_000,
+                    "attempts_per_account_and_address": 100_000,
+                },
                 limits={"calls_per_second": 0, "guest_calls_per_second": 0},
                 subscribe={"streams_per_user": STREAMS},
                 **settings,
@@ -474,3 +479,66 @@ async def test_a_client_that_reads_again_knows_why_its_stream_ended(house: House
             await to_the_end(call)
     assert isinstance(from_rpc_error(raised.value), chat.SessionEnded)
     assert has_reason(raised.value)
+
+
+async def test_an_answer_that_is_not_read_is_dropped(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call takes a place of ``grpc.calls`` and its answer's memory only for so long; that is no error."""
+    bob = await victim_in(house)
+    calls = house.node.node._server._open
+    page = pb.ListMessagesRequest(room_id=bob.room_id).SerializeToString()
+    with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, 0)) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(
+            Frame(HEADERS, END_HEADERS, 1, request_headers(PAGE, ("authorization", f"Bearer {bob.token}"))),
+            Frame(DATA, END_STREAM, 1, b"\0" + struct.pack(">I", len(page)) + page),
+        )
+        assert await asyncio.to_thread(peer.read_until, HEADERS)
+        assert len(calls._answered) == 1
+
+        calls.sweep()
+        assert len(calls._unread) == 1
+        calls.sweep()
+
+        assert not calls._any()
+        assert await asyncio.to_thread(peer.status) == grpc.StatusCode.CANCELLED.value[0]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_socket_that_is_not_read_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the status gets past, because TCP is full, it takes ``keepalive_timeout`` at most."""
+    monkeypatch.setattr("grpc_chat.core.hub._LAST_WRITES_SECONDS", 0.1)
+    async with house_of(stop_grace="P300D", grpc={"keepalive_timeout": "PT1S"}) as house:
+        bob = await victim_in(house)
+        await asyncio.gather(*(house.owner.send(bob.room_id, "x" * 60_000) for _ in range(60)))
+        request = pb.SubscribeRequest(cursors=[pb.Cursor(room_id=bob.room_id)]).SerializeToString()
+        with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, MOST)) as peer:
+            await asyncio.to_thread(peer.settle)
+            headers = request_headers(SUBSCRIBE, ("authorization", f"Bearer {bob.token}"))
+            peer.send(
+                Frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", MOST - 65535)),
+                *(
+                    frame
+                    for stream in (1, 3, 5)
+                    for frame in (
+                        Frame(HEADERS, END_HEADERS, stream, headers),
+                        Frame(DATA, END_STREAM, stream, b"\0" + struct.pack(">I", len(request)) + request),
+                    )
+                ),
+            )
+            await until(lambda: len(house.followers(bob.user_id)) == 3)
+            await asyncio.gather(*(wedged(follower) for follower in house.followers(bob.user_id)))
+
+            await house.node.stop()
+
+            assert house.streams == 0
+        await house.node.start()
+
+
+async def wedged(follower: Follower) -> None:
+    """Wait until a stream has not moved for a while, and is not waiting for anything to send."""
+    before: dict[str, int] = {}
+    while follower.waits or follower.subscription.positions != before:
+        before = follower.subscription.positions
+        await asyncio.sleep(0.1)
