@@ -23,6 +23,7 @@ class Server:
     they may be."""
 
     def __init__(self) -> None:
+        self.asked: list[pb.SubscribeRequest] = []
         self.acknowledged: list[dict[str, int]] = []
         self.answered = 0
         self.answers = asyncio.Event()
@@ -43,7 +44,8 @@ class Server:
     def end_stream(self) -> None:
         self._said.put_nowait(None)
 
-    async def open(self, _request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+    async def open(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+        self.asked.append(request)
         while (response := await self._said.get()) is not None:
             yield response
 
@@ -166,3 +168,20 @@ async def test_a_stream_ends_with_the_last_of_its_rooms() -> None:
         updates = [update async for update in following.updates()]
 
     assert [type(update) for update in updates] == [chat.Connected, chat.RoomLeft]
+
+
+async def test_rooms_that_a_request_can_not_name_begin_anew() -> None:
+    """Somebody can be in more rooms than one may name: none of them is missed, and nothing comes twice."""
+    server = Server()
+    cursors = [chat.Cursor(f"room {at}", 3, EPOCH, 1) for at in range(4098)]
+    following = server.subscription(cursors=cursors, all_rooms=True, from_latest=True)
+    async with asyncio.timeout(20), following:
+        server.message("room 0", 3)
+        server.message("room 0", 4)
+        updates = following.updates()
+        assert isinstance(await anext(updates), chat.Connected)
+        assert cast("chat.Message", await anext(updates)).text == "room 0 4"
+
+    [request] = server.asked
+    assert request.start == pb.START_BEGINNING
+    assert [cursor.room_id for cursor in request.cursors] == [f"room {at}" for at in range(2, 4098)]
