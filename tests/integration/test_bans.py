@@ -17,7 +17,7 @@ from tests.calls import PATIENCE
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts={"adding": "anyone"}) as node:
         yield node
 
 

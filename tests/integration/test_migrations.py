@@ -20,6 +20,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from grpc_chat.sdk.models import Member
 from grpc_chat.store import migrations, schema
 from grpc_chat.store.base import Append, Appended, Done, Draft, Once, Place, Transact, Transaction
 from grpc_chat.store.records import Account, Standing
@@ -222,7 +223,7 @@ def test_migrations_are_not_edited(tmp_path: Path, engine: sa.Engine, dump: str)
 
 def test_every_release_is_frozen() -> None:
     """What users may have: of each release one, and none is taken away."""
-    assert {"schema_0001.sql", "schema_0002.sql", "schema_0003.sql"} <= set(DUMPS)
+    assert {"schema_0001.sql", "schema_0002.sql", "schema_0003.sql", "schema_0008.sql"} <= set(DUMPS)
 
 
 def test_migrations_make_what_the_program_expects(tmp_path: Path, engine: sa.Engine) -> None:
@@ -351,3 +352,20 @@ async def test_database_with_accounts_is_opened_with_all_that_is_in_it(tmp_path:
     assert said == ["Hello, Bob! Grüße", "Hello"]
     # The direct room was acknowledged; in this one the consumer has not begun.
     assert (first.room_id, first.text) == (rooms["plans"].room_id, "Hello, Bob! Grüße")
+
+
+@pytest.mark.parametrize("dump", ["schema_0003.sql", "schema_0008.sql"])
+async def test_members_of_before_count_as_having_come_themselves(tmp_path: Path, dump: str) -> None:
+    """Nobody noted who added them: colleagues go on adding one another, and nobody's rooms are forgotten."""
+    build(tmp_path / "data" / "chat.db", dump)
+
+    async with running_node(accounts=True, data=tmp_path / "data") as node:
+        alice = await node.log_in("alice")
+        counted = await node.node.readers.run(
+            lambda snapshot: (snapshot.rooms_of("bob"), snapshot.added_rooms_of("bob"))
+        )
+        room = await alice.create_room("made now")
+        added = await alice.add_member(room.room_id, "bob")
+
+    assert counted == (2, 0)
+    assert isinstance(added, Member)

@@ -485,6 +485,49 @@ async def test_several_servers_and_accounts(
     assert "grpc-chat login ann -s there" in await alice.fails(3, "rooms", "-s", "there")
 
 
+async def test_people_are_invited_and_answer(alice: Person, joins: Callable[..., Awaitable[Person]]) -> None:
+    """What those who ask and those who are asked see, from the asking to the way out of ownership."""
+    await alice("room", "create", "hall", "--public")
+    bob = await joins("bob", "hall")
+    await alice("room", "create", "plans", "--topic", "food")
+    watching = await bob.begins("watch", "--last", "1")
+    talking = await bob.begins("chat", "hall")
+    # A line from each shows that it follows.
+    await alice("send", "hall", "hello")
+    for program in (watching, talking):
+        await program.shows("hello")
+    added = await alice("room", "add", "plans", "bob", "--reason", "join us")
+    assert added == ["bob is invited to plans, as member, and must accept"]
+    accept = "grpc-chat invitations accept plans or grpc-chat invitations decline plans"
+    await watching.said(f'alice invites you to "plans": {accept}')
+    await talking.said('alice invites you to "plans": /accept plans or /decline plans')
+    members = await alice.runs("room", "members", "plans")
+    assert members.errors == ["invited, and not in it yet: bob"]
+    assert "invited  bob" in await alice("room", "show", "plans")
+    [listed] = map(json.loads, await bob("invitations", "list", "--json"))
+    assert (listed["room_name"], listed["role"], listed["reason"]) == ("plans", "member", "join us")
+    assert "no invitation to a room 'planz'" in await bob.fails(4, "invitations", "accept", "planz")
+
+    await bob("invitations", "decline", "plans")
+    await alice("room", "add", "plans", "bob")
+    await alice("room", "withdraw", "plans", "bob")
+    await alice("room", "add", "plans", "bob")
+    assert len(await alice("room", "invitations", "plans")) == 2
+    accepted = await bob("invitations", "accept", "plans")
+    assert accepted == ["you are in plans; talk: grpc-chat chat plans"]
+    assert (await bob("read", "plans"))[-1].endswith("bob joined, invited by alice")
+
+    why = await alice.fails(1, "room", "leave", "plans")
+    assert "offer it to a member: grpc-chat room leave plans --new-owner USER" in why
+    why = await alice.fails(1, "room", "leave", "plans", "--new-owner", "bob")
+    assert why.startswith("error: bob is asked to be an owner of plans; leave when they have accepted: ")
+    assert await bob("invitations", "accept", "plans") == ["you are an owner of plans"]
+    assert await alice("room", "leave", "plans") == ["you have left plans"]
+    why = await bob.fails(2, "room", "leave", "plans")
+    assert why.endswith("will be gone for good; say --yes if you mean it")
+    assert await bob("room", "leave", "plans", "--yes") == ["plans is deleted"]
+
+
 async def test_tokens_and_bots_act_for_programs(
     server: Server, alice: Person, person: Callable[[str], Person]
 ) -> None:

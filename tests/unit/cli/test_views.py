@@ -28,6 +28,7 @@ from grpc_chat.sdk.models import (
     Cursor,
     Gap,
     HistoryChanged,
+    Invitation,
     Invite,
     Login,
     Member,
@@ -63,16 +64,21 @@ ROOM = Room(
 SESSION = Session(EVIL, EVIL, False, (EVIL,), NOW, NOW, NOW)
 TOKEN = Session(EVIL, EVIL, True, (EVIL,), NOW, NOW, None)
 INVITE = Invite(EVIL, EVIL, EVIL, EVIL, NOW, NOW, 5, 1, True, False, code=EVIL)
+INVITATION = Invitation("plans", EVIL, EVIL, EVIL, 3, USER, EVIL, USER, NOW, EVIL)
 RECORD = UserRecord(USER, True, NOW, NOW, NOW, 3)
 UNOWNED = UnownedRoom("plans", EVIL, EVIL, 3)
 STOPPED = StoppedBot(EVIL, 2)
 MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
-CHANGES = ["joined", "added", "left", "removed", "banned", "unbanned", "role", EVIL]
+CHANGES = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 EVENTS: list[Any] = [
     Message("plans", 1, EVIL, EVIL, NOW, EVIL),
     *(MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW) for change in CHANGES),
+    *(
+        MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW, invited_by=EVIL)
+        for change in ("joined", "role")
+    ),
     RoomChange("plans", 3, EVIL, True, {"name": EVIL, "topic": EVIL}, NOW),
     RoomChange("plans", 3, EVIL, True, {}, NOW),
     *(
@@ -83,6 +89,8 @@ EVENTS: list[Any] = [
 ]
 ALSO_FOLLOWED: list[Any] = [
     Gap("plans", 1, 2),
+    INVITATION,
+    replace(INVITATION, role="owner"),
     Message("elsewhere", 1, EVIL, EVIL, NOW, EVIL),
     *(RoomLeft("plans", change, EVIL, EVIL) for change in ("left", "removed", "banned", "deleted", EVIL)),
 ]
@@ -126,6 +134,8 @@ class Everything:
             "members": [MEMBER],
             "bans": [BAN],
             "invites": [INVITE],
+            "invitations": [INVITATION],
+            "room_invitations": [INVITATION],
             "sessions": [SESSION, TOKEN],
             "bots": [USER],
             "users": [RECORD],
@@ -145,7 +155,9 @@ class Everything:
             raise self.error
         if name in ("set_admin", "create_user"):
             return RECORD
-        if name in ("room", "direct_room") or name.endswith("_room"):
+        if name == "leave_room":
+            return False
+        if name in ("room", "direct_room", "accept_invitation") or name.endswith("_room"):
             return ROOM
         return {
             "server_info": ServerInfo(EVIL, "invite", True),
@@ -212,6 +224,11 @@ COMMANDS = [
     "room ban plans x",
     "room unban plans x",
     "room bans plans",
+    "invitations list",
+    "invitations accept plans",
+    "invitations decline plans",
+    "room invitations plans",
+    "room withdraw plans x",
     "room invite create plans",
     "room invite list plans",
     "send plans hello",
@@ -237,6 +254,8 @@ COMMANDS = [
 FAILING = [
     "room members nothing",
     "room invite revoke plans nothing",
+    "invitations accept nothing",
+    "invitations decline nothing",
     "invite revoke nothing",
     "room delete plans --confirm x",
 ]
@@ -298,7 +317,7 @@ def test_errors_of_servers_do_not_drive_the_terminal(arguments: str, run: Callab
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
-    assert result.exit_code == (4 if arguments in FAILING[:3] else 1)
+    assert result.exit_code == (4 if arguments in FAILING[:5] else 1)
 
 
 @pytest.mark.parametrize("arguments", [command for command in COMMANDS if command != "room topic plans x"])

@@ -1,0 +1,246 @@
+-- The database of schema_0003.sql, as the revisions up to 0008 left it. Never edited: databases like this one
+-- exist, and every later version opens them.
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0008');
+CREATE TABLE bans (
+	room_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	banned_by TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	CONSTRAINT pk_bans PRIMARY KEY (room_id, user_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE consumer_names (
+	user_id TEXT NOT NULL, 
+	consumer TEXT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	last_used_us BIGINT NOT NULL, 
+	CONSTRAINT pk_consumer_names PRIMARY KEY (user_id, consumer)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "consumer_names" VALUES('bob','phone',1795857489339403,1795857489339403);
+CREATE TABLE consumers (
+	user_id TEXT NOT NULL, 
+	consumer TEXT NOT NULL, 
+	room_id TEXT NOT NULL, 
+	seq BIGINT NOT NULL, stamp BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_consumers PRIMARY KEY (user_id, consumer, room_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "consumers" VALUES('bob','phone','cjmxp3bfzivg4r4g',2,0);
+CREATE TABLE deleted_rooms (
+	room_id TEXT NOT NULL, 
+	last_seq BIGINT NOT NULL, 
+	delete_time_us BIGINT NOT NULL, 
+	purged SMALLINT NOT NULL, 
+	CONSTRAINT pk_deleted_rooms PRIMARY KEY (room_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "deleted_rooms" VALUES('bb47mz4t4jzo3toe',2,1795845446966411,1);
+CREATE TABLE ended_tokens (
+	token_hash BLOB NOT NULL, 
+	user_id TEXT NOT NULL, 
+	why SMALLINT NOT NULL, 
+	end_time_us BIGINT NOT NULL, 
+	CONSTRAINT pk_ended_tokens PRIMARY KEY (token_hash)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE events (
+	room_id TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	session_id TEXT NOT NULL, 
+	payload BLOB NOT NULL, 
+	checksum BIGINT, 
+	CONSTRAINT pk_events PRIMARY KEY (room_id, seq)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "events" VALUES('cjmxp3bfzivg4r4g',1,'2z7dinaiab7sr355',X'0A10636A6D78703362667A6976673472346710011A0C08C6DAA9D8061090D781C9032205616C6963655A06080320012801',3323594244);
+INSERT INTO "events" VALUES('cjmxp3bfzivg4r4g',2,'2z7dinaiab7sr355',X'0A10636A6D78703362667A6976673472346710021A0C08C6DAA9D80610E8DBE2CA032205616C69636552320A2430316132323062612D646433312D373830312D613564312D313333306135656266636261120A6265747765656E207573',749617828);
+INSERT INTO "events" VALUES('gfgaf4px3ce7ppoy',1,'2z7dinaiab7sr355',X'0A1067666761663470783363653770706F7910011A0C08C6DAA9D80610B0A1DFC1032205616C6963655A1B08011205706C616E731A0C576865726520746F2065617420012801',3174850472);
+INSERT INTO "events" VALUES('gfgaf4px3ce7ppoy',2,'2z7dinaiab7sr355',X'0A1067666761663470783363653770706F7910021A0C08C6DAA9D80610C8C6C7C4032205616C6963656A090A03626F6210021802',509491311);
+INSERT INTO "events" VALUES('gfgaf4px3ce7ppoy',3,'2z7dinaiab7sr355',X'0A1067666761663470783363653770706F7910031A0C08C6DAA9D80610E0EDDBC6032205616C696365523B0A2430316132323062612D646432382D373864382D623130312D383234346133383537643434121348656C6C6F2C20426F6221204772C3BCC39F65',3880875921);
+INSERT INTO "events" VALUES('gfgaf4px3ce7ppoy',4,'x73355qlniucwgw5',X'0A1067666761663470783363653770706F7910041A0C08C6DAA9D80610B086D6C7032203626F62522D0A2430316132323062612D646432612D376335352D623236312D303633363163393733646662120548656C6C6F',214427997);
+CREATE TABLE expired_sessions (
+	session_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	token_hash BLOB NOT NULL, 
+	kind SMALLINT NOT NULL, 
+	device_name TEXT NOT NULL, 
+	scopes SMALLINT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	last_used_us BIGINT NOT NULL, 
+	expire_time_us BIGINT, 
+	end_time_us BIGINT NOT NULL, 
+	CONSTRAINT pk_expired_sessions PRIMARY KEY (token_hash)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE identities (
+	issuer TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	CONSTRAINT pk_identities PRIMARY KEY (issuer, subject)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE invites (
+	invite_id TEXT NOT NULL, 
+	code_hash BLOB NOT NULL, 
+	room_id TEXT NOT NULL, 
+	role SMALLINT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	expire_time_us BIGINT, 
+	max_uses BIGINT NOT NULL, 
+	uses BIGINT NOT NULL, 
+	registers SMALLINT NOT NULL, 
+	makes_admin SMALLINT NOT NULL, 
+	CONSTRAINT pk_invites PRIMARY KEY (invite_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "invites" VALUES('2hydcrvndtfjmrmz',X'49B367881A2351909A878C3B1970DF1DF3448D3A4324851C3F08CF26AD0CE224','',0,'',1795845446892060,NULL,1,0,1,1);
+INSERT INTO "invites" VALUES('4zcx4c5rvtsub2ct',X'1C9C3469B8FCF3E1ABEA6E6A186C16717D69311D6FE0D785FD37F76E9C6D10B6','gfgaf4px3ce7ppoy',2,'alice',1795845446956835,1796450246956835,3,0,0,0);
+INSERT INTO "invites" VALUES('a3hj6thzoh6x6iky',X'64C00FAE85598E7EAABEDEBF835F70365D47ABEF236B6FBADD7B71FDC1E88E8B','',0,'',1795845446898598,1796450246898598,1,1,1,1);
+INSERT INTO "invites" VALUES('nz3sgottoikuh6i7',X'5F454788CAA3A0D85C2853D0FC408FF896AB3E0E1DA4086D8A168BE0A80B54F4','',0,'',1795845446932427,1796450246932427,1,1,1,0);
+INSERT INTO "invites" VALUES('po3ukp6ije6anijg',X'C4D1BAF0A66E9925ABDFB271BA4597D453006BDFA095EFA2D8D069B67570CCDB','',0,'',1795845446922987,1796450246922987,1,1,1,0);
+CREATE TABLE known_addresses (
+	pair_hash BLOB NOT NULL, 
+	last_used_us BIGINT NOT NULL, 
+	CONSTRAINT pk_known_addresses PRIMARY KEY (pair_hash)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE members (
+	room_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	role SMALLINT NOT NULL, 
+	join_time_us BIGINT NOT NULL, 
+	join_seq BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_members PRIMARY KEY (room_id, user_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "members" VALUES('cjmxp3bfzivg4r4g','alice',2,1795845446958426,1);
+INSERT INTO "members" VALUES('cjmxp3bfzivg4r4g','bob',2,1795845446958426,1);
+INSERT INTO "members" VALUES('gfgaf4px3ce7ppoy','alice',4,1795845446943182,1);
+INSERT INTO "members" VALUES('gfgaf4px3ce7ppoy','bob',2,1795845446949085,2);
+CREATE TABLE meta (
+	name TEXT NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT pk_meta PRIMARY KEY (name)
+);
+INSERT INTO "meta" VALUES('epoch','b3b576c56919f1ff');
+INSERT INTO "meta" VALUES('secret','8c147df3ce34fe1f204bb8bedd70e91cabe230bb2aecdb9afb5f3bbbaf386ef3');
+CREATE TABLE rooms (
+	room_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	first_seq BIGINT NOT NULL, 
+	last_seq BIGINT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	kind SMALLINT DEFAULT '1' NOT NULL, 
+	topic TEXT DEFAULT '' NOT NULL, 
+	history SMALLINT DEFAULT '1' NOT NULL, 
+	posting SMALLINT DEFAULT '1' NOT NULL, 
+	archive_time_us BIGINT, 
+	public_name TEXT, 
+	request_hash BLOB, 
+	member_count BIGINT DEFAULT '0' NOT NULL, last_event_us BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_rooms PRIMARY KEY (room_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "rooms" VALUES('cjmxp3bfzivg4r4g','',1,2,1795845446958426,3,'',1,1,NULL,NULL,NULL,2,1795845446962113);
+INSERT INTO "rooms" VALUES('gfgaf4px3ce7ppoy','plans',1,4,1795845446943182,1,'Where to eat',1,1,NULL,NULL,X'AF19DE733F56807170CC09561B557054776D8B92EF595CFBFB4D1DA8E12D1F43',2,1795845446955614);
+CREATE TABLE sends (
+	room_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	client_message_id BLOB NOT NULL, 
+	seq BIGINT NOT NULL, 
+	content_hash BLOB NOT NULL, 
+	CONSTRAINT pk_sends PRIMARY KEY (room_id, user_id, client_message_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "sends" VALUES('cjmxp3bfzivg4r4g','alice',X'01A220BADD317801A5D11330A5EBFCBA',2,X'50CF7D5D3B3DB7357EA5E5EC543BE3B8');
+INSERT INTO "sends" VALUES('gfgaf4px3ce7ppoy','alice',X'01A220BADD2878D8B1018244A3857D44',3,X'5B1D982120F6D65E44C7B459E1867B3C');
+INSERT INTO "sends" VALUES('gfgaf4px3ce7ppoy','bob',X'01A220BADD2A7C55B26106361C973DFB',4,X'AD10196E1159E75DD6BE7D03F75BE04F');
+CREATE TABLE sessions (
+	session_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	token_hash BLOB NOT NULL, 
+	kind SMALLINT NOT NULL, 
+	device_name TEXT NOT NULL, 
+	scopes SMALLINT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	last_used_us BIGINT NOT NULL, 
+	expire_time_us BIGINT, 
+	CONSTRAINT pk_sessions PRIMARY KEY (session_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "sessions" VALUES('2z7dinaiab7sr355','alice',X'8B0DBC2042A8FAD75B0D8D179B9B04BB210FF7461F58048F4C2C4B512FB08BE0',1,'test',14,1795845446917880,1795845446975885,NULL);
+INSERT INTO "sessions" VALUES('fatwjkitdordm7r3','carol',X'6F6DDC57B59D4FCB970AA5304000AC61BFA737C49F0E6DE7C97327ACAA5E570F',1,'test',14,1795845446938798,1795845446938798,NULL);
+INSERT INTO "sessions" VALUES('whg4eafuf2jevkqw','deploys',X'37DA3BDD9DC7CBA7267308758A33DC06E8FE4656B89715F82C88297CF2531E10',2,'ci',6,1795845446976018,1795845446976018,NULL);
+INSERT INTO "sessions" VALUES('x73355qlniucwgw5','bob',X'20499101BEE5319F1ED204C098AA5D43DF4EEAE086C1CC86161489AAEF001E17',1,'test',14,1795845446930034,1795845446982698,NULL);
+CREATE TABLE users (
+	user_id TEXT NOT NULL, 
+	display_name TEXT NOT NULL, 
+	create_time_us BIGINT NOT NULL, 
+	kind SMALLINT DEFAULT '0' NOT NULL, 
+	owner_id TEXT, 
+	admin SMALLINT DEFAULT '0' NOT NULL, 
+	block_time_us BIGINT, 
+	password_hash TEXT, 
+	look TEXT, offered_to TEXT, last_used_us BIGINT, 
+	CONSTRAINT pk_users PRIMARY KEY (user_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "users" VALUES('alice','alice',1795845446917880,1,NULL,1,NULL,'$argon2id$v=19$m=8192,t=1,p=1$vlJBdz1/yaGsqWOkF5xN/w$INjZjq/efBb+X+FVpmuq+C61juz7HefLIxTr1wTGlOQ','alice',NULL,NULL);
+INSERT INTO "users" VALUES('bob','bob',1795845446930034,1,NULL,0,NULL,'$argon2id$v=19$m=8192,t=1,p=1$H67yG5HwOvxkpvgG1eEo9Q$dBMmQ5Npl/ArJ0lQQAt8N1KQ7IJD8D78ITjbk0dncyk','bob',NULL,NULL);
+INSERT INTO "users" VALUES('carol','carol',1795845446938798,1,NULL,0,NULL,'$argon2id$v=19$m=8192,t=1,p=1$zNBZinSs2dpw2iEciQ6HPg$vwR5qyVSsNaN5G5AUwOZMS3I5Pm9roM0gdanLapeGo8','carol',NULL,NULL);
+INSERT INTO "users" VALUES('deploys','deploys',1795845446974311,2,'alice',0,NULL,NULL,'deploys',NULL,NULL);
+CREATE UNIQUE INDEX ix_users_look ON users (look);
+CREATE INDEX ix_users_owner_id ON users (owner_id);
+CREATE INDEX ix_sessions_user_id_create_time_us_session_id ON sessions (user_id, create_time_us, session_id);
+CREATE UNIQUE INDEX ix_sessions_token_hash ON sessions (token_hash);
+CREATE INDEX ix_identities_user_id ON identities (user_id);
+CREATE UNIQUE INDEX ix_rooms_public_name ON rooms (public_name);
+CREATE INDEX ix_members_user_id_room_id ON members (user_id, room_id);
+CREATE UNIQUE INDEX ix_invites_code_hash ON invites (code_hash);
+CREATE INDEX ix_invites_room_id_create_time_us_invite_id ON invites (room_id, create_time_us, invite_id);
+CREATE INDEX ix_ended_tokens_user_id ON ended_tokens (user_id);
+CREATE INDEX ix_known_addresses_last_used_us ON known_addresses (last_used_us);
+CREATE INDEX ix_expired_sessions_user_id ON expired_sessions (user_id);
+CREATE INDEX ix_expired_sessions_end_time_us ON expired_sessions (end_time_us);
+CREATE INDEX ix_consumers_room_id_user_id ON consumers (room_id, user_id);
+CREATE INDEX ix_consumer_names_last_used_us ON consumer_names (last_used_us);
+COMMIT;
