@@ -79,6 +79,7 @@ class Limits(_Group):
     invites_per_room: Count = Field(
         200, description="Invites that a room may have at once, and the server as many."
     )
+    blocks_per_user: Count = Field(1000, description="Users whom a user may block.")
     guest_calls_per_second: float = Field(
         10,
         ge=0,
@@ -113,6 +114,12 @@ class Accounts(_Group):
         description="Who may make somebody a member of a room without asking: anyone; those who are with "
         "them in a private room that they came into themselves; nobody. By all others they are invited, and "
         "must accept. Nobody becomes an owner without accepting.",
+    )
+    direct_messages: Literal["anyone", "shared_room", "nobody"] = Field(
+        "anyone",
+        description="Who may write to somebody directly: anyone who can find them; those who are with them "
+        "in a private room that they came into themselves; nobody. Users may choose this, and `adding`, for "
+        "themselves.",
     )
     session_idle: Wait = Field(
         timedelta(days=90),

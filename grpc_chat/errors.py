@@ -10,6 +10,7 @@
         Banned
         AccountBlocked
         RegistrationClosed
+        NotAccepted
       InvalidRequest
         MessageTooLong
         BadCursor
@@ -32,6 +33,7 @@
         LoginPending
         UserIdNeeded
         LastLogin
+        UserBlocked
         ServerNotTrusted
         NotAChatServer
       LimitExceeded
@@ -138,6 +140,13 @@ class RegistrationClosed(PermissionDenied):
     """The server makes no accounts for those who ask, or only with an invite."""
 
     code = "REGISTRATION_CLOSED"
+
+
+class NotAccepted(PermissionDenied):
+    """The user takes no direct messages from the caller: by what they chose, by what the server says, or
+    because they have blocked the caller; it looks the same."""
+
+    code = "NOT_ACCEPTED"
 
 
 class InvalidRequest(ChatError):
@@ -276,6 +285,12 @@ class LastLogin(FailedPrecondition):
     """Without this link to an issuer nobody could log in to the account any more."""
 
     code = "LAST_LOGIN"
+
+
+class UserBlocked(FailedPrecondition):
+    """The caller has blocked this user, so neither can write to the other."""
+
+    code = "USER_BLOCKED"
 
 
 class ServerNotTrusted(FailedPrecondition):

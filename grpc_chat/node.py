@@ -25,10 +25,12 @@ from grpc_chat.config import Config
 from grpc_chat.core.accounts import AccountLimits, Accounts
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.attempts import AttemptLimits, Attempts
+from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
+from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities, known_issuers
 from grpc_chat.core.invitations import Invitations
@@ -41,6 +43,7 @@ from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import RoomLimits, Rooms
 from grpc_chat.core.sessions import Policy, Sessions
@@ -174,6 +177,9 @@ class Node:
         invites = Invites(
             committer, readers, pages, inviters=asked.inviters, most=config.limits.invites_per_room
         )
+        privacy = Privacy(direct_messages=asked.direct_messages)
+        direct_messages = DirectMessages(privacy)
+        blocks = Blocks(committer, readers, users, pages, most=config.limits.blocks_per_user)
         rooms = Rooms(
             committer,
             readers,
@@ -181,6 +187,7 @@ class Node:
             users,
             pages,
             secret=store.secret,
+            direct_messages=direct_messages,
             limits=_taken(RoomLimits, config.limits),
         )
         # What a stop has interrupted.
@@ -236,6 +243,7 @@ class Node:
             certificate_login=tls.certificate_login,
             named_after_owners=asked.finding == "shared_room",
             limits=_taken(AccountLimits, asked),
+            privacy=privacy,
         )
         authenticator: Authenticator = trusted or sessions
         self.authenticator = authenticator
@@ -261,6 +269,7 @@ class Node:
             readers,
             pages,
             epoch=store.epoch,
+            direct_messages=direct_messages,
             page_bytes=limits.page_bytes,
         )
         ownership = Ownership(committer, readers, sessions, hub, pages, users=users, max_bots=asked.bots)
@@ -280,6 +289,7 @@ class Node:
                     users,
                     issuers,
                     ownership,
+                    blocks,
                     # The port is known once it is listened on.
                     public_address=lambda: self.public_address,
                 ),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from grpc_chat._version import __version__
 from grpc_chat.core.accounts import REGISTRATIONS, Accounts
+from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.ownership import Ownership
@@ -22,11 +23,13 @@ class AuthService:
         users: Users,
         issuers: IssuerLogins,
         ownership: Ownership,
+        blocks: Blocks,
         *,
         public_address: Callable[[], str] = str,
     ) -> None:
         self._public_address = public_address
         self._accounts = accounts
+        self._blocks = blocks
         self._ownership = ownership
         self._issuers = issuers
         self._users = users
@@ -117,3 +120,13 @@ class AuthService:
 
     async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
         return await self._ownership.accept_bot(caller, request)
+
+    async def create_block(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:
+        return await self._blocks.create(caller, request)
+
+    async def delete_block(self, caller: Caller, request: pb.DeleteBlockRequest) -> pb.DeleteBlockResponse:
+        await self._blocks.delete(caller, request)
+        return pb.DeleteBlockResponse()
+
+    async def list_blocks(self, caller: Caller, request: pb.ListBlocksRequest) -> pb.ListBlocksResponse:
+        return await self._blocks.list_(caller, request)

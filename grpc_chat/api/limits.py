@@ -150,7 +150,14 @@ class RequestChecker:
             "UnlinkIdentityRequest.even_last": None,
             "GetUserRequest.user_id": id_,
             "UpdateProfileRequest.user_id": self._optional(id_),
-            "UpdateProfileRequest.display_name": name,
+            "UpdateProfileRequest.display_name": self._optional(name),
+            "UpdateProfileRequest.adding": _enum(pb.Audience),
+            "UpdateProfileRequest.direct_messages": _enum(pb.Audience),
+            "UpdateProfileRequest.update_mask": _mask("display_name", "adding", "direct_messages"),
+            "CreateBlockRequest.user_id": id_,
+            "DeleteBlockRequest.user_id": id_,
+            "ListBlocksRequest.page_size": page_size,
+            "ListBlocksRequest.page_token": self._token,
             "ChangePasswordRequest.current_password": self._password,
             "ChangePasswordRequest.new_password": self._password,
             "ChangePasswordRequest.end_bot_tokens": None,
@@ -321,6 +328,7 @@ class RequestChecker:
             "SubscribeRequest": _cursors_or_consumer,
             "UpdateRoomRequest": _room_and_mask,
             "JoinRoomRequest": _room_or_invite,
+            "UpdateProfileRequest": _name_if_changed,
             "RevokeSessionsRequest": _ids_or_all("all_others"),
             "RevokeUserSessionsRequest": _ids_or_all("all"),
         }
@@ -576,6 +584,12 @@ def _room_and_mask(request: Any) -> None:
 def _room_or_invite(request: Any) -> None:
     if bool(request.room_id) == bool(request.invite_code):
         raise InvalidRequest("give either room_id or invite_code", field="room_id")
+
+
+def _name_if_changed(request: Any) -> None:
+    paths = request.update_mask.paths
+    if not request.display_name and (not paths or "display_name" in paths):
+        raise InvalidRequest("display_name is empty", field="display_name")
 
 
 def _ids_or_all(everything: str) -> Callable[[Any], None]:

@@ -42,6 +42,10 @@ NEEDS = {
     "AuthService/ListBots": Needs.LOGIN,
     "AuthService/OfferBot": Needs.LOGIN,
     "AuthService/AcceptBot": Needs.LOGIN,
+    # Whom somebody has blocked is nobody's business, not even their own programs'.
+    "AuthService/CreateBlock": Needs.LOGIN,
+    "AuthService/DeleteBlock": Needs.LOGIN,
+    "AuthService/ListBlocks": Needs.LOGIN,
     "RoomService/CreateRoom": Needs.WRITE,
     "RoomService/GetDirectRoom": Needs.WRITE,
     # Also for tokens that only post: rooms are posted to by name.

@@ -21,6 +21,7 @@ from grpc_chat.cli import (
     accounts,
     admin,
     backup,  # noqa: F401
+    blocks,
     consumers,
     invitations,
     invites,  # noqa: F401
@@ -307,6 +308,7 @@ main.chapter(
     accounts.whoami,
     accounts.password,
     links.link,
+    blocks.block,
 )
 main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
 main.chapter("Rooms", rooms.room, invitations.invitations, rooms=rooms.room.commands["list"])

@@ -21,6 +21,7 @@ from grpc_chat.core.names import (
 )
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
+from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
@@ -93,6 +94,7 @@ class Accounts:
         certificate_login: bool = False,
         named_after_owners: bool = False,
         limits: AccountLimits | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
         self._committer = committer
         self._readers = readers
@@ -106,6 +108,7 @@ class Accounts:
         self._certificate_login = certificate_login
         self._named_after_owners = named_after_owners
         self._limits = limits or AccountLimits()
+        self._privacy = privacy or Privacy()
 
     # Coming in
 
@@ -406,6 +409,7 @@ class Accounts:
                 raise SessionEnded("this account no longer exists")
             user = as_user(account)
             user.owner_user_id = account.owner_id or ""
+            user.privacy.CopyFrom(self._privacy.of(account))
             session = pb.Session(session_id=caller.session_id)
             if found := snapshot.session_of(caller.user_id, caller.session_id):
                 session = self._sessions.message(found)
@@ -425,14 +429,18 @@ class Accounts:
         )
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
-        """Change what others see."""
+        """Change what others see, and who may reach one."""
+        paths = request.update_mask.paths or ["display_name"]
+        values = {path: getattr(request, path) for path in paths}
 
         def do(transaction: Transaction) -> pb.User:
             user_id = require_own(transaction, caller, request.user_id)
-            transaction.update_account(user_id, {"display_name": request.display_name})
+            transaction.update_account(user_id, values)
             account = transaction.account(user_id)
             assert account, "it is one's own"
-            return as_user(account)
+            user = as_user(account)
+            user.privacy.CopyFrom(self._privacy.of(account))
+            return user
 
         user: pb.User = await self._committer.transact(caller, do)
         return user
@@ -596,6 +604,7 @@ class Accounts:
             response.bots.append(as_user(account))
             response.bots[-1].owner_user_id = caller.user_id
             response.bots[-1].offered_to_user_id = account.offered_to or ""
+            response.bots[-1].privacy.CopyFrom(self._privacy.of(account))
         return response
 
 

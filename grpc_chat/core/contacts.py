@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
 
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.privacy import Audience, Privacy
 from grpc_chat.store.base import Snapshot
 from grpc_chat.store.records import Account
-
-AddPolicy = Literal["anyone", "shared_room", "nobody"]
+from grpc_chat.wire import chat_pb2 as pb
 
 
 class Adding(Enum):
@@ -24,13 +23,13 @@ class Contacts:
     """Decides what people may do to others without their consent.
 
     Args:
-        adding: Who is added to a room at once by others: everybody; those who share a room with them (see
-            :meth:`adding`); nobody. All others are invited.
+        adding: Who is added to a room at once by others, where they have not chosen it themselves: everybody;
+            those who share a room with them (see :meth:`adding`); nobody. All others are invited.
         trusting: Whether ids are trusted, so that consent would mean nothing: everything happens at once.
     """
 
-    def __init__(self, *, adding: AddPolicy = "shared_room", trusting: bool = False) -> None:
-        self._adding = adding
+    def __init__(self, *, adding: Audience = "shared_room", trusting: bool = False) -> None:
+        self._privacy = Privacy(adding=adding)
         self._trusting = trusting
 
     def adding(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
@@ -40,11 +39,16 @@ class Contacts:
         public nor direct: anyone can walk into a public room and write to anyone, and a room that one was put
         into would make the next one free.
         """
-        if self._trusting or is_one_person(snapshot, caller, account) or self._adding == "anyone":
+        if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
-        if self._adding == "shared_room" and snapshot.meets(account.user_id, caller.user_id):
-            return Adding.ADD
-        return Adding.INVITE
+        audience = self._privacy.of_adding(account.adding)
+        accepted = audience == pb.AUDIENCE_ANYONE
+        if audience == pb.AUDIENCE_SHARED_ROOM:
+            accepted = snapshot.meets(account.user_id, caller.user_id)
+        # Asked in any case: what takes longer tells something.
+        if _is_refused(snapshot, caller, account):
+            return Adding.HIDDEN
+        return Adding.ADD if accepted else Adding.INVITE
 
     def owning(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
         """What happens when the caller wants this account, a member, to be an owner of one of their rooms.
@@ -53,7 +57,13 @@ class Contacts:
         """
         if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
-        return Adding.INVITE
+        return Adding.HIDDEN if _is_refused(snapshot, caller, account) else Adding.INVITE
+
+
+def _is_refused(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
+    """Whether somebody, or their owner, has blocked the caller, or the caller's owner."""
+    contact = snapshot.contact(caller.user_id, account.user_id)
+    return contact is not None and contact.refuses
 
 
 def is_one_person(snapshot: Snapshot, caller: Caller, account: Account) -> bool:

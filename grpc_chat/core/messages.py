@@ -8,9 +8,10 @@ from hashlib import blake2b
 from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers, at_once
-from grpc_chat.store.base import Append, Draft, Once, Place, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, AuthorizeDirect, Draft, Once, Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
@@ -21,6 +22,7 @@ class Messages:
 
     Args:
         epoch: The store's.
+        direct_messages: Decides who may write in direct rooms.
         page_bytes: Where a page of history is cut, whatever was asked for.
     """
 
@@ -31,17 +33,20 @@ class Messages:
         pages: Pages,
         *,
         epoch: str,
+        direct_messages: DirectMessages | None = None,
         page_bytes: int = 1024 * 1024,
     ) -> None:
         self._committer = committer
         self._readers = readers
         self._pages = pages
         self._epoch = epoch
+        self._direct_messages = direct_messages or DirectMessages()
         self._page_bytes = page_bytes
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> pb.SendMessagesResponse:
         """Store messages, all or none; see ``MessageService.SendMessages``."""
-        append = Append([_draft(caller, message) for message in messages])
+        check_direct = self._direct_messages.to_write
+        append = Append([_draft(caller, message, check_direct) for message in messages])
         appended = await self._committer.append(append)
         response = pb.SendMessagesResponse()
         for room_id, seq, create_time_us in appended.placed:
@@ -109,11 +114,11 @@ class Messages:
         return frames.frames([event.payload for event in events]) + response.SerializeToString()
 
 
-def _draft(caller: Caller, message: pb.OutgoingMessage) -> Draft:
+def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
     # One spelling of an id, however it was sent. (That it is a UUID has been checked.)
     message_id, text = message.client_message_id.lower(), message.text
     content = pb.Message(client_message_id=message_id, text=text)
     event = pb.Event(room_id=message.room_id, user_id=caller.user_id, message=content)
     content_hash = blake2b(text.encode(), digest_size=16).digest()
     once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
-    return Draft(event, caller.session_id, access.to_send, once)
+    return Draft(event, caller.session_id, access.to_send, once, check_direct=check_direct)

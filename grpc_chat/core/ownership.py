@@ -197,7 +197,9 @@ class Ownership:
 
         def do(transaction: Transaction) -> tuple[Account, int]:
             bot = transaction.account(request.user_id)
-            if bot is None or bot.offered_to != caller.user_id:
+            # Of what somebody offers whom the caller has blocked, the caller knows nothing.
+            unwanted = transaction.contact(caller.user_id, request.user_id)
+            if bot is None or bot.offered_to != caller.user_id or (unwanted and unwanted.refused):
                 raise UserNotFound(
                     "no bot of this name is offered to you",
                     field="user_id",

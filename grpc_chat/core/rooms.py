@@ -13,6 +13,7 @@ from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Pages
@@ -57,6 +58,7 @@ class Rooms:
 
     Args:
         secret: The store's; ids of rooms are made with it that nobody can guess.
+        direct_messages: Decides who may begin direct rooms.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Rooms:
         pages: Pages,
         *,
         secret: bytes,
+        direct_messages: DirectMessages | None = None,
         limits: RoomLimits | None = None,
     ) -> None:
         self._committer = committer
@@ -76,6 +79,7 @@ class Rooms:
         self._users = users
         self._pages = pages
         self._secret = secret
+        self._direct_messages = direct_messages or DirectMessages()
         self._limits = limits or RoomLimits()
 
     # Finding
@@ -183,6 +187,8 @@ class Rooms:
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
+            UserBlocked: There is no room yet, and the caller has blocked the other.
+            NotAccepted: There is none, and the other takes no direct messages from the caller.
         """
         other = request.user_id
         if other == caller.user_id:
@@ -193,6 +199,7 @@ class Rooms:
         def do(transaction: Transaction) -> pb.Room:
             if transaction.standing(room_id, caller.user_id) is None:
                 self._users.require(transaction, caller, other)
+                self._direct_messages.require(transaction, caller, other)
                 room = pb.Room(
                     room_id=room_id,
                     kind=pb.ROOM_KIND_DIRECT,

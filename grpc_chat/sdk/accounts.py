@@ -10,6 +10,7 @@ from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.models import (
     AccessToken,
+    Block,
     Identity,
     Login,
     PasswordChange,
@@ -269,9 +270,31 @@ class AccountCalls(Calls):
         request = pb.GetUserRequest(user_id=user_id)
         return convert.user((await self._repeat("AuthService/GetUser", request, pb.GetUserResponse)).user)
 
-    async def update_profile(self, *, display_name: str, bot_id: str = "") -> User:
-        """Change what others see of oneself, or of a bot of one's own."""
-        request = pb.UpdateProfileRequest(user_id=bot_id, display_name=display_name)
+    async def update_profile(
+        self,
+        *,
+        display_name: str | None = None,
+        adding: str | None = None,
+        direct_messages: str | None = None,
+        bot_id: str = "",
+    ) -> User:
+        """Change what others see of oneself, or of a bot of one's own, and who may reach it.
+
+        Args:
+            adding: Who adds one to rooms without asking first: ``anyone``, ``shared_room``, ``nobody``, or
+                empty for what the server says.
+            direct_messages: Who writes to one directly, likewise.
+        """
+        request = pb.UpdateProfileRequest(user_id=bot_id)
+        if display_name is not None:
+            request.display_name = display_name
+            request.update_mask.paths.append("display_name")
+        if adding is not None:
+            request.adding = _audience(adding)
+            request.update_mask.paths.append("adding")
+        if direct_messages is not None:
+            request.direct_messages = _audience(direct_messages)
+            request.update_mask.paths.append("direct_messages")
         response = await self._repeat("AuthService/UpdateProfile", request, pb.UpdateProfileResponse)
         return convert.user(response.user)
 
@@ -348,6 +371,32 @@ class AccountCalls(Calls):
         request = pb.AcceptBotRequest(user_id=bot_id)
         response = await self._call("AuthService/AcceptBot", request, pb.AcceptBotResponse)
         return convert.user(response.bot)
+
+    async def block(self, user_id: str) -> Block:
+        """Block somebody: they can no longer write to one directly or add one to rooms, and only the caller
+        knows. It covers the bots that they own."""
+        request = pb.CreateBlockRequest(user_id=user_id)
+        response = await self._repeat("AuthService/CreateBlock", request, pb.CreateBlockResponse)
+        return convert.block(response.block)
+
+    async def unblock(self, user_id: str) -> None:
+        """End a block.
+
+        Raises:
+            UserNotFound: There is none.
+        """
+        request = pb.DeleteBlockRequest(user_id=user_id)
+        await self._call("AuthService/DeleteBlock", request, pb.DeleteBlockResponse)
+
+    async def blocks(self) -> AsyncIterator[Block]:
+        """Whom one has blocked, in the order of their ids."""
+        request = pb.ListBlocksRequest()
+        async for block in self._pages("AuthService/ListBlocks", request, pb.ListBlocksResponse, "blocks"):
+            yield convert.block(block)
+
+
+def _audience(word: str) -> pb.Audience.ValueType:
+    return pb.Audience.Value(f"AUDIENCE_{word.upper()}") if word else pb.AUDIENCE_UNSPECIFIED
 
 
 def _ended(response: pb.LogInResponse | pb.FinishLogInResponse) -> Session | None:

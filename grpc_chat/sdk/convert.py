@@ -129,7 +129,27 @@ def user(told: pb.User) -> models.User:
         bot=told.kind == pb.USER_KIND_BOT,
         owner_id=told.owner_user_id,
         offered_to_id=told.offered_to_user_id,
+        privacy=privacy(told.privacy) if told.HasField("privacy") else None,
     )
+
+
+def privacy(told: pb.Privacy) -> models.Privacy:
+    """Who may reach somebody."""
+
+    def audience(value: int) -> str:
+        return word(pb.Audience, value, "AUDIENCE_")
+
+    return models.Privacy(
+        adding=audience(told.adding),
+        direct_messages=audience(told.direct_messages),
+        effective_adding=audience(told.effective_adding),
+        effective_direct_messages=audience(told.effective_direct_messages),
+    )
+
+
+def block(told: pb.Block) -> models.Block:
+    """Somebody who is blocked."""
+    return models.Block(user=user(told.user), create_time=time(told.create_time))
 
 
 def session(told: pb.Session) -> models.Session:

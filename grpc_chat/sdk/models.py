@@ -171,6 +171,20 @@ class RoomLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """Who may reach a user: ``anyone``, ``shared_room`` or ``nobody``."""
+
+    adding: str = ""
+    """Who adds them to rooms without asking first; empty where they leave it to the server."""
+    direct_messages: str = ""
+    """Who writes to them directly; empty where they leave it to the server."""
+    effective_adding: str = ""
+    """What counts, whoever chose it."""
+    effective_direct_messages: str = ""
+    """What counts, whoever chose it."""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """An account."""
 
@@ -181,6 +195,16 @@ class User:
     """Who owns a bot, for those who may know."""
     offered_to_id: str = ""
     """To whom a bot is offered, for its owner."""
+    privacy: Privacy | None = None
+    """Who may reach them: for themselves, and for a bot's owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A user whom one has blocked."""
+
+    user: User
+    create_time: datetime
 
 
 @dataclass(frozen=True, slots=True)

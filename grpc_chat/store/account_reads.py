@@ -27,6 +27,8 @@ _ACCOUNT_COLUMNS = (
     .where(_owner.c.user_id == schema.users.c.owner_id)
     .scalar_subquery()
     .label("owner_block_time_us"),
+    schema.users.c.adding,
+    schema.users.c.direct_messages,
 )
 _SESSION_COLUMNS = (
     schema.sessions.c.session_id,

@@ -42,6 +42,7 @@ from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
 from grpc_chat.store.records import (
     Account,
     ConsumerRecord,
+    Contact,
     Ending,
     IdentityRecord,
     InvitationRecord,
@@ -56,6 +57,10 @@ from grpc_chat.wire import chat_pb2 as pb
 Authorize = Callable[[str, Standing | None], ChatError | None]
 """Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
 None. It MUST be quick and have no effect: it is called on the writer's thread, and perhaps twice."""
+
+
+AuthorizeDirect = Callable[["Snapshot", str, str], ChatError | None]
+"""Given the state of things, a direct room's id and who wants to write there: what forbids it, or None."""
 
 
 class Target(NamedTuple):
@@ -102,6 +107,8 @@ class Draft(NamedTuple):
     """For kinds that are stored once, however often they are sent."""
     concerns: Concerns | None = None
     """For kinds that are about another event."""
+    check_direct: AuthorizeDirect | None = None
+    """Asked besides in direct rooms, where it depends on the other member, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +426,24 @@ class Snapshot(Protocol):
     def sessions(self, user_id: str, *, after: tuple[int, str] | None, limit: int) -> list[SessionRecord]:
         """A user's sessions, newest first; ``after`` is the time of making and the id of the last before."""
 
+    # Blocks
+
+    def contact(self, user_id: str, other_id: str) -> Contact | None:
+        """How one user stands to another whom they want to reach; None where there is no such other. It is
+        asked in one statement, so that it takes as long whoever has blocked whom."""
+
+    def contact_in(self, room_id: str, user_id: str) -> Contact | None:
+        """As :meth:`contact`, with the other member of a direct room."""
+
+    def block(self, user_id: str, blocked_user_id: str) -> pb.Block | None:
+        """Whether a user has blocked just this one."""
+
+    def blocks(self, user_id: str, *, after: str, limit: int) -> list[pb.Block]:
+        """Whom a user has blocked, in the order of their ids."""
+
+    def blocks_of(self, user_id: str) -> int:
+        """How many a user has blocked."""
+
     # The log
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
@@ -549,6 +574,12 @@ class Transaction(Snapshot, Protocol):
 
     def delete_identity(self, issuer: str, subject: str) -> None:
         """Forget which account an OpenID identity is."""
+
+    def put_block(self, user_id: str, blocked_user_id: str) -> None:
+        """Note that a user wants nothing from another, who is not blocked by them yet."""
+
+    def delete_block(self, user_id: str, blocked_user_id: str) -> bool:
+        """Forget that; whether it was so."""
 
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         """Begin a session."""

@@ -90,6 +90,8 @@ class Batch:
         self._standings: dict[tuple[str, str], Standing | None] = {}
         # Events that others concern.
         self._targets: dict[tuple[str, int], Target | None] = {}
+        # In direct rooms, what forbids somebody to write there.
+        self._refusals: dict[tuple[str, str], ChatError | None] = {}
         # Which of them are known to be there.
         self._consumers: set[tuple[str, str]] = set()
         self._dirty: set[str] = set()
@@ -117,7 +119,7 @@ class Batch:
         wanted: dict[tuple[str, str], None] = {}
         concerned: dict[tuple[str, int], None] = {}
         for append in appends:
-            for event, _, _, _, concerns in append.drafts:
+            for event, _, _, _, concerns, _ in append.drafts:
                 wanted[event.room_id, event.user_id] = None
                 if concerns:
                     concerned[event.room_id, concerns.seq] = None
@@ -183,6 +185,7 @@ class Batch:
             # It may have changed who is what in any room; what is asked for next is read again.
             self._standings.clear()
             self._targets.clear()
+            self._refusals.clear()
             self._heads.clear()
             self._times.clear()
             self._consumers.clear()
@@ -239,6 +242,8 @@ class Batch:
             room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
             room = self._standing(room_id, user_id)
             error = draft.check(room_id, room)
+            if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
+                error = self._refusal(draft.check_direct, room_id, user_id)
             if draft.concerns and not error:
                 error = draft.concerns.check(room_id, room, self._target(room_id, draft.concerns.seq))
             if once is None:
@@ -272,6 +277,13 @@ class Batch:
             self.flush()
             self._read_targets([(room_id, seq)])
         return self._targets[room_id, seq]
+
+    def _refusal(self, authorize: base.AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
+        """What forbids somebody to write in a direct room."""
+        key = (room_id, user_id)
+        if key not in self._refusals:
+            self._refusals[key] = authorize(self._transaction(self), room_id, user_id)
+        return self._refusals[key]
 
     def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Placed, bytes] | None:
         """What was stored under an id before, in this batch or earlier, and its content hash.

@@ -52,6 +52,10 @@ class Account:
     """Who may become the bot's next owner."""
     last_used_us: int | None = None
     """When a session of it that has ended since was used last; the others know for themselves."""
+    adding: int = 0
+    """Who may add it to rooms without asking: ``chat.v1.Audience``; 0 for whom the server says."""
+    direct_messages: int = 0
+    """Who may write to it directly, likewise."""
 
     owner_block_time_us: int | None = None
     """Of a bot: since when its owner is blocked. Read, never written: it is the owner's."""
@@ -64,6 +68,21 @@ class Account:
     def __repr__(self) -> str:
         # Records end up in logs and tracebacks; the hash of a password must not.
         return f"Account({self.user_id!r})"
+
+
+class Contact(NamedTuple):
+    """How two users stand to each other, of whom one wants to reach the other."""
+
+    user_id: str
+    """Who is to be reached."""
+    direct_messages: int
+    """Who may write to them directly, as :class:`Account` has it."""
+    refuses: bool
+    """Whether they, or their owner, have blocked who wants to reach them, or that one's owner."""
+    refused: bool
+    """Whether it is so the other way round."""
+    of_one: bool
+    """Whether one of the two owns the other, or one person owns both."""
 
 
 @dataclass(frozen=True, slots=True)

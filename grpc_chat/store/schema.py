@@ -47,11 +47,24 @@ users = sa.Table(
     sa.Column("look", _BYTEWISE, nullable=True),
     sa.Column("offered_to", _BYTEWISE, nullable=True),
     sa.Column("last_used_us", sa.BigInteger, nullable=True),
+    sa.Column("adding", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("direct_messages", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index(None, "owner_id"),
     sa.Index(None, "look", unique=True),
     comment="kind: chat.v1.UserKind; owner_id: of a bot; password_hash: Argon2id, as the PHC string format; "
     "look: the id with characters that look alike made one, NULL for trusted ids; offered_to: who may become "
-    "the bot's next owner; last_used_us: when a session that has ended since was used last.",
+    "the bot's next owner; last_used_us: when a session that has ended since was used last; adding, "
+    "direct_messages: chat.v1.Audience.",
+    sqlite_with_rowid=False,
+)
+
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    _key("user_id"),
+    _key("blocked_user_id"),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    comment="Whom users want nothing from.",
     sqlite_with_rowid=False,
 )
 

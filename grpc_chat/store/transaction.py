@@ -254,6 +254,16 @@ class SqlTransaction(SqlSnapshot):
         one = sa.and_(known.c.issuer == issuer, known.c.subject == subject)
         self._conn.execute(sa.delete(known).where(one))
 
+    def put_block(self, user_id: str, blocked_user_id: str) -> None:
+        self._insert(
+            schema.blocks, user_id=user_id, blocked_user_id=blocked_user_id, create_time_us=self.now_us
+        )
+
+    def delete_block(self, user_id: str, blocked_user_id: str) -> bool:
+        blocks = schema.blocks
+        one = sa.and_(blocks.c.user_id == user_id, blocks.c.blocked_user_id == blocked_user_id)
+        return self._conn.execute(sa.delete(blocks).where(one)).rowcount > 0
+
     def insert_session(self, session: SessionRecord, token_hash: bytes) -> None:
         self._insert(schema.sessions, **asdict(session), token_hash=token_hash)
 

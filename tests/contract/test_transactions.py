@@ -964,6 +964,80 @@ def test_invitation_is_of_one_room_and_person(store: Store) -> None:
     assert read(store, lambda snapshot: snapshot.waiting("carol")) == []
 
 
+# Blocks
+
+
+def test_block_is_kept_until_it_is_ended(store: Store) -> None:
+    """Each user's own, in the order of the ids, a page at a time."""
+    for name in IDS:
+        insert(store, account(name, display_name=name.upper()))
+
+    def block(name: str) -> int:
+        def do(tx: Transaction) -> int:
+            tx.put_block("alice", name)
+            return tx.now_us
+
+        now_us: int = transact(store, do)
+        return now_us
+
+    times = {name: block(name) for name in reversed(IDS)}
+    transact(store, lambda tx: tx.put_block("bob", "alice"))
+
+    with store.snapshot() as snapshot:
+        told = snapshot.blocks("alice", after="", limit=ALL)
+        assert [block.user.user_id for block in told] == IDS
+        assert {b.user.user_id: b.create_time.ToMicroseconds() for b in told} == times
+        assert told[0].user.display_name == IDS[0].upper()
+        assert [b.user.user_id for b in snapshot.blocks("alice", after="9", limit=2)] == ["a", "b"]
+        assert snapshot.block("alice", "z") == told[-1]
+        assert snapshot.block("z", "alice") is None
+        assert (snapshot.blocks_of("alice"), snapshot.blocks_of("bob"), snapshot.blocks_of("z")) == (9, 1, 0)
+    assert transact(store, lambda tx: tx.delete_block("alice", "z")) is True
+    assert transact(store, lambda tx: tx.delete_block("alice", "z")) is False
+    assert transact(store, lambda tx: tx.delete_block("z", "alice")) is False
+    assert read(store, lambda snapshot: snapshot.blocks_of("alice")) == 8
+
+
+def test_contact_says_who_has_blocked_whom_with_the_bots_of_both(store: Store) -> None:
+    """Also of the other member of a direct room, and by the owner that a bot has now."""
+    for name in ("carol", "dave"):
+        insert(store, account(name))
+        insert(store, account(f"{name}-bot", kind=pb.USER_KIND_BOT, owner_id=name))
+    insert(store, account("carol-2", kind=pb.USER_KIND_BOT, owner_id="carol"))
+    transact(store, lambda tx: tx.update_account("dave", {"direct_messages": pb.AUDIENCE_NOBODY}))
+    make_room(store, new_room("direct", kind=pb.ROOM_KIND_DIRECT))
+    for name in ("carol", "dave"):
+        put_member(store, "direct", name, MEMBER)
+
+    def contact(user: str, other: str) -> tuple[bool, bool, bool]:
+        with store.snapshot() as snapshot:
+            found = snapshot.contact(user, other)
+        assert found
+        assert found.user_id == other
+        return found.refuses, found.refused, found.of_one
+
+    pairs = [(c, d) for c in ("carol", "carol-bot") for d in ("dave", "dave-bot")]
+    assert {contact(*pair) for pair in pairs} == {(False, False, False)}
+    transact(store, lambda tx: tx.put_block("dave", "carol"))
+    assert {contact(*pair) for pair in pairs} == {(True, False, False)}
+    assert {contact(d, c) for c, d in pairs} == {(False, True, False)}
+    transact(store, lambda tx: tx.delete_block("dave", "carol"))
+    transact(store, lambda tx: tx.put_block("dave", "carol-bot"))
+    assert contact("carol-bot", "dave") == (True, False, False)
+    assert contact("carol", "dave") == contact("carol-2", "dave") == (False, False, False)
+    transact(store, lambda tx: tx.update_account("carol-bot", {"owner_id": "alice"}))
+    assert contact("carol-bot", "dave") == (True, False, False)
+    assert contact("carol", "carol-2") == contact("carol-2", "carol") == (False, False, True)
+    transact(store, lambda tx: tx.put_block("dave", "carol"))
+    with store.snapshot() as snapshot:
+        there = snapshot.contact_in("direct", "carol")
+        assert there == snapshot.contact("carol", "dave")
+        assert there
+        assert (there.direct_messages, there.refuses) == (pb.AUDIENCE_NOBODY, True)
+        assert snapshot.contact_in("nowhere", "carol") is None
+        assert snapshot.contact("carol", "nobody") is None
+
+
 # Bans
 
 

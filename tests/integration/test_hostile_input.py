@@ -126,6 +126,8 @@ def valid(method: MethodDescriptor, room: str = "") -> Message:
         "CreateBot": lambda: pb.CreateBotRequest(user_id=new("bot")),
         "OfferBot": lambda: pb.OfferBotRequest(user_id=new("own-bot-"), new_owner_user_id="two"),
         "AcceptBot": lambda: pb.AcceptBotRequest(user_id=new("gift-bot-")),
+        "CreateBlock": lambda: pb.CreateBlockRequest(user_id="villain"),
+        "DeleteBlock": lambda: pb.DeleteBlockRequest(user_id="villain"),
         "UpdateRoom": lambda: pb.UpdateRoomRequest(
             room=pb.Room(room_id=guarded, name="guarded"), update_mask=FieldMask(paths=["name"])
         ),
@@ -305,6 +307,8 @@ class Server:
         consumer: str = getattr(request, "consumer", "")
         if consumer.startswith(("used-up-", "of-tests")):
             await self.keep(consumer)
+        if isinstance(request, pb.DeleteBlockRequest):
+            await self.call(BY_NAME["CreateBlock"], pb.CreateBlockRequest(user_id="villain"))
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -1067,7 +1071,8 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     if field.message_type.full_name == "google.protobuf.FieldMask":
         wrong += [(FieldMask(), field.name)]
         for name in ("", "room_id", "kind", "*", "name.x", "x" * 10_000, "\0"):
-            wrong += [(FieldMask(paths=["name", name]), f"{field.name}.paths[1]")]
+            mask = FieldMask(paths=["display_name" if method.name == "UpdateProfile" else "name", name])
+            wrong += [(mask, f"{field.name}.paths[1]")]
     else:
         assert field.message_type.full_name == "google.protobuf.Duration"
         for seconds, nanos in [
@@ -1314,6 +1319,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "server invites": pb.ListServerInvitesRequest(),
         "sessions": pb.ListSessionsRequest(),
         "bots": pb.ListBotsRequest(),
+        "blocks": pb.ListBlocksRequest(),
         "users": pb.ListUsersRequest(),
         "some users": pb.ListUsersRequest(query="banned"),
         "sessions of a user": pb.ListUserSessionsRequest(user_id="villain"),

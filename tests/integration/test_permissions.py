@@ -118,6 +118,9 @@ AuthService/CreateBot               login   ok
 AuthService/ListBots                login   ok
 AuthService/OfferBot                login   USER_NOT_FOUND
 AuthService/AcceptBot               login   USER_NOT_FOUND
+AuthService/CreateBlock             login   ok
+AuthService/DeleteBlock             login   USER_NOT_FOUND
+AuthService/ListBlocks              login   ok
 RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
 RoomService/ListRooms               either  ok
@@ -602,6 +605,8 @@ OTHER_ASKS: dict[str, OtherAsk] = {
         name="t", scopes=[pb.SCOPE_READ, pb.SCOPE_WRITE]
     ),
     "AuthService/CreateBot": lambda w: pb.CreateBotRequest(user_id=f"new{next(w.numbers)}b"),
+    "AuthService/CreateBlock": lambda _: pb.CreateBlockRequest(user_id="victim"),
+    "AuthService/DeleteBlock": lambda _: pb.DeleteBlockRequest(user_id="another"),
     "RoomService/CreateRoom": lambda w: pb.CreateRoomRequest(name=f"another {next(w.numbers)}"),
     "RoomService/GetDirectRoom": lambda _: pb.GetDirectRoomRequest(user_id="heir"),
     "AdminService/CreateUser": lambda w: pb.CreateUserRequest(

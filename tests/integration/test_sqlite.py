@@ -872,6 +872,11 @@ def everything(store: SqlStore) -> None:
         snapshot.owners("r1")
         snapshot.share_a_room("alice", "bob")
         snapshot.meets("alice", "bob")
+        snapshot.contact("alice", "bob")
+        snapshot.contact_in("r1", "alice")
+        snapshot.block("alice", "bob")
+        snapshot.blocks("alice", after="", limit=10)
+        snapshot.blocks_of("alice")
         snapshot.ban("r1", "carol")
         snapshot.keeping_out("r1", "carol")
         snapshot.bots_in("r1", "alice")
@@ -936,6 +941,8 @@ def every_change(transaction: Transaction) -> None:
         transaction.insert_account(Account(id_, id_, pb.USER_KIND_BOT, 1, owner_id=owner, look=id_))
     transaction.update_account("zoe", {"admin": 1})
     transaction.insert_identity("https://id.example", "17", "zoe")
+    transaction.put_block("alice", "zoe")
+    transaction.delete_block("alice", "zoe")
     for number in range(200):
         session = SessionRecord(f"s{number}", f"user{number // 4}", login, "phone", 14, 1, 1, None)
         transaction.insert_session(session, b"%d" % number)
@@ -998,6 +1005,7 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         "deleted_rooms",
         "consumer_names",
         "ended_tokens",
+        "blocks",
     )
     assert [table for table in tables if not any(table in statement for statement in plans)] == []
     assert {statement: steps for statement, steps in plans.items() if slow(steps)} == {}

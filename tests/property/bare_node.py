@@ -26,6 +26,7 @@ from grpc_chat.bus.base import Bus, Hints
 from grpc_chat.core.accounts import Accounts
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
@@ -304,7 +305,11 @@ class BareNode:
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
-                    accounts, users, IssuerLogins(accounts, identities, attempts, None), ownership
+                    accounts,
+                    users,
+                    IssuerLogins(accounts, identities, attempts, None),
+                    ownership,
+                    Blocks(self.committer, self.readers, users, pages),
                 ),
                 "RoomService": RoomService(rooms, members, invites, invitations),
                 "MessageService": MessageService(

@@ -12,12 +12,14 @@ from grpc_chat import config
 from grpc_chat.api.limits import Limits
 from grpc_chat.core.accounts import AccountLimits, Accounts
 from grpc_chat.core.attempts import AttemptLimits
+from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
@@ -32,7 +34,7 @@ ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_
 INVITATIONS = {"invitations_per_user", "invitations_of_one"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
     # The group of settings, what the part of the node is told, and the settings that others are told.
-    (config.Limits, Limits, RATES | ROOMS | INVITATIONS),
+    (config.Limits, Limits, RATES | ROOMS | INVITATIONS | {"blocks_per_user"}),
     (
         config.Limits,
         RoomLimits,
@@ -113,6 +115,8 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
     limits = config.Limits()
     assert default(Invitations, "most") == limits.invitations_per_user
     assert default(Invitations, "most_of_one") == limits.invitations_of_one
+    assert Privacy() == Privacy(settings.adding, settings.direct_messages)
+    assert default(Blocks, "most") == limits.blocks_per_user
     assert (Policy().idle, Policy().most) == (settings.session_idle, settings.session_lifetime)
     assert AttemptLimits() == AttemptLimits(
         per_account_and_address=settings.attempts_per_account_and_address,

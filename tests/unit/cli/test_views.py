@@ -21,6 +21,7 @@ from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
+    Block,
     Blocked,
     CaughtUp,
     Consumer,
@@ -35,6 +36,7 @@ from grpc_chat.sdk.models import (
     MembershipChange,
     Message,
     PasswordChange,
+    Privacy,
     Room,
     RoomChange,
     RoomLeft,
@@ -57,7 +59,7 @@ EVIL = (
 DANGEROUS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ufeff]")
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
-USER = User(EVIL, EVIL, bot=True, owner_id=EVIL)
+USER = User(EVIL, EVIL, bot=True, owner_id=EVIL, privacy=Privacy(EVIL, "", EVIL, EVIL))
 ROOM = Room(
     "plans", EVIL, EVIL, 1, 9, NOW, topic=EVIL, archive_time=NOW, member_count=3, role=EVIL, kind=EVIL
 )
@@ -138,6 +140,7 @@ class Everything:
             "room_invitations": [INVITATION],
             "sessions": [SESSION, TOKEN],
             "bots": [USER],
+            "blocks": [Block(USER, NOW)],
             "users": [RECORD],
             "unowned_rooms": [UNOWNED],
             "consumers": [Consumer(EVIL, NOW, NOW, True)],
@@ -180,6 +183,7 @@ class Everything:
             "assign_room_owner": UNOWNED,
             "assign_bot_owner": USER,
             "offer_bot": USER,
+            "block": Block(USER, NOW),
             "accept_bot": USER,
         }.get(name, 2)
 
@@ -205,6 +209,11 @@ COMMANDS = [
     "consumers forget x",
     "user show x",
     "user rename x",
+    "user privacy",
+    "user privacy --adding server --direct-messages nobody",
+    "block add x",
+    "block remove x",
+    "block list",
     "rooms",
     "room public",
     "room show plans",

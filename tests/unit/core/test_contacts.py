@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.contacts import Adding, AddPolicy, Contacts
+from grpc_chat.core.contacts import Adding, Contacts
+from grpc_chat.core.privacy import Audience
 from grpc_chat.store.base import PutRoom, Store, Transact, Transaction
 from grpc_chat.store.records import Account
 from grpc_chat.store.sqlite import open_store
@@ -49,7 +50,7 @@ def decided(store: Store, contacts: Contacts, caller: str, other: str) -> tuple[
     ],
 )
 def test_others_are_added_as_the_server_says_and_made_owners_by_nobody(
-    store: Store, policy: AddPolicy, friend: Adding, stranger: Adding
+    store: Store, policy: Audience, friend: Adding, stranger: Adding
 ) -> None:
     """The policy is about members; an owner has to want it under each."""
     contacts = Contacts(adding=policy)
@@ -67,6 +68,39 @@ def test_bots_and_their_owners_need_not_ask_one_another(store: Store) -> None:
     assert decided(store, contacts, "alice", "robot") == (Adding.ADD, Adding.ADD)
     assert decided(store, contacts, "robot", "alice") == (Adding.ADD, Adding.ADD)
     assert decided(store, contacts, "robot", "bob") == (Adding.INVITE, Adding.INVITE)
+
+
+AUDIENCES = {
+    pb.AUDIENCE_ANYONE: (Adding.ADD, Adding.ADD),
+    pb.AUDIENCE_SHARED_ROOM: (Adding.ADD, Adding.INVITE),
+    pb.AUDIENCE_NOBODY: (Adding.INVITE, Adding.INVITE),
+}
+
+
+@pytest.mark.parametrize("policy", ["anyone", "shared_room", "nobody"])
+def test_who_has_chosen_for_themselves_is_added_as_they_say(store: Store, policy: Audience) -> None:
+    """The server's policy is for the others."""
+    contacts = Contacts(adding=policy)
+    for chosen, (friend, stranger) in AUDIENCES.items():
+        store.commit([Transact(lambda transaction: transaction.update_account("bob", {"adding": chosen}))])  # noqa: B023
+
+        assert decided(store, contacts, "alice", "bob") == (friend, Adding.INVITE)
+        assert decided(store, contacts, "carol", "bob") == (stranger, Adding.INVITE)
+
+
+@pytest.mark.parametrize("policy", ["anyone", "shared_room", "nobody"])
+def test_of_whom_one_has_blocked_one_hears_nothing(store: Store, policy: Audience) -> None:
+    """Whatever the policy; a block covers the bots of both, and nobody else."""
+    contacts = Contacts(adding=policy)
+    store.commit([Transact(lambda transaction: transaction.put_block("bob", "alice"))])
+
+    hidden = (Adding.HIDDEN, Adding.HIDDEN)
+    assert decided(store, contacts, "alice", "bob") == hidden
+    assert decided(store, contacts, "robot", "bob") == hidden
+    assert Adding.HIDDEN not in decided(store, contacts, "carol", "bob")
+    assert Adding.HIDDEN not in decided(store, contacts, "bob", "alice")
+    store.commit([Transact(lambda transaction: transaction.put_block("alice", "carol"))])
+    assert decided(store, contacts, "carol", "robot") == hidden
 
 
 def test_where_ids_are_trusted_nothing_is_asked(store: Store) -> None:

@@ -1,0 +1,121 @@
+"""Commands about who may reach somebody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from grpc_chat.cli.accounts import user
+from grpc_chat.cli.command import Cli, talks
+
+if TYPE_CHECKING:
+    from grpc_chat.cli.output import Column
+    from grpc_chat.sdk.models import Block
+
+AUDIENCES = ("anyone", "shared-room", "nobody", "server")
+
+
+@click.group()
+def block() -> None:
+    """Block users: they can't write to you directly or add you to rooms.
+
+    Only you can see whom you have blocked; they are not told. Blocking a person covers the bots that they
+    own. In rooms that you are both in, you still see each other's messages.
+    """
+
+
+@block.command("add")
+@click.argument("user_id", metavar="USER")
+@talks()
+async def block_add(cli: Cli, user_id: str) -> None:
+    """Block somebody.
+
+    \b
+    Examples:
+      grpc-chat block add mallory
+    """
+    made = await cli.client.block(user_id)
+    cli.out.result(made, f"{made.user.user_id} is blocked; to end it: grpc-chat block remove {user_id}")
+
+
+@block.command("remove")
+@click.argument("user_id", metavar="USER")
+@talks(once=True)
+async def block_remove(cli: Cli, user_id: str) -> None:
+    """End a block.
+
+    \b
+    Examples:
+      grpc-chat block remove mallory
+    """
+    await cli.client.unblock(user_id)
+    cli.out.result(None, f"{user_id} is not blocked any more", user_id=user_id)
+
+
+@block.command("list")
+@talks()
+async def block_list(cli: Cli) -> None:
+    """List whom you have blocked.
+
+    \b
+    Examples:
+      grpc-chat block list
+    """
+    found = [blocked async for blocked in cli.client.blocks()]
+    columns: list[Column[Block]] = [
+        ("user", lambda b: b.user.user_id),
+        ("name", lambda b: "" if b.user.display_name == b.user.user_id else b.user.display_name),
+        ("", lambda b: "bot" if b.user.bot else ""),
+        ("since", lambda b: cli.out.when(b.create_time)),
+    ]
+    cli.out.table(found, columns, empty="you have blocked nobody")
+
+
+@user.command("privacy")
+@click.option(
+    "--adding", type=click.Choice(AUDIENCES), help="Who may add you to rooms without asking you first."
+)
+@click.option(
+    "--direct-messages",
+    type=click.Choice(AUDIENCES),
+    help="Who may write to you directly, in direct rooms that you have already, too.",
+)
+@click.option("--bot", default="", metavar="BOT", help="Of one of your bots, instead of you.")
+@talks()
+async def user_privacy(cli: Cli, adding: str | None, direct_messages: str | None, bot: str) -> None:
+    """Show or change who may reach you.
+
+    `shared-room` means people who are in a room with you; `server` leaves it to the server's settings.
+
+    \b
+    Examples:
+      grpc-chat user privacy
+      grpc-chat user privacy --direct-messages shared-room
+      grpc-chat user privacy --adding nobody --bot builds
+    """
+    if adding or direct_messages or bot:
+        found = await cli.client.update_profile(
+            adding=_audience(adding), direct_messages=_audience(direct_messages), bot_id=bot
+        )
+    else:
+        found = await cli.client.me()
+    if cli.out.as_json:
+        cli.out.json(found)
+    elif privacy := found.privacy:
+        cli.out.fields(
+            [
+                ("user", found.user_id),
+                ("adding", _told(privacy.adding, privacy.effective_adding)),
+                ("direct messages", _told(privacy.direct_messages, privacy.effective_direct_messages)),
+            ]
+        )
+
+
+def _audience(word: str | None) -> str | None:
+    """A choice as the SDK takes it."""
+    return "" if word == "server" else word and word.replace("-", "_")
+
+
+def _told(chosen: str, effective: str) -> str:
+    return effective.replace("_", "-") + ("" if chosen else " (the server's setting)")

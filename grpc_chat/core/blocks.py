@@ -1,0 +1,83 @@
+"""Whom a user wants nothing from."""
+
+from __future__ import annotations
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.page_token import Pages
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.users import Users
+from grpc_chat.errors import InvalidRequest, LimitExceeded, UserNotFound
+from grpc_chat.store.base import Transaction
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class Blocks:
+    """The blocks of all users. Each is known to the one who made it, and to nobody else.
+
+    Args:
+        most: How many users one may block.
+    """
+
+    def __init__(
+        self, committer: Committer, readers: Readers, users: Users, pages: Pages, *, most: int = 1000
+    ) -> None:
+        self._committer = committer
+        self._readers = readers
+        self._users = users
+        self._pages = pages
+        self._most = most
+
+    async def create(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:
+        """Block somebody.
+
+        Raises:
+            UserNotFound: There is no such user, or the caller may not find them.
+            LimitExceeded: The caller has blocked too many.
+        """
+        user_id, most = request.user_id, self._most
+        if user_id == caller.user_id:
+            raise InvalidRequest("user_id is your own: you can't block yourself", field="user_id")
+
+        def do(transaction: Transaction) -> pb.Block:
+            # Who is blocked already may be out of the caller's sight by now.
+            if found := transaction.block(caller.user_id, user_id):
+                return found
+            self._users.require(transaction, caller, user_id)
+            if transaction.blocks_of(caller.user_id) >= most:
+                raise LimitExceeded(
+                    f"you have blocked {most} users, which is the most; end a block first",
+                    metadata={"limit": str(most)},
+                )
+            transaction.put_block(caller.user_id, user_id)
+            made = transaction.block(caller.user_id, user_id)
+            assert made, "it was just made"
+            return made
+
+        return pb.CreateBlockResponse(block=await self._committer.transact(caller, do))
+
+    async def delete(self, caller: Caller, request: pb.DeleteBlockRequest) -> None:
+        """End a block.
+
+        Raises:
+            UserNotFound: There is none of this user.
+        """
+        user_id = request.user_id
+
+        def do(transaction: Transaction) -> None:
+            if not transaction.delete_block(caller.user_id, user_id):
+                raise UserNotFound(
+                    f"you have not blocked {user_id}", field="user_id", metadata={"userId": user_id}
+                )
+
+        await self._committer.transact(caller, do)
+
+    async def list_(self, caller: Caller, request: pb.ListBlocksRequest) -> pb.ListBlocksResponse:
+        """A page of those whom the caller has blocked."""
+        page = self._pages.open(f"ListBlocks {caller.user_id}", request)
+        found = await self._readers.run(
+            lambda snapshot: snapshot.blocks(caller.user_id, after=page.after, limit=page.limit)
+        )
+        return pb.ListBlocksResponse(
+            blocks=page.cut(found), next_page_token=page.next(found, lambda block: block.user.user_id)
+        )
