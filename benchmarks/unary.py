@@ -9,7 +9,8 @@ import time
 from benchmarks import h2, servers
 from benchmarks.fanout import EVENT_BYTES, SEND, request
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.api.pipeline import Pipeline
+from grpc_chat.core.rates import Rate
 from grpc_chat.core.trusted import TrustedIds
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb

@@ -80,6 +80,13 @@ class Limits(_Group):
         200, description="Invites that a room may have at once, and the server as many."
     )
     blocks_per_user: Count = Field(1000, description="Users whom a user may block.")
+    adds_per_second: float = Field(
+        0.2,
+        ge=0,
+        description="People whom a user, with all their bots, may add or invite to a room, offer a room to "
+        "or begin a direct room with, in the long run, each second; 0 for any number.",
+    )
+    adds_burst: Count = Field(200, description="The same, at once after a quiet time.")
     guest_calls_per_second: float = Field(
         10,
         ge=0,

@@ -17,7 +17,7 @@ from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker, check_id
 from grpc_chat.api.messages import MessageService
-from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.local import LocalBus
@@ -44,6 +44,7 @@ from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.privacy import Privacy
+from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import RoomLimits, Rooms
 from grpc_chat.core.sessions import Policy, Sessions
@@ -180,6 +181,7 @@ class Node:
         privacy = Privacy(direct_messages=asked.direct_messages)
         direct_messages = DirectMessages(privacy)
         blocks = Blocks(committer, readers, users, pages, most=config.limits.blocks_per_user)
+        adds = Adds(per_second=config.limits.adds_per_second, burst=config.limits.adds_burst)
         rooms = Rooms(
             committer,
             readers,
@@ -188,6 +190,7 @@ class Node:
             pages,
             secret=store.secret,
             direct_messages=direct_messages,
+            adds=adds,
             limits=_taken(RoomLimits, config.limits),
         )
         # What a stop has interrupted.
@@ -211,6 +214,7 @@ class Node:
             pages,
             contacts=Contacts(adding=asked.adding, trusting=bool(trusted)),
             invitations=invitations,
+            adds=adds,
         )
         passwords = Passwords(
             threads=asked.password_threads,
@@ -290,6 +294,7 @@ class Node:
                     issuers,
                     ownership,
                     blocks,
+                    members,
                     # The port is known once it is listened on.
                     public_address=lambda: self.public_address,
                 ),

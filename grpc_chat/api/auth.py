@@ -9,6 +9,7 @@ from grpc_chat.core.accounts import REGISTRATIONS, Accounts
 from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.members import Members
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.users import Users
 from grpc_chat.wire import chat_pb2 as pb
@@ -24,12 +25,14 @@ class AuthService:
         issuers: IssuerLogins,
         ownership: Ownership,
         blocks: Blocks,
+        members: Members,
         *,
         public_address: Callable[[], str] = str,
     ) -> None:
         self._public_address = public_address
         self._accounts = accounts
         self._blocks = blocks
+        self._members = members
         self._ownership = ownership
         self._issuers = issuers
         self._users = users
@@ -122,7 +125,12 @@ class AuthService:
         return await self._ownership.accept_bot(caller, request)
 
     async def create_block(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:
-        return await self._blocks.create(caller, request)
+        response = await self._blocks.create(caller, request)
+        if request.leave_rooms:
+            left, kept = await self._members.leave_what_one_was_added_to(caller, request.user_id)
+            response.left_rooms = left
+            response.kept_room_ids.extend(kept)
+        return response
 
     async def delete_block(self, caller: Caller, request: pb.DeleteBlockRequest) -> pb.DeleteBlockResponse:
         await self._blocks.delete(caller, request)

@@ -155,6 +155,7 @@ class RequestChecker:
             "UpdateProfileRequest.direct_messages": _enum(pb.Audience),
             "UpdateProfileRequest.update_mask": _mask("display_name", "adding", "direct_messages"),
             "CreateBlockRequest.user_id": id_,
+            "CreateBlockRequest.leave_rooms": None,
             "DeleteBlockRequest.user_id": id_,
             "ListBlocksRequest.page_size": page_size,
             "ListBlocksRequest.page_token": self._token,

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 
 from google.protobuf import message_factory
@@ -21,6 +19,7 @@ from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.limits import RequestChecker
 from grpc_chat.api.methods import NEEDS, Needs, require
 from grpc_chat.core.caller import Authenticator, Caller, Guest
+from grpc_chat.core.rates import Rate
 from grpc_chat.core.turns import share
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
@@ -73,55 +72,6 @@ class Method:
     succeeded: Counter
     """Its calls that ended well; looking a label up costs as much as the rest of counting."""
     seconds: Histogram
-
-
-class Rate:
-    """A token bucket for each user, or address.
-
-    Args:
-        per_second: How many calls each may make, in the long run; 0 for any number.
-        burst: How many at once.
-        max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
-        advice: What those who make too many could do instead.
-    """
-
-    def __init__(
-        self,
-        *,
-        per_second: float,
-        burst: float,
-        clock: Callable[[], float] = time.monotonic,
-        max_users: int = 100_000,
-        advice: str = "",
-    ) -> None:
-        self._advice = f"; {advice}" if advice else ""
-        self._per_second = per_second
-        self._burst = burst
-        self._clock = clock
-        self._max_users = max_users
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, user_id: str) -> None:
-        """Count a call.
-
-        Raises:
-            RateLimited: Too many of late.
-        """
-        if not self._per_second:
-            return
-        now = self._clock()
-        left, then = self._buckets.pop(user_id, (self._burst, now))
-        left = min(self._burst, left + (now - then) * self._per_second)
-        if left < 1:
-            self._buckets[user_id] = (left, now)
-            wait = timedelta(seconds=(1 - left) / self._per_second)
-            raise RateLimited(
-                f"more than {self._per_second:g} calls a second{self._advice}",
-                retry_after=wait,
-            )
-        self._buckets[user_id] = (left - 1, now)
-        if len(self._buckets) > self._max_users:
-            self._buckets.popitem(last=False)
 
 
 class Pipeline:

@@ -8,6 +8,7 @@ import click
 
 from grpc_chat.cli.accounts import user
 from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.output import count
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -27,16 +28,24 @@ def block() -> None:
 
 @block.command("add")
 @click.argument("user_id", metavar="USER")
+@click.option("--leave-rooms", is_flag=True, help="Leave the rooms, too, that they added you to unasked.")
 @talks()
-async def block_add(cli: Cli, user_id: str) -> None:
+async def block_add(cli: Cli, user_id: str, leave_rooms: bool) -> None:
     """Block somebody.
 
     \b
     Examples:
       grpc-chat block add mallory
+      grpc-chat block add mallory --leave-rooms
     """
-    made = await cli.client.block(user_id)
-    cli.out.result(made, f"{made.user.user_id} is blocked; to end it: grpc-chat block remove {user_id}")
+    made = await cli.client.block(user_id, leave_rooms=leave_rooms)
+    words = f"{made.user.user_id} is blocked"
+    if leave_rooms:
+        words += f", and you have left {count(made.left_rooms, 'room')}"
+    if made.kept_room_ids:
+        rooms = count(len(made.kept_room_ids), "room")
+        words += f"; of {rooms} you are the last owner, so you are still there"
+    cli.out.result(made, f"{words}; to end it: grpc-chat block remove {user_id}")
 
 
 @block.command("remove")

@@ -43,13 +43,16 @@ class Blocks:
             # Who is blocked already may be out of the caller's sight by now.
             if found := transaction.block(caller.user_id, user_id):
                 return found
-            self._users.require(transaction, caller, user_id)
+            # Whoever has asked somebody something is known to them, in sight or not.
+            if not transaction.is_asked_by(caller.user_id, user_id):
+                self._users.require(transaction, caller, user_id)
             if transaction.blocks_of(caller.user_id) >= most:
                 raise LimitExceeded(
                     f"you have blocked {most} users, which is the most; end a block first",
                     metadata={"limit": str(most)},
                 )
             transaction.put_block(caller.user_id, user_id)
+            transaction.hide_invitations(caller.user_id, user_id)
             made = transaction.block(caller.user_id, user_id)
             assert made, "it was just made"
             return made

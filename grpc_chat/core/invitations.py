@@ -16,6 +16,7 @@ from grpc_chat.core.changes import record
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
+from grpc_chat.core.rates import Reaching
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.users import require_own
@@ -64,15 +65,18 @@ class Invitations:
         role: int,
         reason: str,
         hidden: bool,
+        reaching: Reaching,
     ) -> pb.Invitation:
         """Ask somebody to be a member, or an owner; whoever asks has been found to be allowed to.
 
         Args:
             hidden: Whether the one who is asked never hears of it. To all others it looks the same.
+            reaching: Told of it, where they have not been asked before.
 
         Raises:
             AlreadyExists: They have been asked to be something else.
             LimitExceeded: Too many of the caller's invitations wait for the same person's answer.
+            RateLimited: The caller has asked too many people of late.
         """
         known = transaction.invitation(room_id, user_id)
         if known and known.role != role:
@@ -81,6 +85,7 @@ class Invitations:
                 metadata={"userId": user_id},
             )
         if known is None:
+            reaching.use()
             self._make_place(transaction, caller, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id,

@@ -13,6 +13,7 @@ from grpc_chat.core.hub import Hub
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import require_invite
 from grpc_chat.core.page_token import Pages
+from grpc_chat.core.rates import Adds
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.tokens import secret_hash
@@ -35,6 +36,10 @@ from grpc_chat.wire import chat_pb2 as pb
 CHANGE = pb.MembershipChange.ValueType
 
 
+_LEAVE_AT_ONCE = 20
+"""How many rooms one leaves in one transaction."""
+
+
 class Members:
     """What can be asked about members, and done to them; see ``RoomService``.
 
@@ -53,6 +58,7 @@ class Members:
         *,
         contacts: Contacts,
         invitations: Invitations,
+        adds: Adds | None = None,
     ) -> None:
         self._committer = committer
         self._readers = readers
@@ -62,6 +68,7 @@ class Members:
         self._pages = pages
         self._contacts = contacts
         self._invitations = invitations
+        self._adds = adds or Adds()
 
     async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
         """A page of a room's members."""
@@ -163,6 +170,7 @@ class Members:
             AlreadyExists: They are a member with another role, or invited to another.
             Banned: They have to be let in again first.
             LimitExceeded: The room has too many members, or the caller too many invitations waiting for them.
+            RateLimited: The caller has added or invited too many of late.
         """
         room_id, user_id = request.room_id, request.user_id
         role = request.role or pb.ROLE_MEMBER
@@ -188,6 +196,8 @@ class Members:
             adding = self._contacts.adding(transaction, caller, account)
             # Beyond that they are asked, rather than the caller told of how many rooms they are in.
             if adding is Adding.ADD and (own or self._rooms.may_be_added(transaction, user_id)):
+                if not own:
+                    reaching.use()
                 change = pb.MembershipChanged(
                     user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
                 )
@@ -203,10 +213,12 @@ class Members:
                 role=role,
                 reason=request.reason,
                 hidden=adding is Adding.HIDDEN,
+                reaching=reaching,
             )
             return pb.AddMemberResponse(invitation=invitation)
 
-        response: pb.AddMemberResponse = await self._committer.transact(caller, do)
+        with self._adds.one(caller) as reaching:
+            response: pb.AddMemberResponse = await self._committer.transact(caller, do)
         return response
 
     # Going
@@ -220,30 +232,64 @@ class Members:
         """
         room_id, heir = request.room_id, request.new_owner_user_id
 
-        def do(transaction: Transaction) -> bool:
-            standing = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
-            if standing.role == pb.ROLE_OWNER:
-                if heir:
-                    self._inherit(transaction, caller, room_id, heir)
-                elif transaction.members_of(room_id) == 1:
-                    self._rooms.end(transaction, caller, room_id)
-                    return True
-                elif not transaction.owners(room_id, but=caller.user_id):
-                    raise LastOwner(
-                        "you are this room's last owner, and it needs one: offer it to another member and "
-                        "leave when they have accepted, or delete the room",
-                        metadata={"roomId": room_id},
-                    )
-            elif heir:
-                raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
-            change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
-            self._go(transaction, caller, room_id, change)
-            return False
-
-        deleted = await self._committer.transact(caller, do)
+        deleted = await self._committer.transact(
+            caller, lambda transaction: self._leave(transaction, caller, room_id, heir)
+        )
         if deleted:
             await self._rooms.clear()
         return pb.LeaveRoomResponse(room_deleted=deleted)
+
+    def _leave(self, transaction: Transaction, caller: Caller, room_id: str, heir: str = "") -> bool:
+        """Stop being a member; whether the room is deleted by that."""
+        standing = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
+        if standing.role == pb.ROLE_OWNER:
+            if heir:
+                self._inherit(transaction, caller, room_id, heir)
+            elif transaction.members_of(room_id) == 1:
+                self._rooms.end(transaction, caller, room_id)
+                return True
+            elif not transaction.owners(room_id, but=caller.user_id):
+                raise LastOwner(
+                    "you are this room's last owner, and it needs one: offer it to another member and "
+                    "leave when they have accepted, or delete the room",
+                    metadata={"roomId": room_id},
+                )
+        elif heir:
+            raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
+        change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
+        self._go(transaction, caller, room_id, change)
+        return False
+
+    async def leave_what_one_was_added_to(self, caller: Caller, by: str) -> tuple[int, list[str]]:
+        """Leave the rooms that somebody, or a bot of theirs, put the caller into.
+
+        Returns:
+            How many were left, and the ids of those that the caller has come to be the last owner of.
+        """
+        left, kept, last, deleted = 0, list[str](), "", False
+
+        def do(transaction: Transaction) -> tuple[list[str], list[str], bool]:
+            rooms = transaction.rooms_added_to(caller.user_id, by, after=last, limit=_LEAVE_AT_ONCE)
+            owned, deleted = [], False
+            for room_id in rooms:
+                try:
+                    deleted = self._leave(transaction, caller, room_id) or deleted
+                except LastOwner:
+                    owned.append(room_id)
+            return rooms, owned, deleted
+
+        while True:
+            # In pieces, so that nobody's message waits for long behind it.
+            rooms, owned, some_deleted = await self._committer.transact(caller, do)
+            deleted = deleted or some_deleted
+            if not rooms:
+                break
+            last = rooms[-1]
+            left += len(rooms) - len(owned)
+            kept += owned
+        if deleted:
+            await self._rooms.clear()
+        return left, kept
 
     def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:
         member = transaction.member(room_id, heir) if heir != caller.user_id else None
@@ -391,13 +437,15 @@ class Members:
                         role=role,
                         reason=request.reason,
                         hidden=asking is Adding.HIDDEN,
+                        reaching=reaching,
                     )
                     return pb.SetMemberRoleResponse(member=member, invitation=invitation)
             self._give_role(transaction, caller, room_id, user_id, role, request.reason)
             member.role = role
             return pb.SetMemberRoleResponse(member=member)
 
-        response: pb.SetMemberRoleResponse = await self._committer.transact(caller, do)
+        with self._adds.one(caller) as reaching:
+            response: pb.SetMemberRoleResponse = await self._committer.transact(caller, do)
         return response
 
     def _give_role(

@@ -17,6 +17,7 @@ from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Pages
+from grpc_chat.core.rates import Adds
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.users import Users
@@ -59,6 +60,7 @@ class Rooms:
     Args:
         secret: The store's; ids of rooms are made with it that nobody can guess.
         direct_messages: Decides who may begin direct rooms.
+        adds: Counts how many a user begins.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Rooms:
         *,
         secret: bytes,
         direct_messages: DirectMessages | None = None,
+        adds: Adds | None = None,
         limits: RoomLimits | None = None,
     ) -> None:
         self._committer = committer
@@ -80,6 +83,7 @@ class Rooms:
         self._pages = pages
         self._secret = secret
         self._direct_messages = direct_messages or DirectMessages()
+        self._adds = adds or Adds()
         self._limits = limits or RoomLimits()
 
     # Finding
@@ -189,6 +193,7 @@ class Rooms:
             UserNotFound: There is no such user, or the caller may not find them.
             UserBlocked: There is no room yet, and the caller has blocked the other.
             NotAccepted: There is none, and the other takes no direct messages from the caller.
+            RateLimited: There is none, and the caller has begun or added too many of late.
         """
         other = request.user_id
         if other == caller.user_id:
@@ -200,6 +205,7 @@ class Rooms:
             if transaction.standing(room_id, caller.user_id) is None:
                 self._users.require(transaction, caller, other)
                 self._direct_messages.require(transaction, caller, other)
+                reaching.use()
                 room = pb.Room(
                     room_id=room_id,
                     kind=pb.ROOM_KIND_DIRECT,
@@ -223,7 +229,9 @@ class Rooms:
                     )
             return self.seen_by(transaction, room_id, caller.user_id)
 
-        return pb.GetDirectRoomResponse(room=await self._committer.transact(caller, do))
+        with self._adds.one(caller) as reaching:
+            room = await self._committer.transact(caller, do)
+        return pb.GetDirectRoomResponse(room=room)
 
     def enter(
         self,

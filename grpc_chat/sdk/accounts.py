@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
@@ -372,12 +373,20 @@ class AccountCalls(Calls):
         response = await self._call("AuthService/AcceptBot", request, pb.AcceptBotResponse)
         return convert.user(response.bot)
 
-    async def block(self, user_id: str) -> Block:
+    async def block(self, user_id: str, *, leave_rooms: bool = False) -> Block:
         """Block somebody: they can no longer write to one directly or add one to rooms, and only the caller
-        knows. It covers the bots that they own."""
-        request = pb.CreateBlockRequest(user_id=user_id)
+        knows. It covers the bots that they own.
+
+        Args:
+            leave_rooms: Whether to leave the rooms, too, that they added one to without asking.
+        """
+        request = pb.CreateBlockRequest(user_id=user_id, leave_rooms=leave_rooms)
         response = await self._repeat("AuthService/CreateBlock", request, pb.CreateBlockResponse)
-        return convert.block(response.block)
+        return replace(
+            convert.block(response.block),
+            left_rooms=response.left_rooms,
+            kept_room_ids=tuple(response.kept_room_ids),
+        )
 
     async def unblock(self, user_id: str) -> None:
         """End a block.

@@ -205,6 +205,10 @@ class Block:
 
     user: User
     create_time: datetime
+    left_rooms: int = 0
+    """How many rooms were left with it."""
+    kept_room_ids: tuple[str, ...] = ()
+    """Rooms to be left with it that one is still in, being their last owner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -441,6 +441,13 @@ class Snapshot(Protocol):
     def blocks(self, user_id: str, *, after: str, limit: int) -> list[pb.Block]:
         """Whom a user has blocked, in the order of their ids."""
 
+    def is_asked_by(self, user_id: str, other_id: str) -> bool:
+        """Whether an invitation of another waits for a user's answer, and is not hidden from them."""
+
+    def rooms_added_to(self, user_id: str, by: str, *, after: str, limit: int) -> list[str]:
+        """The rooms, direct ones apart, that a user is in because another, or a bot of theirs, put them
+        there; in the order of their ids."""
+
     def blocks_of(self, user_id: str) -> int:
         """How many a user has blocked."""
 
@@ -577,6 +584,10 @@ class Transaction(Snapshot, Protocol):
 
     def put_block(self, user_id: str, blocked_user_id: str) -> None:
         """Note that a user wants nothing from another, who is not blocked by them yet."""
+
+    def hide_invitations(self, user_id: str, by: str) -> None:
+        """Have a user and their bots not hear any more of what another, and that one's bots, have invited
+        them to."""
 
     def delete_block(self, user_id: str, blocked_user_id: str) -> bool:
         """Forget that; whether it was so."""

@@ -59,6 +59,27 @@ class InvitationReads:
         )
         return [Waiting(*row) for row in self._conn.execute(query)]
 
+    def is_asked_by(self, user_id: str, other_id: str) -> bool:
+        table = schema.invitations.c
+        query = (
+            sa.select(sa.literal(1))
+            .where(table.user_id == user_id, table.invited_by == other_id, table.hidden == 0)
+            .limit(1)
+        )
+        return self._conn.scalar(query) is not None
+
+    def rooms_added_to(self, user_id: str, by: str, *, after: str, limit: int) -> list[str]:
+        members, rooms = schema.members, schema.rooms
+        query = (
+            sa.select(members.c.room_id)
+            .join(rooms, rooms.c.room_id == members.c.room_id)
+            .where(members.c.user_id == user_id, members.c.room_id > after)
+            .where(members.c.added_by.in_(with_bots(by)), rooms.c.kind != pb.ROOM_KIND_DIRECT)
+            .order_by(members.c.room_id)
+            .limit(limit)
+        )
+        return list(self._conn.scalars(query))
+
     def added_rooms_of(self, user_id: str) -> int:
         members, rooms = schema.members, schema.rooms
         query = (
@@ -69,6 +90,12 @@ class InvitationReads:
             .where(rooms.c.kind != pb.ROOM_KIND_DIRECT)
         )
         return self._conn.scalar(query) or 0
+
+
+def with_bots(user_id: str) -> sa.Select[str]:
+    """The ids of a user and of the bots that they own."""
+    users = schema.users.c
+    return sa.select(users.user_id).where(sa.or_(users.user_id == user_id, users.owner_id == user_id))
 
 
 _ASKED, _ASKING = schema.users.alias("asked"), schema.users.alias("asking")

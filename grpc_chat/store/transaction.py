@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.invitation_reads import with_bots
 from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.statements import insert_into
@@ -258,6 +259,11 @@ class SqlTransaction(SqlSnapshot):
         self._insert(
             schema.blocks, user_id=user_id, blocked_user_id=blocked_user_id, create_time_us=self.now_us
         )
+
+    def hide_invitations(self, user_id: str, by: str) -> None:
+        table = schema.invitations
+        theirs = sa.and_(table.c.user_id.in_(with_bots(user_id)), table.c.invited_by.in_(with_bots(by)))
+        self._conn.execute(sa.update(table).where(theirs).values(hidden=1))
 
     def delete_block(self, user_id: str, blocked_user_id: str) -> bool:
         blocks = schema.blocks

@@ -1038,6 +1038,55 @@ def test_contact_says_who_has_blocked_whom_with_the_bots_of_both(store: Store) -
         assert snapshot.contact("carol", "nobody") is None
 
 
+def test_invitations_of_one_person_are_hidden_from_another(store: Store) -> None:
+    """Those of their bots, too, and those to the other's bots; nobody else's."""
+    for name in ("carol", "dave", "erin"):
+        insert(store, account(name))
+        insert(store, account(f"{name}-bot", kind=pb.USER_KIND_BOT, owner_id=name))
+    rooms = {}
+    for asked in ("dave", "dave-bot", "erin"):
+        for asking in ("carol", "carol-bot", "erin-bot"):
+            room_id = rooms[asked, asking] = f"{asked} {asking}"
+            make_room(store, new_room(room_id, name=room_id))
+            record = InvitationRecord(room_id, asked, MEMBER, asking, 1, hidden=False, reason="")
+            transact(store, lambda tx: tx.put_invitation(record))  # noqa: B023
+
+    assert read(store, lambda snapshot: snapshot.is_asked_by("dave", "carol"))
+    transact(store, lambda tx: tx.hide_invitations("dave", "carol"))
+
+    with store.snapshot() as snapshot:
+        hidden = {
+            pair
+            for pair, room_id in rooms.items()
+            if (found := snapshot.invitation(room_id, pair[0])) and found.hidden
+        }
+        asked_by = [snapshot.is_asked_by("dave", who) for who in ("carol", "carol-bot", "erin-bot", "erin")]
+    assert hidden == {(a, b) for a in ("dave", "dave-bot") for b in ("carol", "carol-bot")}
+    assert asked_by == [False, False, True, False]
+
+
+def test_rooms_that_somebody_was_put_into_by_another(store: Store) -> None:
+    """Or by one of their bots, and not into a direct room; in the order of the ids."""
+    for name, owner in (("carol", None), ("erin", None), ("carol-bot", "carol")):
+        insert(store, account(name, owner_id=owner))
+    rooms = (
+        ("r7", "carol", pb.ROOM_KIND_PRIVATE),
+        ("r5", "carol-bot", pb.ROOM_KIND_PUBLIC),
+        ("r6", "erin", pb.ROOM_KIND_PRIVATE),
+        ("r4", "", pb.ROOM_KIND_PRIVATE),
+        ("r3", "carol", pb.ROOM_KIND_DIRECT),
+    )
+    for room_id, by, kind in rooms:
+        make_room(store, new_room(room_id, name=room_id, kind=kind))
+        transact(store, lambda tx: tx.put_member(room_id, "bob", MEMBER, join_seq=1, added_by=by))  # noqa: B023
+
+    with store.snapshot() as snapshot:
+        assert snapshot.rooms_added_to("bob", "carol", after="", limit=ALL) == ["r5", "r7"]
+        assert snapshot.rooms_added_to("bob", "carol", after="r5", limit=ALL) == ["r7"]
+        assert snapshot.rooms_added_to("bob", "carol", after="", limit=1) == ["r5"]
+        assert snapshot.rooms_added_to("alice", "carol", after="", limit=ALL) == []
+
+
 # Bans
 
 

@@ -17,6 +17,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 import grpc_chat as chat
+from grpc_chat.core.caller import SYSTEM
+from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
@@ -403,3 +405,154 @@ async def test_nobody_is_found_by_blocking_them() -> None:
         await bob.block("other-one")
         await bob.unblock("mallory")
         await bob.block("other-two")
+
+
+ADD = "RoomService/AddMember"
+
+
+async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town: Town) -> None:
+    """To its maker and the room, byte by byte and statement by statement; the one who is asked has none."""
+    mallory = await town.person("mallory")
+    told: dict[str, list[tuple[Any, ...]]] = {}
+    for how in ("blocked", "nobody"):
+        bob = await town.person("bob")
+        bob_id = await id_of(bob)
+        room_id = (await mallory.create_room("plans")).room_id
+        await bob.update_profile(adding="nobody")
+        if how == "blocked":
+            await bob.block(await id_of(mallory))
+        answers: list[tuple[Any, ...]] = []
+        for method, request in (
+            (ADD, pb.AddMemberRequest(room_id=room_id, user_id=bob_id, reason="come")),
+            (ADD, pb.AddMemberRequest(room_id=room_id, user_id=bob_id, reason="come")),
+            ("RoomService/ListRoomInvitations", pb.ListRoomInvitationsRequest(room_id=room_id)),
+            ("MessageService/ListMessages", pb.ListMessagesRequest(room_id=room_id)),
+            ("RoomService/WithdrawInvitation", pb.WithdrawInvitationRequest(room_id=room_id, user_id=bob_id)),
+            (ADD, pb.AddMemberRequest(room_id=room_id, user_id=bob_id)),
+        ):
+            with statements() as seen:
+                reply = await town.ask(mallory, method, request)
+            assert reply.reason == "OK"
+            fields = _without_times(reply, method)
+            for name, star in ((bob_id, "B"), (room_id, "R")):
+                fields = fields.replace(name, star)
+            answers.append((method, fields, seen))
+        told[how] = answers
+        found = [invitation async for invitation in bob.invitations()]
+        assert len(found) == (how == "nobody")
+        for method, answer in (
+            ("RoomService/AcceptInvitation", pb.AcceptInvitationRequest(room_id=room_id)),
+            ("RoomService/DeclineInvitation", pb.DeclineInvitationRequest(room_id=room_id)),
+        ):
+            if how == "blocked":
+                assert (await town.ask(bob, method, answer)).reason == "INVITATION_NOT_FOUND"
+    assert told["blocked"] == told["nobody"]
+
+
+def _without_times(reply: Reply, method: str) -> str:
+    """All that an answer says, but when."""
+    response: Any = reply.read(getattr(pb, f"{method.rpartition('/')[2]}Response"))
+    text = re.sub(r"create_time \{[^}]*\}", "", str(response))
+    return re.sub(r'(epoch|next_page_token|previous_page_token): "[^"]*"', "", text)
+
+
+async def test_invitations_that_wait_vanish_with_the_block(town: Town) -> None:
+    """Whoever asks again when the block has ended is heard again."""
+    bob, mallory = await town.people("bob", "mallory")
+    bob_id = await id_of(bob)
+    room = await mallory.create_room("plans")
+    await mallory.add_member(room.room_id, bob_id)
+    assert [invitation.room_id async for invitation in bob.invitations()] == [room.room_id]
+
+    await bob.block(await id_of(mallory))
+
+    assert [invitation async for invitation in bob.invitations()] == []
+    accepting = pb.AcceptInvitationRequest(room_id=room.room_id)
+    reply = await town.ask(bob, "RoomService/AcceptInvitation", accepting)
+    assert reply.reason == "INVITATION_NOT_FOUND"
+    listing = pb.ListRoomInvitationsRequest(room_id=room.room_id)
+    told = await town.ask(mallory, "RoomService/ListRoomInvitations", listing)
+    assert len(told.read(pb.ListRoomInvitationsResponse).invitations) == 1
+    await bob.unblock(await id_of(mallory))
+    await mallory.add_member(room.room_id, bob_id)
+    assert [invitation.room_id async for invitation in bob.invitations()] == [room.room_id]
+
+
+async def test_one_who_blocks_leaves_the_rooms_they_were_put_into(town: Town) -> None:
+    """By the one who is blocked or a bot of theirs; none that would be without an owner."""
+    bob, mallory, carol = await town.people("bob", "mallory", "carol")
+    bob_id, bot = await id_of(bob), await town.bot(mallory)
+    await bob.update_profile(adding="anyone")
+    rooms = {}
+    for name, adder in (("by mallory", mallory), ("by the bot", bot), ("by carol", carol), ("kept", mallory)):
+        rooms[name] = (await adder.create_room(name)).room_id
+        await adder.add_member(rooms[name], bob_id)
+    rooms["own"] = (await bob.create_room("own")).room_id
+    rooms["by invite"] = (await mallory.create_room("by invite")).room_id
+    await bob.join_room(invite=(await mallory.create_invite(rooms["by invite"])).code)
+    direct = (await mallory.direct_room(bob_id)).room_id
+
+    def make_owner(transaction: Transaction) -> None:
+        transaction.set_role(rooms["kept"], bob_id, pb.ROLE_OWNER)
+
+    await town.node.node.committer.transact(SYSTEM, make_owner)
+    await carol.join_room(invite=(await mallory.create_invite(rooms["kept"])).code)
+    await mallory.leave_room(rooms["kept"])
+
+    block = await bob.block(await id_of(mallory), leave_rooms=True)
+
+    assert (block.left_rooms, block.kept_room_ids) == (2, (rooms["kept"],))
+    still = {room.room_id async for room in bob.rooms()}
+    assert still == {rooms[name] for name in ("by carol", "kept", "own", "by invite")} | {direct}
+    again = await bob.block(await id_of(mallory), leave_rooms=True)
+    assert (again.left_rooms, again.kept_room_ids) == (0, (rooms["kept"],))
+
+
+async def test_people_are_reached_at_a_rate() -> None:
+    """By adding, inviting, offering and writing alike, bots included; what reaches nobody is free."""
+    limits = {"adds_burst": 4, "adds_per_second": 0.001}
+    async with (
+        running_node(accounts={"adding": "anyone"}, limits=limits) as node,
+        Calls(node.address) as calls,
+    ):
+        alice, bob = await node.register("alice"), await node.register("bob")
+        for name in ("carol", "dave", "erin"):
+            await node.register(name)
+        room = (await alice.create_room("plans")).room_id
+        await alice.create_bot("robot")
+        token = (await alice.create_access_token("run", bot_id="robot")).token
+
+        async def reach(method: str, request: Message, who: str = "") -> Reply:
+            return await calls(method, request, who or alice.token)
+
+        adding = pb.AddMemberRequest(room_id=room, user_id="robot", role=pb.ROLE_ADMIN)
+        assert (await reach(ADD, adding)).reason == "OK", "the own bot is nobody else"
+        carol = pb.AddMemberRequest(room_id=room, user_id="carol")
+        for _ in range(5):
+            assert (await reach(ADD, carol)).reason == "OK"
+        offer = pb.SetMemberRoleRequest(room_id=room, user_id="carol", role=pb.ROLE_OWNER)
+        for _ in range(3):
+            assert (await reach("RoomService/SetMemberRole", offer)).reason == "OK"
+        direct = pb.GetDirectRoomRequest(user_id="bob")
+        for _ in range(3):
+            assert (await reach(DIRECT, direct)).reason == "OK"
+        wrong = pb.AddMemberRequest(room_id=room, user_id="nobody")
+        assert (await reach(ADD, wrong)).reason == "USER_NOT_FOUND"
+        dave = pb.AddMemberRequest(room_id=room, user_id="dave")
+        assert (await reach(ADD, dave, token)).reason == "OK"
+        before = (await alice.room(room)).last_seq
+
+        erin = pb.AddMemberRequest(room_id=room, user_id="erin")
+        for who in (alice.token, token):
+            refused = await reach(ADD, erin, who)
+            assert refused.reason == "RATE_LIMITED"
+            assert b"RetryInfo" in refused.details
+            again = await reach(DIRECT, pb.GetDirectRoomRequest(user_id="erin"), who)
+            assert again.reason == "RATE_LIMITED"
+
+        # Nothing was written; whom one has reached one still reaches, and others are not concerned.
+        assert (await alice.room(room)).last_seq == before
+        assert (await reach(DIRECT, direct)).reason == (await reach(ADD, carol)).reason == "OK"
+        demoting = pb.SetMemberRoleRequest(room_id=room, user_id="dave", role=pb.ROLE_READER)
+        assert (await reach("RoomService/SetMemberRole", demoting)).reason == "OK"
+        await bob.direct_room("erin")

@@ -19,7 +19,7 @@ from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.messages import MessageService
-from grpc_chat.api.pipeline import Pipeline, Rate
+from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.base import Bus, Hints
@@ -42,6 +42,7 @@ from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.rates import Rate
 from grpc_chat.core.reads import Pieces, Readers, at_once
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.sessions import Sessions
@@ -310,6 +311,7 @@ class BareNode:
                     IssuerLogins(accounts, identities, attempts, None),
                     ownership,
                     Blocks(self.committer, self.readers, users, pages),
+                    members,
                 ),
                 "RoomService": RoomService(rooms, members, invites, invitations),
                 "MessageService": MessageService(

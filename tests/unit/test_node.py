@@ -20,6 +20,7 @@ from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.privacy import Privacy
+from grpc_chat.core.rates import Adds
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
@@ -29,7 +30,14 @@ from grpc_chat.transport.grpc_server import Transport
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-RATES = {"calls_per_second", "calls_burst", "guest_calls_per_second", "guest_calls_burst"}
+RATES = {
+    "adds_per_second",
+    "adds_burst",
+    "calls_per_second",
+    "calls_burst",
+    "guest_calls_per_second",
+    "guest_calls_burst",
+}
 ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_per_room"}
 INVITATIONS = {"invitations_per_user", "invitations_of_one"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
@@ -116,6 +124,8 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
     assert default(Invitations, "most") == limits.invitations_per_user
     assert default(Invitations, "most_of_one") == limits.invitations_of_one
     assert Privacy() == Privacy(settings.adding, settings.direct_messages)
+    assert default(Adds, "per_second") == limits.adds_per_second
+    assert default(Adds, "burst") == limits.adds_burst
     assert default(Blocks, "most") == limits.blocks_per_user
     assert (Policy().idle, Policy().most) == (settings.session_idle, settings.session_lifetime)
     assert AttemptLimits() == AttemptLimits(

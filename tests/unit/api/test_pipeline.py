@@ -5,15 +5,15 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.methods import NEEDS
-from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Rate, Write
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Write
 from grpc_chat.core.caller import Caller, Guest
+from grpc_chat.core.rates import Rate
 from grpc_chat.errors import (
     Internal,
     InvalidRequest,
@@ -336,87 +336,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def taken(rate: Rate, user: str = "alice") -> int:
-    """How many calls are let through."""
-    count = 0
-    try:
-        while count < 1000:
-            rate.take(user)
-            count += 1
-    except RateLimited:
-        pass
-    return count
-
-
-def test_user_may_make_a_burst_of_calls_and_then_so_many_a_second() -> None:
-    """What was not used is saved up to the burst, and no further."""
-    clock = Clock()
-    rate = Rate(per_second=8, burst=5, clock=clock)
-
-    assert taken(rate) == 5
-    clock.now += 3 / 8
-    assert taken(rate) == 3
-    clock.now += 1 / 16
-    assert taken(rate) == 0
-    clock.now += 1 / 16
-    assert taken(rate) == 1
-    clock.now += 3600
-    assert taken(rate) == 5
-
-
-def test_refusal_says_when_to_come_back() -> None:
-    """Whoever waits that long is let through; whoever does not is not."""
-    clock = Clock()
-    rate = Rate(per_second=4, burst=1, clock=clock)
-    rate.take("alice")
-
-    with pytest.raises(RateLimited) as refused:
-        rate.take("alice")
-
-    assert refused.value.retry_after == timedelta(seconds=0.25)
-    assert refused.value.retryable
-    assert "4 calls a second" in str(refused.value)
-    clock.now += 0.2499
-    assert taken(rate) == 0
-    clock.now += 0.0001
-    assert taken(rate) == 1
-
-
-def test_whoever_asks_again_and_again_gets_no_more() -> None:
-    """What has come back since a call that was refused counts once, however often it is asked for."""
-    clock = Clock()
-    rate = Rate(per_second=1, burst=1, clock=clock)
-    let_through = 0
-    for _ in range(100):
-        let_through += taken(rate)
-        clock.now += 1 / 8
-
-    assert let_through == 13
-
-
-def test_users_do_not_share_their_calls() -> None:
-    """One that is refused takes nothing from another."""
-    rate = Rate(per_second=10, burst=3, clock=Clock())
-
-    assert taken(rate, "alice") == 3
-    assert taken(rate, "bob") == 3
-
-
-def test_rate_of_zero_is_no_limit() -> None:
-    """As the setting says."""
-    assert taken(Rate(per_second=0, burst=1, clock=Clock())) == 1000
-
-
-def test_only_so_many_users_are_remembered() -> None:
-    """The one that was quiet longest is forgotten, and that is to its advantage."""
-    rate = Rate(per_second=1, burst=1, clock=Clock(), max_users=2)
-    for user in ("alice", "bob", "alice", "carol"):
-        taken(rate, user)
-
-    assert [taken(rate, user) for user in ("carol", "alice")] == [0, 0]
-    assert taken(rate, "bob") == 1
 
 
 async def test_calls_over_the_rate_are_refused_before_they_are_read() -> None:

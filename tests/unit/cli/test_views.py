@@ -183,7 +183,7 @@ class Everything:
             "assign_room_owner": UNOWNED,
             "assign_bot_owner": USER,
             "offer_bot": USER,
-            "block": Block(USER, NOW),
+            "block": Block(USER, NOW, 2, (EVIL,)),
             "accept_bot": USER,
         }.get(name, 2)
 
@@ -212,6 +212,7 @@ COMMANDS = [
     "user privacy",
     "user privacy --adding server --direct-messages nobody",
     "block add x",
+    "block add x --leave-rooms",
     "block remove x",
     "block list",
     "rooms",

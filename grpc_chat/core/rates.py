@@ -1,0 +1,132 @@
+"""How often one may do something."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.errors import RateLimited
+
+
+class Rate:
+    """A token bucket for each user, or address.
+
+    Args:
+        per_second: How many each may take, in the long run; 0 for any number.
+        burst: How many at once.
+        max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
+        advice: What those who take too many could do instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_second: float,
+        burst: float,
+        clock: Callable[[], float] = time.monotonic,
+        max_users: int = 100_000,
+        advice: str = "",
+    ) -> None:
+        self._advice = f"; {advice}" if advice else ""
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._max_users = max_users
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, user_id: str) -> None:
+        """Count one.
+
+        Raises:
+            RateLimited: Too many of late.
+        """
+        if not self._per_second:
+            return
+        now = self._clock()
+        left, then = self._buckets.pop(user_id, (self._burst, now))
+        left = min(self._burst, left + (now - then) * self._per_second)
+        if left < 1:
+            self._buckets[user_id] = (left, now)
+            wait = timedelta(seconds=(1 - left) / self._per_second)
+            raise RateLimited(
+                f"more than {self._per_second:g} calls a second{self._advice}",
+                retry_after=wait,
+            )
+        self._buckets[user_id] = (left - 1, now)
+        if len(self._buckets) > self._max_users:
+            self._buckets.popitem(last=False)
+
+    def give_back(self, user_id: str) -> None:
+        """Count one less, that was taken and not used."""
+        # Who has been forgotten since has a full bucket anyway.
+        if user_id in self._buckets:
+            left, then = self._buckets[user_id]
+            self._buckets[user_id] = (min(self._burst, left + 1), then)
+
+
+class Reaching:
+    """One wish to reach somebody, of which only the transaction tells whether it is one: they may be a member
+    already, or the direct room be there.
+
+    So what it counts is taken before, and given back where it was not used. Within the transaction nothing is
+    counted, because a transaction may be done twice, and on another thread.
+    """
+
+    def __init__(self, refused: RateLimited | None) -> None:
+        self._refused = refused
+        self.used = False
+
+    def use(self) -> None:
+        """Somebody is about to be reached. For the transaction, before anything is written.
+
+        Raises:
+            RateLimited: The caller has reached too many of late.
+        """
+        if self._refused:
+            raise self._refused
+        self.used = True
+
+
+class Adds:
+    """How often people may reach others who did not ask for it: by adding or inviting them to a room, by
+    offering them to own one, by beginning a direct room. A bot's count for its owner.
+
+    Args:
+        per_second: How many in the long run; 0 for any number.
+        burst: How many at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_second: float = 0.2,
+        burst: float = 200,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_minute = per_second * 60
+        self._rate = Rate(per_second=per_second, burst=burst, clock=clock)
+
+    @contextmanager
+    def one(self, caller: Caller) -> Iterator[Reaching]:
+        """Count one, unless it is not used or what is done meanwhile fails."""
+        who, refused = caller.charged_to, None
+        try:
+            self._rate.take(who)
+        except RateLimited as error:
+            refused = RateLimited(
+                "you have added, invited or first written to too many people of late; "
+                f"in the long run it may be {self._per_minute:g} a minute",
+                retry_after=error.retry_after,
+            )
+        reaching = Reaching(refused)
+        done = False
+        try:
+            yield reaching
+            done = True
+        finally:
+            if not refused and not (done and reaching.used):
+                self._rate.give_back(who)
