@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Literal
 
 from grpc_chat.core.attempts import Attempts, Kind
@@ -34,6 +35,7 @@ from grpc_chat.errors import (
     LimitExceeded,
     LoginFailed,
     PermissionDenied,
+    RateLimited,
     RegistrationClosed,
     SessionEnded,
     UserExists,
@@ -109,6 +111,8 @@ class Accounts:
         self._named_after_owners = named_after_owners
         self._limits = limits or AccountLimits()
         self._privacy = privacy or Privacy()
+        # Whose passwords are being hashed at their own wish.
+        self._changing: set[str] = set()
 
     # Coming in
 
@@ -460,11 +464,18 @@ class Accounts:
         # Who got hold of a session must not find out the password with it; its guesses are counted apart, so
         # that they do not keep the user from logging in.
         guesser = f"session {caller.session_id}"
+        # Hashing is what everyone who logs in waits for. Somebody who knows their password could ask for it
+        # without an end, and keep all others out.
+        if caller.user_id in self._changing:
+            raise RateLimited("your password is being changed already", retry_after=timedelta(seconds=1))
+        self._changing.add(caller.user_id)
         try:
             account = await self._prove(caller.user_id, request.current_password, guesser)
+            password_hash = await self._passwords.hash(request.new_password)
         except LoginFailed:
             raise LoginFailed("the current password is wrong", field="current_password") from None
-        password_hash = await self._passwords.hash(request.new_password)
+        finally:
+            self._changing.discard(caller.user_id)
 
         def do(transaction: Transaction) -> pb.ChangePasswordResponse:
             now = transaction.account(caller.user_id)

@@ -236,7 +236,7 @@ class Members:
             caller, lambda transaction: self._leave(transaction, caller, room_id, heir)
         )
         if deleted:
-            await self._rooms.clear()
+            await self._rooms.clear(room_id)
         return pb.LeaveRoomResponse(room_deleted=deleted)
 
     def _leave(self, transaction: Transaction, caller: Caller, room_id: str, heir: str = "") -> bool:
@@ -266,29 +266,28 @@ class Members:
         Returns:
             How many were left, and the ids of those that the caller has come to be the last owner of.
         """
-        left, kept, last, deleted = 0, list[str](), "", False
+        left, kept, last = 0, list[str](), ""
 
-        def do(transaction: Transaction) -> tuple[list[str], list[str], bool]:
+        def do(transaction: Transaction) -> tuple[list[str], list[str], list[str]]:
             rooms = transaction.rooms_added_to(caller.user_id, by, after=last, limit=_LEAVE_AT_ONCE)
-            owned, deleted = [], False
+            owned, deleted = [], []
             for room_id in rooms:
                 try:
-                    deleted = self._leave(transaction, caller, room_id) or deleted
+                    if self._leave(transaction, caller, room_id):
+                        deleted.append(room_id)
                 except LastOwner:
                     owned.append(room_id)
             return rooms, owned, deleted
 
         while True:
             # In pieces, so that nobody's message waits for long behind it.
-            rooms, owned, some_deleted = await self._committer.transact(caller, do)
-            deleted = deleted or some_deleted
+            rooms, owned, deleted = await self._committer.transact(caller, do)
             if not rooms:
                 break
             last = rooms[-1]
             left += len(rooms) - len(owned)
             kept += owned
-        if deleted:
-            await self._rooms.clear()
+            await self._rooms.clear(*deleted)
         return left, kept
 
     def _inherit(self, transaction: Transaction, caller: Caller, room_id: str, heir: str) -> None:

@@ -84,6 +84,7 @@ class Rooms:
         self._secret = secret
         self._direct_messages = direct_messages or DirectMessages()
         self._adds = adds or Adds()
+        self._purging = asyncio.Lock()
         self._limits = limits or RoomLimits()
 
     # Finding
@@ -355,24 +356,35 @@ class Rooms:
             self.end(transaction, caller, room_id)
 
         await self._committer.transact(caller, do)
-        await self.clear()
+        await self.clear(room_id)
 
     def end(self, transaction: Transaction, caller: Caller, room_id: str) -> None:
         """Have a room be no more; :meth:`clear` once that is durable."""
         transaction.delete_room(room_id)
         transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
 
-    async def clear(self) -> None:
-        """As :meth:`purge`. Whoever asked may go away; the words go all the same."""
-        await asyncio.shield(asyncio.ensure_future(self.purge()))
+    async def clear(self, *room_ids: str) -> None:
+        """Remove the logs of rooms that are no more. Whoever asked may go away; the words go all the same."""
+        for room_id in room_ids:
+            await asyncio.shield(asyncio.ensure_future(self._purge(room_id)))
 
     async def purge(self) -> None:
-        """Remove the logs of deleted rooms. In pieces, so that nobody's message waits for long behind it."""
-        more = await self._readers.run(lambda snapshot: snapshot.unpurged())
+        """Remove the logs of all deleted rooms."""
+        if await self._readers.run(lambda snapshot: snapshot.unpurged()):
+            await self._purge("")
+
+    async def _purge(self, room_id: str) -> None:
+        """Remove the log of a deleted room; of all, for an empty id.
+
+        In pieces, and one at a time, so that nobody's message waits for long behind it, however many rooms
+        somebody deletes at once; and whoever deletes a small one meanwhile takes turns with them.
+        """
+        more = True
         while more:
-            more = await self._committer.transact(
-                SYSTEM, lambda transaction: transaction.purge(_PURGE_EVENTS)
-            )
+            async with self._purging:
+                more = await self._committer.transact(
+                    SYSTEM, lambda transaction: transaction.purge(_PURGE_EVENTS, room_id)
+                )
 
     # In common
 

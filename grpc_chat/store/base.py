@@ -520,8 +520,9 @@ class Transaction(Snapshot, Protocol):
     def delete_room(self, room_id: str) -> None:
         """Remove a room, and who is in it. Its id is never used again; its log is left to :meth:`purge`."""
 
-    def purge(self, limit: int) -> bool:
-        """Remove some of the logs of deleted rooms, about ``limit`` events; returns whether there is more."""
+    def purge(self, limit: int, room_id: str = "") -> bool:
+        """Remove some of the log of a deleted room, about ``limit`` events; of any, for an empty id. Returns
+        whether there may be more."""
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         """Make somebody a member.

@@ -91,11 +91,15 @@ class SqlTransaction(SqlSnapshot):
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
         self.new.pop(room_id, None)
 
-    def purge(self, limit: int) -> bool:
+    def purge(self, limit: int, room_id: str = "") -> bool:
         deleted = schema.deleted_rooms
-        room_id = self._conn.scalar(sa.select(deleted.c.room_id).where(deleted.c.purged == 0).limit(1))
-        if room_id is None:
+        unpurged = sa.select(deleted.c.room_id).where(deleted.c.purged == 0).limit(1)
+        if room_id:
+            unpurged = unpurged.where(deleted.c.room_id == room_id)
+        found = self._conn.scalar(unpurged)
+        if found is None:
             return False
+        room_id = found
         sends, events = schema.sends.c, schema.events.c
         for table, key in (
             (schema.sends, sa.tuple_(sends.user_id, sends.client_message_id)),

@@ -36,6 +36,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Audience:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_UNSPECIFIED: _Audience.ValueType  # 0
+    """Whom the server's setting names."""
+    AUDIENCE_ANYONE: _Audience.ValueType  # 1
+    """Everyone who can find the user."""
+    AUDIENCE_SHARED_ROOM: _Audience.ValueType  # 2
+    """Those who are in a room with the user that is not a direct room."""
+    AUDIENCE_NOBODY: _Audience.ValueType  # 3
+    """Nobody."""
+
+class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
+    """Some of a server's users, as seen by one of them."""
+
+AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
+"""Whom the server's setting names."""
+AUDIENCE_ANYONE: Audience.ValueType  # 1
+"""Everyone who can find the user."""
+AUDIENCE_SHARED_ROOM: Audience.ValueType  # 2
+"""Those who are in a room with the user that is not a direct room."""
+AUDIENCE_NOBODY: Audience.ValueType  # 3
+"""Nobody."""
+Global___Audience: _TypeAlias = Audience  # noqa: Y015
+
 class _UserKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -335,6 +363,7 @@ class User(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     OFFERED_TO_USER_ID_FIELD_NUMBER: _builtins.int
+    PRIVACY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The name by which it is known on this server, for ever: 2 to 32 characters of a-z, 0-9 and, between
     them, `.`, `_` and `-`; 64 for a bot that is named after its owner (CreateBot). No two accounts have names that
@@ -348,6 +377,10 @@ class User(_message.Message):
     """For a bot: who owns it. Only told to those who own it or administer the server."""
     offered_to_user_id: _builtins.str
     """For a bot: the person it is offered to (OfferBot); empty for nobody. Only told to its owner."""
+    @_builtins.property
+    def privacy(self) -> Global___Privacy:
+        """Who may reach this user. Only told to the user, and to a bot's owner."""
+
     def __init__(
         self,
         *,
@@ -356,14 +389,83 @@ class User(_message.Message):
         kind: Global___UserKind.ValueType = ...,
         owner_user_id: _builtins.str = ...,
         offered_to_user_id: _builtins.str = ...,
+        privacy: Global___Privacy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["privacy", b"privacy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "offered_to_user_id", b"offered_to_user_id", "owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "offered_to_user_id", b"offered_to_user_id", "owner_user_id", b"owner_user_id", "privacy", b"privacy", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___User: _TypeAlias = User  # noqa: Y015
+
+@_typing.final
+class Privacy(_message.Message):
+    """Who may reach a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDING_FIELD_NUMBER: _builtins.int
+    DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_ADDING_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
+    adding: Global___Audience.ValueType
+    """Who may add the user to rooms without asking first; unspecified for the server's setting
+    (`accounts.adding`).
+    """
+    direct_messages: Global___Audience.ValueType
+    """Who may write to the user directly, in direct rooms that exist already, too; unspecified for the server's
+    setting (`accounts.direct_messages`).
+    """
+    effective_adding: Global___Audience.ValueType
+    """Set by the server: what counts now, whoever chose it."""
+    effective_direct_messages: Global___Audience.ValueType
+    """Set by the server: what counts now, whoever chose it."""
+    def __init__(
+        self,
+        *,
+        adding: Global___Audience.ValueType = ...,
+        direct_messages: Global___Audience.ValueType = ...,
+        effective_adding: Global___Audience.ValueType = ...,
+        effective_direct_messages: Global___Audience.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adding", b"adding", "direct_messages", b"direct_messages", "effective_adding", b"effective_adding", "effective_direct_messages", b"effective_direct_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
+
+@_typing.final
+class Block(_message.Message):
+    """A user whom another one has blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Whom."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Block: _TypeAlias = Block  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
@@ -1864,19 +1966,33 @@ class UpdateProfileRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ADDING_FIELD_NUMBER: _builtins.int
+    DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whose; empty for the caller's own, or the id of one of the caller's bots."""
     display_name: _builtins.str
-    """1 to 64 bytes, no control characters."""
+    """1 to 64 bytes, no control characters. May be empty where the mask does not name it."""
+    adding: Global___Audience.ValueType
+    """Who may add the user to rooms without asking first; unspecified for the server's setting."""
+    direct_messages: Global___Audience.ValueType
+    """Who may write to the user directly; unspecified for the server's setting."""
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: display_name, adding, direct_messages. Where there is no mask, display_name."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
+        adding: Global___Audience.ValueType = ...,
+        direct_messages: Global___Audience.ValueType = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adding", b"adding", "direct_messages", b"direct_messages", "display_name", b"display_name", "update_mask", b"update_mask", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1905,6 +2021,159 @@ class UpdateProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
+
+@_typing.final
+class CreateBlockRequest(_message.Message):
+    """Asks for a user to be blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    LEAVE_ROOMS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whom; 1 to 64 bytes."""
+    leave_rooms: _builtins.bool
+    """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to without asking."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        leave_rooms: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leave_rooms", b"leave_rooms", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBlockRequest: _TypeAlias = CreateBlockRequest  # noqa: Y015
+
+@_typing.final
+class CreateBlockResponse(_message.Message):
+    """They are blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCK_FIELD_NUMBER: _builtins.int
+    LEFT_ROOMS_FIELD_NUMBER: _builtins.int
+    KEPT_ROOM_IDS_FIELD_NUMBER: _builtins.int
+    left_rooms: _builtins.int
+    """With `leave_rooms`: how many rooms the caller has left."""
+    @_builtins.property
+    def block(self) -> Global___Block:
+        """The block."""
+
+    @_builtins.property
+    def kept_room_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `leave_rooms`: those of the rooms that the caller is still in, being their last owner by now."""
+
+    def __init__(
+        self,
+        *,
+        block: Global___Block | None = ...,
+        left_rooms: _builtins.int = ...,
+        kept_room_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "kept_room_ids", b"kept_room_ids", "left_rooms", b"left_rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBlockResponse: _TypeAlias = CreateBlockResponse  # noqa: Y015
+
+@_typing.final
+class DeleteBlockRequest(_message.Message):
+    """Asks for a block to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Of whom; 1 to 64 bytes."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBlockRequest: _TypeAlias = DeleteBlockRequest  # noqa: Y015
+
+@_typing.final
+class DeleteBlockResponse(_message.Message):
+    """They are not blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBlockResponse: _TypeAlias = DeleteBlockResponse  # noqa: Y015
+
+@_typing.final
+class ListBlocksRequest(_message.Message):
+    """Asks whom the caller has blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlocksRequest: _TypeAlias = ListBlocksRequest  # noqa: Y015
+
+@_typing.final
+class ListBlocksResponse(_message.Message):
+    """A page of blocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
+        """In the order of the user ids."""
+
+    def __init__(
+        self,
+        *,
+        blocks: _abc.Iterable[Global___Block] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlocksResponse: _TypeAlias = ListBlocksResponse  # noqa: Y015
 
 @_typing.final
 class ChangePasswordRequest(_message.Message):

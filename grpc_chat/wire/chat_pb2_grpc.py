@@ -138,6 +138,21 @@ class AuthServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.FromString,
                 _registered_method=True)
+        self.CreateBlock = channel.unary_unary(
+                '/chat.v1.AuthService/CreateBlock',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBlockRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBlockResponse.FromString,
+                _registered_method=True)
+        self.DeleteBlock = channel.unary_unary(
+                '/chat.v1.AuthService/DeleteBlock',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockResponse.FromString,
+                _registered_method=True)
+        self.ListBlocks = channel.unary_unary(
+                '/chat.v1.AuthService/ListBlocks',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBlocksRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBlocksResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer(object):
@@ -322,6 +337,32 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateBlock(self, request, context):
+        """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
+        and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
+        answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
+        they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
+        arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
+        exist; one who is blocked already stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBlock(self, request, context):
+        """Ends a block. USER_NOT_FOUND where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBlocks(self, request, context):
+        """Whom the caller has blocked, in the order of their user ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -424,6 +465,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.AcceptBot,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.SerializeToString,
+            ),
+            'CreateBlock': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBlock,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBlockRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateBlockResponse.SerializeToString,
+            ),
+            'DeleteBlock': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBlock,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockResponse.SerializeToString,
+            ),
+            'ListBlocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBlocks,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListBlocksRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListBlocksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -970,6 +1026,87 @@ class AuthService(object):
             '/chat.v1.AuthService/AcceptBot',
             grpc__chat_dot_wire_dot_chat__pb2.AcceptBotRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.AcceptBotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBlock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/CreateBlock',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateBlockRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBlock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/DeleteBlock',
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ListBlocks',
+            grpc__chat_dot_wire_dot_chat__pb2.ListBlocksRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListBlocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -137,6 +137,18 @@ class AuthServiceStub:
     """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
     the new owner makes it a new token.
     """
+    CreateBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]
+    """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
+    and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
+    answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
+    they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
+    arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
+    exist; one who is blocked already stays so.
+    """
+    DeleteBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]
+    """Ends a block. USER_NOT_FOUND where there is none."""
+    ListBlocks: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]
+    """Whom the caller has blocked, in the order of their user ids."""
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -233,6 +245,18 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
     the new owner makes it a new token.
     """
+    CreateBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]  # type: ignore[assignment]
+    """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
+    and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
+    answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
+    they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
+    arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
+    exist; one who is blocked already stays so.
+    """
+    DeleteBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]  # type: ignore[assignment]
+    """Ends a block. USER_NOT_FOUND where there is none."""
+    ListBlocks: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]  # type: ignore[assignment]
+    """Whom the caller has blocked, in the order of their user ids."""
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts and sessions: who is calling, and how they prove it.
@@ -446,6 +470,36 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
         the new owner makes it a new token.
         """
+
+    @_abc_1.abstractmethod
+    def CreateBlock(
+        self,
+        request: _chat_pb2.CreateBlockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateBlockResponse, _abc.Awaitable[_chat_pb2.CreateBlockResponse]]:
+        """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
+        and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
+        answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
+        they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
+        arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
+        exist; one who is blocked already stays so.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteBlock(
+        self,
+        request: _chat_pb2.DeleteBlockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeleteBlockResponse, _abc.Awaitable[_chat_pb2.DeleteBlockResponse]]:
+        """Ends a block. USER_NOT_FOUND where there is none."""
+
+    @_abc_1.abstractmethod
+    def ListBlocks(
+        self,
+        request: _chat_pb2.ListBlocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListBlocksResponse, _abc.Awaitable[_chat_pb2.ListBlocksResponse]]:
+        """Whom the caller has blocked, in the order of their user ids."""
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

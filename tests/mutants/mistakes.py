@@ -207,12 +207,12 @@ MISTAKES = {
         "calls that the rate refuses have it refill faster",
         (
             (
-                "api/pipeline.py",
+                "core/rates.py",
                 "            self._buckets[user_id] = (left, now)\n            wait",
                 "            self._buckets[user_id] = (left, then)\n            wait",
             ),
         ),
-        (_PIPELINE,),
+        ("unit/core/test_rates.py",),
     ),
     "forbidden-calls-are-free": Mistake(
         "calls that one may not make do not count",
