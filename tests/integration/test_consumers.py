@@ -304,10 +304,12 @@ async def test_a_room_that_a_consumer_comes_into_is_kept_from_there() -> None:
         alice, bob = await node.register("alice"), await node.register("bob")
         room = await alice.create_room("plans", public=True)
         latest: dict[str, Any] = {"consumer": "bot", "start": pb.START_LATEST}
-        stream = await calls.subscribe(bob.token, **latest).until_caught_up()
+        stream = await calls.subscribe(bob.token, include_own=True, **latest).until_caught_up()
         await bob.join_room(room.room_id)
         sent = await alice.send(room.room_id, "welcome")
         await stream.until_got(room.room_id, sent.seq)
+        # That he came is the first that he is told.
+        assert stream.seqs(room.room_id) == [sent.seq - 1, sent.seq]
         await stream.aclose()
 
         await alice.send(room.room_id, "still there?")

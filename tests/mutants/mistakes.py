@@ -115,16 +115,15 @@ MISTAKES = {
         (
             (
                 "core/members.py",
-                "                self._users.require(transaction, caller, user_id)\n"
-                "                require_not_banned(transaction, room_id, user_id, caller=caller)\n",
-                "                self._users.require(transaction, caller, user_id)\n",
+                "require_not_banned(transaction, room_id, user_id, caller=caller)\n            own =",
+                "own =",
             ),
         ),
         (_ROOMS,),
     ),
     "same-role-again": Mistake(
         "giving somebody the role that they have is an event",
-        (("core/members.py", "            if member.role != role:\n", "            if True:\n"),),
+        (("core/members.py", "            if member.role == role:\n", "            if False:\n"),),
         (_ROOMS,),
     ),
     "archived-again": Mistake(
@@ -349,6 +348,11 @@ MISTAKES = {
                 "request.heartbeat_interval.ToTimedelta()",
             ),
         ),
+        (_CONSUMERS,),
+    ),
+    "joined-too-late": Mistake(
+        "a stream that follows what is new begins a room behind its user's coming",
+        (("core/hub.py", "place = Place(standing.join_seq - 1)", "place = Place(standing.join_seq)"),),
         (_CONSUMERS,),
     ),
 }

@@ -20,8 +20,8 @@ what was owed, gaps, and an old loss of a lost room  TestMembership   by none
 
 So most that is noticed is noticed by the first few; the rest takes many, or tests of the part itself. The two
 that came late have tests of their own: ``test_users_whose_messages_wait_take_turns``, and one in
-``tests/integration/test_consumers.py``; what no history noticed fails in ``tests/unit/core``. After a change of
-the commit or of the hub, try more: ``HISTORIES=100 .venv/bin/pytest tests/property``.
+``tests/integration/test_consumers.py``; what no history noticed fails in ``tests/unit/core``. After changes
+of commit or hub, try more: ``HISTORIES=100 .venv/bin/pytest tests/property``.
 """
 
 from __future__ import annotations
