@@ -25,9 +25,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
@@ -478,7 +480,11 @@ def running_issuer(
     class Handler(_Handler):
         pass
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server, pytest.MonkeyPatch.context() as patch:
+        # A folder without authorities: those of the machine take half of what such a test costs to load, and
+        # none of them stands behind this issuer.
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(Path(__file__).parent))
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
