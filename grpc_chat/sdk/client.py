@@ -187,6 +187,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             include_own=include_own,
             all_rooms=all_rooms,
             invitations=invitations,
+            on_close=self._subscriptions.discard,
         )
         self._subscriptions.add(subscription)
         return subscription
@@ -194,9 +195,6 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
     async def _acknowledge(self, request: pb.AcknowledgeRequest) -> object:
         path = "/chat.v1.SubscribeService/Acknowledge"
         return await self._connection.call(path, request, pb.AcknowledgeResponse)
-
-    def _forget(self, subscription: Subscription) -> None:
-        self._subscriptions.discard(subscription)
 
     # Looking back
 

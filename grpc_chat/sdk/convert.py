@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.sdk import models
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.wire import chat_pb2 as pb
-
-if TYPE_CHECKING:
-    from grpc_chat.sdk.client import Client
 
 
 class _Enum(Protocol):
@@ -54,7 +51,7 @@ def stamp(time: Timestamp) -> int:
     return time.seconds * 1_000_000 + time.nanos // 1000
 
 
-def event(told: pb.Event, epoch: str, client: Client) -> models.Event | None:
+def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.Event | None:
     """An event; None for a kind that this version does not know."""
     match told.WhichOneof("kind"):
         case "message":

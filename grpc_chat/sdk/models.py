@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from grpc_chat.errors import ChatError
-
-if TYPE_CHECKING:
-    from grpc_chat.sdk.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,14 @@ class Sent:
         return Cursor(self.room_id, self.seq, self.epoch, stamp_of(self.create_time))
 
 
+class Replies(Protocol):
+    """What a message is answered with: a client."""
+
+    async def send(self, room: str, text: str) -> Sent:
+        """Send a message; see :meth:`grpc_chat.Client.send`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something that somebody said."""
@@ -60,7 +65,7 @@ class Message:
     create_time: datetime
     client_message_id: str
     epoch: str = ""
-    _client: Client | None = field(default=None, repr=False, compare=False)
+    _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property
     def cursor(self) -> Cursor:

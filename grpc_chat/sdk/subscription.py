@@ -30,6 +30,7 @@ from grpc_chat.sdk.models import (
     Gap,
     HistoryChanged,
     Message,
+    Replies,
     RoomLeft,
     Update,
 )
@@ -38,7 +39,6 @@ from grpc_chat.sdk.stream_request import MOST_POSITIONS, as_cursor, stream_reque
 from grpc_chat.wire import chat_pb2 as pb
 
 if TYPE_CHECKING:
-    from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.finding import RoomFinder
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Subscription:
 
     def __init__(
         self,
-        client: Client,
+        replies: Replies,
         *,
         open_: Open,
         acknowledge: Acknowledge,
@@ -79,8 +79,10 @@ class Subscription:
         all_rooms: bool = False,
         invitations: bool = False,
         backoff: retry.Backoff | None = None,
+        on_close: Callable[[Subscription], None],
     ) -> None:
-        self._client = client
+        self._replies = replies
+        self._on_close = on_close
         self._open = open_
         self._acknowledge = acknowledge
         self._consumer = consumer
@@ -223,7 +225,7 @@ class Subscription:
             with suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await self._acknowledging
-        self._client._forget(self)
+        self._on_close(self)
 
     # Acknowledging
 
@@ -433,7 +435,7 @@ class Subscription:
             if event.room_updated.HasField("name"):
                 self._finder.forget(event.room_id)
             if cursor := self._moved(event.room_id, event.seq, convert.stamp(event.create_time)):
-                self._hand(convert.event(event, self._epoch, self._client), cursor)
+                self._hand(convert.event(event, self._epoch, self._replies), cursor)
         for invitation in response.invitations:
             made = convert.stamp(invitation.create_time)
             # Each stream begins with all that wait.

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.sdk import convert, models
-from grpc_chat.sdk.client import Client
 from grpc_chat.wire import chat_pb2 as pb
 
-NOBODY = cast(Client, None)
 AT = Timestamp(seconds=1_764_000_000, nanos=123_456_789)
 TIME = datetime.fromtimestamp(1_764_000_000, UTC).replace(microsecond=123_456)
 LATER = Timestamp(seconds=1_764_000_100)
@@ -21,7 +19,7 @@ ZOE_USER = models.User("zoe", "Zoë", bot=True, owner_id="alice")
 
 def event(**kind: Any) -> models.Event | None:
     told = pb.Event(room_id="r1", seq=7, create_time=AT, user_id="alice", **kind)
-    return convert.event(told, "e1", NOBODY)
+    return convert.event(told, "e1", None)
 
 
 # Words
@@ -163,7 +161,7 @@ def test_kind_that_is_not_known_is_none() -> None:
     """A newer server's events are skipped."""
     assert event() is None
     unknown = pb.Event.FromString(pb.Event(room_id="r1", seq=7).SerializeToString() + b"\xfa\x07\x01x")
-    assert convert.event(unknown, "e1", NOBODY) is None
+    assert convert.event(unknown, "e1", None) is None
 
 
 def test_every_kind_of_event_is_known() -> None:
@@ -171,7 +169,7 @@ def test_every_kind_of_event_is_known() -> None:
     for field in pb.Event.DESCRIPTOR.oneofs_by_name["kind"].fields:
         told = pb.Event(room_id="r1", seq=1)
         getattr(told, field.name).SetInParent()
-        assert convert.event(told, "e1", NOBODY) is not None, field.name
+        assert convert.event(told, "e1", None) is not None, field.name
 
 
 def test_room_that_is_lost_says_how() -> None:

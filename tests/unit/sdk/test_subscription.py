@@ -60,14 +60,14 @@ class Server:
         class Nothing:
             """A client, and a finder of rooms, of which nothing is asked that matters here."""
 
-            def _forget(self, _subscription: object) -> None: ...
             def forget(self, _room_id: str) -> None: ...
             def may_be_id(self, _room: str) -> bool:
                 return True
 
         nothing = cast("Any", Nothing())
         options["backoff"] = Backoff(random=lambda: 0)
-        return Subscription(nothing, open_=self.open, acknowledge=self.acknowledge, finder=nothing, **options)
+        options |= {"open_": self.open, "acknowledge": self.acknowledge, "finder": nothing}
+        return Subscription(nothing, on_close=lambda _: None, **options)
 
 
 async def test_what_was_read_of_a_room_is_not_acknowledged_once_it_is_left() -> None:
