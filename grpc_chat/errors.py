@@ -42,6 +42,7 @@
       Unavailable
         Unreachable
         StoreUnavailable
+          StoreInUse
         ShuttingDown
         IssuerUnavailable
       Unimplemented
@@ -345,18 +346,38 @@ class Unavailable(ChatError):
 class Unreachable(Unavailable):
     """The network, or something in it, answered in the server's place, or nobody did.
 
-    Only clients raise it. ``metadata`` holds ``reason``: ``refused``, ``host`` (there is none of this name),
-    ``timeout``, ``silent``, ``lost``, ``busy``, ``proxy``, ``foreign`` or ``renewed``; and ``detail``, what
-    was said, for logs.
+    Only clients raise it. ``metadata["detail"]`` is what was said in the server's place, for logs.
     """
 
     code = "UNREACHABLE"
+
+    @property
+    def reason(self) -> str:
+        """``refused``, ``host`` (there is none of this name), ``timeout``, ``silent``, ``lost``, ``busy``,
+        ``proxy``, ``foreign`` or ``renewed``; empty where it is none of them."""
+        return self.metadata.get("reason", "")
+
+    @property
+    def nobody_there(self) -> bool:
+        """Whether there was nobody to ask, so that nothing has been done."""
+        return self.reason in ("refused", "host")
+
+    @property
+    def why(self) -> str:
+        """Why, without saying again that the server can't be reached."""
+        return self.metadata.get("why", self.message)
 
 
 class StoreUnavailable(Unavailable):
     """The database did not say what became of the call."""
 
     code = "STORE_UNAVAILABLE"
+
+
+class StoreInUse(StoreUnavailable):
+    """Another server is using the data folder; only one may."""
+
+    code = "STORE_IN_USE"
 
 
 class ShuttingDown(Unavailable):

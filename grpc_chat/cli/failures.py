@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import IO, Any
 
 import click
@@ -42,6 +41,9 @@ Exit codes:
   6    it is not known whether it was done; the message says how to find out
   130  interrupted with Ctrl-C"""
 
+# Fields of requests are for programs. Of what they list, a person gives one.
+_NAMED = {"messages[0].text": "the message", "cursors[0].seq": "--since"}
+
 
 class Failure(click.ClickException):
     """The end of a command.
@@ -67,7 +69,7 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         once: Whether what was asked for happens twice if it is asked for twice.
     """
     # Only commands that meet a server for the first time have that option.
-    what = in_words(error).replace("takes --insecure", "takes a login with --insecure")
+    what = in_words(error, insecure="a login with --insecure")
     match error:
         case Unauthenticated():
             return Failure(f"{what}{_then(login, what)}", NOT_LOGGED_IN)
@@ -75,8 +77,8 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
             return Failure(what, NOT_FOUND)
         case NotAChatServer() | FailedPrecondition(metadata={"reason": "tls" | "no-tls"}):
             return Failure(what, UNREACHABLE)
-        case Unreachable() if nobody_there(error):
-            return Failure(f"can't reach a server at {address}: {why_not(error)}", UNREACHABLE)
+        case Unreachable(nobody_there=True):
+            return Failure(f"can't reach a server at {address}: {error.why}", UNREACHABLE)
         case Unavailable() | Internal() if once:
             return Failure(
                 f"it is not known whether this was done ({what}); look before trying again", UNKNOWN
@@ -96,24 +98,23 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
     return Failure(what)
 
 
-def nobody_there(error: ChatError) -> bool:
-    """Whether there was nobody to ask: nothing has been done, then."""
-    return isinstance(error, Unreachable) and error.metadata.get("reason") in ("refused", "host")
-
-
 def why_not(error: ChatError) -> str:
     """Why there is no connection, where it is said already that there is none."""
-    return error.message.partition(": ")[2] if nobody_there(error) else error.message
+    return error.why if isinstance(error, Unreachable) else error.message
 
 
-def in_words(error: ChatError) -> str:
-    """What an error says, for the person at the terminal."""
-    # Fields of requests are for programs; here there is one message.
-    what = re.sub(r"^messages\[\d+\]\.text\b", "the message", error.message)
-    # The one cursor that a person writes is that of `watch --since`.
-    what = re.sub(r"^cursors\[0\]\.seq\b", "--since", what)
-    # The SDK's argument is an option here.
-    what = what.replace("insecure=True", "--insecure")
+def in_words(error: ChatError, *, insecure: str = "--insecure") -> str:
+    """What an error says, for the person at the terminal.
+
+    Args:
+        insecure: What trusts the network instead of a server that knows no TLS.
+    """
+    what = error.message
+    if named := _NAMED.get(error.field):
+        what = what.replace(error.field, named, 1)
+    if error.metadata.get("reason") == "no-tls":
+        # The SDK's argument is an option here.
+        what = f"{error.metadata.get('found', what)}; to trust the network instead takes {insecure}"
     if error.retry_after:
         seconds = error.retry_after.total_seconds()
         wait = f"{max(round(seconds), 1)} s" if seconds < 120 else f"{round(seconds / 60)} min"

@@ -33,7 +33,7 @@ from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Policy, Sessions
-from grpc_chat.errors import StoreUnavailable
+from grpc_chat.errors import StoreInUse, StoreUnavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.store.sqlite import open_store
@@ -67,14 +67,14 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
     """As :class:`grpc_chat.node.Node` does it, without anything that faces the network."""
     try:
         store = await asyncio.to_thread(open_store, config.data, readers=1)
-    except StoreUnavailable as error:
-        if "is using the data folder" not in error.message:
-            # Nothing of it passes by itself.
-            raise Failure(error.message) from error
+    except StoreInUse as error:
         # Only one process may write; the other one can be asked.
         raise Failure(
             f"a server is using {config.data}: leave out --data to ask it, or stop it first"
         ) from error
+    except StoreUnavailable as error:
+        # Nothing of it passes by itself.
+        raise Failure(error.message) from error
     resources.callback(store.close)
     metrics = Metrics()
     readers = Readers(store)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
 
-from grpc_chat.errors import ChatError
+from grpc_chat.errors import ChatError, Unreachable
 from grpc_chat.sdk import retry
 
 Response = TypeVar("Response", bound=ProtoMessage)
@@ -54,7 +54,7 @@ class Calls:
                 if not retry.worthwhile(error) or self._connection.closed:
                     raise
                 # A server that hangs has had its time; one that is being replaced is back soon.
-                hangs = error.metadata.get("reason") == "timeout"
+                hangs = isinstance(error, Unreachable) and error.reason == "timeout"
                 if backoff.failures >= (1 if hangs else 4):
                     raise
                 await asyncio.sleep(backoff.next(error).total_seconds())

@@ -177,7 +177,8 @@ class Diagnosis:
             await look_at(self._address, self._name, _LOOK)
         except ServerNotTrusted as error:
             return ServerNotTrusted(
-                f"{error}; to trust the network instead takes insecure=True", metadata={"reason": "no-tls"}
+                f"{error}; to trust the network instead takes insecure=True",
+                metadata={"reason": "no-tls", "found": error.message},
             )
         except (ChatError, ValueError) as error:
             return Unavailable(str(error))

@@ -9,7 +9,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from grpc_chat.errors import ServerNotTrusted, Unavailable, Unreachable
+from grpc_chat.errors import ServerNotTrusted, Unavailable
+from grpc_chat.sdk.network import nobody_there
 from grpc_chat.wire.address import host_of, port_of
 
 if TYPE_CHECKING:
@@ -79,15 +80,11 @@ async def look_at(address: str, name: str, timeout: timedelta, *, listen: bool =
             raise ServerNotTrusted(f"the server at {address} does not speak TLS") from exc
         raise Unavailable(f"no TLS with the server at {address}: {exc.reason or exc}") from exc
     except TimeoutError as exc:
-        raise Unreachable(
-            "the server can't be reached: it does not answer", metadata={"reason": "timeout"}
-        ) from exc
+        raise nobody_there("it does not answer", "timeout", "no answer to TLS") from exc
     except OSError as exc:
         # asyncio's own words repeat the address in Python's notation.
         words = exc.strerror if not exc.errno or exc.errno < 0 else os.strerror(exc.errno)
-        raise Unreachable(
-            f"the server can't be reached: {words or 'no connection'}", metadata={"reason": "refused"}
-        ) from exc
+        raise nobody_there(words or "no connection", "refused", str(exc)) from exc
     return Seen(certificate, hung_up)
 
 

@@ -66,7 +66,7 @@ _PASSING = {"408", "425", "429", "500"}
 
 def renewed(error: ChatError | None) -> bool:
     """Whether a stream ended because its connection had reached its age, which is not a fault."""
-    return error is not None and error.metadata.get("reason") == "renewed"
+    return isinstance(error, Unreachable) and error.reason == "renewed"
 
 
 def hides_status(details: str) -> bool:
@@ -97,7 +97,7 @@ def told(
     if _PROXY.search(details):
         return _unreachable(f"the proxy at {address} can't reach the server", "proxy", details)
     if found := _NO_HOST.match(details):
-        return _unreachable(f"the server can't be reached: there is no host {found[1]}", "host", details)
+        return nobody_there(f"there is no host {found[1]}", "host", details)
     if _NOT_HTTP2.search(details) or hides_status(details):
         if answered:
             return _unreachable("the connection was lost", "lost", details)
@@ -106,7 +106,7 @@ def told(
     if found := _NO_CONNECTION.match(details):
         said = found[1].strip()
         why = next((words for known, words in _SYSTEM.items() if known in said), "no connection")
-        return _unreachable(f"the server can't be reached: {why}", "refused", details)
+        return nobody_there(why, "refused", details)
     if _AGED.search(details):
         return _unreachable("the connection has reached its age", "renewed", details)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED or _TIMED_OUT.search(details):
@@ -130,6 +130,12 @@ _OF_THE_TRANSPORT = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.UNKNOWN,
 }
+
+
+def nobody_there(why: str, reason: str, details: str) -> Unreachable:
+    """The error for a server with which there is no connection."""
+    metadata = {"reason": reason, "why": why, "detail": details}
+    return Unreachable(f"the server can't be reached: {why}", metadata=metadata)
 
 
 def _http(status: str, details: str, address: str, answered: bool) -> ChatError:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from grpc_chat.errors import StoreUnavailable
+from grpc_chat.errors import StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations, schema
 from grpc_chat.store.home import HomeFile
 from grpc_chat.store.identity import OTHER_COMMITS
@@ -173,7 +173,8 @@ def lock_folder(folder: Path) -> int:
     SQLite alone would let two servers take turns, each believing that it knows the heads of all rooms.
 
     Raises:
-        StoreUnavailable: Another process is, or it can't be used.
+        StoreInUse: Another process is.
+        StoreUnavailable: The folder can't be used.
     """
     path = folder / "chat.lock"
     try:
@@ -186,7 +187,7 @@ def lock_folder(folder: Path) -> int:
         holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
         os.close(descriptor)
         by = f" (process {holder})" if holder.isdigit() else ""
-        raise StoreUnavailable(
+        raise StoreInUse(
             f"another server{by} is using the data folder {folder}; stop it, or choose another folder"
         ) from exc
     # For the sentence above. On a disk that is full, what was stored can still be read.

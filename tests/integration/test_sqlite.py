@@ -21,7 +21,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreUnavailable
+from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations
 from grpc_chat.store.base import (
     Acknowledge,
@@ -158,7 +158,7 @@ def test_removed_words_are_nowhere_in_the_file(folder: Path, store: SqlStore) ->
 
 def test_second_store_in_the_same_process_is_refused(folder: Path, store: SqlStore) -> None:
     """The sentence names who has the folder, and the first store goes on."""
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreInUse) as refused:
         open_store(folder)
 
     assert str(refused.value) == (
@@ -182,7 +182,7 @@ def test_second_process_is_refused(folder: Path) -> None:
             [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
         )
 
-    assert second.stdout.startswith(f"StoreUnavailable another server (process {os.getpid()}) is using the")
+    assert second.stdout.startswith(f"StoreInUse another server (process {os.getpid()}) is using the")
     open_store(folder).close()
 
 

@@ -79,6 +79,7 @@ NAMES = [
     "ShuttingDown",
     "StoppedBot",
     "StoreFull",
+    "StoreInUse",
     "StoreUnavailable",
     "Subscription",
     "Tls",

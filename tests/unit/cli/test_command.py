@@ -23,6 +23,7 @@ from grpc_chat.cli.failures import EXIT_CODES, Failure, from_error
 from grpc_chat.cli.main import main
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
 from grpc_chat.cli.trust import Trust
+from grpc_chat.sdk.network import nobody_there
 from grpc_chat.store.base import ahead_of_log
 
 LINK = "grpc-chat://chat.org:443/#gci_abc"
@@ -291,9 +292,7 @@ def test_errors_say_what_to_do() -> None:
     def words(error: errors.ChatError, **how: bool) -> str:
         return from_error(error, address="a:1", login="grpc-chat login me -s a", **how).message
 
-    down = errors.Unreachable(
-        "the server can't be reached: Connection refused", metadata={"reason": "refused"}
-    )
+    down = nobody_there("Connection refused", "refused", "")
     away = errors.Unreachable(
         "the proxy at a:1 can't reach the server (HTTP 502)", metadata={"reason": "proxy"}
     )
@@ -311,10 +310,14 @@ def test_errors_say_what_to_do() -> None:
         "it is not known whether this was done (late); look before trying again"
     )
     assert words(
-        errors.ServerNotTrusted("it does not speak TLS; to trust the network takes insecure=True")
-    ) == ("it does not speak TLS; to trust the network takes a login with --insecure")
+        errors.ServerNotTrusted(
+            "it does not speak TLS; to trust the network instead takes insecure=True",
+            metadata={"reason": "no-tls", "found": "it does not speak TLS"},
+        )
+    ) == ("it does not speak TLS; to trust the network instead takes a login with --insecure")
     assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
-    assert words(errors.MessageTooLong("messages[0].text is longer")) == "the message is longer"
+    too_long = errors.MessageTooLong("messages[0].text is longer", field="messages[0].text")
+    assert words(too_long) == "the message is longer"
     assert words(ahead_of_log(0, "plans", 500, 20)) == "--since is 500, after the room's newest event 20"
 
 

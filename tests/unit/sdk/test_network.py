@@ -128,6 +128,11 @@ def test_what_the_network_says_is_told_in_words() -> None:
         assert error.metadata.get("reason", "") == reason, details
         assert isinstance(error, errors.Unreachable if reason else errors.NotAChatServer), details
         assert error.metadata["detail"] == details
+        if isinstance(error, errors.Unreachable):
+            assert error.reason == reason
+            assert error.nobody_there == (reason in ("refused", "host"))
+            # What says already that there is no connection goes on with this.
+            assert error.why == sentence.removeprefix("the server can't be reached: ")
 
 
 def test_nothing_that_is_not_the_servers_is_final_once_it_has_answered() -> None:
