@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
@@ -10,7 +11,9 @@ import click
 from grpc_chat.cli.command import Cli, ask, talks
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
+from grpc_chat.cli.output import count
 from grpc_chat.cli.texts import TextGroup
+from grpc_chat.errors import Unimplemented
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -57,6 +60,12 @@ async def room_list(cli: Cli) -> None:
         columns,
         empty="you are in no rooms; see `grpc-chat room public`, or make one: grpc-chat room create NAME",
     )
+    if cli.out.as_json:
+        return
+    # An older server knows no invitations.
+    with suppress(Unimplemented):
+        if waiting := [invitation async for invitation in cli.client.invitations()]:
+            cli.out.note(f"{count(len(waiting), 'invitation')} to answer: grpc-chat invitations list")
 
 
 @room.command("public")

@@ -504,6 +504,8 @@ async def test_people_are_invited_and_answer(alice: Person, joins: Callable[...,
     members = await alice.runs("room", "members", "plans")
     assert members.errors == ["invited, and not in it yet: bob"]
     assert "invited  bob" in await alice("room", "show", "plans")
+    rooms = await bob.runs("rooms")
+    assert rooms.errors == ["1 invitation to answer: grpc-chat invitations list"]
     [listed] = map(json.loads, await bob("invitations", "list", "--json"))
     assert (listed["room_name"], listed["role"], listed["reason"]) == ("plans", "member", "join us")
     assert "no invitation to a room 'planz'" in await bob.fails(4, "invitations", "accept", "planz")
