@@ -89,10 +89,10 @@ def put_out(
     transaction: Transaction, hub: Hub, caller: Caller, room_id: str, change: pb.MembershipChanged
 ) -> None:
     """Record that somebody is no longer a member, and have their open streams lose the room."""
-    transaction.delete_member(room_id, change.user_id)
     # What they were offered, and what they offered, which takes an owner.
     transaction.delete_invitation(room_id, change.user_id)
     transaction.delete_offers(room_id, change.user_id)
+    transaction.delete_member(room_id, change.user_id)
     event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
     seq = transaction.append(event, caller.session_id)
     left = pb.RoomLeft(

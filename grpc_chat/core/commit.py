@@ -144,7 +144,9 @@ class Committer:
         return cast(Appended, await self.commit(write))
 
     @overload
-    async def transact(self, caller: Caller, do: Callable[[Transaction], T]) -> T: ...
+    async def transact(
+        self, caller: Caller, do: Callable[[Transaction], T], *, about: Sequence[tuple[str, str]] = ()
+    ) -> T: ...
 
     # As it was called before; to be removed.
     @overload
@@ -156,6 +158,7 @@ class Committer:
         do: Callable[[Transaction], T] | None = None,
         *,
         session_id: str = "",
+        about: Sequence[tuple[str, str]] = (),
     ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
@@ -164,6 +167,7 @@ class Committer:
                 their session has ended meanwhile: a thief who is being locked out could otherwise make a new
                 key while the lock is changed.
             do: Called on the writer's thread.
+            about: Rooms, and users in them, whose standing it will ask for. A hint.
 
         Returns:
             What the function returned.
@@ -173,7 +177,7 @@ class Committer:
         else:
             do = caller
         assert do
-        done = cast(Done, await self.commit(Transact(do, session_id)))
+        done = cast(Done, await self.commit(Transact(do, session_id, about)))
         return cast(T, done.value)
 
     async def close(self) -> None:

@@ -181,6 +181,7 @@ class Invitations:
                     raise RoomArchived(
                         "this room is archived; nobody can join it", metadata={"roomId": room_id}
                     )
+                self._rooms.make_place(transaction, room_id, user_id)
                 change.change = pb.MEMBERSHIP_CHANGE_JOINED
                 seq = record(transaction, caller, room_id, change)
                 self._rooms.enter(transaction, room_id, user_id, invitation.role, seq)

@@ -120,7 +120,7 @@ class Members:
             self._join(transaction, caller, standing, pb.ROLE_MEMBER)
             return room_id
 
-        room_id: str = await self._committer.transact(caller, do)
+        room_id: str = await self._committer.transact(caller, do, about=[(request.room_id, caller.user_id)])
         return room_id
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
@@ -152,6 +152,7 @@ class Members:
         require_not_banned(transaction, room_id, caller.user_id, caller=caller)
         if standing.archived:
             raise RoomArchived("this room is archived; nobody can join it", metadata={"roomId": room_id})
+        self._rooms.make_place(transaction, room_id, caller.user_id)
         change = pb.MembershipChanged(
             user_id=caller.user_id,
             change=pb.MEMBERSHIP_CHANGE_JOINED,
@@ -201,8 +202,9 @@ class Members:
                 change = pb.MembershipChanged(
                     user_id=user_id, change=pb.MEMBERSHIP_CHANGE_ADDED, role=role, reason=request.reason
                 )
-                seq = record(transaction, caller, room_id, change)
                 added_by = "" if own else caller.user_id
+                self._rooms.make_place(transaction, room_id, user_id, added_by=added_by)
+                seq = record(transaction, caller, room_id, change)
                 self._rooms.enter(transaction, room_id, user_id, role, seq, added_by=added_by)
                 return pb.AddMemberResponse(member=transaction.member(room_id, user_id))
             invitation = self._invitations.ask(
@@ -218,7 +220,9 @@ class Members:
             return pb.AddMemberResponse(invitation=invitation)
 
         with self._adds.one(caller) as reaching:
-            response: pb.AddMemberResponse = await self._committer.transact(caller, do)
+            response: pb.AddMemberResponse = await self._committer.transact(
+                caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
+            )
         return response
 
     # Going
@@ -233,7 +237,9 @@ class Members:
         room_id, heir = request.room_id, request.new_owner_user_id
 
         deleted = await self._committer.transact(
-            caller, lambda transaction: self._leave(transaction, caller, room_id, heir)
+            caller,
+            lambda transaction: self._leave(transaction, caller, room_id, heir),
+            about=[(room_id, caller.user_id)],
         )
         if deleted:
             await self._rooms.clear(room_id)
@@ -332,7 +338,7 @@ class Members:
             )
             self._go(transaction, caller, room_id, change)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
         """Remove somebody, if they are a member, and keep them out; their bots and their invites go, too.
@@ -371,7 +377,7 @@ class Members:
             # Whoever is kept out does not go on letting others in.
             transaction.delete_invites_of(room_id, user_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])
 
     async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
         """Let somebody join again.
@@ -389,7 +395,7 @@ class Members:
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
             record(transaction, caller, room_id, change)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, do, about=[(room_id, caller.user_id)])
 
     def _go(
         self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
@@ -444,7 +450,9 @@ class Members:
             return pb.SetMemberRoleResponse(member=member)
 
         with self._adds.one(caller) as reaching:
-            response: pb.SetMemberRoleResponse = await self._committer.transact(caller, do)
+            response: pb.SetMemberRoleResponse = await self._committer.transact(
+                caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
+            )
         return response
 
     def _give_role(

@@ -181,6 +181,7 @@ class Rooms:
                 posting=room.posting,
             )
             event = pb.Event(room_id=room.room_id, user_id=caller.user_id, room_created=created)
+            self.make_place(transaction, room.room_id, caller.user_id)
             seq = transaction.append(event, caller.session_id)
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
             return self.seen_by(transaction, room.room_id, caller.user_id)
@@ -216,18 +217,13 @@ class Rooms:
                 transaction.insert_room(room, public_name=None, request_hash=None)
                 created = pb.RoomCreated(kind=room.kind, history=room.history, posting=room.posting)
                 event = pb.Event(room_id=room_id, user_id=caller.user_id, room_created=created)
+                # To be written to takes nothing of one's own: nobody can fill somebody else's limit.
+                added_by = {caller.user_id: "", other: caller.user_id}
+                for user_id in pair:
+                    self.make_place(transaction, room_id, user_id, added_by=added_by[user_id])
                 seq = transaction.append(event, caller.session_id)
                 for user_id in pair:
-                    # To be written to takes nothing of one's own: nobody can fill somebody else's limit.
-                    asks = user_id == caller.user_id
-                    self.enter(
-                        transaction,
-                        room_id,
-                        user_id,
-                        pb.ROLE_MEMBER,
-                        seq,
-                        added_by="" if asks else caller.user_id,
-                    )
+                    self.enter(transaction, room_id, user_id, pb.ROLE_MEMBER, seq, added_by=added_by[user_id])
             return self.seen_by(transaction, room_id, caller.user_id)
 
         with self._adds.one(caller) as reaching:
@@ -244,11 +240,19 @@ class Rooms:
         *,
         added_by: str = "",
     ) -> None:
-        """Make somebody a member by the event ``seq``, and have their open streams follow the room. What
-        they were invited to is settled by that.
+        """Make somebody a member by the event ``seq``, and have their open streams follow the room. Before
+        the event, :meth:`make_place`.
 
         Args:
             added_by: Who does it without their consent; empty for an act of their own, which counts.
+        """
+        transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
+        standing = transaction.standing(room_id, user_id)
+        assert standing, "it was just made"
+        transaction.after_commit(lambda: self._hub.joined(user_id, standing))
+
+    def make_place(self, transaction: Transaction, room_id: str, user_id: str, *, added_by: str = "") -> None:
+        """See that somebody can become a member. What they were invited to is settled by that.
 
         Raises:
             LimitExceeded: The room has too many members, or the user too many rooms.
@@ -260,10 +264,6 @@ class Rooms:
         if not added_by and transaction.rooms_of(user_id) >= most:
             raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
         transaction.delete_invitation(room_id, user_id)
-        transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
-        standing = transaction.standing(room_id, user_id)
-        assert standing, "it was just made"
-        transaction.after_commit(lambda: self._hub.joined(user_id, standing))
 
     def may_be_added(self, snapshot: Snapshot, user_id: str) -> bool:
         """Whether somebody has room for being added to one more room without being asked."""

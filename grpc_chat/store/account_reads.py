@@ -60,9 +60,7 @@ class AccountReads:
         return pb.User(user_id=row.user_id, display_name=row.display_name, kind=row.kind) if row else None
 
     def account(self, user_id: str) -> Account | None:
-        row = self._conn.execute(
-            sa.select(*_ACCOUNT_COLUMNS).where(schema.users.c.user_id == user_id)
-        ).first()
+        row = run(self._conn, _ACCOUNT, {"user": user_id}).first()
         return _account(tuple(row)) if row else None
 
     def account_that_looks_like(self, look: str) -> str | None:
@@ -199,6 +197,9 @@ class AccountReads:
         if after:
             query = query.where(sa.tuple_(sessions.create_time_us, sessions.session_id) < after)
         return [SessionRecord(*row) for row in self._conn.execute(query)]
+
+
+_ACCOUNT = sa.select(*_ACCOUNT_COLUMNS).where(schema.users.c.user_id == sa.bindparam("user"))
 
 
 def _account(row: tuple[object, ...]) -> Account:

@@ -183,6 +183,9 @@ class Transact:
     do: Callable[[Transaction], Any]
     session_id: str = ""
     """The session that asks for it; refused with ``SessionEnded`` where an earlier write ended it."""
+    about: Sequence[tuple[str, str]] = ()
+    """Rooms, and users in them, whose standing the function will ask for: a hint, by which those of a whole
+    transaction are read together."""
 
 
 Write = Append | Acknowledge | PutRoom | Truncate | Transact

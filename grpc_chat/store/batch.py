@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from zlib import crc32
 
@@ -11,53 +10,21 @@ import sqlalchemy as sa
 from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, SessionEnded
 from grpc_chat.store import base, schema
 from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent, Target
-from grpc_chat.store.records import Standing
-from grpc_chat.store.statements import (
-    count,
-    events_at,
-    insert_into,
-    insert_rows,
-    run,
-    sent_before,
-    stamps,
-    standing,
-    standings,
-)
+from grpc_chat.store.projections import PROJECTIONS
+from grpc_chat.store.rows import Rows
+from grpc_chat.store.statements import events_at, insert_into, sent_before, stamps
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
-
-_INSERT_SENDS, _INSERT_EVENTS = sa.insert(schema.sends), sa.insert(schema.events)
-_SET_HEAD = (
-    sa.update(schema.rooms)
-    .where(schema.rooms.c.room_id == sa.bindparam("room"))
-    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
-)
-
-_HAS_CONSUMER = sa.select(sa.literal(1)).where(
-    schema.consumer_names.c.user_id == sa.bindparam("user"),
-    schema.consumer_names.c.consumer == sa.bindparam("name"),
-)
 
 _SendKey = tuple[str, str, bytes]
 """Room, user, and the key that the user chose."""
 
 
-@functools.cache
-def _move_position(dialect: str, *, back: bool) -> sa.Insert:
-    """Set a consumer's position, unless it is further already and must not move ``back``."""
-    insert = insert_into(schema.consumers, dialect)
-    consumers = schema.consumers.c
-    return insert.on_conflict_do_update(
-        index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
-        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
-        where=None if back else insert.excluded.seq > consumers.seq,
-    )
-
-
 class Batch:
     """The writes of one transaction, and the one place where events get their numbers.
 
-    What it adds is collected, and given to the database many rows at a time: see :meth:`flush`.
+    What it adds is collected, and given to the database many rows at a time: see
+    :class:`grpc_chat.store.rows.Rows`.
 
     Args:
         conn: The database, within the transaction.
@@ -84,67 +51,60 @@ class Batch:
         self._ended_before = ended
         self._careful = careful
         self._transaction = transaction
-        self._heads: dict[str, int] = {}
-        # When the event at the head was stored.
-        self._times: dict[str, int] = {}
-        self._standings: dict[tuple[str, str], Standing | None] = {}
-        # Events that others concern.
-        self._targets: dict[tuple[str, int], Target | None] = {}
+        self.rows = Rows(conn)
+        """What the batch knows, and has yet to write."""
         # In direct rooms, what forbids somebody to write there.
         self._refusals: dict[tuple[str, str], ChatError | None] = {}
-        # Which of them are known to be there.
-        self._consumers: set[tuple[str, str]] = set()
-        self._dirty: set[str] = set()
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
-        # Rows of the two tables, their values in the order of the columns.
-        self._sends: list[tuple[object, ...]] = []
-        self._events: list[tuple[object, ...]] = []
         # What is stored under an id, as far as this batch has met it, and the hash of its content.
         self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}
 
     def carry_out(self, writes: Sequence[base.Write]) -> list[Result]:
-        self._prefetch([write for write in writes if isinstance(write, base.Append)])
+        self._prefetch(writes)
         results: list[Result] = []
         for write in writes:
             try:
                 results.append(self._carry_out(write))
             except ChatError as error:
                 results.append(error)
-        self.flush()
+        self.rows.flush()
         return results
 
-    def _prefetch(self, appends: Iterable[base.Append]) -> None:
-        """Read what the drafts' checks will be told, in a statement for all of them."""
-        wanted: dict[tuple[str, str], None] = {}
-        concerned: dict[tuple[str, int], None] = {}
-        for append in appends:
-            for event, _, _, _, concerns, _ in append.drafts:
-                wanted[event.room_id, event.user_id] = None
-                if concerns:
-                    concerned[event.room_id, concerns.seq] = None
-        self._know(wanted)
+    def _prefetch(self, writes: Sequence[base.Write]) -> None:
+        """Read what the writes' checks will be told, in a statement for all of them."""
+        if len(writes) == 1 and isinstance(write := writes[0], base.Append) and len(write.drafts) == 1:
+            # One alone is read where it is asked for.
+            return
+        wanted: list[tuple[str, str]] = []
+        concerned: list[tuple[str, int]] = []
+        consumers: list[tuple[str, str]] = []
+        for write in writes:
+            match write:
+                case base.Append():
+                    for draft in write.drafts:
+                        event = draft.event
+                        wanted.append((event.room_id, event.user_id))
+                        if draft.concerns:
+                            concerned.append((event.room_id, draft.concerns.seq))
+                case base.Acknowledge():
+                    wanted += [(room_id, write.user_id) for room_id in write.positions]
+                    consumers.append((write.user_id, write.consumer))
+                case base.Transact():
+                    wanted += write.about
+        self.rows.prefetch(wanted)
+        self.rows.prefetch_consumers(consumers)
         if concerned:
-            self._read_targets(concerned)
-
-    def _know(self, wanted: Collection[tuple[str, str]]) -> None:
-        """Read what rooms are for users."""
-        # One alone is read where it is asked for.
-        if len(wanted) > 1:
-            found = standings(self.conn, wanted)
-            self._standings.update(found)
-            for room in found.values():
-                if room:
-                    self._know_head(room)
+            self._read_targets(dict.fromkeys(concerned))
 
     def _read_targets(self, places: Iterable[tuple[str, int]]) -> None:
-        wanted = list(places)
-        self._targets.update(dict.fromkeys(wanted))
+        targets, wanted = self.rows.targets, list(places)
+        targets.update(dict.fromkeys(wanted))
         for room_id, seq, session_id, payload, checksum in events_at(self.conn, wanted):
             if checksum is None or crc32(payload) == checksum:
                 event = pb.Event.FromString(payload)
                 kind = event.WhichOneof("kind") or ""
-                self._targets[room_id, seq] = Target(seq, event.user_id, session_id, kind)
+                targets[room_id, seq] = Target(seq, event.user_id, session_id, kind)
 
     def _carry_out(self, write: base.Write) -> Result:
         match write:
@@ -162,61 +122,25 @@ class Batch:
 
     def _transact(self, write: base.Transact) -> Done:
         self.require_session(write.session_id)
-        self.flush()
         transaction = self._transaction(self)
         newest = self.newest
         # An error of ours undoes this write and none of the others; one of the database's undoes them all.
-        savepoint = self.conn.begin_nested()
+        self.rows.begin()
         try:
             value = write.do(transaction)
-            self.flush()
         except ChatError:
-            savepoint.rollback()
-            self._sends, self._events, self._dirty = [], [], set()
+            self.rows.undo()
             self.newest = newest
             raise
-        else:
-            savepoint.commit()
-            self.ended.update(transaction.ended)
-            self.ended.difference_update(transaction.revived)
-            self.revived.difference_update(transaction.ended)
-            self.revived.update(transaction.revived)
         finally:
-            # It may have changed who is what in any room; what is asked for next is read again.
-            self._standings.clear()
-            self._targets.clear()
+            # It may have changed who wants to hear from whom.
             self._refusals.clear()
-            self._heads.clear()
-            self._times.clear()
-            self._consumers.clear()
+        self.rows.end()
+        self.ended.update(transaction.ended)
+        self.ended.difference_update(transaction.revived)
+        self.revived.difference_update(transaction.ended)
+        self.revived.update(transaction.revived)
         return Done(value, transaction.new, transaction.effects)
-
-    def flush(self) -> None:
-        """Give the database what was collected, many rows to a statement."""
-        for insert, rows in ((_INSERT_SENDS, self._sends), (_INSERT_EVENTS, self._events)):
-            if rows:
-                insert_rows(self.conn, insert, rows)
-        if self._dirty:
-            heads = [
-                {"room": room_id, "head": self._heads[room_id], "time": self._times[room_id]}
-                for room_id in sorted(self._dirty)
-            ]
-            run(self.conn, _SET_HEAD, *heads)
-        self._sends, self._events, self._dirty = [], [], set()
-
-    def _standing(self, room_id: str, user_id: str) -> Standing | None:
-        """What a room is for a user; remembers the room's head."""
-        key = (room_id, user_id)
-        if key not in self._standings:
-            found = self._standings[key] = standing(self.conn, room_id, user_id)
-            if found:
-                self._know_head(found)
-        return self._standings[key]
-
-    def _know_head(self, room: Standing) -> None:
-        if room.room_id not in self._heads:
-            self._heads[room.room_id] = room.last_seq
-            self._times[room.room_id] = room.last_event_us
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
@@ -240,7 +164,7 @@ class Batch:
                 session_id = draft.session_id
                 self.require_session(session_id)
             room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
-            room = self._standing(room_id, user_id)
+            room = self.rows.standing(room_id, user_id)
             error = draft.check(room_id, room)
             if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
                 error = self._refusal(draft.check_direct, room_id, user_id)
@@ -272,11 +196,11 @@ class Batch:
 
     def _target(self, room_id: str, seq: int) -> Target | None:
         """The event that another one concerns."""
-        if self._targets.get((room_id, seq)) is None:
+        if not self.rows.targets.get((room_id, seq)):
             # It may be one of this batch.
-            self.flush()
+            self.rows.flush()
             self._read_targets([(room_id, seq)])
-        return self._targets[room_id, seq]
+        return self.rows.targets[room_id, seq]
 
     def _refusal(self, authorize: base.AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
         """What forbids somebody to write in a direct room."""
@@ -304,9 +228,9 @@ class Batch:
         """Number a draft and add its rows to what the database will be given."""
         room_id = key[0]
         seq = self.number(room_id, draft.event, draft.session_id, new)
-        placed = Placed(room_id, seq, self._times[room_id])
+        placed = Placed(room_id, seq, self.rows.times[room_id])
         if draft.once:
-            self._sends.append((*key, seq, draft.once.content_hash))
+            self.rows.sends.append((*key, seq, draft.once.content_hash))
             self._sent[key] = (placed, draft.once.content_hash)
         return placed
 
@@ -319,37 +243,41 @@ class Batch:
             room_id: The event's.
             new: Where to note it, for those who follow the room.
         """
-        if room_id not in self._heads:
-            found = standing(self.conn, room_id, "")
-            assert found, "only rooms that are there are written to"
-            self._know_head(found)
-        seq = self._heads[room_id] + 1
+        rows = self.rows
+        if room_id not in rows.heads:
+            rows.require_head(room_id)
+        if rows.journal is not None:
+            rows.keep_head(room_id)
+        seq = rows.heads[room_id] + 1
         event.seq = seq
         # Later than the one before, also within a batch, and where the clock was set back.
-        time_us = max(self.now_us, self._times[room_id] + 1)
+        time_us = max(self.now_us, rows.times[room_id] + 1)
         event.create_time.seconds, micros = divmod(time_us, 1_000_000)
         event.create_time.nanos = micros * 1000
         payload = event.SerializeToString()
-        self._heads[room_id] = seq
-        self._times[room_id] = time_us
-        self._dirty.add(room_id)
+        rows.heads[room_id] = seq
+        rows.times[room_id] = time_us
+        rows.dirty[room_id] = True
         self.newest = (room_id, seq)
-        self._events.append((room_id, seq, session_id, payload, crc32(payload)))
+        rows.events.append((room_id, seq, session_id, payload, crc32(payload)))
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload))
+        if project := PROJECTIONS.get(event.WhichOneof("kind") or ""):
+            project(rows, event, time_us)
+            self._refusals.clear()
         return seq
 
     def _acknowledge(self, write: base.Acknowledge) -> list[str] | None:
+        rows = self.rows
         to_find: dict[str, int] = {}
         other: set[str] = set()
-        pairs = [(room_id, write.user_id) for room_id in write.positions]
-        self._know([pair for pair in pairs if pair not in self._standings])
+        rows.prefetch([(room_id, write.user_id) for room_id in write.positions])
         for at, (room_id, (seq, stamp)) in enumerate(write.positions.items()):
-            if error := write.authorize(room_id, self._standing(room_id, write.user_id)):
+            if error := write.authorize(room_id, rows.standing(room_id, write.user_id)):
                 if write.skip_lost:
                     other.add(room_id)
                     continue
                 raise error
-            head, head_stamp = self._heads[room_id], self._times[room_id]
+            head, head_stamp = rows.heads[room_id], rows.times[room_id]
             if seq > head and not stamp:
                 raise base.ahead_of_log(at, room_id, seq, head)
             if seq > head or (seq == head and stamp and head_stamp and stamp != head_stamp):
@@ -357,35 +285,27 @@ class Batch:
             elif stamp and 0 < seq < head:
                 to_find[room_id] = seq
         if to_find:
-            self.flush()
+            rows.flush()
             for room_id, found in stamps(self.conn, to_find).items():
                 if found != write.positions[room_id].stamp:
                     other.add(room_id)
-        rows = [
-            (write.user_id, write.consumer, room_id, place.seq, place.stamp)
-            for room_id, place in write.positions.items()
-            if room_id not in other
-        ]
-        if rows:
+        moved = [(room_id, place) for room_id, place in write.positions.items() if room_id not in other]
+        if moved:
             self._require_consumer(write)
-            insert_rows(self.conn, _move_position(self.conn.dialect.name, back=write.back), rows)
+            for room_id, place in moved:
+                rows.move_position(write.user_id, write.consumer, room_id, place, back=write.back)
         return sorted(other) or None
 
     def _require_consumer(self, write: base.Acknowledge) -> None:
         """Have a consumer's name noted, if the user may have it."""
-        key = (write.user_id, write.consumer)
-        if key in self._consumers:
-            return
-        if self.conn.execute(_HAS_CONSUMER, {"user": key[0], "name": key[1]}).first() is None:
-            names = schema.consumer_names
-            if write.max_consumers and count(self.conn, names.c.user_id == key[0]) >= write.max_consumers:
-                raise base.too_many_consumers(write.max_consumers)
-            row = {"create_time_us": self.now_us, "last_used_us": self.now_us}
-            self.conn.execute(sa.insert(names).values(user_id=key[0], consumer=key[1], **row))
-        self._consumers.add(key)
+        rows, user_id, most = self.rows, write.user_id, write.max_consumers
+        if not rows.has_consumer(user_id, write.consumer):
+            if most and rows.consumers_of(user_id) >= most:
+                raise base.too_many_consumers(most)
+            rows.add_consumer(user_id, write.consumer, self.now_us)
 
     def _put_room(self, write: base.PutRoom) -> None:
-        self.flush()
+        self.rows.flush()
         rooms, members, conn = schema.rooms, schema.members, self.conn
         room = {
             "room_id": write.room_id,
@@ -432,10 +352,10 @@ class Batch:
                     for user_id, role in write.members.items()
                 ],
             )
-        self._standings.clear()
+        self.rows.forget()
 
     def _truncate(self, write: base.Truncate) -> None:
-        self.flush()
+        self.rows.flush()
         rooms, events, sends, conn = schema.rooms, schema.events, schema.sends, self.conn
         row = conn.execute(sa.select(rooms).where(rooms.c.room_id == write.room_id)).first()
         if row is None:
@@ -448,3 +368,4 @@ class Batch:
         conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
         # What this batch met before may be among it; whatever is not is found in the database.
         self._sent.clear()
+        self.rows.forget()

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import InvitationRecord, Waiting
+from grpc_chat.store.statements import run
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -81,15 +82,7 @@ class InvitationReads:
         return list(self._conn.scalars(query))
 
     def added_rooms_of(self, user_id: str) -> int:
-        members, rooms = schema.members, schema.rooms
-        query = (
-            sa.select(sa.func.count())
-            .select_from(members)
-            .join(rooms, rooms.c.room_id == members.c.room_id)
-            .where(members.c.user_id == user_id, members.c.added_by != "")
-            .where(rooms.c.kind != pb.ROOM_KIND_DIRECT)
-        )
-        return self._conn.scalar(query) or 0
+        return int(run(self._conn, _ADDED_ROOMS_OF, {"user": user_id}).scalar() or 0)
 
 
 def with_bots(user_id: str) -> sa.Select[str]:
@@ -98,6 +91,13 @@ def with_bots(user_id: str) -> sa.Select[str]:
     return sa.select(users.user_id).where(sa.or_(users.user_id == user_id, users.owner_id == user_id))
 
 
+_ADDED_ROOMS_OF = (
+    sa.select(sa.func.count())
+    .select_from(schema.members)
+    .join(schema.rooms, schema.rooms.c.room_id == schema.members.c.room_id)
+    .where(schema.members.c.user_id == sa.bindparam("user"), schema.members.c.added_by != "")
+    .where(schema.rooms.c.kind != pb.ROOM_KIND_DIRECT)
+)
 _ASKED, _ASKING = schema.users.alias("asked"), schema.users.alias("asking")
 _TOLD = (
     sa.select(

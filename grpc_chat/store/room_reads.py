@@ -137,21 +137,19 @@ class RoomReads:
         return [_member(row) for row in self._conn.execute(query)]
 
     def member(self, room_id: str, user_id: str) -> pb.Member | None:
-        one = _MEMBERS.where(schema.members.c.room_id == room_id, schema.members.c.user_id == user_id)
-        row = self._conn.execute(one).first()
+        row = run(self._conn, _MEMBER, {"room": room_id, "user": user_id}).first()
         return _member(row) if row else None
 
     def rooms_of(self, user_id: str) -> int:
-        members = schema.members.c
-        return count(self._conn, sa.and_(members.user_id == user_id, members.added_by == ""))
+        found = run(self._conn, _ROOMS_OF, {"user": user_id}).scalar()
+        return int(found or 0)
 
     def members_of(self, room_id: str) -> int:
         rooms = schema.rooms.c
         return self._conn.scalar(sa.select(rooms.member_count).where(rooms.room_id == room_id)) or 0
 
     def owners(self, room_id: str, *, but: str = "") -> int:
-        others = _active_owners(room_id).where(schema.members.c.user_id != but)
-        return self._conn.scalar(sa.select(sa.func.count()).select_from(others.subquery())) or 0
+        return int(run(self._conn, _OTHER_OWNERS, {"room": room_id, "but": but}).scalar() or 0)
 
     def owned_only_by(self, user_ids: Sequence[str], *, limit: int) -> tuple[list[pb.Room], int]:
         rooms, mine = schema.rooms, schema.members.alias("mine")
@@ -178,28 +176,10 @@ class RoomReads:
         return [self._room(row) for row in self._conn.execute(query)]
 
     def share_a_room(self, user_id: str, other_id: str) -> bool:
-        mine, theirs = schema.members.alias("mine"), schema.members.alias("theirs")
-        query = (
-            sa.select(sa.literal(1))
-            .select_from(mine)
-            .join(theirs, theirs.c.room_id == mine.c.room_id)
-            .where(mine.c.user_id == user_id, theirs.c.user_id == other_id)
-            .limit(1)
-        )
-        return self._conn.scalar(query) is not None
+        return run(self._conn, _SHARED, {"user": user_id, "other": other_id}).first() is not None
 
     def meets(self, user_id: str, other_id: str) -> bool:
-        rooms, own, others = schema.rooms, schema.members.alias("own"), schema.members.alias("others")
-        query = (
-            sa.select(sa.literal(1))
-            .select_from(own)
-            .join(others, others.c.room_id == own.c.room_id)
-            .join(rooms, rooms.c.room_id == own.c.room_id)
-            .where(own.c.user_id == user_id, own.c.added_by == "", others.c.user_id == other_id)
-            .where(rooms.c.kind == pb.ROOM_KIND_PRIVATE)
-            .limit(1)
-        )
-        return self._conn.scalar(query) is not None
+        return run(self._conn, _MET, {"user": user_id, "other": other_id}).first() is not None
 
     def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
         row = self._conn.execute(
@@ -208,10 +188,8 @@ class RoomReads:
         return _ban(row) if row else None
 
     def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
-        bans, users = schema.bans.c, schema.users.alias("kept_out")
-        owner = sa.select(users.c.owner_id).where(users.c.user_id == user_id).scalar_subquery()
-        query = _BANS.where(bans.room_id == room_id, bans.user_id.in_([user_id, owner]))
-        found = [_ban(row) for row in self._conn.execute(query)]
+        values = {"room": room_id, "user": user_id, "other": user_id}
+        found = [_ban(row) for row in run(self._conn, _KEEPING_OUT, values)]
         # Their own first, where there are both.
         return min(found, key=lambda ban: ban.user.user_id != user_id, default=None)
 
@@ -264,6 +242,37 @@ _MEMBERS = sa.select(schema.members, schema.users.c.display_name, schema.users.c
 _BANS = sa.select(schema.bans, schema.users.c.display_name, schema.users.c.kind).join(
     schema.users, schema.users.c.user_id == schema.bans.c.user_id
 )
+_USER: sa.BindParameter[str] = sa.bindparam("user")
+_OTHER: sa.BindParameter[str] = sa.bindparam("other")
+_ROOM: sa.BindParameter[str] = sa.bindparam("room")
+_BUT: sa.BindParameter[str] = sa.bindparam("but")
+# Of those that are asked with each change of members, the statements are made once: see ``run``.
+_MEMBER = _MEMBERS.where(schema.members.c.room_id == _ROOM, schema.members.c.user_id == _USER)
+_ROOMS_OF = (
+    sa.select(sa.func.count())
+    .select_from(schema.members)
+    .where(schema.members.c.user_id == _USER, schema.members.c.added_by == sa.literal_column("''"))
+)
+_MINE, _THEIRS = schema.members.alias("mine"), schema.members.alias("theirs")
+_SHARED: sa.Select[int] = (
+    sa.select(sa.literal_column("1"))
+    .select_from(_MINE)
+    .join(_THEIRS, _THEIRS.c.room_id == _MINE.c.room_id)
+    .where(_MINE.c.user_id == _USER, _THEIRS.c.user_id == _OTHER)
+    .limit(sa.literal_column("1"))
+)
+_MET: sa.Select[int] = (
+    _SHARED.join(schema.rooms, schema.rooms.c.room_id == _MINE.c.room_id)
+    .where(_MINE.c.added_by == sa.literal_column("''"))
+    .where(schema.rooms.c.kind == sa.literal_column(str(int(pb.ROOM_KIND_PRIVATE))))
+)
+_OWNED = schema.users.alias("kept_out")
+_KEEPING_OUT = _BANS.where(
+    schema.bans.c.room_id == _ROOM,
+    schema.bans.c.user_id.in_(
+        [_USER, sa.select(_OWNED.c.owner_id).where(_OWNED.c.user_id == _OTHER).scalar_subquery()]
+    ),
+)
 _INVITES = sa.select(*[column for column in schema.invites.c if column.name != "code_hash"])
 # They stay while there is room, for those who ask again with one that let them in.
 _NOT_USED_UP = sa.or_(schema.invites.c.max_uses == 0, schema.invites.c.uses < schema.invites.c.max_uses)
@@ -277,6 +286,11 @@ def _active_owners(room_id: str | sa.ColumnElement[str]) -> sa.Select[Any]:
         .join(users, users.c.user_id == members.c.user_id)
         .where(members.c.room_id == room_id, members.c.role == pb.ROLE_OWNER, ~blocked(users))
     )
+
+
+_OTHER_OWNERS = sa.select(sa.func.count()).select_from(
+    _active_owners(_ROOM).where(schema.members.c.user_id != _BUT).subquery()
+)
 
 
 def _user(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.User:

@@ -79,6 +79,9 @@ def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[obj
         insert: Into a table, the same object each time: its text is made once.
     """
     start = 0
+    if len(rows) == 1:
+        conn.exec_driver_sql(_insert_sql(insert, conn.dialect, 1), rows[0])
+        return
     for size in _ROWS:
         while len(rows) - start >= size:
             values = tuple(itertools.chain.from_iterable(rows[start : start + size]))
@@ -153,9 +156,36 @@ def standings(
 @functools.cache
 def _standings_sql(dialect: sa.Dialect, wanted: int) -> str:
     columns = ", ".join(str(column.compile(dialect=dialect)) for column in STANDING_COLUMNS)
-    mark = _MARKS[dialect.paramstyle]
-    rows = ", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS TEXT))"] * wanted)
-    return _STANDINGS.format(columns=columns, wanted=rows)
+    return _STANDINGS.format(columns=columns, wanted=_pairs(dialect.paramstyle, wanted))
+
+
+_CONSUMERS = """
+WITH wanted (user_id, consumer) AS (VALUES {wanted})
+SELECT consumer_names.user_id, consumer_names.consumer
+FROM wanted CROSS JOIN consumer_names
+WHERE consumer_names.user_id = wanted.user_id AND consumer_names.consumer = wanted.consumer
+"""
+
+
+def known_consumers(conn: sa.Connection, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these consumers, by user and name, that there are; 4,096 to a statement."""
+    found: set[tuple[str, str]] = set()
+    for start in range(0, len(wanted), _MOST_PLACES):
+        values = _filled(wanted[start : start + _MOST_PLACES])
+        result = conn.exec_driver_sql(_consumers_sql(conn.dialect.paramstyle, len(values) // 2), values)
+        found.update(result.cursor.fetchall())
+        result.close()
+    return found
+
+
+@functools.cache
+def _consumers_sql(paramstyle: str, wanted: int) -> str:
+    return _CONSUMERS.format(wanted=_pairs(paramstyle, wanted))
+
+
+def _pairs(paramstyle: str, count: int) -> str:
+    mark = _MARKS[paramstyle]
+    return ", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS TEXT))"] * count)
 
 
 def _filled(some: Sequence[tuple[object, ...]]) -> tuple[object, ...]:

@@ -2,22 +2,88 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.invitation_reads import with_bots
-from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
+from grpc_chat.store.records import (
+    Account,
+    Ending,
+    InvitationRecord,
+    InviteRecord,
+    SessionRecord,
+    Standing,
+)
+from grpc_chat.store.rows import Rows
 from grpc_chat.store.snapshot import SqlSnapshot
-from grpc_chat.store.statements import insert_into
+from grpc_chat.store.statements import insert_into, run
 from grpc_chat.wire import chat_pb2 as pb
 
 if TYPE_CHECKING:
     from grpc_chat.store.batch import Batch
+
+
+T = TypeVar("T")
+
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
+_INVITED = sa.select(_ONE).where(
+    schema.invitations.c.room_id == sa.bindparam("room"), schema.invitations.c.user_id == sa.bindparam("user")
+)
+_OFFERED = sa.select(_ONE).where(
+    schema.invitations.c.room_id == sa.bindparam("room"),
+    schema.invitations.c.invited_by == sa.bindparam("user"),
+)
+_CACHED = {schema.rooms, schema.members, schema.events, schema.consumer_names}
+"""The tables of which :class:`Rows` knows something."""
+
+
+@functools.lru_cache(maxsize=512)
+def _tables_in(sql: str) -> frozenset[str]:
+    """The tables that a statement names."""
+    return frozenset(re.findall(r"\w+", sql)) & schema.metadata.tables.keys()
+
+
+class Statements:
+    """The database as a transaction's methods use it: as it would be if nothing were collected.
+
+    Before a statement that changes something, the savepoint is set that undoes it.
+    """
+
+    def __init__(self, conn: sa.Connection, rows: Rows) -> None:
+        self._conn = conn
+        self._rows = rows
+        self.dialect = conn.dialect
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        self._prepare(statement)
+        return cast("sa.CursorResult[Any]", self._conn.execute(statement, parameters))
+
+    def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        return self.execute(statement, parameters).scalar()
+
+    def scalars(self, statement: sa.Executable, parameters: Any = None) -> sa.ScalarResult[Any]:
+        return self.execute(statement, parameters).scalars()
+
+    def exec_driver_sql(self, sql: str, parameters: Any = None) -> sa.CursorResult[Any]:
+        if sql.lstrip().startswith(("SELECT", "WITH")):
+            self._rows.before_reading(_tables_in(sql))
+        else:
+            self._rows.before(changes=True)
+            self._rows.forget()
+        return self._conn.exec_driver_sql(sql, parameters)
+
+    def _prepare(self, statement: sa.Executable) -> None:
+        changes = not statement.is_select
+        self._rows.before(changes=changes)
+        if changes and getattr(statement, "table", None) in _CACHED:
+            self._rows.forget()
 
 
 class SqlTransaction(SqlSnapshot):
@@ -28,8 +94,10 @@ class SqlTransaction(SqlSnapshot):
     """
 
     def __init__(self, batch: Batch, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
-        super().__init__(batch.conn, epoch, tell_of_damage)
+        statements = cast(sa.Connection, Statements(batch.conn, batch.rows))
+        super().__init__(statements, epoch, tell_of_damage)
         self._batch = batch
+        self._rows = batch.rows
         self.now_us = batch.now_us
         self.new: dict[str, list[StoredEvent]] = {}
         """By room, what it appended."""
@@ -43,10 +111,34 @@ class SqlTransaction(SqlSnapshot):
         self.effects.append(effect)
 
     def append(self, event: pb.Event, session_id: str) -> int:
-        seq = self._batch.number(event.room_id, event, session_id, self.new)
-        # What is read next must find it.
-        self._batch.flush()
-        return seq
+        return self._batch.number(event.room_id, event, session_id, self.new)
+
+    def standing(self, room_id: str, user_id: str) -> Standing | None:
+        return self._rows.exact(room_id, user_id)
+
+    def member(self, room_id: str, user_id: str) -> pb.Member | None:
+        return self._read(
+            super().member, room_id, user_id, apart=self._rows.member_is_written(room_id, user_id)
+        )
+
+    def rooms_of(self, user_id: str) -> int:
+        return self._read(super().rooms_of, user_id, apart=self._rows.rooms_are_written(user_id))
+
+    def added_rooms_of(self, user_id: str) -> int:
+        return self._read(super().added_rooms_of, user_id, apart=self._rows.rooms_are_written(user_id))
+
+    def _read(self, read: Callable[..., T], *args: str, apart: bool) -> T:
+        """Read what is not among the rows that are yet to be written, without having those written."""
+        statements = self._conn
+        if apart:
+            self._conn = self._batch.conn
+        try:
+            return read(*args)
+        finally:
+            self._conn = statements
+
+    def members_of(self, room_id: str) -> int:
+        return self._rows.members_of(room_id)
 
     # Rooms
 
@@ -114,47 +206,21 @@ class SqlTransaction(SqlSnapshot):
         return True
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
-        self._insert(
-            schema.members,
-            room_id=room_id,
-            user_id=user_id,
-            role=role,
-            join_time_us=self.now_us,
-            join_seq=join_seq,
-            added_by=added_by,
+        self._rows.put_member(
+            room_id, user_id, role, time_us=self.now_us, join_seq=join_seq, added_by=added_by
         )
-        self._count_members(room_id, 1)
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
-        members = schema.members
-        of_user = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)
-        self._conn.execute(sa.update(members).where(of_user).values(role=role))
+        self._rows.set_role(room_id, user_id, role)
 
     def delete_member(self, room_id: str, user_id: str) -> None:
-        members, consumers = schema.members.c, schema.consumers.c
-        member = sa.and_(members.room_id == room_id, members.user_id == user_id)
-        gone = self._conn.execute(sa.delete(schema.members).where(member)).rowcount
-        consumer = sa.and_(consumers.room_id == room_id, consumers.user_id == user_id)
-        self._conn.execute(sa.delete(schema.consumers).where(consumer))
-        self._count_members(room_id, -gone)
-
-    def _count_members(self, room_id: str, more: int) -> None:
-        rooms = schema.rooms
-        one = sa.update(rooms).where(rooms.c.room_id == room_id)
-        self._conn.execute(one.values(member_count=rooms.c.member_count + more))
+        self._rows.delete_member(room_id, user_id)
 
     def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
-        bans = schema.bans
-        insert = insert_into(bans, self._conn.dialect.name)
-        values = {"banned_by": banned_by, "reason": reason, "create_time_us": self.now_us}
-        self._conn.execute(
-            insert.on_conflict_do_update(index_elements=[bans.c.room_id, bans.c.user_id], set_=values),
-            {"room_id": room_id, "user_id": user_id} | values,
-        )
+        self._rows.put_ban(room_id, user_id, banned_by=banned_by, reason=reason, time_us=self.now_us)
 
     def delete_ban(self, room_id: str, user_id: str) -> None:
-        bans = schema.bans
-        self._conn.execute(sa.delete(bans).where(bans.c.room_id == room_id, bans.c.user_id == user_id))
+        self._rows.delete_ban(room_id, user_id)
 
     def insert_invite(self, invite: InviteRecord, code_hash: bytes) -> None:
         self._insert(schema.invites, **asdict(invite), code_hash=code_hash)
@@ -210,6 +276,9 @@ class SqlTransaction(SqlSnapshot):
     def delete_invitation(self, room_id: str, user_id: str) -> bool:
         table = schema.invitations
         one = sa.and_(table.c.room_id == room_id, table.c.user_id == user_id)
+        # Asked before: mostly there is none, and a statement that changes nothing takes a savepoint, too.
+        if run(self._conn, _INVITED, {"room": room_id, "user": user_id}).first() is None:
+            return False
         return self._conn.execute(sa.delete(table).where(one)).rowcount > 0
 
     def delete_offers(self, room_id: str, invited_by: str) -> None:
@@ -217,7 +286,8 @@ class SqlTransaction(SqlSnapshot):
         offers = sa.and_(
             table.c.room_id == room_id, table.c.invited_by == invited_by, table.c.role == pb.ROLE_OWNER
         )
-        self._conn.execute(sa.delete(table).where(offers))
+        if run(self._conn, _OFFERED, {"room": room_id, "user": invited_by}).first() is not None:
+            self._conn.execute(sa.delete(table).where(offers))
 
     # Consumers
 

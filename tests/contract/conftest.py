@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,20 @@ from tests.contract.databases import Database, sqlite_database
 
 
 @pytest.fixture(params=[sqlite_database], ids=["sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
+    """Makes empty databases of one kind, each with a name of its own."""
+    made: list[Database] = []
+
+    def make(name: str) -> Database:
+        made.append(request.param(tmp_path / name))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def database(make_database: Callable[[str], Database]) -> Database:
     """An empty database."""
-    made: Database = request.param(tmp_path / "data")
-    yield made
-    made.close()
+    return make_database("data")

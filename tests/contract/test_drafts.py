@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import sqlalchemy as sa
 
@@ -28,6 +25,7 @@ from grpc_chat.store.records import Standing
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
+from tests.contract.statements import statements
 
 ALL = 1_000_000_000
 
@@ -41,21 +39,6 @@ def store(database: Database) -> Store:
         [PutRoom("r1", "r1", {"alice": member, "bob": member}), PutRoom("r2", "r2", {"alice": member})]
     )
     return opened
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """The statements that are given to the database meanwhile."""
-    noted: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        noted.append(statement)
-
-    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
-    try:
-        yield noted
-    finally:
-        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
 def members_only(room_id: str, standing: Standing | None) -> ChatError | None:

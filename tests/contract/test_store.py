@@ -13,11 +13,10 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain, product
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -207,19 +206,13 @@ def test_epoch_and_secret_are_as_old_as_the_database(database: Database, store: 
 
 
 def test_no_two_databases_have_the_same_epoch_and_secret(
-    request: pytest.FixtureRequest, store: Store, tmp_path: Path
+    make_database: Callable[[str], Database], store: Store
 ) -> None:
     """Positions and tokens of one database mean nothing in another."""
-    make = request.node.callspec.params["database"]
+    other = make_database("other").open()
 
-    other: Database = make(tmp_path / "other")
-    try:
-        opened = other.open()
-
-        assert opened.epoch != store.epoch
-        assert opened.secret != store.secret
-    finally:
-        other.close()
+    assert other.epoch != store.epoch
+    assert other.secret != store.secret
 
 
 def test_new_epoch_outlives_a_restart(database: Database, store: Store) -> None:

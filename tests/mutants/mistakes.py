@@ -283,9 +283,11 @@ MISTAKES = {
         "a role that is given in one room is given in all",
         (
             (
-                "store/transaction.py",
-                "        of_user = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)\n",
-                "        of_user = members.c.user_id == user_id\n",
+                "store/rows.py",
+                "schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)\n"
+                "    .values(role",
+                'sa.or_(schema.members.c.room_id == _IN_ROOM, sa.text("1")),'
+                " schema.members.c.user_id == _OF_USER)\n    .values(role",
             ),
         ),
         (_STORE,),
@@ -294,9 +296,10 @@ MISTAKES = {
         "who is unbanned from one room is unbanned from all",
         (
             (
-                "store/transaction.py",
-                "sa.delete(bans).where(bans.c.room_id == room_id, bans.c.user_id == user_id)",
-                "sa.delete(bans).where(bans.c.user_id == user_id)",
+                "store/rows.py",
+                "where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)\n",
+                "where(sa.or_(table.c.room_id == _IN_ROOM, sa.text(f\"'{table.name}' = 'bans'\")),"
+                " table.c.user_id == _OF_USER)\n",
             ),
         ),
         (_STORE,),
@@ -314,7 +317,7 @@ MISTAKES = {
     ),
     "revived-session-stays-ended": Mistake(
         "a session that ended and came back in one commit can't write in it",
-        (("store/batch.py", "            self.ended.difference_update(transaction.revived)\n", ""),),
+        (("store/batch.py", "        self.ended.difference_update(transaction.revived)\n", ""),),
         (_STORE,),
     ),
     "lost-answer-stays-lost": Mistake(

@@ -37,7 +37,7 @@ class Mutant:
 
 _FORGET_SENDS = (
     "store/batch.py",
-    "self._sends.append((*key, seq, draft.once.content_hash))",
+    "self.rows.sends.append((*key, seq, draft.once.content_hash))",
     "pass",
 )
 
@@ -132,8 +132,8 @@ MUTANTS = {
     "seq-before-transaction": Mutant(
         "numbers are given before the transaction, and stay used up when it fails",
         (
-            ("store/batch.py", "class Batch:\n", "_NEXT: dict[str, int] = {}\n\n\nclass Batch:\n"),
-            ("store/batch.py", "self._heads: dict[str, int] = {}", "self._heads = _NEXT"),
+            ("store/rows.py", "class Rows:\n", "_NEXT: dict[str, int] = {}\n\n\nclass Rows:\n"),
+            ("store/rows.py", "self.heads: dict[str, int] = {}", "self.heads = _NEXT"),
         ),
     ),
     "body-not-compared": Mutant(

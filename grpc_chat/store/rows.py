@@ -1,0 +1,491 @@
+"""The rows that a transaction reads and changes: those it knows, and those that it has yet to write."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.base import Place, Target
+from grpc_chat.store.records import Standing
+from grpc_chat.store.statements import (
+    count,
+    insert_into,
+    insert_rows,
+    known_consumers,
+    run,
+    standing,
+    standings,
+)
+
+Key = tuple[str, str]
+"""A room and a user."""
+
+_MISSING: Any = object()
+_IN_STANDINGS = {"history", "posting", "archive_time_us"}
+
+_IN_ROOM: sa.BindParameter[str] = sa.bindparam("room")
+_OF_USER: sa.BindParameter[str] = sa.bindparam("user")
+_INSERT_SENDS, _INSERT_EVENTS, _INSERT_CONSUMERS = (
+    sa.insert(table) for table in (schema.sends, schema.events, schema.consumer_names)
+)
+_SET_HEAD = (
+    sa.update(schema.rooms)
+    .where(schema.rooms.c.room_id == _IN_ROOM)
+    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
+)
+_ADD_MEMBERS = (
+    sa.update(schema.rooms)
+    .where(schema.rooms.c.room_id == _IN_ROOM)
+    .values(member_count=schema.rooms.c.member_count + sa.bindparam("more"))
+)
+_MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
+_SET_ROLE = (
+    sa.update(schema.members)
+    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
+    .values(role=sa.bindparam("given"))
+)
+_DELETE_MEMBER, _DELETE_BAN, _DELETE_POSITIONS = (
+    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
+    for table in (schema.members, schema.bans, schema.consumers)
+)
+
+
+@functools.cache
+def _change_room(names: tuple[str, ...]) -> sa.Update:
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return sa.update(schema.rooms).where(schema.rooms.c.room_id == _IN_ROOM).values(values)
+
+
+@functools.cache
+def _put(table: sa.Table, dialect: str) -> sa.Insert:
+    """Insert a row, or have the one with its key be as this."""
+    insert, keys = insert_into(table, dialect), list(table.primary_key.columns)
+    values = {column.name: insert.excluded[column.name] for column in table.c if column not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+@functools.cache
+def _move_position(dialect: str, *, back: bool) -> sa.Insert:
+    """Set a consumer's position, unless it is further already and must not move ``back``."""
+    insert, consumers = insert_into(schema.consumers, dialect), schema.consumers.c
+    return insert.on_conflict_do_update(
+        index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
+        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
+        where=None if back else insert.excluded.seq > consumers.seq,
+    )
+
+
+class Rows:
+    """What one transaction knows of the database, and what it is yet to be given.
+
+    Rows of the tables that most writes concern (events, sends, heads of rooms, members, bans, positions) are
+    collected here, and written many to a statement by :meth:`flush`. What is read meanwhile by other
+    statements has to find them: see :meth:`before`.
+
+    A command (:meth:`begin`, and then :meth:`end` or :meth:`undo`) is undone in memory as long as all it did
+    is collected here. A savepoint is set before its first statement that changes the database, so one that
+    was refused before, and one that needs no such statement, cost none.
+    """
+
+    def __init__(self, conn: sa.Connection) -> None:
+        self.conn = conn
+        # Known.
+        self.heads: dict[str, int] = {}
+        self.times: dict[str, int] = {}
+        """When the events at the heads were stored."""
+        self.targets: dict[tuple[str, int], Target | None] = {}
+        """Events that others concern, by room and number."""
+        # Whether there is a consumer, by user and name; and how many a user has.
+        self._consumers: dict[tuple[str, str], bool] = {}
+        self._consumer_counts: dict[str, int] = {}
+        # By room, and then by user.
+        self._standings: dict[str, dict[str, Standing | None]] = {}
+        self._member_counts: dict[str, int] = {}
+        # Yet to be written. Of events and sends the values in the order of the columns.
+        self.events: list[tuple[object, ...]] = []
+        self.sends: list[tuple[object, ...]] = []
+        self.dirty: dict[str, bool] = {}
+        """Rooms whose head has moved."""
+        self._room_values: dict[str, dict[str, Any]] = {}
+        # A row; a role, where nothing else of the row is another; or None for one that is to go.
+        self._members: dict[Key, tuple[object, ...] | int | None] = {}
+        self._more_members: dict[str, int] = {}
+        self._bans: dict[Key, tuple[object, ...] | None] = {}
+        # Whose consumers forget which room.
+        self._forgotten: dict[Key, bool] = {}
+        self._changed_users: set[str] = set()
+        self._new_consumers: list[tuple[object, ...]] = []
+        # By user, consumer and room; and whether it is to be so also where that is back.
+        self._positions: dict[tuple[str, str, str], tuple[Place, bool]] = {}
+        # Whether there is anything but messages.
+        self._others = False
+        self.journal: list[tuple[dict[Any, Any], Any, Any]] | None = None
+        """What the command that is under way has changed here, and how it was before; None where there is
+        none, or its savepoint knows."""
+        self._marks = (0, 0)
+        self._guarded = False
+        # Whether it has anything that is yet to be written.
+        self._wrote = False
+
+    # Reading
+
+    def prefetch(self, wanted: Iterable[Key]) -> None:
+        """Read what rooms are for users, of which that is not known, all in one statement."""
+        none: dict[str, Standing | None] = {}
+        pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._standings.get(pair[0], none)]
+        # One alone is read where it is asked for.
+        if len(pairs) > 1:
+            for (room_id, user_id), found in standings(self.conn, pairs).items():
+                if found:
+                    self._know_head(found)
+                    if self._others:
+                        found = self._as_collected(found, user_id)
+                self._standings.setdefault(room_id, {})[user_id] = found
+
+    def standing(self, room_id: str, user_id: str) -> Standing | None:
+        """What a room is for a user. Where its log ends is to be seen from :meth:`exact`."""
+        known = self._standings.get(room_id)
+        if known is None:
+            known = self._standings[room_id] = {}
+        elif user_id in known:
+            return known[user_id]
+        found = standing(self.conn, room_id, user_id)
+        if found:
+            self._know_head(found)
+            if self._others:
+                found = self._as_collected(found, user_id)
+        # Within a command, what it has changed itself may be in it.
+        self._set(known, user_id, found)
+        return found
+
+    def _as_collected(self, found: Standing, user_id: str) -> Standing:
+        """A standing that was read, as it is with what is yet to be written."""
+        if values := self._room_values.get(found.room_id):
+            archived = (
+                values["archive_time_us"] is not None if "archive_time_us" in values else found.archived
+            )
+            same = {name: values[name] for name in ("history", "posting") if name in values}
+            found = found._replace(archived=archived, **same)
+        row = self._members.get((found.room_id, user_id), _MISSING)
+        if isinstance(row, tuple):
+            return found._replace(role=row[2], join_seq=row[4])
+        if row is None:
+            return found._replace(role=0, join_seq=0)
+        return found if row is _MISSING else found._replace(role=row)
+
+    def exact(self, room_id: str, user_id: str) -> Standing | None:
+        """As :meth:`standing`, with the events that are yet to be written."""
+        found = self.standing(room_id, user_id)
+        if found is None or room_id not in self.heads:
+            return found
+        return found._replace(last_seq=self.heads[room_id], last_event_us=self.times[room_id])
+
+    def _know_head(self, room: Standing) -> None:
+        if room.room_id not in self.heads:
+            self.heads[room.room_id] = room.last_seq
+            self.times[room.room_id] = room.last_event_us
+
+    def require_head(self, room_id: str) -> None:
+        """Have a room's head known."""
+        if room_id not in self.heads:
+            found = standing(self.conn, room_id, "")
+            assert found, "only rooms that are there are written to"
+            self._know_head(found)
+
+    def members_of(self, room_id: str) -> int:
+        """How many members a room has."""
+        if room_id not in self._member_counts:
+            row = run(self.conn, _MEMBER_COUNT, {"room": room_id}).first()
+            count = row[0] if row else 0
+            self._set(self._member_counts, room_id, count + self._more_members.get(room_id, 0))
+        return self._member_counts[room_id]
+
+    def prefetch_consumers(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Read which of these consumers there are, by user and name, in one statement."""
+        if len(names := list(dict.fromkeys(wanted))) > 1:
+            found = known_consumers(self.conn, names)
+            self._consumers.update((name, name in found) for name in names)
+
+    def has_consumer(self, user_id: str, consumer: str) -> bool:
+        """Whether a user has a consumer of this name."""
+        key = (user_id, consumer)
+        if key not in self._consumers:
+            self._consumers[key] = bool(known_consumers(self.conn, [key]))
+        return self._consumers[key]
+
+    def consumers_of(self, user_id: str) -> int:
+        """How many consumers a user has."""
+        if user_id not in self._consumer_counts:
+            self.flush()
+            self._consumer_counts[user_id] = count(self.conn, schema.consumer_names.c.user_id == user_id)
+        return self._consumer_counts[user_id]
+
+    def member_is_written(self, room_id: str, user_id: str) -> bool:
+        """Whether the database says what a user is in a room."""
+        return (room_id, user_id) not in self._members
+
+    def rooms_are_written(self, user_id: str) -> bool:
+        """Whether the database says in which rooms a user is."""
+        return user_id not in self._changed_users
+
+    # Changing
+
+    def keep_head(self, room_id: str) -> None:
+        """Remember a room's head, before a command moves it."""
+        assert self.journal is not None
+        self._wrote = True
+        heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.dirty)
+        self.journal += [(rows, room_id, rows.get(room_id, _MISSING)) for rows in heads]
+
+    def put_member(
+        self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
+    ) -> None:
+        """Make somebody a member, or have one be a member like this."""
+        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        if before is None or not before.role:
+            self._count(room_id, 1)
+        elif before.join_seq == join_seq and isinstance(row := self._members.get(key), tuple):
+            # The event said so already.
+            time_us = row[3]  # type: ignore[assignment]
+        self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by))
+        if before:
+            self._set(self._standings[room_id], user_id, before._replace(role=role, join_seq=join_seq))
+
+    def set_role(self, room_id: str, user_id: str, role: int) -> None:
+        """Give a member another role; nobody, where they are none."""
+        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        if before is None or not before.role:
+            return
+        row = self._members.get(key)
+        self._change(self._members, key, (*row[:2], role, *row[3:]) if isinstance(row, tuple) else role)
+        self._set(self._standings[room_id], user_id, before._replace(role=role))
+
+    def delete_member(self, room_id: str, user_id: str) -> None:
+        """Make somebody no longer a member, where they are one; their consumers forget the room."""
+        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        if before is None or not before.role:
+            return
+        if self._positions:
+            # They come before it, and what is acknowledged later comes after.
+            self.before(changes=False)
+        self._count(room_id, -1)
+        self._change(self._members, key, None)
+        self._change(self._forgotten, key, True)
+        self._set(self._standings[room_id], user_id, before._replace(role=0, join_seq=0))
+
+    def _count(self, room_id: str, more: int) -> None:
+        self._change(self._more_members, room_id, self._more_members.get(room_id, 0) + more)
+        if room_id in self._member_counts:
+            self._set(self._member_counts, room_id, self._member_counts[room_id] + more)
+
+    def change_room(self, room_id: str, values: dict[str, Any]) -> None:
+        """Change columns of a room."""
+        if values:
+            self._change(self._room_values, room_id, self._room_values.get(room_id, {}) | values)
+            if not _IN_STANDINGS.isdisjoint(values):
+                self._set(self._standings, room_id, {})
+
+    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str, time_us: int) -> None:
+        """Keep somebody out."""
+        self._change(self._bans, (room_id, user_id), (room_id, user_id, banned_by, reason, time_us))
+
+    def delete_ban(self, room_id: str, user_id: str) -> None:
+        """Let somebody in again."""
+        self._change(self._bans, (room_id, user_id), None)
+
+    def add_consumer(self, user_id: str, consumer: str, time_us: int) -> None:
+        """Note a consumer's name. No command does this, so it is not undone."""
+        self._others = True
+        self._new_consumers.append((user_id, consumer, time_us, time_us))
+        self._consumers[user_id, consumer] = True
+        if user_id in self._consumer_counts:
+            self._consumer_counts[user_id] += 1
+
+    def move_position(self, user_id: str, consumer: str, room_id: str, place: Place, *, back: bool) -> None:
+        """Move a consumer's position; forward only, unless it may move ``back``. As above."""
+        if (room_id, user_id) in self._forgotten:
+            self.flush()
+        key = (user_id, consumer, room_id)
+        before, whatever = self._positions.get(key, (None, False))
+        if before is None or back or place.seq > before.seq:
+            self._others = True
+            self._positions[key] = place, back or whatever
+
+    def _set(self, rows: dict[Any, Any], key: Any, value: Any) -> None:
+        if self.journal is not None:
+            self.journal.append((rows, key, rows.get(key, _MISSING)))
+        rows[key] = value
+
+    def _change(self, rows: dict[Any, Any], key: Any, value: Any) -> None:
+        """As :meth:`_set`, of what is to be written."""
+        if rows is self._members:
+            self._changed_users.add(key[1])
+        self._others = self._wrote = True
+        self._set(rows, key, value)
+
+    # Commands
+
+    def begin(self) -> None:
+        """Have what follows be undone together, or not."""
+        self.journal, self._guarded, self._wrote = [], False, False
+        self._marks = (len(self.events), len(self.sends))
+
+    def end(self) -> None:
+        """It stays."""
+        if self._guarded:
+            self.conn.exec_driver_sql("RELEASE SAVEPOINT command")
+        self.journal, self._guarded = None, False
+
+    def undo(self) -> None:
+        """All since :meth:`begin` has never been."""
+        if self._guarded:
+            self.conn.exec_driver_sql("ROLLBACK TO SAVEPOINT command")
+            self.conn.exec_driver_sql("RELEASE SAVEPOINT command")
+            # All that is yet to be written is this command's.
+            self._clear()
+            self.forget()
+        else:
+            self._restore()
+        self.journal, self._guarded = None, False
+
+    def _restore(self) -> None:
+        for rows, key, value in reversed(self.journal or ()):
+            if value is _MISSING:
+                rows.pop(key, None)
+            else:
+                rows[key] = value
+        del self.events[self._marks[0] :]
+        del self.sends[self._marks[1] :]
+
+    def before_reading(self, tables: frozenset[str]) -> None:
+        """Have the database be as it should for a statement that reads these tables."""
+        if (self._others or self.events) and not tables.isdisjoint(self._collected()):
+            self.before(changes=False)
+
+    def _collected(self) -> Iterator[str]:
+        """The tables of which there are rows that are yet to be written."""
+        if self.events:
+            yield from ("events", "sends", "rooms")
+        if self._more_members or self._room_values:
+            yield "rooms"
+        if self._members:
+            yield "members"
+        if self._bans:
+            yield "bans"
+        if self._positions or self._forgotten:
+            yield "consumers"
+        if self._new_consumers:
+            yield "consumer_names"
+
+    def before(self, *, changes: bool) -> None:
+        """Have the database be as it should for a statement that reads it, or that changes it."""
+        if self.journal is not None and (changes or self._wrote):
+            self._guard()
+        self.flush()
+        self._marks = (0, 0)
+
+    def _guard(self) -> None:
+        """Set a savepoint between what others did and what this command did so far."""
+        journal = self.journal or []
+        mine = [(rows, key, rows.get(key, _MISSING)) for rows, key, _ in journal]
+        events, sends = self.events[self._marks[0] :], self.sends[self._marks[1] :]
+        self._restore()
+        others = dict(self._more_members)
+        self.flush()
+        self.conn.exec_driver_sql("SAVEPOINT command")
+        for rows, key, value in mine:
+            if rows is self._more_members:
+                # The only values that are added to; what the others added is written.
+                value -= others.get(key, 0)
+            if value is not _MISSING:
+                rows[key] = value
+        self.events += events
+        self.sends += sends
+        self._others = bool(mine)
+        self._changed_users.update(user_id for _, user_id in self._members)
+        # From here on, the savepoint knows how it was.
+        self.journal, self._guarded = None, True
+
+    # Writing
+
+    def flush(self) -> None:
+        """Give the database what was collected, many rows to a statement."""
+        conn = self.conn
+        if self.sends:
+            insert_rows(conn, _INSERT_SENDS, self.sends)
+            self.sends.clear()
+        if self.events:
+            insert_rows(conn, _INSERT_EVENTS, self.events)
+            self.events.clear()
+        if dirty := self.dirty:
+            heads, times = self.heads, self.times
+            moved = [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]
+            run(conn, _SET_HEAD, *moved)
+            dirty.clear()
+        if self._others:
+            self._others = False
+            self._flush_rooms()
+            self._flush_members()
+            self._flush_consumers()
+
+    def _flush_rooms(self) -> None:
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for room_id, values in self._room_values.items():
+            alike.setdefault(tuple(sorted(values)), []).append({"room": room_id, **values})
+        for names, changes in alike.items():
+            run(self.conn, _change_room(names), *changes)
+        self._room_values.clear()
+
+    def _flush_members(self) -> None:
+        conn, dialect = self.conn, self.conn.dialect.name
+        put = [row for row in self._members.values() if isinstance(row, tuple)]
+        insert_rows(conn, _put(schema.members, dialect), put)
+        insert_rows(conn, _put(schema.bans, dialect), [row for row in self._bans.values() if row])
+        given = [(key, role) for key, role in self._members.items() if isinstance(role, int)]
+        for statement, changes in (
+            (_SET_ROLE, [_named(key, given=role) for key, role in given]),
+            (_DELETE_MEMBER, [_named(key) for key, row in self._members.items() if row is None]),
+            (_DELETE_POSITIONS, [_named(key) for key in self._forgotten]),
+            (_DELETE_BAN, [_named(key) for key, row in self._bans.items() if row is None]),
+            (_ADD_MEMBERS, [{"room": at, "more": n} for at, n in self._more_members.items() if n]),
+        ):
+            if changes:
+                run(conn, statement, *changes)
+        for rows in (self._members, self._more_members, self._bans, self._forgotten):
+            rows.clear()
+        self._changed_users.clear()
+
+    def _flush_consumers(self) -> None:
+        conn, dialect = self.conn, self.conn.dialect.name
+        insert_rows(conn, _INSERT_CONSUMERS, self._new_consumers)
+        for back in (False, True):
+            moves = [(*key, *place) for key, (place, at_all) in self._positions.items() if at_all is back]
+            insert_rows(conn, _move_position(dialect, back=back), moves)
+        self._new_consumers.clear()
+        self._positions.clear()
+
+    def _clear(self) -> None:
+        self.events.clear()
+        self.sends.clear()
+        for rows in (self.dirty, self._room_values, self._members, self._more_members, self._bans):
+            rows.clear()
+        self._forgotten.clear()
+        self._others = False
+
+    def forget(self) -> None:
+        """Know nothing any more: what comes next reads it again."""
+        self.heads.clear()
+        self.times.clear()
+        self.targets.clear()
+        self._consumers.clear()
+        self._consumer_counts.clear()
+        self._standings.clear()
+        self._member_counts.clear()
+
+
+def _named(key: Key, **values: object) -> dict[str, Any]:
+    return {"room": key[0], "user": key[1], **values}
