@@ -934,4 +934,7 @@ async def test_rooms_and_members_are_listed_page_by_page() -> None:
 async def test_one_knows_who_one_is() -> None:
     """The account that the token belongs to, whatever characters its id has."""
     async with running_node("alice", "Zoë ✓") as node:
-        assert await node.client("Zoë ✓").me() == chat.User("Zoë ✓", "Zoë ✓")
+        me = await node.client("Zoë ✓").me()
+    # Who may add and write to them is told to nobody else.
+    assert me.privacy
+    assert replace(me, privacy=None) == chat.User("Zoë ✓", "Zoë ✓")

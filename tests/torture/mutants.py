@@ -198,8 +198,8 @@ MUTANTS = {
         (
             (
                 "core/commit.py",
-                "                if count and drafts > self._max_batch:\n",
-                "                if count:\n",
+                "take_many(_cost_of, most=self._max_batch, share=self._user_share)",
+                "take_many(_cost_of, most=1, share=1)",
             ),
         ),
         ("F4",),
