@@ -1284,6 +1284,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await server.node.put_room(room_id, {"one": "owner", "two": "member"})
     await server.send(outgoing(room="other"), outgoing(room="other"), outgoing())
     one = server.clients["one"]
+    for user in ("villain", "three"):
+        await one.block(user)
     for _ in range(2):
         await server.session("villain")
         await server.session()
