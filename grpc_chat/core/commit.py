@@ -46,6 +46,8 @@ class _Waiting(NamedTuple):
     cost: int
     user_id: str
     """For whom it is done."""
+    number: int
+    """How many came before it."""
 
 
 Published = Callable[[dict[str, list[StoredEvent]]], None]
@@ -85,6 +87,7 @@ class Committer:
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._queue: Turns[_Waiting] = Turns()
+        self._count = 0
         self._waiting = 0
         self._waiting_of_user: dict[str, int] = {}
         self._failed = False
@@ -129,7 +132,8 @@ class Committer:
         with self._wake:
             if self._closing:
                 raise ShuttingDown("the server is about to stop", retry_after=timedelta(seconds=1))
-            self._queue.put(user_id, _Waiting(write, future, _cost(write), user_id))
+            self._count += 1
+            self._queue.put(user_id, _Waiting(write, future, _cost(write), user_id, self._count))
             self._waiting += size
             self._waiting_of_user[user_id] = of_user
             self._wake.notify()
@@ -200,7 +204,9 @@ class Committer:
         with self._wake:
             while not self._queue and not self._closing:
                 self._wake.wait()
-            return self._queue.take_many(_cost_of, most=self._max_batch, share=self._user_share)
+            taken = self._queue.take_many(_cost_of, most=self._max_batch, share=self._user_share)
+            # Turns decide what is in a transaction. Within it, what came first is first.
+            return sorted(taken, key=_number_of)
 
     def _results(self, writes: Sequence[Write]) -> list[Result]:
         try:
@@ -217,7 +223,7 @@ class Committer:
     def _finish(self, batch: list[_Waiting], results: list[Result]) -> None:
         """Answer the callers, and tell the feeds. On the event loop."""
         drafts = 0
-        for write, _, _, user_id in batch:
+        for write, _, _, user_id, _ in batch:
             size = _size(write)
             drafts += size
             self._waiting_of_user[user_id] -= size
@@ -228,7 +234,7 @@ class Committer:
         new: dict[str, list[StoredEvent]] = {}
         # The senders' tasks are scheduled before the readers', so their next messages are on the way while
         # these are delivered.
-        for (_, future, _, _), result in zip(batch, results, strict=True):
+        for (_, future, *_), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
             if isinstance(result, Appended | Done):
@@ -267,3 +273,7 @@ def _cost(write: Write) -> int:
 
 def _cost_of(waiting: _Waiting) -> float:
     return waiting.cost
+
+
+def _number_of(waiting: _Waiting) -> int:
+    return waiting.number

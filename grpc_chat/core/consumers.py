@@ -51,22 +51,30 @@ class Consumers:
             raise another_history(f"cursors[{at}]", room_id, self._hub.epoch, last_common)
 
     async def save(
-        self, caller: Caller, consumer: str, positions: Mapping[str, Place], *, back: bool = False
+        self,
+        caller: Caller,
+        consumer: str,
+        positions: Mapping[str, Place],
+        *,
+        back: bool = False,
+        skip_lost: bool = False,
     ) -> list[str]:
         """Store positions.
 
         Args:
             back: Whether they may also move back.
+            skip_lost: Whether to leave out rooms that the caller may not read, rather than take none.
 
         Returns:
             The rooms whose position is from another history than the log, and was not taken.
         """
         refused: list[str] = []
         lost: set[str] = set()
-        if large := len(positions) > _AT_ONCE:
+        if len(positions) > _AT_ONCE and not skip_lost:
             # Too much for one transaction, which everybody's messages wait for. So what could be wrong with
             # any of them is looked at before; a room that is lost after that keeps no position anyway.
             await self._readers.run_pieces(lambda snapshot: _require(snapshot, caller, positions))
+            skip_lost = True
         each = list(positions.items())
         for at in range(0, len(each), _AT_ONCE):
             some = each[at : at + _AT_ONCE]
@@ -76,11 +84,11 @@ class Consumers:
                 dict(some),
                 access.to_read,
                 back,
-                skip_lost=large,
+                skip_lost=skip_lost,
                 max_consumers=self._hub.bounds.consumers_per_user,
             )
             refused += cast("list[str] | None", await self._committer.commit(write)) or []
-        if large and refused:
+        if skip_lost and refused:
             lost = await self._readers.run(lambda snapshot: _lost(snapshot, caller, refused))
         taken = {room_id: place for room_id, place in positions.items() if room_id not in set(refused)}
         self._hub.acknowledged(caller.user_id, consumer, taken)

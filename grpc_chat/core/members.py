@@ -73,28 +73,30 @@ class Members:
     async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
         """A page of a room's members."""
 
-        def read(snapshot: Snapshot) -> list[pb.Member]:
+        def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Member]:
             access.require_read(snapshot, request.room_id, caller.user_id)
-            return snapshot.members(request.room_id, after=page.after, limit=page.limit)
+            return snapshot.members(request.room_id, after=after, limit=limit)
+
+        def key(member: pb.Member) -> str:
+            return member.user.user_id
 
         page = self._pages.open(f"ListMembers {request.room_id}", request)
-        members = await self._readers.run(read)
-        return pb.ListMembersResponse(
-            members=page.cut(members), next_page_token=page.next(members, lambda member: member.user.user_id)
-        )
+        members = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
+        return pb.ListMembersResponse(members=page.cut(members), next_page_token=page.next(members, key))
 
     async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> pb.ListBansResponse:
         """A page of those who may not join a room."""
 
-        def read(snapshot: Snapshot) -> list[pb.Ban]:
+        def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Ban]:
             access.require(Action.SEE_BANS, snapshot, request.room_id, caller.user_id)
-            return snapshot.bans(request.room_id, after=page.after, limit=page.limit)
+            return snapshot.bans(request.room_id, after=after, limit=limit)
+
+        def key(ban: pb.Ban) -> str:
+            return ban.user.user_id
 
         page = self._pages.open(f"ListBans {request.room_id}", request)
-        bans = await self._readers.run(read)
-        return pb.ListBansResponse(
-            bans=page.cut(bans), next_page_token=page.next(bans, lambda ban: ban.user.user_id)
-        )
+        bans = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
+        return pb.ListBansResponse(bans=page.cut(bans), next_page_token=page.next(bans, key))
 
     # Coming
 

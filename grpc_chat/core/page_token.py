@@ -12,11 +12,15 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol, TypeVar
 
+from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import InvalidRequest
+from grpc_chat.store.base import Snapshot
 
 T = TypeVar("T")
 
 _MAC_BYTES = 10
+_READ_AT_ONCE = 50
+"""Entries that are read before others have their turn: about 1 ms."""
 
 
 class PageTokens:
@@ -125,6 +129,26 @@ class Page:
         """``after`` of a listing whose keys are a time and an id."""
         time_us, _, id_ = self.after.partition(" ")
         return (int(time_us), id_) if self.after else None
+
+    def read(
+        self, snapshot: Snapshot, some: Callable[[Snapshot, str, int], list[T]], key: Callable[[T], str]
+    ) -> Pieces[list[T]]:
+        """Read the page in pieces, for :meth:`grpc_chat.core.reads.Readers.run_pieces`.
+
+        Args:
+            some: Reads entries after a key, so many at most. Each piece is of another moment: what its caller
+                may do must be asked each time.
+        """
+        entries: list[T] = []
+        after = self.after
+        while True:
+            most = min(_READ_AT_ONCE, self.limit - len(entries))
+            found = some(snapshot, after, most)
+            entries += found
+            if len(found) < most or len(entries) == self.limit:
+                return entries
+            after = key(found[-1])
+            snapshot = yield
 
     def cut(self, entries: list[T]) -> list[T]:
         """The entries of this page."""

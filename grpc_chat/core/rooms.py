@@ -92,16 +92,17 @@ class Rooms:
     async def list_(self, caller: Caller, request: pb.ListRoomsRequest) -> pb.ListRoomsResponse:
         """A page of the caller's rooms."""
 
-        def read(snapshot: Snapshot) -> list[pb.Room]:
-            rooms = snapshot.rooms(caller.user_id, after=page.after, limit=page.limit)
-            standings = {standing.room_id: standing for standing in snapshot.memberships(caller.user_id)}
+        def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
+            rooms = snapshot.rooms(caller.user_id, after=after, limit=limit)
+            standings = snapshot.standings(caller.user_id, [room.room_id for room in rooms])
             return [_seen(snapshot, room, standings[room.room_id], caller.user_id) for room in rooms]
 
+        def key(room: pb.Room) -> str:
+            return room.room_id
+
         page = self._pages.open(f"ListRooms {caller.user_id}", request)
-        rooms = await self._readers.run(read)
-        return pb.ListRoomsResponse(
-            rooms=page.cut(rooms), next_page_token=page.next(rooms, lambda room: room.room_id)
-        )
+        rooms = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
+        return pb.ListRoomsResponse(rooms=page.cut(rooms), next_page_token=page.next(rooms, key))
 
     async def list_public(
         self, caller: Caller, request: pb.ListPublicRoomsRequest
@@ -109,18 +110,21 @@ class Rooms:
         """A page of the server's public rooms."""
         query, archived = public_name(request.query), request.include_archived
 
-        def read(snapshot: Snapshot) -> list[tuple[str, pb.Room]]:
-            found = snapshot.public_rooms(query, archived=archived, after=page.after, limit=page.limit)
+        def some(snapshot: Snapshot, after: str, limit: int) -> list[tuple[str, pb.Room]]:
+            found = snapshot.public_rooms(query, archived=archived, after=after, limit=limit)
+            standings = snapshot.standings(caller.user_id, [room.room_id for _, room in found])
             return [
-                (key, _seen(snapshot, room, snapshot.standing(room.room_id, caller.user_id), caller.user_id))
-                for key, room in found
+                (name, _seen(snapshot, room, standings.get(room.room_id), caller.user_id))
+                for name, room in found
             ]
 
+        def key(entry: tuple[str, pb.Room]) -> str:
+            return entry[0]
+
         page = self._pages.open(f"ListPublicRooms {archived} {query}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
         return pb.ListPublicRoomsResponse(
-            rooms=[room for _, room in page.cut(found)],
-            next_page_token=page.next(found, lambda entry: entry[0]),
+            rooms=[room for _, room in page.cut(found)], next_page_token=page.next(found, key)
         )
 
     async def get(self, caller: Caller, request: pb.GetRoomRequest) -> pb.GetRoomResponse:

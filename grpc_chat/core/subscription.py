@@ -7,7 +7,7 @@ again, its cursors say what it is owed, from the feeds' tails or from the store.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -139,13 +139,10 @@ class Subscription:
         """The rooms followed, and where it stands in each."""
         return {room_id: room.seq for room_id, room in self._rooms.items()}
 
-    @property
-    def began(self) -> list[pb.Cursor]:
-        """Where it began in each room."""
-        return [
-            pb.Cursor(room_id=room_id, seq=room.began.seq, epoch=self._epoch, stamp=room.began.stamp)
-            for room_id, room in self._rooms.items()
-        ]
+    def began(self) -> Iterator[pb.Cursor]:
+        """Where it began in each of the rooms that it follows now; made one by one, as they are asked for."""
+        for room_id, room in list(self._rooms.items()):
+            yield pb.Cursor(room_id=room_id, seq=room.began.seq, epoch=self._epoch, stamp=room.began.stamp)
 
     def mark(self, room_id: str) -> bool:
         """Take note that a room's feed moved; False where it makes no difference."""

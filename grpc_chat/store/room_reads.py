@@ -25,6 +25,15 @@ _MEMBERSHIPS = (
 )
 
 
+_PEER = (
+    sa.select(schema.users.c.user_id, schema.users.c.display_name, schema.users.c.kind)
+    .join(schema.members, schema.members.c.user_id == schema.users.c.user_id)
+    .where(schema.members.c.room_id == sa.bindparam("room"))
+    .where(schema.members.c.user_id != sa.bindparam("user"))
+    .limit(1)
+)
+
+
 class RoomReads:
     """See :class:`grpc_chat.store.base.Snapshot`."""
 
@@ -118,15 +127,10 @@ class RoomReads:
         return room
 
     def peer(self, room_id: str, user_id: str) -> pb.User | None:
-        users, members = schema.users, schema.members
-        query = (
-            sa.select(users.c.user_id, users.c.display_name, users.c.kind)
-            .join(members, members.c.user_id == users.c.user_id)
-            .where(members.c.room_id == room_id, members.c.user_id != user_id)
-            .limit(1)
-        )
-        row = self._conn.execute(query).first()
-        return _user(row) if row else None
+        result = run(self._conn, _PEER, {"room": room_id, "user": user_id})
+        row = result.cursor.fetchone()
+        result.close()
+        return pb.User(user_id=row[0], display_name=row[1], kind=row[2]) if row else None
 
     def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
         query = (

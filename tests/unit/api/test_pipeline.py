@@ -114,6 +114,33 @@ class World:
         return self.metrics.registry.get_sample_value("grpc_chat_calls_total", labels)
 
 
+# Large requests
+
+
+async def test_a_large_request_is_checked_while_others_are_served() -> None:
+    """Of 16 by one member, one at a time; and what is wrong is found, wherever it is."""
+    world = World()
+    known = [pb.Cursor(room_id=f"room{at:040}") for at in range(4096)]
+    good = pb.AcknowledgeRequest(consumer="bot", cursors=known)
+    bad = pb.AcknowledgeRequest(consumer="bot", cursors=[*known[:4095], pb.Cursor(room_id="r", seq=-1)])
+    acknowledge = world.methods["Acknowledge"]
+    many = [
+        asyncio.create_task(world.pipeline.call(acknowledge, TOKEN, request.SerializeToString()))
+        for request in [good] * 15 + [bad]
+    ]
+    await asyncio.sleep(0)
+    assert (await world.call()).room.room_id == "r1"
+    names = [type(request).__name__ for _, request in world.service.calls]
+    assert names == ["GetRoomRequest"]
+
+    answers = await asyncio.gather(*many, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [bytes] * 15 + [InvalidRequest]
+    assert isinstance(answers[15], InvalidRequest)
+    assert answers[15].field == "cursors[4095].seq"
+    assert world.pipeline._large._locks == {}
+
+
 # What there is
 
 

@@ -499,7 +499,7 @@ async def test_one_user_fills_their_share_of_a_transaction_and_no_more() -> None
     await world.committer.close()
 
     batches = [[said(write)[0] for write in batch] for batch in store.batches]
-    assert batches == [["first"], ["a0", "b", "a1"], ["a2", "a3"], ["a4"]]
+    assert batches == [["first"], ["a0", "a1", "b"], ["a2", "a3"], ["a4"]]
     assert world.committer.waiting == 0
 
 

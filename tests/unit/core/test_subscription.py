@@ -254,7 +254,7 @@ def test_cursors_are_where_the_reader_stands() -> None:
     assert before == {"r1": 1, "r2": 0}
     assert after == {"r1": 2, "r2": 1}
     # Where it began is what it began with.
-    assert [(cursor.room_id, cursor.seq, cursor.epoch) for cursor in reader.subscription.began] == [
+    assert [(cursor.room_id, cursor.seq, cursor.epoch) for cursor in reader.subscription.began()] == [
         ("r1", 1, EPOCH),
         ("r2", 0, EPOCH),
     ]
@@ -932,7 +932,7 @@ def test_cursor_that_is_moved_past_what_is_hidden_loses_its_stamp() -> None:
     reader.subscription.follow(room.feed, 1, stamp=11, hidden_until=2)
     reader.subscription.follow(seen.feed, 1, stamp=11)
 
-    began = [(cursor.seq, cursor.stamp) for cursor in reader.subscription.began]
+    began = [(cursor.seq, cursor.stamp) for cursor in reader.subscription.began()]
 
     assert began == [(2, 0), (1, 11)]
 
