@@ -15,6 +15,7 @@ import click
 
 from benchmarks import catchup, fanout, growth, idle, unary
 from benchmarks import stalled as stalled_
+from benchmarks import worst as worst_
 
 
 def _fanout(quick: bool) -> list[str]:
@@ -90,6 +91,14 @@ def _growth(quick: bool) -> list[str]:
     ]
 
 
+def _worst(quick: bool) -> list[str]:
+    return [
+        "| the worst call | alone, ms | CPU, ms | GetRoom p50 / p99 ms | SendMessages p50 / p99 ms |",
+        "| --- | --- | --- | --- | --- |",
+        *worst_.rows(seconds=0.3 if quick else 1.5),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -98,6 +107,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "stalled": _stalled,
     "idle": _idle,
     "growth": _growth,
+    "worst": _worst,
 }
 
 

@@ -77,6 +77,7 @@ def chat(ids: list[str], *, data: Path | None = None, **settings: str) -> Iterat
         "GRPC_CHAT_PORT": "0",
         "GRPC_CHAT_LOG_LEVEL": "error",
         "GRPC_CHAT_LIMITS__CALLS_PER_SECOND": "0",
+        "GRPC_CHAT_LIMITS__WORK_PER_SECOND": "0",
     } | settings
     try:
         with _running("grpc-chat", ["-m", "grpc_chat", "serve"], environment) as server:

@@ -234,11 +234,13 @@ def _accounts(transaction: Transaction, people: Sequence[str], many: Sequence[st
 
 
 @contextmanager
-def _server() -> Iterator[tuple[servers.Server, dict[str, Place], str]]:
+def _server(*, unlimited: bool) -> Iterator[tuple[servers.Server, dict[str, Place], str]]:
     folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=servers.ROOT))
     try:
         places, epoch = _fill(folder)
         limits = {"GRPC_CHAT_TRUSTED_IDS": "", "GRPC_CHAT_LIMITS__CALLS_PER_SECOND": "2000"}
+        if not unlimited:
+            limits["GRPC_CHAT_LIMITS__WORK_PER_SECOND"] = "20000"
         with servers.chat([], data=folder, **limits) as server:
             yield server, places, epoch
     finally:
@@ -340,18 +342,19 @@ def _under_load(
             attacker.kill()
 
 
-def rows(*, seconds: float, only: str = "") -> list[str]:
+def rows(*, seconds: float, only: str = "", unlimited: bool = False) -> list[str]:
     """A row for each case.
 
     Args:
         seconds: How long each is measured under load.
         only: Those whose method has this in its name.
+        unlimited: Whether work has no rate, so that turns alone protect the stranger.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     found: list[str] = []
     started = time.monotonic()
-    with _server() as (server, places, epoch):
+    with _server(unlimited=unlimited) as (server, places, epoch):
         asyncio.run(_stranger(server.port, 0.5))
         quiet: tuple[list[float], list[float]] = ([], [])
         for index, case in enumerate(_cases(places, epoch)):
@@ -376,4 +379,8 @@ def rows(*, seconds: float, only: str = "") -> list[str]:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    rows(seconds=float(sys.argv[1]), only=sys.argv[2] if len(sys.argv) > 2 else "")
+    rows(
+        seconds=float(sys.argv[1]),
+        only=sys.argv[2] if len(sys.argv) > 2 else "",
+        unlimited="unlimited" in sys.argv,
+    )

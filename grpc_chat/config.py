@@ -98,6 +98,17 @@ class Limits(_Group):
         2000, ge=0, description="Calls a user may make in the long run, each second; 0 for any number."
     )
     calls_burst: Count = Field(4000, description="Calls a user may make at once after a quiet time.")
+    work_per_second: float = Field(
+        20_000,
+        ge=0,
+        description="What the calls of a user and their bots may cost in the long run, each second: each "
+        "message, cursor or id in a request is 1, and each KiB of an answer; 0 for any number. What open "
+        "streams are sent does not count.",
+    )
+    work_burst: Count = Field(
+        200_000,
+        description="The same, at once after a quiet time. Following 4,000 rooms anew takes 4,000.",
+    )
 
 
 class Accounts(_Group):

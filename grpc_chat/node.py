@@ -312,6 +312,12 @@ class Node:
                 burst=config.limits.calls_burst,
                 advice="several messages fit into one call",
             ),
+            work=Rate(
+                per_second=config.limits.work_per_second,
+                burst=config.limits.work_burst,
+                what="entries and KiB",
+                advice="ask for less at once, or less often",
+            ),
             guest_rate=Rate(
                 per_second=config.limits.guest_calls_per_second, burst=config.limits.guest_calls_burst
             ),

@@ -373,6 +373,14 @@ class RequestChecker:
         if whole := self._whole.get(name):
             whole(request)
 
+    def entries(self, request: Message) -> int:
+        """How many entries a request has in its lists, whose number is what its work grows with."""
+        return sum(
+            len(getattr(request, field.name))
+            for field in self._plans[request.DESCRIPTOR.name]
+            if field.repeated
+        )
+
     def pieces(self, request: Message) -> Iterator[None]:
         """As :meth:`check`, of a large request: between the pieces, others have their turn on the event loop.
 

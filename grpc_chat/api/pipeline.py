@@ -79,6 +79,10 @@ _LARGE_BYTES = 8192
 """A larger request is checked in pieces. All of it at once, 4,096 cursors hold up everybody for 10 ms."""
 
 
+_OWED_BYTES = 4096
+"""Of an answer; what is smaller costs no more than the call."""
+
+
 class _OneAtATime:
     """Lets each user do one thing at a time."""
 
@@ -106,6 +110,8 @@ class Pipeline:
 
     Args:
         rate: How often a user may call.
+        work: How much a user, bots included, may have done: 1 for an entry of a request, or a KiB of an
+            answer.
         guest_rate: How often an address may call without saying who calls.
         services: One object for each service of chat.proto, by the service's name; the method
             ``SendMessages`` is its attribute ``send_messages``.
@@ -124,9 +130,11 @@ class Pipeline:
         rate: Rate,
         metrics: Metrics,
         guest_rate: Rate | None = None,
+        work: Rate | None = None,
         addresses: Addresses | None = None,
     ) -> None:
         self._guest_rate = guest_rate or Rate(per_second=0, burst=1)
+        self._work = work or Rate(per_second=0, burst=1)
         self._addresses = addresses or Addresses()
         self._authenticator = authenticator
         self._checker = checker
@@ -173,7 +181,10 @@ class Pipeline:
             caller, request = await self._begin(method, metadata, data, peer)
             response = await method.unary(caller, request)
             method.seconds.observe(time.perf_counter() - started)
-            return response if isinstance(response, bytes) else response.SerializeToString()
+            encoded = response if isinstance(response, bytes) else response.SerializeToString()
+            if len(encoded) >= _OWED_BYTES:
+                self._work.owe(share.get(), len(encoded) / 1024)
+            return encoded
 
     async def stream(
         self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = _UNKNOWN
@@ -216,6 +227,8 @@ class Pipeline:
             ) from None
         # What this server does not know must not be stored and handed on by it.
         request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
+        if isinstance(who, Caller):
+            self._work.take(share.get(), 1 + self._checker.entries(request))
         if len(data) <= _LARGE_BYTES:
             self._checker.check(request)
         else:

@@ -106,6 +106,11 @@ def check_certificates(config: Config) -> list[str]:
     return []
 
 
+_SWITCH_SECONDS = 0.0005
+"""How long one thread keeps the interpreter from another that wants it. Python's own 5 ms are what the event
+loop would wait, several times for each call, beside a thread that reads or commits."""
+
+
 def run(config: Config) -> int:
     """Serve until SIGINT or SIGTERM. SIGHUP has it look for newer certificates.
 
@@ -115,6 +120,7 @@ def run(config: Config) -> int:
     logs.configure(config.log_level, config.log_format)
     # Files that SQLite makes are for the owner alone, whatever the shell's mask.
     os.umask(0o077)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     return asyncio.run(_serve(config))
 
 

@@ -20,6 +20,7 @@ class Rate:
         burst: How many at once.
         max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
         advice: What those who take too many could do instead.
+        what: What is counted.
     """
 
     def __init__(
@@ -30,7 +31,9 @@ class Rate:
         clock: Callable[[], float] = time.monotonic,
         max_users: int = 100_000,
         advice: str = "",
+        what: str = "calls",
     ) -> None:
+        self._what = what
         self._advice = f"; {advice}" if advice else ""
         self._per_second = per_second
         self._burst = burst
@@ -38,8 +41,8 @@ class Rate:
         self._max_users = max_users
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, user_id: str) -> None:
-        """Count one.
+    def take(self, user_id: str, cost: float = 1) -> None:
+        """Count a call, or what it costs.
 
         Raises:
             RateLimited: Too many of late.
@@ -47,16 +50,30 @@ class Rate:
         if not self._per_second:
             return
         now = self._clock()
-        left, then = self._buckets.pop(user_id, (self._burst, now))
-        left = min(self._burst, left + (now - then) * self._per_second)
-        if left < 1:
+        left = self._left(user_id, now)
+        # What is more than can ever be there is let pass once all of that is.
+        needed = min(cost, self._burst)
+        if left < needed:
             self._buckets[user_id] = (left, now)
-            wait = timedelta(seconds=(1 - left) / self._per_second)
+            wait = timedelta(seconds=(needed - left) / self._per_second)
             raise RateLimited(
-                f"more than {self._per_second:g} calls a second{self._advice}",
+                f"more than {self._per_second:g} {self._what} a second{self._advice}",
                 retry_after=wait,
             )
-        self._buckets[user_id] = (left - 1, now)
+        self._put(user_id, left - cost, now)
+
+    def owe(self, user_id: str, cost: float) -> None:
+        """Count what was only known afterwards; it may leave less than nothing."""
+        if self._per_second:
+            now = self._clock()
+            self._put(user_id, self._left(user_id, now) - cost, now)
+
+    def _left(self, user_id: str, now: float) -> float:
+        left, then = self._buckets.pop(user_id, (self._burst, now))
+        return min(self._burst, left + (now - then) * self._per_second)
+
+    def _put(self, user_id: str, left: float, now: float) -> None:
+        self._buckets[user_id] = (left, now)
         if len(self._buckets) > self._max_users:
             self._buckets.popitem(last=False)
 

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.methods import NEEDS
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Write
+from grpc_chat.config import Config
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.rates import Rate
 from grpc_chat.errors import (
@@ -82,7 +84,9 @@ class Service:
 class World:
     """A pipeline over a fake service."""
 
-    def __init__(self, rate: Rate | None = None, guest_rate: Rate | None = None) -> None:
+    def __init__(
+        self, rate: Rate | None = None, guest_rate: Rate | None = None, work: Rate | None = None
+    ) -> None:
         self.accounts = Accounts()
         self.service = Service()
         self.metrics = Metrics()
@@ -92,6 +96,7 @@ class World:
             checker=RequestChecker(Limits()),
             rate=rate or Rate(per_second=0, burst=1),
             guest_rate=guest_rate,
+            work=work,
             metrics=self.metrics,
         )
         self.methods = {method.path.rpartition("/")[2]: method for method in self.pipeline.methods}
@@ -139,6 +144,46 @@ async def test_a_large_request_is_checked_while_others_are_served() -> None:
     assert isinstance(answers[15], InvalidRequest)
     assert answers[15].field == "cursors[4095].seq"
     assert world.pipeline._large._locks == {}
+
+
+async def test_a_user_s_work_has_a_rate() -> None:
+    """By the entries of requests, before anything is done with them, and by the size of answers, afterwards;
+    a bot's is its owner's."""
+    now = 0.0
+    world = World(work=Rate(per_second=100, burst=1000, clock=lambda: now, what="entries and KiB"))
+    cursors = [pb.Cursor(room_id=f"r{at}") for at in range(499)]
+    data = pb.AcknowledgeRequest(consumer="bot", cursors=cursors).SerializeToString()
+    acknowledge = world.methods["Acknowledge"]
+    await world.pipeline.call(acknowledge, TOKEN, data)
+    world.accounts.caller = Caller("machine", "s", owner_id="alice")
+    await world.pipeline.call(acknowledge, TOKEN, data)
+    world.service.calls.clear()
+
+    with pytest.raises(RateLimited, match="more than 100 entries and KiB a second") as refused:
+        await world.pipeline.call(acknowledge, TOKEN, data)
+    assert refused.value.retry_after == timedelta(seconds=5)
+    assert world.service.calls == []
+    world.accounts.caller = Caller("bob", "s")
+    await world.pipeline.call(acknowledge, TOKEN, data)
+
+    async def large() -> bytes:
+        return bytes(1000 * 1024)
+
+    world.accounts.caller = ALICE
+    now = 1.0
+    world.service.answer = large
+    assert len(await world.pipeline.call(world.get_room, TOKEN, GET_ROOM)) == 1000 * 1024
+    with pytest.raises(RateLimited) as refused:
+        await world.call()
+    assert refused.value.retry_after == timedelta(seconds=9.02)
+
+
+def test_a_client_with_many_rooms_may_come_back_often() -> None:
+    """Forty times at once, with 4,000 rooms each time."""
+    limits = Config(trusted_ids=()).limits
+    rate = Rate(per_second=limits.work_per_second, burst=limits.work_burst)
+    for _ in range(40):
+        rate.take("alice", limits.rooms_per_user + 1)
 
 
 # What there is
