@@ -37,6 +37,8 @@ RATES = {
     "calls_burst",
     "guest_calls_per_second",
     "guest_calls_burst",
+    "work_burst",
+    "work_per_second",
 }
 ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_per_room"}
 INVITATIONS = {"invitations_per_user", "invitations_of_one"}
