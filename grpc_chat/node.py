@@ -22,14 +22,17 @@ from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
+from grpc_chat.core.access_tokens import AccessTokens
 from grpc_chat.core.accounts import AccountLimits, Accounts
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.attempts import AttemptLimits, Attempts
 from grpc_chat.core.blocks import Blocks
+from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
+from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities, known_issuers
@@ -38,6 +41,7 @@ from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.known_addresses import KnownAddresses
+from grpc_chat.core.logins import Logins
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
@@ -234,19 +238,29 @@ class Node:
             secret=store.secret,
             limited=addresses.limited,
         )
-        accounts = Accounts(
+        account_limits = _taken(AccountLimits, asked)
+        credentials = Credentials(readers, passwords, attempts)
+        accounts = Accounts(committer, readers, sessions, passwords, credentials, pages, privacy=privacy)
+        logins = Logins(
             committer,
             readers,
             sessions,
             members,
             passwords,
+            credentials,
             attempts,
-            pages,
             registration="closed" if trusted else asked.registration,
             password_login=not trusted,
             certificate_login=tls.certificate_login,
+            limits=account_limits,
+        )
+        tokens = AccessTokens(committer, sessions, limits=account_limits)
+        bots = Bots(
+            committer,
+            readers,
+            pages,
             named_after_owners=asked.finding == "shared_room",
-            limits=_taken(AccountLimits, asked),
+            limits=account_limits,
             privacy=privacy,
         )
         authenticator: Authenticator = trusted or sessions
@@ -279,7 +293,7 @@ class Node:
         ownership = Ownership(committer, readers, sessions, hub, pages, users=users, max_bots=asked.bots)
         in_settings = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
         identities = Identities(committer, readers, sessions, in_settings if party else {})
-        issuers = IssuerLogins(accounts, identities, attempts, party)
+        issuers = IssuerLogins(logins, identities, attempts, party)
         admin = Admin(committer, readers, sessions, passwords, pages)
         kept = KeptConsumers(committer, readers, hub, pages, idle=config.subscribe.consumer_idle)
         keeping = asyncio.create_task(kept.run(), name="KeptConsumers")
@@ -289,7 +303,10 @@ class Node:
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
+                    logins,
                     accounts,
+                    tokens,
+                    bots,
                     users,
                     issuers,
                     ownership,

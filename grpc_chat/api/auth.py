@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grpc_chat._version import __version__
-from grpc_chat.core.accounts import REGISTRATIONS, Accounts
+from grpc_chat.core.access_tokens import AccessTokens
+from grpc_chat.core.accounts import Accounts
 from grpc_chat.core.blocks import Blocks
+from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.logins import REGISTRATIONS, Logins
 from grpc_chat.core.members import Members
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.users import Users
@@ -20,7 +23,10 @@ class AuthService:
 
     def __init__(
         self,
+        logins: Logins,
         accounts: Accounts,
+        tokens: AccessTokens,
+        bots: Bots,
         users: Users,
         issuers: IssuerLogins,
         ownership: Ownership,
@@ -30,7 +36,10 @@ class AuthService:
         public_address: Callable[[], str] = str,
     ) -> None:
         self._public_address = public_address
+        self._logins = logins
         self._accounts = accounts
+        self._tokens = tokens
+        self._bots = bots
         self._blocks = blocks
         self._members = members
         self._ownership = ownership
@@ -40,20 +49,20 @@ class AuthService:
     async def get_server_info(
         self, _guest: Guest, _request: pb.GetServerInfoRequest
     ) -> pb.GetServerInfoResponse:
-        registration = REGISTRATIONS[self._accounts.registration]
+        registration = REGISTRATIONS[self._logins.registration]
         return pb.GetServerInfoResponse(
             version=__version__,
             registration=registration,
-            password_login=self._accounts.password_login,
+            password_login=self._logins.password_login,
             providers=self._issuers.providers,
             public_address=self._public_address(),
         )
 
     async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
-        return await self._accounts.register(guest, request)
+        return await self._logins.register(guest, request)
 
     async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
-        return await self._accounts.log_in(guest, request)
+        return await self._logins.log_in(guest, request)
 
     async def begin_log_in(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
         return await self._issuers.begin(guest, request)
@@ -79,7 +88,7 @@ class AuthService:
         return pb.UnlinkIdentityResponse(revoked_sessions=revoked)
 
     async def log_out(self, caller: Caller, _request: pb.LogOutRequest) -> pb.LogOutResponse:
-        await self._accounts.log_out(caller)
+        await self._logins.log_out(caller)
         return pb.LogOutResponse()
 
     async def get_me(self, caller: Caller, _request: pb.GetMeRequest) -> pb.GetMeResponse:
@@ -110,13 +119,13 @@ class AuthService:
     async def create_access_token(
         self, caller: Caller, request: pb.CreateAccessTokenRequest
     ) -> pb.CreateAccessTokenResponse:
-        return await self._accounts.create_access_token(caller, request)
+        return await self._tokens.create(caller, request)
 
     async def create_bot(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
-        return await self._accounts.create_bot(caller, request)
+        return await self._bots.create(caller, request)
 
     async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
-        return await self._accounts.list_bots(caller, request)
+        return await self._bots.list(caller, request)
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
         return await self._ownership.offer_bot(caller, request)

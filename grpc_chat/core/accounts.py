@@ -1,58 +1,23 @@
-"""Accounts: making them, logging in to them, looking after them."""
+"""Accounts: what their users can do about them, and making them."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
 
-from grpc_chat.core.attempts import Attempts, Kind
-from grpc_chat.core.caller import SYSTEM, Caller, Guest
+from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.members import Members
-from grpc_chat.core.names import (
-    NAMELESS,
-    alternatives,
-    check_display_name,
-    check_owned_id,
-    check_user_id,
-    look,
-    proposed_user_id,
-)
+from grpc_chat.core.credentials import WRONG, Credentials
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
-from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.core.users import as_user, require_own
-from grpc_chat.errors import (
-    AccountBlocked,
-    FailedPrecondition,
-    InvalidRequest,
-    InviteNotValid,
-    LimitExceeded,
-    LoginFailed,
-    PermissionDenied,
-    RateLimited,
-    RegistrationClosed,
-    SessionEnded,
-    UserExists,
-    UserIdNeeded,
-)
-from grpc_chat.oidc.identity import Identity
+from grpc_chat.errors import LoginFailed, RateLimited, SessionEnded, UserExists
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import Account, Ending, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
-
-Registration = Literal["closed", "invite", "open"]
-
-REGISTRATIONS: dict[Registration, pb.Registration.ValueType] = {
-    "closed": pb.REGISTRATION_CLOSED,
-    "invite": pb.REGISTRATION_INVITE,
-    "open": pb.REGISTRATION_OPEN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,338 +36,28 @@ class AccountLimits:
 
 
 class Accounts:
-    """What users can do about their accounts; see ``AuthService``.
-
-    Args:
-        registration: Who may make an account.
-        password_login: Whether one can log in at all. Not where ids are trusted.
-        certificate_login: Whether a verified certificate with the user id in it is as good as the password.
-        named_after_owners: Whether the ids of new bots begin with their owner's: so that who tries names of
-            bots learns of no others.
-    """
+    """What users can do about their accounts: profile, password, sessions."""
 
     def __init__(
         self,
         committer: Committer,
         readers: Readers,
         sessions: Sessions,
-        members: Members,
         passwords: Passwords,
-        attempts: Attempts,
+        credentials: Credentials,
         pages: Pages,
         *,
-        registration: Registration = "invite",
-        password_login: bool = True,
-        certificate_login: bool = False,
-        named_after_owners: bool = False,
-        limits: AccountLimits | None = None,
         privacy: Privacy | None = None,
     ) -> None:
         self._committer = committer
         self._readers = readers
         self._sessions = sessions
-        self._members = members
         self._passwords = passwords
-        self._attempts = attempts
+        self._credentials = credentials
         self._pages = pages
-        self.registration = registration
-        self.password_login = password_login
-        self._certificate_login = certificate_login
-        self._named_after_owners = named_after_owners
-        self._limits = limits or AccountLimits()
         self._privacy = privacy or Privacy()
         # Whose passwords are being hashed at their own wish.
         self._changing: set[str] = set()
-
-    # Coming in
-
-    async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
-        """Make an account, and log in to it.
-
-        Raises:
-            RegistrationClosed: The server makes none, or takes an invite for it.
-            InviteNotValid: The code is not, or not any more, that of an invite to register with.
-            UserExists: The name is taken, or looks like one that is.
-            RateLimited: Too many wrong codes, or new accounts without one, from this address.
-        """
-        code = request.invite_code
-        self._require_passwords()
-        if self.registration == "closed":
-            raise RegistrationClosed("this server makes no accounts by itself; ask its administrator")
-        if self.registration == "invite" and not code:
-            raise RegistrationClosed("this server takes an invite to register; ask somebody who is on it")
-        check_user_id(request.user_id, "user_id")
-        check_password(request.password, request.user_id, "password")
-        # Before the password is hashed, which is what costs.
-        succeeded = self._attempts.begin("", guest.address, Kind.INVITE if code else Kind.REGISTRATION)
-        if code:
-            await self._readers.run(lambda snapshot: _to_register(snapshot.invite(secret_hash(code)), None))
-        account = Account(
-            user_id=request.user_id,
-            display_name=request.display_name or request.user_id,
-            kind=pb.USER_KIND_PERSON,
-            create_time_us=0,
-            password_hash=await self._passwords.hash(request.password),
-            look=look(request.user_id),
-        )
-        token, session_id = new_token(), new_id()
-
-        def do(transaction: Transaction) -> tuple[SessionRecord, str]:
-            room_id = self._make(transaction, account, session_id, code)
-            session = self._sessions.begin(
-                transaction, account.user_id, token, session_id, request.device_name
-            )
-            return session, room_id
-
-        session, room_id = await self._committer.transact(SYSTEM, do)
-        if code:
-            # Without one, accounts are what is being asked for too often.
-            succeeded()
-        self._attempts.know(account.user_id, guest.address)
-        return pb.RegisterResponse(
-            user=as_user(account), session=self._sessions.message(session), token=token, room_id=room_id
-        )
-
-    async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
-        """Begin a session.
-
-        Raises:
-            LoginFailed: The name or the password is wrong.
-            AccountBlocked: Both are right, and the account is blocked.
-            RateLimited: Too many failures.
-        """
-        self._require_passwords()
-        # There is one way to write a name, and people write it in others.
-        user_id = request.user_id.lower()
-        if request.password:
-            account = await self._prove(user_id, request.password, guest.address)
-        else:
-            account = await self._certified(user_id, guest)
-        new_hash = None
-        if request.password and account.password_hash and self._passwords.outdated(account.password_hash):
-            new_hash = await self._passwords.hash(request.password)
-        token, session_id = new_token(), new_id()
-
-        def do(transaction: Transaction) -> tuple[SessionRecord, SessionRecord | None]:
-            now = transaction.account(user_id)
-            # It may have been changed while the password was being compared.
-            if now is None or now.password_hash != account.password_hash:
-                raise LoginFailed(_WRONG)
-            _require_unblocked(now)
-            if new_hash:
-                transaction.update_account(user_id, {"password_hash": new_hash})
-            return self._log_in(transaction, user_id, token, session_id, request.device_name)
-
-        session, ended = await self._committer.transact(SYSTEM, do)
-        return pb.LogInResponse(
-            user=as_user(account),
-            session=self._sessions.message(session),
-            token=token,
-            ended_session=self._sessions.message(ended) if ended else None,
-        )
-
-    async def log_in_as(
-        self,
-        identity: Identity,
-        *,
-        sign_up: bool,
-        user_id: str = "",
-        invite_code: str = "",
-        device_name: str = "",
-        needs_user_id: bool = False,
-    ) -> pb.FinishLogInResponse:
-        """Begin a session of the account that an issuer's identity is; make one where there is none yet.
-
-        Args:
-            sign_up: Whether everybody whom the issuer knows may make one, without an invite.
-            user_id: What a new account shall be called; empty for what the issuer proposes.
-            invite_code: Lets an account be made; and somebody who has one into the room that it is for.
-            needs_user_id: Whether to call no account by a name that nobody proposed.
-
-        Raises:
-            RegistrationClosed: There is no account, and none may be made.
-            UserIdNeeded: There is none, and no name for it.
-            UserExists: The name that was asked for is taken.
-            InviteNotValid, AccountBlocked: As :meth:`register` and :meth:`log_in`.
-            Banned, RoomArchived: The room of the invite is closed to its user.
-        """
-        proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
-        token, session_id = new_token(), new_id()
-
-        def do(transaction: Transaction) -> pb.FinishLogInResponse:
-            known = transaction.identity(identity.issuer, identity.subject)
-            room_id = ""
-            if known:
-                account = transaction.account(known)
-                assert account, "identities are of accounts"
-                _require_unblocked(account)
-                if _leads_to_a_room(transaction, invite_code):
-                    caller = Caller(known, session_id)
-                    room_id = self._members.join_by_invite(transaction, caller, invite_code)
-            else:
-                if needs_user_id and proposal == NAMELESS and not user_id:
-                    self._require_sign_up(sign_up, invite_code)
-                    raise UserIdNeeded(
-                        f"{identity.provider} proposes no user id; choose one", field="user_id"
-                    )
-                account, room_id = self._sign_up(
-                    transaction, identity, proposal, session_id, sign_up, bool(user_id), invite_code
-                )
-            session, ended = self._log_in(transaction, account.user_id, token, session_id, device_name)
-            return pb.FinishLogInResponse(
-                user=as_user(account),
-                session=self._sessions.message(session),
-                token=token,
-                registered=known is None,
-                room_id=room_id,
-                ended_session=self._sessions.message(ended) if ended else None,
-            )
-
-        response: pb.FinishLogInResponse = await self._committer.transact(SYSTEM, do)
-        return response
-
-    def _sign_up(
-        self,
-        transaction: Transaction,
-        identity: Identity,
-        proposal: str,
-        session_id: str,
-        sign_up: bool,
-        exactly: bool,
-        invite_code: str,
-    ) -> tuple[Account, str]:
-        """Make an account for an identity, and follow its invite; the account, and the room that led to."""
-        invite_code = self._require_sign_up(sign_up, invite_code)
-
-        def free(name: str) -> bool:
-            return not (transaction.account(name) or transaction.account_that_looks_like(look(name)))
-
-        name = proposal if exactly else next(filter(free, alternatives(proposal)))
-        account = Account(
-            user_id=name,
-            display_name=identity.name if _can_be_shown(identity.name) else name,
-            kind=pb.USER_KIND_PERSON,
-            create_time_us=0,
-            look=look(name),
-        )
-        room_id = self._make(transaction, account, session_id, invite_code)
-        transaction.insert_identity(identity.issuer, identity.subject, name)
-        return account, room_id
-
-    def _require_sign_up(self, sign_up: bool, invite_code: str) -> str:
-        """The invite by which an account may be made; empty where it takes none.
-
-        Raises:
-            RegistrationClosed: None may be made.
-        """
-        if self.registration == "closed":
-            invite_code = ""
-        if not invite_code and not sign_up:
-            raise RegistrationClosed(
-                "nobody has an account here under this login; it takes an invite to make one"
-            )
-        return invite_code
-
-    async def check_newcomer(self, issuer: str, *, user_id: str, invite_code: str) -> None:
-        """See what a new account, or an invite, would be refused for, before somebody goes to an issuer.
-
-        Which names are taken is told only to those who may register: with an invite, or where everybody may.
-        A name whose user logs in with this issuer may be the caller's own.
-
-        Raises:
-            InvalidRequest: It can't be a user id.
-            InviteNotValid: The invite is not.
-            UserExists: The name is taken, or looks like one that is.
-        """
-        if user_id:
-            check_user_id(user_id, "user_id")
-
-        def read(snapshot: Snapshot) -> None:
-            if invite_code:
-                invite = snapshot.invite(secret_hash(invite_code))
-                if invite is None or not invite.usable(time.time_ns() // 1000):
-                    raise InviteNotValid(
-                        "this invite is not valid, or no longer; ask for another one, or, if you have an "
-                        "account here, log in without it"
-                    )
-            if not user_id or not (invite_code or self.registration == "open"):
-                return
-            owner = user_id if snapshot.account(user_id) else snapshot.account_that_looks_like(look(user_id))
-            if owner and not (
-                owner == user_id and any(link.issuer == issuer for link in snapshot.identities(owner))
-            ):
-                raise _taken(user_id)
-
-        await self._readers.run(read)
-
-    def _make(self, transaction: Transaction, account: Account, session_id: str, code: str) -> str:
-        """Make an account, and follow the invite, if there is one; returns the room that led to.
-
-        Raises:
-            InviteNotValid: There is a code, and one can't register with it.
-            UserExists: The name is taken.
-        """
-        if not code:
-            insert(transaction, account)
-            return ""
-        invite = _to_register(transaction.invite(secret_hash(code)), transaction.now_us)
-        insert(transaction, account, admin=invite.makes_admin)
-        if invite.room_id:
-            return self._members.join_by_invite(transaction, Caller(account.user_id, session_id), code)
-        transaction.use_invite(invite.invite_id)
-        return ""
-
-    def _require_passwords(self) -> None:
-        if not self.password_login:
-            raise FailedPrecondition(
-                "this server trusts ids: there is nothing to log in to, the id itself is the token"
-            )
-
-    def _log_in(
-        self, transaction: Transaction, user_id: str, token: str, session_id: str, device_name: str
-    ) -> tuple[SessionRecord, SessionRecord | None]:
-        """The new session, and the one that there was no room for any longer."""
-        kind, gone = pb.SESSION_KIND_LOGIN, None
-        if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
-            gone = transaction.delete_least_used_session(user_id, kind)
-            ids = [gone.session_id] if gone else []
-            why = SessionEnded("this session has ended: there are newer ones, and it was used least")
-            transaction.after_commit(lambda: self._sessions.ended(ids, why))
-        return self._sessions.begin(transaction, user_id, token, session_id, device_name), gone
-
-    async def _certified(self, user_id: str, guest: Guest) -> Account:
-        """The account, if the caller's certificate has its name."""
-        if not self._certificate_login or not guest.names:
-            raise InvalidRequest("password is empty", field="password")
-        account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
-        # Bots do not log in: they have access tokens.
-        if account is None or account.kind != pb.USER_KIND_PERSON or user_id not in guest.names:
-            raise LoginFailed("this client's certificate is not this user's")
-        _require_unblocked(account)
-        return account
-
-    async def _prove(self, user_id: str, password: str, address: str) -> Account:
-        """The account, if the password is its own. Takes as long where there is none.
-
-        Raises:
-            LoginFailed, AccountBlocked, RateLimited: As :meth:`log_in`.
-        """
-        succeeded = self._attempts.begin(user_id, address)
-        account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
-        password_hash = account.password_hash if account else None
-        try:
-            right = await self._passwords.verify(password, password_hash)
-        except LimitExceeded:
-            # It was not even looked at.
-            succeeded.withdraw()
-            raise
-        if not right or account is None:
-            raise LoginFailed(_WRONG)
-        succeeded()
-        _require_unblocked(account)
-        return account
-
-    # One's own
 
     async def me(self, caller: Caller) -> pb.GetMeResponse:
         """The caller's account and session."""
@@ -420,17 +75,6 @@ class Accounts:
             return pb.GetMeResponse(user=user, session=session)
 
         return await self._readers.run(read)
-
-    async def log_out(self, caller: Caller) -> None:
-        """End the caller's session."""
-        why = SessionEnded("you have logged out")
-        # Not as the caller: to end what has ended already is no mistake.
-        await self._committer.transact(
-            SYSTEM,
-            lambda transaction: self._sessions.end(
-                transaction, caller.user_id, why, session_ids=[caller.session_id]
-            ),
-        )
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
         """Change what others see, and who may reach one."""
@@ -470,7 +114,7 @@ class Accounts:
             raise RateLimited("your password is being changed already", retry_after=timedelta(seconds=1))
         self._changing.add(caller.user_id)
         try:
-            account = await self._prove(caller.user_id, request.current_password, guesser)
+            account = await self._credentials.prove(caller.user_id, request.current_password, guesser)
             password_hash = await self._passwords.hash(request.new_password)
         except LoginFailed:
             raise LoginFailed("the current password is wrong", field="current_password") from None
@@ -480,7 +124,7 @@ class Accounts:
         def do(transaction: Transaction) -> pb.ChangePasswordResponse:
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
-                raise LoginFailed(_WRONG)
+                raise LoginFailed(WRONG)
             transaction.update_account(caller.user_id, {"password_hash": password_hash})
             why = SessionEnded("the password was changed; log in again")
             response = pb.ChangePasswordResponse(
@@ -495,8 +139,6 @@ class Accounts:
 
         response: pb.ChangePasswordResponse = await self._committer.transact(caller, do)
         return response
-
-    # Sessions and tokens
 
     async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
         """A page of the sessions of the caller, or of one of their bots."""
@@ -525,102 +167,6 @@ class Accounts:
         revoked: int = await self._committer.transact(caller, do)
         return revoked
 
-    async def create_access_token(
-        self, caller: Caller, request: pb.CreateAccessTokenRequest
-    ) -> pb.CreateAccessTokenResponse:
-        """Make a token for a program.
-
-        Raises:
-            PermissionDenied: The account does not administer the server, and the token shall.
-            FailedPrecondition: It is for a bot that is blocked.
-            LimitExceeded: There are too many.
-        """
-        lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
-        token, session_id, most = new_token(), new_id(), self._limits.access_tokens
-
-        def do(transaction: Transaction) -> SessionRecord:
-            user_id = require_own(transaction, caller, request.user_id)
-            account = transaction.account(user_id)
-            assert account, "it is one's own"
-            if pb.SCOPE_ADMIN in request.scopes and not account.admin:
-                raise PermissionDenied(
-                    f"{user_id} does not administer this server, and neither can a token of theirs"
-                )
-            if account.blocked:
-                raise FailedPrecondition(
-                    f"{user_id} is blocked, and so would be a token; ask the server's administrator",
-                    field="user_id",
-                )
-            if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
-                raise LimitExceeded(
-                    f"{user_id} has {most} access tokens, which is the most; revoke one first",
-                    metadata={"limit": str(most)},
-                )
-            transaction.forget_ended_tokens(user_id)
-            return self._sessions.begin(
-                transaction,
-                user_id,
-                token,
-                session_id,
-                request.name,
-                scopes=request.scopes,
-                lifetime=lifetime,
-                login=False,
-            )
-
-        session = await self._committer.transact(caller, do)
-        return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
-
-    # Bots
-
-    async def create_bot(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
-        """Make an account for a program.
-
-        Raises:
-            UserExists: The name is taken, or looks like one that is.
-            LimitExceeded: The caller has too many.
-        """
-        if self._named_after_owners:
-            check_owned_id(request.user_id, "user_id", owner_id=caller.user_id)
-        else:
-            check_user_id(request.user_id, "user_id")
-        most = self._limits.bots
-        account = Account(
-            user_id=request.user_id,
-            display_name=request.display_name or request.user_id,
-            kind=pb.USER_KIND_BOT,
-            create_time_us=0,
-            owner_id=caller.user_id,
-            look=look(request.user_id),
-        )
-
-        def do(transaction: Transaction) -> None:
-            if transaction.bots_of(caller.user_id) >= most:
-                raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
-            insert(transaction, account)
-
-        await self._committer.transact(caller, do)
-        user = as_user(account)
-        user.owner_user_id = caller.user_id
-        return pb.CreateBotResponse(user=user)
-
-    async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
-        """A page of the caller's bots."""
-        page = self._pages.open(f"ListBots {caller.user_id}", request)
-        found = await self._readers.run(
-            lambda snapshot: snapshot.bots(caller.user_id, after=page.after, limit=page.limit)
-        )
-        response = pb.ListBotsResponse(next_page_token=page.next(found, lambda account: account.user_id))
-        for account in page.cut(found):
-            response.bots.append(as_user(account))
-            response.bots[-1].owner_user_id = caller.user_id
-            response.bots[-1].offered_to_user_id = account.offered_to or ""
-            response.bots[-1].privacy.CopyFrom(self._privacy.of(account))
-        return response
-
-
-_WRONG = "the user id or the password is wrong"
-
 
 def insert(transaction: Transaction, account: Account, *, admin: bool = False) -> None:
     """Make an account.
@@ -631,11 +177,11 @@ def insert(transaction: Transaction, account: Account, *, admin: bool = False) -
     assert account.look, "accounts have one"
     taken = transaction.account(account.user_id) or transaction.account_that_looks_like(account.look)
     if taken:
-        raise _taken(account.user_id)
+        raise name_taken(account.user_id)
     transaction.insert_account(replace(account, create_time_us=transaction.now_us, admin=admin))
 
 
-def _taken(user_id: str) -> UserExists:
+def name_taken(user_id: str) -> UserExists:
     return UserExists(
         f"there is an account named {user_id} already, or one whose name looks like it",
         field="user_id",
@@ -643,39 +189,6 @@ def _taken(user_id: str) -> UserExists:
     )
 
 
-def _can_be_shown(name: str) -> bool:
-    """Whether an issuer's name of somebody passes for a display name, by the rule for all of them."""
-    try:
-        check_display_name(name, "name")
-    except InvalidRequest:
-        return False
-    return True
-
-
-def _leads_to_a_room(snapshot: Snapshot, code: str) -> bool:
-    """Whether there is something to do for somebody who has an account."""
-    if not code:
-        return False
-    invite = snapshot.invite(secret_hash(code))
-    # One that is not known is refused where it is used.
-    return invite is None or bool(invite.room_id)
-
-
 def session_place(session: SessionRecord) -> str:
     """Where a session is in a listing."""
     return f"{session.create_time_us} {session.session_id}"
-
-
-def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecord:
-    """See that one can register with an invite; whether it is too old is asked where it is used.
-
-    What is wrong with one that is not good for it looks the same, whatever it is.
-    """
-    if invite is None or not invite.registers or (now_us is not None and not invite.usable(now_us)):
-        raise InviteNotValid("this invite is not valid for registering, or not any more; ask for another one")
-    return invite
-
-
-def _require_unblocked(account: Account) -> None:
-    if account.blocked:
-        raise AccountBlocked("this account is blocked; ask the server's administrator")

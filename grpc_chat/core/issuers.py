@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from grpc_chat.core.accounts import Accounts
 from grpc_chat.core.attempts import Attempt, Attempts, Kind
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.identities import Identities
+from grpc_chat.core.logins import Logins
 from grpc_chat.core.names import check_user_id
 from grpc_chat.errors import (
     AccountBlocked,
@@ -46,14 +46,14 @@ class IssuerLogins:
 
     def __init__(
         self,
-        accounts: Accounts,
+        logins: Logins,
         identities: Identities,
         attempts: Attempts,
         party: RelyingParty | None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._accounts = accounts
+        self._logins = logins
         self.identities = identities
         self._attempts = attempts
         self._party = party
@@ -78,7 +78,7 @@ class IssuerLogins:
         Raises:
             InvalidRequest: There is no such issuer, the browser would come back to another machine, or the
                 user id can't be one.
-            InviteNotValid, UserExists: See :meth:`grpc_chat.core.accounts.Accounts.check_newcomer`.
+            InviteNotValid, UserExists: See :meth:`grpc_chat.core.logins.Logins.check_newcomer`.
             RateLimited: Too many wrong invites, or names that were taken, from this address.
             IssuerUnavailable: The issuer can't be reached.
             FailedPrecondition: Someone has to mend something first.
@@ -116,7 +116,7 @@ class IssuerLogins:
         guesses = bool(request.invite_code or request.user_id)
         attempt = self._attempts.begin("", guest.address, kind) if guesses else None
         try:
-            await self._accounts.check_newcomer(
+            await self._logins.check_newcomer(
                 self._require_party().providers[request.provider].issuer,
                 user_id=request.user_id,
                 invite_code=request.invite_code,
@@ -131,7 +131,7 @@ class IssuerLogins:
             attempt.withdraw()
 
     async def finish(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
-        """Begin a session; see :meth:`grpc_chat.core.accounts.Accounts.log_in_as`.
+        """Begin a session; see :meth:`grpc_chat.core.logins.Logins.log_in_as`.
 
         Where only the account can't be made as asked, the handle stays good for a while, without code and
         state: the person need not go to the issuer once more.
@@ -146,7 +146,7 @@ class IssuerLogins:
             check_user_id(request.user_id, "user_id")
         identity, attempt = await self._identity(guest.address, request)
         try:
-            response = await self._accounts.log_in_as(
+            response = await self._logins.log_in_as(
                 identity,
                 sign_up=self._require_party().providers[identity.provider].sign_up,
                 user_id=request.user_id,

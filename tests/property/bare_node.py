@@ -23,20 +23,24 @@ from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.base import Bus, Hints
+from grpc_chat.core.access_tokens import AccessTokens
 from grpc_chat.core.accounts import Accounts
 from grpc_chat.core.admin import Admin
 from grpc_chat.core.attempts import Attempts
 from grpc_chat.core.blocks import Blocks
+from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
+from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.hub import Bounds, Hub
 from grpc_chat.core.identities import Identities
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.kept_consumers import KeptConsumers
+from grpc_chat.core.logins import Logins
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.ownership import Ownership
@@ -298,7 +302,9 @@ class BareNode:
         owned = Sessions(self.committer, self.readers, self.hub)
         self._passwords = Passwords(memory_kib=8, passes=1)
         attempts = Attempts()
-        accounts = Accounts(self.committer, self.readers, owned, members, self._passwords, attempts, pages)
+        credentials = Credentials(self.readers, self._passwords, attempts)
+        logins = Logins(self.committer, self.readers, owned, members, self._passwords, credentials, attempts)
+        accounts = Accounts(self.committer, self.readers, owned, self._passwords, credentials, pages)
         admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
         ownership = Ownership(self.committer, self.readers, owned, self.hub, pages, users=users)
         identities = Identities(self.committer, self.readers, owned, {})
@@ -306,9 +312,12 @@ class BareNode:
         pipeline = Pipeline(
             {
                 "AuthService": AuthService(
+                    logins,
                     accounts,
+                    AccessTokens(self.committer, owned),
+                    Bots(self.committer, self.readers, pages),
                     users,
-                    IssuerLogins(accounts, identities, attempts, None),
+                    IssuerLogins(logins, identities, attempts, None),
                     ownership,
                     Blocks(self.committer, self.readers, users, pages),
                     members,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from grpc_chat import config
 from grpc_chat.api.limits import Limits
-from grpc_chat.core.accounts import AccountLimits, Accounts
+from grpc_chat.core.accounts import AccountLimits
 from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.commit import Committer
@@ -18,6 +18,7 @@ from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.hub import Bounds
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
+from grpc_chat.core.logins import Logins
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rates import Adds
@@ -118,7 +119,7 @@ def test_accounts_are_treated_by_default_as_the_settings_say() -> None:
     def default(cls: type, name: str) -> object:
         return inspect.signature(cls).parameters[name].default
 
-    assert default(Accounts, "registration") == settings.registration
+    assert default(Logins, "registration") == settings.registration
     assert default(Invites, "inviters") == settings.inviters
     assert default(Users, "finding") == settings.finding
     assert default(Contacts, "adding") == settings.adding
