@@ -67,12 +67,12 @@ if TYPE_CHECKING:
         UserIdNeeded,
         UserNotFound,
     )
+    from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.models import (
         AccessToken,
         Ban,
         Block,
-        Blocked,
         CaughtUp,
         Connected,
         Consumer,
@@ -98,14 +98,11 @@ if TYPE_CHECKING:
         Sent,
         ServerInfo,
         Session,
-        StoppedBot,
-        Unblocked,
-        UnownedRoom,
         Update,
         User,
-        UserRecord,
     )
     from grpc_chat.sdk.outbox import new_message_id
+    from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
     from grpc_chat.sdk.subscription import Subscription
     from grpc_chat.sdk.tls import Tls
     from grpc_chat.wire.trusted import trusted_token
@@ -114,12 +111,14 @@ __all__ = [
     "AccessToken",
     "AccountBlocked",
     "AlreadyExists",
+    "Audience",
     "BadCursor",
     "Ban",
     "Banned",
     "Block",
     "Blocked",
     "CaughtUp",
+    "Change",
     "ChatError",
     "Client",
     "ClientMessageIdReused",
@@ -133,6 +132,7 @@ __all__ = [
     "Event",
     "FailedPrecondition",
     "Gap",
+    "History",
     "HistoryChanged",
     "Identity",
     "Internal",
@@ -161,16 +161,21 @@ __all__ = [
     "PasswordChange",
     "PendingLogin",
     "PermissionDenied",
+    "Posting",
     "Privacy",
     "RateLimited",
+    "Registration",
     "RegistrationClosed",
     "RequestIdReused",
+    "Role",
     "Room",
     "RoomArchived",
     "RoomChange",
     "RoomExists",
+    "RoomKind",
     "RoomLeft",
     "RoomNotFound",
+    "Scope",
     "Sent",
     "ServerInfo",
     "ServerNotTrusted",
@@ -207,12 +212,19 @@ _HOMES = {
     "Tls": "grpc_chat.sdk.tls",
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
+    **dict.fromkeys(
+        ("Blocked", "StoppedBot", "Unblocked", "UnownedRoom", "UserRecord"),
+        "grpc_chat.sdk.records",
+    ),
+    **dict.fromkeys(
+        ("Audience", "Change", "History", "Posting", "Registration", "Role", "RoomKind", "Scope"),
+        "grpc_chat.sdk.choices",
+    ),
 } | dict.fromkeys(
     (
         "AccessToken",
         "Ban",
         "Block",
-        "Blocked",
         "CaughtUp",
         "Connected",
         "Consumer",
@@ -238,12 +250,8 @@ _HOMES = {
         "Sent",
         "ServerInfo",
         "Session",
-        "StoppedBot",
-        "Unblocked",
-        "UnownedRoom",
         "Update",
         "User",
-        "UserRecord",
     ),
     "grpc_chat.sdk.models",
 )

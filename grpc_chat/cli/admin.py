@@ -40,7 +40,7 @@ from grpc_chat.errors import ChatError, Unavailable
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.admin import AdminCalls
-    from grpc_chat.sdk.models import UserRecord
+    from grpc_chat.sdk.records import UserRecord
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from grpc_chat.cli.accounts import user
 from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.output import count
+from grpc_chat.sdk.choices import Audience
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -121,9 +122,11 @@ async def user_privacy(cli: Cli, adding: str | None, direct_messages: str | None
         )
 
 
-def _audience(word: str | None) -> str | None:
+def _audience(word: str | None) -> Audience | Literal[""] | None:
     """A choice as the SDK takes it."""
-    return "" if word == "server" else word and word.replace("-", "_")
+    if not word:
+        return None
+    return "" if word == "server" else Audience(word.replace("-", "_"))
 
 
 def _told(chosen: str, effective: str) -> str:

@@ -12,6 +12,7 @@ from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.members import ROLES
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.rooms import room, room_argument
+from grpc_chat.sdk.choices import AnyRole
 from grpc_chat.wire.address import host_of, is_loopback
 from grpc_chat.wire.links import invite_link
 
@@ -92,7 +93,7 @@ def room_invite() -> None:
 async def room_invite_create(
     cli: Cli,
     name: str,
-    role: str,
+    role: AnyRole,
     uses: int,
     lifetime: timedelta | None,
     allows_registration: bool,

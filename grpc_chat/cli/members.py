@@ -11,13 +11,14 @@ from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.rooms import invited, quoted, room, room_argument
 from grpc_chat.errors import FailedPrecondition, LastOwner
+from grpc_chat.sdk.choices import AnyRole, Role
 from grpc_chat.wire.links import read_invite
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.models import Ban, Invitation, Member
 
-ROLES = ("reader", "member", "admin", "owner")
+ROLES = tuple(map(str, Role))
 
 _user = click.argument("user")
 _reason = click.option("--reason", default="", metavar="TEXT", help="Why; everybody in the room can read it.")
@@ -129,7 +130,7 @@ async def room_members(cli: Cli, name: str) -> None:
 @click.option("--role", type=click.Choice(ROLES[:3]), default="member", help="What they become.  [member]")
 @_reason
 @talks()
-async def room_add(cli: Cli, name: str, user: str, role: str, reason: str) -> None:
+async def room_add(cli: Cli, name: str, user: str, role: AnyRole, reason: str) -> None:
     """Make somebody a member, or invite them: the server decides which, and you are told.
 
     Usually those who are with you in another private room are members at once, and others must accept.
@@ -179,7 +180,7 @@ async def room_remove(cli: Cli, name: str, user: str, reason: str) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @_reason
 @talks()
-async def room_role(cli: Cli, name: str, user: str, role: str, reason: str) -> None:
+async def room_role(cli: Cli, name: str, user: str, role: AnyRole, reason: str) -> None:
     """Give a member another role.
 
     A reader reads, a member also writes, an admin also keeps order, an owner also decides what becomes of

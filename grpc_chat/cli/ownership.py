@@ -14,7 +14,7 @@ from grpc_chat.cli.output import Output, count
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
-    from grpc_chat.sdk.models import Blocked, UnownedRoom
+    from grpc_chat.sdk.records import Blocked, UnownedRoom
 
 
 @admin.command("block")

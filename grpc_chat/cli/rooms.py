@@ -14,12 +14,18 @@ from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.output import count
 from grpc_chat.cli.texts import TextGroup
 from grpc_chat.errors import Unimplemented
+from grpc_chat.sdk.choices import AnyPosting, History
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.models import Room
 
 room_argument = click.argument("name", metavar="ROOM")
+
+
+def _history(word: str) -> History:
+    """What `--history` takes, as the SDK does."""
+    return History(word.replace("-", "_"))
 
 
 @click.group(cls=TextGroup)
@@ -158,7 +164,9 @@ def _kind(room: Room) -> str:
     "--posting", type=click.Choice(["members", "admins"]), default="members", help="Who writes.  [members]"
 )
 @talks()
-async def room_create(cli: Cli, name: str, public: bool, topic: str, history: str, posting: str) -> None:
+async def room_create(
+    cli: Cli, name: str, public: bool, topic: str, history: str, posting: AnyPosting
+) -> None:
     """Make a room, which you own.
 
     It is private, unless it is made public: only those who are added or have an invite get in.
@@ -169,7 +177,7 @@ async def room_create(cli: Cli, name: str, public: bool, topic: str, history: st
       grpc-chat room create announcements --public --posting admins
     """
     made = await cli.client.create_room(
-        name, public=public, topic=topic, history=history.replace("-", "_"), posting=posting
+        name, public=public, topic=topic, history=_history(history), posting=posting
     )
     how = "everybody may join" if public else f"let people in: grpc-chat room invite create {quoted(name)}"
     cli.out.result(made, f"{title(made)} is made; {how}")
@@ -240,7 +248,7 @@ async def room_topic(cli: Cli, name: str, topic: str) -> None:
 )
 @click.option("--posting", type=click.Choice(["members", "admins"]), help="Who writes.")
 @talks()
-async def room_update(cli: Cli, name: str, history: str | None, posting: str | None) -> None:
+async def room_update(cli: Cli, name: str, history: str | None, posting: AnyPosting | None) -> None:
     """Change how a room works.
 
     \b
@@ -251,8 +259,9 @@ async def room_update(cli: Cli, name: str, history: str | None, posting: str | N
     if not history and not posting:
         raise click.UsageError("give --history or --posting; see also `room rename` and `room topic`")
     found = await find_room(cli.client, name)
-    history = history.replace("-", "_") if history else None
-    changed = await cli.client.update_room(found.room_id, history=history, posting=posting)
+    changed = await cli.client.update_room(
+        found.room_id, history=_history(history) if history else None, posting=posting
+    )
     cli.out.result(changed, f"{title(changed)} is changed")
 
 

@@ -11,6 +11,7 @@ from grpc_chat.cli import questions
 from grpc_chat.cli.command import Cli, Lifetime, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.output import count
+from grpc_chat.sdk.choices import AnyScope
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column, Output
@@ -104,7 +105,7 @@ def token() -> None:
 @_scopes
 @_lifetime
 @talks(once=True)
-async def token_create(cli: Cli, name: str, scopes: tuple[str, ...], lifetime: timedelta | None) -> None:
+async def token_create(cli: Cli, name: str, scopes: tuple[AnyScope, ...], lifetime: timedelta | None) -> None:
     """Make a token, and print it: it is shown now and never again.
 
     NAME says what it is for. Programs give it as CHAT_TOKEN, with CHAT_SERVER.
@@ -118,7 +119,7 @@ async def token_create(cli: Cli, name: str, scopes: tuple[str, ...], lifetime: t
 
 
 async def _create_token(
-    cli: Cli, name: str, scopes: tuple[str, ...], lifetime: timedelta | None, bot: str
+    cli: Cli, name: str, scopes: tuple[AnyScope, ...], lifetime: timedelta | None, bot: str
 ) -> None:
     made = await cli.client.create_access_token(
         name, scopes=scopes or ("read", "write"), lifetime=lifetime, bot_id=bot
@@ -223,7 +224,7 @@ async def bot_list(cli: Cli) -> None:
 @_lifetime
 @talks(once=True)
 async def bot_token(
-    cli: Cli, user: str, name: str, scopes: tuple[str, ...], lifetime: timedelta | None
+    cli: Cli, user: str, name: str, scopes: tuple[AnyScope, ...], lifetime: timedelta | None
 ) -> None:
     """Make a token for a bot, and print it: it is shown now and never again.
 

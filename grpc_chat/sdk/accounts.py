@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.choices import AnyAudience, AnyScope, Audience, Registration, Scope
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.models import (
     AccessToken,
@@ -41,7 +43,7 @@ class AccountCalls(Calls):
         )
         return ServerInfo(
             version=info.version,
-            registration=convert.word(pb.Registration, info.registration, "REGISTRATION_"),
+            registration=convert.word(Registration, info.registration),
             password_login=info.password_login,
             providers={provider.name: provider.label for provider in info.providers},
             redirect_ports={
@@ -275,15 +277,14 @@ class AccountCalls(Calls):
         self,
         *,
         display_name: str | None = None,
-        adding: str | None = None,
-        direct_messages: str | None = None,
+        adding: AnyAudience | Literal[""] | None = None,
+        direct_messages: AnyAudience | Literal[""] | None = None,
         bot_id: str = "",
     ) -> User:
         """Change what others see of oneself, or of a bot of one's own, and who may reach it.
 
         Args:
-            adding: Who adds one to rooms without asking first: ``anyone``, ``shared_room``, ``nobody``, or
-                empty for what the server says.
+            adding: Who adds one to rooms without asking first; empty for what the server says.
             direct_messages: Who writes to one directly, likewise.
         """
         request = pb.UpdateProfileRequest(user_id=bot_id)
@@ -291,10 +292,10 @@ class AccountCalls(Calls):
             request.display_name = display_name
             request.update_mask.paths.append("display_name")
         if adding is not None:
-            request.adding = _audience(adding)
+            request.adding = _audience(adding, "adding")
             request.update_mask.paths.append("adding")
         if direct_messages is not None:
-            request.direct_messages = _audience(direct_messages)
+            request.direct_messages = _audience(direct_messages, "direct_messages")
             request.update_mask.paths.append("direct_messages")
         response = await self._repeat("AuthService/UpdateProfile", request, pb.UpdateProfileResponse)
         return convert.user(response.user)
@@ -331,18 +332,17 @@ class AccountCalls(Calls):
         self,
         name: str,
         *,
-        scopes: Iterable[str] = ("read", "write"),
+        scopes: Iterable[AnyScope] = (Scope.READ, Scope.WRITE),
         lifetime: timedelta | None = None,
         bot_id: str = "",
     ) -> AccessToken:
         """Make a token for a program, of oneself or of a bot of one's own.
 
         Args:
-            scopes: Of ``read``, ``write`` and ``admin``.
+            scopes: What it is good for.
         """
-        request = pb.CreateAccessTokenRequest(
-            user_id=bot_id, name=name, scopes=[pb.Scope.Value(f"SCOPE_{scope.upper()}") for scope in scopes]
-        )
+        numbers = [convert.number(Scope, scope, "scopes") for scope in scopes]
+        request = pb.CreateAccessTokenRequest(user_id=bot_id, name=name, scopes=numbers)
         if lifetime is not None:
             request.lifetime.FromTimedelta(lifetime)
         response = await self._call("AuthService/CreateAccessToken", request, pb.CreateAccessTokenResponse)
@@ -404,8 +404,8 @@ class AccountCalls(Calls):
             yield convert.block(block)
 
 
-def _audience(word: str) -> pb.Audience.ValueType:
-    return pb.Audience.Value(f"AUDIENCE_{word.upper()}") if word else pb.AUDIENCE_UNSPECIFIED
+def _audience(word: AnyAudience | Literal[""], what: str) -> pb.Audience.ValueType:
+    return convert.number(Audience, word, what) if word else pb.AUDIENCE_UNSPECIFIED
 
 
 def _ended(response: pb.LogInResponse | pb.FinishLogInResponse) -> Session | None:

@@ -8,16 +8,13 @@ from datetime import timedelta
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls, Way
 from grpc_chat.sdk.models import (
-    Blocked,
     Identity,
     Invite,
     PasswordChange,
     Session,
-    Unblocked,
-    UnownedRoom,
     User,
-    UserRecord,
 )
+from grpc_chat.sdk.records import Blocked, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 

@@ -4,41 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from grpc_chat.sdk import models
+from grpc_chat.sdk import models, records
+from grpc_chat.sdk.choices import (
+    Audience,
+    C,
+    Change,
+    Choice,
+    History,
+    Posting,
+    Registration,
+    Role,
+    RoomKind,
+    Scope,
+    chosen,
+)
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.wire import chat_pb2 as pb
 
+ENUMS: dict[type[Choice], tuple[Any, str]] = {
+    Audience: (pb.Audience, "AUDIENCE_"),
+    Change: (pb.MembershipChange, "MEMBERSHIP_CHANGE_"),
+    History: (pb.History, "HISTORY_"),
+    Posting: (pb.Posting, "POSTING_"),
+    Registration: (pb.Registration, "REGISTRATION_"),
+    Role: (pb.Role, "ROLE_"),
+    RoomKind: (pb.RoomKind, "ROOM_KIND_"),
+    Scope: (pb.Scope, "SCOPE_"),
+}
+"""What the choices are in chat.proto, and what their names begin with there."""
 
-class _Enum(Protocol):
-    def Name(self, number: Any) -> str: ...  # noqa: N802
 
-
-def word(kind: _Enum, value: int, prefix: str) -> str:
+def word(kind: type[C], value: int) -> C:
     """An enum's value as a word: ``SCOPE_READ`` as ``read``; empty for none, a number for a new one."""
+    enum, prefix = ENUMS[kind]
     if not value:
-        return ""
+        return kind.told("")
     try:
-        return kind.Name(value).removeprefix(prefix).lower()
+        return kind.told(enum.Name(value).removeprefix(prefix).lower())
     except ValueError:
-        return str(value)
+        return kind.told(str(value))
 
 
-def role_word(role: int) -> str:
-    """A role as a word."""
-    return word(pb.Role, role, "ROLE_")
+def number(kind: type[Choice], asked: str, what: str) -> Any:
+    """The enum's value that a word stands for.
 
-
-def role_value(role: str) -> pb.Role.ValueType:
-    """The role that a word stands for.
+    Args:
+        what: The argument that it was given as.
 
     Raises:
-        ValueError: None.
+        ValueError: There is none of this word.
     """
-    return pb.Role.Value(f"ROLE_{role.upper()}")
+    enum, prefix = ENUMS[kind]
+    return enum.Value(prefix + chosen(kind, asked, what).upper())
 
 
 def time(stamp: Timestamp) -> datetime:
@@ -72,8 +93,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 seq=told.seq,
                 actor_id=told.user_id,
                 user_id=change.user_id,
-                change=word(pb.MembershipChange, change.change, "MEMBERSHIP_CHANGE_"),
-                role=role_word(change.role),
+                change=word(Change, change.change),
+                role=word(Role, change.role),
                 reason=change.reason,
                 invited_by=change.invited_by_user_id,
                 create_time=time(told.create_time),
@@ -94,24 +115,19 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
 
 
 def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool]:
-    kinds: dict[str, tuple[_Enum, str]] = {
-        "kind": (pb.RoomKind, "ROOM_KIND_"),
-        "history": (pb.History, "HISTORY_"),
-        "posting": (pb.Posting, "POSTING_"),
-    }
+    kinds: dict[str, type[Choice]] = {"kind": RoomKind, "history": History, "posting": Posting}
     changes: dict[str, str | bool] = {}
     for descriptor, value in told.ListFields():
         name = descriptor.name
-        changes[name] = word(kinds[name][0], value, kinds[name][1]) if name in kinds else value
+        changes[name] = word(kinds[name], value) if name in kinds else value
     return changes
 
 
 def left(told: pb.RoomLeft) -> models.RoomLeft:
     """A room that can't be followed any more."""
-    change = word(pb.MembershipChange, told.change, "MEMBERSHIP_CHANGE_")
     return models.RoomLeft(
         room_id=told.room_id,
-        change="deleted" if told.deleted else change,
+        change=Change.DELETED if told.deleted else word(Change, told.change),
         actor_id=told.user_id,
         reason=told.reason,
         banned_owner_id=told.banned_owner_user_id,
@@ -132,15 +148,11 @@ def user(told: pb.User) -> models.User:
 
 def privacy(told: pb.Privacy) -> models.Privacy:
     """Who may reach somebody."""
-
-    def audience(value: int) -> str:
-        return word(pb.Audience, value, "AUDIENCE_")
-
     return models.Privacy(
-        adding=audience(told.adding),
-        direct_messages=audience(told.direct_messages),
-        effective_adding=audience(told.effective_adding),
-        effective_direct_messages=audience(told.effective_direct_messages),
+        adding=word(Audience, told.adding),
+        direct_messages=word(Audience, told.direct_messages),
+        effective_adding=word(Audience, told.effective_adding),
+        effective_direct_messages=word(Audience, told.effective_direct_messages),
     )
 
 
@@ -155,7 +167,7 @@ def session(told: pb.Session) -> models.Session:
         session_id=told.session_id,
         device_name=told.device_name,
         access_token=told.kind == pb.SESSION_KIND_ACCESS_TOKEN,
-        scopes=tuple(word(pb.Scope, scope, "SCOPE_") for scope in told.scopes),
+        scopes=tuple(word(Scope, scope) for scope in told.scopes),
         create_time=time(told.create_time),
         last_used_time=time(told.last_used_time),
         expire_time=time(told.expire_time) if told.HasField("expire_time") else None,
@@ -183,13 +195,13 @@ def room(told: pb.Room) -> models.Room:
         first_seq=told.first_seq,
         last_seq=told.last_seq,
         create_time=time(told.create_time),
-        kind=word(pb.RoomKind, told.kind, "ROOM_KIND_"),
+        kind=word(RoomKind, told.kind),
         topic=told.topic,
-        history=word(pb.History, told.history, "HISTORY_"),
-        posting=word(pb.Posting, told.posting, "POSTING_"),
+        history=word(History, told.history),
+        posting=word(Posting, told.posting),
         archive_time=time(told.archive_time) if told.HasField("archive_time") else None,
         member_count=told.member_count,
-        role=role_word(told.role),
+        role=word(Role, told.role),
         peer=user(told.peer) if told.HasField("peer") else None,
         last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
     )
@@ -199,7 +211,7 @@ def member(told: pb.Member) -> models.Member:
     """A member."""
     return models.Member(
         user=user(told.user),
-        role=role_word(told.role),
+        role=word(Role, told.role),
         join_time=time(told.join_time),
         join_seq=told.join_seq,
     )
@@ -220,11 +232,11 @@ def invitation(told: pb.Invitation) -> models.Invitation:
     return models.Invitation(
         room_id=told.room_id,
         room_name=told.room_name,
-        room_kind=word(pb.RoomKind, told.room_kind, "ROOM_KIND_"),
+        room_kind=word(RoomKind, told.room_kind),
         room_topic=told.room_topic,
         room_member_count=told.room_member_count,
         user=user(told.user),
-        role=role_word(told.role),
+        role=word(Role, told.role),
         invited_by=user(told.invited_by),
         create_time=time(told.create_time),
         reason=told.reason,
@@ -236,7 +248,7 @@ def invite(told: pb.Invite, code: str = "") -> models.Invite:
     return models.Invite(
         invite_id=told.invite_id,
         room_id=told.room_id,
-        role=role_word(told.role),
+        role=word(Role, told.role),
         created_by=told.created_by_user_id,
         create_time=time(told.create_time),
         expire_time=time(told.expire_time) if told.HasField("expire_time") else None,
@@ -248,9 +260,9 @@ def invite(told: pb.Invite, code: str = "") -> models.Invite:
     )
 
 
-def record(told: pb.UserRecord) -> models.UserRecord:
+def record(told: pb.UserRecord) -> records.UserRecord:
     """An account, as administrators see it."""
-    return models.UserRecord(
+    return records.UserRecord(
         user=user(told.user),
         admin=told.admin,
         block_time=time(told.block_time) if told.HasField("block_time") else None,
@@ -263,19 +275,19 @@ def record(told: pb.UserRecord) -> models.UserRecord:
     )
 
 
-def unowned_room(told: pb.UnownedRoom) -> models.UnownedRoom:
+def unowned_room(told: pb.UnownedRoom) -> records.UnownedRoom:
     """A room whose owners are all blocked."""
-    return models.UnownedRoom(
+    return records.UnownedRoom(
         room_id=told.room_id,
         name=told.name,
-        kind=word(pb.RoomKind, told.kind, "ROOM_KIND_"),
+        kind=word(RoomKind, told.kind),
         member_count=told.member_count,
     )
 
 
-def blocked(told: pb.BlockUserResponse) -> models.Blocked:
+def blocked(told: pb.BlockUserResponse) -> records.Blocked:
     """What came of blocking an account."""
-    return models.Blocked(
+    return records.Blocked(
         user=record(told.user),
         unowned_rooms=tuple(map(unowned_room, told.unowned_rooms)),
         unowned_room_count=told.unowned_room_count,
@@ -284,9 +296,9 @@ def blocked(told: pb.BlockUserResponse) -> models.Blocked:
     )
 
 
-def unblocked(told: pb.UnblockUserResponse) -> models.Unblocked:
+def unblocked(told: pb.UnblockUserResponse) -> records.Unblocked:
     """What came of unblocking an account."""
-    return models.Unblocked(
+    return records.Unblocked(
         user=record(told.user),
         stopped_bots=_stopped(told.stopped_bots),
         stopped_bot_count=told.stopped_bot_count,
@@ -295,8 +307,8 @@ def unblocked(told: pb.UnblockUserResponse) -> models.Unblocked:
     )
 
 
-def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[models.StoppedBot, ...]:
-    return tuple(models.StoppedBot(bot.user_id, bot.tokens) for bot in told)
+def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[records.StoppedBot, ...]:
+    return tuple(records.StoppedBot(bot.user_id, bot.tokens) for bot in told)
 
 
 def password_change(told: pb.ChangePasswordResponse | pb.ResetPasswordResponse) -> models.PasswordChange:

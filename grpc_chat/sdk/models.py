@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from grpc_chat.errors import ChatError
+from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,8 @@ class MembershipChange:
     """Who did it."""
     user_id: str
     """Whom it concerns."""
-    change: str
-    """``joined``, ``added``, ``left``, ``removed``, ``banned``, ``unbanned``, ``role`` or ``invited``."""
-    role: str
+    change: Change
+    role: Role | Literal[""]
     """What they are now, or would be by an invitation; empty for those who are not in the room."""
     reason: str
     create_time: datetime
@@ -154,8 +154,8 @@ class RoomChange:
     created: bool
     """Whether this is the room's beginning."""
     changes: Mapping[str, str | bool]
-    """What is different: of ``name``, ``topic``, ``history`` (``all``, ``since_join``), ``posting``
-    (``members``, ``admins``), ``archived``, and ``kind`` of a new room."""
+    """What is different: of ``name``, ``topic``, ``history`` (a :class:`History`), ``posting`` (a
+    :class:`Posting`), ``archived``, and ``kind`` (a :class:`RoomKind`) of a new room."""
     create_time: datetime
     epoch: str = ""
 
@@ -165,9 +165,8 @@ class RoomLeft:
     """A room can't be followed any more, because one may not read it any more."""
 
     room_id: str
-    change: str
-    """``left``, ``removed`` or ``banned``; ``deleted`` for a room that is no more; empty where it is not
-    known."""
+    change: Change | Literal[""]
+    """How it came; empty where it is not known."""
     actor_id: str
     """Who did it; empty where it is not known."""
     reason: str
@@ -177,15 +176,15 @@ class RoomLeft:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """Who may reach a user: ``anyone``, ``shared_room`` or ``nobody``."""
+    """Who may reach a user."""
 
-    adding: str = ""
+    adding: Audience | Literal[""] = ""
     """Who adds them to rooms without asking first; empty where they leave it to the server."""
-    direct_messages: str = ""
+    direct_messages: Audience | Literal[""] = ""
     """Who writes to them directly; empty where they leave it to the server."""
-    effective_adding: str = ""
+    effective_adding: Audience | Literal[""] = ""
     """What counts, whoever chose it."""
-    effective_direct_messages: str = ""
+    effective_direct_messages: Audience | Literal[""] = ""
     """What counts, whoever chose it."""
 
 
@@ -224,8 +223,7 @@ class Session:
     device_name: str
     access_token: bool
     """Whether it is a token of a program."""
-    scopes: tuple[str, ...]
-    """Of ``read``, ``write`` and ``admin``."""
+    scopes: tuple[Scope, ...]
     create_time: datetime
     last_used_time: datetime
     expire_time: datetime | None
@@ -304,8 +302,7 @@ class ServerInfo:
     """What a server offers."""
 
     version: str
-    registration: str
-    """``closed``, ``invite`` or ``open``."""
+    registration: Registration
     password_login: bool
     providers: Mapping[str, str] = field(default_factory=dict)
     """The OpenID Connect issuers that people can log in with: their names, and what they are called."""
@@ -326,16 +323,13 @@ class Room:
     first_seq: int
     last_seq: int
     create_time: datetime
-    kind: str = "private"
-    """``private``, ``public`` or ``direct``."""
+    kind: RoomKind = RoomKind.PRIVATE
     topic: str = ""
-    history: str = "all"
-    """``all`` or ``since_join``."""
-    posting: str = "members"
-    """``members`` or ``admins``."""
+    history: History = History.ALL
+    posting: Posting = Posting.MEMBERS
     archive_time: datetime | None = None
     member_count: int = 0
-    role: str = ""
+    role: Role | Literal[""] = ""
     """What one is in it; empty for who is not a member."""
     peer: User | None = None
     """Of a direct room: the other member."""
@@ -359,8 +353,7 @@ class Member:
     """A user in a room."""
 
     user: User
-    role: str
-    """``reader``, ``member``, ``admin`` or ``owner``."""
+    role: Role
     join_time: datetime
     join_seq: int = 0
 
@@ -381,13 +374,12 @@ class Invitation:
 
     room_id: str
     room_name: str
-    room_kind: str
-    """``private`` or ``public``."""
+    room_kind: RoomKind
     room_topic: str
     room_member_count: int
     user: User
     """Who is asked."""
-    role: str
+    role: Role
     """What they would be: ``owner`` where they are a member already."""
     invited_by: User
     create_time: datetime
@@ -406,7 +398,8 @@ class Invite:
     invite_id: str
     room_id: str
     """Empty for an invite to the server alone."""
-    role: str
+    role: Role | Literal[""]
+    """What they become in the room; empty without one."""
     created_by: str
     create_time: datetime
     expire_time: datetime | None
@@ -417,23 +410,6 @@ class Invite:
     makes_admin: bool
     code: str = field(default="", repr=False)
     """What lets people in; only told to who makes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserRecord:
-    """An account, as administrators see it."""
-
-    user: User
-    admin: bool
-    block_time: datetime | None
-    create_time: datetime
-    last_used_time: datetime | None
-    sessions: int
-    ended_tokens: int = 0
-    """Of a bot: tokens that ended with a block or a change of owner, since it was given its last one."""
-    blocked_itself: bool = False
-    owner_blocked: bool = False
-    """Of a bot: whether its owner is blocked, and it with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,53 +430,6 @@ class ConsumerPosition:
     cursor: Cursor
     last_seq: int
     """The room's newest event."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnownedRoom:
-    """A room whose owners are all blocked, as administrators see it."""
-
-    room_id: str
-    name: str
-    kind: str
-    """``private`` or ``public``."""
-    member_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoppedBot:
-    """A bot that stops because it or its owner is blocked."""
-
-    user_id: str
-    tokens: int
-    """How many tokens of it have ended, or would."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """What came of blocking an account, or would."""
-
-    user: UserRecord
-    unowned_rooms: tuple[UnownedRoom, ...]
-    """The first 100 rooms that no owner is left in."""
-    unowned_room_count: int
-    stopped_bots: tuple[StoppedBot, ...]
-    """The first 100 bots that stop."""
-    stopped_bot_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unblocked:
-    """What came of unblocking an account."""
-
-    user: UserRecord
-    stopped_bots: tuple[StoppedBot, ...]
-    """The first 100 of its bots that need a new token."""
-    stopped_bot_count: int
-    blocked_bots: tuple[str, ...] = ()
-    """The ids of its bots that stay blocked, as they were blocked themselves; the first 100."""
-    blocked_bot_count: int = 0
-    """How many such bots there are."""
 
 
 Event = Message | MembershipChange | RoomChange

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
+from grpc_chat.sdk.choices import AnyHistory, AnyPosting, AnyRole, History, Posting, Role
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.models import Ban, Invitation, Invite, Member, Room
 from grpc_chat.sdk.outbox import new_message_id
@@ -54,8 +55,8 @@ class RoomCalls(CallsInRooms):
         *,
         public: bool = False,
         topic: str = "",
-        history: str = "all",
-        posting: str = "members",
+        history: AnyHistory = History.ALL,
+        posting: AnyPosting = Posting.MEMBERS,
     ) -> Room:
         """Make a room, of which one is the owner.
 
@@ -67,8 +68,8 @@ class RoomCalls(CallsInRooms):
             kind=pb.ROOM_KIND_PUBLIC if public else pb.ROOM_KIND_PRIVATE,
             name=name,
             topic=topic,
-            history=pb.History.Value(f"HISTORY_{history.upper()}"),
-            posting=pb.Posting.Value(f"POSTING_{posting.upper()}"),
+            history=convert.number(History, history, "history"),
+            posting=convert.number(Posting, posting, "posting"),
             # With it, an attempt that was lost on the way makes no second room.
             request_id=new_message_id(),
         )
@@ -87,8 +88,8 @@ class RoomCalls(CallsInRooms):
         *,
         name: str | None = None,
         topic: str | None = None,
-        history: str | None = None,
-        posting: str | None = None,
+        history: AnyHistory | None = None,
+        posting: AnyPosting | None = None,
     ) -> Room:
         """Change what is given; see :meth:`create_room`."""
         request = pb.UpdateRoomRequest(room=pb.Room())
@@ -99,10 +100,10 @@ class RoomCalls(CallsInRooms):
             request.room.topic = topic
             request.update_mask.paths.append("topic")
         if history is not None:
-            request.room.history = pb.History.Value(f"HISTORY_{history.upper()}")
+            request.room.history = convert.number(History, history, "history")
             request.update_mask.paths.append("history")
         if posting is not None:
-            request.room.posting = pb.Posting.Value(f"POSTING_{posting.upper()}")
+            request.room.posting = convert.number(Posting, posting, "posting")
             request.update_mask.paths.append("posting")
 
         async def update(room_id: str) -> pb.UpdateRoomResponse:
@@ -165,10 +166,10 @@ class RoomCalls(CallsInRooms):
         return response.room_deleted
 
     async def add_member(
-        self, room: str, user_id: str, *, role: str = "member", reason: str = ""
+        self, room: str, user_id: str, *, role: AnyRole = Role.MEMBER, reason: str = ""
     ) -> Member | Invitation:
         """Make somebody a member; the invitation, where the server asks them first."""
-        request = pb.AddMemberRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
+        request = pb.AddMemberRequest(user_id=user_id, role=convert.number(Role, role, "role"), reason=reason)
         response = await self._in_room(room, "RoomService/AddMember", request, pb.AddMemberResponse)
         if response.HasField("invitation"):
             return convert.invitation(response.invitation)
@@ -195,10 +196,14 @@ class RoomCalls(CallsInRooms):
         async for ban in self._pages_in(room, "RoomService/ListBans", request, pb.ListBansResponse, "bans"):
             yield convert.ban(ban)
 
-    async def set_role(self, room: str, user_id: str, role: str, *, reason: str = "") -> Member | Invitation:
+    async def set_role(
+        self, room: str, user_id: str, role: AnyRole, *, reason: str = ""
+    ) -> Member | Invitation:
         """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``. To be an owner they are
         asked; then it is the invitation, and they stay what they are until they accept."""
-        request = pb.SetMemberRoleRequest(user_id=user_id, role=convert.role_value(role), reason=reason)
+        request = pb.SetMemberRoleRequest(
+            user_id=user_id, role=convert.number(Role, role, "role"), reason=reason
+        )
         response = await self._in_room(room, "RoomService/SetMemberRole", request, pb.SetMemberRoleResponse)
         if response.HasField("invitation"):
             return convert.invitation(response.invitation)
@@ -258,7 +263,7 @@ class RoomCalls(CallsInRooms):
         self,
         room: str,
         *,
-        role: str = "member",
+        role: AnyRole = Role.MEMBER,
         max_uses: int = 0,
         lifetime: timedelta | None = None,
         allows_registration: bool = False,
@@ -271,7 +276,7 @@ class RoomCalls(CallsInRooms):
             allows_registration: Whether it also lets somebody register who has no account yet.
         """
         request = pb.CreateInviteRequest(
-            role=convert.role_value(role),
+            role=convert.number(Role, role, "role"),
             max_uses=max_uses,
             allows_registration=allows_registration,
         )

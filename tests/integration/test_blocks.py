@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 import grpc_chat as chat
 from grpc_chat.core.caller import SYSTEM
+from grpc_chat.sdk.choices import AnyAudience
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -299,7 +300,12 @@ async def test_who_may_write_is_what_the_person_says(town: Town) -> None:
     invite = await bob.create_invite(room.room_id)
     await friend.join_room(invite=invite.code)
     rooms = {client: (await client.direct_room(bob_id)).room_id for client in (friend, stranger)}
-    may = {"anyone": (True, True), "shared_room": (True, False), "nobody": (False, False), "": (True, True)}
+    may: dict[AnyAudience | Literal[""], tuple[bool, bool]] = {
+        "anyone": (True, True),
+        "shared_room": (True, False),
+        "nobody": (False, False),
+        "": (True, True),
+    }
 
     for chosen, expected in may.items():
         changed = await bob.update_profile(direct_messages=chosen)

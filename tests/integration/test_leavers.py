@@ -13,6 +13,7 @@ import grpc_chat as chat
 from grpc_chat import errors
 from grpc_chat.cli.offline import offline_admin
 from grpc_chat.core.attempts import Attempts
+from grpc_chat.sdk.choices import RoomKind
 from grpc_chat.testing import RunningNode, running_node
 from tests.calls import PATIENCE
 from tests.support import make_owner
@@ -82,7 +83,7 @@ async def test_a_block_names_the_rooms_and_bots_that_it_leaves_to_nobody(node: R
     assert names(would.unowned_rooms) == ["alone", "made by the bot"]
     assert would.unowned_room_count == 2
     [room] = [room for room in would.unowned_rooms if room.name == "alone"]
-    assert room == chat.UnownedRoom(alone.room_id, "alone", "private", 2)
+    assert room == chat.UnownedRoom(alone.room_id, "alone", RoomKind.PRIVATE, 2)
     assert would.stopped_bots == (chat.StoppedBot("builds", 1), chat.StoppedBot("idle", 0))
     assert would.stopped_bot_count == 2
     for what in (done, again):
@@ -156,7 +157,7 @@ async def test_an_administrator_hands_a_room_on_and_everyone_there_sees_it(node:
 
     given = await boss.admin.assign_room_owner(room.room_id, "bob", reason="Alice has left")
 
-    assert given == chat.UnownedRoom(room.room_id, "plans", "private", 2)
+    assert given == chat.UnownedRoom(room.room_id, "plans", RoomKind.PRIVATE, 2)
     event = (await events_of(bob, room.room_id))[-1]
     assert isinstance(event, chat.MembershipChange)
     assert (event.actor_id, event.user_id, event.change, event.role, event.reason) == (

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
+from grpc_chat.sdk.choices import Scope
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import InvitationRecord, InviteRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
@@ -328,7 +329,7 @@ class World:
         node = self.node
         sys = await node.register("sys", admin=True)
         self.tokens["server admin"], self.users["server admin"] = sys.token, "sys"
-        for scopes in (["admin"], ["read", "write"]):
+        for scopes in ([Scope.ADMIN], [Scope.READ, Scope.WRITE]):
             token = (await sys.create_access_token("for the table", scopes=scopes)).token
             self.tokens[f"server admin's token for {' and '.join(scopes)}"] = token
         for actor in (

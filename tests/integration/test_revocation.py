@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
+from grpc_chat.sdk.choices import AnyHistory
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply, Stream
@@ -50,7 +51,9 @@ class House:
     owner: chat.Client
     admin: chat.Client
 
-    async def room(self, *members: str, history: str = "all", public: bool = False, backlog: int = 0) -> str:
+    async def room(
+        self, *members: str, history: AnyHistory = "all", public: bool = False, backlog: int = 0
+    ) -> str:
         """A room with members, and with so many messages from before they came."""
         room = await self.owner.create_room(f"room {uuid4().hex[:8]}", history=history, public=public)
         await self.owner.set_role(room.room_id, "owner", "owner")
@@ -571,7 +574,7 @@ class held_up:  # noqa: N801 - reads as a function
 
 
 @pytest.mark.parametrize("history", ["all", "since_join"])
-async def test_who_comes_back_begins_anew(house: House, history: str) -> None:
+async def test_who_comes_back_begins_anew(house: House, history: AnyHistory) -> None:
     """Added again, a stream that follows everything begins the room again, by the room's history rule."""
     bob = await house.newcomer()
     room_id = await house.room(bob.user_id, history=history, backlog=30)

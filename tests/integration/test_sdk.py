@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 import grpc_chat as chat
+from grpc_chat.sdk.choices import Role
 from grpc_chat.sdk.models import stamp_of
 from grpc_chat.store.base import Append, Appended, Truncate
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
@@ -920,7 +921,7 @@ async def test_rooms_and_members_are_listed_page_by_page() -> None:
         assert rooms[1].latest == sent.cursor
         assert rooms[1] == await alice.room("r0")
         # The same for everybody in it, but for what each is in it.
-        assert rooms[1] == replace(await bob.room("r0"), role="owner")
+        assert rooms[1] == replace(await bob.room("r0"), role=Role.OWNER)
         assert [room.role for room in rooms] == ["member", "owner", "owner", "owner", "owner", "member"]
         assert [(member.user.user_id, member.role) for member in members] == [
             ("alice", "owner"),

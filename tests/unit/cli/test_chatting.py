@@ -16,10 +16,11 @@ from grpc_chat.cli.command import Cli, Target
 from grpc_chat.cli.failures import UNKNOWN
 from grpc_chat.cli.output import Output
 from grpc_chat.errors import ChatError, PermissionDenied, SessionEnded
+from grpc_chat.sdk.choices import Role, RoomKind
 from grpc_chat.sdk.models import Member, Room, Update, User
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
-PLANS = Room("id", "it's", "e", 1, 0, NOW, topic="food\x1b[2J", member_count=2, kind="private")
+PLANS = Room("id", "it's", "e", 1, 0, NOW, topic="food\x1b[2J", member_count=2, kind=RoomKind.PRIVATE)
 
 
 class Server:
@@ -44,9 +45,9 @@ class Server:
             raise error
 
     async def members(self, room_id: str) -> AsyncIterator[Member]:
-        yield Member(User("bob", "Robert\x1b[2J"), "owner", NOW)
+        yield Member(User("bob", "Robert\x1b[2J"), Role.OWNER, NOW)
         for number in range(100):
-            yield Member(User(f"u{number}", ""), "member", NOW)
+            yield Member(User(f"u{number}", ""), Role.MEMBER, NOW)
 
     async def room(self, room_id: str) -> Room:
         return PLANS

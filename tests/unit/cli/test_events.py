@@ -15,11 +15,12 @@ from grpc_chat.cli.events import FEW, EventLines
 from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
 from grpc_chat.errors import RoomNotFound
+from grpc_chat.sdk.choices import Change, Role, RoomKind
 from grpc_chat.sdk.models import CaughtUp, Connected, Member, MembershipChange, Message, Room, Update, User
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
-PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind="private")
-OTHER = Room("r2", "other", "e", 1, 9, NOW, member_count=2, kind="private")
+PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind=RoomKind.PRIVATE)
+OTHER = Room("r2", "other", "e", 1, 9, NOW, member_count=2, kind=RoomKind.PRIVATE)
 
 
 def said(text: str, *, sender: str = "bob", room: str = "r1", seq: int = 7, minutes: int = 0) -> Message:
@@ -119,7 +120,7 @@ def test_names_do_not_hide_ids(terminal: Output, capsys: pytest.CaptureFixture[s
     """What people call themselves follows the id, and is what is cut: nobody passes for another."""
     lines = EventLines(terminal, [PLANS], with_rooms=False)
     people = {"bob": "Robert", "eve": "alice", "al": "Al", "mallory": "alice) the administrator \x1b[2J"}
-    lines.meet(Member(User(user_id, name), "member", NOW) for user_id, name in people.items())
+    lines.meet(Member(User(user_id, name), Role.MEMBER, NOW) for user_id, name in people.items())
     for user_id in people:
         lines.show(said("hi", sender=user_id))
     assert [line.split() for line in bodies(capsys)] == [
@@ -141,11 +142,11 @@ async def test_who_is_there_is_asked_when_it_matters(
             return self
 
         async def updates(self) -> AsyncIterator[Update]:
-            yield MembershipChange("r1", 1, "bob", "bob", "joined", "member", "", NOW)
+            yield MembershipChange("r1", 1, "bob", "bob", Change.JOINED, Role.MEMBER, "", NOW)
             yield said("one")
             yield CaughtUp()
             yield said("two")
-            yield MembershipChange("r1", 8, "eve", "eve", "joined", "member", "", NOW)
+            yield MembershipChange("r1", 8, "eve", "eve", Change.JOINED, Role.MEMBER, "", NOW)
             yield said("three", sender="eve", room="r1")
             yield said("four", sender="eve", room="big")
             yield said("five", sender="gone", room="r2")
@@ -154,11 +155,11 @@ async def test_who_is_there_is_asked_when_it_matters(
             asked.append(room_id)
             if room_id == "r2":
                 raise RoomNotFound("it is gone")
-            yield Member(User("bob", "Robert"), "member", NOW)
+            yield Member(User("bob", "Robert"), Role.MEMBER, NOW)
             if len(asked) > 1:
-                yield Member(User("eve", "Eva"), "member", NOW)
+                yield Member(User("eve", "Eva"), Role.MEMBER, NOW)
 
-    big = Room("big", "big", "e", 1, 9, NOW, member_count=FEW + 1, kind="public")
+    big = Room("big", "big", "e", 1, 9, NOW, member_count=FEW + 1, kind=RoomKind.PUBLIC)
     cli = Cli(cast("Any", Server()), Target("host:1"), cast("Any", SimpleNamespace()), terminal)
     follow = Follow(cli, [PLANS, OTHER, big], [], all_rooms=True, with_rooms=False)
     assert await follow.run() == 0

@@ -17,12 +17,12 @@ from grpc_chat.cli import command, output, ownership
 from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
 from grpc_chat.sdk.admin import AdminCalls
+from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
     Block,
-    Blocked,
     CaughtUp,
     Consumer,
     ConsumerPosition,
@@ -43,16 +43,14 @@ from grpc_chat.sdk.models import (
     Sent,
     ServerInfo,
     Session,
-    StoppedBot,
-    Unblocked,
-    UnownedRoom,
     Update,
     User,
-    UserRecord,
 )
+from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
-EVIL = (
+# Also where only words of the API belong.
+EVIL: Any = (
     "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
     + "\u202e\u2066\u2028\u2029\u061c\ufeff\x1b[2J\x1b]0;owned\x07\x1b[8mgone"
 )
@@ -73,13 +71,13 @@ STOPPED = StoppedBot(EVIL, 2)
 MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
-CHANGES = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
+CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 EVENTS: list[Any] = [
     Message("plans", 1, EVIL, EVIL, NOW, EVIL),
     *(MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW) for change in CHANGES),
     *(
         MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW, invited_by=EVIL)
-        for change in ("joined", "role")
+        for change in (Change.JOINED, Change.ROLE)
     ),
     RoomChange("plans", 3, EVIL, True, {"name": EVIL, "topic": EVIL}, NOW),
     RoomChange("plans", 3, EVIL, True, {}, NOW),
@@ -92,9 +90,12 @@ EVENTS: list[Any] = [
 ALSO_FOLLOWED: list[Any] = [
     Gap("plans", 1, 2),
     INVITATION,
-    replace(INVITATION, role="owner"),
+    replace(INVITATION, role=Role.OWNER),
     Message("elsewhere", 1, EVIL, EVIL, NOW, EVIL),
-    *(RoomLeft("plans", change, EVIL, EVIL) for change in ("left", "removed", "banned", "deleted", EVIL)),
+    *(
+        RoomLeft("plans", change, EVIL, EVIL)
+        for change in (Change.LEFT, Change.REMOVED, Change.BANNED, Change.DELETED, EVIL)
+    ),
 ]
 
 
@@ -163,7 +164,7 @@ class Everything:
         if name in ("room", "direct_room", "accept_invitation") or name.endswith("_room"):
             return ROOM
         return {
-            "server_info": ServerInfo(EVIL, "invite", True),
+            "server_info": ServerInfo(EVIL, Registration.INVITE, True),
             "register": Login(USER, SESSION, "gc_x", "plans"),
             "log_in": Login(USER, SESSION, "gc_x"),
             "session": SESSION,
@@ -349,7 +350,9 @@ def test_what_a_block_leaves_to_nobody_is_asked_about(
     """On a terminal, before it is done; of whom nothing is left is blocked at once."""
     asked: list[bool] = []
     record = replace(RECORD, block_time=None)
-    effects = Blocked(record, (UnownedRoom("r1", "plans", "private", 3),), 4, (StoppedBot("ci", 1),), 1)
+    effects = Blocked(
+        record, (UnownedRoom("r1", "plans", RoomKind.PRIVATE, 3),), 4, (StoppedBot("ci", 1),), 1
+    )
 
     class Blocking(Everything):
         async def block_user(self, _user: str, *, dry_run: bool = False) -> Blocked:
@@ -382,11 +385,11 @@ def test_a_room_is_handed_on_by_its_name_or_id(run: Callable[..., Result]) -> No
     class Rooms(Everything):
         async def unowned_rooms(self) -> AsyncIterator[UnownedRoom]:
             for room_id, name in (("r1", "plans"), ("r2", "twice"), ("r3", "twice"), ("r4", "r1")):
-                yield UnownedRoom(room_id, name, "private", 2)
+                yield UnownedRoom(room_id, name, RoomKind.PRIVATE, 2)
 
         async def assign_room_owner(self, room_id: str, _user: str, *, reason: str) -> UnownedRoom:
             given.append(f"{room_id} {reason}")
-            return UnownedRoom(room_id, "plans", "private", 2)
+            return UnownedRoom(room_id, "plans", RoomKind.PRIVATE, 2)
 
     assert run("admin room-owner plans bob --reason gone", Rooms()).exit_code == 0
     assert run("admin room-owner r3 bob", Rooms()).exit_code == 0

@@ -1,0 +1,124 @@
+"""The words that stand for the choices of the API. Each is a string, too."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, Self, TypeVar
+
+
+class Choice(StrEnum):
+    """Words of one kind, equal to the strings that they are.
+
+    What a newer server says and this version does not know is of the kind, too, as the number that stands
+    for it. It is none of the members, and can't be asked for.
+    """
+
+    @classmethod
+    def told(cls, word: str) -> Self:
+        """The member of this word, or what stands for one that this version does not know."""
+        if word in cls._value2member_map_:
+            return cls(word)
+        unknown = str.__new__(cls, word)
+        unknown._name_, unknown._value_ = word, word
+        return unknown
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[object, ...]:
+        # An enum's own way back knows members alone.
+        return type(self).told, (str(self),)
+
+
+class Role(Choice):
+    """What a member of a room is."""
+
+    READER = "reader"
+    MEMBER = "member"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+class RoomKind(Choice):
+    """Who may be in a room."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+    DIRECT = "direct"
+
+
+class History(Choice):
+    """What members of a room read: everything, or what happened since they joined."""
+
+    ALL = "all"
+    SINCE_JOIN = "since_join"
+
+
+class Posting(Choice):
+    """Who writes in a room."""
+
+    MEMBERS = "members"
+    ADMINS = "admins"
+
+
+class Change(Choice):
+    """What happened to somebody in a room."""
+
+    JOINED = "joined"
+    ADDED = "added"
+    LEFT = "left"
+    REMOVED = "removed"
+    BANNED = "banned"
+    UNBANNED = "unbanned"
+    ROLE = "role"
+    """They have another role."""
+    INVITED = "invited"
+    DELETED = "deleted"
+    """The room is no more; only of a :class:`RoomLeft`."""
+
+
+class Scope(Choice):
+    """What a token is good for."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class Audience(Choice):
+    """Some of a server's users, as seen by one of them."""
+
+    ANYONE = "anyone"
+    SHARED_ROOM = "shared_room"
+    NOBODY = "nobody"
+
+
+class Registration(Choice):
+    """Who can make an account."""
+
+    CLOSED = "closed"
+    INVITE = "invite"
+    OPEN = "open"
+
+
+# What arguments take. Type checkers refuse any other word, and the client does before a call.
+AnyRole = Role | Literal["reader", "member", "admin", "owner"]
+AnyHistory = History | Literal["all", "since_join"]
+AnyPosting = Posting | Literal["members", "admins"]
+AnyScope = Scope | Literal["read", "write", "admin"]
+AnyAudience = Audience | Literal["anyone", "shared_room", "nobody"]
+
+C = TypeVar("C", bound=Choice)
+
+
+def chosen(kind: type[C], word: str, what: str) -> C:
+    """The member that somebody asks for.
+
+    Args:
+        what: The argument's name.
+
+    Raises:
+        ValueError: There is none of this word.
+    """
+    # A value of the kind that is no member would be taken for one by the class.
+    member = kind._value2member_map_.get(str(word).lower())
+    if not isinstance(member, kind):
+        raise ValueError(f"{what} must be one of {', '.join(kind)}, not {word!s:.40}")
+    return member
