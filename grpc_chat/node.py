@@ -162,6 +162,7 @@ class Node:
         committer = Committer(
             store,
             publish=hub.publish,
+            rewritten=hub.rewritten,
             on_failure=self._fail,
             metrics=self.metrics,
             max_batch=config.commit.max_batch,

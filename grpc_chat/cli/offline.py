@@ -82,7 +82,13 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
     hub = Hub(
         readers=readers, bus=LocalBus().port(), epoch=store.epoch, metrics=metrics, random=random.random
     )
-    committer = Committer(store, publish=hub.publish, on_failure=lambda: None, metrics=metrics)
+    committer = Committer(
+        store,
+        publish=hub.publish,
+        rewritten=hub.rewritten,
+        on_failure=lambda: None,
+        metrics=metrics,
+    )
     resources.push_async_callback(committer.close)
     pages = Pages(PageTokens(store.secret))
     policy = Policy(idle=config.accounts.session_idle, most=config.accounts.session_lifetime)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, TypeVar, cast, overload
 
@@ -50,6 +50,10 @@ class _Waiting(NamedTuple):
     """How many came before it."""
 
 
+Rewritten = Callable[[Mapping[str, Sequence[int]]], None]
+"""Called on the event loop with the numbers, by room, of events that say something else, as soon as that is
+durable."""
+
 Published = Callable[[dict[str, list[StoredEvent]]], None]
 """Called on the event loop with the new events by room, as soon as they are durable."""
 
@@ -59,6 +63,7 @@ class Committer:
 
     Args:
         publish: See :data:`Published`. MUST NOT block, MUST NOT raise.
+        rewritten: See :data:`Rewritten`; called before ``publish``. MUST NOT block, MUST NOT raise.
         on_failure: Called once, on the event loop, when the store has failed for good: the process must
             end, because only a restart tells what the disk holds.
         max_batch: How many drafts go into one transaction at the most, each 2 KiB counted as one more.
@@ -72,6 +77,7 @@ class Committer:
         store: Store,
         *,
         publish: Published,
+        rewritten: Rewritten,
         on_failure: Callable[[], None],
         metrics: Metrics,
         max_batch: int = 4096,
@@ -80,6 +86,7 @@ class Committer:
     ) -> None:
         self._store = store
         self._publish = publish
+        self._rewritten = rewritten
         self._on_failure = on_failure
         self._metrics = metrics
         self._max_batch = max_batch
@@ -245,6 +252,8 @@ class Committer:
                 # that came after.
                 for effect in result.effects:
                     effect()
+                if result.rewritten:
+                    self._rewritten(result.rewritten)
         if new:
             self._publish(new)
         if self._store.failed:

@@ -179,6 +179,8 @@ class Hub:
         self._opening = 0
         # By user, the consumers of the streams that are being opened; empty names for those without one.
         self._places: dict[str, list[str]] = {}
+        # By room, for each page that is being read from the store: which events were rewritten meanwhile.
+        self._reading: dict[str, list[set[int]]] = {}
         # What happened while subscriptions were being opened, which may have read the store before it.
         self._heads_while_opening: dict[str, int] = {}
         self._changes_while_opening: dict[str, int] = {}
@@ -292,12 +294,19 @@ class Hub:
         for follower in list(self._followers.get(room_id, ())):
             self._lose(follower, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
 
-    def history_changed(self, room_id: str) -> None:
-        """How much of the past members may read is different: have everybody who is behind read the store,
-        where that is asked."""
+    def forget_tail(self, room_id: str) -> None:
+        """Have everybody who is behind in a room read the store, as where how much of the past they may read
+        is different now, which is asked there."""
         if feed := self._feeds.get(room_id):
             self._tails_bytes -= feed.tail_bytes
             feed.clear_tail()
+
+    def rewritten(self, events: Mapping[str, Sequence[int]]) -> None:
+        """Events, by room and number, say something else: send their old bytes to nobody from now on."""
+        for room_id, seqs in events.items():
+            self.forget_tail(room_id)
+            for noted in self._reading.get(room_id, ()):
+                noted.update(seqs)
 
     def end_session(self, session_id: str, why: ChatError) -> None:
         """A session is no more: end its streams."""
@@ -545,7 +554,13 @@ class Hub:
             return _first_run(first, events)
 
         try:
-            return await self._readers.run(read_page)
+            with self._noting_rewritten(room_id) as rewritten:
+                while True:
+                    page = await self._readers.run(read_page)
+                    if not any(event.seq in rewritten for event in page.events):
+                        return page
+                    # It was read before that. Each event is rewritten a few times at the most, if ever.
+                    rewritten.clear()
         except (RoomNotFound, NotAMember):
             # Another node's doing, or this one's a moment ago: then word of who did it and why is on its way.
             await asyncio.sleep(_WORD_SECONDS)
@@ -553,6 +568,20 @@ class Hub:
             if follower.subscription.awaits(room_id):
                 self._lose(follower, pb.RoomLeft(room_id=room_id))
             return None
+
+    @contextmanager
+    def _noting_rewritten(self, room_id: str) -> Iterator[set[int]]:
+        """Have the numbers of the events noted that are rewritten meanwhile."""
+        noted: set[int] = set()
+        reading = self._reading.setdefault(room_id, [])
+        reading.append(noted)
+        try:
+            yield noted
+        finally:
+            # By identity: sets are equal by what is in them.
+            reading[:] = [other for other in reading if other is not noted]
+            if not reading:
+                del self._reading[room_id]
 
     def close(self, follower: Follower) -> None:
         """Forget a stream; feeds that nobody follows any more go with it."""

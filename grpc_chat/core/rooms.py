@@ -310,7 +310,7 @@ class Rooms:
             if values:
                 self._change(transaction, caller, room_id, values, updated)
                 if "history" in values:
-                    transaction.after_commit(lambda: self._hub.history_changed(room_id))
+                    transaction.after_commit(lambda: self._hub.forget_tail(room_id))
             return self.seen_by(transaction, room_id, caller.user_id)
 
         return pb.UpdateRoomResponse(room=await self._committer.transact(caller, do))

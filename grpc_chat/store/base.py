@@ -229,6 +229,9 @@ class Done:
     """By room, the events that it stored."""
     effects: Sequence[Callable[[], None]]
     """What the function wanted done once it is durable, in order."""
+    rewritten: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """By room, the numbers of the events that say something else now: whoever has old bytes of them in memory
+    must forget them, before anybody is told of ``new``."""
 
 
 Result = Appended | Done | ChatError | list[str] | None
@@ -512,6 +515,18 @@ class Transaction(Snapshot, Protocol):
 
         Returns:
             Its number.
+        """
+
+    def rewrite(self, room_id: str, seq: int, event: pb.Event) -> bool:
+        """Have an event that is stored say something else for good: its bytes are everywhere replaced, and
+        nobody is sent the old ones any more when this is durable. Its number, its stamp and its session stay.
+
+        Args:
+            event: Complete but for ``room_id``, ``seq`` and ``create_time``, which are those of the old one.
+                Neither it nor the old one may be of a kind that other rows follow from.
+
+        Returns:
+            Whether there is such an event, and it is as it was stored.
         """
 
     def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:

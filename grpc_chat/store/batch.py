@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -55,6 +55,8 @@ class Batch:
         """What the batch knows, and has yet to write."""
         # In direct rooms, what forbids somebody to write there.
         self._refusals: dict[tuple[str, str], ChatError | None] = {}
+        # What is to be told to those who follow the rooms, of each write.
+        self._new: list[dict[str, list[StoredEvent]]] = []
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
         # What is stored under an id, as far as this batch has met it, and the hash of its content.
@@ -140,7 +142,17 @@ class Batch:
         self.ended.difference_update(transaction.revived)
         self.revived.difference_update(transaction.ended)
         self.revived.update(transaction.revived)
-        return Done(value, transaction.new, transaction.effects)
+        self._new.append(transaction.new)
+        for room_id, events in transaction.rewritten.items():
+            self._say_otherwise(room_id, events)
+        rewritten = {room_id: sorted(events) for room_id, events in transaction.rewritten.items()}
+        return Done(value, transaction.new, transaction.effects, rewritten)
+
+    def _say_otherwise(self, room_id: str, rewritten: Mapping[int, StoredEvent]) -> None:
+        """Have those who follow a room be given what events of this batch say now."""
+        for new in self._new:
+            if events := new.get(room_id):
+                events[:] = [rewritten.get(event.seq, event) for event in events]
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
@@ -187,6 +199,7 @@ class Batch:
                     metadata={"roomId": room_id},
                 )
         appended = Appended([])
+        self._new.append(appended.new)
         for draft in write.drafts:
             event, once = draft.event, draft.once
             key = (event.room_id, event.user_id, once.key if once else b"")

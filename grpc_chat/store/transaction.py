@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from zlib import crc32
 
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.invitation_reads import with_bots
+from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import (
     Account,
     Ending,
@@ -101,6 +103,8 @@ class SqlTransaction(SqlSnapshot):
         self.now_us = batch.now_us
         self.new: dict[str, list[StoredEvent]] = {}
         """By room, what it appended."""
+        self.rewritten: dict[str, dict[int, StoredEvent]] = {}
+        """By room and number, the events that say something else now."""
         self.effects: list[Callable[[], None]] = []
         self.ended: list[str] = []
         """Sessions that it ended."""
@@ -112,6 +116,25 @@ class SqlTransaction(SqlSnapshot):
 
     def append(self, event: pb.Event, session_id: str) -> int:
         return self._batch.number(event.room_id, event, session_id, self.new)
+
+    def rewrite(self, room_id: str, seq: int, event: pb.Event) -> bool:
+        one = sa.and_(schema.events.c.room_id == room_id, schema.events.c.seq == seq)
+        columns = (schema.events.c.session_id, schema.events.c.payload, schema.events.c.checksum)
+        row = self._conn.execute(sa.select(*columns).where(one)).first()
+        if row is None or (row.checksum is not None and crc32(row.payload) != row.checksum):
+            return False
+        old = pb.Event.FromString(row.payload)
+        for of in (old, event):
+            if (kind := of.WhichOneof("kind")) in PROJECTIONS:
+                raise ValueError(f"other rows follow from {kind}: it stays as it is")
+        event.room_id, event.seq = room_id, seq
+        event.create_time.CopyFrom(old.create_time)
+        payload = event.SerializeToString()
+        self._conn.execute(
+            sa.update(schema.events).where(one).values(payload=payload, checksum=crc32(payload))
+        )
+        self.rewritten.setdefault(room_id, {})[seq] = StoredEvent(seq, row.session_id, payload)
+        return True
 
     def standing(self, room_id: str, user_id: str) -> Standing | None:
         return self._rows.exact(room_id, user_id)

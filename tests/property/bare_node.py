@@ -344,7 +344,12 @@ class BareNode:
             raise AssertionError("the store has not failed")
 
         return Committer(
-            self.disk, publish=self.hub.publish, on_failure=fail, metrics=self.metrics, max_batch=6
+            self.disk,
+            publish=self.hub.publish,
+            rewritten=self.hub.rewritten,
+            on_failure=fail,
+            metrics=self.metrics,
+            max_batch=6,
         )
 
     async def call(self, session: str, method: str, request: Message, response: type[Response]) -> Response:

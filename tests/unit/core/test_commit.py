@@ -112,10 +112,12 @@ class World:
     def __init__(self, store: FakeStore, **settings: Any) -> None:
         self.store = store
         self.published: list[dict[str, list[StoredEvent]]] = []
+        self.rewritten: list[object] = []
         self.failures = 0
         self.committer = Committer(
             store,
             publish=self.published.append,
+            rewritten=self.rewritten.append,
             on_failure=self._fail,
             metrics=Metrics(),
             **settings,
@@ -380,7 +382,13 @@ async def test_nobody_hears_of_an_event_before_it_is_durable(make: Make) -> None
 async def test_batches_are_counted(make: Make) -> None:
     """The metrics know how large they were."""
     metrics = Metrics()
-    committer = Committer(FakeStore(), publish=lambda new: None, on_failure=lambda: None, metrics=metrics)
+    committer = Committer(
+        FakeStore(),
+        publish=lambda new: None,
+        rewritten=lambda events: None,
+        on_failure=lambda: None,
+        metrics=metrics,
+    )
 
     await committer.append(append("a", "b", "c"))
     await committer.close()
