@@ -431,7 +431,7 @@ class Membership(RuleBasedStateMachine):
         """Somebody who is in no room asks for each by a cursor."""
         for name, place in self.places.items():
             cursor = pb.Cursor(room_id=place.room_id, seq=1, epoch=place.epoch)
-            stream = self.calls.subscribe(self.world.tokens[who], cursor, all_rooms=True)
+            stream = self.calls.subscribe(self.world.tokens[who], cursor)
             assert (await stream.until_ended()).reason == self._stranger(name)
             assert not stream.got
 

@@ -170,6 +170,7 @@ class Reader:
             acknowledge=self._server.acknowledge,
             finder=RoomFinder(client, takes_ids=lambda: True, closed=lambda: False),
             backoff=backoff,
+            on_close=lambda _: None,
             **how,
         )
 
