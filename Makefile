@@ -54,7 +54,7 @@ format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/buf format --write chat.proto
 
-proto: $(VENV) .venv-proto ## Generate grpc_chat/wire/chat_pb2* from chat.proto.
+proto: $(VENV) .venv-proto ## Generate the messages and the table of limits from chat.proto.
 	@$(BIN)/python tools/proto.py
 
 docs: $(VENV) ## Write the generated reference pages again.

@@ -15,10 +15,11 @@ import prometheus_client
 from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
-from grpc_chat.api.limits import Limits, RequestChecker, check_id
+from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.messages import MessageService
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rooms import RoomService
+from grpc_chat.api.rules import check_id
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config

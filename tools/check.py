@@ -72,13 +72,20 @@ def _git(*arguments: str) -> str:
 
 def generated_fresh() -> None:
     with TemporaryDirectory() as folder:
-        proto.generate(Path(folder))
-        wire = Path("grpc_chat", "wire")
-        fresh = {path.name: path.read_bytes() for path in (folder / wire).glob("chat_pb2*")}
-        committed = {path.name: path.read_bytes() for path in (ROOT / wire).glob("chat_pb2*")}
+        try:
+            proto.generate(Path(folder))
+        except SystemExit as error:
+            raise CheckFailed(str(error)) from None
+        fresh, committed = _generated(Path(folder)), _generated(ROOT)
     stale = sorted(name for name in fresh | committed if fresh.get(name) != committed.get(name))
     if stale:
         raise CheckFailed(f"not what chat.proto says: {', '.join(stale)}; run `make proto`")
+
+
+def _generated(root: Path) -> dict[str, bytes]:
+    package = root / "grpc_chat"
+    files = [*(package / "wire").glob("chat_pb2*"), *(package / "api").glob("table.py")]
+    return {path.name: path.read_bytes() for path in files}
 
 
 def locks_fresh() -> None:

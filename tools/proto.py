@@ -1,4 +1,4 @@
-"""Generate grpc_chat/wire/chat_pb2* from chat.proto: python tools/proto.py [FOLDER]
+"""Generate wire/chat_pb2* and api/table.py of the package from chat.proto: python tools/proto.py [FOLDER]
 
 All generated code of a Python process shares one pool of descriptors, in which a file name and a full name
 exist once. A program that uses the SDK may have a ``chat.proto`` of its own, or stubs made from an older copy
@@ -21,7 +21,7 @@ PLUGINS = ROOT / ".venv" / "bin"
 
 
 def generate(target: Path) -> None:
-    """Write the four generated files below ``target``, which stands for the repository's root."""
+    """Write the generated files below ``target``, which stands for the repository's root."""
     wire = target / "grpc_chat" / "wire"
     wire.mkdir(parents=True, exist_ok=True)
     protoc = [
@@ -49,6 +49,13 @@ def generate(target: Path) -> None:
         ]
         for arguments in (messages, stubs):
             subprocess.run([*protoc, *arguments], cwd=ROOT, check=True)
+    # Imports the messages, which may not have been there, or not loaded, before.
+    from tools import annotations
+
+    try:
+        annotations.write_table(target)
+    except annotations.AnnotationError as error:
+        raise SystemExit(str(error)) from None
 
 
 def under_own_name(proto: str) -> str:

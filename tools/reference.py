@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,13 @@ from google.protobuf.descriptor_pb2 import (
     EnumDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
-    FileDescriptorSet,
 )
 from prometheus_client.metrics import MetricWrapperBase
 
 from grpc_chat import errors
-from grpc_chat.api.methods import NEEDS, Needs
+from grpc_chat.api.methods import Needs
+from grpc_chat.api.rules import OUTPUT_ONLY
+from grpc_chat.api.table import NEEDS
 from grpc_chat.cli import main as cli
 from grpc_chat.cli import quickstart_client, quickstart_server
 from grpc_chat.config import Config
@@ -28,9 +29,9 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.ops.reference import settings_page
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import status_code
+from tools.annotations import Annotations, read
 
 ROOT = Path(__file__).resolve().parent.parent
-BUF = ROOT / ".venv" / "bin" / "buf"
 GENERATED = "<!-- Written by `make docs`; change {source} instead. -->\n\n"
 
 
@@ -40,23 +41,14 @@ def pages() -> dict[str, str]:
         "api.md": GENERATED.format(source="chat.proto or grpc_chat/errors.py") + _api(),
         "commands.md": GENERATED.format(source="grpc_chat/cli/") + _commands(),
         "configuration.md": GENERATED.format(source="grpc_chat/config.py") + _configuration(),
-        "permissions.md": GENERATED.format(source="grpc_chat/core/access.py or grpc_chat/api/methods.py")
-        + _permissions(),
+        "permissions.md": GENERATED.format(source="grpc_chat/core/access.py or chat.proto") + _permissions(),
         "metrics.md": GENERATED.format(source="grpc_chat/metrics.py") + _metrics(),
     }
 
 
 def _api() -> str:
-    files = FileDescriptorSet.FromString(
-        subprocess.run(
-            [BUF, "build", "chat.proto", "--as-file-descriptor-set", "-o", "-"],
-            cwd=ROOT,
-            check=True,
-            stdout=subprocess.PIPE,
-        ).stdout
-    )
-    proto = next(file for file in files.file if file.name == "chat.proto")
-    comments = {tuple(place.path): _text(place.leading_comments) for place in proto.source_code_info.location}
+    said = read()
+    proto, comments = said.file, {path: _with_settings(text) for path, text in said.comments.items()}
     lines = ["# API", "", comments.get((12,), ""), ""]
     for at, service in enumerate(proto.service):
         lines += [f"## {service.name}", "", comments[6, at], ""]
@@ -65,13 +57,38 @@ def _api() -> str:
             stream = "stream of " if method.server_streaming else ""
             lines += [f"### {service.name}.{method.name}", "", f"{takes} → {stream}{gives}", ""]
             lines += [comments[6, at, 2, number], ""]
+            lines += [f"Needs {said.needs[f'{service.name}/{method.name}']}.", ""]
     lines += ["## Messages", ""]
     for at, message in enumerate(proto.message_type):
-        lines += _message(message, (4, at), comments)
+        lines += _message(message, (4, at), comments, said)
     lines += ["## Enums", ""]
     for at, enum in enumerate(proto.enum_type):
         lines += _enum(enum, (5, at), comments)
     return "\n".join([*lines, *_errors(proto)])
+
+
+_SETTING = re.compile(r"`((?:limits|grpc)\.\w+)`")
+
+
+def _with_settings(text: str) -> str:
+    """The same text, in which the default of each setting stands for it, and its name behind."""
+    return _SETTING.sub(lambda found: f"{_default(found[1])} ({found[0]})", text)
+
+
+def _default(setting: str) -> str:
+    group, _, name = setting.partition(".")
+    return f"{getattr(getattr(Config(), group), name):,}"
+
+
+def _limit(rule: str, terms: dict[str, str]) -> str:
+    """What a request must have in a field: the rule, and what its word stands for in short."""
+    if rule == OUTPUT_ONLY:
+        return "output only"
+    plain = rule.removesuffix(", or empty")
+    term = terms.get(plain.removeprefix("be "), "")
+    meaning = re.match(r"[^.;:]* bytes", _SETTING.sub(lambda found: _default(found[1]), term))
+    rule = _with_settings(rule)
+    return f"must {rule} ({meaning[0]})" if meaning else f"must {rule}"
 
 
 def _permissions() -> str:
@@ -85,10 +102,10 @@ def _permissions() -> str:
         cells = [role >= rule.role for role in roles] + [rule.direct, rule.archived]
         lines.append(f"| {action.value} | " + " | ".join("yes" if cell else "no" for cell in cells) + " |")
     lines += ["", _PERMISSION_NOTES, "## By token", ""]
-    lines += ["What each method takes of whoever calls it, besides what the room takes.", ""]
-    lines += ["| takes | methods |", "| --- | --- |"]
+    lines += ["What each method needs of whoever calls it, besides what the room takes.", ""]
+    lines += ["| needs | methods |", "| --- | --- |"]
     for needs in Needs:
-        names = [f"`{name.partition('/')[2]}`" for name, needed in NEEDS.items() if needed is needs]
+        names = [f"`{name.partition('/')[2]}`" for name, needed in NEEDS.items() if needed == needs.value]
         lines.append(f"| {needs.value} | {', '.join(names)} |")
     return "\n".join([*lines, ""])
 
@@ -112,10 +129,6 @@ _PERMISSION_NOTES = """\
 """
 
 
-def _text(comment: str) -> str:
-    return "\n".join(line.removeprefix(" ") for line in comment.strip("\n").split("\n")).strip()
-
-
 def _cell(comment: str) -> str:
     return " ".join(comment.split()).replace("|", "\\|")
 
@@ -132,16 +145,23 @@ def _type(field: FieldDescriptorProto) -> str:
 
 
 def _message(
-    message: DescriptorProto, path: tuple[int, ...], comments: dict[tuple[int, ...], str]
+    message: DescriptorProto,
+    path: tuple[int, ...],
+    comments: dict[tuple[int, ...], str],
+    said: Annotations,
 ) -> list[str]:
     lines = [f"### {message.name}", "", comments[path], ""]
+    limits = {field.name: said.rules.get(f"{message.name}.{field.name}", "") for field in message.field}
+    limited = any(limits.values())
     if message.field:
-        lines += ["| field | number | type | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| field | number | type | {'limit | ' * limited}meaning |"]
+        lines += [f"| --- | --- | --- | {'--- | ' * limited}--- |"]
     for at, field in enumerate(message.field):
         meaning = _cell(comments[(*path, 2, at)])
         if field.HasField("oneof_index"):
             meaning = f"(one of `{message.oneof_decl[field.oneof_index].name}`) {meaning}"
-        lines.append(f"| `{field.name}` | {field.number} | {_type(field)} | {meaning} |")
+        limit = f"{_limit(limits[field.name], said.terms)} | " if limits[field.name] else "| " * limited
+        lines.append(f"| `{field.name}` | {field.number} | {_type(field)} | {limit}{meaning} |")
     return [*lines, ""]
 
 

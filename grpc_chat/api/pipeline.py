@@ -18,7 +18,8 @@ from prometheus_client import Counter, Histogram
 
 from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.limits import RequestChecker
-from grpc_chat.api.methods import NEEDS, Needs, require
+from grpc_chat.api.methods import Needs, require
+from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import Authenticator, Caller, Guest
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.turns import share
@@ -118,7 +119,7 @@ class Pipeline:
 
     Raises:
         TypeError: A method of chat.proto is missing.
-        KeyError: A request has a field without a limit, or a method is not in the table of what it needs.
+        KeyError: A request has a field without a rule, or a method is not in the table of what it needs.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Pipeline:
         return Method(
             path=path,
             request_class=message_factory.GetMessageClass(descriptor.input_type),
-            needs=NEEDS[f"{descriptor.containing_service.name}/{descriptor.name}"],
+            needs=Needs(NEEDS[f"{descriptor.containing_service.name}/{descriptor.name}"]),
             unary=None if streams else handler,
             stream=handler if streams else None,
             succeeded=self._metrics.calls.labels(path, "OK"),

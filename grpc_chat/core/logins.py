@@ -351,7 +351,7 @@ class Logins:
     async def _certified(self, user_id: str, guest: Guest) -> Account:
         """The account, if the caller's certificate has its name."""
         if not self._certificate_login or not guest.names:
-            raise InvalidRequest("password is empty", field="password")
+            raise InvalidRequest("password must not be empty", field="password")
         account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
         # Bots do not log in: they have access tokens.
         if account is None or account.kind != pb.USER_KIND_PERSON or user_id not in guest.names:

@@ -90,7 +90,7 @@ def check_characters(value: str, path: str) -> None:
 
 
 def _has(character: str, path: str) -> InvalidRequest:
-    return InvalidRequest(f"{path} holds the character U+{ord(character):04X}, which ids can't", field=path)
+    return InvalidRequest(f"{path} must not hold the character U+{ord(character):04X}", field=path)
 
 
 def check_display_name(value: str, path: str) -> None:
@@ -114,7 +114,7 @@ def check_user_id(value: str, path: str, *, most: int = MAX_USER_ID) -> None:
         InvalidRequest: Saying what the rule is.
     """
     if not value:
-        raise InvalidRequest(f"{path} is empty", field=path)
+        raise InvalidRequest(f"{path} must not be empty", field=path)
     if not MIN_USER_ID <= len(value) <= most or not _USER_ID.fullmatch(value):
         hint = ""
         lower = value.lower()
@@ -186,17 +186,19 @@ def check_room_name(value: str, path: str) -> None:
         InvalidRequest: Saying what the rule is.
     """
     if not value:
-        raise InvalidRequest(f"{path} is empty", field=path)
+        raise InvalidRequest(f"{path} must not be empty", field=path)
     if value != " ".join(value.split()):
         raise InvalidRequest(
-            f"{path} has a space at an end, or two in a row, or another kind of space", field=path
+            f"{path} must have no space at an end, no two in a row, and no other kind of space", field=path
         )
     # What stands for something else where people name a room.
     if value.startswith("@"):
-        raise InvalidRequest(f"{path} begins with @, as the rooms of two do", field=path)
+        raise InvalidRequest(f"{path} must not begin with @, as direct rooms do", field=path)
     # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
     if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
-        raise InvalidRequest(f"{path} holds characters that stand for too many others", field=path)
+        raise InvalidRequest(
+            f"{path} must not hold so many characters that stand for several others", field=path
+        )
 
 
 def public_name(name: str) -> str:

@@ -100,16 +100,16 @@ def check_password(password: str, user_id: str, path: str) -> None:
     size = len(_bytes(password))
     if size < MIN_BYTES:
         raise InvalidRequest(
-            f"{path} is shorter than {MIN_BYTES} bytes", field=path, metadata={"minBytes": str(MIN_BYTES)}
+            f"{path} must be at least {MIN_BYTES} bytes", field=path, metadata={"minBytes": str(MIN_BYTES)}
         )
     if size > MAX_BYTES:
         raise InvalidRequest(
-            f"{path} is longer than {MAX_BYTES} bytes", field=path, metadata={"maxBytes": str(MAX_BYTES)}
+            f"{path} must be at most {MAX_BYTES} bytes", field=path, metadata={"maxBytes": str(MAX_BYTES)}
         )
     if user_id and password.casefold() in (user_id, user_id * 2, user_id[::-1]):
-        raise InvalidRequest(f"{path} is the user id", field=path)
+        raise InvalidRequest(f"{path} must not be the user id", field=path)
     if len(set(password)) == 1:
-        raise InvalidRequest(f"{path} is one character, many times", field=path)
+        raise InvalidRequest(f"{path} must not be one character, many times", field=path)
 
 
 def _bytes(password: str) -> bytes:

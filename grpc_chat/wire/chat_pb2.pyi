@@ -12,9 +12,28 @@ where it is not printable ASCII.)
 Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
 `grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
 server takes) carries none. INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the
-field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps. The limits
-in these comments are the defaults; a server may be configured otherwise, and its errors name the limit
-in force.
+field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps.
+
+What a field of a request must be stands in the last line of its comment, which begins with "Must". Its words
+stand for these rules, in which a word in backquotes is a setting of the server, as in
+docs/reference/configuration.md; a request that breaks one is INVALID_ARGUMENT, and the error names the limit in
+force:
+
+- an id: 1 to `limits.id_bytes` bytes of UTF-8. It has a character that shows, and none that does not, such as
+  control characters.
+- a name: 1 to `limits.name_bytes` bytes of UTF-8, of such characters as an id.
+- any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
+- a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
+- a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
+- a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
+- a page token: at most 256 bytes, as this server gave it out; empty for the first page.
+- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that many.
+- a UUID: in its usual form of 36 characters, in upper or lower case.
+
+Of an enum, a request takes the values that the server knows. What is "Output only." is not looked at in requests.
+A request has at most `grpc.request_bytes` bytes.
+
+What a method needs of its caller stands in the last line of its comment, which begins with "Needs".
 """
 
 from collections import abc as _abc
@@ -367,10 +386,10 @@ class User(_message.Message):
     user_id: _builtins.str
     """The name by which it is known on this server, for ever: 2 to 32 characters of a-z, 0-9 and, between
     them, `.`, `_` and `-`; 64 for a bot that is named after its owner (CreateBot). No two accounts have names that
-    look alike. (On a server with trusted ids: at most 64 bytes, no control characters.)
+    look alike. (On a server with trusted ids: any id.)
     """
     display_name: _builtins.str
-    """For people to read; at most 64 bytes, no control characters. Not unique: show the user id with it."""
+    """For people to read. Not unique: show the user id with it."""
     kind: Global___UserKind.ValueType
     """Who is behind it."""
     owner_user_id: _builtins.str
@@ -481,11 +500,11 @@ class Session(_message.Message):
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """At most 64 bytes. Not a secret."""
+    """Names the session. Not a secret."""
     kind: Global___SessionKind.ValueType
     """How it began."""
     device_name: _builtins.str
-    """What the user calls the device, or the program that the token is for; at most 64 bytes."""
+    """What the user calls the device, or the program that the token is for."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
         """What may be done in it; all three for a login."""
@@ -543,50 +562,71 @@ class Room(_message.Message):
     PEER_FIELD_NUMBER: _builtins.int
     LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """At most 64 bytes. Chosen by the server."""
+    """Chosen by the server.
+    Must be an id.
+    """
     name: _builtins.str
-    """For people to read; at most 64 bytes. Of a public room: unique on the server, and 1 to 64 bytes. Empty for
-    a direct room.
+    """For people to read. Of a public room: unique on the server, and not empty. Empty for a direct room.
+    Must be a name, or empty.
     """
     epoch: _builtins.str
-    """Which life of the log the numbers belong to. It changes when a backup is restored."""
+    """Which life of the log the numbers belong to. It changes when a backup is restored.
+    Output only.
+    """
     first_seq: _builtins.int
     """The number of the oldest event that the caller may read. One more than `last_seq` when there is none. 0
     for those who are not members.
+    Output only.
     """
     last_seq: _builtins.int
     """The number of the newest event; 0 in a room in which nothing ever happened, and for those who are not
     members.
+    Output only.
     """
     kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
+    """Who finds it and gets in.
+    Output only.
+    """
     topic: _builtins.str
-    """What it is about; at most 512 bytes."""
+    """What it is about.
+    Must be a short text.
+    """
     history: Global___History.ValueType
     """How much of the past members may read."""
     posting: Global___Posting.ValueType
     """Who may write."""
     member_count: _builtins.int
-    """How many members it has."""
+    """How many members it has.
+    Output only.
+    """
     role: Global___Role.ValueType
-    """What the caller is in it; ROLE_UNSPECIFIED for those who are not members."""
+    """What the caller is in it; ROLE_UNSPECIFIED for those who are not members.
+    Output only.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the room was made."""
+        """When the room was made.
+        Output only.
+        """
 
     @_builtins.property
     def archive_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is closed; absent while it is open."""
+        """Since when it is closed; absent while it is open.
+        Output only.
+        """
 
     @_builtins.property
     def peer(self) -> Global___User:
-        """Of a direct room: the other member."""
+        """Of a direct room: the other member.
+        Output only.
+        """
 
     @_builtins.property
     def last_event_time(self) -> _timestamp_pb2.Timestamp:
         """When the newest event was stored; absent where that is not known, in a room in which nothing ever
         happened, and for those who are not members. In microseconds since 1970 it is the stamp that belongs to
         `last_seq` (see `Cursor.stamp`).
+        Output only.
         """
 
     def __init__(
@@ -721,7 +761,7 @@ class Invitation(_message.Message):
     role: Global___Role.ValueType
     """What they would be. ROLE_OWNER for those who are members already, and for nobody else."""
     reason: _builtins.str
-    """Why, if that was said; at most 512 bytes."""
+    """Why, if that was said."""
     @_builtins.property
     def user(self) -> Global___User:
         """Who is asked."""
@@ -1024,7 +1064,7 @@ class MembershipChanged(_message.Message):
     role: Global___Role.ValueType
     """What they are now; ROLE_UNSPECIFIED for those who are no longer in the room."""
     reason: _builtins.str
-    """Why, if that was said; at most 512 bytes."""
+    """Why, if that was said."""
     invite_id: _builtins.str
     """By which invite they joined, if by one."""
     banned_owner_user_id: _builtins.str
@@ -1061,18 +1101,23 @@ class Cursor(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log; at most 64 bytes."""
+    """Whose log.
+    Must be an id.
+    """
     seq: _builtins.int
-    """The last number seen; 0 for nothing yet. Never negative."""
+    """The last number seen; 0 for nothing yet.
+    Must be 0 or more.
+    """
     epoch: _builtins.str
-    """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …); at most 64 bytes.
-    Needed when `seq` is not 0. Without a stamp, another epoch than the room's is refused with the reason
-    EPOCH_CHANGED.
+    """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …). Needed when `seq` is not 0.
+    Without a stamp, another epoch than the room's is refused with the reason EPOCH_CHANGED.
+    Must be an id, or empty.
     """
     stamp: _builtins.int
-    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server
-    notices a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as
-    long as the epoch is the same. Never negative.
+    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server notices
+    a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as long as the
+    epoch is the same.
+    Must be 0 or more.
     """
     def __init__(
         self,
@@ -1240,17 +1285,26 @@ class RegisterRequest(_message.Message):
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id."""
+    """The name that it will have for ever; see User.user_id.
+    Must be an id.
+    """
     display_name: _builtins.str
-    """At most 64 bytes; empty for the user id."""
+    """What people read; empty for the user id.
+    Must be a name, or empty.
+    """
     password: _builtins.str
-    """8 to 1,024 bytes of UTF-8, and not the user id."""
+    """The new password.
+    Must be a password.
+    """
     invite_code: _builtins.str
-    """The code of an invite; at most 64 bytes. Needed where registration is by invite. One that leads to a room
-    also makes the new account a member there.
+    """The code of an invite. Needed where registration is by invite. One that leads to a room also makes the new
+    account a member there.
+    Must be an id, or empty.
     """
     device_name: _builtins.str
-    """What this device is called; at most 64 bytes."""
+    """What this device is called.
+    Must be a name, or empty.
+    """
     def __init__(
         self,
         *,
@@ -1316,13 +1370,18 @@ class LogInRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; at most 64 bytes."""
+    """Whose.
+    Must be an id.
+    """
     password: _builtins.str
-    """At most 1,024 bytes. Empty for a client with a certificate that has the user id among its names, on a server
+    """Their password. Empty for a client with a certificate that has the user id among its names, on a server
     that takes that for proof.
+    Must be a password, or empty.
     """
     device_name: _builtins.str
-    """What this device is called; at most 64 bytes."""
+    """What this device is called.
+    Must be a name, or empty.
+    """
     def __init__(
         self,
         *,
@@ -1392,15 +1451,22 @@ class BeginLogInRequest(_message.Message):
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     SWITCH_ACCOUNT_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
-    """Which; 1 to 64 bytes."""
+    """Which.
+    Must be an id.
+    """
     redirect_uri: _builtins.str
-    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/…; at most 256 bytes. Empty for
-    a machine without a browser.
+    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/… Empty for a machine without a
+    browser.
+    Must be at most 256 bytes of printable ASCII.
     """
     user_id: _builtins.str
-    """For a new account: as in FinishLogInRequest, to be looked at before the user goes to the issuer. May be empty."""
+    """For a new account: as in FinishLogInRequest, to be looked at before the user goes to the issuer. May be empty.
+    Must be an id, or empty.
+    """
     invite_code: _builtins.str
-    """As in FinishLogInRequest, for the same; at most 64 bytes. May be empty."""
+    """As in FinishLogInRequest, for the same. May be empty.
+    Must be an id, or empty.
+    """
     switch_account: _builtins.bool
     """With a browser: have the issuer ask which account it shall be, even where the browser is logged in to one."""
     def __init__(
@@ -1487,29 +1553,44 @@ class FinishLogInRequest(_message.Message):
     ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     NEEDS_USER_ID_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """What BeginLogIn answered; 1 to 64 bytes."""
+    """What BeginLogIn answered.
+    Must be an id.
+    """
     code: _builtins.str
-    """With a browser: the `code` that it came back with; at most 2,048 bytes."""
+    """With a browser: the `code` that it came back with.
+    Must be at most 2,048 bytes of printable ASCII.
+    """
     state: _builtins.str
-    """The `state` that it came back with; at most 256 bytes."""
+    """The `state` that it came back with.
+    Must be at most 256 bytes of printable ASCII.
+    """
     iss: _builtins.str
-    """The `iss` that it came back with, if it did; at most 1,024 bytes."""
+    """The `iss` that it came back with, if it did.
+    Must be at most 1,024 bytes of printable ASCII.
+    """
     device_name: _builtins.str
-    """What this device is called; at most 64 bytes."""
+    """What this device is called.
+    Must be a name, or empty.
+    """
     user_id: _builtins.str
     """For a new account: the name that it will have for ever; see User.user_id. Empty for what the issuer proposes,
     or what is free and like it.
+    Must be an id, or empty.
     """
     invite_code: _builtins.str
-    """The code of an invite; at most 64 bytes. It lets a new account be made; one to a room also makes the user a member
-    there, whether the account is new or not.
+    """The code of an invite. It lets a new account be made; one to a room also makes the user a member there,
+    whether the account is new or not.
+    Must be an id, or empty.
     """
     error: _builtins.str
-    """With a browser that came back with an `error` instead of a `code`: what it was, so that the server can log it and
-    say what it means; at most 64 bytes. Ends the login.
+    """With a browser that came back with an `error` instead of a `code`: what it was, so that the server can log it
+    and say what it means. Ends the login.
+    Must be at most 64 bytes of printable ASCII.
     """
     error_description: _builtins.str
-    """The `error_description` that came with it; at most 1,024 bytes. What is too long is better cut than not sent."""
+    """The `error_description` that came with it. What is too long is better cut than not sent.
+    Must be at most 1,024 bytes of UTF-8.
+    """
     needs_user_id: _builtins.bool
     """For a new account: whether to answer USER_ID_NEEDED, so that the user can be asked, where the issuer proposes
     nothing that could be a user id. Otherwise the account is called `user`, or something like it.
@@ -1597,17 +1678,29 @@ class LinkIdentityRequest(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """What BeginLogIn answered; 1 to 64 bytes."""
+    """What BeginLogIn answered.
+    Must be an id.
+    """
     code: _builtins.str
-    """At most 2,048 bytes."""
+    """As there.
+    Must be at most 2,048 bytes of printable ASCII.
+    """
     state: _builtins.str
-    """At most 256 bytes."""
+    """As there.
+    Must be at most 256 bytes of printable ASCII.
+    """
     iss: _builtins.str
-    """At most 1,024 bytes."""
+    """As there.
+    Must be at most 1,024 bytes of printable ASCII.
+    """
     error: _builtins.str
-    """At most 64 bytes."""
+    """As there.
+    Must be at most 64 bytes of printable ASCII.
+    """
     error_description: _builtins.str
-    """At most 1,024 bytes."""
+    """As there.
+    Must be at most 1,024 bytes of UTF-8.
+    """
     def __init__(
         self,
         *,
@@ -1717,7 +1810,7 @@ class ListIdentitiesResponse(_message.Message):
     IDENTITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
-        """At most 100, oldest first."""
+        """All of them, oldest first."""
 
     def __init__(
         self,
@@ -1741,7 +1834,9 @@ class UnlinkIdentityRequest(_message.Message):
     IDENTITY_ID_FIELD_NUMBER: _builtins.int
     EVEN_LAST_FIELD_NUMBER: _builtins.int
     identity_id: _builtins.str
-    """Identity.identity_id; 1 to 64 bytes. Where the caller has no such link, nothing changes."""
+    """Identity.identity_id. Where the caller has no such link, nothing changes.
+    Must be an id.
+    """
     even_last: _builtins.bool
     """Whether to do it even where the caller has no password and no other link to log in with."""
     def __init__(
@@ -1788,7 +1883,9 @@ class ListUserIdentitiesRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; 1 to 64 bytes."""
+    """Whose.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -1811,7 +1908,7 @@ class ListUserIdentitiesResponse(_message.Message):
     IDENTITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
-        """At most 100, oldest first."""
+        """All of them, oldest first."""
 
     def __init__(
         self,
@@ -1836,9 +1933,13 @@ class UnlinkUserIdentityRequest(_message.Message):
     IDENTITY_ID_FIELD_NUMBER: _builtins.int
     EVEN_LAST_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; 1 to 64 bytes."""
+    """Whose.
+    Must be an id.
+    """
     identity_id: _builtins.str
-    """Identity.identity_id; 1 to 64 bytes. Where the account has no such link, nothing changes."""
+    """Identity.identity_id. Where the account has no such link, nothing changes.
+    Must be an id.
+    """
     even_last: _builtins.bool
     """Whether to do it even where the account has no password and no other link to log in with."""
     def __init__(
@@ -1920,7 +2021,9 @@ class GetUserRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -1970,16 +2073,22 @@ class UpdateProfileRequest(_message.Message):
     DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     display_name: _builtins.str
-    """1 to 64 bytes, no control characters. May be empty where the mask does not name it."""
+    """What people read. May be empty where the mask does not name it.
+    Must be a name, or empty.
+    """
     adding: Global___Audience.ValueType
     """Who may add the user to rooms without asking first; unspecified for the server's setting."""
     direct_messages: Global___Audience.ValueType
     """Who may write to the user directly; unspecified for the server's setting."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: display_name, adding, direct_messages. Where there is no mask, display_name."""
+        """What to change. Where there is no mask, display_name.
+        Must name one or more of display_name, adding, direct_messages.
+        """
 
     def __init__(
         self,
@@ -2031,7 +2140,9 @@ class CreateBlockRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     LEAVE_ROOMS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whom; 1 to 64 bytes."""
+    """Whom.
+    Must be an id.
+    """
     leave_rooms: _builtins.bool
     """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to without asking."""
     def __init__(
@@ -2090,7 +2201,9 @@ class DeleteBlockRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Of whom; 1 to 64 bytes."""
+    """Of whom.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -2130,9 +2243,13 @@ class ListBlocksRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -2185,9 +2302,13 @@ class ChangePasswordRequest(_message.Message):
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
     END_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     current_password: _builtins.str
-    """The one that was. At most 1,024 bytes."""
+    """The one that was.
+    Must be a password.
+    """
     new_password: _builtins.str
-    """8 to 1,024 bytes of UTF-8, and not the user id."""
+    """The new password.
+    Must be a password.
+    """
     end_bot_tokens: _builtins.bool
     """Whether the access tokens of the caller's bots end, too: whoever knew the password may have made or read some."""
     def __init__(
@@ -2245,11 +2366,17 @@ class ListSessionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -2303,12 +2430,16 @@ class RevokeSessionsRequest(_message.Message):
     SESSION_IDS_FIELD_NUMBER: _builtins.int
     ALL_OTHERS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     all_others: _builtins.bool
     """Instead: all but the one that the caller is calling in."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which; at most 100. One that does not exist, or no longer, is passed over."""
+        """Which. One that does not exist, or no longer, is passed over.
+        Must have at most 100 entries, each an id.
+        """
 
     def __init__(
         self,
@@ -2358,16 +2489,24 @@ class CreateAccessTokenRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     LIFETIME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     name: _builtins.str
-    """What it is for; 1 to 64 bytes."""
+    """What it is for.
+    Must be a name.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
-        """What may be done with it; 1 to 3, none twice."""
+        """What may be done with it.
+        Must have 1 to 3 entries, each specified, none twice.
+        """
 
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for as long as it is not revoked. More than nothing."""
+        """How long it works; absent for as long as it is not revoked.
+        Must be more than 0 and at most 36,500 days.
+        """
 
     def __init__(
         self,
@@ -2422,9 +2561,13 @@ class CreateBotRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id."""
+    """The name that it will have for ever; see User.user_id.
+    Must be an id.
+    """
     display_name: _builtins.str
-    """At most 64 bytes; empty for the user id."""
+    """What people read; empty for the user id.
+    Must be a name, or empty.
+    """
     def __init__(
         self,
         *,
@@ -2472,9 +2615,13 @@ class ListBotsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -2498,9 +2645,13 @@ class OfferBotRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     NEW_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """One of the caller's bots; 1 to 64 bytes."""
+    """One of the caller's bots.
+    Must be an id.
+    """
     new_owner_user_id: _builtins.str
-    """Who may take it, a person whom the caller can find; at most 64 bytes. Empty to withdraw an offer."""
+    """Who may take it, a person whom the caller can find. Empty to withdraw an offer.
+    Must be an id, or empty.
+    """
     def __init__(
         self,
         *,
@@ -2547,7 +2698,9 @@ class AcceptBotRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The bot; 1 to 64 bytes."""
+    """The bot.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -2632,19 +2785,21 @@ class CreateRoomRequest(_message.Message):
     kind: Global___RoomKind.ValueType
     """ROOM_KIND_PRIVATE or ROOM_KIND_PUBLIC."""
     name: _builtins.str
-    """1 to 64 bytes, of which something shows, no control characters, no space at either end, no @ at the beginning,
-    and not the id of a room of this server. Of a public room: not the name of another one, whatever its case and
-    however it is encoded.
+    """What it is called: no space at either end, no @ at the beginning, and not the id of a room of this server. Of
+    a public room: not the name of another one, whatever its case and however it is encoded.
+    Must be a name.
     """
     topic: _builtins.str
-    """At most 512 bytes."""
+    """What it is about.
+    Must be a short text.
+    """
     history: Global___History.ValueType
     """How much of the past members may read."""
     posting: Global___Posting.ValueType
     """Who may write."""
     request_id: _builtins.str
-    """A UUID that the client made for this room, in its usual form of 36 characters. Asking again with the same
-    one gives the same room. Empty to make one every time.
+    """Made by the client for this room. Asking again with the same one gives the same room. Empty to make one every time.
+    Must be a UUID, or empty.
     """
     def __init__(
         self,
@@ -2696,7 +2851,9 @@ class GetDirectRoomRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The other one; 1 to 64 bytes."""
+    """The other one.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -2745,13 +2902,19 @@ class ListPublicRoomsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Only rooms whose name or topic holds this, upper and lower case being the same; at most 64 bytes."""
+    """Only rooms whose name or topic holds this, upper and lower case being the same.
+    Must be any name.
+    """
     include_archived: _builtins.bool
     """Whether archived ones too."""
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -2810,7 +2973,9 @@ class UpdateRoomRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields of `room` count: `name`, `topic`, `history`, `posting`; 1 to 4."""
+        """Which fields of `room` count.
+        Must name one or more of name, topic, history, posting.
+        """
 
     def __init__(
         self,
@@ -2858,7 +3023,9 @@ class ArchiveRoomRequest(_message.Message):
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -2904,7 +3071,9 @@ class UnarchiveRoomRequest(_message.Message):
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -2951,9 +3120,13 @@ class DeleteRoomRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     CONFIRM_NAME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     confirm_name: _builtins.str
-    """The room's name, once more: what is deleted by mistake does not come back."""
+    """The room's name, once more: what is deleted by mistake does not come back.
+    Must be any name.
+    """
     def __init__(
         self,
         *,
@@ -2994,9 +3167,13 @@ class JoinRoomRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """A public room; 1 to 64 bytes."""
+    """A public room.
+    Must be an id, or empty.
+    """
     invite_code: _builtins.str
-    """Instead: the code of an invite; 1 to 64 bytes."""
+    """Instead: the code of an invite.
+    Must be an id, or empty.
+    """
     def __init__(
         self,
         *,
@@ -3044,11 +3221,14 @@ class LeaveRoomRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     NEW_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     new_owner_user_id: _builtins.str
-    """For the last owner: the member who is owner next. At most 64 bytes. One who is not an owner yet must accept
+    """For the last owner: the member who is owner next. One who is not an owner yet must accept
     first (see SetMemberRole): LAST_OWNER, or FAILED_PRECONDITION where there are other owners. A bot of the caller
     becomes one at once.
+    Must be an id, or empty.
     """
     def __init__(
         self,
@@ -3097,13 +3277,19 @@ class AddMemberRequest(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who; 1 to 64 bytes."""
+    """Who.
+    Must be an id.
+    """
     role: Global___Role.ValueType
     """What they become, less than the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER. Nobody is added as owner."""
     reason: _builtins.str
-    """Why; at most 512 bytes."""
+    """Why.
+    Must be a short text.
+    """
     def __init__(
         self,
         *,
@@ -3160,11 +3346,17 @@ class RemoveMemberRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who; 1 to 64 bytes."""
+    """Who.
+    Must be an id.
+    """
     reason: _builtins.str
-    """Why; at most 512 bytes."""
+    """Why.
+    Must be a short text.
+    """
     def __init__(
         self,
         *,
@@ -3207,11 +3399,17 @@ class BanMemberRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who; 1 to 64 bytes."""
+    """Who.
+    Must be an id.
+    """
     reason: _builtins.str
-    """Why; at most 512 bytes."""
+    """Why.
+    Must be a short text.
+    """
     def __init__(
         self,
         *,
@@ -3253,9 +3451,13 @@ class UnbanMemberRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who; 1 to 64 bytes."""
+    """Who.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -3297,11 +3499,17 @@ class ListBansRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -3356,13 +3564,21 @@ class SetMemberRoleRequest(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who; 1 to 64 bytes."""
+    """Who.
+    Must be an id.
+    """
     role: Global___Role.ValueType
-    """What they become. Never ROLE_UNSPECIFIED."""
+    """What they become.
+    Must be specified.
+    """
     reason: _builtins.str
-    """Why; at most 512 bytes."""
+    """Why.
+    Must be a short text.
+    """
     def __init__(
         self,
         *,
@@ -3419,11 +3635,17 @@ class ListInvitationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     page_size: _builtins.int
-    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -3476,9 +3698,13 @@ class AcceptInvitationRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """To which room; 1 to 64 bytes."""
+    """To which room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     def __init__(
         self,
         *,
@@ -3526,9 +3752,13 @@ class DeclineInvitationRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """To which room; 1 to 64 bytes."""
+    """To which room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots."""
+    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    Must be an id, or empty.
+    """
     def __init__(
         self,
         *,
@@ -3570,11 +3800,17 @@ class ListRoomInvitationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -3627,9 +3863,13 @@ class WithdrawInvitationRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """Who was invited; 1 to 64 bytes."""
+    """Who was invited.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -3673,18 +3913,24 @@ class CreateInviteRequest(_message.Message):
     LIFETIME_FIELD_NUMBER: _builtins.int
     ALLOWS_REGISTRATION_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     role: Global___Role.ValueType
     """What those who use it become, less than the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER."""
     max_uses: _builtins.int
-    """How many may use it; 0 for any number. Never negative."""
+    """How many may use it; 0 for any number.
+    Must be 0 or more.
+    """
     allows_registration: _builtins.bool
     """Whether it also lets somebody register who has no account yet. For those whom the server's policy lets
     invite.
     """
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for 7 days, at most 365 days."""
+        """How long it works; absent for 7 days.
+        Must be more than 0 and at most 365 days.
+        """
 
     def __init__(
         self,
@@ -3741,11 +3987,17 @@ class ListInvitesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -3798,9 +4050,13 @@ class RevokeInviteRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     INVITE_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     invite_id: _builtins.str
-    """Which; 1 to 64 bytes."""
+    """Which.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -3906,13 +4162,17 @@ class ListUsersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Only accounts whose user id or display name holds this, upper and lower case being the same; at most 64
-    bytes.
+    """Only accounts whose user id or display name holds this, upper and lower case being the same.
+    Must be any name.
     """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -3967,11 +4227,17 @@ class CreateUserRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     ADMIN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id."""
+    """The name that it will have for ever; see User.user_id.
+    Must be an id.
+    """
     display_name: _builtins.str
-    """At most 64 bytes; empty for the user id."""
+    """What people read; empty for the user id.
+    Must be a name, or empty.
+    """
     password: _builtins.str
-    """8 to 1,024 bytes of UTF-8, and not the user id."""
+    """The new password.
+    Must be a password.
+    """
     admin: _builtins.bool
     """Whether it administers the server."""
     def __init__(
@@ -4023,7 +4289,9 @@ class BlockUserRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     validate_only: _builtins.bool
     """Whether to change nothing, and only return what would come of it."""
     def __init__(
@@ -4095,7 +4363,7 @@ class UnownedRoom(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     MEMBER_COUNT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """At most 64 bytes."""
+    """Names it."""
     name: _builtins.str
     """What it is called."""
     kind: Global___RoomKind.ValueType
@@ -4152,7 +4420,9 @@ class UnblockUserRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -4223,9 +4493,13 @@ class ListUnownedRoomsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -4278,11 +4552,17 @@ class AssignRoomOwnerRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     user_id: _builtins.str
-    """A member of the room whose account is not blocked; 1 to 64 bytes."""
+    """A member of the room whose account is not blocked.
+    Must be an id.
+    """
     reason: _builtins.str
-    """Why, for the room's members to read; at most 512 bytes. Empty for a sentence of the server's."""
+    """Why, for the room's members to read. Empty for a sentence of the server's.
+    Must be a short text.
+    """
     def __init__(
         self,
         *,
@@ -4331,9 +4611,13 @@ class AssignBotOwnerRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The bot; 1 to 64 bytes."""
+    """The bot.
+    Must be an id.
+    """
     owner_user_id: _builtins.str
-    """Its new owner, a person whose account is not blocked; 1 to 64 bytes."""
+    """Its new owner, a person whose account is not blocked.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -4386,9 +4670,13 @@ class ResetPasswordRequest(_message.Message):
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
     END_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     new_password: _builtins.str
-    """8 to 1,024 bytes of UTF-8, and not the user id."""
+    """The new password.
+    Must be a password.
+    """
     end_bot_tokens: _builtins.bool
     """Whether the access tokens of its bots end, too: whoever knew the password may have made or read some."""
     def __init__(
@@ -4445,7 +4733,9 @@ class SetAdminRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ADMIN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     admin: _builtins.bool
     """Whether it does."""
     def __init__(
@@ -4496,11 +4786,17 @@ class ListUserSessionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -4554,12 +4850,16 @@ class RevokeUserSessionsRequest(_message.Message):
     SESSION_IDS_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """1 to 64 bytes."""
+    """The user.
+    Must be an id.
+    """
     all: _builtins.bool
     """Instead: all of them."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which; at most 100. One that does not exist, or no longer, is passed over."""
+        """Which. One that does not exist, or no longer, is passed over.
+        Must have at most 100 entries, each an id.
+        """
 
     def __init__(
         self,
@@ -4608,12 +4908,16 @@ class CreateServerInviteRequest(_message.Message):
     LIFETIME_FIELD_NUMBER: _builtins.int
     MAKES_ADMIN_FIELD_NUMBER: _builtins.int
     max_uses: _builtins.int
-    """How many may use it; 0 for any number. Never negative."""
+    """How many may use it; 0 for any number.
+    Must be 0 or more.
+    """
     makes_admin: _builtins.bool
     """Whether those who register with it become administrators of the server."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for 7 days, at most 365 days."""
+        """How long it works; absent for 7 days.
+        Must be more than 0 and at most 365 days.
+        """
 
     def __init__(
         self,
@@ -4667,9 +4971,13 @@ class ListServerInvitesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -4720,7 +5028,9 @@ class RevokeServerInviteRequest(_message.Message):
 
     INVITE_ID_FIELD_NUMBER: _builtins.int
     invite_id: _builtins.str
-    """1 to 64 bytes."""
+    """The invite.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -4760,9 +5070,13 @@ class ListRoomsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -4813,7 +5127,9 @@ class GetRoomRequest(_message.Message):
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     def __init__(
         self,
         *,
@@ -4861,11 +5177,17 @@ class ListMembersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -4919,14 +5241,18 @@ class OutgoingMessage(_message.Message):
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     client_message_id: _builtins.str
-    """A UUID that the client made for this message and uses again when it sends the message again, in its
-    usual form of 36 characters. Unique for each sender and room for as long as the message exists: the
-    same id with another text is refused with ALREADY_EXISTS.
+    """Made by the client for this message, and used again when it sends the message again. Unique for each sender
+    and room for as long as the message exists: the same id with another text is refused with ALREADY_EXISTS.
+    Must be a UUID.
     """
     text: _builtins.str
-    """1 to 65,536 bytes of UTF-8. U+0000 is refused; everything else is stored as it is."""
+    """What to say. It is stored as it is.
+    Must be a text.
+    """
     def __init__(
         self,
         *,
@@ -4951,7 +5277,9 @@ class SendMessagesRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutgoingMessage]:
-        """1 to 256, numbered in this order. (The whole request: at most 262,144 bytes.)"""
+        """Numbered in this order.
+        Must have 1 to `limits.messages` entries.
+        """
 
     def __init__(
         self,
@@ -5042,25 +5370,35 @@ class ListMessagesRequest(_message.Message):
     AROUND_SEQ_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """1 to 64 bytes."""
+    """The room.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at the most; 0 means 50, more than 500 means 500. Never negative. A page is also
-    cut at 1 MiB.
+    """How many to return. A page is also cut at `limits.page_bytes`.
+    Must be a page size.
     """
     page_token: _builtins.str
     """A token of a page before. It stands for a place in this room, so `position` is left out with it. Where
     the log went back since, and the event at that place is another now, it is refused with the reason
     EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that is still what it was.
+    Must be a page token.
     """
     before_seq: _builtins.int
-    """The page that ends right before this number; 1 or more."""
+    """The page that ends right before this number; 1 or more.
+    Must be 1 or more.
+    """
     after_seq: _builtins.int
-    """The page that starts right after this number; 0 or more."""
+    """The page that starts right after this number; 0 or more.
+    Must be 0 or more.
+    """
     around_seq: _builtins.int
-    """The page with this number in its middle; 1 or more."""
+    """The page with this number in its middle; 1 or more.
+    Must be 1 or more.
+    """
     stamp: _builtins.int
-    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there
-    yet, the request is refused as an outdated `page_token` is. 0 for none. Never negative.
+    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there yet,
+    the request is refused as an outdated `page_token` is. 0 for none.
+    Must be 0 or more.
     """
     def __init__(
         self,
@@ -5136,14 +5474,16 @@ class SubscribeRequest(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """The name of a position that the server keeps, one for each user, name and room: all rooms of the
-    caller are followed, each from what was acknowledged last. 1 to 64 bytes. A consumer has one stream
+    caller are followed, each from what was acknowledged last. A consumer has one stream
     at a time: a newer one ends an older one with the reason CONSUMER_TAKEN_OVER.
+    Must be an id, or empty.
     """
     start: Global___Start.ValueType
     """For a consumer and `all_rooms`: where to start in a room that has no position yet."""
     max_unacknowledged: _builtins.int
-    """For a consumer: how many events may be on their way or in work, not yet acknowledged, before the
-    server waits; 0 means 4,096, which is also the most. Never negative.
+    """For a consumer: how many events may be on their way or in work, not yet acknowledged, before the server waits;
+    0 means 4,096, which is also the most.
+    Must be 0 or more.
     """
     include_own: _builtins.bool
     """Whether events caused by this session are sent back to it."""
@@ -5155,24 +5495,24 @@ class SubscribeRequest(_message.Message):
     """Whether to be told of the caller's invitations, too, in `SubscribeResponse.invitations`."""
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """Positions that the client keeps: these rooms are followed, each from its cursor. At most 4,096, one
-        for each room.
+        """Positions that the client keeps: these rooms are followed, each from its cursor.
+        Must have at most `limits.cursors` entries, one for each room.
         """
 
     @_builtins.property
     def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """For a consumer: what this client has received already, which may be further than what it acknowledged. It
         moves no position. The server compares it with its logs, as it does `cursors`, and answers with
-        `history_changed` where they part, and `left` where the caller may no longer read the room. At most
-        4,096, one for each room.
+        `history_changed` where they part, and `left` where the caller may no longer read the room.
+        Must have at most `limits.cursors` entries, one for each room.
         """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """The longest silence that the client wants on the stream, so that it notices soon when the server hangs: a
-        proxy in between answers pings by itself. More than 0 and at most a day; less than a second counts as one,
-        and more than the server's own as the server's, which also counts where this is absent. `SubscribeStarted`
-        says which it is.
+        proxy in between answers pings by itself. Less than a second counts as one, and more than the server's own as
+        the server's, which also counts where this is absent. `SubscribeStarted` says which it is.
+        Must be more than 0 and at most 1 day.
         """
 
     def __init__(
@@ -5499,13 +5839,15 @@ class AcknowledgeRequest(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     CURSORS_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """The consumer's name; 1 to 64 bytes."""
+    """The consumer's name.
+    Must be an id.
+    """
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """The new positions; 1 to 4,096, one for each room. A position after the newest event is refused. One with
-        a stamp that is not its event's moves nothing: the other positions of the call count, and the call is
-        answered with EPOCH_CHANGED, whose metadata names a room (`roomId`) and the last number that stands for
-        the same event (`lastCommonSeq`).
+        """The new positions. A position after the newest event is refused. One with a stamp that is not its event's
+        moves nothing: the other positions of the call count, and the call is answered with EPOCH_CHANGED, whose
+        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`).
+        Must have 1 to `limits.cursors` entries, one for each room.
         """
 
     def __init__(
@@ -5550,7 +5892,7 @@ class Consumer(_message.Message):
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
     STREAMING_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Its name; at most 64 bytes."""
+    """Its name."""
     streaming: _builtins.bool
     """Whether it has a stream open on this server now."""
     @_builtins.property
@@ -5586,9 +5928,13 @@ class ListConsumersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -5669,11 +6015,17 @@ class ListConsumerPositionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Its name; 1 to 64 bytes."""
+    """Its name.
+    Must be an id.
+    """
     page_size: _builtins.int
-    """How many to return at most; 0 means 50, more than 500 means 500. Never negative."""
+    """How many to return.
+    Must be a page size.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before; empty for the first page."""
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
     def __init__(
         self,
         *,
@@ -5725,7 +6077,9 @@ class DeleteConsumerRequest(_message.Message):
 
     CONSUMER_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Its name; 1 to 64 bytes."""
+    """Its name.
+    Must be an id.
+    """
     def __init__(
         self,
         *,

@@ -163,34 +163,37 @@ class AuthServiceServicer(object):
     """
 
     def GetServerInfo(self, request, context):
-        """What a server offers to those who want to log in. Needs no caller.
+        """What a server offers to those who want to log in.
+        Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """Make an account, and log in to it. Needs no caller.
+        """Make an account, and log in to it.
 
         Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
         who may register learns which names are taken.
+        Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LogIn(self, request, context):
-        """Begin a session with a password. Needs no caller.
+        """Begin a session with a password.
 
         Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+        Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BeginLogIn(self, request, context):
-        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
 
         What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
         is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
@@ -201,13 +204,14 @@ class AuthServiceServicer(object):
 
         Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
         one, by showing the user an address and a code to type in there.
+        Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FinishLogIn(self, request, context):
-        """Begin a session with what the issuer says. Needs no caller.
+        """Begin a session with what the issuer says.
 
         LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
         one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
@@ -215,6 +219,7 @@ class AuthServiceServicer(object):
         Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
         REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
         and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+        Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +230,7 @@ class AuthServiceServicer(object):
 
         ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
         account has at most 100 links: LIMIT_EXCEEDED.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,6 +238,7 @@ class AuthServiceServicer(object):
 
     def ListIdentities(self, request, context):
         """Returns the issuers' identities that the caller logs in with, oldest first.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,6 +249,7 @@ class AuthServiceServicer(object):
         access tokens included, as with a changed password.
 
         LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,6 +257,7 @@ class AuthServiceServicer(object):
 
     def LogOut(self, request, context):
         """End the caller's session: its token, its calls and its streams.
+        Needs any token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,6 +265,7 @@ class AuthServiceServicer(object):
 
     def GetMe(self, request, context):
         """The caller's own account and session.
+        Needs any token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,6 +274,7 @@ class AuthServiceServicer(object):
     def GetUser(self, request, context):
         """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
         USER_NOT_FOUND, as is one who does not exist.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,6 +282,7 @@ class AuthServiceServicer(object):
 
     def UpdateProfile(self, request, context):
         """Change what others see of the caller, or of one of the caller's bots.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -279,6 +291,7 @@ class AuthServiceServicer(object):
     def ChangePassword(self, request, context):
         """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
         caller's bots go on working, unless the request says otherwise.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,6 +299,7 @@ class AuthServiceServicer(object):
 
     def ListSessions(self, request, context):
         """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -293,6 +307,7 @@ class AuthServiceServicer(object):
 
     def RevokeSessions(self, request, context):
         """End sessions: their tokens are refused from now on, and their open streams end.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -300,6 +315,7 @@ class AuthServiceServicer(object):
 
     def CreateAccessToken(self, request, context):
         """Make a token for a program, of the caller or of one of the caller's bots.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -309,6 +325,7 @@ class AuthServiceServicer(object):
         """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
         found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
         full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -316,6 +333,7 @@ class AuthServiceServicer(object):
 
     def ListBots(self, request, context):
         """The caller's bots, in the order of their user ids.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,6 +342,7 @@ class AuthServiceServicer(object):
     def OfferBot(self, request, context):
         """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
         replaces an older one.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -332,6 +351,7 @@ class AuthServiceServicer(object):
     def AcceptBot(self, request, context):
         """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
         the new owner makes it a new token.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,6 +364,7 @@ class AuthServiceServicer(object):
         they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
         arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
         exist; one who is blocked already stays so.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -351,6 +372,7 @@ class AuthServiceServicer(object):
 
     def DeleteBlock(self, request, context):
         """Ends a block. USER_NOT_FOUND where there is none.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,6 +380,7 @@ class AuthServiceServicer(object):
 
     def ListBlocks(self, request, context):
         """Whom the caller has blocked, in the order of their user ids.
+        Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1278,6 +1301,7 @@ class RoomServiceServicer(object):
 
     def CreateRoom(self, request, context):
         """Make a room; the caller becomes its owner.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1285,6 +1309,7 @@ class RoomServiceServicer(object):
 
     def GetDirectRoom(self, request, context):
         """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1292,6 +1317,7 @@ class RoomServiceServicer(object):
 
     def ListRooms(self, request, context):
         """The rooms the caller is a member of, in the order of their ids.
+        Needs the scope read or the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1299,6 +1325,7 @@ class RoomServiceServicer(object):
 
     def ListPublicRooms(self, request, context):
         """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1306,6 +1333,7 @@ class RoomServiceServicer(object):
 
     def GetRoom(self, request, context):
         """One room.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1313,6 +1341,7 @@ class RoomServiceServicer(object):
 
     def UpdateRoom(self, request, context):
         """Change what a room is called and how it works.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1320,6 +1349,7 @@ class RoomServiceServicer(object):
 
     def ArchiveRoom(self, request, context):
         """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1327,6 +1357,7 @@ class RoomServiceServicer(object):
 
     def UnarchiveRoom(self, request, context):
         """Open an archived room again.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1334,6 +1365,7 @@ class RoomServiceServicer(object):
 
     def DeleteRoom(self, request, context):
         """Delete a room and everything that was ever said in it, for good.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1341,6 +1373,7 @@ class RoomServiceServicer(object):
 
     def ListMembers(self, request, context):
         """The members of a room, in the order of their ids.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1349,6 +1382,7 @@ class RoomServiceServicer(object):
     def JoinRoom(self, request, context):
         """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
         they are.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1358,6 +1392,7 @@ class RoomServiceServicer(object):
         """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
         are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
         in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1370,6 +1405,7 @@ class RoomServiceServicer(object):
 
         Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
         bots, has 10 invitations waiting for the same person.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1377,6 +1413,7 @@ class RoomServiceServicer(object):
 
     def RemoveMember(self, request, context):
         """Make somebody stop being a member. Their open streams lose the room at once.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1388,6 +1425,7 @@ class RoomServiceServicer(object):
         let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
         bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
         covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1395,6 +1433,7 @@ class RoomServiceServicer(object):
 
     def UnbanMember(self, request, context):
         """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1402,6 +1441,7 @@ class RoomServiceServicer(object):
 
     def ListBans(self, request, context):
         """Who is banned from a room, in the order of their user ids.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1412,6 +1452,7 @@ class RoomServiceServicer(object):
         invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
         they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
         last owner can't.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1425,6 +1466,7 @@ class RoomServiceServicer(object):
         when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
         rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
         person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1433,6 +1475,7 @@ class RoomServiceServicer(object):
     def AcceptInvitation(self, request, context):
         """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
         none, whether the room is there or not.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1440,6 +1483,7 @@ class RoomServiceServicer(object):
 
     def DeclineInvitation(self, request, context):
         """Ends an invitation. It is no event of the room: its members are told nothing.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1447,6 +1491,7 @@ class RoomServiceServicer(object):
 
     def ListRoomInvitations(self, request, context):
         """Returns the invitations to a room that wait for an answer, in the order of the user ids.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1454,6 +1499,7 @@ class RoomServiceServicer(object):
 
     def WithdrawInvitation(self, request, context):
         """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1461,6 +1507,7 @@ class RoomServiceServicer(object):
 
     def CreateInvite(self, request, context):
         """Make an invite, for a link that can be passed on.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1468,6 +1515,7 @@ class RoomServiceServicer(object):
 
     def ListInvites(self, request, context):
         """The invites of a room that can still be used, newest first.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1475,6 +1523,7 @@ class RoomServiceServicer(object):
 
     def RevokeInvite(self, request, context):
         """Make an invite worthless. Who has used it stays.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2434,6 +2483,7 @@ class AdminServiceServicer(object):
 
     def ListUsers(self, request, context):
         """All accounts, in the order of their user ids.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2441,6 +2491,7 @@ class AdminServiceServicer(object):
 
     def CreateUser(self, request, context):
         """Make an account for somebody.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2449,6 +2500,7 @@ class AdminServiceServicer(object):
     def BlockUser(self, request, context):
         """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
         that no owner is left in, and the bots that stop.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2457,6 +2509,7 @@ class AdminServiceServicer(object):
     def UnblockUser(self, request, context):
         """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
         blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2465,6 +2518,7 @@ class AdminServiceServicer(object):
     def ResetPassword(self, request, context):
         """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
         unless the request says otherwise.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2472,6 +2526,7 @@ class AdminServiceServicer(object):
 
     def SetAdmin(self, request, context):
         """Make an account an administrator of the server, or no longer one. The last one stays.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2479,6 +2534,7 @@ class AdminServiceServicer(object):
 
     def ListUserSessions(self, request, context):
         """An account's sessions and tokens, newest first.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2486,6 +2542,7 @@ class AdminServiceServicer(object):
 
     def ListUserIdentities(self, request, context):
         """Returns the issuers' identities that an account logs in with, oldest first.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2495,6 +2552,7 @@ class AdminServiceServicer(object):
         """Ends a link of an account, and all its sessions, access tokens included.
 
         LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2502,6 +2560,7 @@ class AdminServiceServicer(object):
 
     def RevokeUserSessions(self, request, context):
         """End sessions of an account.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2509,6 +2568,7 @@ class AdminServiceServicer(object):
 
     def ListUnownedRooms(self, request, context):
         """Returns the rooms whose owners are all blocked, in the order of their ids.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2518,6 +2578,7 @@ class AdminServiceServicer(object):
         """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
         which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
         that does not exist.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2526,6 +2587,7 @@ class AdminServiceServicer(object):
     def AssignBotOwner(self, request, context):
         """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
         tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2533,6 +2595,7 @@ class AdminServiceServicer(object):
 
     def CreateServerInvite(self, request, context):
         """Make an invite with which somebody can register.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2540,6 +2603,7 @@ class AdminServiceServicer(object):
 
     def ListServerInvites(self, request, context):
         """The invites to the server that can still be used, newest first.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -2547,6 +2611,7 @@ class AdminServiceServicer(object):
 
     def RevokeServerInvite(self, request, context):
         """Make an invite to the server worthless.
+        Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3114,6 +3179,7 @@ class MessageServiceServicer(object):
         UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
         FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
         have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3121,6 +3187,7 @@ class MessageServiceServicer(object):
 
     def ListMessages(self, request, context):
         """A page of a room's history, as the events that made it, oldest first.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3252,6 +3319,7 @@ class SubscribeServiceServicer(object):
 
         In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
         the log at their own pace; nothing is skipped without a `Gap` that says so.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3259,6 +3327,7 @@ class SubscribeServiceServicer(object):
 
     def Acknowledge(self, request, context):
         """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3268,6 +3337,7 @@ class SubscribeServiceServicer(object):
         """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
         is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
         new name is RESOURCE_EXHAUSTED.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3276,6 +3346,7 @@ class SubscribeServiceServicer(object):
     def ListConsumerPositions(self, request, context):
         """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
         caller has no consumer of.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -3284,6 +3355,7 @@ class SubscribeServiceServicer(object):
     def DeleteConsumer(self, request, context):
         """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
         FAILED_PRECONDITION while it has a stream open.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

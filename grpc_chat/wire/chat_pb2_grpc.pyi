@@ -12,9 +12,28 @@ where it is not printable ASCII.)
 Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
 `grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
 server takes) carries none. INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the
-field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps. The limits
-in these comments are the defaults; a server may be configured otherwise, and its errors name the limit
-in force.
+field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps.
+
+What a field of a request must be stands in the last line of its comment, which begins with "Must". Its words
+stand for these rules, in which a word in backquotes is a setting of the server, as in
+docs/reference/configuration.md; a request that breaks one is INVALID_ARGUMENT, and the error names the limit in
+force:
+
+- an id: 1 to `limits.id_bytes` bytes of UTF-8. It has a character that shows, and none that does not, such as
+  control characters.
+- a name: 1 to `limits.name_bytes` bytes of UTF-8, of such characters as an id.
+- any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
+- a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
+- a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
+- a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
+- a page token: at most 256 bytes, as this server gave it out; empty for the first page.
+- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that many.
+- a UUID: in its usual form of 36 characters, in upper or lower case.
+
+Of an enum, a request takes the values that the server knows. What is "Output only." is not looked at in requests.
+A request has at most `grpc.request_bytes` bytes.
+
+What a method needs of its caller stands in the last line of its comment, which begins with "Needs".
 """
 
 from collections import abc as _abc
@@ -52,21 +71,25 @@ class AuthServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]
-    """What a server offers to those who want to log in. Needs no caller."""
+    """What a server offers to those who want to log in.
+    Needs no caller.
+    """
     Register: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]
-    """Make an account, and log in to it. Needs no caller.
+    """Make an account, and log in to it.
 
     Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
     who may register learns which names are taken.
+    Needs no caller.
     """
     LogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]
-    """Begin a session with a password. Needs no caller.
+    """Begin a session with a password.
 
     Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+    Needs no caller.
     """
     BeginLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]
-    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
 
     What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
     is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
@@ -77,9 +100,10 @@ class AuthServiceStub:
 
     Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
     one, by showing the user an address and a code to type in there.
+    Needs no caller.
     """
     FinishLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]
-    """Begin a session with what the issuer says. Needs no caller.
+    """Begin a session with what the issuer says.
 
     LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
     one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
@@ -87,55 +111,79 @@ class AuthServiceStub:
     Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
     REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
     and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+    Needs no caller.
     """
     LinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]
     """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
 
     ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
     account has at most 100 links: LIMIT_EXCEEDED.
+    Needs a session that began by logging in.
     """
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]
-    """Returns the issuers' identities that the caller logs in with, oldest first."""
+    """Returns the issuers' identities that the caller logs in with, oldest first.
+    Needs a session that began by logging in.
+    """
     UnlinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]
     """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
     access tokens included, as with a changed password.
 
     LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    Needs a session that began by logging in.
     """
     LogOut: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]
-    """End the caller's session: its token, its calls and its streams."""
+    """End the caller's session: its token, its calls and its streams.
+    Needs any token.
+    """
     GetMe: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]
-    """The caller's own account and session."""
+    """The caller's own account and session.
+    Needs any token.
+    """
     GetUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]
     """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
     USER_NOT_FOUND, as is one who does not exist.
+    Needs the scope read.
     """
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]
-    """Change what others see of the caller, or of one of the caller's bots."""
+    """Change what others see of the caller, or of one of the caller's bots.
+    Needs a session that began by logging in.
+    """
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]
     """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
     caller's bots go on working, unless the request says otherwise.
+    Needs a session that began by logging in.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]
-    """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+    """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+    Needs a session that began by logging in.
+    """
     RevokeSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]
-    """End sessions: their tokens are refused from now on, and their open streams end."""
+    """End sessions: their tokens are refused from now on, and their open streams end.
+    Needs a session that began by logging in.
+    """
     CreateAccessToken: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]
-    """Make a token for a program, of the caller or of one of the caller's bots."""
+    """Make a token for a program, of the caller or of one of the caller's bots.
+    Needs a session that began by logging in.
+    """
     CreateBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]
     """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
     found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
     full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    Needs a session that began by logging in.
     """
     ListBots: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]
-    """The caller's bots, in the order of their user ids."""
+    """The caller's bots, in the order of their user ids.
+    Needs a session that began by logging in.
+    """
     OfferBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]
     """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
     replaces an older one.
+    Needs a session that began by logging in.
     """
     AcceptBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]
     """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
     the new owner makes it a new token.
+    Needs a session that began by logging in.
     """
     CreateBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]
     """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
@@ -144,11 +192,16 @@ class AuthServiceStub:
     they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
     arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
     exist; one who is blocked already stays so.
+    Needs a session that began by logging in.
     """
     DeleteBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]
-    """Ends a block. USER_NOT_FOUND where there is none."""
+    """Ends a block. USER_NOT_FOUND where there is none.
+    Needs a session that began by logging in.
+    """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]
-    """Whom the caller has blocked, in the order of their user ids."""
+    """Whom the caller has blocked, in the order of their user ids.
+    Needs a session that began by logging in.
+    """
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -160,21 +213,25 @@ class AuthServiceAsyncStub(AuthServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """What a server offers to those who want to log in. Needs no caller."""
+    """What a server offers to those who want to log in.
+    Needs no caller.
+    """
     Register: _aio.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]  # type: ignore[assignment]
-    """Make an account, and log in to it. Needs no caller.
+    """Make an account, and log in to it.
 
     Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
     who may register learns which names are taken.
+    Needs no caller.
     """
     LogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]  # type: ignore[assignment]
-    """Begin a session with a password. Needs no caller.
+    """Begin a session with a password.
 
     Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+    Needs no caller.
     """
     BeginLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]  # type: ignore[assignment]
-    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
 
     What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
     is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
@@ -185,9 +242,10 @@ class AuthServiceAsyncStub(AuthServiceStub):
 
     Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
     one, by showing the user an address and a code to type in there.
+    Needs no caller.
     """
     FinishLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]  # type: ignore[assignment]
-    """Begin a session with what the issuer says. Needs no caller.
+    """Begin a session with what the issuer says.
 
     LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
     one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
@@ -195,55 +253,79 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
     REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
     and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+    Needs no caller.
     """
     LinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]  # type: ignore[assignment]
     """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
 
     ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
     account has at most 100 links: LIMIT_EXCEEDED.
+    Needs a session that began by logging in.
     """
     ListIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
-    """Returns the issuers' identities that the caller logs in with, oldest first."""
+    """Returns the issuers' identities that the caller logs in with, oldest first.
+    Needs a session that began by logging in.
+    """
     UnlinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]  # type: ignore[assignment]
     """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
     access tokens included, as with a changed password.
 
     LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    Needs a session that began by logging in.
     """
     LogOut: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]  # type: ignore[assignment]
-    """End the caller's session: its token, its calls and its streams."""
+    """End the caller's session: its token, its calls and its streams.
+    Needs any token.
+    """
     GetMe: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]  # type: ignore[assignment]
-    """The caller's own account and session."""
+    """The caller's own account and session.
+    Needs any token.
+    """
     GetUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]  # type: ignore[assignment]
     """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
     USER_NOT_FOUND, as is one who does not exist.
+    Needs the scope read.
     """
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]  # type: ignore[assignment]
-    """Change what others see of the caller, or of one of the caller's bots."""
+    """Change what others see of the caller, or of one of the caller's bots.
+    Needs a session that began by logging in.
+    """
     ChangePassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]  # type: ignore[assignment]
     """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
     caller's bots go on working, unless the request says otherwise.
+    Needs a session that began by logging in.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+    """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+    Needs a session that began by logging in.
+    """
     RevokeSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]  # type: ignore[assignment]
-    """End sessions: their tokens are refused from now on, and their open streams end."""
+    """End sessions: their tokens are refused from now on, and their open streams end.
+    Needs a session that began by logging in.
+    """
     CreateAccessToken: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]  # type: ignore[assignment]
-    """Make a token for a program, of the caller or of one of the caller's bots."""
+    """Make a token for a program, of the caller or of one of the caller's bots.
+    Needs a session that began by logging in.
+    """
     CreateBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]  # type: ignore[assignment]
     """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
     found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
     full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    Needs a session that began by logging in.
     """
     ListBots: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]  # type: ignore[assignment]
-    """The caller's bots, in the order of their user ids."""
+    """The caller's bots, in the order of their user ids.
+    Needs a session that began by logging in.
+    """
     OfferBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]  # type: ignore[assignment]
     """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
     replaces an older one.
+    Needs a session that began by logging in.
     """
     AcceptBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]  # type: ignore[assignment]
     """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
     the new owner makes it a new token.
+    Needs a session that began by logging in.
     """
     CreateBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]  # type: ignore[assignment]
     """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
@@ -252,11 +334,16 @@ class AuthServiceAsyncStub(AuthServiceStub):
     they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
     arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
     exist; one who is blocked already stays so.
+    Needs a session that began by logging in.
     """
     DeleteBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]  # type: ignore[assignment]
-    """Ends a block. USER_NOT_FOUND where there is none."""
+    """Ends a block. USER_NOT_FOUND where there is none.
+    Needs a session that began by logging in.
+    """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]  # type: ignore[assignment]
-    """Whom the caller has blocked, in the order of their user ids."""
+    """Whom the caller has blocked, in the order of their user ids.
+    Needs a session that began by logging in.
+    """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts and sessions: who is calling, and how they prove it.
@@ -271,7 +358,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetServerInfoResponse, _abc.Awaitable[_chat_pb2.GetServerInfoResponse]]:
-        """What a server offers to those who want to log in. Needs no caller."""
+        """What a server offers to those who want to log in.
+        Needs no caller.
+        """
 
     @_abc_1.abstractmethod
     def Register(
@@ -279,10 +368,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RegisterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RegisterResponse, _abc.Awaitable[_chat_pb2.RegisterResponse]]:
-        """Make an account, and log in to it. Needs no caller.
+        """Make an account, and log in to it.
 
         Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
         who may register learns which names are taken.
+        Needs no caller.
         """
 
     @_abc_1.abstractmethod
@@ -291,10 +381,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LogInResponse, _abc.Awaitable[_chat_pb2.LogInResponse]]:
-        """Begin a session with a password. Needs no caller.
+        """Begin a session with a password.
 
         Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
+        Needs no caller.
         """
 
     @_abc_1.abstractmethod
@@ -303,7 +394,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BeginLogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BeginLogInResponse, _abc.Awaitable[_chat_pb2.BeginLogInResponse]]:
-        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names. Needs no caller.
+        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
 
         What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
         is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
@@ -314,6 +405,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
         one, by showing the user an address and a code to type in there.
+        Needs no caller.
         """
 
     @_abc_1.abstractmethod
@@ -322,7 +414,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.FinishLogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.FinishLogInResponse, _abc.Awaitable[_chat_pb2.FinishLogInResponse]]:
-        """Begin a session with what the issuer says. Needs no caller.
+        """Begin a session with what the issuer says.
 
         LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
         one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
@@ -330,6 +422,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
         REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
         and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+        Needs no caller.
         """
 
     @_abc_1.abstractmethod
@@ -342,6 +435,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
 
         ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
         account has at most 100 links: LIMIT_EXCEEDED.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -350,7 +444,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListIdentitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListIdentitiesResponse, _abc.Awaitable[_chat_pb2.ListIdentitiesResponse]]:
-        """Returns the issuers' identities that the caller logs in with, oldest first."""
+        """Returns the issuers' identities that the caller logs in with, oldest first.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def UnlinkIdentity(
@@ -362,6 +458,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         access tokens included, as with a changed password.
 
         LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -370,7 +467,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LogOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LogOutResponse, _abc.Awaitable[_chat_pb2.LogOutResponse]]:
-        """End the caller's session: its token, its calls and its streams."""
+        """End the caller's session: its token, its calls and its streams.
+        Needs any token.
+        """
 
     @_abc_1.abstractmethod
     def GetMe(
@@ -378,7 +477,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetMeResponse, _abc.Awaitable[_chat_pb2.GetMeResponse]]:
-        """The caller's own account and session."""
+        """The caller's own account and session.
+        Needs any token.
+        """
 
     @_abc_1.abstractmethod
     def GetUser(
@@ -388,6 +489,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.GetUserResponse, _abc.Awaitable[_chat_pb2.GetUserResponse]]:
         """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
         USER_NOT_FOUND, as is one who does not exist.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -396,7 +498,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UpdateProfileResponse, _abc.Awaitable[_chat_pb2.UpdateProfileResponse]]:
-        """Change what others see of the caller, or of one of the caller's bots."""
+        """Change what others see of the caller, or of one of the caller's bots.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def ChangePassword(
@@ -406,6 +510,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ChangePasswordResponse, _abc.Awaitable[_chat_pb2.ChangePasswordResponse]]:
         """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
         caller's bots go on working, unless the request says otherwise.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -414,7 +519,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListSessionsResponse, _abc.Awaitable[_chat_pb2.ListSessionsResponse]]:
-        """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
+        """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def RevokeSessions(
@@ -422,7 +529,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeSessionsResponse]]:
-        """End sessions: their tokens are refused from now on, and their open streams end."""
+        """End sessions: their tokens are refused from now on, and their open streams end.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def CreateAccessToken(
@@ -430,7 +539,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateAccessTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateAccessTokenResponse, _abc.Awaitable[_chat_pb2.CreateAccessTokenResponse]]:
-        """Make a token for a program, of the caller or of one of the caller's bots."""
+        """Make a token for a program, of the caller or of one of the caller's bots.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def CreateBot(
@@ -441,6 +552,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
         found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
         full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -449,7 +561,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBotsResponse, _abc.Awaitable[_chat_pb2.ListBotsResponse]]:
-        """The caller's bots, in the order of their user ids."""
+        """The caller's bots, in the order of their user ids.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def OfferBot(
@@ -459,6 +573,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.OfferBotResponse, _abc.Awaitable[_chat_pb2.OfferBotResponse]]:
         """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
         replaces an older one.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -469,6 +584,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.AcceptBotResponse, _abc.Awaitable[_chat_pb2.AcceptBotResponse]]:
         """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
         the new owner makes it a new token.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -483,6 +599,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
         arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
         exist; one who is blocked already stays so.
+        Needs a session that began by logging in.
         """
 
     @_abc_1.abstractmethod
@@ -491,7 +608,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeleteBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeleteBlockResponse, _abc.Awaitable[_chat_pb2.DeleteBlockResponse]]:
-        """Ends a block. USER_NOT_FOUND where there is none."""
+        """Ends a block. USER_NOT_FOUND where there is none.
+        Needs a session that began by logging in.
+        """
 
     @_abc_1.abstractmethod
     def ListBlocks(
@@ -499,7 +618,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBlocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBlocksResponse, _abc.Awaitable[_chat_pb2.ListBlocksResponse]]:
-        """Whom the caller has blocked, in the order of their user ids."""
+        """Whom the caller has blocked, in the order of their user ids.
+        Needs a session that began by logging in.
+        """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -518,33 +639,55 @@ class RoomServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoomServiceAsyncStub: ...
     CreateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]
-    """Make a room; the caller becomes its owner."""
+    """Make a room; the caller becomes its owner.
+    Needs the scope write.
+    """
     GetDirectRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]
-    """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
+    """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+    Needs the scope write.
+    """
     ListRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]
-    """The rooms the caller is a member of, in the order of their ids."""
+    """The rooms the caller is a member of, in the order of their ids.
+    Needs the scope read or the scope write.
+    """
     ListPublicRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]
-    """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
+    """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+    Needs the scope read.
+    """
     GetRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]
-    """One room."""
+    """One room.
+    Needs the scope read.
+    """
     UpdateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]
-    """Change what a room is called and how it works."""
+    """Change what a room is called and how it works.
+    Needs the scope write.
+    """
     ArchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]
-    """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+    """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+    Needs the scope write.
+    """
     UnarchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]
-    """Open an archived room again."""
+    """Open an archived room again.
+    Needs the scope write.
+    """
     DeleteRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]
-    """Delete a room and everything that was ever said in it, for good."""
+    """Delete a room and everything that was ever said in it, for good.
+    Needs the scope write.
+    """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]
-    """The members of a room, in the order of their ids."""
+    """The members of a room, in the order of their ids.
+    Needs the scope read.
+    """
     JoinRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]
     """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
     they are.
+    Needs the scope write.
     """
     LeaveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]
     """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
     are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
     in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    Needs the scope write.
     """
     AddMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]
     """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
@@ -553,25 +696,34 @@ class RoomServiceStub:
 
     Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
     bots, has 10 invitations waiting for the same person.
+    Needs the scope write.
     """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]
-    """Make somebody stop being a member. Their open streams lose the room at once."""
+    """Make somebody stop being a member. Their open streams lose the room at once.
+    Needs the scope write.
+    """
     BanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]
     """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
     bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
     let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
     bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
     covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    Needs the scope write.
     """
     UnbanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]
-    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
+    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+    Needs the scope write.
+    """
     ListBans: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]
-    """Who is banned from a room, in the order of their user ids."""
+    """Who is banned from a room, in the order of their user ids.
+    Needs the scope read.
+    """
     SetMemberRole: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]
     """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
     invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
     they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
     last owner can't.
+    Needs the scope write.
     """
     ListInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]
     """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
@@ -581,23 +733,37 @@ class RoomServiceStub:
     when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
     rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
     person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    Needs the scope read.
     """
     AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]
     """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
     none, whether the room is there or not.
+    Needs the scope write.
     """
     DeclineInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]
-    """Ends an invitation. It is no event of the room: its members are told nothing."""
+    """Ends an invitation. It is no event of the room: its members are told nothing.
+    Needs the scope write.
+    """
     ListRoomInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]
-    """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+    """Returns the invitations to a room that wait for an answer, in the order of the user ids.
+    Needs the scope read.
+    """
     WithdrawInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]
-    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
+    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+    Needs the scope write.
+    """
     CreateInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]
-    """Make an invite, for a link that can be passed on."""
+    """Make an invite, for a link that can be passed on.
+    Needs the scope write.
+    """
     ListInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]
-    """The invites of a room that can still be used, newest first."""
+    """The invites of a room that can still be used, newest first.
+    Needs the scope read.
+    """
     RevokeInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]
-    """Make an invite worthless. Who has used it stays."""
+    """Make an invite worthless. Who has used it stays.
+    Needs the scope write.
+    """
 
 @_typing.type_check_only
 class RoomServiceAsyncStub(RoomServiceStub):
@@ -612,33 +778,55 @@ class RoomServiceAsyncStub(RoomServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]  # type: ignore[assignment]
-    """Make a room; the caller becomes its owner."""
+    """Make a room; the caller becomes its owner.
+    Needs the scope write.
+    """
     GetDirectRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]  # type: ignore[assignment]
-    """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
+    """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+    Needs the scope write.
+    """
     ListRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]  # type: ignore[assignment]
-    """The rooms the caller is a member of, in the order of their ids."""
+    """The rooms the caller is a member of, in the order of their ids.
+    Needs the scope read or the scope write.
+    """
     ListPublicRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]  # type: ignore[assignment]
-    """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
+    """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+    Needs the scope read.
+    """
     GetRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]  # type: ignore[assignment]
-    """One room."""
+    """One room.
+    Needs the scope read.
+    """
     UpdateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]  # type: ignore[assignment]
-    """Change what a room is called and how it works."""
+    """Change what a room is called and how it works.
+    Needs the scope write.
+    """
     ArchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]  # type: ignore[assignment]
-    """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+    """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+    Needs the scope write.
+    """
     UnarchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]  # type: ignore[assignment]
-    """Open an archived room again."""
+    """Open an archived room again.
+    Needs the scope write.
+    """
     DeleteRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]  # type: ignore[assignment]
-    """Delete a room and everything that was ever said in it, for good."""
+    """Delete a room and everything that was ever said in it, for good.
+    Needs the scope write.
+    """
     ListMembers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]  # type: ignore[assignment]
-    """The members of a room, in the order of their ids."""
+    """The members of a room, in the order of their ids.
+    Needs the scope read.
+    """
     JoinRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]  # type: ignore[assignment]
     """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
     they are.
+    Needs the scope write.
     """
     LeaveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]  # type: ignore[assignment]
     """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
     are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
     in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    Needs the scope write.
     """
     AddMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]  # type: ignore[assignment]
     """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
@@ -647,25 +835,34 @@ class RoomServiceAsyncStub(RoomServiceStub):
 
     Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
     bots, has 10 invitations waiting for the same person.
+    Needs the scope write.
     """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]  # type: ignore[assignment]
-    """Make somebody stop being a member. Their open streams lose the room at once."""
+    """Make somebody stop being a member. Their open streams lose the room at once.
+    Needs the scope write.
+    """
     BanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]  # type: ignore[assignment]
     """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
     bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
     let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
     bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
     covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    Needs the scope write.
     """
     UnbanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]  # type: ignore[assignment]
-    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
+    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+    Needs the scope write.
+    """
     ListBans: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]  # type: ignore[assignment]
-    """Who is banned from a room, in the order of their user ids."""
+    """Who is banned from a room, in the order of their user ids.
+    Needs the scope read.
+    """
     SetMemberRole: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]  # type: ignore[assignment]
     """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
     invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
     they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
     last owner can't.
+    Needs the scope write.
     """
     ListInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]  # type: ignore[assignment]
     """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
@@ -675,23 +872,37 @@ class RoomServiceAsyncStub(RoomServiceStub):
     when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
     rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
     person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    Needs the scope read.
     """
     AcceptInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
     """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
     none, whether the room is there or not.
+    Needs the scope write.
     """
     DeclineInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]  # type: ignore[assignment]
-    """Ends an invitation. It is no event of the room: its members are told nothing."""
+    """Ends an invitation. It is no event of the room: its members are told nothing.
+    Needs the scope write.
+    """
     ListRoomInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]  # type: ignore[assignment]
-    """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+    """Returns the invitations to a room that wait for an answer, in the order of the user ids.
+    Needs the scope read.
+    """
     WithdrawInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]  # type: ignore[assignment]
-    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
+    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+    Needs the scope write.
+    """
     CreateInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]  # type: ignore[assignment]
-    """Make an invite, for a link that can be passed on."""
+    """Make an invite, for a link that can be passed on.
+    Needs the scope write.
+    """
     ListInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]  # type: ignore[assignment]
-    """The invites of a room that can still be used, newest first."""
+    """The invites of a room that can still be used, newest first.
+    Needs the scope read.
+    """
     RevokeInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]  # type: ignore[assignment]
-    """Make an invite worthless. Who has used it stays."""
+    """Make an invite worthless. Who has used it stays.
+    Needs the scope write.
+    """
 
 class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     """Rooms and who is in them.
@@ -709,7 +920,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateRoomResponse, _abc.Awaitable[_chat_pb2.CreateRoomResponse]]:
-        """Make a room; the caller becomes its owner."""
+        """Make a room; the caller becomes its owner.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def GetDirectRoom(
@@ -717,7 +930,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetDirectRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetDirectRoomResponse, _abc.Awaitable[_chat_pb2.GetDirectRoomResponse]]:
-        """The direct room of the caller and another user, made if it is not there yet: one for each pair."""
+        """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListRooms(
@@ -725,7 +940,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListRoomsResponse, _abc.Awaitable[_chat_pb2.ListRoomsResponse]]:
-        """The rooms the caller is a member of, in the order of their ids."""
+        """The rooms the caller is a member of, in the order of their ids.
+        Needs the scope read or the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListPublicRooms(
@@ -733,7 +950,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListPublicRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListPublicRoomsResponse, _abc.Awaitable[_chat_pb2.ListPublicRoomsResponse]]:
-        """The public rooms of the server, in the order of their names, whether the caller is in them or not."""
+        """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def GetRoom(
@@ -741,7 +960,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetRoomResponse, _abc.Awaitable[_chat_pb2.GetRoomResponse]]:
-        """One room."""
+        """One room.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def UpdateRoom(
@@ -749,7 +970,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UpdateRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UpdateRoomResponse, _abc.Awaitable[_chat_pb2.UpdateRoomResponse]]:
-        """Change what a room is called and how it works."""
+        """Change what a room is called and how it works.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ArchiveRoom(
@@ -757,7 +980,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ArchiveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ArchiveRoomResponse, _abc.Awaitable[_chat_pb2.ArchiveRoomResponse]]:
-        """Close a room: everything stays to be read, nothing can be added, until it is opened again."""
+        """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def UnarchiveRoom(
@@ -765,7 +990,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnarchiveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnarchiveRoomResponse, _abc.Awaitable[_chat_pb2.UnarchiveRoomResponse]]:
-        """Open an archived room again."""
+        """Open an archived room again.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def DeleteRoom(
@@ -773,7 +1000,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeleteRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeleteRoomResponse, _abc.Awaitable[_chat_pb2.DeleteRoomResponse]]:
-        """Delete a room and everything that was ever said in it, for good."""
+        """Delete a room and everything that was ever said in it, for good.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListMembers(
@@ -781,7 +1010,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListMembersResponse, _abc.Awaitable[_chat_pb2.ListMembersResponse]]:
-        """The members of a room, in the order of their ids."""
+        """The members of a room, in the order of their ids.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def JoinRoom(
@@ -791,6 +1022,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.JoinRoomResponse, _abc.Awaitable[_chat_pb2.JoinRoomResponse]]:
         """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
         they are.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -802,6 +1034,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
         are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
         in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -816,6 +1049,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
         bots, has 10 invitations waiting for the same person.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -824,7 +1058,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RemoveMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RemoveMemberResponse, _abc.Awaitable[_chat_pb2.RemoveMemberResponse]]:
-        """Make somebody stop being a member. Their open streams lose the room at once."""
+        """Make somebody stop being a member. Their open streams lose the room at once.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def BanMember(
@@ -837,6 +1073,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
         bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
         covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -845,7 +1082,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnbanMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnbanMemberResponse, _abc.Awaitable[_chat_pb2.UnbanMemberResponse]]:
-        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone."""
+        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListBans(
@@ -853,7 +1092,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBansResponse, _abc.Awaitable[_chat_pb2.ListBansResponse]]:
-        """Who is banned from a room, in the order of their user ids."""
+        """Who is banned from a room, in the order of their user ids.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def SetMemberRole(
@@ -865,6 +1106,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
         they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
         last owner can't.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -880,6 +1122,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
         rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
         person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -890,6 +1133,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.AcceptInvitationResponse, _abc.Awaitable[_chat_pb2.AcceptInvitationResponse]]:
         """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
         none, whether the room is there or not.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -898,7 +1142,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeclineInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeclineInvitationResponse, _abc.Awaitable[_chat_pb2.DeclineInvitationResponse]]:
-        """Ends an invitation. It is no event of the room: its members are told nothing."""
+        """Ends an invitation. It is no event of the room: its members are told nothing.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListRoomInvitations(
@@ -906,7 +1152,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListRoomInvitationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListRoomInvitationsResponse, _abc.Awaitable[_chat_pb2.ListRoomInvitationsResponse]]:
-        """Returns the invitations to a room that wait for an answer, in the order of the user ids."""
+        """Returns the invitations to a room that wait for an answer, in the order of the user ids.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def WithdrawInvitation(
@@ -914,7 +1162,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.WithdrawInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.WithdrawInvitationResponse, _abc.Awaitable[_chat_pb2.WithdrawInvitationResponse]]:
-        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may."""
+        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def CreateInvite(
@@ -922,7 +1172,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateInviteResponse, _abc.Awaitable[_chat_pb2.CreateInviteResponse]]:
-        """Make an invite, for a link that can be passed on."""
+        """Make an invite, for a link that can be passed on.
+        Needs the scope write.
+        """
 
     @_abc_1.abstractmethod
     def ListInvites(
@@ -930,7 +1182,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListInvitesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListInvitesResponse, _abc.Awaitable[_chat_pb2.ListInvitesResponse]]:
-        """The invites of a room that can still be used, newest first."""
+        """The invites of a room that can still be used, newest first.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def RevokeInvite(
@@ -938,7 +1192,9 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeInviteResponse, _abc.Awaitable[_chat_pb2.RevokeInviteResponse]]:
-        """Make an invite worthless. Who has used it stays."""
+        """Make an invite worthless. Who has used it stays.
+        Needs the scope write.
+        """
 
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -952,51 +1208,77 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListUsers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]
-    """All accounts, in the order of their user ids."""
+    """All accounts, in the order of their user ids.
+    Needs the scope admin, of an administrator.
+    """
     CreateUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]
-    """Make an account for somebody."""
+    """Make an account for somebody.
+    Needs the scope admin, of an administrator.
+    """
     BlockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]
     """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
     that no owner is left in, and the bots that stop.
+    Needs the scope admin, of an administrator.
     """
     UnblockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]
     """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
     blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    Needs the scope admin, of an administrator.
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
     """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
     unless the request says otherwise.
+    Needs the scope admin, of an administrator.
     """
     SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
-    """Make an account an administrator of the server, or no longer one. The last one stays."""
+    """Make an account an administrator of the server, or no longer one. The last one stays.
+    Needs the scope admin, of an administrator.
+    """
     ListUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]
-    """An account's sessions and tokens, newest first."""
+    """An account's sessions and tokens, newest first.
+    Needs the scope admin, of an administrator.
+    """
     ListUserIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]
-    """Returns the issuers' identities that an account logs in with, oldest first."""
+    """Returns the issuers' identities that an account logs in with, oldest first.
+    Needs the scope admin, of an administrator.
+    """
     UnlinkUserIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]
     """Ends a link of an account, and all its sessions, access tokens included.
 
     LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    Needs the scope admin, of an administrator.
     """
     RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]
-    """End sessions of an account."""
+    """End sessions of an account.
+    Needs the scope admin, of an administrator.
+    """
     ListUnownedRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]
-    """Returns the rooms whose owners are all blocked, in the order of their ids."""
+    """Returns the rooms whose owners are all blocked, in the order of their ids.
+    Needs the scope admin, of an administrator.
+    """
     AssignRoomOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]
     """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
     which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
     that does not exist.
+    Needs the scope admin, of an administrator.
     """
     AssignBotOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]
     """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
     tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+    Needs the scope admin, of an administrator.
     """
     CreateServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]
-    """Make an invite with which somebody can register."""
+    """Make an invite with which somebody can register.
+    Needs the scope admin, of an administrator.
+    """
     ListServerInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]
-    """The invites to the server that can still be used, newest first."""
+    """The invites to the server that can still be used, newest first.
+    Needs the scope admin, of an administrator.
+    """
     RevokeServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]
-    """Make an invite to the server worthless."""
+    """Make an invite to the server worthless.
+    Needs the scope admin, of an administrator.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -1006,51 +1288,77 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """All accounts, in the order of their user ids."""
+    """All accounts, in the order of their user ids.
+    Needs the scope admin, of an administrator.
+    """
     CreateUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]  # type: ignore[assignment]
-    """Make an account for somebody."""
+    """Make an account for somebody.
+    Needs the scope admin, of an administrator.
+    """
     BlockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]  # type: ignore[assignment]
     """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
     that no owner is left in, and the bots that stop.
+    Needs the scope admin, of an administrator.
     """
     UnblockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]  # type: ignore[assignment]
     """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
     blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    Needs the scope admin, of an administrator.
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
     """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
     unless the request says otherwise.
+    Needs the scope admin, of an administrator.
     """
     SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
-    """Make an account an administrator of the server, or no longer one. The last one stays."""
+    """Make an account an administrator of the server, or no longer one. The last one stays.
+    Needs the scope admin, of an administrator.
+    """
     ListUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]  # type: ignore[assignment]
-    """An account's sessions and tokens, newest first."""
+    """An account's sessions and tokens, newest first.
+    Needs the scope admin, of an administrator.
+    """
     ListUserIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]  # type: ignore[assignment]
-    """Returns the issuers' identities that an account logs in with, oldest first."""
+    """Returns the issuers' identities that an account logs in with, oldest first.
+    Needs the scope admin, of an administrator.
+    """
     UnlinkUserIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]  # type: ignore[assignment]
     """Ends a link of an account, and all its sessions, access tokens included.
 
     LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    Needs the scope admin, of an administrator.
     """
     RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
-    """End sessions of an account."""
+    """End sessions of an account.
+    Needs the scope admin, of an administrator.
+    """
     ListUnownedRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]  # type: ignore[assignment]
-    """Returns the rooms whose owners are all blocked, in the order of their ids."""
+    """Returns the rooms whose owners are all blocked, in the order of their ids.
+    Needs the scope admin, of an administrator.
+    """
     AssignRoomOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]  # type: ignore[assignment]
     """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
     which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
     that does not exist.
+    Needs the scope admin, of an administrator.
     """
     AssignBotOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]  # type: ignore[assignment]
     """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
     tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+    Needs the scope admin, of an administrator.
     """
     CreateServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]  # type: ignore[assignment]
-    """Make an invite with which somebody can register."""
+    """Make an invite with which somebody can register.
+    Needs the scope admin, of an administrator.
+    """
     ListServerInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]  # type: ignore[assignment]
-    """The invites to the server that can still be used, newest first."""
+    """The invites to the server that can still be used, newest first.
+    Needs the scope admin, of an administrator.
+    """
     RevokeServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]  # type: ignore[assignment]
-    """Make an invite to the server worthless."""
+    """Make an invite to the server worthless.
+    Needs the scope admin, of an administrator.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
@@ -1063,7 +1371,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUsersResponse, _abc.Awaitable[_chat_pb2.ListUsersResponse]]:
-        """All accounts, in the order of their user ids."""
+        """All accounts, in the order of their user ids.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def CreateUser(
@@ -1071,7 +1381,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateUserResponse, _abc.Awaitable[_chat_pb2.CreateUserResponse]]:
-        """Make an account for somebody."""
+        """Make an account for somebody.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def BlockUser(
@@ -1081,6 +1393,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.BlockUserResponse, _abc.Awaitable[_chat_pb2.BlockUserResponse]]:
         """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
         that no owner is left in, and the bots that stop.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1091,6 +1404,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.UnblockUserResponse, _abc.Awaitable[_chat_pb2.UnblockUserResponse]]:
         """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
         blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1101,6 +1415,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ResetPasswordResponse, _abc.Awaitable[_chat_pb2.ResetPasswordResponse]]:
         """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
         unless the request says otherwise.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1109,7 +1424,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SetAdminRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SetAdminResponse, _abc.Awaitable[_chat_pb2.SetAdminResponse]]:
-        """Make an account an administrator of the server, or no longer one. The last one stays."""
+        """Make an account an administrator of the server, or no longer one. The last one stays.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def ListUserSessions(
@@ -1117,7 +1434,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUserSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUserSessionsResponse, _abc.Awaitable[_chat_pb2.ListUserSessionsResponse]]:
-        """An account's sessions and tokens, newest first."""
+        """An account's sessions and tokens, newest first.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def ListUserIdentities(
@@ -1125,7 +1444,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUserIdentitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUserIdentitiesResponse, _abc.Awaitable[_chat_pb2.ListUserIdentitiesResponse]]:
-        """Returns the issuers' identities that an account logs in with, oldest first."""
+        """Returns the issuers' identities that an account logs in with, oldest first.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def UnlinkUserIdentity(
@@ -1136,6 +1457,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a link of an account, and all its sessions, access tokens included.
 
         LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1144,7 +1466,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeUserSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeUserSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeUserSessionsResponse]]:
-        """End sessions of an account."""
+        """End sessions of an account.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def ListUnownedRooms(
@@ -1152,7 +1476,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUnownedRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUnownedRoomsResponse, _abc.Awaitable[_chat_pb2.ListUnownedRoomsResponse]]:
-        """Returns the rooms whose owners are all blocked, in the order of their ids."""
+        """Returns the rooms whose owners are all blocked, in the order of their ids.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def AssignRoomOwner(
@@ -1163,6 +1489,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
         which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
         that does not exist.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1173,6 +1500,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.AssignBotOwnerResponse, _abc.Awaitable[_chat_pb2.AssignBotOwnerResponse]]:
         """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
         tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+        Needs the scope admin, of an administrator.
         """
 
     @_abc_1.abstractmethod
@@ -1181,7 +1509,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateServerInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateServerInviteResponse, _abc.Awaitable[_chat_pb2.CreateServerInviteResponse]]:
-        """Make an invite with which somebody can register."""
+        """Make an invite with which somebody can register.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def ListServerInvites(
@@ -1189,7 +1519,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListServerInvitesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListServerInvitesResponse, _abc.Awaitable[_chat_pb2.ListServerInvitesResponse]]:
-        """The invites to the server that can still be used, newest first."""
+        """The invites to the server that can still be used, newest first.
+        Needs the scope admin, of an administrator.
+        """
 
     @_abc_1.abstractmethod
     def RevokeServerInvite(
@@ -1197,7 +1529,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeServerInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeServerInviteResponse, _abc.Awaitable[_chat_pb2.RevokeServerInviteResponse]]:
-        """Make an invite to the server worthless."""
+        """Make an invite to the server worthless.
+        Needs the scope admin, of an administrator.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -1215,9 +1549,12 @@ class MessageServiceStub:
     UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
     FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
     have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    Needs the scope write.
     """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
-    """A page of a room's history, as the events that made it, oldest first."""
+    """A page of a room's history, as the events that made it, oldest first.
+    Needs the scope read.
+    """
 
 @_typing.type_check_only
 class MessageServiceAsyncStub(MessageServiceStub):
@@ -1231,9 +1568,12 @@ class MessageServiceAsyncStub(MessageServiceStub):
     UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
     FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
     have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    Needs the scope write.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """A page of a room's history, as the events that made it, oldest first."""
+    """A page of a room's history, as the events that made it, oldest first.
+    Needs the scope read.
+    """
 
 class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Writing to rooms, and reading their history."""
@@ -1250,6 +1590,7 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
         FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
         have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        Needs the scope write.
         """
 
     @_abc_1.abstractmethod
@@ -1258,7 +1599,9 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
-        """A page of a room's history, as the events that made it, oldest first."""
+        """A page of a room's history, as the events that made it, oldest first.
+        Needs the scope read.
+        """
 
 def add_MessageServiceServicer_to_server(servicer: MessageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -1274,21 +1617,27 @@ class SubscribeServiceStub:
 
     In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
     the log at their own pace; nothing is skipped without a `Gap` that says so.
+    Needs the scope read.
     """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    Needs the scope read.
+    """
     ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
     """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
     is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
     new name is RESOURCE_EXHAUSTED.
+    Needs the scope read.
     """
     ListConsumerPositions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]
     """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
     caller has no consumer of.
+    Needs the scope read.
     """
     DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]
     """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
     FAILED_PRECONDITION while it has a stream open.
+    Needs the scope read.
     """
 
 @_typing.type_check_only
@@ -1301,21 +1650,27 @@ class SubscribeServiceAsyncStub(SubscribeServiceStub):
 
     In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
     the log at their own pace; nothing is skipped without a `Gap` that says so.
+    Needs the scope read.
     """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    Needs the scope read.
+    """
     ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
     """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
     is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
     new name is RESOURCE_EXHAUSTED.
+    Needs the scope read.
     """
     ListConsumerPositions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]  # type: ignore[assignment]
     """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
     caller has no consumer of.
+    Needs the scope read.
     """
     DeleteConsumer: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
     """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
     FAILED_PRECONDITION while it has a stream open.
+    Needs the scope read.
     """
 
 class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -1331,6 +1686,7 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
 
         In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
         the log at their own pace; nothing is skipped without a `Gap` that says so.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -1339,7 +1695,9 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AcknowledgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
-        """Moves a consumer's positions forward. A position never moves back: an older one is ignored."""
+        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        Needs the scope read.
+        """
 
     @_abc_1.abstractmethod
     def ListConsumers(
@@ -1350,6 +1708,7 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
         is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
         new name is RESOURCE_EXHAUSTED.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -1360,6 +1719,7 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ListConsumerPositionsResponse, _abc.Awaitable[_chat_pb2.ListConsumerPositionsResponse]]:
         """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
         caller has no consumer of.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -1370,6 +1730,7 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.DeleteConsumerResponse, _abc.Awaitable[_chat_pb2.DeleteConsumerResponse]]:
         """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
         FAILED_PRECONDITION while it has a stream open.
+        Needs the scope read.
         """
 
 def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from grpc_chat import Client
-from grpc_chat.api.methods import NEEDS, Needs
+from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
 from grpc_chat.store.base import Acknowledge, Place, Transaction
@@ -67,7 +67,7 @@ SEND, LIST, SUBSCRIBE, ACKNOWLEDGE = (
 )
 # Every method but these wants to know who is calling.
 OPEN = [
-    method for method in METHODS if NEEDS[f"{method.containing_service.name}/{method.name}"] is Needs.NOBODY
+    method for method in METHODS if NEEDS[f"{method.containing_service.name}/{method.name}"] == "no caller"
 ]
 CLOSED = [method for method in METHODS if method not in OPEN]
 # Without an issuer these are refused when all else is right; test_issuer_logins.py has one.

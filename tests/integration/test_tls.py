@@ -605,7 +605,7 @@ async def test_a_certificate_is_as_good_as_a_password_where_that_is_said(tmp_pat
             await client.log_in("nobody")
     other = running_node(accounts=True, data=folder, tls=tls)
     async with other as node, Client(node.address, tls=how) as client:
-        with pytest.raises(errors.InvalidRequest, match="password is empty"):
+        with pytest.raises(errors.InvalidRequest, match="password must not be empty"):
             await client.log_in("alice")
 
     assert login.user.user_id == "alice"

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from grpc_chat.api.methods import NEEDS, Needs, require
+from grpc_chat.api import table
+from grpc_chat.api.methods import Needs, require
 from grpc_chat.core.caller import ALL_SCOPES, Caller, scope_bits, scopes_of
 from grpc_chat.errors import PermissionDenied
 from grpc_chat.wire import chat_pb2 as pb
 
+NEEDS = {method: Needs(needs) for method, needs in table.NEEDS.items()}
 READ, WRITE, ADMIN = pb.SCOPE_READ, pb.SCOPE_WRITE, pb.SCOPE_ADMIN
 
 

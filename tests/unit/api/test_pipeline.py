@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.methods import NEEDS
 from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Write
+from grpc_chat.api.table import NEEDS
 from grpc_chat.config import Config
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.rates import Rate

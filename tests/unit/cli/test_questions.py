@@ -77,9 +77,9 @@ def test_a_password_is_checked_before_it_is_asked_for_a_second_time(
     assert asked == ["Password"] * 4 + ["The same again", "Password", "The same again"]
     said = capsys.readouterr().err
     assert said.splitlines() == [
-        "the password is shorter than 8 bytes",
-        "the password is the user id",
-        "the password is one character, many times",
+        "the password must be at least 8 bytes",
+        "the password must not be the user id",
+        "the password must not be one character, many times",
         "the two are not the same",
     ]
 
@@ -90,7 +90,7 @@ def test_a_password_of_a_script_is_checked_and_not_asked_for(
     """From the environment; without it, and without a terminal, the error says how to give one."""
     asked = answers()
     monkeypatch.setenv("CHAT_PASSWORD", "short")
-    with pytest.raises(InvalidRequest, match="password is shorter than 8 bytes"):
+    with pytest.raises(InvalidRequest, match="password must be at least 8 bytes"):
         questions.new_password("Password", "alice")
     monkeypatch.setenv("CHAT_PASSWORD", GOOD)
     assert questions.new_password("Password", "alice") == GOOD

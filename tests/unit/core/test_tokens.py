@@ -3,7 +3,8 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from grpc_chat.api.limits import Limits, check_id
+from grpc_chat.api.limits import Limits
+from grpc_chat.api.rules import check_id
 from grpc_chat.core.tokens import new_code, new_id, new_token, secret_hash
 
 

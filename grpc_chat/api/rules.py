@@ -1,0 +1,336 @@
+"""Carries out what chat.proto says that a field must be: a sentence in, a function that checks values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+from grpc_chat.core.names import check_characters, check_shows
+from grpc_chat.errors import InvalidRequest, MessageTooLong
+
+Rule = Callable[[Any, str], None]
+"""Given a field's value and path, raises InvalidRequest where it may not be so."""
+
+OUTPUT_ONLY = "output only"
+"""Instead of a rule: what the server sets. In a request it is not looked at."""
+
+
+class Rules:
+    """Makes rules of sentences, as ``be an id, or empty``.
+
+    Args:
+        terms: What the words of the sentences stand for, by word: ``an id`` is 1 to so many bytes.
+        setting: The value of a setting that a sentence names, as ``limits.cursors``.
+    """
+
+    def __init__(self, terms: Mapping[str, str], setting: Callable[[str], int]) -> None:
+        self._terms = terms
+        self._setting = setting
+
+    def rule(self, sentence: str, known: Collection[int] = ()) -> Rule:
+        """The rule that a sentence says.
+
+        Args:
+            known: For a field of an enum: the values that the server knows.
+
+        Raises:
+            ValueError: The sentence says none.
+        """
+        plain = sentence.removesuffix(", or empty")
+        made = self._term(plain.removeprefix("be ")) or self._form(plain, known)
+        if not made:
+            raise ValueError(f"no rule reads {sentence!r}")
+        return made if plain == sentence else _or_empty(made)
+
+    def _term(self, term: str) -> Rule | None:
+        if not (make := _TERMS.get(term)):
+            return None
+        if term not in self._terms:
+            raise ValueError(f"{term!r} is not explained")
+        bytes_ = re.match(r"(?:1 to|at most) ([\d,]+|`[\w.]+`) bytes", self._terms[term])
+        return make(self._number(bytes_[1]) if bytes_ else 0)
+
+    def _form(self, sentence: str, known: Collection[int]) -> Rule | None:
+        for form, make in _FORMS:
+            if found := re.fullmatch(form, sentence):
+                return make(*(self._number(number) for number in found.groups()))
+        if sentence == "be specified":
+            return one_of(known, specified=True)
+        if found := re.fullmatch(r"name one or more of (\w+(?:, \w+)*)", sentence):
+            return _mask(found[1].split(", "))
+        if found := re.fullmatch(rf"have (?:at most|1 to) {_NUMBER} entries((?:, [a-z ]+)*)", sentence):
+            count = _count(1 if sentence.startswith("have 1 to") else 0, self._number(found[1]))
+            return _all(count, *(self._of_entries(each, known) for each in found[2].split(", ")[1:]))
+        return None
+
+    def _of_entries(self, what: str, known: Collection[int]) -> Rule:
+        match what:
+            case "one for each room":
+                return _rooms_once
+            case "none twice":
+                return _none_twice
+            case _ if what.startswith("each "):
+                return _each(self.rule(f"be {what.removeprefix('each ')}", known))
+        raise ValueError(f"no rule reads {what!r}")
+
+    def _number(self, number: str) -> int:
+        plain = number.replace(",", "")
+        return int(plain) if plain.isdecimal() else self._setting(number.strip("`"))
+
+
+def check_id(value: str, path: str, most: int) -> None:
+    """Refuse what can't be an id: empty, too long, or with characters that do not show."""
+    if not value:
+        raise _empty(path)
+    # A command line can hold bytes that are no text, which Python makes surrogates; they are refused below.
+    if len(value) > most or len(value.encode(errors="surrogatepass")) > most:
+        raise _too_long(value, path, most)
+    check_shows(value, path)
+
+
+def one_of(known: Collection[int], *, specified: bool = False) -> Rule:
+    """A value of an enum that the server knows."""
+    values = frozenset(known)
+
+    def rule(value: int, path: str) -> None:
+        if specified and not value:
+            raise InvalidRequest(f"{path} must be specified", field=path)
+        if value not in values:
+            raise InvalidRequest(f"{path} must be a value that this server knows, and is {value}", field=path)
+
+    return rule
+
+
+def _too_long(
+    value: str, path: str, most: int, error: type[InvalidRequest] = InvalidRequest
+) -> InvalidRequest:
+    size = len(value.encode(errors="surrogatepass"))
+    return error(
+        f"{path} must be at most {most} bytes of UTF-8, and has {size}",
+        field=path,
+        metadata={"maxBytes": str(most)},
+    )
+
+
+def _empty(path: str) -> InvalidRequest:
+    return InvalidRequest(f"{path} must not be empty", field=path)
+
+
+def _check_length(value: str, path: str, most: int) -> None:
+    if len(value) > most or len(value.encode()) > most:
+        raise _too_long(value, path, most)
+
+
+def _check_no_nul(value: str, path: str) -> None:
+    # PostgreSQL can't store it.
+    if "\0" in value:
+        raise InvalidRequest(f"{path} must not hold the character U+0000", field=path)
+
+
+# What the words stand for, each made for a number of bytes
+
+
+def _id(most: int) -> Rule:
+    return lambda value, path: check_id(value, path, most)
+
+
+def _any_name(most: int) -> Rule:
+    """What a name is looked for by, which may be empty, a part of one, or as older versions took it."""
+
+    def rule(value: str, path: str) -> None:
+        _check_length(value, path, most)
+        check_characters(value, path)
+
+    return rule
+
+
+def _short_text(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        _check_length(value, path, most)
+        _check_no_nul(value, path)
+
+    return rule
+
+
+def _text(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if not value:
+            raise _empty(path)
+        if len(value) > most or (not value.isascii() and len(value.encode()) > most):
+            raise _too_long(value, path, most, MessageTooLong)
+        _check_no_nul(value, path)
+
+    return rule
+
+
+def _password(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if not value:
+            raise _empty(path)
+        _check_length(value, path, most)
+
+    return rule
+
+
+def _page_token(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if len(value) > most:
+            raise InvalidRequest(f"{path} must be one that this server gave out", field=path)
+
+    return rule
+
+
+# uuid.UUID() takes much more: dashes anywhere, braces, and whatever int() believes to be a number.
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def _uuid(_most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if not _UUID.fullmatch(value):
+            raise InvalidRequest(
+                f"{path} must be a UUID in its usual form of 36 characters, "
+                "as 8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c",
+                field=path,
+            )
+
+    return rule
+
+
+_TERMS: dict[str, Callable[[int], Rule]] = {
+    "an id": _id,
+    "a name": _id,
+    "any name": _any_name,
+    "a short text": _short_text,
+    "a text": _text,
+    "a password": _password,
+    "a page token": _page_token,
+    "a page size": lambda _most: _at_least(0),
+    "a UUID": _uuid,
+}
+
+
+# Numbers, durations and opaque strings
+
+
+def _at_least(least: int) -> Rule:
+    def rule(value: int, path: str) -> None:
+        if value < least:
+            raise InvalidRequest(f"{path} must be {least} or more, and is {value}", field=path)
+
+    return rule
+
+
+def _utf8(most: int) -> Rule:
+    """What somebody else said, which is made fit to be shown where it is shown."""
+    return lambda value, path: _check_length(value, path, most)
+
+
+def _printable(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        _check_length(value, path, most)
+        # RFC 6749, appendix A: VSCHAR.
+        if not value.isascii() or not value.isprintable():
+            raise InvalidRequest(f"{path} must be printable ASCII", field=path)
+
+    return rule
+
+
+def _within_days(days: int) -> Rule:
+    most = timedelta(days=days)
+
+    def rule(value: Any, path: str) -> None:
+        if not timedelta(0) < _duration(value) <= most:
+            raise InvalidRequest(
+                f"{path} must be more than 0 seconds and at most {days} day{'s' * (days > 1)}",
+                field=path,
+                metadata={"maxDays": str(days)},
+            )
+
+    return rule
+
+
+def _duration(value: Any) -> timedelta:
+    """A duration of any length, also one that Python can't hold."""
+    try:
+        found: timedelta = value.ToTimedelta()
+    except (OverflowError, ValueError):
+        return timedelta.max if value.seconds > 0 else timedelta.min
+    return found
+
+
+_NUMBER = r"([\d,]+|`[\w.]+`)"
+_FORMS: list[tuple[str, Callable[[int], Rule]]] = [
+    (rf"be {_NUMBER} or more", _at_least),
+    (rf"be at most {_NUMBER} bytes of UTF-8", _utf8),
+    (rf"be at most {_NUMBER} bytes of printable ASCII", _printable),
+    (rf"be more than 0 and at most {_NUMBER} days?", _within_days),
+]
+
+
+# Lists and masks
+
+
+def _or_empty(rule: Rule) -> Rule:
+    return lambda value, path: rule(value, path) if value else None
+
+
+def _all(*rules: Rule) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        for each in rules:
+            each(value, path)
+
+    return rule if len(rules) > 1 else rules[0]
+
+
+def _count(least: int, most: int) -> Rule:
+    def rule(value: list[object], path: str) -> None:
+        if not least <= len(value) <= most:
+            raise InvalidRequest(
+                f"{path} must have {least} to {most} entries, and has {len(value)}",
+                field=path,
+                metadata={"min": str(least), "max": str(most)},
+            )
+
+    return rule
+
+
+def _each(entry: Rule) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        for at, item in enumerate(value):
+            entry(item, f"{path}[{at}]")
+
+    return rule
+
+
+def _none_twice(value: Any, path: str) -> None:
+    for at, item in enumerate(value):
+        if item in value[:at]:
+            raise InvalidRequest(f"{path}[{at}] must not be given twice", field=f"{path}[{at}]")
+
+
+def _rooms_once(value: Any, path: str) -> None:
+    seen: set[str] = set()
+    for at, cursor in enumerate(value):
+        if cursor.room_id in seen:
+            raise InvalidRequest(
+                f"{path}[{at}].room_id must not name a room that an entry before it names",
+                field=f"{path}[{at}].room_id",
+            )
+        seen.add(cursor.room_id)
+
+
+def _mask(allowed: list[str]) -> Rule:
+    names = ", ".join(allowed)
+
+    def rule(value: Any, path: str) -> None:
+        if not value.paths:
+            raise InvalidRequest(f"{path} must name one or more of {names}", field=path)
+        for at, name in enumerate(value.paths):
+            if name not in allowed:
+                raise InvalidRequest(
+                    f"{path}.paths[{at}] must be one of {names}", field=f"{path}.paths[{at}]"
+                )
+
+    return rule
