@@ -43,6 +43,7 @@ from grpc_chat.store.base import (
 from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.columns import change_account
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ def _accounts(transaction: Transaction, people: Sequence[str], many: Sequence[st
         account = Account(user_id, user_id, pb.USER_KIND_PERSON, now, look=user_id)
         if transaction.account(user_id) is None:
             transaction.insert_account(account)
-        transaction.update_account(user_id, {"kind": pb.USER_KIND_PERSON, "look": user_id})
+        change_account(transaction, user_id, kind=pb.USER_KIND_PERSON, look=user_id)
         for at in range(100 if user_id == "member" else 1):
             session = SessionRecord(f"{user_id}{at}", user_id, pb.SESSION_KIND_LOGIN, "x", 14, now, now, None)
             token = _token(user_id) if not at else f"{user_id}{at}"

@@ -83,7 +83,7 @@ class Accounts:
 
         def do(transaction: Transaction) -> pb.User:
             user_id = require_own(transaction, caller, request.user_id)
-            transaction.update_account(user_id, values)
+            transaction.set_profile(user_id, **values)
             account = transaction.account(user_id)
             assert account, "it is one's own"
             user = as_user(account)
@@ -125,7 +125,7 @@ class Accounts:
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(WRONG)
-            transaction.update_account(caller.user_id, {"password_hash": password_hash})
+            transaction.set_password_hash(caller.user_id, password_hash)
             why = SessionEnded("the password was changed; log in again")
             response = pb.ChangePasswordResponse(
                 revoked_sessions=self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)

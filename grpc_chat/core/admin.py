@@ -128,9 +128,9 @@ class Admin:
             why = why_ended(ending)
         self._sessions.end(transaction, account.user_id, why, ending=ending)
         if account.block_time_us is None and not of_owner:
-            transaction.update_account(account.user_id, {"block_time_us": transaction.now_us})
+            transaction.block_account(account.user_id)
         if account.offered_to:
-            transaction.update_account(account.user_id, {"offered_to": None})
+            transaction.offer_bot(account.user_id, None)
 
     async def unblock(self, caller: Caller, user_id: str) -> pb.UnblockUserResponse:
         """Let an account in again, and those of its bots that are not blocked themselves.
@@ -146,7 +146,7 @@ class Admin:
             owner = transaction.account(account.owner_id) if account.owner_id else None
             if owner and owner.blocked:
                 raise FailedPrecondition(f"{account.user_id} is a bot of {owner.user_id}, who is blocked")
-            transaction.update_account(user_id, {"block_time_us": None})
+            transaction.unblock_account(user_id)
             bots = [account] if account.kind == pb.USER_KIND_BOT else _all_bots(transaction, user_id)
             blocked = [
                 bot.user_id for bot in bots if bot.user_id != user_id and bot.block_time_us is not None
@@ -177,7 +177,7 @@ class Admin:
                 raise FailedPrecondition(f"{user_id} is a bot; administrators are people")
             if not admin:
                 self._require_another_admin(transaction, account)
-            transaction.update_account(user_id, {"admin": int(admin)})
+            transaction.set_admin(user_id, admin=admin)
             transaction.after_commit(self._sessions.changed)
 
         return await self._change(caller, user_id, do)
@@ -194,7 +194,7 @@ class Admin:
         def do(transaction: Transaction) -> pb.ResetPasswordResponse:
             if _require(transaction, user_id).kind != pb.USER_KIND_PERSON:
                 raise FailedPrecondition(f"{user_id} is a bot, which has access tokens and no password")
-            transaction.update_account(user_id, {"password_hash": password_hash})
+            transaction.set_password_hash(user_id, password_hash)
             response = pb.ResetPasswordResponse(
                 revoked_sessions=self._sessions.end(transaction, user_id, why)
             )

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple, TypeVar, cast, overload
+from typing import NamedTuple, TypeVar, cast
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.turns import Turns, share
@@ -154,22 +154,8 @@ class Committer:
         """As :meth:`commit`, for an append."""
         return cast(Appended, await self.commit(write))
 
-    @overload
     async def transact(
         self, caller: Caller, do: Callable[[Transaction], T], *, about: Sequence[tuple[str, str]] = ()
-    ) -> T: ...
-
-    # As it was called before; to be removed.
-    @overload
-    async def transact(self, caller: Callable[[Transaction], T], *, session_id: str = "") -> T: ...
-
-    async def transact(
-        self,
-        caller: Caller | Callable[[Transaction], T],
-        do: Callable[[Transaction], T] | None = None,
-        *,
-        session_id: str = "",
-        about: Sequence[tuple[str, str]] = (),
     ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
@@ -183,12 +169,7 @@ class Committer:
         Returns:
             What the function returned.
         """
-        if isinstance(caller, Caller):
-            session_id = caller.session_id
-        else:
-            do = caller
-        assert do
-        done = cast(Done, await self.commit(Transact(do, session_id, about)))
+        done = cast(Done, await self.commit(Transact(do, caller.session_id, about)))
         return cast(T, done.value)
 
     async def close(self) -> None:

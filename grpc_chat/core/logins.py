@@ -157,7 +157,7 @@ class Logins:
                 raise LoginFailed(WRONG)
             require_unblocked(now)
             if new_hash:
-                transaction.update_account(user_id, {"password_hash": new_hash})
+                transaction.set_password_hash(user_id, new_hash)
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
         session, ended = await self._committer.transact(SYSTEM, do)

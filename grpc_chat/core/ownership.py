@@ -178,7 +178,7 @@ class Ownership:
                     raise InvalidRequest(
                         "new_owner_user_id must be another person", field="new_owner_user_id"
                     )
-            transaction.update_account(bot_id, {"offered_to": heir or None})
+            transaction.offer_bot(bot_id, heir or None)
             bot = transaction.account(bot_id)
             assert bot, "it is the caller's"
             return bot
@@ -228,7 +228,7 @@ class Ownership:
                 f"{heir} has {self._max_bots} bots, which is the most",
                 metadata={"limit": str(self._max_bots)},
             )
-        transaction.update_account(bot.user_id, {"owner_id": heir, "offered_to": None})
+        transaction.give_bot(bot.user_id, heir)
         remove_where_banned(transaction, self._hub, caller, bot.user_id, heir)
         why = why_ended(Ending.OTHER_OWNER)
         return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)

@@ -295,21 +295,23 @@ class Rooms:
             room = transaction.room(room_id)
             assert standing, "access was granted"
             assert room, "access was granted"
-            values: dict[str, object] = {}
-            updated = pb.RoomUpdated()
+            changed, updated = set[str](), pb.RoomUpdated()
             for path in sorted(paths):
                 value = getattr(wanted, path) or _USUAL.get(path, "")
                 if value != getattr(room, path):
-                    values[path] = value
+                    changed.add(path)
                     setattr(updated, path, value)
-            if "name" in values and standing.kind == pb.ROOM_KIND_PUBLIC:
-                values["public_name"] = key = public_name(wanted.name)
+            key = None
+            if "name" in changed and standing.kind == pb.ROOM_KIND_PUBLIC:
+                key = public_name(wanted.name)
                 _require_free(transaction, key, "room.name", but=room_id)
-            if "name" in values:
+            if "name" in changed:
                 _require_no_id(transaction, wanted.name, "room.name")
-            if values:
-                self._change(transaction, caller, room_id, values, updated)
-                if "history" in values:
+            if key is not None:
+                transaction.set_public_name(room_id, key)
+            if changed:
+                self._change(transaction, caller, room_id, updated)
+                if "history" in changed:
                     transaction.after_commit(lambda: self._hub.forget_tail(room_id))
             return self.seen_by(transaction, room_id, caller.user_id)
 
@@ -322,22 +324,16 @@ class Rooms:
         def do(transaction: Transaction) -> pb.Room:
             standing = access.require(action, transaction, room_id, caller.user_id)
             if standing.archived != archived:
-                values: dict[str, object] = {"archive_time_us": transaction.now_us if archived else None}
-                self._change(transaction, caller, room_id, values, pb.RoomUpdated(archived=archived))
+                self._change(transaction, caller, room_id, pb.RoomUpdated(archived=archived))
             return self.seen_by(transaction, room_id, caller.user_id)
 
         room: pb.Room = await self._committer.transact(caller, do)
         return room
 
     def _change(
-        self,
-        transaction: Transaction,
-        caller: Caller,
-        room_id: str,
-        values: dict[str, object],
-        updated: pb.RoomUpdated,
+        self, transaction: Transaction, caller: Caller, room_id: str, updated: pb.RoomUpdated
     ) -> None:
-        transaction.update_room(room_id, values)
+        """Have a room be otherwise, by the event that says so."""
         event = pb.Event(room_id=room_id, user_id=caller.user_id, room_updated=updated)
         transaction.append(event, caller.session_id)
 

@@ -532,8 +532,9 @@ class Transaction(Snapshot, Protocol):
     def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:
         """Make an empty room of the room's id, name, kind, topic, history and posting."""
 
-    def update_room(self, room_id: str, values: Mapping[str, object]) -> None:
-        """Change columns of a room."""
+    def set_public_name(self, room_id: str, public_name: str) -> None:
+        """Have a public room be found under another name. (What it is called, and all else of it that may
+        change, follows from its events.)"""
 
     def delete_room(self, room_id: str) -> None:
         """Remove a room, and who is in it. Its id is never used again; its log is left to :meth:`purge`."""
@@ -592,8 +593,33 @@ class Transaction(Snapshot, Protocol):
     def insert_account(self, account: Account) -> None:
         """Make an account."""
 
-    def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
-        """Change columns of an account."""
+    def set_profile(
+        self,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        adding: int | None = None,
+        direct_messages: int | None = None,
+    ) -> None:
+        """Change what an account is called, and whom it is reached by; what is None stays."""
+
+    def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        """Have an account be entered by another password."""
+
+    def set_admin(self, user_id: str, *, admin: bool) -> None:
+        """Have an account administer the server, or no longer."""
+
+    def block_account(self, user_id: str) -> None:
+        """Keep an account out, from now on."""
+
+    def unblock_account(self, user_id: str) -> None:
+        """Let an account in again."""
+
+    def offer_bot(self, user_id: str, to: str | None) -> None:
+        """Say who may become a bot's next owner; None for nobody."""
+
+    def give_bot(self, user_id: str, owner_id: str) -> None:
+        """Have a bot belong to somebody else. It is offered to nobody then."""
 
     def insert_identity(self, issuer: str, subject: str, user_id: str) -> None:
         """Remember which account an OpenID identity is."""

@@ -181,9 +181,10 @@ class SqlTransaction(SqlSnapshot):
             request_hash=request_hash,
         )
 
-    def update_room(self, room_id: str, values: Mapping[str, object]) -> None:
+    def set_public_name(self, room_id: str, public_name: str) -> None:
         rooms = schema.rooms
-        self._conn.execute(sa.update(rooms).where(rooms.c.room_id == room_id).values(dict(values)))
+        one = sa.update(rooms).where(rooms.c.room_id == room_id)
+        self._conn.execute(one.values(public_name=public_name))
 
     def delete_room(self, room_id: str) -> None:
         rooms = schema.rooms
@@ -338,9 +339,39 @@ class SqlTransaction(SqlSnapshot):
         del values["owner_block_time_us"]
         self._insert(schema.users, **values)
 
-    def update_account(self, user_id: str, values: Mapping[str, object]) -> None:
+    def set_profile(
+        self,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        adding: int | None = None,
+        direct_messages: int | None = None,
+    ) -> None:
+        values = {"display_name": display_name, "adding": adding, "direct_messages": direct_messages}
+        if changed := {name: value for name, value in values.items() if value is not None}:
+            self._change_account(user_id, **changed)
+
+    def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        self._change_account(user_id, password_hash=password_hash)
+
+    def set_admin(self, user_id: str, *, admin: bool) -> None:
+        self._change_account(user_id, admin=int(admin))
+
+    def block_account(self, user_id: str) -> None:
+        self._change_account(user_id, block_time_us=self.now_us)
+
+    def unblock_account(self, user_id: str) -> None:
+        self._change_account(user_id, block_time_us=None)
+
+    def offer_bot(self, user_id: str, to: str | None) -> None:
+        self._change_account(user_id, offered_to=to)
+
+    def give_bot(self, user_id: str, owner_id: str) -> None:
+        self._change_account(user_id, owner_id=owner_id, offered_to=None)
+
+    def _change_account(self, user_id: str, **values: Any) -> None:
         users = schema.users
-        self._conn.execute(sa.update(users).where(users.c.user_id == user_id).values(dict(values)))
+        self._conn.execute(sa.update(users).where(users.c.user_id == user_id).values(values))
 
     def insert_identity(self, issuer: str, subject: str, user_id: str) -> None:
         self._insert(

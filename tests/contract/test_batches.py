@@ -30,6 +30,7 @@ from grpc_chat.store.base import (
 from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.wire import chat_pb2 as pb
+from tests.columns import change_room
 from tests.contract.databases import Database
 from tests.contract.statements import statements
 
@@ -178,8 +179,8 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
         lambda tx: tx.memberships(user),
         lambda tx: tx.heads(ROOMS),
         lambda tx: tx.events_before(room, 1000, limit=2, max_bytes=ALL),
-        lambda tx: tx.update_account(user, {"display_name": f"{role}"}),
-        lambda tx: tx.update_room(room, {"posting": 1 + role % 2}),
+        lambda tx: tx.set_profile(user, display_name=f"{role}"),
+        lambda tx: change_room(tx, room, posting=1 + role % 2),
         lambda tx: tx.delete_consumer(user, "a"),
         positions,
         make_room,

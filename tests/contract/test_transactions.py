@@ -37,6 +37,7 @@ from grpc_chat.store.records import (
     Waiting,
 )
 from grpc_chat.wire import chat_pb2 as pb
+from tests.columns import change_room
 from tests.contract.databases import Database
 
 READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
@@ -251,7 +252,7 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
         seen.append(tx.heads(["r1"]))
         seq = tx.append(renamed("one"), "phone")
         tx.set_role("r1", "bob", ADMIN)
-        tx.update_room("r1", {"topic": "news"})
+        change_room(tx, "r1", topic="news")
         room = tx.room("r1")
         assert room
         seen.append((tx.heads(["r1"]), tx.standing("r1", "bob"), room.topic))
@@ -299,7 +300,7 @@ def test_error_undoes_its_own_transaction_and_no_other(store: Store) -> None:
     def bad(tx: Transaction) -> None:
         tx.after_commit(lambda: effects.append("bad"))
         tx.append(renamed("bad"), "phone")
-        tx.update_room("r1", {"topic": "bad"})
+        change_room(tx, "r1", topic="bad")
         tx.delete_room("r2")
         tx.insert_account(account("bad"))
         raise error
@@ -431,24 +432,16 @@ def test_room_is_made_as_it_is_given(store: Store) -> None:
 
 
 def test_room_is_changed(store: Store) -> None:
-    """By its columns; the rest, and all other rooms, stay as they are."""
+    """As the event says; the rest, and all other rooms, stay as they are."""
     with store.snapshot() as snapshot:
         before = [snapshot.room("r1"), snapshot.room("r2")]
     assert before[0]
 
-    transact(
-        store,
-        lambda tx: tx.update_room(
-            "r1",
-            {
-                "name": "new",
-                "topic": "news",
-                "history": pb.HISTORY_SINCE_JOIN,
-                "posting": pb.POSTING_ADMINS,
-                "archive_time_us": 1_234_567,
-            },
-        ),
+    updated = pb.RoomUpdated(
+        name="new", topic="news", history=pb.HISTORY_SINCE_JOIN, posting=pb.POSTING_ADMINS, archived=True
     )
+    event = pb.Event(room_id="r1", user_id="alice", room_updated=updated)
+    now_us = transact(store, lambda tx: (tx.append(event, "phone"), tx.now_us)[1])
 
     with store.snapshot() as snapshot:
         after = [snapshot.room("r1"), snapshot.room("r2")]
@@ -457,12 +450,15 @@ def test_room_is_changed(store: Store) -> None:
     expected.CopyFrom(before[0])
     expected.MergeFrom(pb.Room(name="new", topic="news"))
     expected.history, expected.posting = pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS
-    expected.archive_time.FromMicroseconds(1_234_567)
+    expected.last_seq = 1
+    expected.archive_time.FromMicroseconds(now_us)
+    expected.last_event_time.FromMicroseconds(now_us)
     assert after == [expected, before[1]]
     assert standing == Standing(
-        "r1", MEMBER, 1, 0, 0, pb.ROOM_KIND_PRIVATE, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS, archived=True
+        "r1", MEMBER, 1, 1, 0, pb.ROOM_KIND_PRIVATE, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS, True, now_us
     )
-    transact(store, lambda tx: tx.update_room("r1", {"archive_time_us": None}))
+    opened = pb.Event(room_id="r1", user_id="alice", room_updated=pb.RoomUpdated(archived=False))
+    transact(store, lambda tx: tx.append(opened, "phone"))
     assert not read(store, lambda snapshot: snapshot.standing("r1", "alice")).archived
     assert not read(store, lambda snapshot: snapshot.room("r1")).HasField("archive_time")
 
@@ -497,7 +493,7 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
         for room in ("r1", "r2"):
             tx.append(renamed("x", room=room), "phone")
             tx.put_ban(room, "carol", banned_by="alice", reason="spam")
-        tx.update_room("r1", {"public_name": "one", "request_hash": b"hash"})
+        change_room(tx, "r1", public_name="one", request_hash=b"hash")
         tx.put_member("r1", "zoe", OWNER, join_seq=1)
         tx.insert_invite(invite("i1"), b"i1")
         tx.insert_invite(invite("i2", "r2"), b"i2")
@@ -626,7 +622,7 @@ def test_public_rooms_are_found_by_what_they_hold(store: Store) -> None:
         make_room(
             store, new_room(room_id, name=name, topic=topic, kind=pb.ROOM_KIND_PUBLIC), public_name=name
         )
-    transact(store, lambda tx: tx.update_room("p4", {"archive_time_us": 1}))
+    transact(store, lambda tx: change_room(tx, "p4", archive_time_us=1))
 
     def found(query: str, *, archived: bool = True) -> list[str]:
         rooms = read(
@@ -661,7 +657,7 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
         for _ in range(3):
             tx.append(renamed("x", room="r9"), "phone")
         tx.put_member("r9", "carol", READER, join_seq=3)
-        tx.update_room("r9", {"archive_time_us": 9})
+        change_room(tx, "r9", archive_time_us=9)
         return tx.append(renamed("x", room="r9"), "phone")
 
     last = transact(store, do)
@@ -744,11 +740,11 @@ def test_owners_are_those_who_are_not_blocked(store: Store) -> None:
     assert only_by("kim", "lee") == (["r3", "r4"], 2)
     assert only_by("kim", "lee", "zoe", limit=2) == (["r3", "r4"], 3)
     assert only_by("nobody") == only_by() == ([], 0)
-    transact(store, lambda tx: tx.update_account("kim", {"block_time_us": 7}))
+    transact(store, lambda tx: tx.block_account("kim"))
     assert owned() == ([0, 1, 2, 0], [0, 1, 2, 0], ["r3"])
     assert only_by("lee") == (["r4"], 1)
     assert only_by("kim") == (["r3"], 1)
-    transact(store, lambda tx: tx.update_account("lee", {"block_time_us": 7}))
+    transact(store, lambda tx: tx.block_account("lee"))
     assert owned() == ([0, 0, 1, 0], [0, 0, 1, 0], ["r3", "r4"])
     with store.snapshot() as snapshot:
         assert [room.room_id for room in snapshot.unowned_rooms(after="", limit=1)] == ["r3"]
@@ -1004,7 +1000,7 @@ def test_contact_says_who_has_blocked_whom_with_the_bots_of_both(store: Store) -
         insert(store, account(name))
         insert(store, account(f"{name}-bot", kind=pb.USER_KIND_BOT, owner_id=name))
     insert(store, account("carol-2", kind=pb.USER_KIND_BOT, owner_id="carol"))
-    transact(store, lambda tx: tx.update_account("dave", {"direct_messages": pb.AUDIENCE_NOBODY}))
+    transact(store, lambda tx: tx.set_profile("dave", direct_messages=pb.AUDIENCE_NOBODY))
     make_room(store, new_room("direct", kind=pb.ROOM_KIND_DIRECT))
     for name in ("carol", "dave"):
         put_member(store, "direct", name, MEMBER)
@@ -1025,7 +1021,7 @@ def test_contact_says_who_has_blocked_whom_with_the_bots_of_both(store: Store) -
     transact(store, lambda tx: tx.put_block("dave", "carol-bot"))
     assert contact("carol-bot", "dave") == (True, False, False)
     assert contact("carol", "dave") == contact("carol-2", "dave") == (False, False, False)
-    transact(store, lambda tx: tx.update_account("carol-bot", {"owner_id": "alice"}))
+    transact(store, lambda tx: tx.give_bot("carol-bot", "alice"))
     assert contact("carol-bot", "dave") == (True, False, False)
     assert contact("carol", "carol-2") == contact("carol-2", "carol") == (False, False, True)
     transact(store, lambda tx: tx.put_block("dave", "carol"))
@@ -1334,18 +1330,50 @@ def test_account_is_changed(store: Store) -> None:
     """By its columns, and no other account with it."""
     insert(store, account("zoe"), account("yan"))
 
-    transact(
-        store,
-        lambda tx: tx.update_account(
-            "zoe", {"display_name": "Z", "admin": 1, "block_time_us": 9, "password_hash": "p"}
-        ),
-    )
+    def do(tx: Transaction) -> int:
+        tx.set_profile("zoe", display_name="Z", direct_messages=pb.AUDIENCE_NOBODY)
+        tx.set_profile("zoe", adding=pb.AUDIENCE_NOBODY)
+        tx.set_profile("zoe")
+        tx.set_password_hash("zoe", "p")
+        tx.set_admin("zoe", admin=True)
+        tx.block_account("zoe")
+        tx.give_bot("bot", "yan")
+        return tx.now_us
 
+    insert(store, account("bot", owner_id="zoe", offered_to="yan"))
+    now_us = transact(store, do)
+
+    expected = account(
+        "zoe",
+        display_name="Z",
+        admin=True,
+        block_time_us=now_us,
+        password_hash="p",
+        direct_messages=pb.AUDIENCE_NOBODY,
+        adding=pb.AUDIENCE_NOBODY,
+    )
     with store.snapshot() as snapshot:
-        assert snapshot.account("zoe") == account(
-            "zoe", display_name="Z", admin=True, block_time_us=9, password_hash="p"
-        )
+        assert snapshot.account("zoe") == expected
+        assert snapshot.account("bot") == account("bot", owner_id="yan")
         assert snapshot.account("yan") == account("yan")
+
+    def undo(tx: Transaction) -> None:
+        tx.set_admin("zoe", admin=False)
+        tx.unblock_account("zoe")
+        tx.offer_bot("bot", "zoe")
+
+    transact(store, undo)
+    with store.snapshot() as snapshot:
+        assert snapshot.account("zoe") == replace(expected, admin=False, block_time_us=None)
+        assert snapshot.account("bot") == account("bot", owner_id="yan", offered_to="zoe")
+    transact(store, lambda tx: tx.offer_bot("bot", None))
+    assert read(store, lambda snapshot: snapshot.account("bot")).offered_to is None
+    make_room(store, new_room("p1", name="One", kind=pb.ROOM_KIND_PUBLIC), public_name="one")
+    transact(store, lambda tx: tx.set_public_name("p1", "two"))
+    assert read(store, lambda snapshot: [snapshot.public_room(name) for name in ("one", "two")]) == [
+        None,
+        "p1",
+    ]
 
 
 def test_accounts_are_paged_with_their_use(store: Store) -> None:

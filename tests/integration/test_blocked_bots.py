@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.errors import FailedPrecondition, Unauthenticated
 from grpc_chat.testing import RunningNode, running_node
 
@@ -63,9 +64,7 @@ async def test_the_tokens_of_a_bot_whose_owner_is_blocked_are_refused(node: Runn
     boss, alice = await node.register("boss", admin=True), await node.register("alice")
     await alice.create_bot("ears")
     token = (await alice.create_access_token("test", bot_id="ears")).token
-    await node.node.committer.transact(
-        lambda transaction: transaction.update_account("alice", {"block_time_us": transaction.now_us})
-    )
+    await node.node.committer.transact(SYSTEM, lambda transaction: transaction.block_account("alice"))
 
     async with chat.Client(node.address, token=token) as ears:
         with pytest.raises(Unauthenticated):

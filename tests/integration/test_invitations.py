@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import grpc_chat as chat
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -251,7 +252,7 @@ async def test_a_hidden_invitation_looks_like_any_other_and_is_told_to_nobody() 
                 InvitationRecord(room.room_id, "bob", pb.ROLE_MEMBER, "alice", now, hidden=True)
             )
 
-        await node.node.committer.transact(hide)
+        await node.node.committer.transact(SYSTEM, hide)
 
         assert [each.user.user_id async for each in alice.room_invitations(room.room_id)] == ["bob"]
         assert await invited(bob) == []

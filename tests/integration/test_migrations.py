@@ -27,6 +27,7 @@ from grpc_chat.store.records import Account, Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
+from tests.columns import change_room
 
 HERE = Path(__file__).parent
 VERSIONS = Path(migrations.__file__).parent / "versions"
@@ -151,7 +152,7 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
         )
         seq = transaction.append(pb.Event(room_id="general", user_id="alice"), "phone")
         transaction.put_member("general", "zoe", pb.ROLE_READER, join_seq=seq)
-        transaction.update_room("general", {"history": pb.HISTORY_SINCE_JOIN, "topic": "news"})
+        change_room(transaction, "general", history=pb.HISTORY_SINCE_JOIN, topic="news")
         transaction.set_role("general", "bob", pb.ROLE_ADMIN)
         transaction.put_ban("general", "villain", banned_by="alice", reason="spam")
         transaction.delete_room("café")

@@ -26,6 +26,7 @@ from grpc_chat.store.records import InvitationRecord, InviteRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import METHODS, Calls, names_a_room
+from tests.columns import change_room
 from tests.memory import InMemory
 from tests.requests import Names, good
 from tests.scale import ALL
@@ -445,7 +446,7 @@ class World:
             transaction.insert_invite(invite, secret_hash(place.code))
         record("key-holder", pb.MEMBERSHIP_CHANGE_ROLE)
         if kind.archived:
-            transaction.update_room(place.room_id, {"archive_time_us": transaction.now_us})
+            change_room(transaction, place.room_id, archive_time_us=transaction.now_us)
         found = transaction.room(place.room_id)
         assert found
         place.epoch = found.epoch

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from uuid import uuid4
 
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -21,8 +22,8 @@ async def test_a_message_that_waited_behind_the_end_of_its_session_is_not_stored
         room = await alice.create_room("plans")
         stolen = (await thief.session()).session_id
         committer, free = node.node.committer, threading.Event()
-        await committer.transact(lambda _: None)
-        busy = asyncio.create_task(committer.transact(lambda _: free.wait(20)))
+        await committer.transact(SYSTEM, lambda _: None)
+        busy = asyncio.create_task(committer.transact(SYSTEM, lambda _: free.wait(20)))
         try:
             await until(lambda: committer.waiting == 1)
             ending = asyncio.create_task(alice.revoke_sessions(stolen))
@@ -52,7 +53,7 @@ async def test_a_session_that_ended_without_word_of_it_opens_no_stream() -> None
         def end(transaction: Transaction) -> None:
             transaction.delete_sessions("alice", session_ids=[session_id])
 
-        await node.node.committer.transact(end)
+        await node.node.committer.transact(SYSTEM, end)
 
         for request in (
             pb.SubscribeRequest(cursors=[pb.Cursor(room_id=room.room_id)]),
@@ -69,9 +70,9 @@ async def test_a_session_of_a_blocked_account_is_none() -> None:
         other = await node.log_in("alice")
 
         def block(transaction: Transaction) -> None:
-            transaction.update_account("alice", {"block_time_us": transaction.now_us})
+            transaction.block_account("alice")
 
-        await node.node.committer.transact(block)
+        await node.node.committer.transact(SYSTEM, block)
         # What it knows by heart it has not asked the store for.
         await node.restart()
 

@@ -482,7 +482,7 @@ def test_loss_is_accepted_only_where_there_is_one(folder: Path) -> None:
 
 
 def block(user_id: str) -> Transact:
-    return Transact(lambda t: t.update_account(user_id, {"block_time_us": 1}))
+    return Transact(lambda t: t.block_account(user_id))
 
 
 def test_lost_change_without_an_event_is_refused(folder: Path) -> None:
@@ -918,7 +918,8 @@ def every_change(transaction: Transaction) -> None:
     login = pb.SESSION_KIND_LOGIN
     transaction.insert_room(pb.Room(room_id="r9", name="nine"), public_name="nine", request_hash=b"hash")
     transaction.append(pb.Event(room_id="r9", user_id="alice"), "phone")
-    transaction.update_room("r9", {"topic": "news"})
+    transaction.append(pb.Event(room_id="r9", room_updated=pb.RoomUpdated(topic="news")), "phone")
+    transaction.set_public_name("r9", "9")
     transaction.put_member("r9", "zoe", pb.ROLE_MEMBER, join_seq=1)
     transaction.set_role("r9", "zoe", pb.ROLE_ADMIN)
     transaction.accept_room("r9", "zoe")
@@ -939,7 +940,7 @@ def every_change(transaction: Transaction) -> None:
         # So many that the database does not think it might as well look at all of them.
         owner, id_ = f"user{number // 2}", f"bot{number}"
         transaction.insert_account(Account(id_, id_, pb.USER_KIND_BOT, 1, owner_id=owner, look=id_))
-    transaction.update_account("zoe", {"admin": 1})
+    transaction.set_admin("zoe", admin=True)
     transaction.insert_identity("https://id.example", "17", "zoe")
     transaction.put_block("alice", "zoe")
     transaction.delete_block("alice", "zoe")

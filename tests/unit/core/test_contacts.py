@@ -82,7 +82,7 @@ def test_who_has_chosen_for_themselves_is_added_as_they_say(store: Store, policy
     """The server's policy is for the others."""
     contacts = Contacts(adding=policy)
     for chosen, (friend, stranger) in AUDIENCES.items():
-        store.commit([Transact(lambda transaction: transaction.update_account("bob", {"adding": chosen}))])  # noqa: B023
+        store.commit([Transact(lambda transaction: transaction.set_profile("bob", adding=chosen))])  # noqa: B023
 
         assert decided(store, contacts, "alice", "bob") == (friend, Adding.INVITE)
         assert decided(store, contacts, "carol", "bob") == (stranger, Adding.INVITE)
