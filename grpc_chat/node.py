@@ -302,7 +302,7 @@ class Node:
         self._resources.push_async_callback(kept.close)
         self._resources.push_async_callback(_cancel, keeping)
         consumers = Consumers(committer, readers, hub)
-        pipeline = Pipeline(
+        self.pipeline = pipeline = Pipeline(
             {
                 "AuthService": AuthService(
                     logins,

@@ -58,7 +58,7 @@ class _Unknown:
         return ()
 
 
-_UNKNOWN = _Unknown()
+UNKNOWN_PEER: Peer = _Unknown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Pipeline:
             seconds=self._metrics.call_seconds.labels(path),
         )
 
-    async def call(self, method: Method, metadata: Metadata, data: bytes, peer: Peer = _UNKNOWN) -> bytes:
+    async def call(self, method: Method, metadata: Metadata, data: bytes, peer: Peer = UNKNOWN_PEER) -> bytes:
         """Carry out a unary call.
 
         Returns:
@@ -188,7 +188,7 @@ class Pipeline:
             return encoded
 
     async def stream(
-        self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = _UNKNOWN
+        self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = UNKNOWN_PEER
     ) -> None:
         """Carry out a call whose answer is a stream of encoded responses, each given to ``write``.
 

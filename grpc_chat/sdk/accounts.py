@@ -10,7 +10,7 @@ from typing import Literal
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.choices import AnyAudience, AnyScope, Audience, Registration, Scope
-from grpc_chat.sdk.connection import Connection
+from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import (
     AccessToken,
     Block,
@@ -29,12 +29,12 @@ from grpc_chat.wire.links import read_invite
 class AccountCalls(Calls):
     """What one can do about one's account."""
 
-    _connection: Connection
+    _link: Link
 
     @property
     def token(self) -> str:
         """What proves who is calling; empty before logging in."""
-        return self._connection.token
+        return self._link.token
 
     async def server_info(self) -> ServerInfo:
         """What the server offers. Takes no token."""
@@ -77,7 +77,7 @@ class AccountCalls(Calls):
             device_name=device_name,
         )
         response = await self._call("AuthService/Register", request, pb.RegisterResponse)
-        self._connection.token = response.token
+        self._link.token = response.token
         return Login(
             user=convert.user(response.user),
             session=convert.session(response.session),
@@ -99,7 +99,7 @@ class AccountCalls(Calls):
         """
         request = pb.LogInRequest(user_id=user_id, password=password, device_name=device_name)
         response = await self._call("AuthService/LogIn", request, pb.LogInResponse)
-        self._connection.token = response.token
+        self._link.token = response.token
         return Login(
             user=convert.user(response.user),
             session=convert.session(response.session),
@@ -194,7 +194,7 @@ class AccountCalls(Calls):
             needs_user_id=needs_user_id,
         )
         response = await self._call("AuthService/FinishLogIn", request, pb.FinishLogInResponse)
-        self._connection.token = response.token
+        self._link.token = response.token
         return Login(
             user=convert.user(response.user),
             session=convert.session(response.session),
@@ -255,7 +255,7 @@ class AccountCalls(Calls):
     async def log_out(self) -> None:
         """End the session; its token is worthless from then on."""
         await self._repeat("AuthService/LogOut", pb.LogOutRequest(), pb.LogOutResponse)
-        self._connection.token = ""
+        self._link.token = ""
 
     async def me(self) -> User:
         """The account that the token belongs to."""

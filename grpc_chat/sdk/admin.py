@@ -21,8 +21,8 @@ from grpc_chat.wire import chat_pb2 as pb
 class AdminCalls(Calls):
     """What administrators of a server can do."""
 
-    def __init__(self, connection: Way) -> None:
-        self._connection = connection
+    def __init__(self, link: Way) -> None:
+        self._link = link
 
     async def users(self, query: str = "") -> AsyncIterator[UserRecord]:
         """All accounts whose user id or display name holds ``query``, in the order of their ids."""

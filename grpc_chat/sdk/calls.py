@@ -23,7 +23,7 @@ class _Listing(Protocol):
 
 
 class Way(Protocol):
-    """What carries calls: a connection to a server, or what stands in for one.
+    """What carries calls; a :class:`grpc_chat.sdk.link.Link` carries streams, too.
 
     Attributes:
         closed: Whether calls end at once, and for good.
@@ -32,17 +32,24 @@ class Way(Protocol):
     closed: bool
 
     async def call(self, path: str, request: ProtoMessage, response: type[Response]) -> Response:
-        """See :meth:`grpc_chat.sdk.connection.Connection.call`."""
+        """Call a unary method once.
+
+        Args:
+            path: As ``/chat.v1.RoomService/GetRoom``.
+
+        Raises:
+            ChatError: As the server says, or ``Unavailable`` when it did not.
+        """
 
 
 class Calls:
     """Calls methods."""
 
-    _connection: Way
+    _link: Way
 
     async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
         """Call a method once; after an error that is not definite, it may have changed something."""
-        return await self._connection.call(f"/chat.v1.{method}", request, response)
+        return await self._link.call(f"/chat.v1.{method}", request, response)
 
     async def _repeat(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
         """Call a method that is the same whether it is called once or twice; a few attempts."""
@@ -51,7 +58,7 @@ class Calls:
             try:
                 return await self._call(method, request, response)
             except ChatError as error:
-                if not retry.worthwhile(error) or self._connection.closed:
+                if not retry.worthwhile(error) or self._link.closed:
                     raise
                 # A server that hangs has had its time; one that is being replaced is back soon.
                 hangs = isinstance(error, Unreachable) and error.reason == "timeout"

@@ -16,6 +16,7 @@ from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
 from grpc_chat.sdk.finding import RoomFinder
+from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.rooms import RoomCalls
@@ -75,20 +76,34 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         insecure: bool = False,
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
-        self._connection = Connection(address, token, timeout=timeout, tls=tls, insecure=insecure)
+        self._begin(Connection(address, token, timeout=timeout, tls=tls, insecure=insecure))
+
+    @classmethod
+    def over(cls, link: Link) -> Self:
+        """A client whose calls are carried by something else than a connection of its own.
+
+        Args:
+            link: For this client alone, which closes it.
+        """
+        client = cls.__new__(cls)
+        client._begin(link)
+        return client
+
+    def _begin(self, link: Link) -> None:
+        self._link = link
         self._outbox = Outbox(self._send_messages)
         self._subscriptions: set[Subscription] = set()
-        self.admin = AdminCalls(self._connection)
-        self._finder = RoomFinder(self, takes_ids=self._is_trusted, closed=lambda: self._connection.closed)
+        self.admin = AdminCalls(self._link)
+        self._finder = RoomFinder(self, takes_ids=self._is_trusted, closed=lambda: self._link.closed)
 
     @property
     def address(self) -> str:
         """The server's."""
-        return self._connection.address
+        return self._link.address
 
     def _is_trusted(self) -> bool:
         """Whether the server trusts ids, so that its rooms have ids that people chose."""
-        return bool(self._connection.token) and not self._connection.token.startswith(_ACCOUNT)
+        return bool(self._link.token) and not self._link.token.startswith(_ACCOUNT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,7 +117,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         """End all streams and calls. Sends whose outcome is not known yet fail with ``Unavailable``."""
         await asyncio.gather(*[subscription.aclose() for subscription in self._subscriptions])
         await self._outbox.close()
-        await self._connection.close()
+        await self._link.close()
 
     # Sending
 
@@ -130,7 +145,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             Unavailable: After ``timeout`` it is not known whether it was stored. Its
                 ``metadata["clientMessageId"]`` is the id to send it again with.
         """
-        self._connection.require_loop()
+        self._link.require_loop()
         message_id = client_message_id or new_message_id()
         now = asyncio.get_running_loop().time
         end = now() + (timeout.total_seconds() if timeout is not None else math.inf)
@@ -143,7 +158,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
 
     async def _send_messages(self, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         path = "/chat.v1.MessageService/SendMessages"
-        return await self._connection.call(path, request, pb.SendMessagesResponse)
+        return await self._link.call(path, request, pb.SendMessagesResponse)
 
     # Following
 
@@ -176,7 +191,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
             raise ValueError("give either rooms or a consumer")
         subscription = Subscription(
             self,
-            open_=self._connection.subscribe,
+            open_=self._link.subscribe,
             acknowledge=self._acknowledge,
             rooms=[room for room in rooms if isinstance(room, str)],
             finder=self._finder,
@@ -194,7 +209,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
 
     async def _acknowledge(self, request: pb.AcknowledgeRequest) -> object:
         path = "/chat.v1.SubscribeService/Acknowledge"
-        return await self._connection.call(path, request, pb.AcknowledgeResponse)
+        return await self._link.call(path, request, pb.AcknowledgeResponse)
 
     # Looking back
 

@@ -1,4 +1,4 @@
-"""The way to the server: one channel, renewed when it keeps failing."""
+"""The link over gRPC: one channel, renewed when it keeps failing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from grpc_chat.errors import ChatError, Unavailable, Unreachable
 from grpc_chat.sdk.diagnosis import is_about_names
+from grpc_chat.sdk.link import SUBSCRIBE, OneLoop, authorization, fit_to_send
 from grpc_chat.sdk.network import hides_status, told
 from grpc_chat.sdk.tls import Tls, way_to
 from grpc_chat.wire import chat_pb2 as pb
@@ -41,12 +42,8 @@ _OPTIONS = [
 _FAILURES_PER_CHANNEL = 20
 
 
-class WrongLoop(RuntimeError):
-    """A client was used in another event loop than before: a mistake of the program."""
-
-
 class Connection:
-    """Calls methods on a server, as one session.
+    """Calls methods on a server, as one session: a :class:`grpc_chat.sdk.link.Link`.
 
     Args:
         address: ``host:port``.
@@ -65,13 +62,13 @@ class Connection:
         self, address: str, token: str, *, timeout: timedelta, tls: Tls | None = None, insecure: bool = False
     ) -> None:
         self.address = address
-        self.token = _fit_to_send(token)
+        self.token = fit_to_send(token)
         self._timeout = timeout
         self._failures = 0
         self._last_details = ""
         # Whether the server has ever answered; see grpc_chat/sdk/network.py.
         self._answered = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = OneLoop()
         self.closed = False
         self._way = way_to(address, tls=tls, insecure=insecure)
         self._channel: grpc.aio.Channel | None = None
@@ -79,22 +76,11 @@ class Connection:
 
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return authorization(self.token)
 
     def require_loop(self) -> None:
-        """See that the client is used in one event loop.
-
-        Raises:
-            RuntimeError: It was used in another one before.
-        """
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise WrongLoop(
-                "this client was used in another event loop; a client belongs to one: make it, use it and "
-                "close it within the same asyncio.run()"
-            )
+        """See :meth:`grpc_chat.sdk.link.Link.require_loop`."""
+        self._loop.require()
 
     async def _open(self) -> grpc.aio.Channel:
         """The channel, made where there is none.
@@ -151,7 +137,7 @@ class Connection:
         """
         channel = await self._open()
         method = channel.unary_stream(
-            "/chat.v1.SubscribeService/Subscribe",
+            SUBSCRIBE,
             request_serializer=pb.SubscribeRequest.SerializeToString,
             response_deserializer=pb.SubscribeResponse.FromString,
         )
@@ -242,19 +228,6 @@ class Connection:
         self.closed = True
         if self._channel:
             await self._channel.close()
-
-
-def _fit_to_send(token: str) -> str:
-    """A token as metadata can carry it: line ends and blanks around it, as files and shells add them, are
-    left out.
-
-    Raises:
-        ValueError: It holds anything else that is not printable ASCII. The error does not hold the token.
-    """
-    token = token.strip()
-    if not all(" " < character <= "~" for character in token):
-        raise ValueError("token must be printable ASCII without blanks; this one is damaged, or is none")
-    return token
 
 
 def _is_to_be_cancelled() -> bool:

@@ -21,7 +21,7 @@ from grpc_chat.errors import (
     Unreachable,
 )
 from grpc_chat.sdk import convert, retry
-from grpc_chat.sdk.connection import WrongLoop
+from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.sdk.models import (
     CaughtUp,
     Connected,

@@ -46,6 +46,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, statu
     grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequest,
 }
 
+_BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
 
 def status_code(error: ChatError) -> grpc.StatusCode:
     """The gRPC status of an error."""
@@ -104,22 +106,36 @@ def has_reason(error: grpc.aio.AioRpcError) -> bool:
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
     """The error that a failed call stands for; an unknown reason becomes the nearest class for its status."""
-    info = error_details_pb2.ErrorInfo()
-    bad_request = error_details_pb2.BadRequest()
-    retry = error_details_pb2.RetryInfo()
+    details = status_pb2.Status(message=error.details() or error.code().name)
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             # A proxy may have put anything there; what can't be read is as good as absent.
             with contextlib.suppress(DecodeError):
                 status = status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
-                for detail in status.details:
-                    for known in (info, bad_request, retry):
-                        detail.Unpack(known)  # only where it is of that kind
-    cls = _BY_STATUS.get(error.code(), errors.Internal)
-    text = error.details() or error.code().name
+                details.details.extend(status.details)
+    return _from_details(error.code(), details, _bare_reason(error))
+
+
+def from_status(status: status_pb2.Status) -> ChatError:
+    """The error that :func:`to_status` was given, as far as it travels."""
+    return _from_details(_BY_NUMBER[status.code], status, None)
+
+
+def _from_details(
+    code: grpc.StatusCode, status: status_pb2.Status, bare: tuple[type[ChatError], str] | None
+) -> ChatError:
+    info = error_details_pb2.ErrorInfo()
+    bad_request = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        with contextlib.suppress(DecodeError):
+            for known in (info, bad_request, retry):
+                detail.Unpack(known)  # only where it is of that kind
+    cls = _BY_STATUS.get(code, errors.Internal)
+    text = status.message
     if info.domain == DOMAIN:
         cls = _BY_REASON.get(info.reason, cls)
-    elif bare := _bare_reason(error):
+    elif bare:
         cls, text = bare
     delay = None
     if retry.HasField("retry_delay"):

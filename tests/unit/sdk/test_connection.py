@@ -28,7 +28,7 @@ def test_a_client_belongs_to_one_event_loop() -> None:
 
     async def first() -> None:
         clients.append(client := Client("localhost:1", token="1"))
-        client._connection.require_loop()
+        client._link.require_loop()
 
     async def second() -> None:
         [client] = clients

@@ -1,0 +1,89 @@
+"""The seam below the client: what carries its calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from grpc_chat.sdk.calls import Way
+from grpc_chat.wire import chat_pb2 as pb
+
+SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
+
+
+class Link(Way, Protocol):
+    """Carries the calls of one session, over gRPC, within a process, or however else.
+
+    MUST raise what the server raises as the same class of :class:`grpc_chat.errors.ChatError`, details
+    included, and :class:`grpc_chat.errors.Unavailable` where it is not known what became of a call.
+    MUST NOT try again: the client knows which calls are safe to repeat.
+
+    Attributes:
+        token: Proves who is calling; empty for a guest. Set anew when somebody logs in or out.
+    """
+
+    token: str
+
+    @property
+    def address(self) -> str:
+        """Where the server is, for people."""
+
+    def require_loop(self) -> None:
+        """See that it is used in one event loop.
+
+        Raises:
+            WrongLoop: It was used in another one before.
+        """
+
+    def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+        """Open a stream and yield its responses until it ends; it ends with the iterator, too.
+
+        A server that sends more than is taken MUST be made to wait.
+
+        Raises:
+            ChatError: As the server says, or ``Unavailable`` when it did not.
+        """
+
+    async def close(self) -> None:
+        """End all calls, which raise ``Unavailable``; further ones end at once."""
+
+
+class WrongLoop(RuntimeError):
+    """A client was used in another event loop than before: a mistake of the program."""
+
+
+class OneLoop:
+    """Knows the event loop that a link was used in first."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def require(self) -> None:
+        """See :meth:`Link.require_loop`."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongLoop(
+                "this client was used in another event loop; a client belongs to one: make it, use it and "
+                "close it within the same asyncio.run()"
+            )
+
+
+def fit_to_send(token: str) -> str:
+    """A token as metadata can carry it: line ends and blanks around it, as files and shells add them, are
+    left out.
+
+    Raises:
+        ValueError: It holds anything else that is not printable ASCII. The error does not hold the token.
+    """
+    token = token.strip()
+    if not all(" " < character <= "~" for character in token):
+        raise ValueError("token must be printable ASCII without blanks; this one is damaged, or is none")
+    return token
+
+
+def authorization(token: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that says who is calling; none for a guest."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
