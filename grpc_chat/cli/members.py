@@ -101,7 +101,7 @@ def _be_sure(cli: Cli, what: str) -> None:
 @room_argument
 @talks()
 async def room_members(cli: Cli, name: str) -> None:
-    """List who is in a room.
+    """List who is in a room, and mark accounts that the server's administrators have blocked.
 
     \b
     Examples:
@@ -118,6 +118,7 @@ async def room_members(cli: Cli, name: str) -> None:
         ("name", lambda m: "" if m.user.display_name == m.user.user_id else m.user.display_name),
         ("role", lambda m: f"{m.role}, bot" if m.user.bot else m.role),
         ("joined", lambda m: cli.out.when(m.join_time)),
+        ("", lambda m: "blocked" if m.blocked else ""),
     ]
     cli.out.table(members, columns, empty="nobody is in this room")
     if waiting := await invited(cli, found):

@@ -214,6 +214,7 @@ def member(told: pb.Member) -> models.Member:
         role=word(Role, told.role),
         join_time=time(told.join_time),
         join_seq=told.join_seq,
+        blocked=told.blocked,
     )
 
 

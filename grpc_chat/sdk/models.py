@@ -356,6 +356,8 @@ class Member:
     role: Role
     join_time: datetime
     join_seq: int = 0
+    blocked: bool = False
+    """Whether the account can't be used: the server's administrators have blocked it, or a bot's owner."""
 
 
 @dataclass(frozen=True, slots=True)

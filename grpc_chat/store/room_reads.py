@@ -240,9 +240,12 @@ class RoomReads:
         return [_invite(row) for row in self._conn.execute(query)]
 
 
-_MEMBERS = sa.select(schema.members, schema.users.c.display_name, schema.users.c.kind).join(
-    schema.users, schema.users.c.user_id == schema.members.c.user_id
-)
+_MEMBERS = sa.select(
+    schema.members,
+    schema.users.c.display_name,
+    schema.users.c.kind,
+    blocked(schema.users).label("blocked"),
+).join(schema.users, schema.users.c.user_id == schema.members.c.user_id)
 _BANS = sa.select(schema.bans, schema.users.c.display_name, schema.users.c.kind).join(
     schema.users, schema.users.c.user_id == schema.bans.c.user_id
 )
@@ -302,7 +305,7 @@ def _user(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.User:
 
 
 def _member(row: sa.Row[Any, *tuple[Any, ...]]) -> pb.Member:
-    member = pb.Member(user=_user(row), role=row.role, join_seq=row.join_seq)
+    member = pb.Member(user=_user(row), role=row.role, join_seq=row.join_seq, blocked=bool(row.blocked))
     member.join_time.FromMicroseconds(row.join_time_us)
     return member
 

@@ -666,10 +666,15 @@ class Member(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     JOIN_TIME_FIELD_NUMBER: _builtins.int
     JOIN_SEQ_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """What the member may do."""
     join_seq: _builtins.int
     """The number of the event by which they joined; 0 on a server with trusted ids."""
+    blocked: _builtins.bool
+    """Whether the account is blocked by the server's administrators, or, of a bot, its owner's: it can't be used, but
+    stays a member.
+    """
     @_builtins.property
     def user(self) -> Global___User:
         """Whose membership this is."""
@@ -685,10 +690,11 @@ class Member(_message.Message):
         role: Global___Role.ValueType = ...,
         join_time: _timestamp_pb2.Timestamp | None = ...,
         join_seq: _builtins.int = ...,
+        blocked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["join_time", b"join_time", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["join_seq", b"join_seq", "join_time", b"join_time", "role", b"role", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "join_seq", b"join_seq", "join_time", b"join_time", "role", b"role", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -94,6 +95,32 @@ async def test_a_block_names_the_rooms_and_bots_that_it_leaves_to_nobody(node: R
         await boss.admin.block_user("nobody", dry_run=True)
     with pytest.raises(errors.LastAdmin):
         await boss.admin.block_user("boss", dry_run=True)
+
+
+async def test_members_of_a_room_are_told_who_is_blocked(node: RunningNode) -> None:
+    """Themselves, or with their owner; until they are let in again, and nobody outside the room."""
+    boss, alice, bob = await people(node)
+    room = await alice.create_room("plans", public=True)
+    await bob.join_room(room.room_id)
+    await alice.create_bot("builds")
+    await alice.add_member(room.room_id, "builds")
+
+    async def marked() -> dict[str, bool]:
+        return {member.user.user_id: member.blocked async for member in bob.members(room.room_id)}
+
+    nobody = {"alice": False, "bob": False, "builds": False}
+    assert await marked() == nobody
+    await boss.admin.block_user("alice")
+    assert await marked() == {"alice": True, "bob": False, "builds": True}
+    await boss.admin.unblock_user("alice")
+    assert await marked() == nobody
+    await boss.admin.block_user("builds")
+    assert await marked() == nobody | {"builds": True}
+
+    with pytest.raises(errors.NotAMember):
+        await anext(boss.members(room.room_id))
+    # Who is not in the room is not told by the account either.
+    assert not any("block" in field.name for field in fields(await boss.user("builds")))
 
 
 async def test_a_block_names_a_bounded_number(node: RunningNode) -> None:

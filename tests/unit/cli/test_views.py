@@ -378,6 +378,21 @@ def test_what_a_block_leaves_to_nobody_is_asked_about(
     assert asked == [True, False]
 
 
+def test_members_whose_accounts_are_blocked_are_marked(run: Callable[..., Result]) -> None:
+    """For people and for programs; the others are not."""
+
+    class Rooms(Everything):
+        async def members(self, _room: str) -> AsyncIterator[Member]:
+            yield Member(User("alice", "Alice"), Role.OWNER, NOW, blocked=True)
+            yield Member(User("bob", "Bob"), Role.MEMBER, NOW)
+
+    lines = run("room members plans", Rooms()).stdout.splitlines()
+    told = [json.loads(line) for line in run("room members plans --json", Rooms()).stdout.splitlines()]
+
+    assert [line.split()[0] for line in lines if line.rstrip().endswith("blocked")] == ["alice"]
+    assert [member["blocked"] for member in told] == [True, False]
+
+
 def test_a_room_is_handed_on_by_its_name_or_id(run: Callable[..., Result]) -> None:
     """Of those without an owner alone; where two have the name, by the id."""
     given: list[str] = []

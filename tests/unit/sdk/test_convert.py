@@ -263,10 +263,10 @@ def test_room_has_a_title_in_any_case() -> None:
 
 def test_member_and_ban_are_told() -> None:
     """With the users they are about."""
-    member = pb.Member(user=ZOE, role=pb.ROLE_READER, join_time=AT, join_seq=3)
+    member = pb.Member(user=ZOE, role=pb.ROLE_READER, join_time=AT, join_seq=3, blocked=True)
     ban = pb.Ban(user=ZOE, banned_by_user_id="alice", reason="spam", create_time=AT)
 
-    assert convert.member(member) == models.Member(ZOE_USER, Role.READER, TIME, 3)
+    assert convert.member(member) == models.Member(ZOE_USER, Role.READER, TIME, 3, blocked=True)
     assert convert.ban(ban) == models.Ban(ZOE_USER, "alice", "spam", TIME)
 
 
