@@ -408,7 +408,7 @@ async def password(cli: Cli, password_stdin: bool, end_bot_tokens: bool) -> None
 
 @click.group(cls=TextGroup)
 def user() -> None:
-    """Look at users, and be called something."""
+    """See who somebody is; set your display name, and who may reach you."""
 
 
 @user.command("show")

@@ -291,7 +291,7 @@ async def admin_sessions(
     if session_ids or revoke_all:
         ended = await at.admin.revoke_sessions(user, *session_ids, all_=revoke_all)
         if session_ids and not ended:
-            raise Failure(f"{user} has no such session, or not any more", NOT_FOUND)
+            raise Failure(f"{user} has no such session, or it has ended", NOT_FOUND)
         at.out.result(
             None, f"{count(ended, 'session')} of {user} ended", user_id=user, revoked_sessions=ended
         )
@@ -367,6 +367,6 @@ async def invite_revoke(at: Administration, invite_id: str) -> None:
     """
     known = [invite.invite_id async for invite in at.admin.invites()]
     if invite_id not in known:
-        raise Failure(f"there is no invite {invite_id}, or not any more", NOT_FOUND)
+        raise Failure(f"there is no invite {invite_id}, or it has ended", NOT_FOUND)
     await at.admin.revoke_invite(invite_id)
     at.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)

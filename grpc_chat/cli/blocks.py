@@ -29,7 +29,9 @@ def block() -> None:
 
 @block.command("add")
 @click.argument("user_id", metavar="USER")
-@click.option("--leave-rooms", is_flag=True, help="Leave the rooms, too, that they added you to unasked.")
+@click.option(
+    "--leave-rooms", is_flag=True, help="Also leave the rooms that they added you to without asking."
+)
 @talks()
 async def block_add(cli: Cli, user_id: str, leave_rooms: bool) -> None:
     """Block somebody.
@@ -60,7 +62,7 @@ async def block_remove(cli: Cli, user_id: str) -> None:
       grpc-chat block remove mallory
     """
     await cli.client.unblock(user_id)
-    cli.out.result(None, f"{user_id} is not blocked any more", user_id=user_id)
+    cli.out.result(None, f"{user_id} is no longer blocked", user_id=user_id)
 
 
 @block.command("list")
@@ -89,14 +91,17 @@ async def block_list(cli: Cli) -> None:
 @click.option(
     "--direct-messages",
     type=click.Choice(AUDIENCES),
-    help="Who may write to you directly, in direct rooms that you have already, too.",
+    help="Who may write to you directly, also in the direct rooms that you have.",
 )
 @click.option("--bot", default="", metavar="BOT", help="Of one of your bots, instead of you.")
 @talks()
 async def user_privacy(cli: Cli, adding: str | None, direct_messages: str | None, bot: str) -> None:
     """Show or change who may reach you.
 
-    `shared-room` means people who are in a room with you; `server` leaves it to the server's settings.
+    `shared-room` means people who are with you in a private room that you came into yourself: you made it,
+    joined it or accepted an invitation. A public room does not count, nor does one that you were put into.
+    `server` leaves the choice to the server's settings. People who may not
+    add you can still invite you.
 
     \b
     Examples:

@@ -149,6 +149,6 @@ async def room_invite_revoke(cli: Cli, name: str, invite_id: str) -> None:
     found = await find_room(cli.client, name)
     known = [invite.invite_id async for invite in cli.client.invites(found.room_id)]
     if invite_id not in known:
-        raise Failure(f"{title(found)} has no invite {invite_id}, or not any more", NOT_FOUND)
+        raise Failure(f"{title(found)} has no invite {invite_id}, or it has ended", NOT_FOUND)
     await cli.client.revoke_invite(found.room_id, invite_id)
     cli.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import Target, json_option, make_client, profile_errors, saved_target, say
-from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.command import (
+    Target,
+    as_address,
+    json_option,
+    make_client,
+    profile_errors,
+    saved_target,
+    say,
+)
+from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
 from grpc_chat.errors import ChatError, Unauthenticated
@@ -39,6 +47,14 @@ def _require(profiles: Profiles, name: str | None) -> Profile:
         return found
     if not name:
         raise Failure("no server is chosen; see grpc-chat server list", NOT_FOUND)
+    if ":" in name:
+        # --server takes HOST:PORT too. An address with several accounts does not say which one is meant.
+        there = [profile for profile in profiles.all() if profile.address == as_address(name)]
+        if len(there) == 1:
+            return there[0]
+        if there:
+            accounts = ", ".join(profile.name for profile in there)
+            raise Failure(f"you have several accounts at {name}; name one: {accounts}", USAGE)
     names = ", ".join(profile.name for profile in profiles.all()) or "none"
     raise Failure(f"there is no saved server {name!r}; there is: {names}", NOT_FOUND)
 

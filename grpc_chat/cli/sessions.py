@@ -75,7 +75,7 @@ async def sessions_revoke(cli: Cli, session_ids: tuple[str, ...], others: bool) 
 async def _revoke(cli: Cli, session_ids: tuple[str, ...], *, others: bool = False, bot: str = "") -> None:
     ended = await cli.client.revoke_sessions(*session_ids, all_others=others, bot_id=bot)
     if session_ids and not ended:
-        raise Failure("there is no such session, or not any more", NOT_FOUND)
+        raise Failure("there is no such session, or it has ended", NOT_FOUND)
     cli.out.result(None, f"{count(ended, 'session')} ended", revoked_sessions=ended)
 
 

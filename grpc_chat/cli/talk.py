@@ -127,7 +127,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 
 @click.command(cls=TextCommand)
 @_room
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How much at the most.  [50]")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The most messages to show.  [50]")
 @click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="What came before this number.")
 @click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="What came after this number.")
 @click.option("--all", "everything", is_flag=True, help="Everything there is.")

@@ -50,7 +50,8 @@ class TrustedIds:
             if snapshot.any_account():
                 raise FailedPrecondition(
                     "this database holds accounts with passwords, and a server that trusts ids would let "
-                    "everybody be any of them; use another folder (--data) for trying things out"
+                    "everybody be any of them; for trying things out use another folder (--data, or -data of "
+                    "server.py)"
                 )
         members: dict[str, pb.Role.ValueType] = {
             caller.user_id: pb.ROLE_MEMBER for caller in self._callers.values()

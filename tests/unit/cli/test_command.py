@@ -360,3 +360,16 @@ def test_help_imports_nothing_that_takes_time() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
+
+
+def test_a_saved_server_is_forgotten_by_its_address_where_that_says_which(profiles: Profiles) -> None:
+    """As --server takes it; of several accounts at an address none is picked."""
+    used = CliRunner().invoke(main, ["server", "use", "chat.org:443"])
+    assert used.stdout == "from now on: alice at chat.org:443\n"
+
+    refused = CliRunner().invoke(main, ["server", "forget", "localhost:50051"])
+    assert refused.exit_code == 2
+    assert "you have several accounts at localhost:50051; name one: home, other" in refused.stderr
+    unknown = CliRunner().invoke(main, ["server", "forget", "nowhere:1"])
+    assert unknown.exit_code == 4
+    assert "there is no saved server 'nowhere:1'; there is: home, other, work" in unknown.stderr

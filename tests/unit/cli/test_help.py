@@ -42,12 +42,28 @@ ALL = [
     for command in commands(main)
     for arguments in examples((command.help or "").partition("xample")[2] or (command.help or ""))
 ]
-IN_README = list(
-    examples(re.sub(r"^grpc-chat", "  grpc-chat", (ROOT / "README.md").read_text(), flags=re.M)),
-)
 
 
-@pytest.mark.parametrize("arguments", [*ALL, *IN_README], ids=" ".join)
+def in_page(text: str) -> Iterator[list[str]]:
+    """The commands in the blocks of a page."""
+    blocks = re.sub(r" \\\n +", " ", "\n".join(re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)))
+    blocks = re.sub(r"^Description=.*$", "", blocks, flags=re.M)
+    yield from examples(re.sub(r"^(\$ |\S*/(?=grpc-chat ))?", "  ", blocks, flags=re.M))
+
+
+def in_prose(text: str) -> Iterator[list[str]]:
+    """The commands in the sentences of a page; many only name one, and leave out what it needs."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    spans = (re.sub(r"\s+", " ", span) for span in re.findall(r"`(grpc-chat\s+[a-z][^`]*)`", prose))
+    yield from examples("\n".join(f"  {span}" for span in spans if "…" not in span))
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+IN_PAGES = [arguments for page in PAGES for arguments in in_page(page.read_text())]
+IN_PROSE = [arguments for page in PAGES for arguments in in_prose(page.read_text())]
+
+
+@pytest.mark.parametrize("arguments", [*ALL, *IN_PAGES], ids=" ".join)
 def test_example_is_a_command_with_its_options(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +81,22 @@ def test_example_is_a_command_with_its_options(
     assert context.command is command
 
 
+def test_commands_in_sentences_have_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `grpc-chat …` in the text of a page names is a command, and takes the options that stand there."""
+    monkeypatch.chdir(tmp_path)
+    Path("chat.toml").touch()
+    for arguments in IN_PROSE:
+        command: click.Command = main
+        rest = arguments
+        while isinstance(command, click.Group) and rest:
+            assert rest[0] in command.commands, arguments
+            command, rest = command.commands[rest[0]], rest[1:]
+        if rest:
+            assert command.make_context("example", [*rest]).command is command, arguments
+
+
 def test_there_are_examples() -> None:
     """Of every command, several of many."""
     assert len(ALL) > 60
-    assert len(IN_README) > 5
+    assert len(IN_PAGES) > 40
+    assert len(IN_PROSE) > 20
