@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from grpc_chat.store.base import Append, Draft, Once, PutRoom, Write
+from grpc_chat.store.base import Append, Draft, Once, Write
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.store_writes import put_room
 
 TEXT = "a message of usual length, as people write them"
 
@@ -19,7 +20,7 @@ def fill(folder: Path, *, members: Sequence[str], events: int, rooms: Sequence[s
     try:
         roles = dict.fromkeys(members, pb.ROLE_MEMBER)
         for start in range(0, len(rooms), 500):
-            puts: list[Write] = [PutRoom(room, room, roles) for room in rooms[start : start + 500]]
+            puts: list[Write] = [put_room(room, room, roles) for room in rooms[start : start + 500]]
             store.commit(puts)
         for start in range(0, events, 5000):
             drafts = [_draft(rooms[0], members[0], n) for n in range(start, min(events, start + 5000))]

@@ -35,7 +35,6 @@ from grpc_chat.store.base import (
     Draft,
     Once,
     Place,
-    PutRoom,
     Transact,
     Transaction,
     Write,
@@ -44,6 +43,7 @@ from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_account
+from tests.store_writes import put_room
 
 log = logging.getLogger(__name__)
 
@@ -172,11 +172,11 @@ def _fill(folder: Path) -> tuple[dict[str, Place], str]:
         owner = {"member": pb.ROLE_OWNER}
         crowd = dict.fromkeys(many, pb.ROLE_MEMBER) | owner
         gone = dict.fromkeys(many[:500], pb.ROLE_MEMBER) | {"deleter": pb.ROLE_OWNER}
-        puts: list[Write] = [PutRoom(room, room, owner) for room in _rooms()]
-        puts += [PutRoom(room, room, owner) for room in (_SMALL, _BUSY)]
-        puts += [PutRoom(_OTHERS, _OTHERS, crowd)]
-        puts += [PutRoom("home", "home", {"stranger": pb.ROLE_OWNER})]
-        puts += [PutRoom(f"gone{at}", f"gone{at}", gone) for at in range(400)]
+        puts: list[Write] = [put_room(room, room, owner) for room in _rooms()]
+        puts += [put_room(room, room, owner) for room in (_SMALL, _BUSY)]
+        puts += [put_room(_OTHERS, _OTHERS, crowd)]
+        puts += [put_room("home", "home", {"stranger": pb.ROLE_OWNER})]
+        puts += [put_room(f"gone{at}", f"gone{at}", gone) for at in range(400)]
         for start in range(0, len(puts), 500):
             store.commit(puts[start : start + 500])
         _commit(store, lambda transaction: _accounts(transaction, people, many))

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.errors import FailedPrecondition, Unauthenticated
-from grpc_chat.store.base import PutRoom, Snapshot, Store
+from grpc_chat.store.base import Snapshot, Store, Transact
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 
@@ -56,6 +56,8 @@ class TrustedIds:
         members: dict[str, pb.Role.ValueType] = {
             caller.user_id: pb.ROLE_MEMBER for caller in self._callers.values()
         }
-        [result] = store.commit([PutRoom(GENERAL, GENERAL, members)])
+        [result] = store.commit(
+            [Transact(lambda transaction: transaction.put_room(GENERAL, GENERAL, members))]
+        )
         if isinstance(result, Exception):
             raise result

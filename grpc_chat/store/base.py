@@ -149,29 +149,6 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
-class PutRoom:
-    """Make a private room, or rename it, and set who is in it: exactly these. Accounts are made where needed.
-
-    For the server's own rooms: none of it is an event of the log. Result: None.
-    """
-
-    room_id: str
-    name: str
-    members: Mapping[str, pb.Role.ValueType]
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """Remove a room's events before ``first_seq`` for good; their numbers are never used again.
-
-    Result: None.
-    """
-
-    room_id: str
-    first_seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class Transact:
     """Carry out a function on the database. Result: :class:`Done`.
 
@@ -188,7 +165,7 @@ class Transact:
     transaction are read together."""
 
 
-Write = Append | Acknowledge | PutRoom | Truncate | Transact
+Write = Append | Acknowledge | Transact
 
 
 class Placed(NamedTuple):
@@ -531,6 +508,10 @@ class Transaction(Snapshot, Protocol):
 
     def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:
         """Make an empty room of the room's id, name, kind, topic, history and posting."""
+
+    def put_room(self, room_id: str, name: str, members: Mapping[str, pb.Role.ValueType]) -> None:
+        """Make a private room, or rename it, and set who is in it: exactly these. Accounts are made where
+        needed. For the server's own rooms: none of it is an event of the log."""
 
     def set_public_name(self, room_id: str, public_name: str) -> None:
         """Have a public room be found under another name. (What it is called, and all else of it that may

@@ -7,12 +7,12 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from grpc_chat.errors import ChatError, ClientMessageIdReused, RoomNotFound, SessionEnded
-from grpc_chat.store import base, schema
+from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
+from grpc_chat.store import base
 from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent, Target
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.rows import Rows
-from grpc_chat.store.statements import events_at, insert_into, sent_before, stamps
+from grpc_chat.store.statements import events_at, sent_before, stamps
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -114,13 +114,8 @@ class Batch:
                 return self._append(write)
             case base.Acknowledge():
                 return self._acknowledge(write)
-            case base.PutRoom():
-                self._put_room(write)
-            case base.Truncate():
-                self._truncate(write)
             case base.Transact():
                 return self._transact(write)
-        return None
 
     def _transact(self, write: base.Transact) -> Done:
         self.require_session(write.session_id)
@@ -316,69 +311,3 @@ class Batch:
             if most and rows.consumers_of(user_id) >= most:
                 raise base.too_many_consumers(most)
             rows.add_consumer(user_id, write.consumer, self.now_us)
-
-    def _put_room(self, write: base.PutRoom) -> None:
-        self.rows.flush()
-        rooms, members, conn = schema.rooms, schema.members, self.conn
-        room = {
-            "room_id": write.room_id,
-            "name": write.name,
-            "first_seq": 1,
-            "last_seq": 0,
-            "create_time_us": self.now_us,
-            "member_count": len(write.members),
-        }
-        conn.execute(
-            insert_into(rooms, conn.dialect.name).on_conflict_do_update(
-                index_elements=[rooms.c.room_id],
-                set_={"name": write.name, "member_count": len(write.members)},
-            ),
-            room,
-        )
-        of_room = members.c.room_id == write.room_id
-        present = conn.scalars(sa.select(members.c.user_id).where(of_room))
-        # One by one: a list in the statement would bound how many members a room can have.
-        if gone := [{"gone": user_id} for user_id in present if user_id not in write.members]:
-            conn.execute(sa.delete(members).where(of_room, members.c.user_id == sa.bindparam("gone")), gone)
-        if write.members:
-            insert = insert_into(schema.users, conn.dialect.name).on_conflict_do_nothing()
-            conn.execute(
-                insert,
-                [
-                    {"user_id": user_id, "display_name": user_id, "create_time_us": self.now_us}
-                    for user_id in write.members
-                ],
-            )
-            insert = insert_into(members, conn.dialect.name)
-            conn.execute(
-                insert.on_conflict_do_update(
-                    index_elements=[members.c.room_id, members.c.user_id],
-                    set_={"role": insert.excluded.role},
-                ),
-                [
-                    {
-                        "room_id": write.room_id,
-                        "user_id": user_id,
-                        "role": role,
-                        "join_time_us": self.now_us,
-                    }
-                    for user_id, role in write.members.items()
-                ],
-            )
-        self.rows.forget()
-
-    def _truncate(self, write: base.Truncate) -> None:
-        self.rows.flush()
-        rooms, events, sends, conn = schema.rooms, schema.events, schema.sends, self.conn
-        row = conn.execute(sa.select(rooms).where(rooms.c.room_id == write.room_id)).first()
-        if row is None:
-            raise RoomNotFound("there is no such room", metadata={"roomId": write.room_id})
-        first_seq = min(write.first_seq, row.last_seq + 1)
-        if first_seq <= row.first_seq:
-            return
-        conn.execute(sa.delete(events).where(events.c.room_id == write.room_id, events.c.seq < first_seq))
-        conn.execute(sa.delete(sends).where(sends.c.room_id == write.room_id, sends.c.seq < first_seq))
-        conn.execute(sa.update(rooms).where(rooms.c.room_id == write.room_id).values(first_seq=first_seq))
-        # What this batch met before may be among it; whatever is not is found in the database.
-        self._sent.clear()
-        self.rows.forget()

@@ -181,6 +181,54 @@ class SqlTransaction(SqlSnapshot):
             request_hash=request_hash,
         )
 
+    def put_room(self, room_id: str, name: str, members: Mapping[str, pb.Role.ValueType]) -> None:
+        rooms, table, conn = schema.rooms, schema.members, self._conn
+        room = {
+            "room_id": room_id,
+            "name": name,
+            "first_seq": 1,
+            "last_seq": 0,
+            "create_time_us": self.now_us,
+            "member_count": len(members),
+        }
+        conn.execute(
+            insert_into(rooms, conn.dialect.name).on_conflict_do_update(
+                index_elements=[rooms.c.room_id],
+                set_={"name": name, "member_count": len(members)},
+            ),
+            room,
+        )
+        of_room = table.c.room_id == room_id
+        present = conn.scalars(sa.select(table.c.user_id).where(of_room))
+        # One by one: a list in the statement would bound how many members a room can have.
+        if gone := [{"gone": user_id} for user_id in present if user_id not in members]:
+            conn.execute(sa.delete(table).where(of_room, table.c.user_id == sa.bindparam("gone")), gone)
+        if members:
+            insert = insert_into(schema.users, conn.dialect.name).on_conflict_do_nothing()
+            conn.execute(
+                insert,
+                [
+                    {"user_id": user_id, "display_name": user_id, "create_time_us": self.now_us}
+                    for user_id in members
+                ],
+            )
+            insert = insert_into(table, conn.dialect.name)
+            conn.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[table.c.room_id, table.c.user_id],
+                    set_={"role": insert.excluded.role},
+                ),
+                [
+                    {
+                        "room_id": room_id,
+                        "user_id": user_id,
+                        "role": role,
+                        "join_time_us": self.now_us,
+                    }
+                    for user_id, role in members.items()
+                ],
+            )
+
     def set_public_name(self, room_id: str, public_name: str) -> None:
         rooms = schema.rooms
         one = sa.update(rooms).where(rooms.c.room_id == room_id)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from grpc_chat.config import Config
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.tls import Tls
-from grpc_chat.store.base import PutRoom
 from grpc_chat.testing.proxy import FaultyProxy, Way
 from grpc_chat.transport.in_process import InProcess
 from grpc_chat.wire import chat_pb2 as pb
@@ -81,7 +81,9 @@ class RunningNode:
             members: Their roles by their ids: ``owner``, ``admin``, ``member`` or ``reader``.
         """
         roles = {user_id: pb.Role.Value(f"ROLE_{role.upper()}") for user_id, role in members.items()}
-        await self.node.committer.commit(PutRoom(room_id, room_id, roles))
+        await self.node.committer.transact(
+            SYSTEM, lambda transaction: transaction.put_room(room_id, room_id, roles)
+        )
 
     def client(
         self,

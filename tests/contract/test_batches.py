@@ -20,7 +20,6 @@ from grpc_chat.store.base import (
     Draft,
     Once,
     Place,
-    PutRoom,
     Result,
     Store,
     Transact,
@@ -33,6 +32,7 @@ from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database
 from tests.contract.statements import statements
+from tests.store_writes import put_room
 
 ALL = 1_000_000_000
 NOW = 1_795_000_000_000_000
@@ -47,8 +47,8 @@ def opened(database: Database, now: list[int] | None = None) -> SqlStore:
     store._clock = lambda: now[0]
     store.commit(
         [
-            PutRoom("r1", "r1", {"alice": pb.ROLE_OWNER, "bob": pb.ROLE_MEMBER}),
-            PutRoom("r2", "r2", {"alice": pb.ROLE_MEMBER, "dan": pb.ROLE_OWNER}),
+            put_room("r1", "r1", {"alice": pb.ROLE_OWNER, "bob": pb.ROLE_MEMBER}),
+            put_room("r2", "r2", {"alice": pb.ROLE_MEMBER, "dan": pb.ROLE_OWNER}),
         ]
     )
     return store
@@ -301,7 +301,7 @@ def a_leave(at: int) -> Transact:
 def test_a_thousand_changes_of_members_at_once_cost_a_few_statements(database: Database) -> None:
     """No savepoint, and none of them has the others written first."""
     store = opened(database)
-    store.commit([PutRoom(f"room-{at}", "", {"alice": pb.ROLE_OWNER}) for at in range(7)])
+    store.commit([put_room(f"room-{at}", "", {"alice": pb.ROLE_OWNER}) for at in range(7)])
 
     with statements() as noted:
         came = store.commit([a_join(at) for at in range(1000)])

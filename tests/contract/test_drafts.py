@@ -14,7 +14,6 @@ from grpc_chat.store.base import (
     Draft,
     Once,
     Placed,
-    PutRoom,
     Snapshot,
     Store,
     Target,
@@ -26,6 +25,7 @@ from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.contract.statements import statements
+from tests.store_writes import put_room
 
 ALL = 1_000_000_000
 
@@ -36,7 +36,7 @@ def store(database: Database) -> Store:
     opened = database.open()
     member = pb.ROLE_MEMBER
     opened.commit(
-        [PutRoom("r1", "r1", {"alice": member, "bob": member}), PutRoom("r2", "r2", {"alice": member})]
+        [put_room("r1", "r1", {"alice": member, "bob": member}), put_room("r2", "r2", {"alice": member})]
     )
     return opened
 
@@ -218,7 +218,7 @@ def test_a_damaged_event_is_none_that_others_concern(store: Store) -> None:
 def test_a_thousand_events_at_once_cost_a_few_statements(store: Store) -> None:
     """Of any kind, with a key or none, about other events, in many rooms, by many users."""
     rooms, users = [f"many-{at}" for at in range(25)], [f"user-{at}" for at in range(40)]
-    store.commit([PutRoom(room, room, dict.fromkeys(users, pb.ROLE_MEMBER)) for room in rooms])
+    store.commit([put_room(room, room, dict.fromkeys(users, pb.ROLE_MEMBER)) for room in rooms])
     for room in rooms:
         placed(
             store, *[Draft(said("first", room=room, user="user-1"), "phone", members_only) for _ in range(3)]

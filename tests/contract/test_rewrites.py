@@ -7,10 +7,11 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import FailedPrecondition
 from grpc_chat.store import schema
-from grpc_chat.store.base import Append, Appended, Done, Draft, Once, PutRoom, Store, Transact, Transaction
+from grpc_chat.store.base import Append, Appended, Done, Draft, Once, Store, Transact, Transaction
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
+from tests.store_writes import put_room
 
 ALL = 1_000_000_000
 
@@ -19,7 +20,7 @@ ALL = 1_000_000_000
 def store(database: Database) -> Store:
     """A store with the room r1, and alice in it."""
     opened = database.open()
-    opened.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+    opened.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
     return opened
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from grpc_chat.errors import BadCursor, ChatError
 from grpc_chat.store import statements
-from grpc_chat.store.base import Acknowledge, Append, Place, PutRoom, Store, Transact, Transaction, Truncate
+from grpc_chat.store.base import Acknowledge, Append, Place, Store, Transact, Transaction
 from grpc_chat.store.records import Standing
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.contract.test_store import add, draft
+from tests.store_writes import put_room, truncate
 
 MEMBER = pb.ROLE_MEMBER
 
@@ -23,7 +24,7 @@ MEMBER = pb.ROLE_MEMBER
 def store(database: Database) -> Store:
     """A store with the rooms r1 and r2, and alice in both."""
     opened = database.open()
-    opened.commit([PutRoom(room, room, {"alice": MEMBER}) for room in ("r1", "r2")])
+    opened.commit([put_room(room, room, {"alice": MEMBER}) for room in ("r1", "r2")])
     return opened
 
 
@@ -60,7 +61,7 @@ def test_events_are_stored_later_and_later_whatever_the_clock_does(tmp_path: Pat
     for _ in range(4):
         store = open_store(tmp_path / "data")
         store._clock = tick
-        store.commit([PutRoom("r1", "r1", {"alice": MEMBER})])
+        store.commit([put_room("r1", "r1", {"alice": MEMBER})])
         for _ in range(10):
             placed += [each.create_time_us for each in add(store, *[draft() for _ in range(3)])]
             store.commit([Transact(rename), Append([draft(check=allow)]), Transact(rename)])
@@ -81,7 +82,7 @@ def test_time_is_the_clocks_where_that_has_moved_on(tmp_path: Path) -> None:
     """It is not made up where it need not be."""
     store = open_store(tmp_path / "data")
     store._clock = lambda: 5_000_000
-    store.commit([PutRoom("r1", "r1", {"alice": MEMBER})])
+    store.commit([put_room("r1", "r1", {"alice": MEMBER})])
     add(store, draft(), draft())
     store._clock = lambda: 5_000_100
     add(store, draft())
@@ -94,9 +95,9 @@ def test_stamps_of_many_rooms_are_found_at_once(store: Store, monkeypatch: pytes
     """Those of events that are gone, or not there yet, and of rooms that are none, are left out."""
     monkeypatch.setattr(statements, "_MOST_PLACES", 64)
     rooms = [f"many-{n}" for n in range(100)]
-    store.commit([PutRoom(room, room, {"alice": MEMBER}) for room in rooms])
+    store.commit([put_room(room, room, {"alice": MEMBER}) for room in rooms])
     store.commit([Append([draft(room=room, check=allow), draft(room=room, check=allow)]) for room in rooms])
-    store.commit([Truncate("many-7", 2)])
+    store.commit([truncate("many-7", 2)])
 
     with store.snapshot() as snapshot:
         found = snapshot.stamps(dict.fromkeys(rooms, 1))
@@ -142,7 +143,7 @@ def test_position_with_another_stamp_moves_nothing(store: Store, seq: int) -> No
 def test_position_on_an_event_that_is_gone_is_believed(store: Store) -> None:
     """What retention removed can't be compared."""
     add(store, draft(), draft(), draft())
-    store.commit([Truncate("r1", 3)])
+    store.commit([truncate("r1", 3)])
 
     assert store.commit([Acknowledge("alice", "bot", {"r1": Place(2, 12345)}, allow)]) == [None]
     assert position(store) == Place(2, 12345)

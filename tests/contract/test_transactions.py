@@ -19,7 +19,6 @@ from grpc_chat.store.base import (
     Draft,
     Once,
     Place,
-    PutRoom,
     Snapshot,
     Store,
     StoredEvent,
@@ -39,6 +38,7 @@ from grpc_chat.store.records import (
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database
+from tests.store_writes import put_room
 
 READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
 LOGIN, TOKEN = pb.SESSION_KIND_LOGIN, pb.SESSION_KIND_ACCESS_TOKEN
@@ -53,7 +53,7 @@ def store(database: Database) -> Store:
     """A store with the room r1 of alice and bob, and the room r2 of alice."""
     opened = database.open()
     opened.commit(
-        [PutRoom("r1", "r1", {"alice": MEMBER, "bob": MEMBER}), PutRoom("r2", "r2", {"alice": OWNER})]
+        [put_room("r1", "r1", {"alice": MEMBER, "bob": MEMBER}), put_room("r2", "r2", {"alice": OWNER})]
     )
     return opened
 
@@ -858,7 +858,7 @@ def test_only_a_room_of_both_is_shared(store: Store) -> None:
     with store.snapshot() as snapshot:
         assert snapshot.share_a_room("alice", "bob")
         assert not snapshot.share_a_room("alice", "carol")
-    store.commit([PutRoom("r1", "r1", {"bob": MEMBER})])
+    store.commit([put_room("r1", "r1", {"bob": MEMBER})])
     assert not read(store, lambda snapshot: snapshot.share_a_room("alice", "bob"))
 
 
@@ -1760,7 +1760,7 @@ def test_everything_a_transaction_can_do_is_tried(request: pytest.FixtureRequest
 def test_what_is_done_in_one_room_is_done_in_no_other(store: Store) -> None:
     """The same people's roles and bans elsewhere stay as they were."""
     for room in ("r1", "r2"):
-        store.commit([PutRoom(room, room, {"alice": OWNER, "bob": MEMBER})])
+        store.commit([put_room(room, room, {"alice": OWNER, "bob": MEMBER})])
 
     def ban(tx: Transaction) -> None:
         for room in ("r1", "r2"):
@@ -1800,7 +1800,7 @@ def test_an_answer_that_was_lost_is_given_to_whoever_was_put_out_since(store: St
     first = saying("before", user="bob", id_=b"1" * 16)
     [appended] = store.commit([first])
     assert isinstance(appended, Appended)
-    store.commit([PutRoom("r1", "r1", {"alice": MEMBER})])
+    store.commit([put_room("r1", "r1", {"alice": MEMBER})])
 
     again, other_text, other_id = store.commit(
         [

@@ -29,13 +29,14 @@ from grpc_chat.cli.main import main
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import contents, migrations
 from grpc_chat.store.backup import back_up
-from grpc_chat.store.base import Append, Draft, Once, PutRoom, Transact
+from grpc_chat.store.base import Append, Draft, Once, Transact
 from grpc_chat.store.contents import BackupError, Contents
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.store.restore import Restored, examine, restore
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.store_writes import put_room
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 28, 6, 30, tzinfo=UTC)
@@ -61,7 +62,7 @@ def append(*texts: str, room_id: str = "r1") -> Append:
 def fill(folder: Path, *texts: str) -> str:
     """Have a server store messages in r1, and stop; its epoch."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
         if texts:
             store.commit([append(*texts)])
         return store.epoch
@@ -114,7 +115,7 @@ def test_backup_beside_a_server_that_writes_is_of_one_moment(data: Path, file: P
     """
     with closing(open_store(data)) as store:
         for room_id in ("r1", "r2"):
-            store.commit([PutRoom(room_id, room_id, {"alice": pb.ROLE_MEMBER})])
+            store.commit([put_room(room_id, room_id, {"alice": pb.ROLE_MEMBER})])
         size = 2000
         store.commit([append(*["x" * size] * 2000, room_id="r1"), append(*["x" * size] * 2000, room_id="r2")])
         stop, rounds = Event(), itertools.count()
@@ -177,7 +178,7 @@ def test_backup_is_one_file_for_the_owner_alone_and_leaves_the_folder_as_it_was(
 def test_backup_holds_what_a_crashed_server_left_in_its_log(data: Path, file: Path, tmp_path: Path) -> None:
     """And the log stays: by it, the server that starts next knows that it should look at everything."""
     with closing(open_store(data)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("in the log")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("in the log")])
         crashed = tmp_path / "crashed"
         shutil.copytree(data, crashed, ignore=shutil.ignore_patterns("*-shm"))
     log = (crashed / "chat.db-wal").read_bytes()

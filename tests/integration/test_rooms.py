@@ -8,10 +8,10 @@ import pytest
 
 import grpc_chat as chat
 from grpc_chat import errors
-from grpc_chat.store.base import Truncate
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
+from tests.store_writes import truncate
 
 
 async def acquaint(one: chat.Client, *others: chat.Client) -> None:
@@ -153,7 +153,7 @@ async def test_a_room_says_where_what_is_left_of_it_begins() -> None:
         alice, bob = await node.register("alice"), await node.register("bob")
         room = await alice.create_room("plans", public=True)
         last = [(await alice.send(room.room_id, text)).seq for text in ("one", "two", "three")][-1]
-        await node.node.committer.commit(Truncate(room.room_id, last))
+        await node.node.committer.commit(truncate(room.room_id, last))
 
         assert (await alice.room(room.room_id)).first_seq == last
         [found] = [one async for one in bob.public_rooms("plans")]

@@ -18,10 +18,11 @@ import pytest
 import grpc_chat as chat
 from grpc_chat.sdk.choices import Role
 from grpc_chat.sdk.models import stamp_of
-from grpc_chat.store.base import Append, Appended, Truncate
+from grpc_chat.store.base import Append, Appended
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
+from tests.store_writes import truncate
 from tests.support import until
 
 PATIENCE = 20.0
@@ -362,7 +363,7 @@ async def test_what_was_removed_is_told_of_as_a_gap() -> None:
     """Retention leaves a gap that is named, once, right before the first message that is left."""
     async with running_node("alice", "bob") as node:
         await send(node.client("alice"), numbered(7))
-        await node.node.committer.commit(Truncate(ROOM, 6))
+        await node.node.committer.commit(truncate(ROOM, 6))
 
         for bob in (node.client("bob").subscribe(ROOM), node.client("bob").subscribe(consumer="bot")):
             assert await read_until(bob, chat.Gap) == chat.Gap(ROOM, 1, 5)
@@ -406,7 +407,7 @@ async def test_a_gap_does_not_name_what_was_handed_out() -> None:
         bob = node.client("bob", address=proxy.address).subscribe(consumer="bot", max_unacknowledged=1)
         await read(bob, 1)
 
-        await node.node.committer.commit(Truncate(ROOM, 6))
+        await node.node.committer.commit(truncate(ROOM, 6))
         proxy.cut()
 
         assert await read_until(bob, chat.Gap) == chat.Gap(ROOM, 2, 5)

@@ -31,16 +31,15 @@ from grpc_chat.store.base import (
     Draft,
     Once,
     Place,
-    PutRoom,
     Transact,
     Transaction,
-    Truncate,
 )
 from grpc_chat.store.mark import Acknowledged, Mark
 from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.store_writes import put_room, truncate
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 def store(folder: Path) -> Iterator[SqlStore]:
     """An open store with the room r1, and alice in it."""
     opened = open_store(folder)
-    opened.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+    opened.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
     yield opened
     opened.close()
 
@@ -93,7 +92,7 @@ def test_files_are_for_the_owner_alone(folder: Path) -> None:
     mask = os.umask(0)
     try:
         store = open_store(folder)
-        store.commit([PutRoom("r1", "r1", {})])
+        store.commit([put_room("r1", "r1", {})])
         with store.snapshot() as snapshot:
             snapshot.room("r1")
         modes = {path.name: oct(S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
@@ -144,7 +143,7 @@ def test_removed_words_are_nowhere_in_the_file(folder: Path, store: SqlStore) ->
     store.commit([append(*(f"a secret word {number}" * 20 for number in range(100)))])
     store.commit([append("something else")])
 
-    store.commit([Truncate("r1", 101)])
+    store.commit([truncate("r1", 101)])
 
     assert numbers(store) == [101]
     assert pragma(store, "wal_checkpoint(TRUNCATE)") == 0
@@ -203,7 +202,7 @@ def refused(folder: Path) -> str:
 def test_database_of_a_newer_program_is_refused(folder: Path) -> None:
     """The sentence names its revision and ours, and the database is left as it is."""
     store = open_store(folder)
-    store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("kept")])
+    store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("kept")])
     store.close()
     with sqlite3.connect(folder / "chat.db") as newer:
         newer.execute("UPDATE alembic_version SET version_num = '9876'")
@@ -318,7 +317,7 @@ def test_database_that_cannot_be_written_is_refused(public: Path) -> None:
 def test_damaged_database_is_refused(folder: Path) -> None:
     """The sentence says which, and what to do, and the file is left as it is."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
         store.commit([append("x" * 60_000)])
     with (folder / "chat.db").open("r+b") as file:
         file.seek(-50_000, os.SEEK_END)
@@ -352,7 +351,7 @@ def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlS
 def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What is read is what was stored; the others are there, and the log says once what is missing."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("one", "two", "three", "four")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("one", "two", "three", "four")])
     content = (folder / "chat.db").read_bytes()
     (folder / "chat.db").write_bytes(content.replace(b"three", b"thr3e"))
 
@@ -372,7 +371,7 @@ def test_damaged_event_that_is_sent_again_keeps_its_place(folder: Path) -> None:
     """The sender is told where it is, the store goes on, and nobody can tell any more when it was stored."""
     sent = append("one", "two")
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), sent])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), sent])
     raw = sqlite3.connect(folder / "chat.db")
     raw.execute("UPDATE events SET payload = x'ff00' WHERE seq = 1")
     raw.commit()
@@ -391,7 +390,7 @@ def test_damaged_event_that_is_sent_again_keeps_its_place(folder: Path) -> None:
 def test_row_that_cannot_be_read_is_store_unavailable(folder: Path) -> None:
     """Also in the middle of a page, where the driver's own error quotes what the row holds."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append(*"abcdefghijklmnopqrstuvwxyz")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append(*"abcdefghijklmnopqrstuvwxyz")])
     raw = sqlite3.connect(folder / "chat.db")
     raw.execute("UPDATE events SET session_id = CAST(x'f3' AS TEXT) WHERE seq = 20")
     raw.commit()
@@ -422,7 +421,7 @@ def test_snapshot_waits_for_another_to_end(folder: Path) -> None:
 def lose_the_end(folder: Path) -> str:
     """Five events were acknowledged, and three are left: as from an older copy. Returns the epoch."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1", "2", "3")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1", "2", "3")])
         epoch = store.epoch
     older = (folder / "chat.db").read_bytes()
     with closing(open_store(folder)) as store:
@@ -445,7 +444,7 @@ def test_log_that_was_cut_short_is_refused(folder: Path, tmp_path: Path) -> None
     """SQLite drops the end of a damaged write-ahead log without a word."""
     copy = tmp_path / "copy"
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         whole = (folder / "chat.db-wal").stat().st_size
         store.commit([append("2")])
         # What a crash would leave: SQLite makes the -shm file anew.
@@ -474,7 +473,7 @@ def test_accepted_loss_begins_a_new_epoch(folder: Path, caplog: pytest.LogCaptur
 def test_loss_is_accepted_only_where_there_is_one(folder: Path) -> None:
     """A setting that is left on does not make every start a new epoch."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         epoch = store.epoch
 
     with closing(open_store(folder, accept_loss=True)) as store:
@@ -488,7 +487,7 @@ def block(user_id: str) -> Transact:
 def test_lost_change_without_an_event_is_refused(folder: Path) -> None:
     """An account that was blocked would be let in again without a word."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         store.commit([Acknowledge("alice", "bot", {"r1": Place(1)}, lambda *_: None)])
     older = (folder / "chat.db").read_bytes()
     with closing(open_store(folder)) as store:
@@ -519,7 +518,7 @@ def test_what_changes_nothing_is_not_counted(folder: Path) -> None:
         raise StoreFull("refused")
 
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         size = (folder / "chat.db-wal").stat().st_size
         before = (folder / "chat.mark").read_bytes()
         position = Acknowledge("alice", "bot", {"r1": Place(99)}, lambda *_: None)
@@ -544,7 +543,7 @@ def test_what_changes_nothing_is_not_counted(folder: Path) -> None:
 def test_mark_that_says_nothing_is_no_loss(folder: Path, mark: bytes | str | None) -> None:
     """It is never synced, so after a crash it may be anything that it was before."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         older = (folder / "chat.mark").read_bytes()
         store.commit([append("2")])
     if mark is None:
@@ -570,7 +569,7 @@ def test_database_that_was_copied_alone_begins_a_new_epoch(
     """Its clients may have seen more. In a whole folder the stamps tell, and over its own one the mark."""
     copy = tmp_path / "copy.db"
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
         before = store.epoch
         if while_running:
             copied(folder, copy)
@@ -716,7 +715,7 @@ def test_disk_that_is_found_full_by_the_commit(store: SqlStore, monkeypatch: pyt
 def test_disk_that_is_full_at_the_start_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite calls it an I/O error, and the file of the lock has no room for a process id either."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("1")])
     (folder / "chat.lock").unlink()
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: shutil._ntuple_diskusage(1, 1, 0))
 
@@ -745,7 +744,7 @@ def files_end_at(size: int) -> Iterator[None]:
 def test_io_error_ends_all_writing(folder: Path) -> None:
     """The outcome is unknown, no further commit is tried, reads go on, and a restart finds a sound log."""
     with closing(open_store(folder)) as store:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("before")])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), append("before")])
         with files_end_at((folder / "chat.db-wal").stat().st_size + 5000), pytest.raises(StoreUnavailable):
             store.commit([append("x" * 50_000)])
         failed = store.failed
@@ -764,7 +763,7 @@ def test_commit_that_failed_may_have_happened(folder: Path, monkeypatch: pytest.
     write = append("perhaps")
     failing = raising(sqlite3.SQLITE_IOERR_FSYNC, really="COMMIT")
     with closing(open_store(folder)) as store, monkeypatch.context() as patch:
-        store.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+        store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
         patch.setattr(store._connection.dialect, "do_commit", failing)
         with pytest.raises(StoreUnavailable):
             store.commit([write])
@@ -833,7 +832,7 @@ def test_database_that_somebody_else_locks_is_no_failure(folder: Path, store: Sq
 
 def everything(store: SqlStore) -> None:
     """Every kind of write and read, on a database that is not tiny."""
-    store.commit([PutRoom("r2", "r2", {"bob": pb.ROLE_ADMIN})])
+    store.commit([put_room("r2", "r2", {"bob": pb.ROLE_ADMIN})])
     repeated = append("a", "b", "c")
     store.commit([repeated])
     store.commit([repeated, append("d")])
@@ -845,8 +844,8 @@ def everything(store: SqlStore) -> None:
     far = about._replace(event=pb.Event(room_id="r2", user_id="bob"))
     store.commit([Append([about, far])])
     assert isinstance(refused, ClientMessageIdReused)
-    store.commit([Acknowledge("alice", "bot", {"r1": Place(2)}, lambda *_: None), Truncate("r1", 2)])
-    store.commit([PutRoom("r2", "r2", {"carol": pb.ROLE_ADMIN})])
+    store.commit([Acknowledge("alice", "bot", {"r1": Place(2)}, lambda *_: None), truncate("r1", 2)])
+    store.commit([put_room("r2", "r2", {"carol": pb.ROLE_ADMIN})])
     with store.snapshot() as snapshot:
         snapshot.standing("r1", "alice")
         snapshot.user("alice")

@@ -26,9 +26,9 @@ from grpc_chat import (
     Subscription,
     new_message_id,
 )
-from grpc_chat.store.base import Truncate
 from grpc_chat.testing import FaultyProxy, running_node
 from tests.property.histories import ASKED, histories
+from tests.store_writes import truncate
 from tests.support import until
 
 T = TypeVar("T")
@@ -218,7 +218,7 @@ class Clients(RuleBasedStateMachine):
         async def remove() -> None:
             await self._all_answered()
             self.removed = max(self.removed, len(self.sent) - keep)
-            await self.node.node.committer.commit(Truncate(ROOM, self.removed + 1))
+            await self.node.node.committer.commit(truncate(ROOM, self.removed + 1))
 
         self._run(remove())
 

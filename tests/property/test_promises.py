@@ -40,11 +40,11 @@ from grpc_chat.errors import (
     RoomNotFound,
     StoreUnavailable,
 )
-from grpc_chat.store.base import PutRoom, Truncate
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests.property.bare_node import BareNode, FrozenLoop, UnreliableBus, When
 from tests.property.histories import ASKED, histories
+from tests.store_writes import put_room, truncate
 
 SESSIONS = {"ann-1": "ann", "ann-2": "ann", "ben-1": "ben", "cat-1": "cat", "dan-1": "dan"}
 MEMBERS: dict[str, dict[str, pb.Role.ValueType]] = {
@@ -352,7 +352,7 @@ class Promises(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="grpc-chat-", dir=MEMORY if MEMORY.is_dir() else None))
         self.lock = threading.Lock()
         self.store = open_store(self.folder, readers=1)
-        self.store.commit([PutRoom(room, room, members) for room, members in MEMBERS.items()])
+        self.store.commit([put_room(room, room, members) for room, members in MEMBERS.items()])
         self.epoch = self.store.epoch
         self.model = Model()
         self.readers: list[Reader] = []
@@ -552,8 +552,12 @@ class Promises(RuleBasedStateMachine):
     def remove_old_events(self, node: int, room: str, keep: int) -> None:
         at = self._node(node)
         first = max(1, self.model.heads[room] + 1 - keep)
-        write = Truncate(room, first)
-        self._write(at, at.committer.commit(write), lambda: self.model.truncate(room, first))
+        write = truncate(room, first)
+
+        async def remove() -> None:
+            await at.committer.commit(write)
+
+        self._write(at, remove(), lambda: self.model.truncate(room, first))
 
     # Reading
 

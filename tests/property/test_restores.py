@@ -28,12 +28,13 @@ from grpc_chat.core.reads import at_once
 from grpc_chat.core.start import find_start, require_epoch
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.retry import Backoff
-from grpc_chat.store.base import Acknowledge, Append, Draft, Once, Place, PutRoom
+from grpc_chat.store.base import Acknowledge, Append, Draft, Once, Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 from tests.property.histories import ASKED, histories
+from tests.store_writes import put_room
 
 # As of the other histories: a busy machine is no reason to fail.
 pytestmark = pytest.mark.timeout(0 if ASKED else 300)
@@ -56,7 +57,7 @@ class Server:
         self.copies: list[Path] = []
         self.stopped = asyncio.Event()
         self._start()
-        self.store.commit([PutRoom(room, room, {"bob": pb.ROLE_MEMBER}) for room in ROOMS])
+        self.store.commit([put_room(room, room, {"bob": pb.ROLE_MEMBER}) for room in ROOMS])
 
     def _start(self) -> None:
         self.starts += 1

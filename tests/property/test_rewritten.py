@@ -16,10 +16,11 @@ import pytest
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.hub import Bounds
-from grpc_chat.store.base import Append, Draft, PutRoom, Transaction
+from grpc_chat.store.base import Append, Draft, Transaction
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests.property.bare_node import BareNode, FrozenLoop
+from tests.store_writes import put_room
 from tests.support import Pulled
 
 OLD, NEW = "what was said", "(deleted)"
@@ -31,7 +32,7 @@ class World:
     def __init__(self, folder: Path, loop: FrozenLoop) -> None:
         self.loop = loop
         self.store = open_store(folder)
-        self.store.commit([PutRoom("r1", "r1", {"ann": pb.ROLE_MEMBER, "ben": pb.ROLE_MEMBER})])
+        self.store.commit([put_room("r1", "r1", {"ann": pb.ROLE_MEMBER, "ben": pb.ROLE_MEMBER})])
         self.node = BareNode(
             "one",
             loop,

@@ -15,10 +15,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from grpc_chat.store.base import PutRoom
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests import warm
+from tests.store_writes import put_room
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +53,7 @@ def make_rooms(data: Path, rooms: list[str], users: list[str]) -> None:
     store = open_store(data)
     try:
         members: dict[str, pb.Role.ValueType] = dict.fromkeys(users, pb.ROLE_MEMBER)
-        store.commit([PutRoom(room, room, members) for room in rooms])
+        store.commit([put_room(room, room, members) for room in rooms])
     finally:
         store.close()
 

@@ -24,12 +24,12 @@ from grpc_chat.errors import (
 )
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import (
+    Acknowledge,
     Append,
     Appended,
     Done,
     Draft,
     Placed,
-    PutRoom,
     Result,
     Snapshot,
     StoredEvent,
@@ -177,7 +177,7 @@ async def test_what_gathers_during_a_commit_is_the_next_one(make: Make) -> None:
     world = make()
     first = await world.hold()
     tasks = [world.start(append(f"{number}a", f"{number}b")) for number in range(10)]
-    tasks.insert(5, world.start(PutRoom("r1", "r1", {})))
+    tasks.insert(5, world.start(Acknowledge("alice", "bot", {}, lambda *_: None)))
     await until(lambda: world.committer.waiting == 22)
 
     world.store.gate.set()
@@ -302,7 +302,7 @@ async def test_more_than_may_wait_is_refused(make: Make) -> None:
     fits = world.start(append("f"))
     await until(lambda: world.committer.waiting == 5)
     with pytest.raises(LimitExceeded):
-        await world.committer.commit(PutRoom("r1", "r1", {}))
+        await world.committer.commit(Transact(lambda _: None))
 
     assert refused.value.definite
     assert refused.value.retry_after

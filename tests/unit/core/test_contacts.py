@@ -9,10 +9,11 @@ import pytest
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.contacts import Adding, Contacts
 from grpc_chat.core.privacy import Audience
-from grpc_chat.store.base import PutRoom, Store, Transact, Transaction
+from grpc_chat.store.base import Store, Transact, Transaction
 from grpc_chat.store.records import Account
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.store_writes import put_room
 
 PERSON, BOT = pb.USER_KIND_PERSON, pb.USER_KIND_BOT
 
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
     with closing(open_store(tmp_path)) as opened:
         opened.commit([Transact(do)])
-        opened.commit([PutRoom("r1", "r1", {"alice": pb.ROLE_OWNER, "bob": pb.ROLE_MEMBER})])
+        opened.commit([put_room("r1", "r1", {"alice": pb.ROLE_OWNER, "bob": pb.ROLE_MEMBER})])
         yield opened
 
 

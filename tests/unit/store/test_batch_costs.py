@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from grpc_chat.core.access import to_read
-from grpc_chat.store.base import Acknowledge, Append, Appended, Draft, Once, Place, PutRoom, Write
+from grpc_chat.store.base import Acknowledge, Append, Appended, Draft, Once, Place, Write
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.store_writes import put_room
 
 ROOMS = [f"r{at}" for at in range(256)]
 
@@ -23,7 +24,7 @@ ROOMS = [f"r{at}" for at in range(256)]
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
     with closing(open_store(tmp_path / "data")) as opened:
-        opened.commit([PutRoom(room_id, room_id, {"alice": pb.ROLE_MEMBER}) for room_id in ROOMS])
+        opened.commit([put_room(room_id, room_id, {"alice": pb.ROLE_MEMBER}) for room_id in ROOMS])
         yield opened
 
 
