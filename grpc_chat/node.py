@@ -4,57 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from contextlib import AsyncExitStack
 from dataclasses import fields, replace
+from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import prometheus_client
 
 from grpc_chat.api.addresses import Addresses
-from grpc_chat.api.admin import AdminService
-from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.messages import MessageService
 from grpc_chat.api.pipeline import Pipeline
-from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.rules import check_id
-from grpc_chat.api.subscribe import SubscribeService
+from grpc_chat.api.services import services
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
-from grpc_chat.core.access_tokens import AccessTokens
-from grpc_chat.core.accounts import AccountLimits, Accounts
-from grpc_chat.core.admin import Admin
-from grpc_chat.core.attempts import AttemptLimits, Attempts
-from grpc_chat.core.blocks import Blocks
-from grpc_chat.core.bots import Bots
-from grpc_chat.core.caller import Authenticator
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.consumers import Consumers
-from grpc_chat.core.contacts import Contacts
-from grpc_chat.core.credentials import Credentials
-from grpc_chat.core.direct_messages import DirectMessages
-from grpc_chat.core.hub import Bounds, Hub
-from grpc_chat.core.identities import Identities, known_issuers
-from grpc_chat.core.invitations import Invitations
-from grpc_chat.core.invites import Invites
-from grpc_chat.core.issuers import IssuerLogins
-from grpc_chat.core.kept_consumers import KeptConsumers
-from grpc_chat.core.known_addresses import KnownAddresses
-from grpc_chat.core.logins import Logins
-from grpc_chat.core.members import Members
-from grpc_chat.core.messages import Messages
-from grpc_chat.core.ownership import Ownership
-from grpc_chat.core.page_token import Pages, PageTokens
-from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.accounts import AccountLimits
+from grpc_chat.core.attempts import AttemptLimits
+from grpc_chat.core.hub import Bounds
+from grpc_chat.core.identities import KnownIssuer, known_issuers
+from grpc_chat.core.options import Batches, Hashing, Options, Paging
 from grpc_chat.core.privacy import Privacy
-from grpc_chat.core.rates import Adds, Rate
-from grpc_chat.core.reads import Readers
-from grpc_chat.core.rooms import RoomLimits, Rooms
-from grpc_chat.core.sessions import Policy, Sessions
+from grpc_chat.core.rates import Rate
+from grpc_chat.core.rooms import RoomLimits
+from grpc_chat.core.sessions import Policy
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.trusted import TrustedIds
-from grpc_chat.core.users import Users
 from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.dev_certificate import dev_certificate
@@ -72,6 +47,19 @@ T = TypeVar("T", bound="DataclassInstance")
 log = logging.getLogger(__name__)
 
 
+class Server(Protocol):
+    """What carries a pipeline's calls over a network, once it has its port."""
+
+    async def start(self) -> None:
+        """Answer."""
+
+    def announce_stop(self) -> None:
+        """Tell clients, as far as there is a way, that it will stop."""
+
+    async def stop(self, grace: timedelta) -> None:
+        """Let running calls finish, at most so long, and stop."""
+
+
 class Node:
     """One server: ``async with Node(config) as node: await node.failed``.
 
@@ -79,11 +67,13 @@ class Node:
         port: The port it listens on.
         certificates: What it shows to clients; None without TLS.
         failed: Done when the node can't go on: the process must stop it and end with an error.
-        committer: The way into the store, while the node runs.
+        system: The chat system, while the node runs; the next ones are parts of it.
+        committer: The way into the store.
         readers: The way to read it.
-        authenticator: Tells from a token who is calling, while the node runs.
-        hub: The open streams, while the node runs.
-        invites: Makes invites, where there are accounts, while the node runs.
+        authenticator: Tells from a token who is calling.
+        hub: The open streams.
+        invites: Makes invites, where there are accounts.
+        pipeline: What every call goes through, whatever carries it.
         first_invite: The code with which the first account can be registered, which administers the server;
             None where there are accounts, or ids are trusted.
     """
@@ -95,6 +85,7 @@ class Node:
         self.port = 0
         self.first_invite: str | None = None
         self.certificates: Certificates | None = None
+        self._servers: list[Server] = []
 
     @property
     def public_address(self) -> str:
@@ -106,7 +97,7 @@ class Node:
         return "" if is_loopback(host) or is_wildcard(host) else join(host, self.port)
 
     async def __aenter__(self) -> Self:
-        """Start store, bus, hub and transport, in this order.
+        """Start store, chat system and transports, in this order.
 
         Raises:
             ChatError: What is in the way, in a sentence for the person who started it.
@@ -134,7 +125,7 @@ class Node:
             self.certificates = await asyncio.to_thread(
                 Certificates, tls.certificate, tls.key, client_ca=tls.client_ca
             )
-        limits = _taken(Limits, config.limits)
+        limits = request_limits(config)
         trusted = _trusted(config, limits)
         store: Store = await asyncio.to_thread(
             open_store, config.data, readers=config.readers, accept_loss=config.accept_loss
@@ -147,135 +138,6 @@ class Node:
         if self.certificates:
             self.certificates.warn()
 
-        readers = Readers(store, threads=config.readers)
-        self._resources.callback(readers.close)
-        bus = LocalBus().port()
-        # Alone, a node hears of every event from its own writer and need not look for lost hints.
-        bounds = replace(_taken(Bounds, config.subscribe), position_check=None)
-        hub = Hub(
-            readers=readers,
-            bus=bus,
-            epoch=store.epoch,
-            metrics=self.metrics,
-            random=random.random,
-            bounds=bounds,
-        )
-        committer = Committer(
-            store,
-            publish=hub.publish,
-            rewritten=hub.rewritten,
-            on_failure=self._fail,
-            metrics=self.metrics,
-            max_batch=config.commit.max_batch,
-            user_share=config.commit.user_share,
-            max_waiting=config.commit.max_waiting,
-        )
-        self._resources.push_async_callback(committer.close)
-        self.committer, self.readers, self.hub = committer, readers, hub
-        beating = asyncio.create_task(hub.run(), name="hub")
-        self._resources.push_async_callback(_cancel, beating)
-
-        pages = Pages(PageTokens(store.secret), page=limits.page, max_page=limits.max_page)
-        asked = config.accounts
-        sessions = Sessions(
-            committer, readers, hub, Policy(idle=asked.session_idle, most=asked.session_lifetime)
-        )
-        users = Users(readers, finding=asked.finding)
-        invites = Invites(
-            committer, readers, pages, inviters=asked.inviters, most=config.limits.invites_per_room
-        )
-        privacy = Privacy(direct_messages=asked.direct_messages)
-        direct_messages = DirectMessages(privacy)
-        blocks = Blocks(committer, readers, users, pages, most=config.limits.blocks_per_user)
-        adds = Adds(per_second=config.limits.adds_per_second, burst=config.limits.adds_burst)
-        rooms = Rooms(
-            committer,
-            readers,
-            hub,
-            users,
-            pages,
-            secret=store.secret,
-            direct_messages=direct_messages,
-            adds=adds,
-            limits=_taken(RoomLimits, config.limits),
-        )
-        # What a stop has interrupted.
-        purging = asyncio.create_task(rooms.purge(), name="purge")
-        self._resources.push_async_callback(_cancel, purging)
-        invitations = Invitations(
-            committer,
-            readers,
-            hub,
-            rooms,
-            pages,
-            most=config.limits.invitations_per_user,
-            most_of_one=config.limits.invitations_of_one,
-        )
-        members = Members(
-            committer,
-            readers,
-            hub,
-            rooms,
-            users,
-            pages,
-            contacts=Contacts(adding=asked.adding, trusting=bool(trusted)),
-            invitations=invitations,
-            adds=adds,
-        )
-        passwords = Passwords(
-            threads=asked.password_threads,
-            max_waiting=asked.password_waiting,
-            memory_kib=asked.password_memory_kib,
-            passes=asked.password_passes,
-        )
-        self._resources.callback(passwords.close)
-        addresses = Addresses(config.grpc.trusted_proxies)
-        attempts = Attempts(
-            AttemptLimits(
-                per_account_and_address=asked.attempts_per_account_and_address,
-                per_address=asked.attempts_per_address,
-                per_account=asked.attempts_per_account,
-                window=asked.attempts_window,
-            ),
-            secret=store.secret,
-            limited=addresses.limited,
-        )
-        account_limits = _taken(AccountLimits, asked)
-        credentials = Credentials(readers, passwords, attempts)
-        accounts = Accounts(committer, readers, sessions, passwords, credentials, pages, privacy=privacy)
-        logins = Logins(
-            committer,
-            readers,
-            sessions,
-            members,
-            passwords,
-            credentials,
-            attempts,
-            registration="closed" if trusted else asked.registration,
-            password_login=not trusted,
-            certificate_login=tls.certificate_login,
-            limits=account_limits,
-        )
-        tokens = AccessTokens(committer, sessions, limits=account_limits)
-        bots = Bots(
-            committer,
-            readers,
-            pages,
-            named_after_owners=asked.finding == "shared_room",
-            limits=account_limits,
-            privacy=privacy,
-        )
-        authenticator: Authenticator = trusted or sessions
-        self.authenticator = authenticator
-        if not trusted:
-            self.invites = invites
-            self.first_invite = await invites.for_the_first_account()
-            known = KnownAddresses(committer, readers, attempts)
-            await known.load()
-            for part in (sessions, known):
-                saving = asyncio.create_task(part.run(), name=type(part).__name__)
-                self._resources.push_async_callback(part.close)
-                self._resources.push_async_callback(_cancel, saving)
         party = None
         if config.oidc and not trusted:
             # Slow to import, and most servers know no issuer.
@@ -284,47 +146,31 @@ class Node:
 
             party = RelyingParty([_taken(Provider, issuer) for issuer in config.oidc])
             await self._resources.enter_async_context(party)
-        messages = Messages(
-            committer,
-            readers,
-            pages,
-            epoch=store.epoch,
-            direct_messages=direct_messages,
-            page_bytes=limits.page_bytes,
+        addresses = Addresses(config.grpc.trusted_proxies)
+        # Alone, a node hears of every event from its own writer and need not look for lost hints.
+        told = options(config)
+        told = replace(told, streams=replace(told.streams, position_check=None))
+        self.system = system = ChatSystem(
+            store,
+            LocalBus().port(),
+            told,
+            metrics=self.metrics,
+            authenticator=trusted,
+            issuers=issuers(config) if party else {},
+            party=party,
+            on_failure=self._fail,
+            limited=addresses.limited,
         )
-        ownership = Ownership(committer, readers, sessions, hub, pages, users=users, max_bots=asked.bots)
-        in_settings = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
-        identities = Identities(committer, readers, sessions, in_settings if party else {})
-        issuers = IssuerLogins(logins, identities, attempts, party)
-        admin = Admin(committer, readers, sessions, passwords, pages)
-        kept = KeptConsumers(committer, readers, hub, pages, idle=config.subscribe.consumer_idle)
-        keeping = asyncio.create_task(kept.run(), name="KeptConsumers")
-        self._resources.push_async_callback(kept.close)
-        self._resources.push_async_callback(_cancel, keeping)
-        consumers = Consumers(committer, readers, hub)
-        self.pipeline = pipeline = Pipeline(
-            {
-                "AuthService": AuthService(
-                    logins,
-                    accounts,
-                    tokens,
-                    bots,
-                    users,
-                    issuers,
-                    ownership,
-                    blocks,
-                    members,
-                    # The port is known once it is listened on.
-                    public_address=lambda: self.public_address,
-                ),
-                "RoomService": RoomService(rooms, members, invites, invitations),
-                "MessageService": MessageService(messages),
-                "SubscribeService": SubscribeService(
-                    hub, consumers, kept, self.metrics.totals, authenticator
-                ),
-                "AdminService": AdminService(admin, ownership, invites, identities),
-            },
-            authenticator=authenticator,
+        await self._resources.enter_async_context(system)
+        self.committer, self.readers, self.hub = system.committer, system.readers, system.hub
+        self.authenticator = system.authenticator
+        if not trusted:
+            self.invites = system.invites
+            self.first_invite = await system.invites.for_the_first_account()
+        self.pipeline = Pipeline(
+            # The port is known once it is listened on.
+            services(system, public_address=lambda: self.public_address),
+            authenticator=system.authenticator,
             checker=RequestChecker(limits),
             rate=Rate(
                 per_second=config.limits.calls_per_second,
@@ -343,11 +189,10 @@ class Node:
             addresses=addresses,
             metrics=self.metrics,
         )
-        self.metrics.commits_waiting.set_function(lambda: committer.waiting)
-        self.metrics.reads_waiting.set_function(lambda: readers.waiting)
         if config.metrics_port is not None:
             self._serve_metrics(config.host, config.metrics_port)
-        await self._serve(pipeline, hub, config)
+        await self._listen(self.pipeline, config)
+        await self._serve(config)
 
     def _serve_metrics(self, host: str, port: int) -> None:
         try:
@@ -358,11 +203,15 @@ class Node:
         self._resources.callback(server.server_close)
         self._resources.callback(server.shutdown)
 
-    async def _serve(self, pipeline: Pipeline, hub: Hub, config: Config) -> None:
+    async def _listen(self, pipeline: Pipeline, config: Config) -> None:
+        """Take the ports, without answering yet."""
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
-        self._server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
-        self.port = await self._server.listen(config.host, config.port, self.certificates)
+        server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
+        self._servers.append(server)
+        self.port = await server.listen(config.host, config.port, self.certificates)
+
+    async def _serve(self, config: Config) -> None:
         if self.certificates:
             watching = asyncio.create_task(self.certificates.watch(config.tls.reload), name="certificates")
             self._resources.push_async_callback(_cancel, watching)
@@ -370,12 +219,14 @@ class Node:
         async def stop() -> None:
             # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
             # print a traceback for each.
-            self._server.announce_stop()
-            hub.drain()
-            await self._server.stop(config.stop_grace)
+            for server in self._servers:
+                server.announce_stop()
+            self.system.drain()
+            await asyncio.gather(*(server.stop(config.stop_grace) for server in self._servers))
 
         self._resources.push_async_callback(stop)
-        await self._server.start()
+        for server in self._servers:
+            await server.start()
 
     def _fail(self) -> None:
         """Something happened after which only a restart is safe."""
@@ -384,6 +235,54 @@ class Node:
                 "the database failed; the server stops, because nothing more is certain to be stored"
             )
             self.failed.set_exception(StoreUnavailable("the database failed"))
+
+
+def options(config: Config) -> Options:
+    """What the chat system is told, from the settings."""
+    accounts, limits, commit = config.accounts, config.limits, config.commit
+    return Options(
+        trusting=bool(config.trusted_ids),
+        registration=accounts.registration,
+        certificate_login=config.tls.certificate_login,
+        inviters=accounts.inviters,
+        finding=accounts.finding,
+        privacy=Privacy(accounts.adding, accounts.direct_messages),
+        read_threads=config.readers,
+        batches=Batches(commit.max_batch, commit.user_share, commit.max_waiting),
+        paging=Paging(limits.page, limits.max_page, limits.page_bytes),
+        streams=_taken(Bounds, config.subscribe),
+        consumer_idle=config.subscribe.consumer_idle,
+        sessions=Policy(idle=accounts.session_idle, most=accounts.session_lifetime),
+        hashing=Hashing(
+            threads=accounts.password_threads,
+            max_waiting=accounts.password_waiting,
+            memory_kib=accounts.password_memory_kib,
+            passes=accounts.password_passes,
+        ),
+        attempts=AttemptLimits(
+            per_account_and_address=accounts.attempts_per_account_and_address,
+            per_address=accounts.attempts_per_address,
+            per_account=accounts.attempts_per_account,
+            window=accounts.attempts_window,
+        ),
+        accounts=_taken(AccountLimits, accounts),
+        rooms=_taken(RoomLimits, limits),
+        invitations_per_user=limits.invitations_per_user,
+        invitations_of_one=limits.invitations_of_one,
+        blocks_per_user=limits.blocks_per_user,
+        adds_per_second=limits.adds_per_second,
+        adds_burst=limits.adds_burst,
+    )
+
+
+def request_limits(config: Config) -> Limits:
+    """What requests are checked against, from the settings."""
+    return _taken(Limits, config.limits)
+
+
+def issuers(config: Config) -> dict[str, KnownIssuer]:
+    """The issuers in the settings."""
+    return known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
 
 
 def _trusted(config: Config, limits: Limits) -> TrustedIds | None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from grpc_chat.core.admin import Admin
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.identities import Identities
-from grpc_chat.core.invites import LIFETIME, Invites, as_invite
-from grpc_chat.core.ownership import Ownership
+from grpc_chat.core.invites import LIFETIME, as_invite
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class AdminService:
     """See ``AdminService`` in chat.proto."""
 
-    def __init__(self, admin: Admin, ownership: Ownership, invites: Invites, identities: Identities) -> None:
-        self._admin = admin
-        self._ownership = ownership
-        self._identities = identities
-        self._invites = invites
+    def __init__(self, system: ChatSystem) -> None:
+        self._admin = system.admin
+        self._ownership = system.ownership
+        self._identities = system.identities
+        self._invites = system.invites
 
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
         return await self._admin.list_users(request)

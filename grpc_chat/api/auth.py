@@ -5,46 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grpc_chat._version import __version__
-from grpc_chat.core.access_tokens import AccessTokens
-from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.blocks import Blocks
-from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Caller, Guest
-from grpc_chat.core.issuers import IssuerLogins
-from grpc_chat.core.logins import REGISTRATIONS, Logins
-from grpc_chat.core.members import Members
-from grpc_chat.core.ownership import Ownership
-from grpc_chat.core.users import Users
+from grpc_chat.core.logins import REGISTRATIONS
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class AuthService:
     """See ``AuthService`` in chat.proto."""
 
-    def __init__(
-        self,
-        logins: Logins,
-        accounts: Accounts,
-        tokens: AccessTokens,
-        bots: Bots,
-        users: Users,
-        issuers: IssuerLogins,
-        ownership: Ownership,
-        blocks: Blocks,
-        members: Members,
-        *,
-        public_address: Callable[[], str] = str,
-    ) -> None:
+    def __init__(self, system: ChatSystem, *, public_address: Callable[[], str] = str) -> None:
         self._public_address = public_address
-        self._logins = logins
-        self._accounts = accounts
-        self._tokens = tokens
-        self._bots = bots
-        self._blocks = blocks
-        self._members = members
-        self._ownership = ownership
-        self._issuers = issuers
-        self._users = users
+        self._logins = system.logins
+        self._accounts = system.accounts
+        self._tokens = system.access_tokens
+        self._bots = system.bots
+        self._blocks = system.blocks
+        self._members = system.members
+        self._ownership = system.ownership
+        self._issuers = system.issuer_logins
+        self._users = system.users
 
     async def get_server_info(
         self, _guest: Guest, _request: pb.GetServerInfoRequest

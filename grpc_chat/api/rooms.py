@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.invitations import Invitations
-from grpc_chat.core.invites import Invites
-from grpc_chat.core.members import Members
-from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class RoomService:
     """See ``RoomService`` in chat.proto."""
 
-    def __init__(self, rooms: Rooms, members: Members, invites: Invites, invitations: Invitations) -> None:
-        self._rooms = rooms
-        self._members = members
-        self._invites = invites
-        self._invitations = invitations
+    def __init__(self, system: ChatSystem) -> None:
+        self._rooms = system.rooms
+        self._members = system.members
+        self._invites = system.invites
+        self._invitations = system.invitations
 
     # Rooms
 

@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 
 from grpc_chat.api.pipeline import Write
-from grpc_chat.core.caller import Authenticator, Caller
-from grpc_chat.core.consumers import Consumers
-from grpc_chat.core.hub import Follower, Hub
-from grpc_chat.core.kept_consumers import KeptConsumers
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.hub import Follower
 from grpc_chat.core.subscription import Behind
-from grpc_chat.metrics import Totals
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.store.base import Place
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -24,19 +22,12 @@ _CURSORS_AT_ONCE = 500
 class SubscribeService:
     """See ``SubscribeService`` in chat.proto."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        consumers: Consumers,
-        kept: KeptConsumers,
-        totals: Totals,
-        authenticator: Authenticator,
-    ) -> None:
-        self._kept = kept
-        self._authenticator = authenticator
-        self._hub = hub
-        self._consumers = consumers
-        self._totals = totals
+    def __init__(self, system: ChatSystem) -> None:
+        self._kept = system.kept_consumers
+        self._authenticator = system.authenticator
+        self._hub = system.hub
+        self._consumers = system.consumers
+        self._totals = system.metrics.totals
 
     async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
         """Write everything owed, as encoded responses; what gathers while one is written is the next."""

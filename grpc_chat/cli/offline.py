@@ -7,41 +7,31 @@ them is another: a call of a function.
 from __future__ import annotations
 
 import asyncio
-import random
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from grpc_chat.api.admin import AdminService
-from grpc_chat.api.limits import Limits, RequestChecker
+from grpc_chat.api.limits import RequestChecker
+from grpc_chat.api.pipeline import Pipeline
+from grpc_chat.api.services import services
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.serve import load_config
 from grpc_chat.config import Config
-from grpc_chat.core.admin import Admin
-from grpc_chat.core.caller import SYSTEM
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.hub import Hub
-from grpc_chat.core.identities import Identities, known_issuers
-from grpc_chat.core.invites import Invites
-from grpc_chat.core.ownership import Ownership
-from grpc_chat.core.page_token import Pages, PageTokens
-from grpc_chat.core.passwords import Passwords
-from grpc_chat.core.reads import Readers
-from grpc_chat.core.sessions import Policy, Sessions
+from grpc_chat.core.caller import SYSTEM, Caller
+from grpc_chat.core.rates import Rate
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.errors import StoreInUse, StoreUnavailable
-from grpc_chat.metrics import Metrics
+from grpc_chat.node import issuers, options, request_limits
 from grpc_chat.sdk.admin import AdminCalls
+from grpc_chat.store.base import Snapshot
 from grpc_chat.store.sqlite import open_store
-from grpc_chat.wire import chat_pb2 as pb
 
 Response = TypeVar("Response", bound=Message)
-
-# Nobody of the server's: what it makes by itself is made by no user.
 
 
 @asynccontextmanager
@@ -60,10 +50,10 @@ async def offline_admin(folder: Path) -> AsyncIterator[AdminCalls]:
     except ValueError as exc:
         raise Failure(str(exc)) from exc
     async with AsyncExitStack() as resources:
-        yield AdminCalls(_Local(await _open(config, resources)))
+        yield AdminCalls(await _open(config, resources))
 
 
-async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
+async def _open(config: Config, resources: AsyncExitStack) -> _Local:
     """As :class:`grpc_chat.node.Node` does it, without anything that faces the network."""
     try:
         store = await asyncio.to_thread(open_store, config.data, readers=1)
@@ -76,33 +66,28 @@ async def _open(config: Config, resources: AsyncExitStack) -> AdminService:
         # Nothing of it passes by itself.
         raise Failure(error.message) from error
     resources.callback(store.close)
-    metrics = Metrics()
-    readers = Readers(store)
-    resources.callback(readers.close)
-    hub = Hub(
-        readers=readers, bus=LocalBus().port(), epoch=store.epoch, metrics=metrics, random=random.random
+    told = replace(options(config), read_threads=1)
+    system = ChatSystem(store, LocalBus().port(), told, issuers=issuers(config), housekeeping=False)
+    await resources.enter_async_context(system)
+    pipeline = Pipeline(
+        services(system),
+        authenticator=_Operator(),
+        checker=RequestChecker(request_limits(config)),
+        rate=Rate(per_second=0, burst=1),
+        metrics=system.metrics,
     )
-    committer = Committer(
-        store,
-        publish=hub.publish,
-        rewritten=hub.rewritten,
-        on_failure=lambda: None,
-        metrics=metrics,
-    )
-    resources.push_async_callback(committer.close)
-    pages = Pages(PageTokens(store.secret))
-    policy = Policy(idle=config.accounts.session_idle, most=config.accounts.session_lifetime)
-    sessions = Sessions(committer, readers, hub, policy)
-    passwords = Passwords(
-        memory_kib=config.accounts.password_memory_kib, passes=config.accounts.password_passes
-    )
-    resources.callback(passwords.close)
-    invites = Invites(committer, readers, pages, most=config.limits.invites_per_room)
-    ownership = Ownership(committer, readers, sessions, hub, pages, max_bots=config.accounts.bots)
-    issuers = known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
-    identities = Identities(committer, readers, sessions, issuers)
-    admin = Admin(committer, readers, sessions, passwords, pages)
-    return AdminService(admin, ownership, invites, identities)
+    return _Local(pipeline)
+
+
+class _Operator:
+    """Whoever can write to the data folder may do everything, and is nobody of the server's: what they make
+    is made by no user."""
+
+    async def authenticate(self, _token: str) -> Caller:
+        return SYSTEM
+
+    def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
+        """There is none that could end."""
 
 
 class _Local:
@@ -110,15 +95,14 @@ class _Local:
 
     closed = False
 
-    def __init__(self, service: AdminService) -> None:
-        self._service = service
-        self._checker = RequestChecker(Limits())
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._methods = {method.path: method for method in pipeline.methods}
 
     async def call(self, path: str, request: Message, response: type[Response]) -> Response:
-        """Carry out a method of AdminService."""
-        method = path.rpartition("/")[2]
-        descriptor = pb.DESCRIPTOR.services_by_name["AdminService"].methods_by_name[method]
-        self._checker.plan(descriptor.input_type)
-        self._checker.check(request)
-        function: Any = getattr(self._service, re.sub(r"(?<!^)([A-Z])", r"_\1", method).lower())
-        return cast(Response, await function(SYSTEM, request))
+        """Carry out a method."""
+        data = await self._pipeline.call(self._methods[path], _METADATA, request.SerializeToString())
+        return response.FromString(data)
+
+
+_METADATA = (("authorization", "Bearer operator"),)

@@ -486,7 +486,8 @@ async def test_an_answer_that_is_not_read_is_dropped(
 ) -> None:
     """A call takes a place of ``grpc.calls`` and its answer's memory only for so long; that is no error."""
     bob = await victim_in(house)
-    calls = house.node.node._server._open
+    server: Any = house.node.node._servers[0]
+    calls = server._open
     page = pb.ListMessagesRequest(room_id=bob.room_id).SerializeToString()
     with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, 0)) as peer:
         await asyncio.to_thread(peer.settle)

@@ -10,49 +10,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from grpc_chat.api.admin import AdminService
-from grpc_chat.api.auth import AuthService
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.messages import MessageService
 from grpc_chat.api.pipeline import Pipeline
-from grpc_chat.api.rooms import RoomService
-from grpc_chat.api.subscribe import SubscribeService
+from grpc_chat.api.services import services
 from grpc_chat.bus.base import Bus, Hints
-from grpc_chat.core.access_tokens import AccessTokens
-from grpc_chat.core.accounts import Accounts
-from grpc_chat.core.admin import Admin
-from grpc_chat.core.attempts import Attempts
-from grpc_chat.core.blocks import Blocks
-from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.consumers import Consumers
-from grpc_chat.core.contacts import Contacts
-from grpc_chat.core.credentials import Credentials
-from grpc_chat.core.hub import Bounds, Hub
-from grpc_chat.core.identities import Identities
-from grpc_chat.core.invitations import Invitations
-from grpc_chat.core.invites import Invites
-from grpc_chat.core.issuers import IssuerLogins
-from grpc_chat.core.kept_consumers import KeptConsumers
-from grpc_chat.core.logins import Logins
-from grpc_chat.core.members import Members
-from grpc_chat.core.messages import Messages
-from grpc_chat.core.ownership import Ownership
-from grpc_chat.core.page_token import Pages, PageTokens
-from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.hub import Bounds
+from grpc_chat.core.options import Batches, Hashing, Options
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.reads import Pieces, Readers, at_once
-from grpc_chat.core.rooms import Rooms
-from grpc_chat.core.sessions import Sessions
-from grpc_chat.core.users import Users
+from grpc_chat.core.system import ChatSystem
 from grpc_chat.errors import StoreUnavailable, Unauthenticated
-from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Result, Snapshot, Store, Write
 from grpc_chat.wire import chat_pb2 as pb
 from tests.support import Pulled
@@ -272,85 +245,41 @@ class BareNode:
         self._draining = False
         self.disk = Disk(store, lock)
         self.readers = SteppedReaders(self.disk)
-        self.metrics = Metrics()
-        self.hub = Hub(
-            readers=self.readers,
-            bus=bus,
-            epoch=store.epoch,
-            metrics=self.metrics,
-            random=lambda: 0.5,
-            bounds=bounds,
-        )
-        self.committer = loop.run(self._committer())
-        pages = Pages(PageTokens(store.secret))
-        consumers = Consumers(self.committer, self.readers, self.hub)
-        kept = KeptConsumers(self.committer, self.readers, self.hub, pages)
-        users = Users(self.readers)
-        rooms = Rooms(self.committer, self.readers, self.hub, users, pages, secret=store.secret)
-        invitations = Invitations(self.committer, self.readers, self.hub, rooms, pages)
-        members = Members(
-            self.committer,
-            self.readers,
-            self.hub,
-            rooms,
-            users,
-            pages,
-            contacts=Contacts(trusting=True),
-            invitations=invitations,
-        )
-        invites = Invites(self.committer, self.readers, pages)
-        owned = Sessions(self.committer, self.readers, self.hub)
-        self._passwords = Passwords(memory_kib=8, passes=1)
-        attempts = Attempts()
-        credentials = Credentials(self.readers, self._passwords, attempts)
-        logins = Logins(self.committer, self.readers, owned, members, self._passwords, credentials, attempts)
-        accounts = Accounts(self.committer, self.readers, owned, self._passwords, credentials, pages)
-        admin = Admin(self.committer, self.readers, owned, self._passwords, pages)
-        ownership = Ownership(self.committer, self.readers, owned, self.hub, pages, users=users)
-        identities = Identities(self.committer, self.readers, owned, {})
-        tokens = Tokens(sessions)
+        self.system = loop.run(self._start(bus, bounds, Tokens(sessions)))
+        self.hub, self.committer, self.metrics = self.system.hub, self.system.committer, self.system.metrics
         pipeline = Pipeline(
-            {
-                "AuthService": AuthService(
-                    logins,
-                    accounts,
-                    AccessTokens(self.committer, owned),
-                    Bots(self.committer, self.readers, pages),
-                    users,
-                    IssuerLogins(logins, identities, attempts, None),
-                    ownership,
-                    Blocks(self.committer, self.readers, users, pages),
-                    members,
-                ),
-                "RoomService": RoomService(rooms, members, invites, invitations),
-                "MessageService": MessageService(
-                    Messages(self.committer, self.readers, pages, epoch=store.epoch)
-                ),
-                "SubscribeService": SubscribeService(self.hub, consumers, kept, self.metrics.totals, tokens),
-                "AdminService": AdminService(admin, ownership, invites, identities),
-            },
-            authenticator=tokens,
+            services(self.system),
+            authenticator=self.system.authenticator,
             checker=RequestChecker(Limits()),
             rate=Rate(per_second=0, burst=1),
             metrics=self.metrics,
         )
         self._pipeline = pipeline
         self._methods = {method.path.rpartition("/")[2]: method for method in pipeline.methods}
-        self._clock = loop.create_task(self.hub.run())
         loop.settle()
 
-    async def _committer(self) -> Committer:
+    async def _start(self, bus: Bus, bounds: Bounds, tokens: Tokens) -> ChatSystem:
         def fail() -> None:
             raise AssertionError("the store has not failed")
 
-        return Committer(
+        system = ChatSystem(
             self.disk,
-            publish=self.hub.publish,
-            rewritten=self.hub.rewritten,
+            bus,
+            # As with trusted ids nobody is asked before they are added; there are no accounts to log in to.
+            Options(
+                trusting=True,
+                streams=bounds,
+                batches=Batches(max_batch=6),
+                hashing=Hashing(memory_kib=8, passes=1),
+            ),
+            authenticator=tokens,
+            readers=self.readers,
             on_failure=fail,
-            metrics=self.metrics,
-            max_batch=6,
+            # What it did by itself would be in none of the histories.
+            housekeeping=False,
+            random=lambda: 0.5,
         )
+        return await system.__aenter__()
 
     async def call(self, session: str, method: str, request: Message, response: type[Response]) -> Response:
         """A unary call of the API."""
@@ -376,7 +305,7 @@ class BareNode:
         self._loop.settle()
 
     async def _drain(self) -> None:
-        self.hub.drain()
+        self.system.drain()
 
     @property
     def tail_bytes(self) -> float:
@@ -385,15 +314,7 @@ class BareNode:
 
     def stop(self) -> None:
         """End it; nothing may be held up any more."""
-        self._clock.cancel()
-        with suppress(asyncio.CancelledError):
-            self._loop.run(self._wait_for_clock())
-        self._loop.run(self.committer.close())
-        self._passwords.close()
-        self.readers.close()
-
-    async def _wait_for_clock(self) -> None:
-        await self._clock
+        self._loop.run(self.system.__aexit__(None, None, None))
 
 
 def _authorization(session: str) -> list[tuple[str, str | bytes]]:

@@ -19,13 +19,14 @@ from grpc_chat.core.hub import Bounds
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.logins import Logins
+from grpc_chat.core.options import Options
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rates import Adds
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
-from grpc_chat.node import Node, _taken
+from grpc_chat.node import Node, _taken, options
 from grpc_chat.transport.grpc_server import Transport
 
 if TYPE_CHECKING:
@@ -103,6 +104,18 @@ def test_defaults_are_the_same_in_both_places(
 
     for name in group.model_fields.keys() - others:
         assert getattr(group(), name) == getattr(taken, name), name
+
+
+def test_a_chat_system_is_by_default_what_the_settings_say() -> None:
+    """One that a test or a benchmark makes by itself behaves like that of a server."""
+    assert options(config.Config()) == Options()
+
+
+def test_who_may_reach_whom_is_told_as_it_is_set() -> None:
+    """To those who are asked about it, not only to what decides it."""
+    settings = config.Accounts(adding="nobody", direct_messages="shared_room")
+
+    assert options(config.Config(accounts=settings)).privacy == Privacy("nobody", "shared_room")
 
 
 def test_queue_before_the_disk_is_told_its_settings() -> None:

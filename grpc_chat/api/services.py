@@ -1,0 +1,27 @@
+"""The services of chat.proto, over a chat system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grpc_chat.api.admin import AdminService
+from grpc_chat.api.auth import AuthService
+from grpc_chat.api.messages import MessageService
+from grpc_chat.api.rooms import RoomService
+from grpc_chat.api.subscribe import SubscribeService
+from grpc_chat.core.system import ChatSystem
+
+
+def services(system: ChatSystem, *, public_address: Callable[[], str] = str) -> dict[str, object]:
+    """What carries out each service's methods, for a :class:`grpc_chat.api.pipeline.Pipeline`.
+
+    Args:
+        public_address: Where clients reach this server; asked each time, as it may be known only later.
+    """
+    return {
+        "AuthService": AuthService(system, public_address=public_address),
+        "RoomService": RoomService(system),
+        "MessageService": MessageService(system),
+        "SubscribeService": SubscribeService(system),
+        "AdminService": AdminService(system),
+    }

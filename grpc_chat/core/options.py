@@ -1,0 +1,93 @@
+"""What a chat system is told about how much there may be of everything, and who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from grpc_chat.core.accounts import AccountLimits
+from grpc_chat.core.attempts import AttemptLimits
+from grpc_chat.core.hub import Bounds
+from grpc_chat.core.invites import Inviters
+from grpc_chat.core.logins import Registration
+from grpc_chat.core.privacy import Privacy
+from grpc_chat.core.rooms import RoomLimits
+from grpc_chat.core.sessions import Policy
+from grpc_chat.core.users import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How much is committed at once; see :class:`grpc_chat.core.commit.Committer`."""
+
+    max_batch: int = 4096
+    user_share: int = 512
+    max_waiting: int = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hashing:
+    """What hashing a password may cost; see :class:`grpc_chat.core.passwords.Passwords`."""
+
+    threads: int = 1
+    max_waiting: int = 200
+    memory_kib: int = 19_456
+    passes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How long the pages of lists are.
+
+    Attributes:
+        page: Entries, where the request does not say.
+        max_page: Entries at most.
+        page_bytes: About how large a page of history becomes.
+    """
+
+    page: int = 50
+    max_page: int = 500
+    page_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a chat system is told.
+
+    Attributes:
+        trusting: Whether ids are believed: then there are no passwords, and nobody registers.
+        registration: Who may make an account.
+        certificate_login: Whether a verified certificate with the user id in it is as good as the password.
+        inviters: Who may make room invites with which one can register.
+        finding: Who may find whom.
+        privacy: Who may reach those who have chosen nothing.
+        read_threads: How many reads run at once.
+        consumer_idle: A consumer that was not used for so long is forgotten.
+        invitations_per_user: How many a user may have.
+        invitations_of_one: How many of them from one other user.
+        blocks_per_user: How many others a user may block.
+        adds_per_second: How many others a user may reach who did not ask for it, in the long run.
+        adds_burst: How many at once.
+    """
+
+    trusting: bool = False
+    registration: Registration = "invite"
+    certificate_login: bool = False
+    inviters: Inviters = "admins"
+    finding: Finding = "user_id"
+    privacy: Privacy = field(default_factory=Privacy)
+    read_threads: int = 1
+    batches: Batches = field(default_factory=Batches)
+    paging: Paging = field(default_factory=Paging)
+    streams: Bounds = field(default_factory=Bounds)
+    consumer_idle: timedelta = timedelta(days=365)
+    sessions: Policy = field(default_factory=Policy)
+    hashing: Hashing = field(default_factory=Hashing)
+    attempts: AttemptLimits = field(default_factory=AttemptLimits)
+    accounts: AccountLimits = field(default_factory=AccountLimits)
+    rooms: RoomLimits = field(default_factory=RoomLimits)
+    invitations_per_user: int = 200
+    invitations_of_one: int = 10
+    blocks_per_user: int = 1000
+    adds_per_second: float = 0.2
+    adds_burst: float = 200

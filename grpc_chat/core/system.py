@@ -1,0 +1,283 @@
+"""The chat system as one object: everything between a store and a bus below, and the API above."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from grpc_chat.bus.base import Bus
+from grpc_chat.core.access_tokens import AccessTokens
+from grpc_chat.core.accounts import Accounts
+from grpc_chat.core.admin import Admin
+from grpc_chat.core.attempts import Attempts
+from grpc_chat.core.blocks import Blocks
+from grpc_chat.core.bots import Bots
+from grpc_chat.core.caller import Authenticator
+from grpc_chat.core.commit import Committer
+from grpc_chat.core.consumers import Consumers
+from grpc_chat.core.contacts import Contacts
+from grpc_chat.core.credentials import Credentials
+from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.hub import Hub
+from grpc_chat.core.identities import Identities, KnownIssuer
+from grpc_chat.core.invitations import Invitations
+from grpc_chat.core.invites import Invites
+from grpc_chat.core.issuers import IssuerLogins
+from grpc_chat.core.kept_consumers import KeptConsumers
+from grpc_chat.core.known_addresses import KnownAddresses
+from grpc_chat.core.logins import Logins
+from grpc_chat.core.members import Members
+from grpc_chat.core.messages import Messages
+from grpc_chat.core.options import Options
+from grpc_chat.core.ownership import Ownership
+from grpc_chat.core.page_token import Pages, PageTokens
+from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.rates import Adds
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.users import Users
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Store
+
+if TYPE_CHECKING:
+    from grpc_chat.oidc.relying_party import RelyingParty
+
+
+class ChatSystem:
+    """Writer, readers, hub and everything that can be asked of a chat system, over one store.
+
+    A server, the administration of a stopped one and the tests each make one, and put what they need around
+    it: a network, a terminal, a frozen clock. Make it on the event loop; ``async with`` starts it, and ends
+    with the writes that wait. The store is the owner's, who closes it afterwards.
+
+    Args:
+        metrics: Where it counts.
+        authenticator: Who tells who is calling, if not :attr:`sessions`.
+        readers: How the store is read, if not by threads of its own.
+        issuers: The issuers of identities that have a name here.
+        party: Logs people in with them.
+        on_failure: Called once when the store has failed for good; see :class:`Committer`.
+        limited: Told of addresses that are asked to wait.
+        housekeeping: Whether it also does what nobody asks for: save what was used, forget what was not, end
+            what a stop has interrupted.
+        clock: Seconds since 1970.
+        monotonic: Seconds, never set.
+        random: A number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        options: Options | None = None,
+        *,
+        metrics: Metrics | None = None,
+        authenticator: Authenticator | None = None,
+        readers: Readers | None = None,
+        issuers: Mapping[str, KnownIssuer] | None = None,
+        party: RelyingParty | None = None,
+        on_failure: Callable[[], None] = lambda: None,
+        limited: Callable[[str], None] = lambda _: None,
+        housekeeping: bool = True,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.options = options = options or Options()
+        self.metrics = metrics = metrics or Metrics()
+        self._housekeeping = housekeeping
+        self._resources = AsyncExitStack()
+
+        # Reading, writing, telling.
+        self.readers = readers = readers or Readers(store, threads=options.read_threads)
+        self.hub = hub = Hub(
+            readers=readers,
+            bus=bus,
+            epoch=store.epoch,
+            metrics=metrics,
+            random=random,
+            bounds=options.streams,
+        )
+        self.committer = committer = Committer(
+            store,
+            publish=hub.publish,
+            rewritten=hub.rewritten,
+            on_failure=on_failure,
+            metrics=metrics,
+            max_batch=options.batches.max_batch,
+            user_share=options.batches.user_share,
+            max_waiting=options.batches.max_waiting,
+        )
+        paging = options.paging
+        pages = Pages(PageTokens(store.secret), page=paging.page, max_page=paging.max_page)
+
+        # People and their programs.
+        self.sessions = Sessions(committer, readers, hub, options.sessions, clock=clock)
+        self.authenticator = authenticator or self.sessions
+        self.users = Users(readers, finding=options.finding)
+        self.blocks = Blocks(committer, readers, self.users, pages, most=options.blocks_per_user)
+        self._passwords = Passwords(
+            threads=options.hashing.threads,
+            max_waiting=options.hashing.max_waiting,
+            memory_kib=options.hashing.memory_kib,
+            passes=options.hashing.passes,
+        )
+        self._attempts = Attempts(options.attempts, secret=store.secret, clock=monotonic, limited=limited)
+        self._known = KnownAddresses(committer, readers, self._attempts)
+
+        # Rooms.
+        direct_messages = DirectMessages(options.privacy)
+        adds = Adds(per_second=options.adds_per_second, burst=options.adds_burst, clock=monotonic)
+        self.rooms = Rooms(
+            committer,
+            readers,
+            hub,
+            self.users,
+            pages,
+            secret=store.secret,
+            direct_messages=direct_messages,
+            adds=adds,
+            limits=options.rooms,
+        )
+        self.invites = Invites(
+            committer, readers, pages, inviters=options.inviters, most=options.rooms.invites_per_room
+        )
+        self.invitations = Invitations(
+            committer,
+            readers,
+            hub,
+            self.rooms,
+            pages,
+            most=options.invitations_per_user,
+            most_of_one=options.invitations_of_one,
+        )
+        self.members = Members(
+            committer,
+            readers,
+            hub,
+            self.rooms,
+            self.users,
+            pages,
+            contacts=Contacts(adding=options.privacy.adding, trusting=options.trusting),
+            invitations=self.invitations,
+            adds=adds,
+        )
+        self.messages = Messages(
+            committer,
+            readers,
+            pages,
+            epoch=store.epoch,
+            direct_messages=direct_messages,
+            page_bytes=paging.page_bytes,
+        )
+        self.consumers = Consumers(committer, readers, hub)
+        self.kept_consumers = KeptConsumers(
+            committer, readers, hub, pages, idle=options.consumer_idle, clock=clock, monotonic=monotonic
+        )
+
+        # Accounts.
+        credentials = Credentials(readers, self._passwords, self._attempts)
+        self.accounts = Accounts(
+            committer,
+            readers,
+            self.sessions,
+            self._passwords,
+            credentials,
+            pages,
+            privacy=options.privacy,
+        )
+        self.logins = Logins(
+            committer,
+            readers,
+            self.sessions,
+            self.members,
+            self._passwords,
+            credentials,
+            self._attempts,
+            registration="closed" if options.trusting else options.registration,
+            password_login=not options.trusting,
+            certificate_login=options.certificate_login,
+            limits=options.accounts,
+        )
+        self.access_tokens = AccessTokens(committer, self.sessions, limits=options.accounts)
+        self.bots = Bots(
+            committer,
+            readers,
+            pages,
+            named_after_owners=options.finding == "shared_room",
+            limits=options.accounts,
+            privacy=options.privacy,
+        )
+        self.ownership = Ownership(
+            committer,
+            readers,
+            self.sessions,
+            hub,
+            pages,
+            users=self.users,
+            max_bots=options.accounts.bots,
+        )
+        self.identities = Identities(committer, readers, self.sessions, issuers or {})
+        self.issuer_logins = IssuerLogins(
+            self.logins, self.identities, self._attempts, party, clock=monotonic
+        )
+        self.admin = Admin(committer, readers, self.sessions, self._passwords, pages)
+
+        metrics.commits_waiting.set_function(lambda: committer.waiting)
+        metrics.reads_waiting.set_function(lambda: readers.waiting)
+
+    async def __aenter__(self) -> Self:
+        """Begin.
+
+        Raises:
+            ChatError: The store can't be read.
+        """
+        # In the order in which they end: the writer after all who write.
+        self._resources.callback(self.readers.close)
+        self._resources.push_async_callback(self.committer.close)
+        self._resources.callback(self._passwords.close)
+        try:
+            await self._start()
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish what was begun, and let go of everything but the store."""
+        await self._resources.aclose()
+
+    def drain(self) -> None:
+        """Open no stream any more, and have each open one say when to come back, and end."""
+        self.hub.drain()
+
+    async def _start(self) -> None:
+        self._go_on_with(self.hub.run(), "hub")
+        if not self._housekeeping:
+            return
+        self._go_on_with(self.rooms.purge(), "purge")
+        if not self.options.trusting:
+            await self._known.load()
+            for part in (self.sessions, self._known):
+                self._resources.push_async_callback(part.close)
+                self._go_on_with(part.run(), type(part).__name__)
+        self._resources.push_async_callback(self.kept_consumers.close)
+        self._go_on_with(self.kept_consumers.run(), "KeptConsumers")
+
+    def _go_on_with(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something in the background until the end."""
+        task = asyncio.create_task(work, name=name)
+
+        async def cancel() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._resources.push_async_callback(cancel)
