@@ -7,6 +7,7 @@ from collections.abc import Callable
 from grpc_chat.core.accounts import insert, session_place
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
+from grpc_chat.core.effects import RightsChanged
 from grpc_chat.core.names import check_user_id, look
 from grpc_chat.core.ownership import MOST_TOLD, as_unowned
 from grpc_chat.core.page_token import Pages
@@ -178,7 +179,7 @@ class Admin:
             if not admin:
                 self._require_another_admin(transaction, account)
             transaction.set_admin(user_id, admin=admin)
-            transaction.after_commit(self._sessions.changed)
+            transaction.after_commit(RightsChanged(user_id))
 
         return await self._change(caller, user_id, do)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.hub import Hub
+from grpc_chat.core.effects import Left
 from grpc_chat.errors import Banned, LastOwner, PermissionDenied
 from grpc_chat.store.base import Snapshot, Transaction
 from grpc_chat.store.records import Standing
@@ -59,9 +59,7 @@ def bots_to_remove(
     return changes
 
 
-def remove_where_banned(
-    transaction: Transaction, hub: Hub, caller: Caller, bot_id: str, owner_id: str
-) -> None:
+def remove_where_banned(transaction: Transaction, caller: Caller, bot_id: str, owner_id: str) -> None:
     """Remove a bot that gets another owner from the rooms that this one is banned from.
 
     Raises:
@@ -76,7 +74,7 @@ def remove_where_banned(
                 "leave it: make somebody else an owner there first",
                 metadata={"roomId": room_id, "userId": bot_id},
             )
-        put_out(transaction, hub, caller, room_id, _removed(bot_id, owner_id))
+        put_out(transaction, caller, room_id, _removed(bot_id, owner_id))
 
 
 def _removed(bot_id: str, owner_id: str) -> pb.MembershipChanged:
@@ -85,9 +83,7 @@ def _removed(bot_id: str, owner_id: str) -> pb.MembershipChanged:
     )
 
 
-def put_out(
-    transaction: Transaction, hub: Hub, caller: Caller, room_id: str, change: pb.MembershipChanged
-) -> None:
+def put_out(transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged) -> None:
     """Record that somebody is no longer a member, and have their open streams lose the room."""
     # What they were offered, and what they offered, which takes an owner.
     transaction.delete_invitation(room_id, change.user_id)
@@ -102,4 +98,4 @@ def put_out(
         reason=change.reason,
         banned_owner_user_id=change.banned_owner_user_id,
     )
-    transaction.after_commit(lambda: hub.left(change.user_id, left, seq))
+    transaction.after_commit(Left(change.user_id, left, seq))

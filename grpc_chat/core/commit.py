@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypeVar, cast
 
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.effects import Effect
 from grpc_chat.core.turns import Turns, share
 from grpc_chat.errors import ChatError, Internal, LimitExceeded, RateLimited, ShuttingDown, StoreUnavailable
 from grpc_chat.metrics import Metrics
@@ -63,6 +64,8 @@ class Committer:
 
     Args:
         publish: See :data:`Published`. MUST NOT block, MUST NOT raise.
+        apply: Called on the event loop with each effect of a commit, in order, before its events are
+            published. MUST NOT block, MUST NOT raise.
         rewritten: See :data:`Rewritten`; called before ``publish``. MUST NOT block, MUST NOT raise.
         on_failure: Called once, on the event loop, when the store has failed for good: the process must
             end, because only a restart tells what the disk holds.
@@ -77,6 +80,7 @@ class Committer:
         store: Store,
         *,
         publish: Published,
+        apply: Callable[[Effect], None],
         rewritten: Rewritten,
         on_failure: Callable[[], None],
         metrics: Metrics,
@@ -86,6 +90,7 @@ class Committer:
     ) -> None:
         self._store = store
         self._publish = publish
+        self._apply = apply
         self._rewritten = rewritten
         self._on_failure = on_failure
         self._metrics = metrics
@@ -232,7 +237,7 @@ class Committer:
                 # Before anybody is told of the events: who may follow a room no longer must not get those
                 # that came after.
                 for effect in result.effects:
-                    effect()
+                    self._apply(cast(Effect, effect))
                 if result.rewritten:
                     self._rewritten(result.rewritten)
         if new:

@@ -14,7 +14,7 @@ from grpc_chat.core.bans import require_not_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.hub import Hub
+from grpc_chat.core.effects import Invited
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.rates import Reaching
 from grpc_chat.core.reads import Readers
@@ -38,7 +38,6 @@ class Invitations:
         self,
         committer: Committer,
         readers: Readers,
-        hub: Hub,
         rooms: Rooms,
         pages: Pages,
         *,
@@ -47,7 +46,6 @@ class Invitations:
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
         self._rooms = rooms
         self._pages = pages
         self._most = most
@@ -108,7 +106,7 @@ class Invitations:
         told = transaction.invitation_told(room_id, user_id)
         assert told, "it was just made"
         if not hidden and (known is None or known.hidden):
-            transaction.after_commit(lambda: self._hub.invited(user_id, told))
+            transaction.after_commit(Invited(user_id, told))
         return told
 
     def _make_place(self, transaction: Transaction, caller: Caller, user_id: str) -> None:

@@ -10,6 +10,7 @@ from grpc_chat.core.attempts import Attempts, Kind
 from grpc_chat.core.caller import SYSTEM, Caller, Guest
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.credentials import WRONG, Credentials, require_unblocked
+from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.members import Members
 from grpc_chat.core.names import (
     NAMELESS,
@@ -343,9 +344,9 @@ class Logins:
         kind, gone = pb.SESSION_KIND_LOGIN, None
         if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
             gone = transaction.delete_least_used_session(user_id, kind)
-            ids = [gone.session_id] if gone else []
+            ids = (gone.session_id,) if gone else ()
             why = SessionEnded("this session has ended: there are newer ones, and it was used least")
-            transaction.after_commit(lambda: self._sessions.ended(ids, why))
+            transaction.after_commit(SessionsEnded(ids, why))
         return self._sessions.begin(transaction, user_id, token, session_id, device_name), gone
 
     async def _certified(self, user_id: str, guest: Guest) -> Account:

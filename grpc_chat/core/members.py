@@ -9,7 +9,6 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.contacts import Adding, Contacts, is_one_person
-from grpc_chat.core.hub import Hub
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import require_invite
 from grpc_chat.core.page_token import Pages
@@ -51,7 +50,6 @@ class Members:
         self,
         committer: Committer,
         readers: Readers,
-        hub: Hub,
         rooms: Rooms,
         users: Users,
         pages: Pages,
@@ -62,7 +60,6 @@ class Members:
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
         self._rooms = rooms
         self._users = users
         self._pages = pages
@@ -402,7 +399,7 @@ class Members:
     def _go(
         self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
     ) -> None:
-        put_out(transaction, self._hub, caller, room_id, change)
+        put_out(transaction, caller, room_id, change)
 
     # Roles
 

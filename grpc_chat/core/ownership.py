@@ -5,7 +5,6 @@ from __future__ import annotations
 from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions, why_ended
@@ -40,7 +39,6 @@ class Ownership:
         committer: Committer,
         readers: Readers,
         sessions: Sessions,
-        hub: Hub,
         pages: Pages,
         *,
         users: Users | None = None,
@@ -49,7 +47,6 @@ class Ownership:
         self._committer = committer
         self._readers = readers
         self._sessions = sessions
-        self._hub = hub
         self._pages = pages
         self._users = users or Users(readers)
         self._max_bots = max_bots
@@ -229,7 +226,7 @@ class Ownership:
                 metadata={"limit": str(self._max_bots)},
             )
         transaction.give_bot(bot.user_id, heir)
-        remove_where_banned(transaction, self._hub, caller, bot.user_id, heir)
+        remove_where_banned(transaction, caller, bot.user_id, heir)
         why = why_ended(Ending.OTHER_OWNER)
         return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)
 

@@ -14,7 +14,7 @@ from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.direct_messages import DirectMessages
-from grpc_chat.core.hub import Hub
+from grpc_chat.core.effects import Deleted, HistoryChanged, Joined
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.rates import Adds
@@ -67,7 +67,6 @@ class Rooms:
         self,
         committer: Committer,
         readers: Readers,
-        hub: Hub,
         users: Users,
         pages: Pages,
         *,
@@ -78,7 +77,6 @@ class Rooms:
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
         self._users = users
         self._pages = pages
         self._secret = secret
@@ -253,7 +251,7 @@ class Rooms:
         transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
         standing = transaction.standing(room_id, user_id)
         assert standing, "it was just made"
-        transaction.after_commit(lambda: self._hub.joined(user_id, standing))
+        transaction.after_commit(Joined(user_id, standing))
 
     def make_place(self, transaction: Transaction, room_id: str, user_id: str, *, added_by: str = "") -> None:
         """See that somebody can become a member. What they were invited to is settled by that.
@@ -312,7 +310,7 @@ class Rooms:
             if changed:
                 self._change(transaction, caller, room_id, updated)
                 if "history" in changed:
-                    transaction.after_commit(lambda: self._hub.forget_tail(room_id))
+                    transaction.after_commit(HistoryChanged(room_id))
             return self.seen_by(transaction, room_id, caller.user_id)
 
         return pb.UpdateRoomResponse(room=await self._committer.transact(caller, do))
@@ -361,7 +359,7 @@ class Rooms:
     def end(self, transaction: Transaction, caller: Caller, room_id: str) -> None:
         """Have a room be no more; :meth:`clear` once that is durable."""
         transaction.delete_room(room_id)
-        transaction.after_commit(lambda: self._hub.deleted(room_id, caller.user_id))
+        transaction.after_commit(Deleted(room_id, caller.user_id))
 
     async def clear(self, *room_ids: str) -> None:
         """Remove the logs of rooms that are no more. Whoever asked may go away; the words go all the same."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, Caller, scope_bits, scopes_of
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.hub import Hub
+from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import secret_hash
 from grpc_chat.errors import ChatError, OwnerBlocked, SessionEnded, Unauthenticated
@@ -50,10 +50,11 @@ class Policy:
 class Sessions:
     """The sessions of all accounts; an :class:`grpc_chat.core.caller.Authenticator`.
 
-    Tokens that were seen lately are known without asking the store. Every end of a session goes through
-    :meth:`ended`, which forgets its token and ends its open streams.
+    Tokens that were seen lately are known without asking the store. Every end of a session leaves a
+    :class:`grpc_chat.core.effects.SessionsEnded`, by which its token is forgotten and its streams end.
 
     Args:
+        streaming: The sessions that have a stream open.
         clock: Seconds since 1970.
         max_known: How many tokens are known by heart.
     """
@@ -62,15 +63,15 @@ class Sessions:
         self,
         committer: Committer,
         readers: Readers,
-        hub: Hub,
         policy: Policy | None = None,
         *,
+        streaming: Callable[[], Iterable[str]] = tuple,
         clock: Callable[[], float] = time.time,
         max_known: int = 50_000,
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
+        self._streaming = streaming
         self._policy = policy or Policy()
         self._clock = clock
         self._max_known = max_known
@@ -207,7 +208,7 @@ class Sessions:
             ending: What the access tokens among them are answered from then on.
         """
         ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but, ending=ending)
-        transaction.after_commit(lambda: self.ended(ended, why))
+        transaction.after_commit(SessionsEnded(tuple(ended), why))
         return len(ended)
 
     def end_tokens_of_bots(self, transaction: Transaction, owner_id: str, ending: Ending) -> int:
@@ -215,16 +216,15 @@ class Sessions:
         bots = transaction.bot_tokens_of(owner_id)
         return sum(self.end(transaction, bot, why_ended(ending), ending=ending) for bot in bots)
 
-    def ended(self, session_ids: Iterable[str], why: ChatError) -> None:
-        """Sessions are no more: forget their tokens, and end their open streams."""
+    def forget(self, session_ids: Iterable[str]) -> None:
+        """Sessions are no more: forget their tokens."""
         self._changes += 1
         for session_id in session_ids:
             if key := self._tokens.pop(session_id, None):
                 self._known.pop(key, None)
             self._used.pop(session_id, None)
-            self._hub.end_session(session_id, why)
 
-    def changed(self) -> None:
+    def ask_again(self) -> None:
         """What callers may do has changed: ask the store again for each."""
         self._changes += 1
         self._known.clear()
@@ -271,7 +271,7 @@ class Sessions:
         """
         now = self._clock()
         now_us = int(now * 1_000_000)
-        for session_id in self._hub.session_ids():
+        for session_id in self._streaming():
             # An open stream is use.
             self._used[session_id] = now_us
             key = self._tokens.get(session_id)
@@ -293,7 +293,7 @@ class Sessions:
             if expired := transaction.expire(
                 now_us=now_us, unused_since_us=unused_since_us, forget_us=forget_us
             ):
-                transaction.after_commit(lambda: self.ended(expired, SessionEnded(_EXPIRED)))
+                transaction.after_commit(SessionsEnded(tuple(expired), SessionEnded(_EXPIRED)))
 
         try:
             await self._committer.transact(SYSTEM, do)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from grpc_chat.bus.base import Bus
 from grpc_chat.core.access_tokens import AccessTokens
@@ -23,6 +23,16 @@ from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.effects import (
+    Deleted,
+    Effect,
+    HistoryChanged,
+    Invited,
+    Joined,
+    Left,
+    RightsChanged,
+    SessionsEnded,
+)
 from grpc_chat.core.hub import Hub
 from grpc_chat.core.identities import Identities, KnownIssuer
 from grpc_chat.core.invitations import Invitations
@@ -107,6 +117,7 @@ class ChatSystem:
         self.committer = committer = Committer(
             store,
             publish=hub.publish,
+            apply=self._apply,
             rewritten=hub.rewritten,
             on_failure=on_failure,
             metrics=metrics,
@@ -118,7 +129,7 @@ class ChatSystem:
         pages = Pages(PageTokens(store.secret), page=paging.page, max_page=paging.max_page)
 
         # People and their programs.
-        self.sessions = Sessions(committer, readers, hub, options.sessions, clock=clock)
+        self.sessions = Sessions(committer, readers, options.sessions, streaming=hub.session_ids, clock=clock)
         self.authenticator = authenticator or self.sessions
         self.users = Users(readers, finding=options.finding)
         self.blocks = Blocks(committer, readers, self.users, pages, most=options.blocks_per_user)
@@ -137,7 +148,6 @@ class ChatSystem:
         self.rooms = Rooms(
             committer,
             readers,
-            hub,
             self.users,
             pages,
             secret=store.secret,
@@ -151,7 +161,6 @@ class ChatSystem:
         self.invitations = Invitations(
             committer,
             readers,
-            hub,
             self.rooms,
             pages,
             most=options.invitations_per_user,
@@ -160,7 +169,6 @@ class ChatSystem:
         self.members = Members(
             committer,
             readers,
-            hub,
             self.rooms,
             self.users,
             pages,
@@ -218,7 +226,6 @@ class ChatSystem:
             committer,
             readers,
             self.sessions,
-            hub,
             pages,
             users=self.users,
             max_bots=options.accounts.bots,
@@ -258,6 +265,28 @@ class ChatSystem:
     def drain(self) -> None:
         """Open no stream any more, and have each open one say when to come back, and end."""
         self.hub.drain()
+
+    def _apply(self, effect: Effect) -> None:
+        """Have streams and tokens follow what is durable now."""
+        match effect:
+            case Joined(user_id, standing):
+                self.hub.joined(user_id, standing)
+            case Left(user_id, left, seq):
+                self.hub.left(user_id, left, seq)
+            case Invited(user_id, invitation):
+                self.hub.invited(user_id, invitation)
+            case Deleted(room_id, user_id):
+                self.hub.deleted(room_id, user_id)
+            case HistoryChanged(room_id):
+                self.hub.forget_tail(room_id)
+            case SessionsEnded(session_ids, why):
+                self.sessions.forget(session_ids)
+                for session_id in session_ids:
+                    self.hub.end_session(session_id, why)
+            case RightsChanged():
+                self.sessions.ask_again()
+            case _:
+                assert_never(effect)
 
     async def _start(self) -> None:
         self._go_on_with(self.hub.run(), "hub")

@@ -204,8 +204,8 @@ class Done:
     """What the function returned."""
     new: dict[str, list[StoredEvent]]
     """By room, the events that it stored."""
-    effects: Sequence[Callable[[], None]]
-    """What the function wanted done once it is durable, in order."""
+    effects: Sequence[object]
+    """What the function left by ``after_commit``, in order."""
     rewritten: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """By room, the numbers of the events that say something else now: whoever has old bytes of them in memory
     must forget them, before anybody is told of ``new``."""
@@ -481,10 +481,10 @@ class Transaction(Snapshot, Protocol):
     now_us: int
     """The time of all that is written, in microseconds since 1970, UTC."""
 
-    def after_commit(self, effect: Callable[[], None]) -> None:
-        """Have something done when this is durable: on the event loop, before anybody is told of the events.
+    def after_commit(self, effect: object) -> None:
+        """Leave word of what this means for others, for whoever commits it: they get it when it is durable.
 
-        It MUST NOT block and MUST NOT raise.
+        To the store it is any value; see :mod:`grpc_chat.core.effects`.
         """
 
     def append(self, event: pb.Event, session_id: str) -> int:

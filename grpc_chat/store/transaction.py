@@ -105,13 +105,13 @@ class SqlTransaction(SqlSnapshot):
         """By room, what it appended."""
         self.rewritten: dict[str, dict[int, StoredEvent]] = {}
         """By room and number, the events that say something else now."""
-        self.effects: list[Callable[[], None]] = []
+        self.effects: list[object] = []
         self.ended: list[str] = []
         """Sessions that it ended."""
         self.revived: list[str] = []
         """Sessions that it put back."""
 
-    def after_commit(self, effect: Callable[[], None]) -> None:
+    def after_commit(self, effect: object) -> None:
         self.effects.append(effect)
 
     def append(self, event: pb.Event, session_id: str) -> int:

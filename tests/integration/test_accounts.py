@@ -510,7 +510,10 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What sessions take for the time."""
     made = Clock()
-    monkeypatch.setattr("grpc_chat.core.system.Sessions", lambda *given, **_: Sessions(*given, clock=made))
+    monkeypatch.setattr(
+        "grpc_chat.core.system.Sessions",
+        lambda *given, **named: Sessions(*given, **named | {"clock": made}),
+    )
     return made
 
 

@@ -80,7 +80,7 @@ class FakeStore:
     def _carry_out(self, write: Write) -> Result:
         if isinstance(write, Transact):
             # What a function is given is none of the committer's business; here it is the log.
-            effects: list[Callable[[], None]] = []
+            effects: list[object] = []
             value = write.do(cast(Any, effects.append))
             self.log.append("transaction")
             return Done(value, {"r1": [StoredEvent(len(self.log), "phone", b"")]}, effects)
@@ -113,15 +113,21 @@ class World:
         self.store = store
         self.published: list[dict[str, list[StoredEvent]]] = []
         self.rewritten: list[object] = []
+        self.applied: list[tuple[object, int, int]] = []
+        """Effects, how much had been published by then, and on which thread."""
         self.failures = 0
         self.committer = Committer(
             store,
             publish=self.published.append,
+            apply=self._apply,
             rewritten=self.rewritten.append,
             on_failure=self._fail,
             metrics=Metrics(),
             **settings,
         )
+
+    def _apply(self, effect: object) -> None:
+        self.applied.append((effect, len(self.published), threading.get_ident()))
 
     def _fail(self) -> None:
         self.failures += 1
@@ -385,6 +391,7 @@ async def test_batches_are_counted(make: Make) -> None:
     committer = Committer(
         FakeStore(),
         publish=lambda new: None,
+        apply=lambda effect: None,
         rewritten=lambda events: None,
         on_failure=lambda: None,
         metrics=metrics,
@@ -429,15 +436,11 @@ async def test_effects_come_before_anybody_is_told(make: Make) -> None:
     get what came after."""
     world = make()
     here = threading.get_ident()
-    seen: list[tuple[str, int, bool]] = []
-
-    def effect(name: str) -> Callable[[], None]:
-        return lambda: seen.append((name, len(world.published), threading.get_ident() == here))
 
     def do(*names: str) -> Callable[[Any], None]:
         def carry_out(after_commit: Any) -> None:
             for name in names:
-                after_commit(effect(name))
+                after_commit(name)
 
         return carry_out
 
@@ -448,7 +451,7 @@ async def test_effects_come_before_anybody_is_told(make: Make) -> None:
     await asyncio.gather(held, *tasks)
 
     # Only what was held up had been published by then.
-    assert seen == [("a", 1, True), ("b", 1, True), ("c", 1, True)]
+    assert world.applied == [("a", 1, here), ("b", 1, here), ("c", 1, here)]
     assert world.numbers == [1, 2, 3, 4]
 
 
@@ -470,9 +473,8 @@ async def test_transaction_that_is_refused_raises_its_error() -> None:
 async def test_caller_that_goes_away_does_not_take_the_effects_with_it(make: Make) -> None:
     """What is durable is so for everybody: sessions that have ended must end also where nobody waits."""
     world = make()
-    seen: list[str] = []
     held = await world.hold()
-    task = world.start(Transact(lambda after_commit: cast(Any, after_commit)(lambda: seen.append("done"))))
+    task = world.start(Transact(lambda after_commit: cast(Any, after_commit)("done")))
     await asyncio.sleep(0)
 
     task.cancel()
@@ -480,7 +482,7 @@ async def test_caller_that_goes_away_does_not_take_the_effects_with_it(make: Mak
     await held
     await until(lambda: len(world.numbers) == 2)
 
-    assert seen == ["done"]
+    assert [effect for effect, _, _ in world.applied] == ["done"]
 
 
 # Turns
