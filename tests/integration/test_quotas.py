@@ -1,4 +1,4 @@
-"""What one user does uses nothing up that another one needs: the table of docs/security.md."""
+"""What one user does uses nothing up that another one needs: the table of docs/topics/quotas.md."""
 
 from __future__ import annotations
 
