@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeVar, cast
 
@@ -72,6 +72,7 @@ class Disk:
         lose: What becomes of the next commit: it fails "before" it is done, or "after", unheard of.
         dead: Whether nothing reaches the store any more.
         failed: See :attr:`grpc_chat.store.base.Store.failed`.
+        stored: All writes that reached the store, in the order in which it did them.
     """
 
     def __init__(self, store: Store, lock: threading.Lock) -> None:
@@ -81,6 +82,7 @@ class Disk:
         self.lose: When | None = None
         self.dead = False
         self.failed = False
+        self.stored: list[Write] = []
         self._held: When | None = None
         self._reached = threading.Event()
         self._go_on = threading.Event()
@@ -118,6 +120,7 @@ class Disk:
         # What row locks do in a database that several nodes write to.
         with self._lock:
             results = self._store.commit(writes)
+        self.stored += writes
         self._stop("after")
         if lose == "after":
             raise StoreUnavailable("the connection to the database was lost")
@@ -247,6 +250,7 @@ class BareNode:
         self.readers = SteppedReaders(self.disk)
         self.system = loop.run(self._start(bus, bounds, Tokens(sessions)))
         self.hub, self.committer, self.metrics = self.system.hub, self.system.committer, self.system.metrics
+        self._note_writes()
         pipeline = Pipeline(
             services(self.system),
             authenticator=self.system.authenticator,
@@ -280,6 +284,26 @@ class BareNode:
             random=lambda: 0.5,
         )
         return await system.__aenter__()
+
+    def _note_writes(self) -> None:
+        """Note which task asks for which write. All are kept, so that none looks like another."""
+        self._asked: dict[asyncio.Task[Any] | None, list[Write]] = {}
+        commit = self.committer.commit
+
+        async def noting(write: Write) -> Result:
+            self._asked.setdefault(asyncio.current_task(), []).append(write)
+            return await commit(write)
+
+        self.committer.commit = noting  # type: ignore[method-assign]
+
+    def order_stored(self, tasks: Iterable[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+        """Tasks in the order in which what they wrote was stored; before them those that wrote nothing."""
+        places = {id(write): at for at, write in enumerate(self.disk.stored)}
+
+        def place(task: asyncio.Task[Any]) -> int:
+            return min((places.get(id(write), -1) for write in self._asked.get(task, ())), default=-1)
+
+        return sorted(tasks, key=place)
 
     async def call(self, session: str, method: str, request: Message, response: type[Response]) -> Response:
         """A unary call of the API."""

@@ -166,6 +166,8 @@ class Reader:
         self.alive = True
         self.taken_over = False
         self.draining = False
+        self.is_unanswered = False
+        """Whether nobody knows what became of its last acknowledgement."""
         self._model = model
         self._loop = loop
         self._stream: Any = node.subscribe(session, request)
@@ -534,19 +536,10 @@ class Promises(RuleBasedStateMachine):
         waiting, self.waiting[node.name] = self.waiting[node.name], []
         node.disk.release()
         self.loop.run_until_complete(asyncio.wait([each.outcome for each in waiting]))
-        while waiting:
-            # Users take turns, so what waited is not stored in the order in which it came; each user's is.
-            at = next((at for at, each in enumerate(waiting) if self._is_next(each)), 0)
-            self._assert_outcome(waiting.pop(at))
-
-    def _is_next(self, waiting: Waiting) -> bool:
-        """Whether its events come right after those that the model has, as far as it has any."""
-        stored = waiting.outcome.result()
-        new: dict[str, int] = {}
-        for room, seq in stored if isinstance(stored, list) else ():
-            if seq > self.model.heads[room]:
-                new[room] = min(seq, new.get(room, seq))
-        return all(seq == self.model.heads[room] + 1 for room, seq in new.items())
+        # Users take turns, so what waited is not stored in the order in which it came.
+        by_task = {each.outcome: each for each in waiting}
+        for task in node.order_stored(by_task):
+            self._assert_outcome(by_task[task])
 
     @rule(node=ANY, room=st.sampled_from(sorted(MEMBERS)), keep=st.integers(0, 12))
     def remove_old_events(self, node: int, room: str, keep: int) -> None:
@@ -698,6 +691,7 @@ class Promises(RuleBasedStateMachine):
         async def call() -> None:
             await node.call(reader.session, "Acknowledge", request, pb.AcknowledgeResponse)
 
+        reader.is_unanswered = node.disk.lose is not None
         self._write(node, call(), lambda: self.model.acknowledge(reader.session, reader.consumer, seqs))
         if not self.waiting[node.name]:
             with self.store.snapshot() as snapshot:
@@ -824,7 +818,9 @@ class Promises(RuleBasedStateMachine):
         got = reader.take(20) > 0
         if reader.consumer and reader.alive:
             known = self.model.positions.get((SESSIONS[reader.session], reader.consumer), {})
-            if any(seq > known.get(room, 0) for room, seq in reader.positions.items()):
+            news = any(seq > known.get(room, 0) for room, seq in reader.positions.items())
+            # One whose outcome is not known is repeated: its stream may wait for it.
+            if news or reader.is_unanswered:
                 self._acknowledge(reader, dict(reader.positions))
                 return True
         return got
