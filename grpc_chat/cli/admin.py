@@ -92,7 +92,7 @@ def administers(*, once: bool = False) -> Callable[[F], F]:
                 target = find_target(profiles, server)
 
             async def online(cli: Cli) -> int | None:
-                result: int | None = await work(Administration(cli.client.admin, out, cli))
+                result: int | None = await work(Administration(cli.client, out, cli))
                 return result
 
             sys.exit(perform(online, target, profiles, out, once=once))
@@ -289,14 +289,14 @@ async def admin_sessions(
     if session_ids and revoke_all:
         raise click.UsageError("give either --revoke or --revoke-all")
     if session_ids or revoke_all:
-        ended = await at.admin.revoke_sessions(user, *session_ids, all_=revoke_all)
+        ended = await at.admin.revoke_user_sessions(user, *session_ids, all_=revoke_all)
         if session_ids and not ended:
             raise Failure(f"{user} has no such session, or it has ended", NOT_FOUND)
         at.out.result(
             None, f"{count(ended, 'session')} of {user} ended", user_id=user, revoked_sessions=ended
         )
         return
-    found = [session async for session in at.admin.sessions(user)]
+    found = [session async for session in at.admin.user_sessions(user)]
     at.out.table(found, session_columns(at.out), empty=f"{user} is not logged in anywhere")
 
 
@@ -338,7 +338,7 @@ async def invite_create(
       grpc-chat invite create --admin --data ./data
     """
     where = await link_address(at.cli, address) if at.cli else as_address(address) if address else ""
-    made = await at.admin.create_invite(max_uses=uses, lifetime=lifetime, makes_admin=makes_admin)
+    made = await at.admin.create_server_invite(max_uses=uses, lifetime=lifetime, makes_admin=makes_admin)
     show_new_invite(at.out, made, where, fingerprint=at.fingerprint)
 
 
@@ -351,7 +351,7 @@ async def invite_list(at: Administration) -> None:
     Examples:
       grpc-chat invite list
     """
-    found = [invite async for invite in at.admin.invites()]
+    found = [invite async for invite in at.admin.server_invites()]
     at.out.table(found, invite_columns(at.out), empty="no invites; make one: grpc-chat invite create")
 
 
@@ -365,8 +365,8 @@ async def invite_revoke(at: Administration, invite_id: str) -> None:
     Examples:
       grpc-chat invite revoke x2jk5c4wl6zqvbn3
     """
-    known = [invite.invite_id async for invite in at.admin.invites()]
+    known = [invite.invite_id async for invite in at.admin.server_invites()]
     if invite_id not in known:
         raise Failure(f"there is no invite {invite_id}, or it has ended", NOT_FOUND)
-    await at.admin.revoke_invite(invite_id)
+    await at.admin.revoke_server_invite(invite_id)
     at.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)

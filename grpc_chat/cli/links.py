@@ -174,14 +174,14 @@ async def admin_links(at: Administration, user: str, which: str | None, last: bo
       grpc-chat admin links bob --remove x2jk5c4wl6zqvbn3
       grpc-chat admin links bob --data ./data
     """
-    links = await at.admin.identities(user)
+    links = await at.admin.user_identities(user)
     if which is None:
         if last:
             raise click.UsageError("--last goes with --remove")
         at.out.table(links, link_columns(at.out), empty=f"{user} logs in with no issuer")
         return
     found = _meant(links, which)
-    ended = await at.admin.unlink_identity(user, found.identity_id, even_last=last)
+    ended = await at.admin.unlink_user_identity(user, found.identity_id, even_last=last)
     more = f"; {count(ended, 'session')} ended" if ended else ""
     words = f"{_called(found)} no longer logs in to the account of {user}{more}"
     at.out.result(found, words, user_id=user, revoked_sessions=ended)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
-from grpc_chat.sdk.calls import Calls, Way
+from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.models import (
     Identity,
     Invite,
@@ -20,9 +20,6 @@ from grpc_chat.wire import chat_pb2 as pb
 
 class AdminCalls(Calls):
     """What administrators of a server can do."""
-
-    def __init__(self, link: Way) -> None:
-        self._link = link
 
     async def users(self, query: str = "") -> AsyncIterator[UserRecord]:
         """All accounts whose user id or display name holds ``query``, in the order of their ids."""
@@ -96,7 +93,7 @@ class AdminCalls(Calls):
         response = await self._repeat("AdminService/SetAdmin", request, pb.SetAdminResponse)
         return convert.record(response.user)
 
-    async def identities(self, user_id: str) -> list[Identity]:
+    async def user_identities(self, user_id: str) -> list[Identity]:
         """The issuers' identities that log in to an account, oldest first."""
         request = pb.ListUserIdentitiesRequest(user_id=user_id)
         response = await self._repeat(
@@ -104,7 +101,7 @@ class AdminCalls(Calls):
         )
         return [convert.identity(identity) for identity in response.identities]
 
-    async def unlink_identity(self, user_id: str, identity_id: str, *, even_last: bool = False) -> int:
+    async def unlink_user_identity(self, user_id: str, identity_id: str, *, even_last: bool = False) -> int:
         """End a link of an account, and all its sessions; returns how many there were.
 
         Args:
@@ -119,7 +116,7 @@ class AdminCalls(Calls):
         )
         return response.revoked_sessions
 
-    async def sessions(self, user_id: str) -> AsyncIterator[Session]:
+    async def user_sessions(self, user_id: str) -> AsyncIterator[Session]:
         """An account's sessions and tokens, newest first."""
         request = pb.ListUserSessionsRequest(user_id=user_id)
         async for session in self._pages(
@@ -127,7 +124,7 @@ class AdminCalls(Calls):
         ):
             yield convert.session(session)
 
-    async def revoke_sessions(self, user_id: str, *session_ids: str, all_: bool = False) -> int:
+    async def revoke_user_sessions(self, user_id: str, *session_ids: str, all_: bool = False) -> int:
         """End sessions of an account; how many there were."""
         request = pb.RevokeUserSessionsRequest(user_id=user_id, session_ids=session_ids, all=all_)
         response = await self._repeat(
@@ -135,7 +132,7 @@ class AdminCalls(Calls):
         )
         return response.revoked_sessions
 
-    async def create_invite(
+    async def create_server_invite(
         self, *, max_uses: int = 1, lifetime: timedelta | None = None, makes_admin: bool = False
     ) -> Invite:
         """Make an invite with which somebody can register; its ``code`` is told now and never again."""
@@ -145,7 +142,7 @@ class AdminCalls(Calls):
         response = await self._call("AdminService/CreateServerInvite", request, pb.CreateServerInviteResponse)
         return convert.invite(response.invite, response.code)
 
-    async def invites(self) -> AsyncIterator[Invite]:
+    async def server_invites(self) -> AsyncIterator[Invite]:
         """The invites to the server, newest first."""
         request = pb.ListServerInvitesRequest()
         async for invite in self._pages(
@@ -153,7 +150,20 @@ class AdminCalls(Calls):
         ):
             yield convert.invite(invite)
 
-    async def revoke_invite(self, invite_id: str) -> None:
+    async def revoke_server_invite(self, invite_id: str) -> None:
         """Make an invite worthless."""
         request = pb.RevokeServerInviteRequest(invite_id=invite_id)
         await self._repeat("AdminService/RevokeServerInvite", request, pb.RevokeServerInviteResponse)
+
+
+class ShortAdminCalls(AdminCalls):
+    """The same, also by the shorter names that they have as ``client.admin.…``; on the client these are of
+    one's own sessions, identities and rooms' invites."""
+
+    identities = AdminCalls.user_identities
+    unlink_identity = AdminCalls.unlink_user_identity
+    sessions = AdminCalls.user_sessions
+    revoke_sessions = AdminCalls.revoke_user_sessions
+    create_invite = AdminCalls.create_server_invite
+    invites = AdminCalls.server_invites
+    revoke_invite = AdminCalls.revoke_server_invite

@@ -43,9 +43,13 @@ class Way(Protocol):
 
 
 class Calls:
-    """Calls methods."""
+    """Calls methods. Each kind of them is a class, and :class:`grpc_chat.Client` is all of them.
 
-    _link: Way
+    Methods are called as in chat.proto, each on the client; what is listed has the name of what it lists.
+    """
+
+    def __init__(self, link: Way) -> None:
+        self._link = link
 
     async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
         """Call a method once; after an error that is not definite, it may have changed something."""

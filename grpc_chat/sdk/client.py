@@ -12,7 +12,7 @@ from typing import Self
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.accounts import AccountCalls
-from grpc_chat.sdk.admin import AdminCalls
+from grpc_chat.sdk.admin import AdminCalls, ShortAdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
 from grpc_chat.sdk.finding import RoomFinder
@@ -28,7 +28,7 @@ _ACCOUNT = "gc_"
 """How tokens of accounts begin."""
 
 
-class Client(AccountCalls, ConsumerCalls, RoomCalls):
+class Client(AccountCalls, AdminCalls, ConsumerCalls, RoomCalls):
     """One session with a server.
 
     ::
@@ -44,7 +44,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
     and are repeated with the same id, so that each is stored once; subscriptions go on where they were.
 
     Attributes:
-        admin: What administrators of a server can do.
+        admin: What administrators of a server can do, also by shorter names; see :class:`ShortAdminCalls`.
 
     Args:
         address: ``host:port``.
@@ -93,7 +93,7 @@ class Client(AccountCalls, ConsumerCalls, RoomCalls):
         self._link = link
         self._outbox = Outbox(self._send_messages)
         self._subscriptions: set[Subscription] = set()
-        self.admin = AdminCalls(self._link)
+        self.admin = ShortAdminCalls(link)
         self._finder = RoomFinder(self, takes_ids=self._is_trusted, closed=lambda: self._link.closed)
 
     @property

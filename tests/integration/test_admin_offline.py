@@ -20,8 +20,8 @@ async def everything(admin: AdminCalls) -> list[Any]:
     return [
         [record async for record in admin.users()],
         [record async for record in admin.users("CAR")],
-        [session async for session in admin.sessions("alice")],
-        [invite async for invite in admin.invites()],
+        [session async for session in admin.user_sessions("alice")],
+        [invite async for invite in admin.server_invites()],
     ]
 
 
@@ -34,7 +34,7 @@ async def errors(admin: AdminCalls) -> list[tuple[type[Exception], str]]:
         admin.create_user("erin", "short"),
         admin.set_admin("alice", admin=False),
         admin.reset_password("alice", ""),
-        admin.create_invite(max_uses=-1),
+        admin.create_server_invite(max_uses=-1),
     ):
         with pytest.raises(Exception) as refused:  # noqa: PT011 - compared below
             await call
@@ -50,7 +50,7 @@ async def node() -> Any:
         await alice.admin.create_user("carol", PASSWORD, display_name="Carol")
         await alice.admin.create_user("dave", PASSWORD)
         await alice.admin.block_user("dave")
-        await alice.admin.create_invite(max_uses=3)
+        await alice.admin.create_server_invite(max_uses=3)
         yield node
 
 
@@ -90,14 +90,14 @@ async def test_what_is_done_stays_done(node: RunningNode) -> None:
         await admin.create_user("erin", PASSWORD, admin=True)
         await admin.unblock_user("dave")
         await admin.reset_password("dave", "quite another password")
-        invite = await admin.create_invite()
+        invite = await admin.create_server_invite()
     await node.start()
 
     erin = await node.log_in("erin")
     await node.log_in("dave", password="quite another password")
 
     assert [record.user.user_id async for record in erin.admin.users()] == ["alice", "carol", "dave", "erin"]
-    assert invite.invite_id in [listed.invite_id async for listed in erin.admin.invites()]
+    assert invite.invite_id in [listed.invite_id async for listed in erin.admin.server_invites()]
     assert invite.created_by == ""
 
 

@@ -16,7 +16,6 @@ from click.testing import CliRunner, Result
 from grpc_chat.cli import command, output, ownership
 from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
-from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.models import (
@@ -104,7 +103,6 @@ class Everything:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.address = "localhost:50051"
-        self.admin = self
         self.error = error
 
     async def __aenter__(self) -> Self:
@@ -114,7 +112,7 @@ class Everything:
         pass
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        real = getattr(Client, name, None) or getattr(AdminCalls, name)
+        real = getattr(Client, name)
         if "AsyncIterator" in str(real.__annotations__["return"]):
             return lambda *_, **__: self._list(name)
         return lambda *_, **__: self._one(name)
@@ -139,7 +137,9 @@ class Everything:
             "invites": [INVITE],
             "invitations": [INVITATION],
             "room_invitations": [INVITATION],
+            "server_invites": [INVITE],
             "sessions": [SESSION, TOKEN],
+            "user_sessions": [SESSION, TOKEN],
             "bots": [USER],
             "blocks": [Block(USER, NOW)],
             "users": [RECORD],
@@ -176,6 +176,7 @@ class Everything:
             "add_member": MEMBER,
             "set_role": MEMBER,
             "create_invite": INVITE,
+            "create_server_invite": INVITE,
             "send": SENT,
             "block_user": Blocked(RECORD, (UNOWNED,), 4, (STOPPED,), 3),
             "unblock_user": Unblocked(RECORD, (STOPPED,), 2, (EVIL,), 2),
