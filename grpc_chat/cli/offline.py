@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
-
-from google.protobuf.message import Message
 
 from grpc_chat.api.limits import RequestChecker
 from grpc_chat.api.pipeline import Pipeline
@@ -30,8 +27,7 @@ from grpc_chat.node import issuers, options, request_limits
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.store.base import Snapshot
 from grpc_chat.store.sqlite import open_store
-
-Response = TypeVar("Response", bound=Message)
+from grpc_chat.transport.in_process import InProcess
 
 
 @asynccontextmanager
@@ -53,7 +49,7 @@ async def offline_admin(folder: Path) -> AsyncIterator[AdminCalls]:
         yield AdminCalls(await _open(config, resources))
 
 
-async def _open(config: Config, resources: AsyncExitStack) -> _Local:
+async def _open(config: Config, resources: AsyncExitStack) -> InProcess:
     """As :class:`grpc_chat.node.Node` does it, without anything that faces the network."""
     try:
         store = await asyncio.to_thread(open_store, config.data, readers=1)
@@ -76,7 +72,10 @@ async def _open(config: Config, resources: AsyncExitStack) -> _Local:
         rate=Rate(per_second=0, burst=1),
         metrics=system.metrics,
     )
-    return _Local(pipeline)
+    # Nobody reads the token; but a call says who calls.
+    link = InProcess(pipeline, "operator", timeout=None)
+    resources.push_async_callback(link.close)
+    return link
 
 
 class _Operator:
@@ -88,21 +87,3 @@ class _Operator:
 
     def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
         """There is none that could end."""
-
-
-class _Local:
-    """Stands in for a connection: see :class:`grpc_chat.sdk.calls.Way`."""
-
-    closed = False
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._methods = {method.path: method for method in pipeline.methods}
-
-    async def call(self, path: str, request: Message, response: type[Response]) -> Response:
-        """Carry out a method."""
-        data = await self._pipeline.call(self._methods[path], _METADATA, request.SerializeToString())
-        return response.FromString(data)
-
-
-_METADATA = (("authorization", "Bearer operator"),)

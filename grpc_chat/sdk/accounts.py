@@ -10,7 +10,6 @@ from typing import Literal
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.choices import AnyAudience, AnyScope, Audience, Registration, Scope
-from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import (
     AccessToken,
     Block,
@@ -28,8 +27,6 @@ from grpc_chat.wire.links import read_invite
 
 class AccountCalls(Calls):
     """What one can do about one's account."""
-
-    _link: Link
 
     @property
     def token(self) -> str:

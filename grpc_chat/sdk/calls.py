@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from google.protobuf.message import Message as ProtoMessage
 
 from grpc_chat.errors import ChatError, Unreachable
 from grpc_chat.sdk import retry
-
-Response = TypeVar("Response", bound=ProtoMessage)
+from grpc_chat.sdk.link import Link, Response
 
 PAGE = 500
 """How many entries of a listing are asked for at once."""
@@ -22,33 +21,13 @@ class _Listing(Protocol):
     page_token: str
 
 
-class Way(Protocol):
-    """What carries calls; a :class:`grpc_chat.sdk.link.Link` carries streams, too.
-
-    Attributes:
-        closed: Whether calls end at once, and for good.
-    """
-
-    closed: bool
-
-    async def call(self, path: str, request: ProtoMessage, response: type[Response]) -> Response:
-        """Call a unary method once.
-
-        Args:
-            path: As ``/chat.v1.RoomService/GetRoom``.
-
-        Raises:
-            ChatError: As the server says, or ``Unavailable`` when it did not.
-        """
-
-
 class Calls:
     """Calls methods. Each kind of them is a class, and :class:`grpc_chat.Client` is all of them.
 
     Methods are called as in chat.proto, each on the client; what is listed has the name of what it lists.
     """
 
-    def __init__(self, link: Way) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
 
     async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:

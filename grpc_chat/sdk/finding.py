@@ -14,7 +14,8 @@ from google.protobuf.message import Message as ProtoMessage
 
 from grpc_chat.errors import ChatError, InvalidRequest, NotAMember, RoomNotFound, Unavailable
 from grpc_chat.sdk import retry
-from grpc_chat.sdk.calls import Calls, Response
+from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.link import Response
 from grpc_chat.sdk.models import Room
 from grpc_chat.wire.spelling import folded, may_be_room_id
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from grpc_chat.sdk.calls import Way
+from google.protobuf.message import Message
+
 from grpc_chat.wire import chat_pb2 as pb
 
 SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
 
 
-class Link(Way, Protocol):
+Response = TypeVar("Response", bound=Message)
+
+
+class Link(Protocol):
     """Carries the calls of one session, over gRPC, within a process, or however else.
 
     MUST raise what the server raises as the same class of :class:`grpc_chat.errors.ChatError`, details
@@ -20,9 +24,11 @@ class Link(Way, Protocol):
     MUST NOT try again: the client knows which calls are safe to repeat.
 
     Attributes:
+        closed: Whether calls end at once, and for good.
         token: Proves who is calling; empty for a guest. Set anew when somebody logs in or out.
     """
 
+    closed: bool
     token: str
 
     @property
@@ -35,6 +41,17 @@ class Link(Way, Protocol):
         Raises:
             WrongLoop: It was used in another one before.
         """
+
+    async def call(self, path: str, request: Message, response: type[Response]) -> Response:
+        """Call a unary method once.
+
+        Args:
+            path: As ``/chat.v1.RoomService/GetRoom``.
+
+        Raises:
+            ChatError: As the server says, or ``Unavailable`` when it did not.
+        """
+        ...
 
     def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
         """Open a stream and yield its responses until it ends; it ends with the iterator, too.

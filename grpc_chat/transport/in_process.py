@@ -27,7 +27,7 @@ class InProcess:
 
     Args:
         token: Proves who is calling; empty for a guest.
-        timeout: How long a call may take.
+        timeout: How long a call may take; None for as long as it does.
         request_bytes: How large a request may be.
         peer: Who the other end says it is.
 
@@ -40,7 +40,7 @@ class InProcess:
         pipeline: Pipeline,
         token: str = "",
         *,
-        timeout: timedelta = timedelta(seconds=10),
+        timeout: timedelta | None = timedelta(seconds=10),
         request_bytes: int = 256 * 1024,
         peer: Peer = UNKNOWN_PEER,
     ) -> None:
@@ -49,7 +49,7 @@ class InProcess:
         self.closed = False
         self._pipeline = pipeline
         self._methods = {method.path: method for method in pipeline.methods}
-        self._timeout = timeout
+        self._seconds = timeout.total_seconds() if timeout is not None else None
         self._request_bytes = request_bytes
         self._peer = peer
         self._loop = OneLoop()
@@ -60,18 +60,19 @@ class InProcess:
         self._loop.require()
 
     async def call(self, path: str, request: Message, response: type[Response]) -> Response:
-        """See :meth:`grpc_chat.sdk.calls.Way.call`."""
+        """See :meth:`grpc_chat.sdk.link.Link.call`."""
         method, data = self._prepare(path, request)
         call = self._pipeline.call(method, authorization(self.token), data, self._peer)
         task = self._start(call, method.path)
         try:
-            done, _ = await asyncio.wait((task,), timeout=self._timeout.total_seconds())
+            done, _ = await asyncio.wait((task,), timeout=self._seconds)
         finally:
             # Also where the caller was cancelled. What was committed stays: the write is the writer's.
             task.cancel()
         if not done:
-            seconds = f"{self._timeout.total_seconds():g} s"
-            raise Unreachable(f"there was no answer within {seconds}", metadata={"reason": "timeout"})
+            raise Unreachable(
+                f"there was no answer within {self._seconds:g} s", metadata={"reason": "timeout"}
+            )
         if task.cancelled():
             raise self._lost()
         if error := task.exception():
