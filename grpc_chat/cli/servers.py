@@ -106,7 +106,7 @@ def server_show(profiles: Profiles, out: Output, name: str | None) -> None:
             ("user", profile.user_id),
             ("session", profile.session_id or "logged out"),
             ("token", tokens.describe(profiles, profile.token_in)),
-            *((key, str(value)) for key, value in profile.more.items()),
+            *((key, _told(value)) for key, value in profile.more.items()),
             ("saved in", str(profiles.path)),
         ]
     )
@@ -160,6 +160,13 @@ def server_forget(profiles: Profiles, out: Output, name: str) -> None:
     tokens.drop(profiles, profile.account, profile.token_in, say=say)
     profiles.forget(profile.name)
     out.result(profile, f"{name} is forgotten{left}")
+
+
+def _told(value: object) -> str:
+    """What is saved beside the login, as a person reads it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return str(value)
 
 
 def _end_login(profiles: Profiles, profile: Profile) -> str:

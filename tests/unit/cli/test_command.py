@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -373,3 +374,12 @@ def test_a_saved_server_is_forgotten_by_its_address_where_that_says_which(profil
     unknown = CliRunner().invoke(main, ["server", "forget", "nowhere:1"])
     assert unknown.exit_code == 4
     assert "there is no saved server 'nowhere:1'; there is: home, other, work" in unknown.stderr
+
+
+def test_what_is_saved_of_a_certificate_is_shown_in_words(profiles: Profiles) -> None:
+    """Not as Python writes it."""
+    profiles.save(Profile("tls", "chat.org:444", "alice", more={"tls": {"fingerprint": "ab12"}}))
+
+    shown = CliRunner().invoke(main, ["server", "show", "tls"]).stdout
+
+    assert re.search(r"^tls +fingerprint ab12$", shown, re.M), shown
