@@ -63,6 +63,9 @@ class Server(Protocol):
 class Node:
     """One server: ``async with Node(config) as node: await node.failed``.
 
+    Args:
+        network: Whether it listens on ports; without, only this process reaches its :attr:`pipeline`.
+
     Attributes:
         port: The port it listens on.
         certificates: What it shows to clients; None without TLS.
@@ -78,8 +81,9 @@ class Node:
             None where there are accounts, or ids are trusted.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, network: bool = True) -> None:
         self._config = config
+        self._network = network
         self._resources = AsyncExitStack()
         self.metrics = Metrics()
         self.port = 0
@@ -189,9 +193,10 @@ class Node:
             addresses=addresses,
             metrics=self.metrics,
         )
-        if config.metrics_port is not None:
+        if config.metrics_port is not None and self._network:
             self._serve_metrics(config.host, config.metrics_port)
-        await self._listen(self.pipeline, config)
+        if self._network:
+            await self._listen(self.pipeline, config)
         await self._serve(config)
 
     def _serve_metrics(self, host: str, port: int) -> None:

@@ -73,7 +73,7 @@ async def _open(config: Config, resources: AsyncExitStack) -> InProcess:
         metrics=system.metrics,
     )
     # Nobody reads the token; but a call says who calls.
-    link = InProcess(pipeline, "operator", timeout=None)
+    link = InProcess(lambda: pipeline, "operator", timeout=None)
     resources.push_async_callback(link.close)
     return link
 

@@ -18,10 +18,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.config import Config
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.network import nobody_there
 from grpc_chat.sdk.tls import Tls
 from grpc_chat.testing.proxy import FaultyProxy, Way
 from grpc_chat.transport.in_process import InProcess
@@ -43,13 +45,15 @@ class RunningNode:
     Attributes:
         config: What it was started with.
         node: The server, anew after every :meth:`restart`.
-        address: Where it listens, the same after a restart.
+        address: Where it listens, the same after a restart; empty without a network.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, network: bool = True) -> None:
         self.config = config
+        self._network = network
+        self._pipeline: Pipeline | None = None
         self._clients = AsyncExitStack()
-        self.node = Node(config)
+        self.node = Node(config, network=network)
         self.address = ""
 
     @property
@@ -60,13 +64,16 @@ class RunningNode:
 
     async def start(self) -> None:
         """Start the server; on the port it had before, if it had one."""
-        self.node = Node(self.config)
+        self.node = Node(self.config, network=self._network)
         await self.node.__aenter__()
-        self.config = self.config.model_copy(update={"port": self.node.port})
-        self.address = f"{self.config.host}:{self.node.port}"
+        self._pipeline = self.node.pipeline
+        if self._network:
+            self.config = self.config.model_copy(update={"port": self.node.port})
+            self.address = f"{self.config.host}:{self.node.port}"
 
     async def stop(self) -> None:
         """Stop the server; its clients stay and will find it again."""
+        self._pipeline = None
         await self.node.__aexit__(None, None, None)
 
     async def restart(self) -> None:
@@ -99,9 +106,10 @@ class RunningNode:
             address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
             tls: How it knows the server, if not by :attr:`tls`.
         """
-        client = Client(
-            address or self.address, token=trusted_token(trusted_id), timeout=timeout, tls=tls or self.tls
-        )
+        token = trusted_token(trusted_id)
+        if not address and not self._network:
+            return self.client_within(token=token, timeout=timeout)
+        client = Client(address or self.address, token=token, timeout=timeout, tls=tls or self.tls)
         self._clients.push_async_callback(client.aclose)
         return client
 
@@ -111,13 +119,26 @@ class RunningNode:
         """A client without a network: the same API, requests and errors, carried by calls of functions.
 
         It costs about a third of a connection and its calls, so it is for tests of what a program does.
-        It does not survive a :meth:`restart`. It is closed when the test ends.
+        It is closed when the test ends.
 
         Args:
             token: Instead of an id: of a session. Without either, for :meth:`Client.log_in`.
         """
         token = token or (trusted_token(trusted_id) if trusted_id else "")
-        client = Client.over(InProcess(self.node.pipeline, token, timeout=timeout))
+        client = Client.over(InProcess(self._reached, token, timeout=timeout))
+        self._clients.push_async_callback(client.aclose)
+        return client
+
+    def _reached(self) -> Pipeline:
+        if self._pipeline is None:
+            raise nobody_there("the server is stopped", "refused", "")
+        return self._pipeline
+
+    def _guest(self) -> Client:
+        """A client that nobody has logged in to."""
+        if not self._network:
+            return self.client_within()
+        client = Client(self.address, tls=self.tls)
         self._clients.push_async_callback(client.aclose)
         return client
 
@@ -127,16 +148,14 @@ class RunningNode:
         Args:
             admin: Whether it administers the server.
         """
-        client = Client(self.address, tls=self.tls)
-        self._clients.push_async_callback(client.aclose)
+        client = self._guest()
         _, invite = await self.node.invites.create_for_server(None, makes_admin=admin)
         await client.register(user_id, password, invite=invite, device_name="test")
         return client
 
     async def log_in(self, user_id: str, *, password: str = PASSWORD) -> Client:
         """A client with another session of an account."""
-        client = Client(self.address, tls=self.tls)
-        self._clients.push_async_callback(client.aclose)
+        client = self._guest()
         await client.log_in(user_id, password, device_name="test")
         return client
 
@@ -148,12 +167,17 @@ class RunningNode:
 
 @asynccontextmanager
 async def running_node(
-    *trusted_ids: str, accounts: bool | Mapping[str, Any] = False, **settings: Any
+    *trusted_ids: str,
+    accounts: bool | Mapping[str, Any] = False,
+    network: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[RunningNode]:
     """A server with these trusted ids, on a free port and a database that goes with it.
 
     Args:
         accounts: Instead of trusted ids, accounts: see :meth:`RunningNode.register`. Their settings, or True.
+        network: Whether it listens on a port. Without, its clients are those of
+            :meth:`RunningNode.client_within`, and a test has no socket that could be taken or slow.
         settings: Any of :class:`grpc_chat.config.Config`, as ``limits={"text_bytes": 100}``.
     """
     with tempfile.TemporaryDirectory(prefix="grpc-chat-") as folder:
@@ -163,7 +187,7 @@ async def running_node(
         else:
             given["trusted_ids"] = trusted_ids or ("1", "2", "3")
         # What happens to be in the environment of the one who tests is none of the test's business.
-        node = RunningNode(Config.model_validate(given | settings))
+        node = RunningNode(Config.model_validate(given | settings), network=network)
         await node.start()
         try:
             yield node

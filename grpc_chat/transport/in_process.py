@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -26,6 +26,8 @@ class InProcess:
     runs in a task of its own, as one of another connection would.
 
     Args:
+        pipeline: Gives it, for each call; raises a ``ChatError`` where there is none. That of a server that
+            was started again is another.
         token: Proves who is calling; empty for a guest.
         timeout: How long a call may take; None for as long as it does.
         request_bytes: How large a request may be.
@@ -37,7 +39,7 @@ class InProcess:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Callable[[], Pipeline],
         token: str = "",
         *,
         timeout: timedelta | None = timedelta(seconds=10),
@@ -48,7 +50,6 @@ class InProcess:
         self.address = "this process"
         self.closed = False
         self._pipeline = pipeline
-        self._methods = {method.path: method for method in pipeline.methods}
         self._seconds = timeout.total_seconds() if timeout is not None else None
         self._request_bytes = request_bytes
         self._peer = peer
@@ -61,8 +62,8 @@ class InProcess:
 
     async def call(self, path: str, request: Message, response: type[Response]) -> Response:
         """See :meth:`grpc_chat.sdk.link.Link.call`."""
-        method, data = self._prepare(path, request)
-        call = self._pipeline.call(method, authorization(self.token), data, self._peer)
+        pipeline, method, data = self._prepare(path, request)
+        call = pipeline.call(method, authorization(self.token), data, self._peer)
         task = self._start(call, method.path)
         try:
             done, _ = await asyncio.wait((task,), timeout=self._seconds)
@@ -81,9 +82,9 @@ class InProcess:
 
     async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
         """See :meth:`grpc_chat.sdk.link.Link.subscribe`."""
-        method, data = self._prepare(SUBSCRIBE, request)
+        pipeline, method, data = self._prepare(SUBSCRIBE, request)
         responses = _Responses()
-        stream = self._pipeline.stream(method, authorization(self.token), data, responses.write, self._peer)
+        stream = pipeline.stream(method, authorization(self.token), data, responses.write, self._peer)
         task = self._start(stream, method.path)
         task.add_done_callback(responses.end)
         try:
@@ -104,8 +105,8 @@ class InProcess:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _prepare(self, path: str, request: Message) -> tuple[Method, bytes]:
-        """The method that a path names, and the request as it travels.
+    def _prepare(self, path: str, request: Message) -> tuple[Pipeline, Method, bytes]:
+        """The pipeline, its method that a path names, and the request as it travels.
 
         Raises:
             ChatError: It can't be called.
@@ -113,13 +114,14 @@ class InProcess:
         self.require_loop()
         if self.closed:
             raise self._lost()
-        method = self._methods.get(path)
+        pipeline = self._pipeline()
+        method = next((method for method in pipeline.methods if method.path == path), None)
         if method is None:
             raise Unimplemented("this server does not know the method; it may be an older version")
         data = request.SerializeToString()
         if len(data) > self._request_bytes:
             raise LimitExceeded("the request is larger than the server or this client takes")
-        return method, data
+        return pipeline, method, data
 
     def _start(self, call: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(call, name=name)

@@ -69,7 +69,7 @@ def link_to(service: Service, token: str = "1", **options: Any) -> InProcess:
         rate=Rate(per_second=0, burst=1),
         metrics=Metrics(),
     )
-    return InProcess(pipeline, token, **options)
+    return InProcess(lambda: pipeline, token, **options)
 
 
 async def get_room(link: InProcess, room_id: str = "r1") -> pb.GetRoomResponse:
@@ -283,9 +283,30 @@ async def test_subscription_catches_up_is_live_and_hears_that_the_server_stops(n
     assert next(update for update in updates if isinstance(update, chat.Disconnected)).error is None
 
 
+async def test_server_without_a_network_is_one_all_the_same() -> None:
+    """It listens nowhere; its clients send, follow, and find it again when it was started anew."""
+    async with (
+        asyncio.timeout(20),
+        running_node("alice", "bob", network=False, metrics_port=1) as server,
+    ):
+        alice, bob = server.client("alice"), server.client("bob")
+        async with bob.subscribe("general") as following:
+            await alice.send("general", "before")
+            assert (await anext(following)).text == "before"
+        await server.stop()
+        waiting = asyncio.create_task(alice.send("general", "meanwhile"))
+        with pytest.raises(chat.Unreachable, match="the server is stopped"):
+            await bob.me()
+        await server.start()
+
+        assert (await waiting).seq == 2
+        assert [message.text async for message in bob.history("general")] == ["before", "meanwhile"]
+        assert (server.address, server.node.port) == ("", 0)
+
+
 async def test_client_of_an_account_logs_in_and_out() -> None:
     """Its token is the link's, from then on."""
-    async with running_node(accounts=True) as server:
+    async with running_node(accounts=True, network=False) as server:
         await server.register("alice")
         client = server.client_within()
         with pytest.raises(chat.Unauthenticated, match="no authorization"):
