@@ -79,6 +79,8 @@ class Sessions:
         self._tokens: dict[str, bytes] = {}
         self._used: dict[str, int] = {}
         self._changes = 0
+        # By read of the store that is under way, the sessions that have ended since it began.
+        self._ended_meanwhile: dict[object, set[str]] = {}
         self._swept = 0.0
 
     # Knowing
@@ -101,10 +103,15 @@ class Sessions:
 
     async def _read(self, key: bytes, now: float) -> tuple[Caller, float]:
         while True:
-            # What ends while the store is read ends for good: read again.
-            changes = self._changes
-            found = await self._readers.run(lambda snapshot: snapshot.session(key))
-            if changes != self._changes:
+            # What ends while the store is read ends for good: read again. Others' sessions don't count, or
+            # somebody who ends their own one after the other could keep everybody from coming in.
+            changes, read, ended = self._changes, object(), set[str]()
+            self._ended_meanwhile[read] = ended
+            try:
+                found = await self._readers.run(lambda snapshot: snapshot.session(key))
+            finally:
+                del self._ended_meanwhile[read]
+            if changes != self._changes or (found is not None and found[0].session_id in ended):
                 continue
             if found is not None:
                 return self._remember(key, *found)
@@ -218,8 +225,9 @@ class Sessions:
 
     def forget(self, session_ids: Iterable[str]) -> None:
         """Sessions are no more: forget their tokens."""
-        self._changes += 1
         for session_id in session_ids:
+            for ended in self._ended_meanwhile.values():
+                ended.add(session_id)
             if key := self._tokens.pop(session_id, None):
                 self._known.pop(key, None)
             self._used.pop(session_id, None)

@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
+from grpc_chat.core.reads import Readers
 from grpc_chat.sdk.choices import AnyHistory
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -351,6 +352,21 @@ async def test_a_room_that_is_joined_while_a_stream_is_opened(house: House) -> N
         assert stream.seqs(room_id) == list(range(1, last + 1))
 
 
+async def test_what_is_sent_while_a_stream_is_opened(house: House) -> None:
+    """A stream that begins at the end gets what was stored after that was read, and before it followed."""
+    bob = await house.newcomer()
+    room_id = await house.room(bob.user_id, backlog=3)
+    for how in ({"all_rooms": True}, {"consumer": "late"}):
+        with pages_kept_back(house, of="Hub.open") as keeper:
+            stream = house.calls.subscribe(bob.token, start=pb.START_LATEST, **how)
+            await keeper.until_reached()
+            last = (await house.owner.send(room_id, "meanwhile")).seq
+            keeper.open()
+        async with reading(stream):
+            await stream.until_got(room_id, last)
+            assert stream.seqs(room_id) == [last]
+
+
 async def test_a_stream_is_not_told_of_what_was_before_it(house: House) -> None:
     """News of a removal that comes after a stream was opened by a newer membership takes nothing from it."""
     bob = await house.newcomer()
@@ -470,6 +486,44 @@ async def test_a_session_that_ends_while_its_token_is_looked_up(house: House) ->
     assert (await asking).reason == "UNAUTHENTICATED"
     again = await house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token)
     assert again.reason == "UNAUTHENTICATED"
+
+
+async def test_what_others_end_meanwhile_is_nothing_to_wait_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rooms that others delete have no stream opened anew, and sessions of others no token looked up again.
+
+    Somebody who deleted rooms, or ended sessions, one after the other would keep all others out.
+    """
+    bob, mallory = await house.newcomer(), await house.newcomer()
+    await house.room(bob.user_id)
+    doomed = await mallory.client.create_room("doomed")
+    other = await house.node.log_in(mallory.user_id)
+    doomed_session = (await other.session()).session_id
+    await bob.client.me()
+    unknown = await house.node.log_in(bob.user_id)
+    done: list[str] = []
+    run = Readers._run
+
+    async def counted(self: Readers, read: Callable[..., Any], **how: Any) -> Any:
+        done.append(read.__qualname__.partition(".<locals>")[0])
+        return await run(self, read, **how)
+
+    monkeypatch.setattr(Readers, "_run", counted)
+    with pages_kept_back(house, of="Sessions._read") as keeper:
+        asking = asyncio.create_task(house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
+        await keeper.until_reached()
+        assert await mallory.client.revoke_sessions(doomed_session) == 1
+        keeper.open()
+    assert (await asking).reason == "OK"
+    with pages_kept_back(house, of="Hub.open") as keeper:
+        stream = house.calls.subscribe(bob.token, all_rooms=True)
+        await keeper.until_reached()
+        await mallory.client.delete_room(doomed.room_id, confirm_name="doomed")
+        keeper.open()
+    async with reading(stream):
+        await stream.until_caught_up()
+    assert (done.count("Sessions._read"), done.count("Hub.open")) == (1, 1)
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)

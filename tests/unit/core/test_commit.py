@@ -557,3 +557,18 @@ async def test_large_messages_count_for_more() -> None:
     await world.committer.close()
 
     assert [len(batch) for batch in store.batches] == [1, 1, 1, 1, 1]
+
+
+async def test_functions_count_for_what_they_may_take() -> None:
+    """Of one user's few go into a transaction, and each other user's is in the next one."""
+    store = FakeStore()
+    world = World(store)
+    tasks = [await world.hold()]
+    tasks += [start_for(world, "a", Transact(lambda _: None, "")) for _ in range(5)]
+    tasks += [start_for(world, "b", Transact(lambda _: None, "")), start_for(world, "c", append("c"))]
+    await until(lambda: world.committer.waiting == 8)
+    store.gate.set()
+    await asyncio.gather(*tasks)
+    await world.committer.close()
+
+    assert [len(batch) for batch in store.batches] == [1, 4, 2, 1]
