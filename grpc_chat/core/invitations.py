@@ -170,7 +170,7 @@ class Invitations:
             if standing.role:
                 transaction.delete_invitation(room_id, user_id)
                 transaction.set_role(room_id, user_id, invitation.role)
-                transaction.accept_room(room_id, user_id)
+                self._rooms.accept(transaction, room_id, user_id)
                 change.change = pb.MEMBERSHIP_CHANGE_ROLE
                 record(transaction, caller, room_id, change)
             else:

@@ -373,7 +373,8 @@ class Members:
             for of_bot in bots:
                 of_bot.reason = request.reason
                 self._go(transaction, caller, room_id, of_bot)
-            # Whoever is kept out does not go on letting others in.
+            # Whoever is kept out does not go on letting others in, and no invitation of one of their bots
+            # goes on telling them of the room.
             transaction.delete_invites_of(room_id, user_id)
 
         await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])

@@ -227,6 +227,8 @@ class Ownership:
             )
         transaction.give_bot(bot.user_id, heir)
         remove_where_banned(transaction, caller, bot.user_id, heir)
+        # What it was asked was asked of somebody else, and perhaps by one whom the heir has blocked.
+        transaction.delete_invitations_of(bot.user_id)
         why = why_ended(Ending.OTHER_OWNER)
         return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)
 

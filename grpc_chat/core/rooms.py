@@ -262,10 +262,23 @@ class Rooms:
         most = self._limits.members_per_room
         if transaction.members_of(room_id) >= most:
             raise LimitExceeded(f"this room has {most} members, which is the most", metadata=_limit(most))
-        most = self._limits.rooms_per_user
-        if not added_by and transaction.rooms_of(user_id) >= most:
-            raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
+        if not added_by:
+            self._require_fewer(transaction, user_id)
         transaction.delete_invitation(room_id, user_id)
+
+    def accept(self, transaction: Transaction, room_id: str, user_id: str) -> None:
+        """Have a room that a member was put into count like those they came into themselves.
+
+        Raises:
+            LimitExceeded: They are in too many of these.
+        """
+        if transaction.accept_room(room_id, user_id):
+            self._require_fewer(transaction, user_id, than=self._limits.rooms_per_user + 1)
+
+    def _require_fewer(self, snapshot: Snapshot, user_id: str, *, than: int = 0) -> None:
+        most = self._limits.rooms_per_user
+        if snapshot.rooms_of(user_id) >= (than or most):
+            raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
 
     def may_be_added(self, snapshot: Snapshot, user_id: str) -> bool:
         """Whether somebody has room for being added to one more room without being asked."""

@@ -557,16 +557,20 @@ class Transaction(Snapshot, Protocol):
         left, the oldest first; how many are left, which may be more."""
 
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
-        """Remove a room's invites and invitations that somebody, or one of their bots, made."""
+        """Remove a room's invites and invitations that somebody, or one of their bots, made, and the
+        invitations that wait for one of them."""
 
-    def accept_room(self, room_id: str, user_id: str) -> None:
-        """Have somebody be a member by an act of their own from now on."""
+    def accept_room(self, room_id: str, user_id: str) -> bool:
+        """Have somebody be a member by an act of their own from now on; False where they were so before."""
 
     def put_invitation(self, invitation: InvitationRecord) -> None:
         """Ask somebody, or ask them otherwise."""
 
     def delete_invitation(self, room_id: str, user_id: str) -> bool:
         """Have somebody be asked no longer; whether they were."""
+
+    def delete_invitations_of(self, user_id: str) -> None:
+        """Have somebody be asked nothing any longer, by no room."""
 
     def delete_offers(self, room_id: str, invited_by: str) -> None:
         """Remove the offers of ownership that somebody made in a room."""

@@ -323,19 +323,20 @@ class SqlTransaction(SqlSnapshot):
         return there
 
     def delete_invites_of(self, room_id: str, user_id: str) -> None:
-        users = schema.users.c
+        users, invites, invitations = schema.users.c, schema.invites, schema.invitations
         bots = sa.select(users.user_id).where(users.owner_id == user_id)
-        for table, maker in (
-            (schema.invites, schema.invites.c.created_by),
-            (schema.invitations, schema.invitations.c.invited_by),
+        for table, user in (
+            (invites, invites.c.created_by),
+            (invitations, invitations.c.invited_by),
+            (invitations, invitations.c.user_id),
         ):
-            theirs = sa.or_(maker == user_id, maker.in_(bots))
+            theirs = sa.or_(user == user_id, user.in_(bots))
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id, theirs))
 
-    def accept_room(self, room_id: str, user_id: str) -> None:
-        members = schema.members
-        one = sa.and_(members.c.room_id == room_id, members.c.user_id == user_id)
-        self._conn.execute(sa.update(members).where(one).values(added_by=""))
+    def accept_room(self, room_id: str, user_id: str) -> bool:
+        members = schema.members.c
+        one = sa.and_(members.room_id == room_id, members.user_id == user_id, members.added_by != "")
+        return self._conn.execute(sa.update(schema.members).where(one).values(added_by="")).rowcount > 0
 
     def put_invitation(self, invitation: InvitationRecord) -> None:
         table = schema.invitations
@@ -352,6 +353,10 @@ class SqlTransaction(SqlSnapshot):
         if run(self._conn, _INVITED, {"room": room_id, "user": user_id}).first() is None:
             return False
         return self._conn.execute(sa.delete(table).where(one)).rowcount > 0
+
+    def delete_invitations_of(self, user_id: str) -> None:
+        table = schema.invitations
+        self._conn.execute(sa.delete(table).where(table.c.user_id == user_id))
 
     def delete_offers(self, room_id: str, invited_by: str) -> None:
         table = schema.invitations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any, cast
 from uuid import uuid4
@@ -889,7 +890,8 @@ def test_those_who_came_themselves_are_counted_apart(store: Store) -> None:
     assert counted() == (1, 0)
     transact(store, do)
     assert counted() == (1, 2)
-    transact(store, lambda tx: tx.accept_room("r2", "bob"))
+    assert transact(store, lambda tx: tx.accept_room("r2", "bob")) is True
+    assert transact(store, lambda tx: tx.accept_room("r2", "bob")) is False, "it is theirs already"
     assert counted() == (2, 1)
 
 
@@ -942,6 +944,21 @@ def test_invitation_is_of_one_room_and_person(store: Store) -> None:
     # Those of a bot are its owner's, who is put out.
     transact(store, lambda tx: tx.delete_invites_of("r1", "zoe"))
     assert told("zoe") == []
+
+    def ask_one(invitation: InvitationRecord, tx: Transaction) -> None:
+        tx.put_invitation(invitation)
+
+    def end_all(user_id: str, tx: Transaction) -> None:
+        tx.delete_invitations_of(user_id)
+
+    # So do those that wait for them, or for one of their bots, and in no other room.
+    for room_id, user_id in (("r1", "zoe"), ("r1", "bot"), ("r2", "bot"), ("r1", "carol")):
+        transact(store, partial(ask_one, InvitationRecord(room_id, user_id, MEMBER, "alice", 1)))
+    transact(store, lambda tx: tx.delete_invites_of("r1", "zoe"))
+    assert [told(user_id) for user_id in ("zoe", "bot", "carol")] == [[], ["r2"], ["r1"]]
+    for user_id in ("bot", "carol"):
+        transact(store, partial(end_all, user_id))
+        assert told(user_id) == []
     transact(store, lambda tx: tx.put_invitation(InvitationRecord("r2", "carol", MEMBER, "alice", 1)))
     transact(store, lambda tx: tx.delete_room("r2"))
     assert read(store, lambda snapshot: snapshot.waiting("carol")) == []

@@ -220,3 +220,29 @@ async def test_the_invites_of_who_is_banned_end(node: RunningNode) -> None:
     await guest.join_room(invite=elsewhere.code)
     with pytest.raises(UserNotFound):
         await boss.unban_member(room.room_id, "ears")
+
+
+async def invited(owner: chat.Client, bot_id: str) -> list[str]:
+    """The rooms that a bot is asked to come into."""
+    return [invitation.room_name async for invitation in owner.invitations(bot_id=bot_id)]
+
+
+async def test_an_invitation_of_a_bot_ends_with_the_ban_of_its_owner(node: RunningNode) -> None:
+    """It would go on telling them what a private room is called and about, and how many are in it."""
+    boss, mallory, friend = [await node.register(name) for name in ("boss", "mallory", "friend")]
+    room, other = [await boss.create_room(name) for name in ("plans", "other")]
+    for owner, bot in ((mallory, "ears"), (friend, "helper")):
+        await owner.create_bot(bot)
+        await owner.update_profile(adding="nobody", bot_id=bot)
+        for each in (room, other):
+            assert isinstance(await boss.add_member(each.room_id, bot), chat.Invitation)
+
+    await boss.ban_member(room.room_id, "mallory")
+
+    assert await invited(mallory, "ears") == ["other"]
+    assert await invited(friend, "helper") == ["other", "plans"]
+    # What a bot was asked for while it was a friend's is nothing that its next owner is asked.
+    await friend.offer_bot("helper", "mallory")
+    await mallory.accept_bot("helper")
+    assert await invited(mallory, "helper") == []
+    assert [each.user.user_id async for each in boss.room_invitations(room.room_id)] == []

@@ -343,6 +343,25 @@ async def test_an_offer_ends_with_the_ownership_of_whoever_made_it() -> None:
                 await friend.accept_invitation(room.room_id)
 
 
+async def test_accepting_to_own_a_room_counts_as_coming_into_it() -> None:
+    """Else a friend could add somebody, offer, and add again, past every limit."""
+    limits = {"rooms_per_user": 2, "added_rooms_per_user": 2}
+    async with people("alice", "bob", accounts={"adding": "anyone"}, limits=limits) as (_, (alice, bob)):
+        await bob.create_room("his own")
+        rooms = [await alice.create_room(f"room {at}") for at in range(2)]
+        for room in rooms:
+            await alice.add_member(room.room_id, "bob")
+            await alice.set_role(room.room_id, "bob", "owner")
+        assert (await bob.accept_invitation(rooms[0].room_id)).role == "owner"
+        with pytest.raises(LimitExceeded, match="bob is in 2 rooms"):
+            await bob.accept_invitation(rooms[1].room_id)
+        assert (await bob.room(rooms[1].room_id)).role == "member", "nothing has changed"
+        assert await invited(bob) == ["room 1"]
+        await alice.leave_room(rooms[0].room_id)
+        assert await bob.leave_room(rooms[0].room_id)
+        assert (await bob.accept_invitation(rooms[1].room_id)).role == "owner"
+
+
 async def test_a_bot_is_its_owners_to_add_and_to_answer_for() -> None:
     """One's own needs no asking, for ownership neither; others' are asked, and their owner can answer."""
     async with people("alice", "bob") as (node, (alice, bob)):

@@ -926,6 +926,7 @@ def every_change(transaction: Transaction) -> None:
     transaction.put_invitation(InvitationRecord("r9", "zoe", pb.ROLE_MEMBER, "alice", 1))
     transaction.delete_offers("r9", "alice")
     transaction.delete_invitation("r9", "zoe")
+    transaction.delete_invitations_of("zoe")
     transaction.put_ban("r9", "zoe", banned_by="alice", reason="")
     transaction.delete_ban("r9", "zoe")
     transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
