@@ -10,6 +10,8 @@ _NAMES = "integration/test_names.py"
 _ROOMS = "integration/test_rooms.py"
 _CONSUMERS = "integration/test_consumers.py"
 _SDK = "unit/sdk/test_subscription.py"
+_KNOWN = "integration/test_known_tokens.py"
+_REVOKED = "integration/test_revocation.py"
 _STORE = "contract/test_transactions.py"
 _PIPELINE = "unit/api/test_pipeline.py"
 _READER = "unit/core/test_subscription.py"
@@ -357,5 +359,74 @@ MISTAKES = {
         "a stream that follows what is new begins a room behind its user's coming",
         (("core/hub.py", "place = Place(standing.join_seq - 1)", "place = Place(standing.join_seq)"),),
         (_CONSUMERS,),
+    ),
+    "known-tokens-without-end": Mistake(
+        "the server knows every token that it ever saw by heart",
+        (
+            (
+                "core/sessions.py",
+                "            self._tokens.pop(forgotten.session_id, None)\n",
+                "",
+            ),
+        ),
+        (_KNOWN,),
+    ),
+    "known-after-the-end": Mistake(
+        "the token of a session that has ended goes on being known by heart",
+        (
+            (
+                "core/sessions.py",
+                "                self._known.pop(key, None)\n            self._used",
+                "                pass\n            self._used",
+            ),
+        ),
+        (_KNOWN,),
+    ),
+    "use-lost": Mistake(
+        "when a session was used is lost where the disk is full",
+        (("core/sessions.py", "            self._used = used | self._used\n", ""),),
+        (_KNOWN,),
+    ),
+    "idle-programs": Mistake(
+        "tokens of programs are looked up again like logins that lay unused",
+        (("core/sessions.py", "        if caller.interactive:\n", "        if True:\n"),),
+        (_KNOWN,),
+    ),
+    "looked-up-for-others": Mistake(
+        "a token is looked up again for the end of somebody else's session",
+        (
+            (
+                "core/sessions.py",
+                "        for session_id in session_ids:\n            for ended",
+                "        self._changes += 1\n        for session_id in session_ids:\n            for ended",
+            ),
+        ),
+        (_REVOKED,),
+    ),
+    "sent-while-opening": Mistake(
+        "a stream does not hear of what was stored while it was being opened",
+        (
+            (
+                "core/hub.py",
+                "        if self._opening:\n            for room_id, head in hints",
+                "        if False:\n            for room_id, head in hints",
+            ),
+        ),
+        (_REVOKED,),
+    ),
+    "guests-not-told": Mistake(
+        "nothing says that the limit for guests has struck what may be a proxy",
+        (("api/pipeline.py", "                self._addresses.limited(who.address)\n", ""),),
+        (_PIPELINE,),
+    ),
+    "bots-still-asked": Mistake(
+        "an invitation of a bot outlives the ban of its owner",
+        (("store/transaction.py", "            (invitations, invitations.c.user_id),\n", ""),),
+        ("integration/test_bans.py", _STORE),
+    ),
+    "owned-beyond-the-limit": Mistake(
+        "accepting to own a room makes it count without a look at the limit",
+        (("core/rooms.py", "than=self._limits.rooms_per_user + 1", "than=1 << 60"),),
+        ("integration/test_invitations.py",),
     ),
 }

@@ -466,6 +466,18 @@ async def test_guests_are_counted_by_their_address() -> None:
     await world.call()
 
 
+async def test_addresses_are_told_which_guests_are_too_many(caplog: pytest.LogCaptureFixture) -> None:
+    """One that may be a proxy's is something that whoever runs the server must hear of."""
+    world = World(guest_rate=Rate(per_second=1, burst=1, clock=Clock()))
+    info = world.methods["GetServerInfo"]
+    for peer, told in (("ipv4:1.2.3.4:4711", 0), ("ipv4:10.0.0.7:4711", 1)):
+        await world.pipeline.call(info, [], b"", From(peer))
+        assert "refused a call" not in caplog.text
+        with pytest.raises(RateLimited):
+            await world.pipeline.call(info, [], b"", From(peer))
+        assert caplog.text.count("refused a call from 10.0.0.7") == told
+
+
 # What goes wrong
 
 
