@@ -42,10 +42,9 @@ class Contacts:
         if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
         audience = self._privacy.of_adding(account.adding)
-        accepted = audience == pb.AUDIENCE_ANYONE
-        if audience == pb.AUDIENCE_SHARED_ROOM:
-            accepted = snapshot.meets(account.user_id, caller.user_id)
-        # Asked in any case: what takes longer tells something.
+        # Both are asked in any case: what takes longer tells something.
+        meets = snapshot.meets(account.user_id, caller.user_id)
+        accepted = audience == pb.AUDIENCE_ANYONE or (audience == pb.AUDIENCE_SHARED_ROOM and meets)
         if _is_refused(snapshot, caller, account):
             return Adding.HIDDEN
         return Adding.ADD if accepted else Adding.INVITE

@@ -36,9 +36,9 @@ class DirectMessages:
             return None
         other, audience = contact.user_id, self._privacy.of_direct_messages(contact.direct_messages)
         accepted = contact.of_one or audience == pb.AUDIENCE_ANYONE
-        if not accepted and audience == pb.AUDIENCE_SHARED_ROOM:
-            # Asked whether there is a block or not: what takes longer tells something.
-            accepted = snapshot.meets(other, user_id)
+        if contact.refuses or not accepted:
+            # Asked whatever somebody is refused for: what takes longer tells something.
+            accepted = snapshot.meets(other, user_id) and audience == pb.AUDIENCE_SHARED_ROOM
         told = {"userId": other}
         # One's own block is no secret to oneself. It comes first, so that it hides what the other one did.
         if contact.refused:

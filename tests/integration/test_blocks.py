@@ -144,7 +144,7 @@ async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
     """Byte by byte and statement by statement, whatever the one who is blocked asks."""
     mallory = await town.person("mallory")
     answers: dict[str, list[tuple[Any, ...]]] = {}
-    for how in ("blocked", "nobody", "both"):
+    for how in ("blocked", "nobody", "both", "shared"):
         bob, carol = await town.people("bob", "bob")
         bob_id, carol_id = await id_of(bob), await id_of(carol)
         room_id = (await mallory.direct_room(bob_id)).room_id
@@ -152,7 +152,7 @@ async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
             if how != "nobody":
                 await client.block(await id_of(mallory))
             if how != "blocked":
-                await client.update_profile(direct_messages="nobody")
+                await client.update_profile(direct_messages="shared_room" if how == "shared" else "nobody")
         asks: list[tuple[str, Message, str]] = [
             (SEND, sending(room_id), "NOT_ACCEPTED"),
             (DIRECT, pb.GetDirectRoomRequest(user_id=carol_id), "NOT_ACCEPTED"),
@@ -172,7 +172,7 @@ async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
                 whole = whole.replace(name.encode(), star)
             told.append((method, whole, seen))
         answers[how] = told
-    assert answers["blocked"] == answers["nobody"] == answers["both"]
+    assert answers["blocked"] == answers["nobody"] == answers["both"] == answers["shared"]
 
 
 async def test_a_block_covers_the_bots_of_both(town: Town) -> None:
@@ -420,12 +420,16 @@ async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town:
     """To its maker and the room, byte by byte and statement by statement; the one who is asked has none."""
     mallory = await town.person("mallory")
     told: dict[str, list[tuple[Any, ...]]] = {}
-    for how in ("blocked", "nobody"):
+    for how in ("blocked", "met", "nobody"):
         bob = await town.person("bob")
         bob_id = await id_of(bob)
         room_id = (await mallory.create_room("plans")).room_id
-        await bob.update_profile(adding="nobody")
-        if how == "blocked":
+        await bob.update_profile(adding="shared_room" if how == "met" else "nobody")
+        if how == "met":
+            # Without the block it would happen at once.
+            met = await mallory.create_room("met")
+            await bob.join_room(invite=(await mallory.create_invite(met.room_id)).code)
+        if how != "nobody":
             await bob.block(await id_of(mallory))
         answers: list[tuple[Any, ...]] = []
         for method, request in (
@@ -450,9 +454,9 @@ async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town:
             ("RoomService/AcceptInvitation", pb.AcceptInvitationRequest(room_id=room_id)),
             ("RoomService/DeclineInvitation", pb.DeclineInvitationRequest(room_id=room_id)),
         ):
-            if how == "blocked":
+            if how != "nobody":
                 assert (await town.ask(bob, method, answer)).reason == "INVITATION_NOT_FOUND"
-    assert told["blocked"] == told["nobody"]
+    assert told["blocked"] == told["met"] == told["nobody"]
 
 
 def _without_times(reply: Reply, method: str) -> str:
