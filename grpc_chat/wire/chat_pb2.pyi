@@ -55,6 +55,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Registration:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RegistrationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Registration.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REGISTRATION_UNSPECIFIED: _Registration.ValueType  # 0
+    """As REGISTRATION_CLOSED."""
+    REGISTRATION_CLOSED: _Registration.ValueType  # 1
+    """Nobody; administrators make accounts."""
+    REGISTRATION_INVITE: _Registration.ValueType  # 2
+    """Who has an invite."""
+    REGISTRATION_OPEN: _Registration.ValueType  # 3
+    """Everybody."""
+
+class Registration(_Registration, metaclass=_RegistrationEnumTypeWrapper):
+    """Who may register."""
+
+REGISTRATION_UNSPECIFIED: Registration.ValueType  # 0
+"""As REGISTRATION_CLOSED."""
+REGISTRATION_CLOSED: Registration.ValueType  # 1
+"""Nobody; administrators make accounts."""
+REGISTRATION_INVITE: Registration.ValueType  # 2
+"""Who has an invite."""
+REGISTRATION_OPEN: Registration.ValueType  # 3
+"""Everybody."""
+Global___Registration: _TypeAlias = Registration  # noqa: Y015
+
+class _UserKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UserKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USER_KIND_UNSPECIFIED: _UserKind.ValueType  # 0
+    """An id that the server was told to trust; there is nothing behind it."""
+    USER_KIND_PERSON: _UserKind.ValueType  # 1
+    """A person."""
+    USER_KIND_BOT: _UserKind.ValueType  # 2
+    """A program."""
+
+class UserKind(_UserKind, metaclass=_UserKindEnumTypeWrapper):
+    """Who is behind an account."""
+
+USER_KIND_UNSPECIFIED: UserKind.ValueType  # 0
+"""An id that the server was told to trust; there is nothing behind it."""
+USER_KIND_PERSON: UserKind.ValueType  # 1
+"""A person."""
+USER_KIND_BOT: UserKind.ValueType  # 2
+"""A program."""
+Global___UserKind: _TypeAlias = UserKind  # noqa: Y015
+
 class _Audience:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -82,30 +134,6 @@ AUDIENCE_SHARED_ROOM: Audience.ValueType  # 2
 AUDIENCE_NOBODY: Audience.ValueType  # 3
 """Nobody."""
 Global___Audience: _TypeAlias = Audience  # noqa: Y015
-
-class _UserKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _UserKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    USER_KIND_UNSPECIFIED: _UserKind.ValueType  # 0
-    """An id that the server was told to trust; there is nothing behind it."""
-    USER_KIND_PERSON: _UserKind.ValueType  # 1
-    """A person."""
-    USER_KIND_BOT: _UserKind.ValueType  # 2
-    """A program."""
-
-class UserKind(_UserKind, metaclass=_UserKindEnumTypeWrapper):
-    """Who is behind an account."""
-
-USER_KIND_UNSPECIFIED: UserKind.ValueType  # 0
-"""An id that the server was told to trust; there is nothing behind it."""
-USER_KIND_PERSON: UserKind.ValueType  # 1
-"""A person."""
-USER_KIND_BOT: UserKind.ValueType  # 2
-"""A program."""
-Global___UserKind: _TypeAlias = UserKind  # noqa: Y015
 
 class _SessionKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -319,34 +347,6 @@ MEMBERSHIP_CHANGE_INVITED: MembershipChange.ValueType  # 8
 """Somebody invited them to be what `role` says; they are that once they accept."""
 Global___MembershipChange: _TypeAlias = MembershipChange  # noqa: Y015
 
-class _Registration:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RegistrationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Registration.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    REGISTRATION_UNSPECIFIED: _Registration.ValueType  # 0
-    """As REGISTRATION_CLOSED."""
-    REGISTRATION_CLOSED: _Registration.ValueType  # 1
-    """Nobody; administrators make accounts."""
-    REGISTRATION_INVITE: _Registration.ValueType  # 2
-    """Who has an invite."""
-    REGISTRATION_OPEN: _Registration.ValueType  # 3
-    """Everybody."""
-
-class Registration(_Registration, metaclass=_RegistrationEnumTypeWrapper):
-    """Who may register."""
-
-REGISTRATION_UNSPECIFIED: Registration.ValueType  # 0
-"""As REGISTRATION_CLOSED."""
-REGISTRATION_CLOSED: Registration.ValueType  # 1
-"""Nobody; administrators make accounts."""
-REGISTRATION_INVITE: Registration.ValueType  # 2
-"""Who has an invite."""
-REGISTRATION_OPEN: Registration.ValueType  # 3
-"""Everybody."""
-Global___Registration: _TypeAlias = Registration  # noqa: Y015
-
 class _Start:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -370,6 +370,38 @@ START_BEGINNING: Start.ValueType  # 1
 START_LATEST: Start.ValueType  # 2
 """After the newest event."""
 Global___Start: _TypeAlias = Start  # noqa: Y015
+
+@_typing.final
+class LoginProvider(_message.Message):
+    """An issuer that one can log in with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REDIRECT_PORT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """For BeginLogInRequest."""
+    label: _builtins.str
+    """For people to read."""
+    redirect_port: _builtins.int
+    """The port on the loopback address where the browser has to come back to, for an issuer that compares the whole
+    redirect URI, http://127.0.0.1:PORT/; 0 for any that is free.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+        redirect_port: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "redirect_port", b"redirect_port"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoginProvider: _TypeAlias = LoginProvider  # noqa: Y015
 
 @_typing.final
 class User(_message.Message):
@@ -457,36 +489,6 @@ class Privacy(_message.Message):
 Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
 
 @_typing.final
-class Block(_message.Message):
-    """A user whom another one has blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def user(self) -> Global___User:
-        """Whom."""
-
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
-
-    def __init__(
-        self,
-        *,
-        user: Global___User | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Block: _TypeAlias = Block  # noqa: Y015
-
-@_typing.final
 class Session(_message.Message):
     """One login of one user on one device, or one token of a program."""
 
@@ -541,182 +543,64 @@ class Session(_message.Message):
 Global___Session: _TypeAlias = Session  # noqa: Y015
 
 @_typing.final
-class Room(_message.Message):
-    """A place where members talk. A room is one log of events, numbered 1, 2, 3, … without a gap."""
+class Identity(_message.Message):
+    """A link between an account and an issuer's identity, with which its user logs in."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    FIRST_SEQ_FIELD_NUMBER: _builtins.int
-    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    IDENTITY_ID_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    TOPIC_FIELD_NUMBER: _builtins.int
-    HISTORY_FIELD_NUMBER: _builtins.int
-    POSTING_FIELD_NUMBER: _builtins.int
-    ARCHIVE_TIME_FIELD_NUMBER: _builtins.int
-    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    PEER_FIELD_NUMBER: _builtins.int
-    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Chosen by the server.
-    Must be an id.
-    """
-    name: _builtins.str
-    """For people to read. Of a public room: unique on the server, and not empty. Empty for a direct room.
-    Must be a name, or empty.
-    """
-    epoch: _builtins.str
-    """Which life of the log the numbers belong to. It changes when a backup is restored.
-    Output only.
-    """
-    first_seq: _builtins.int
-    """The number of the oldest event that the caller may read. One more than `last_seq` when there is none. 0
-    for those who are not members.
-    Output only.
-    """
-    last_seq: _builtins.int
-    """The number of the newest event; 0 in a room in which nothing ever happened, and for those who are not
-    members.
-    Output only.
-    """
-    kind: Global___RoomKind.ValueType
-    """Who finds it and gets in.
-    Output only.
-    """
-    topic: _builtins.str
-    """What it is about.
-    Must be a short text.
-    """
-    history: Global___History.ValueType
-    """How much of the past members may read."""
-    posting: Global___Posting.ValueType
-    """Who may write."""
-    member_count: _builtins.int
-    """How many members it has.
-    Output only.
-    """
-    role: Global___Role.ValueType
-    """What the caller is in it; ROLE_UNSPECIFIED for those who are not members.
-    Output only.
-    """
+    identity_id: _builtins.str
+    """Names the link; the same identity always has the same."""
+    label: _builtins.str
+    """What people call the issuer; empty where it is no longer in the settings."""
+    issuer: _builtins.str
+    """The issuer's identifier."""
+    subject: _builtins.str
+    """Who it is there: the issuer's `sub`, which only the issuer understands."""
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the issuer is called in the server's settings, as in LoginProvider.name: several where it stands there several
+        times; none where it no longer does, so that nobody can log in with this identity.
+        """
+
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the room was made.
-        Output only.
-        """
-
-    @_builtins.property
-    def archive_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is closed; absent while it is open.
-        Output only.
-        """
-
-    @_builtins.property
-    def peer(self) -> Global___User:
-        """Of a direct room: the other member.
-        Output only.
-        """
-
-    @_builtins.property
-    def last_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the newest event was stored; absent where that is not known, in a room in which nothing ever
-        happened, and for those who are not members. In microseconds since 1970 it is the stamp that belongs to
-        `last_seq` (see `Cursor.stamp`).
-        Output only.
-        """
+        """When the link was made."""
 
     def __init__(
         self,
         *,
-        room_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        epoch: _builtins.str = ...,
-        first_seq: _builtins.int = ...,
-        last_seq: _builtins.int = ...,
+        identity_id: _builtins.str = ...,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
+        label: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        subject: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        kind: Global___RoomKind.ValueType = ...,
-        topic: _builtins.str = ...,
-        history: Global___History.ValueType = ...,
-        posting: Global___Posting.ValueType = ...,
-        archive_time: _timestamp_pb2.Timestamp | None = ...,
-        member_count: _builtins.int = ...,
-        role: Global___Role.ValueType = ...,
-        peer: Global___User | None = ...,
-        last_event_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "identity_id", b"identity_id", "issuer", b"issuer", "label", b"label", "providers", b"providers", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Room: _TypeAlias = Room  # noqa: Y015
+Global___Identity: _TypeAlias = Identity  # noqa: Y015
 
 @_typing.final
-class Member(_message.Message):
-    """A user in a room."""
+class Block(_message.Message):
+    """A user whom another one has blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    JOIN_TIME_FIELD_NUMBER: _builtins.int
-    JOIN_SEQ_FIELD_NUMBER: _builtins.int
-    BLOCKED_FIELD_NUMBER: _builtins.int
-    role: Global___Role.ValueType
-    """What the member may do."""
-    join_seq: _builtins.int
-    """The number of the event by which they joined; 0 on a server with trusted ids."""
-    blocked: _builtins.bool
-    """Whether the account is blocked by the server's administrators, or, of a bot, its owner's: it can't be used, but
-    stays a member.
-    """
-    @_builtins.property
-    def user(self) -> Global___User:
-        """Whose membership this is."""
-
-    @_builtins.property
-    def join_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
-
-    def __init__(
-        self,
-        *,
-        user: Global___User | None = ...,
-        role: Global___Role.ValueType = ...,
-        join_time: _timestamp_pb2.Timestamp | None = ...,
-        join_seq: _builtins.int = ...,
-        blocked: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["join_time", b"join_time", "user", b"user"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "join_seq", b"join_seq", "join_time", b"join_time", "role", b"role", "user", b"user"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Member: _TypeAlias = Member  # noqa: Y015
-
-@_typing.final
-class Ban(_message.Message):
-    """A user who may not join a room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_FIELD_NUMBER: _builtins.int
-    BANNED_BY_USER_ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    banned_by_user_id: _builtins.str
-    """Who banned them."""
-    reason: _builtins.str
-    """Why, if that was said."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Who."""
+        """Whom."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -726,467 +610,15 @@ class Ban(_message.Message):
         self,
         *,
         user: Global___User | None = ...,
-        banned_by_user_id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_by_user_id", b"banned_by_user_id", "create_time", b"create_time", "reason", b"reason", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Ban: _TypeAlias = Ban  # noqa: Y015
-
-@_typing.final
-class Invitation(_message.Message):
-    """Somebody is asked to be a member of a room, or an owner of one that they are a member of."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    ROOM_NAME_FIELD_NUMBER: _builtins.int
-    ROOM_KIND_FIELD_NUMBER: _builtins.int
-    ROOM_TOPIC_FIELD_NUMBER: _builtins.int
-    ROOM_MEMBER_COUNT_FIELD_NUMBER: _builtins.int
-    USER_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    INVITED_BY_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Which room."""
-    room_name: _builtins.str
-    """What it is called."""
-    room_kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
-    room_topic: _builtins.str
-    """What it is about."""
-    room_member_count: _builtins.int
-    """How many members it has."""
-    role: Global___Role.ValueType
-    """What they would be. ROLE_OWNER for those who are members already, and for nobody else."""
-    reason: _builtins.str
-    """Why, if that was said."""
-    @_builtins.property
-    def user(self) -> Global___User:
-        """Who is asked."""
-
-    @_builtins.property
-    def invited_by(self) -> Global___User:
-        """Who asks."""
-
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
-
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        room_name: _builtins.str = ...,
-        room_kind: Global___RoomKind.ValueType = ...,
-        room_topic: _builtins.str = ...,
-        room_member_count: _builtins.int = ...,
-        user: Global___User | None = ...,
-        role: Global___Role.ValueType = ...,
-        invited_by: Global___User | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        reason: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "user", b"user"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "reason", b"reason", "role", b"role", "room_id", b"room_id", "room_kind", b"room_kind", "room_member_count", b"room_member_count", "room_name", b"room_name", "room_topic", b"room_topic", "user", b"user"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Invitation: _TypeAlias = Invitation  # noqa: Y015
-
-@_typing.final
-class Invite(_message.Message):
-    """A way in, for whoever has its code."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INVITE_ID_FIELD_NUMBER: _builtins.int
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    CREATED_BY_USER_ID_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    MAX_USES_FIELD_NUMBER: _builtins.int
-    USES_FIELD_NUMBER: _builtins.int
-    ALLOWS_REGISTRATION_FIELD_NUMBER: _builtins.int
-    MAKES_ADMIN_FIELD_NUMBER: _builtins.int
-    invite_id: _builtins.str
-    """Not a secret: it names the invite, and does not let anybody in."""
-    room_id: _builtins.str
-    """Where it leads; empty for an invite to the server alone."""
-    role: Global___Role.ValueType
-    """What those who use it become in the room."""
-    created_by_user_id: _builtins.str
-    """Who made it."""
-    max_uses: _builtins.int
-    """How many may use it; 0 for any number."""
-    uses: _builtins.int
-    """How many have."""
-    allows_registration: _builtins.bool
-    """Whether it also lets somebody register who has no account yet."""
-    makes_admin: _builtins.bool
-    """Whether those who register with it become administrators of the server."""
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
-
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops working; absent for never."""
-
-    def __init__(
-        self,
-        *,
-        invite_id: _builtins.str = ...,
-        room_id: _builtins.str = ...,
-        role: Global___Role.ValueType = ...,
-        created_by_user_id: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
-        max_uses: _builtins.int = ...,
-        uses: _builtins.int = ...,
-        allows_registration: _builtins.bool = ...,
-        makes_admin: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows_registration", b"allows_registration", "create_time", b"create_time", "created_by_user_id", b"created_by_user_id", "expire_time", b"expire_time", "invite_id", b"invite_id", "makes_admin", b"makes_admin", "max_uses", b"max_uses", "role", b"role", "room_id", b"room_id", "uses", b"uses"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Invite: _TypeAlias = Invite  # noqa: Y015
-
-@_typing.final
-class Event(_message.Message):
-    """One entry of a room's log."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    SEQ_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    ROOM_CREATED_FIELD_NUMBER: _builtins.int
-    ROOM_UPDATED_FIELD_NUMBER: _builtins.int
-    MEMBERSHIP_CHANGED_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Whose log."""
-    seq: _builtins.int
-    """The number in this log, from 1."""
-    user_id: _builtins.str
-    """Who caused it."""
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock when the event was stored, in whole microseconds; later than the event before it in
-        the same log, whatever the clock did. So, in microseconds since 1970, it is the event's stamp (see
-        `Cursor.stamp`).
-        """
-
-    @_builtins.property
-    def message(self) -> Global___Message:
-        """Somebody said something."""
-
-    @_builtins.property
-    def room_created(self) -> Global___RoomCreated:
-        """The room was made; always the first event of a room that has it."""
-
-    @_builtins.property
-    def room_updated(self) -> Global___RoomUpdated:
-        """The room is called or works differently from now on."""
-
-    @_builtins.property
-    def membership_changed(self) -> Global___MembershipChanged:
-        """Somebody came, went, or is something else now."""
-
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        seq: _builtins.int = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        user_id: _builtins.str = ...,
-        message: Global___Message | None = ...,
-        room_created: Global___RoomCreated | None = ...,
-        room_updated: Global___RoomUpdated | None = ...,
-        membership_changed: Global___MembershipChanged | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_updated", b"room_updated"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_id", b"room_id", "room_updated", b"room_updated", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed"]  # noqa: Y015
-    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
-
-Global___Event: _TypeAlias = Event  # noqa: Y015
-
-@_typing.final
-class Message(_message.Message):
-    """What somebody said."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    client_message_id: _builtins.str
-    """The sender's own id for it, as it was sent."""
-    text: _builtins.str
-    """Unicode text, exactly as it was sent."""
-    def __init__(
-        self,
-        *,
-        client_message_id: _builtins.str = ...,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Message: _TypeAlias = Message  # noqa: Y015
-
-@_typing.final
-class RoomCreated(_message.Message):
-    """The room was made."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    TOPIC_FIELD_NUMBER: _builtins.int
-    HISTORY_FIELD_NUMBER: _builtins.int
-    POSTING_FIELD_NUMBER: _builtins.int
-    kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
-    name: _builtins.str
-    """What it is called."""
-    topic: _builtins.str
-    """What it is about."""
-    history: Global___History.ValueType
-    """How much of the past members may read."""
-    posting: Global___Posting.ValueType
-    """Who may write."""
-    def __init__(
-        self,
-        *,
-        kind: Global___RoomKind.ValueType = ...,
-        name: _builtins.str = ...,
-        topic: _builtins.str = ...,
-        history: Global___History.ValueType = ...,
-        posting: Global___Posting.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "kind", b"kind", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RoomCreated: _TypeAlias = RoomCreated  # noqa: Y015
-
-@_typing.final
-class RoomUpdated(_message.Message):
-    """The room is called or works differently from now on. Only what changed is set."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    TOPIC_FIELD_NUMBER: _builtins.int
-    HISTORY_FIELD_NUMBER: _builtins.int
-    POSTING_FIELD_NUMBER: _builtins.int
-    ARCHIVED_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """What it is called now."""
-    topic: _builtins.str
-    """What it is about now."""
-    history: Global___History.ValueType
-    """How much of the past members may read now."""
-    posting: Global___Posting.ValueType
-    """Who may write now."""
-    archived: _builtins.bool
-    """Whether it is closed now."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str | None = ...,
-        topic: _builtins.str | None = ...,
-        history: Global___History.ValueType | None = ...,
-        posting: Global___Posting.ValueType | None = ...,
-        archived: _builtins.bool | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
-    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
-    _WhichOneofReturnType__history: _TypeAlias = _typing.Literal["history"]  # noqa: Y015
-    _WhichOneofArgType__history: _TypeAlias = _typing.Literal["_history", b"_history"]  # noqa: Y015
-    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
-    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
-    _WhichOneofReturnType__posting: _TypeAlias = _typing.Literal["posting"]  # noqa: Y015
-    _WhichOneofArgType__posting: _TypeAlias = _typing.Literal["_posting", b"_posting"]  # noqa: Y015
-    _WhichOneofReturnType__topic: _TypeAlias = _typing.Literal["topic"]  # noqa: Y015
-    _WhichOneofArgType__topic: _TypeAlias = _typing.Literal["_topic", b"_topic"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__history) -> _WhichOneofReturnType__history | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__posting) -> _WhichOneofReturnType__posting | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__topic) -> _WhichOneofReturnType__topic | None: ...
-
-Global___RoomUpdated: _TypeAlias = RoomUpdated  # noqa: Y015
-
-@_typing.final
-class MembershipChanged(_message.Message):
-    """Somebody came, went, or is something else now. Who did it is `Event.user_id`."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    CHANGE_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    INVITE_ID_FIELD_NUMBER: _builtins.int
-    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
-    INVITED_BY_USER_ID_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Whom it concerns."""
-    change: Global___MembershipChange.ValueType
-    """What happened."""
-    role: Global___Role.ValueType
-    """What they are now; ROLE_UNSPECIFIED for those who are no longer in the room."""
-    reason: _builtins.str
-    """Why, if that was said."""
-    invite_id: _builtins.str
-    """By which invite they joined, if by one."""
-    banned_owner_user_id: _builtins.str
-    """Of a bot that was removed because its owner is banned from the room: the owner."""
-    invited_by_user_id: _builtins.str
-    """Whose invitation they accepted, if it came by one."""
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-        change: Global___MembershipChange.ValueType = ...,
-        role: Global___Role.ValueType = ...,
-        reason: _builtins.str = ...,
-        invite_id: _builtins.str = ...,
-        banned_owner_user_id: _builtins.str = ...,
-        invited_by_user_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "invite_id", b"invite_id", "invited_by_user_id", b"invited_by_user_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___MembershipChanged: _TypeAlias = MembershipChanged  # noqa: Y015
-
-@_typing.final
-class Cursor(_message.Message):
-    """A position in a room's log: everything up to and including `seq` has been seen."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    SEQ_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    STAMP_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Whose log.
-    Must be an id.
-    """
-    seq: _builtins.int
-    """The last number seen; 0 for nothing yet.
-    Must be 0 or more.
-    """
-    epoch: _builtins.str
-    """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …). Needed when `seq` is not 0.
-    Without a stamp, another epoch than the room's is refused with the reason EPOCH_CHANGED.
-    Must be an id, or empty.
-    """
-    stamp: _builtins.int
-    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server notices
-    a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as long as the
-    epoch is the same.
-    Must be 0 or more.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        seq: _builtins.int = ...,
-        epoch: _builtins.str = ...,
-        stamp: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "room_id", b"room_id", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Cursor: _TypeAlias = Cursor  # noqa: Y015
-
-@_typing.final
-class GetMeRequest(_message.Message):
-    """Asks for the caller's own account."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMeRequest: _TypeAlias = GetMeRequest  # noqa: Y015
-
-@_typing.final
-class GetMeResponse(_message.Message):
-    """The caller."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_FIELD_NUMBER: _builtins.int
-    SESSION_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def user(self) -> Global___User:
-        """The account."""
-
-    @_builtins.property
-    def session(self) -> Global___Session:
-        """The session that this call was made in."""
-
-    def __init__(
-        self,
-        *,
-        user: Global___User | None = ...,
-        session: Global___Session | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMeResponse: _TypeAlias = GetMeResponse  # noqa: Y015
+Global___Block: _TypeAlias = Block  # noqa: Y015
 
 @_typing.final
 class GetServerInfoRequest(_message.Message):
@@ -1246,38 +678,6 @@ class GetServerInfoResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
-
-@_typing.final
-class LoginProvider(_message.Message):
-    """An issuer that one can log in with."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    LABEL_FIELD_NUMBER: _builtins.int
-    REDIRECT_PORT_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """For BeginLogInRequest."""
-    label: _builtins.str
-    """For people to read."""
-    redirect_port: _builtins.int
-    """The port on the loopback address where the browser has to come back to, for an issuer that compares the whole
-    redirect URI, http://127.0.0.1:PORT/; 0 for any that is free.
-    """
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        label: _builtins.str = ...,
-        redirect_port: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "redirect_port", b"redirect_port"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___LoginProvider: _TypeAlias = LoginProvider  # noqa: Y015
 
 @_typing.final
 class RegisterRequest(_message.Message):
@@ -1743,54 +1143,6 @@ class LinkIdentityResponse(_message.Message):
 Global___LinkIdentityResponse: _TypeAlias = LinkIdentityResponse  # noqa: Y015
 
 @_typing.final
-class Identity(_message.Message):
-    """A link between an account and an issuer's identity, with which its user logs in."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    IDENTITY_ID_FIELD_NUMBER: _builtins.int
-    PROVIDERS_FIELD_NUMBER: _builtins.int
-    LABEL_FIELD_NUMBER: _builtins.int
-    ISSUER_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    identity_id: _builtins.str
-    """Names the link; the same identity always has the same."""
-    label: _builtins.str
-    """What people call the issuer; empty where it is no longer in the settings."""
-    issuer: _builtins.str
-    """The issuer's identifier."""
-    subject: _builtins.str
-    """Who it is there: the issuer's `sub`, which only the issuer understands."""
-    @_builtins.property
-    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the issuer is called in the server's settings, as in LoginProvider.name: several where it stands there several
-        times; none where it no longer does, so that nobody can log in with this identity.
-        """
-
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the link was made."""
-
-    def __init__(
-        self,
-        *,
-        identity_id: _builtins.str = ...,
-        providers: _abc.Iterable[_builtins.str] | None = ...,
-        label: _builtins.str = ...,
-        issuer: _builtins.str = ...,
-        subject: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "identity_id", b"identity_id", "issuer", b"issuer", "label", b"label", "providers", b"providers", "subject", b"subject"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Identity: _TypeAlias = Identity  # noqa: Y015
-
-@_typing.final
 class ListIdentitiesRequest(_message.Message):
     """Lists the caller's links."""
 
@@ -1882,110 +1234,6 @@ class UnlinkIdentityResponse(_message.Message):
 Global___UnlinkIdentityResponse: _TypeAlias = UnlinkIdentityResponse  # noqa: Y015
 
 @_typing.final
-class ListUserIdentitiesRequest(_message.Message):
-    """Lists an account's links."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Whose.
-    Must be an id.
-    """
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListUserIdentitiesRequest: _TypeAlias = ListUserIdentitiesRequest  # noqa: Y015
-
-@_typing.final
-class ListUserIdentitiesResponse(_message.Message):
-    """An account's links."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    IDENTITIES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
-        """All of them, oldest first."""
-
-    def __init__(
-        self,
-        *,
-        identities: _abc.Iterable[Global___Identity] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListUserIdentitiesResponse: _TypeAlias = ListUserIdentitiesResponse  # noqa: Y015
-
-@_typing.final
-class UnlinkUserIdentityRequest(_message.Message):
-    """Ends a link of an account."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    IDENTITY_ID_FIELD_NUMBER: _builtins.int
-    EVEN_LAST_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Whose.
-    Must be an id.
-    """
-    identity_id: _builtins.str
-    """Identity.identity_id. Where the account has no such link, nothing changes.
-    Must be an id.
-    """
-    even_last: _builtins.bool
-    """Whether to do it even where the account has no password and no other link to log in with."""
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-        identity_id: _builtins.str = ...,
-        even_last: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["even_last", b"even_last", "identity_id", b"identity_id", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnlinkUserIdentityRequest: _TypeAlias = UnlinkUserIdentityRequest  # noqa: Y015
-
-@_typing.final
-class UnlinkUserIdentityResponse(_message.Message):
-    """The link has ended."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
-    revoked_sessions: _builtins.int
-    """How many sessions ended, which is all."""
-    def __init__(
-        self,
-        *,
-        revoked_sessions: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnlinkUserIdentityResponse: _TypeAlias = UnlinkUserIdentityResponse  # noqa: Y015
-
-@_typing.final
 class LogOutRequest(_message.Message):
     """Asks for the caller's session to end."""
 
@@ -2018,6 +1266,53 @@ class LogOutResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogOutResponse: _TypeAlias = LogOutResponse  # noqa: Y015
+
+@_typing.final
+class GetMeRequest(_message.Message):
+    """Asks for the caller's own account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMeRequest: _TypeAlias = GetMeRequest  # noqa: Y015
+
+@_typing.final
+class GetMeResponse(_message.Message):
+    """The caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user(self) -> Global___User:
+        """The account."""
+
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session that this call was made in."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+        session: Global___Session | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMeResponse: _TypeAlias = GetMeResponse  # noqa: Y015
 
 @_typing.final
 class GetUserRequest(_message.Message):
@@ -2136,167 +1431,6 @@ class UpdateProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
-
-@_typing.final
-class CreateBlockRequest(_message.Message):
-    """Asks for a user to be blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    LEAVE_ROOMS_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Whom.
-    Must be an id.
-    """
-    leave_rooms: _builtins.bool
-    """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to without asking."""
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-        leave_rooms: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["leave_rooms", b"leave_rooms", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateBlockRequest: _TypeAlias = CreateBlockRequest  # noqa: Y015
-
-@_typing.final
-class CreateBlockResponse(_message.Message):
-    """They are blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BLOCK_FIELD_NUMBER: _builtins.int
-    LEFT_ROOMS_FIELD_NUMBER: _builtins.int
-    KEPT_ROOM_IDS_FIELD_NUMBER: _builtins.int
-    left_rooms: _builtins.int
-    """With `leave_rooms`: how many rooms the caller has left."""
-    @_builtins.property
-    def block(self) -> Global___Block:
-        """The block."""
-
-    @_builtins.property
-    def kept_room_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """With `leave_rooms`: those of the rooms that the caller is still in, being their last owner by now."""
-
-    def __init__(
-        self,
-        *,
-        block: Global___Block | None = ...,
-        left_rooms: _builtins.int = ...,
-        kept_room_ids: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "kept_room_ids", b"kept_room_ids", "left_rooms", b"left_rooms"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateBlockResponse: _TypeAlias = CreateBlockResponse  # noqa: Y015
-
-@_typing.final
-class DeleteBlockRequest(_message.Message):
-    """Asks for a block to end."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Of whom.
-    Must be an id.
-    """
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteBlockRequest: _TypeAlias = DeleteBlockRequest  # noqa: Y015
-
-@_typing.final
-class DeleteBlockResponse(_message.Message):
-    """They are not blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteBlockResponse: _TypeAlias = DeleteBlockResponse  # noqa: Y015
-
-@_typing.final
-class ListBlocksRequest(_message.Message):
-    """Asks whom the caller has blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListBlocksRequest: _TypeAlias = ListBlocksRequest  # noqa: Y015
-
-@_typing.final
-class ListBlocksResponse(_message.Message):
-    """A page of blocks."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BLOCKS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
-        """In the order of the user ids."""
-
-    def __init__(
-        self,
-        *,
-        blocks: _abc.Iterable[Global___Block] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListBlocksResponse: _TypeAlias = ListBlocksResponse  # noqa: Y015
 
 @_typing.final
 class ChangePasswordRequest(_message.Message):
@@ -2643,6 +1777,34 @@ class ListBotsRequest(_message.Message):
 Global___ListBotsRequest: _TypeAlias = ListBotsRequest  # noqa: Y015
 
 @_typing.final
+class ListBotsResponse(_message.Message):
+    """A page of bots."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
+        """In the order of their user ids."""
+
+    def __init__(
+        self,
+        *,
+        bots: _abc.Iterable[Global___User] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bots", b"bots", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBotsResponse: _TypeAlias = ListBotsResponse  # noqa: Y015
+
+@_typing.final
 class OfferBotRequest(_message.Message):
     """Offers a bot to another person."""
 
@@ -2749,32 +1911,489 @@ class AcceptBotResponse(_message.Message):
 Global___AcceptBotResponse: _TypeAlias = AcceptBotResponse  # noqa: Y015
 
 @_typing.final
-class ListBotsResponse(_message.Message):
-    """A page of bots."""
+class CreateBlockRequest(_message.Message):
+    """Asks for a user to be blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BOTS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    USER_ID_FIELD_NUMBER: _builtins.int
+    LEAVE_ROOMS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whom.
+    Must be an id.
+    """
+    leave_rooms: _builtins.bool
+    """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to without asking."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        leave_rooms: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leave_rooms", b"leave_rooms", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBlockRequest: _TypeAlias = CreateBlockRequest  # noqa: Y015
+
+@_typing.final
+class CreateBlockResponse(_message.Message):
+    """They are blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCK_FIELD_NUMBER: _builtins.int
+    LEFT_ROOMS_FIELD_NUMBER: _builtins.int
+    KEPT_ROOM_IDS_FIELD_NUMBER: _builtins.int
+    left_rooms: _builtins.int
+    """With `leave_rooms`: how many rooms the caller has left."""
     @_builtins.property
-    def bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
-        """In the order of their user ids."""
+    def block(self) -> Global___Block:
+        """The block."""
+
+    @_builtins.property
+    def kept_room_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `leave_rooms`: those of the rooms that the caller is still in, being their last owner by now."""
 
     def __init__(
         self,
         *,
-        bots: _abc.Iterable[Global___User] | None = ...,
+        block: Global___Block | None = ...,
+        left_rooms: _builtins.int = ...,
+        kept_room_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "kept_room_ids", b"kept_room_ids", "left_rooms", b"left_rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBlockResponse: _TypeAlias = CreateBlockResponse  # noqa: Y015
+
+@_typing.final
+class DeleteBlockRequest(_message.Message):
+    """Asks for a block to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Of whom.
+    Must be an id.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBlockRequest: _TypeAlias = DeleteBlockRequest  # noqa: Y015
+
+@_typing.final
+class DeleteBlockResponse(_message.Message):
+    """They are not blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBlockResponse: _TypeAlias = DeleteBlockResponse  # noqa: Y015
+
+@_typing.final
+class ListBlocksRequest(_message.Message):
+    """Asks whom the caller has blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlocksRequest: _TypeAlias = ListBlocksRequest  # noqa: Y015
+
+@_typing.final
+class ListBlocksResponse(_message.Message):
+    """A page of blocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
+        """In the order of the user ids."""
+
+    def __init__(
+        self,
+        *,
+        blocks: _abc.Iterable[Global___Block] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bots", b"bots", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListBotsResponse: _TypeAlias = ListBotsResponse  # noqa: Y015
+Global___ListBlocksResponse: _TypeAlias = ListBlocksResponse  # noqa: Y015
+
+@_typing.final
+class Room(_message.Message):
+    """A place where members talk. A room is one log of events, numbered 1, 2, 3, … without a gap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    FIRST_SEQ_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    POSTING_FIELD_NUMBER: _builtins.int
+    ARCHIVE_TIME_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Chosen by the server.
+    Must be an id.
+    """
+    name: _builtins.str
+    """For people to read. Of a public room: unique on the server, and not empty. Empty for a direct room.
+    Must be a name, or empty.
+    """
+    epoch: _builtins.str
+    """Which life of the log the numbers belong to. It changes when a backup is restored.
+    Output only.
+    """
+    first_seq: _builtins.int
+    """The number of the oldest event that the caller may read. One more than `last_seq` when there is none. 0
+    for those who are not members.
+    Output only.
+    """
+    last_seq: _builtins.int
+    """The number of the newest event; 0 in a room in which nothing ever happened, and for those who are not
+    members.
+    Output only.
+    """
+    kind: Global___RoomKind.ValueType
+    """Who finds it and gets in.
+    Output only.
+    """
+    topic: _builtins.str
+    """What it is about.
+    Must be a short text.
+    """
+    history: Global___History.ValueType
+    """How much of the past members may read."""
+    posting: Global___Posting.ValueType
+    """Who may write."""
+    member_count: _builtins.int
+    """How many members it has.
+    Output only.
+    """
+    role: Global___Role.ValueType
+    """What the caller is in it; ROLE_UNSPECIFIED for those who are not members.
+    Output only.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the room was made.
+        Output only.
+        """
+
+    @_builtins.property
+    def archive_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is closed; absent while it is open.
+        Output only.
+        """
+
+    @_builtins.property
+    def peer(self) -> Global___User:
+        """Of a direct room: the other member.
+        Output only.
+        """
+
+    @_builtins.property
+    def last_event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest event was stored; absent where that is not known, in a room in which nothing ever
+        happened, and for those who are not members. In microseconds since 1970 it is the stamp that belongs to
+        `last_seq` (see `Cursor.stamp`).
+        Output only.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+        first_seq: _builtins.int = ...,
+        last_seq: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___RoomKind.ValueType = ...,
+        topic: _builtins.str = ...,
+        history: Global___History.ValueType = ...,
+        posting: Global___Posting.ValueType = ...,
+        archive_time: _timestamp_pb2.Timestamp | None = ...,
+        member_count: _builtins.int = ...,
+        role: Global___Role.ValueType = ...,
+        peer: Global___User | None = ...,
+        last_event_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Room: _TypeAlias = Room  # noqa: Y015
+
+@_typing.final
+class Member(_message.Message):
+    """A user in a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    JOIN_TIME_FIELD_NUMBER: _builtins.int
+    JOIN_SEQ_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
+    role: Global___Role.ValueType
+    """What the member may do."""
+    join_seq: _builtins.int
+    """The number of the event by which they joined; 0 on a server with trusted ids."""
+    blocked: _builtins.bool
+    """Whether the account is blocked by the server's administrators, or, of a bot, its owner's: it can't be used, but
+    stays a member.
+    """
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Whose membership this is."""
+
+    @_builtins.property
+    def join_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+        role: Global___Role.ValueType = ...,
+        join_time: _timestamp_pb2.Timestamp | None = ...,
+        join_seq: _builtins.int = ...,
+        blocked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["join_time", b"join_time", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "join_seq", b"join_seq", "join_time", b"join_time", "role", b"role", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Member: _TypeAlias = Member  # noqa: Y015
+
+@_typing.final
+class Invitation(_message.Message):
+    """Somebody is asked to be a member of a room, or an owner of one that they are a member of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    ROOM_NAME_FIELD_NUMBER: _builtins.int
+    ROOM_KIND_FIELD_NUMBER: _builtins.int
+    ROOM_TOPIC_FIELD_NUMBER: _builtins.int
+    ROOM_MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    INVITED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Which room."""
+    room_name: _builtins.str
+    """What it is called."""
+    room_kind: Global___RoomKind.ValueType
+    """Who finds it and gets in."""
+    room_topic: _builtins.str
+    """What it is about."""
+    room_member_count: _builtins.int
+    """How many members it has."""
+    role: Global___Role.ValueType
+    """What they would be. ROLE_OWNER for those who are members already, and for nobody else."""
+    reason: _builtins.str
+    """Why, if that was said."""
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Who is asked."""
+
+    @_builtins.property
+    def invited_by(self) -> Global___User:
+        """Who asks."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        room_name: _builtins.str = ...,
+        room_kind: Global___RoomKind.ValueType = ...,
+        room_topic: _builtins.str = ...,
+        room_member_count: _builtins.int = ...,
+        user: Global___User | None = ...,
+        role: Global___Role.ValueType = ...,
+        invited_by: Global___User | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "invited_by", b"invited_by", "reason", b"reason", "role", b"role", "room_id", b"room_id", "room_kind", b"room_kind", "room_member_count", b"room_member_count", "room_name", b"room_name", "room_topic", b"room_topic", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invitation: _TypeAlias = Invitation  # noqa: Y015
+
+@_typing.final
+class Ban(_message.Message):
+    """A user who may not join a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    BANNED_BY_USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    banned_by_user_id: _builtins.str
+    """Who banned them."""
+    reason: _builtins.str
+    """Why, if that was said."""
+    @_builtins.property
+    def user(self) -> Global___User:
+        """Who."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+        banned_by_user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_by_user_id", b"banned_by_user_id", "create_time", b"create_time", "reason", b"reason", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ban: _TypeAlias = Ban  # noqa: Y015
+
+@_typing.final
+class Invite(_message.Message):
+    """A way in, for whoever has its code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITE_ID_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    CREATED_BY_USER_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    MAX_USES_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    ALLOWS_REGISTRATION_FIELD_NUMBER: _builtins.int
+    MAKES_ADMIN_FIELD_NUMBER: _builtins.int
+    invite_id: _builtins.str
+    """Not a secret: it names the invite, and does not let anybody in."""
+    room_id: _builtins.str
+    """Where it leads; empty for an invite to the server alone."""
+    role: Global___Role.ValueType
+    """What those who use it become in the room."""
+    created_by_user_id: _builtins.str
+    """Who made it."""
+    max_uses: _builtins.int
+    """How many may use it; 0 for any number."""
+    uses: _builtins.int
+    """How many have."""
+    allows_registration: _builtins.bool
+    """Whether it also lets somebody register who has no account yet."""
+    makes_admin: _builtins.bool
+    """Whether those who register with it become administrators of the server."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it stops working; absent for never."""
+
+    def __init__(
+        self,
+        *,
+        invite_id: _builtins.str = ...,
+        room_id: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        created_by_user_id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        max_uses: _builtins.int = ...,
+        uses: _builtins.int = ...,
+        allows_registration: _builtins.bool = ...,
+        makes_admin: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows_registration", b"allows_registration", "create_time", b"create_time", "created_by_user_id", b"created_by_user_id", "expire_time", b"expire_time", "invite_id", b"invite_id", "makes_admin", b"makes_admin", "max_uses", b"max_uses", "role", b"role", "room_id", b"room_id", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invite: _TypeAlias = Invite  # noqa: Y015
 
 @_typing.final
 class CreateRoomRequest(_message.Message):
@@ -2898,6 +2517,64 @@ class GetDirectRoomResponse(_message.Message):
 Global___GetDirectRoomResponse: _TypeAlias = GetDirectRoomResponse  # noqa: Y015
 
 @_typing.final
+class ListRoomsRequest(_message.Message):
+    """Asks for the caller's rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomsRequest: _TypeAlias = ListRoomsRequest  # noqa: Y015
+
+@_typing.final
+class ListRoomsResponse(_message.Message):
+    """A page of rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
+        """In the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        rooms: _abc.Iterable[Global___Room] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomsResponse: _TypeAlias = ListRoomsResponse  # noqa: Y015
+
+@_typing.final
 class ListPublicRoomsRequest(_message.Message):
     """Asks for the server's public rooms."""
 
@@ -2964,6 +2641,54 @@ class ListPublicRoomsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPublicRoomsResponse: _TypeAlias = ListPublicRoomsResponse  # noqa: Y015
+
+@_typing.final
+class GetRoomRequest(_message.Message):
+    """Asks for one room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRoomRequest: _TypeAlias = GetRoomRequest  # noqa: Y015
+
+@_typing.final
+class GetRoomResponse(_message.Message):
+    """The room asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room(self) -> Global___Room:
+        """The room."""
+
+    def __init__(
+        self,
+        *,
+        room: Global___Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRoomResponse: _TypeAlias = GetRoomResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRoomRequest(_message.Message):
@@ -3163,6 +2888,70 @@ class DeleteRoomResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteRoomResponse: _TypeAlias = DeleteRoomResponse  # noqa: Y015
+
+@_typing.final
+class ListMembersRequest(_message.Message):
+    """Asks who is in a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMembersRequest: _TypeAlias = ListMembersRequest  # noqa: Y015
+
+@_typing.final
+class ListMembersResponse(_message.Message):
+    """A page of members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
+        """In the order of their user ids."""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___Member] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
 
 @_typing.final
 class JoinRoomRequest(_message.Message):
@@ -4095,6 +3884,1162 @@ class RevokeInviteResponse(_message.Message):
 Global___RevokeInviteResponse: _TypeAlias = RevokeInviteResponse  # noqa: Y015
 
 @_typing.final
+class SentMessage(_message.Message):
+    """Where one message is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log."""
+    seq: _builtins.int
+    """Its number in the log."""
+    epoch: _builtins.str
+    """The epoch the number belongs to."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored; for a message that was sent before, then. 1970-01-01 where that was, but the disk
+        has spoilt it since. In microseconds since 1970 it is the message's stamp (see `Cursor.stamp`).
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "epoch", b"epoch", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SentMessage: _TypeAlias = SentMessage  # noqa: Y015
+
+@_typing.final
+class OutgoingMessage(_message.Message):
+    """A message on its way to a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    client_message_id: _builtins.str
+    """Made by the client for this message, and used again when it sends the message again. Unique for each sender
+    and room for as long as the message exists: the same id with another text is refused with ALREADY_EXISTS.
+    Must be a UUID.
+    """
+    text: _builtins.str
+    """What to say. It is stored as it is.
+    Must be a text.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        client_message_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "room_id", b"room_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutgoingMessage: _TypeAlias = OutgoingMessage  # noqa: Y015
+
+@_typing.final
+class Event(_message.Message):
+    """One entry of a room's log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ROOM_CREATED_FIELD_NUMBER: _builtins.int
+    ROOM_UPDATED_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_CHANGED_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log."""
+    seq: _builtins.int
+    """The number in this log, from 1."""
+    user_id: _builtins.str
+    """Who caused it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """The server's clock when the event was stored, in whole microseconds; later than the event before it in
+        the same log, whatever the clock did. So, in microseconds since 1970, it is the event's stamp (see
+        `Cursor.stamp`).
+        """
+
+    @_builtins.property
+    def message(self) -> Global___Message:
+        """Somebody said something."""
+
+    @_builtins.property
+    def room_created(self) -> Global___RoomCreated:
+        """The room was made; always the first event of a room that has it."""
+
+    @_builtins.property
+    def room_updated(self) -> Global___RoomUpdated:
+        """The room is called or works differently from now on."""
+
+    @_builtins.property
+    def membership_changed(self) -> Global___MembershipChanged:
+        """Somebody came, went, or is something else now."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        user_id: _builtins.str = ...,
+        message: Global___Message | None = ...,
+        room_created: Global___RoomCreated | None = ...,
+        room_updated: Global___RoomUpdated | None = ...,
+        membership_changed: Global___MembershipChanged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_updated", b"room_updated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_id", b"room_id", "room_updated", b"room_updated", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class Message(_message.Message):
+    """What somebody said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    client_message_id: _builtins.str
+    """The sender's own id for it, as it was sent."""
+    text: _builtins.str
+    """Unicode text, exactly as it was sent."""
+    def __init__(
+        self,
+        *,
+        client_message_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class RoomCreated(_message.Message):
+    """The room was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    POSTING_FIELD_NUMBER: _builtins.int
+    kind: Global___RoomKind.ValueType
+    """Who finds it and gets in."""
+    name: _builtins.str
+    """What it is called."""
+    topic: _builtins.str
+    """What it is about."""
+    history: Global___History.ValueType
+    """How much of the past members may read."""
+    posting: Global___Posting.ValueType
+    """Who may write."""
+    def __init__(
+        self,
+        *,
+        kind: Global___RoomKind.ValueType = ...,
+        name: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        history: Global___History.ValueType = ...,
+        posting: Global___Posting.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "kind", b"kind", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomCreated: _TypeAlias = RoomCreated  # noqa: Y015
+
+@_typing.final
+class RoomUpdated(_message.Message):
+    """The room is called or works differently from now on. Only what changed is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    POSTING_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it is called now."""
+    topic: _builtins.str
+    """What it is about now."""
+    history: Global___History.ValueType
+    """How much of the past members may read now."""
+    posting: Global___Posting.ValueType
+    """Who may write now."""
+    archived: _builtins.bool
+    """Whether it is closed now."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str | None = ...,
+        topic: _builtins.str | None = ...,
+        history: Global___History.ValueType | None = ...,
+        posting: Global___Posting.ValueType | None = ...,
+        archived: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
+    _WhichOneofReturnType__history: _TypeAlias = _typing.Literal["history"]  # noqa: Y015
+    _WhichOneofArgType__history: _TypeAlias = _typing.Literal["_history", b"_history"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__posting: _TypeAlias = _typing.Literal["posting"]  # noqa: Y015
+    _WhichOneofArgType__posting: _TypeAlias = _typing.Literal["_posting", b"_posting"]  # noqa: Y015
+    _WhichOneofReturnType__topic: _TypeAlias = _typing.Literal["topic"]  # noqa: Y015
+    _WhichOneofArgType__topic: _TypeAlias = _typing.Literal["_topic", b"_topic"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__history) -> _WhichOneofReturnType__history | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__posting) -> _WhichOneofReturnType__posting | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__topic) -> _WhichOneofReturnType__topic | None: ...
+
+Global___RoomUpdated: _TypeAlias = RoomUpdated  # noqa: Y015
+
+@_typing.final
+class MembershipChanged(_message.Message):
+    """Somebody came, went, or is something else now. Who did it is `Event.user_id`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    INVITE_ID_FIELD_NUMBER: _builtins.int
+    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    INVITED_BY_USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whom it concerns."""
+    change: Global___MembershipChange.ValueType
+    """What happened."""
+    role: Global___Role.ValueType
+    """What they are now; ROLE_UNSPECIFIED for those who are no longer in the room."""
+    reason: _builtins.str
+    """Why, if that was said."""
+    invite_id: _builtins.str
+    """By which invite they joined, if by one."""
+    banned_owner_user_id: _builtins.str
+    """Of a bot that was removed because its owner is banned from the room: the owner."""
+    invited_by_user_id: _builtins.str
+    """Whose invitation they accepted, if it came by one."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        change: Global___MembershipChange.ValueType = ...,
+        role: Global___Role.ValueType = ...,
+        reason: _builtins.str = ...,
+        invite_id: _builtins.str = ...,
+        banned_owner_user_id: _builtins.str = ...,
+        invited_by_user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "invite_id", b"invite_id", "invited_by_user_id", b"invited_by_user_id", "reason", b"reason", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipChanged: _TypeAlias = MembershipChanged  # noqa: Y015
+
+@_typing.final
+class SendMessagesRequest(_message.Message):
+    """Messages to store, of any of the caller's rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutgoingMessage]:
+        """Numbered in this order.
+        Must have 1 to `limits.messages` entries.
+        """
+
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[Global___OutgoingMessage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendMessagesRequest: _TypeAlias = SendMessagesRequest  # noqa: Y015
+
+@_typing.final
+class SendMessagesResponse(_message.Message):
+    """Where the messages are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SentMessage]:
+        """One for each message, in the request's order."""
+
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[Global___SentMessage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendMessagesResponse: _TypeAlias = SendMessagesResponse  # noqa: Y015
+
+@_typing.final
+class ListMessagesRequest(_message.Message):
+    """Asks for a page of history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BEFORE_SEQ_FIELD_NUMBER: _builtins.int
+    AFTER_SEQ_FIELD_NUMBER: _builtins.int
+    AROUND_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    page_size: _builtins.int
+    """How many to return. A page is also cut at `limits.page_bytes`.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """A token of a page before. It stands for a place in this room, so `position` is left out with it. Where
+    the log went back since, and the event at that place is another now, it is refused with the reason
+    EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that is still what it was.
+    Must be a page token.
+    """
+    before_seq: _builtins.int
+    """The page that ends right before this number; 1 or more.
+    Must be 1 or more.
+    """
+    after_seq: _builtins.int
+    """The page that starts right after this number; 0 or more.
+    Must be 0 or more.
+    """
+    around_seq: _builtins.int
+    """The page with this number in its middle; 1 or more.
+    Must be 1 or more.
+    """
+    stamp: _builtins.int
+    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there yet,
+    the request is refused as an outdated `page_token` is. 0 for none.
+    Must be 0 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        before_seq: _builtins.int = ...,
+        after_seq: _builtins.int = ...,
+        around_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_position: _TypeAlias = _typing.Literal["before_seq", "after_seq", "around_seq"]  # noqa: Y015
+    _WhichOneofArgType_position: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_position) -> _WhichOneofReturnType_position | None: ...
+
+Global___ListMessagesRequest: _TypeAlias = ListMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListMessagesResponse(_message.Message):
+    """A page of history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the page after this one (newer); empty when this page reaches the newest event."""
+    previous_page_token: _builtins.str
+    """For the page before this one (older); empty when this page reaches the oldest event."""
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """Oldest first, whichever way the pages are turned."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        next_page_token: _builtins.str = ...,
+        previous_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class SubscribeStarted(_message.Message):
+    """The stream is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """The epoch of all positions on this stream."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """The longest silence on the stream. A client that hears nothing for much longer opens a new one."""
+
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """For a consumer, and with `all_rooms`: where the stream begins in each room."""
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+        cursors: _abc.Iterable[Global___Cursor] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursors", b"cursors", "epoch", b"epoch", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscribeStarted: _TypeAlias = SubscribeStarted  # noqa: Y015
+
+@_typing.final
+class Cursor(_message.Message):
+    """A position in a room's log: everything up to and including `seq` has been seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The last number seen; 0 for nothing yet.
+    Must be 0 or more.
+    """
+    epoch: _builtins.str
+    """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …). Needed when `seq` is not 0.
+    Without a stamp, another epoch than the room's is refused with the reason EPOCH_CHANGED.
+    Must be an id, or empty.
+    """
+    stamp: _builtins.int
+    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server notices
+    a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as long as the
+    epoch is the same.
+    Must be 0 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+        stamp: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "room_id", b"room_id", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cursor: _TypeAlias = Cursor  # noqa: Y015
+
+@_typing.final
+class Gap(_message.Message):
+    """A part of the log that is gone: the room's retention removed it, or the disk has spoilt it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    FROM_SEQ_FIELD_NUMBER: _builtins.int
+    TO_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log."""
+    from_seq: _builtins.int
+    """The first number that is missing."""
+    to_seq: _builtins.int
+    """The last number that is missing."""
+    stamp: _builtins.int
+    """The stamp of the event `to_seq`, where the server still knows it (see `Cursor.stamp`); 0 otherwise."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        from_seq: _builtins.int = ...,
+        to_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "room_id", b"room_id", "stamp", b"stamp", "to_seq", b"to_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gap: _TypeAlias = Gap  # noqa: Y015
+
+@_typing.final
+class CaughtUp(_message.Message):
+    """Everything that was there when the stream was opened has been sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaughtUp: _TypeAlias = CaughtUp  # noqa: Y015
+
+@_typing.final
+class Heartbeat(_message.Message):
+    """Nothing happened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class Draining(_message.Message):
+    """The server is about to stop; the stream ends after this."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECONNECT_AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reconnect_after(self) -> _duration_pb2.Duration:
+        """How long to wait before connecting again."""
+
+    def __init__(
+        self,
+        *,
+        reconnect_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reconnect_after", b"reconnect_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reconnect_after", b"reconnect_after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Draining: _TypeAlias = Draining  # noqa: Y015
+
+@_typing.final
+class RoomLeft(_message.Message):
+    """The caller may no longer read a room. The stream goes on with the others, and with this one only if the
+    caller joins it again.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Which."""
+    change: Global___MembershipChange.ValueType
+    """How that came: MEMBERSHIP_CHANGE_LEFT, _REMOVED or _BANNED. _UNSPECIFIED where it is not known, or the room
+    was deleted.
+    """
+    user_id: _builtins.str
+    """Who did it; empty where that is not known."""
+    reason: _builtins.str
+    """Why, if that was said."""
+    deleted: _builtins.bool
+    """Whether the room was deleted."""
+    banned_owner_user_id: _builtins.str
+    """Where you are a bot that was removed because its owner is banned from the room: the owner."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        change: Global___MembershipChange.ValueType = ...,
+        user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
+        banned_owner_user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "deleted", b"deleted", "reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomLeft: _TypeAlias = RoomLeft  # noqa: Y015
+
+@_typing.final
+class HistoryChanged(_message.Message):
+    """A room's log is not the one that the request's cursor is from: a backup was put back, or the log has lost
+    its end. Up to `last_common_seq` both are the same; the stream goes on after it. What was seen after it is no
+    longer in the log, and its numbers stand for other events now.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    LAST_COMMON_SEQ_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Whose log."""
+    last_common_seq: _builtins.int
+    """The last number that stands for the same event in both, at most the cursor's; 0 where there is none, or it
+    can't be found.
+    """
+    stamp: _builtins.int
+    """The stamp that belongs to it; 0 where there is none. With the stream's epoch, it makes the new cursor."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        last_common_seq: _builtins.int = ...,
+        stamp: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_common_seq", b"last_common_seq", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryChanged: _TypeAlias = HistoryChanged  # noqa: Y015
+
+@_typing.final
+class Consumer(_message.Message):
+    """A named position that the server keeps in each room of a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_USED_TIME_FIELD_NUMBER: _builtins.int
+    STREAMING_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """Its name."""
+    streaming: _builtins.bool
+    """Whether it has a stream open on this server now."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it first acknowledged something."""
+
+    @_builtins.property
+    def last_used_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last had a stream open or acknowledged something, give or take ten minutes."""
+
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        last_used_time: _timestamp_pb2.Timestamp | None = ...,
+        streaming: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_used_time", b"last_used_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "create_time", b"create_time", "last_used_time", b"last_used_time", "streaming", b"streaming"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Consumer: _TypeAlias = Consumer  # noqa: Y015
+
+@_typing.final
+class ConsumerPosition(_message.Message):
+    """Where a consumer stands in a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    last_seq: _builtins.int
+    """The number of the room's newest event."""
+    @_builtins.property
+    def cursor(self) -> Global___Cursor:
+        """What was acknowledged last."""
+
+    def __init__(
+        self,
+        *,
+        cursor: Global___Cursor | None = ...,
+        last_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "last_seq", b"last_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsumerPosition: _TypeAlias = ConsumerPosition  # noqa: Y015
+
+@_typing.final
+class SubscribeRequest(_message.Message):
+    """What to follow: either `cursors`, `all_rooms`, or both; or a `consumer`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSORS_FIELD_NUMBER: _builtins.int
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    MAX_UNACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    INCLUDE_OWN_FIELD_NUMBER: _builtins.int
+    ALL_ROOMS_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The name of a position that the server keeps, one for each user, name and room: all rooms of the
+    caller are followed, each from what was acknowledged last. A consumer has one stream
+    at a time: a newer one ends an older one with the reason CONSUMER_TAKEN_OVER.
+    Must be an id, or empty.
+    """
+    start: Global___Start.ValueType
+    """For a consumer and `all_rooms`: where to start in a room that has no position yet."""
+    max_unacknowledged: _builtins.int
+    """For a consumer: how many events may be on their way or in work, not yet acknowledged, before the server waits;
+    0 means 4,096, which is also the most.
+    Must be 0 or more.
+    """
+    include_own: _builtins.bool
+    """Whether events caused by this session are sent back to it."""
+    all_rooms: _builtins.bool
+    """Also follow the caller's rooms that have no cursor here, and those that the caller joins while the stream
+    is open. A consumer does so anyway.
+    """
+    invitations: _builtins.bool
+    """Whether to be told of the caller's invitations, too, in `SubscribeResponse.invitations`."""
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """Positions that the client keeps: these rooms are followed, each from its cursor.
+        Must have at most `limits.cursors` entries, one for each room.
+        """
+
+    @_builtins.property
+    def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """For a consumer: what this client has received already, which may be further than what it acknowledged. It
+        moves no position. The server compares it with its logs, as it does `cursors`, and answers with
+        `history_changed` where they part, and `left` where the caller may no longer read the room.
+        Must have at most `limits.cursors` entries, one for each room.
+        """
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """The longest silence that the client wants on the stream, so that it notices soon when the server hangs: a
+        proxy in between answers pings by itself. Less than a second counts as one, and more than the server's own as
+        the server's, which also counts where this is absent. `SubscribeStarted` says which it is.
+        Must be more than 0 and at most 1 day.
+        """
+
+    def __init__(
+        self,
+        *,
+        cursors: _abc.Iterable[Global___Cursor] | None = ...,
+        consumer: _builtins.str = ...,
+        start: Global___Start.ValueType = ...,
+        max_unacknowledged: _builtins.int = ...,
+        include_own: _builtins.bool = ...,
+        all_rooms: _builtins.bool = ...,
+        received: _abc.Iterable[Global___Cursor] | None = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+        invitations: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscribeRequest: _TypeAlias = SubscribeRequest  # noqa: Y015
+
+@_typing.final
+class SubscribeResponse(_message.Message):
+    """A part of the stream. Which fields are set is what it says; `left` comes before `gaps`, and these before
+    `events`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    CAUGHT_UP_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    HISTORY_CHANGED_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """New events, in each room in the order of `seq`."""
+
+    @_builtins.property
+    def started(self) -> Global___SubscribeStarted:
+        """Set on the first response and never again."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gap]:
+        """What can't be had any more, each right before the first event of its room that can."""
+
+    @_builtins.property
+    def passed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """Rooms in which the position is now further than the last event sent, because what followed was this
+        session's own. To be taken as seen after this response's events.
+        """
+
+    @_builtins.property
+    def caught_up(self) -> Global___CaughtUp:
+        """Set once, when everything that was there when the stream was opened has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """Set when nothing else was sent for a while, so that both sides and all between know of each other."""
+
+    @_builtins.property
+    def draining(self) -> Global___Draining:
+        """Set on the last response when the server is about to stop."""
+
+    @_builtins.property
+    def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomLeft]:
+        """Rooms that are not, or no longer, followed, because the caller may not read them. With `started`: those
+        that the request named. (Where that is all of them, and the request asks for nothing else, it is refused
+        with ROOM_NOT_FOUND instead.)
+        """
+
+    @_builtins.property
+    def history_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryChanged]:
+        """Set with `started`, if ever: rooms whose log is another than the one that the request's cursors are from."""
+
+    @_builtins.property
+    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
+        """Where the request asks for them: with `started`, the invitations that wait for the caller's answer, at most the
+        newest 200; later, each new one. A hint, which may be missing: ListInvitations is certain.
+        """
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        started: Global___SubscribeStarted | None = ...,
+        gaps: _abc.Iterable[Global___Gap] | None = ...,
+        passed: _abc.Iterable[Global___Cursor] | None = ...,
+        caught_up: Global___CaughtUp | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+        draining: Global___Draining | None = ...,
+        left: _abc.Iterable[Global___RoomLeft] | None = ...,
+        history_changed: _abc.Iterable[Global___HistoryChanged] | None = ...,
+        invitations: _abc.Iterable[Global___Invitation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscribeResponse: _TypeAlias = SubscribeResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeRequest(_message.Message):
+    """What a consumer has dealt with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer's name.
+    Must be an id.
+    """
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """The new positions. A position after the newest event is refused. One with a stamp that is not its event's
+        moves nothing: the other positions of the call count, and the call is answered with EPOCH_CHANGED, whose
+        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`).
+        Must have 1 to `limits.cursors` entries, one for each room.
+        """
+
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        cursors: _abc.Iterable[Global___Cursor] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "cursors", b"cursors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeRequest: _TypeAlias = AcknowledgeRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeResponse(_message.Message):
+    """The positions are on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeResponse: _TypeAlias = AcknowledgeResponse  # noqa: Y015
+
+@_typing.final
+class ListConsumersRequest(_message.Message):
+    """Lists the caller's consumers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsumersRequest: _TypeAlias = ListConsumersRequest  # noqa: Y015
+
+@_typing.final
+class ListConsumersResponse(_message.Message):
+    """A page of consumers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def consumers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consumer]:
+        """In the order of their names."""
+
+    def __init__(
+        self,
+        *,
+        consumers: _abc.Iterable[Global___Consumer] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumers", b"consumers", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsumersResponse: _TypeAlias = ListConsumersResponse  # noqa: Y015
+
+@_typing.final
+class ListConsumerPositionsRequest(_message.Message):
+    """Lists a consumer's positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """Its name.
+    Must be an id.
+    """
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsumerPositionsRequest: _TypeAlias = ListConsumerPositionsRequest  # noqa: Y015
+
+@_typing.final
+class ListConsumerPositionsResponse(_message.Message):
+    """A page of positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsumerPosition]:
+        """In the order of the rooms' ids."""
+
+    def __init__(
+        self,
+        *,
+        positions: _abc.Iterable[Global___ConsumerPosition] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsumerPositionsResponse: _TypeAlias = ListConsumerPositionsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteConsumerRequest(_message.Message):
+    """Forgets a consumer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """Its name.
+    Must be an id.
+    """
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteConsumerRequest: _TypeAlias = DeleteConsumerRequest  # noqa: Y015
+
+@_typing.final
+class DeleteConsumerResponse(_message.Message):
+    """The consumer is forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteConsumerResponse: _TypeAlias = DeleteConsumerResponse  # noqa: Y015
+
+@_typing.final
 class UserRecord(_message.Message):
     """An account, as administrators see it."""
 
@@ -4157,6 +5102,66 @@ class UserRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UserRecord: _TypeAlias = UserRecord  # noqa: Y015
+
+@_typing.final
+class UnownedRoom(_message.Message):
+    """A room, as far as administrators need to know of it to hand it on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Names it."""
+    name: _builtins.str
+    """What it is called."""
+    kind: Global___RoomKind.ValueType
+    """Who finds it and gets in."""
+    member_count: _builtins.int
+    """How many members it has, those who are blocked included."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        kind: Global___RoomKind.ValueType = ...,
+        member_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_count", b"member_count", "name", b"name", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnownedRoom: _TypeAlias = UnownedRoom  # noqa: Y015
+
+@_typing.final
+class StoppedBot(_message.Message):
+    """A bot that stops because it or its owner is blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Its user id."""
+    tokens: _builtins.int
+    """How many tokens of it have ended, or would."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoppedBot: _TypeAlias = StoppedBot  # noqa: Y015
 
 @_typing.final
 class ListUsersRequest(_message.Message):
@@ -4359,66 +5364,6 @@ class BlockUserResponse(_message.Message):
 Global___BlockUserResponse: _TypeAlias = BlockUserResponse  # noqa: Y015
 
 @_typing.final
-class UnownedRoom(_message.Message):
-    """A room, as far as administrators need to know of it to hand it on."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Names it."""
-    name: _builtins.str
-    """What it is called."""
-    kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
-    member_count: _builtins.int
-    """How many members it has, those who are blocked included."""
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        kind: Global___RoomKind.ValueType = ...,
-        member_count: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_count", b"member_count", "name", b"name", "room_id", b"room_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnownedRoom: _TypeAlias = UnownedRoom  # noqa: Y015
-
-@_typing.final
-class StoppedBot(_message.Message):
-    """A bot that stops because it or its owner is blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    TOKENS_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Its user id."""
-    tokens: _builtins.int
-    """How many tokens of it have ended, or would."""
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-        tokens: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StoppedBot: _TypeAlias = StoppedBot  # noqa: Y015
-
-@_typing.final
 class UnblockUserRequest(_message.Message):
     """Unblocks an account."""
 
@@ -4489,182 +5434,6 @@ class UnblockUserResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnblockUserResponse: _TypeAlias = UnblockUserResponse  # noqa: Y015
-
-@_typing.final
-class ListUnownedRoomsRequest(_message.Message):
-    """Lists the rooms whose owners are all blocked."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListUnownedRoomsRequest: _TypeAlias = ListUnownedRoomsRequest  # noqa: Y015
-
-@_typing.final
-class ListUnownedRoomsResponse(_message.Message):
-    """A page of such rooms."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOMS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
-        """In the order of their ids."""
-
-    def __init__(
-        self,
-        *,
-        rooms: _abc.Iterable[Global___UnownedRoom] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListUnownedRoomsResponse: _TypeAlias = ListUnownedRoomsResponse  # noqa: Y015
-
-@_typing.final
-class AssignRoomOwnerRequest(_message.Message):
-    """Makes a member the owner of a room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """The room.
-    Must be an id.
-    """
-    user_id: _builtins.str
-    """A member of the room whose account is not blocked.
-    Must be an id.
-    """
-    reason: _builtins.str
-    """Why, for the room's members to read. Empty for a sentence of the server's.
-    Must be a short text.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        user_id: _builtins.str = ...,
-        reason: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignRoomOwnerRequest: _TypeAlias = AssignRoomOwnerRequest  # noqa: Y015
-
-@_typing.final
-class AssignRoomOwnerResponse(_message.Message):
-    """The member is the room's owner."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def room(self) -> Global___UnownedRoom:
-        """The room."""
-
-    def __init__(
-        self,
-        *,
-        room: Global___UnownedRoom | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignRoomOwnerResponse: _TypeAlias = AssignRoomOwnerResponse  # noqa: Y015
-
-@_typing.final
-class AssignBotOwnerRequest(_message.Message):
-    """Gives a bot to another owner."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: _builtins.int
-    OWNER_USER_ID_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """The bot.
-    Must be an id.
-    """
-    owner_user_id: _builtins.str
-    """Its new owner, a person whose account is not blocked.
-    Must be an id.
-    """
-    def __init__(
-        self,
-        *,
-        user_id: _builtins.str = ...,
-        owner_user_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignBotOwnerRequest: _TypeAlias = AssignBotOwnerRequest  # noqa: Y015
-
-@_typing.final
-class AssignBotOwnerResponse(_message.Message):
-    """The bot has a new owner."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BOT_FIELD_NUMBER: _builtins.int
-    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
-    revoked_sessions: _builtins.int
-    """How many sessions of it have ended."""
-    @_builtins.property
-    def bot(self) -> Global___User:
-        """The bot."""
-
-    def __init__(
-        self,
-        *,
-        bot: Global___User | None = ...,
-        revoked_sessions: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignBotOwnerResponse: _TypeAlias = AssignBotOwnerResponse  # noqa: Y015
 
 @_typing.final
 class ResetPasswordRequest(_message.Message):
@@ -4847,6 +5616,110 @@ class ListUserSessionsResponse(_message.Message):
 Global___ListUserSessionsResponse: _TypeAlias = ListUserSessionsResponse  # noqa: Y015
 
 @_typing.final
+class ListUserIdentitiesRequest(_message.Message):
+    """Lists an account's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose.
+    Must be an id.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserIdentitiesRequest: _TypeAlias = ListUserIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ListUserIdentitiesResponse(_message.Message):
+    """An account's links."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
+        """All of them, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[Global___Identity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserIdentitiesResponse: _TypeAlias = ListUserIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class UnlinkUserIdentityRequest(_message.Message):
+    """Ends a link of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    IDENTITY_ID_FIELD_NUMBER: _builtins.int
+    EVEN_LAST_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose.
+    Must be an id.
+    """
+    identity_id: _builtins.str
+    """Identity.identity_id. Where the account has no such link, nothing changes.
+    Must be an id.
+    """
+    even_last: _builtins.bool
+    """Whether to do it even where the account has no password and no other link to log in with."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        identity_id: _builtins.str = ...,
+        even_last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["even_last", b"even_last", "identity_id", b"identity_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkUserIdentityRequest: _TypeAlias = UnlinkUserIdentityRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkUserIdentityResponse(_message.Message):
+    """The link has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many sessions ended, which is all."""
+    def __init__(
+        self,
+        *,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkUserIdentityResponse: _TypeAlias = UnlinkUserIdentityResponse  # noqa: Y015
+
+@_typing.final
 class RevokeUserSessionsRequest(_message.Message):
     """Asks for an account's sessions to end. Either some by their ids, or all."""
 
@@ -4903,6 +5776,182 @@ class RevokeUserSessionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeUserSessionsResponse: _TypeAlias = RevokeUserSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ListUnownedRoomsRequest(_message.Message):
+    """Lists the rooms whose owners are all blocked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnownedRoomsRequest: _TypeAlias = ListUnownedRoomsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnownedRoomsResponse(_message.Message):
+    """A page of such rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
+        """In the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        rooms: _abc.Iterable[Global___UnownedRoom] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnownedRoomsResponse: _TypeAlias = ListUnownedRoomsResponse  # noqa: Y015
+
+@_typing.final
+class AssignRoomOwnerRequest(_message.Message):
+    """Makes a member the owner of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    user_id: _builtins.str
+    """A member of the room whose account is not blocked.
+    Must be an id.
+    """
+    reason: _builtins.str
+    """Why, for the room's members to read. Empty for a sentence of the server's.
+    Must be a short text.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomOwnerRequest: _TypeAlias = AssignRoomOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AssignRoomOwnerResponse(_message.Message):
+    """The member is the room's owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room(self) -> Global___UnownedRoom:
+        """The room."""
+
+    def __init__(
+        self,
+        *,
+        room: Global___UnownedRoom | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomOwnerResponse: _TypeAlias = AssignRoomOwnerResponse  # noqa: Y015
+
+@_typing.final
+class AssignBotOwnerRequest(_message.Message):
+    """Gives a bot to another owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    OWNER_USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The bot.
+    Must be an id.
+    """
+    owner_user_id: _builtins.str
+    """Its new owner, a person whose account is not blocked.
+    Must be an id.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        owner_user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_user_id", b"owner_user_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBotOwnerRequest: _TypeAlias = AssignBotOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AssignBotOwnerResponse(_message.Message):
+    """The bot has a new owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: _builtins.int
+    REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    revoked_sessions: _builtins.int
+    """How many sessions of it have ended."""
+    @_builtins.property
+    def bot(self) -> Global___User:
+        """The bot."""
+
+    def __init__(
+        self,
+        *,
+        bot: Global___User | None = ...,
+        revoked_sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBotOwnerResponse: _TypeAlias = AssignBotOwnerResponse  # noqa: Y015
 
 @_typing.final
 class CreateServerInviteRequest(_message.Message):
@@ -5066,1052 +6115,3 @@ class RevokeServerInviteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeServerInviteResponse: _TypeAlias = RevokeServerInviteResponse  # noqa: Y015
-
-@_typing.final
-class ListRoomsRequest(_message.Message):
-    """Asks for the caller's rooms."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRoomsRequest: _TypeAlias = ListRoomsRequest  # noqa: Y015
-
-@_typing.final
-class ListRoomsResponse(_message.Message):
-    """A page of rooms."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOMS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
-        """In the order of their ids."""
-
-    def __init__(
-        self,
-        *,
-        rooms: _abc.Iterable[Global___Room] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRoomsResponse: _TypeAlias = ListRoomsResponse  # noqa: Y015
-
-@_typing.final
-class GetRoomRequest(_message.Message):
-    """Asks for one room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """The room.
-    Must be an id.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetRoomRequest: _TypeAlias = GetRoomRequest  # noqa: Y015
-
-@_typing.final
-class GetRoomResponse(_message.Message):
-    """The room asked for."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def room(self) -> Global___Room:
-        """The room."""
-
-    def __init__(
-        self,
-        *,
-        room: Global___Room | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetRoomResponse: _TypeAlias = GetRoomResponse  # noqa: Y015
-
-@_typing.final
-class ListMembersRequest(_message.Message):
-    """Asks who is in a room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """The room.
-    Must be an id.
-    """
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListMembersRequest: _TypeAlias = ListMembersRequest  # noqa: Y015
-
-@_typing.final
-class ListMembersResponse(_message.Message):
-    """A page of members."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MEMBERS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
-        """In the order of their user ids."""
-
-    def __init__(
-        self,
-        *,
-        members: _abc.Iterable[Global___Member] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
-
-@_typing.final
-class OutgoingMessage(_message.Message):
-    """A message on its way to a room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """The room.
-    Must be an id.
-    """
-    client_message_id: _builtins.str
-    """Made by the client for this message, and used again when it sends the message again. Unique for each sender
-    and room for as long as the message exists: the same id with another text is refused with ALREADY_EXISTS.
-    Must be a UUID.
-    """
-    text: _builtins.str
-    """What to say. It is stored as it is.
-    Must be a text.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        client_message_id: _builtins.str = ...,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "room_id", b"room_id", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___OutgoingMessage: _TypeAlias = OutgoingMessage  # noqa: Y015
-
-@_typing.final
-class SendMessagesRequest(_message.Message):
-    """Messages to store, of any of the caller's rooms."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MESSAGES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutgoingMessage]:
-        """Numbered in this order.
-        Must have 1 to `limits.messages` entries.
-        """
-
-    def __init__(
-        self,
-        *,
-        messages: _abc.Iterable[Global___OutgoingMessage] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SendMessagesRequest: _TypeAlias = SendMessagesRequest  # noqa: Y015
-
-@_typing.final
-class SendMessagesResponse(_message.Message):
-    """Where the messages are."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MESSAGES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SentMessage]:
-        """One for each message, in the request's order."""
-
-    def __init__(
-        self,
-        *,
-        messages: _abc.Iterable[Global___SentMessage] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SendMessagesResponse: _TypeAlias = SendMessagesResponse  # noqa: Y015
-
-@_typing.final
-class SentMessage(_message.Message):
-    """Where one message is."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    SEQ_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Whose log."""
-    seq: _builtins.int
-    """Its number in the log."""
-    epoch: _builtins.str
-    """The epoch the number belongs to."""
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored; for a message that was sent before, then. 1970-01-01 where that was, but the disk
-        has spoilt it since. In microseconds since 1970 it is the message's stamp (see `Cursor.stamp`).
-        """
-
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        seq: _builtins.int = ...,
-        epoch: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "epoch", b"epoch", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SentMessage: _TypeAlias = SentMessage  # noqa: Y015
-
-@_typing.final
-class ListMessagesRequest(_message.Message):
-    """Asks for a page of history."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    BEFORE_SEQ_FIELD_NUMBER: _builtins.int
-    AFTER_SEQ_FIELD_NUMBER: _builtins.int
-    AROUND_SEQ_FIELD_NUMBER: _builtins.int
-    STAMP_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """The room.
-    Must be an id.
-    """
-    page_size: _builtins.int
-    """How many to return. A page is also cut at `limits.page_bytes`.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """A token of a page before. It stands for a place in this room, so `position` is left out with it. Where
-    the log went back since, and the event at that place is another now, it is refused with the reason
-    EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that is still what it was.
-    Must be a page token.
-    """
-    before_seq: _builtins.int
-    """The page that ends right before this number; 1 or more.
-    Must be 1 or more.
-    """
-    after_seq: _builtins.int
-    """The page that starts right after this number; 0 or more.
-    Must be 0 or more.
-    """
-    around_seq: _builtins.int
-    """The page with this number in its middle; 1 or more.
-    Must be 1 or more.
-    """
-    stamp: _builtins.int
-    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there yet,
-    the request is refused as an outdated `page_token` is. 0 for none.
-    Must be 0 or more.
-    """
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-        before_seq: _builtins.int = ...,
-        after_seq: _builtins.int = ...,
-        around_seq: _builtins.int = ...,
-        stamp: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "position", b"position"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "around_seq", b"around_seq", "before_seq", b"before_seq", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_position: _TypeAlias = _typing.Literal["before_seq", "after_seq", "around_seq"]  # noqa: Y015
-    _WhichOneofArgType_position: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_position) -> _WhichOneofReturnType_position | None: ...
-
-Global___ListMessagesRequest: _TypeAlias = ListMessagesRequest  # noqa: Y015
-
-@_typing.final
-class ListMessagesResponse(_message.Message):
-    """A page of history."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENTS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the page after this one (newer); empty when this page reaches the newest event."""
-    previous_page_token: _builtins.str
-    """For the page before this one (older); empty when this page reaches the oldest event."""
-    epoch: _builtins.str
-    """The epoch that the numbers belong to."""
-    @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """Oldest first, whichever way the pages are turned."""
-
-    def __init__(
-        self,
-        *,
-        events: _abc.Iterable[Global___Event] | None = ...,
-        next_page_token: _builtins.str = ...,
-        previous_page_token: _builtins.str = ...,
-        epoch: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
-
-@_typing.final
-class SubscribeRequest(_message.Message):
-    """What to follow: either `cursors`, `all_rooms`, or both; or a `consumer`."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CURSORS_FIELD_NUMBER: _builtins.int
-    CONSUMER_FIELD_NUMBER: _builtins.int
-    START_FIELD_NUMBER: _builtins.int
-    MAX_UNACKNOWLEDGED_FIELD_NUMBER: _builtins.int
-    INCLUDE_OWN_FIELD_NUMBER: _builtins.int
-    ALL_ROOMS_FIELD_NUMBER: _builtins.int
-    RECEIVED_FIELD_NUMBER: _builtins.int
-    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
-    INVITATIONS_FIELD_NUMBER: _builtins.int
-    consumer: _builtins.str
-    """The name of a position that the server keeps, one for each user, name and room: all rooms of the
-    caller are followed, each from what was acknowledged last. A consumer has one stream
-    at a time: a newer one ends an older one with the reason CONSUMER_TAKEN_OVER.
-    Must be an id, or empty.
-    """
-    start: Global___Start.ValueType
-    """For a consumer and `all_rooms`: where to start in a room that has no position yet."""
-    max_unacknowledged: _builtins.int
-    """For a consumer: how many events may be on their way or in work, not yet acknowledged, before the server waits;
-    0 means 4,096, which is also the most.
-    Must be 0 or more.
-    """
-    include_own: _builtins.bool
-    """Whether events caused by this session are sent back to it."""
-    all_rooms: _builtins.bool
-    """Also follow the caller's rooms that have no cursor here, and those that the caller joins while the stream
-    is open. A consumer does so anyway.
-    """
-    invitations: _builtins.bool
-    """Whether to be told of the caller's invitations, too, in `SubscribeResponse.invitations`."""
-    @_builtins.property
-    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """Positions that the client keeps: these rooms are followed, each from its cursor.
-        Must have at most `limits.cursors` entries, one for each room.
-        """
-
-    @_builtins.property
-    def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """For a consumer: what this client has received already, which may be further than what it acknowledged. It
-        moves no position. The server compares it with its logs, as it does `cursors`, and answers with
-        `history_changed` where they part, and `left` where the caller may no longer read the room.
-        Must have at most `limits.cursors` entries, one for each room.
-        """
-
-    @_builtins.property
-    def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """The longest silence that the client wants on the stream, so that it notices soon when the server hangs: a
-        proxy in between answers pings by itself. Less than a second counts as one, and more than the server's own as
-        the server's, which also counts where this is absent. `SubscribeStarted` says which it is.
-        Must be more than 0 and at most 1 day.
-        """
-
-    def __init__(
-        self,
-        *,
-        cursors: _abc.Iterable[Global___Cursor] | None = ...,
-        consumer: _builtins.str = ...,
-        start: Global___Start.ValueType = ...,
-        max_unacknowledged: _builtins.int = ...,
-        include_own: _builtins.bool = ...,
-        all_rooms: _builtins.bool = ...,
-        received: _abc.Iterable[Global___Cursor] | None = ...,
-        heartbeat_interval: _duration_pb2.Duration | None = ...,
-        invitations: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "start", b"start"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SubscribeRequest: _TypeAlias = SubscribeRequest  # noqa: Y015
-
-@_typing.final
-class SubscribeResponse(_message.Message):
-    """A part of the stream. Which fields are set is what it says; `left` comes before `gaps`, and these before
-    `events`.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENTS_FIELD_NUMBER: _builtins.int
-    STARTED_FIELD_NUMBER: _builtins.int
-    GAPS_FIELD_NUMBER: _builtins.int
-    PASSED_FIELD_NUMBER: _builtins.int
-    CAUGHT_UP_FIELD_NUMBER: _builtins.int
-    HEARTBEAT_FIELD_NUMBER: _builtins.int
-    DRAINING_FIELD_NUMBER: _builtins.int
-    LEFT_FIELD_NUMBER: _builtins.int
-    HISTORY_CHANGED_FIELD_NUMBER: _builtins.int
-    INVITATIONS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """New events, in each room in the order of `seq`."""
-
-    @_builtins.property
-    def started(self) -> Global___SubscribeStarted:
-        """Set on the first response and never again."""
-
-    @_builtins.property
-    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gap]:
-        """What can't be had any more, each right before the first event of its room that can."""
-
-    @_builtins.property
-    def passed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """Rooms in which the position is now further than the last event sent, because what followed was this
-        session's own. To be taken as seen after this response's events.
-        """
-
-    @_builtins.property
-    def caught_up(self) -> Global___CaughtUp:
-        """Set once, when everything that was there when the stream was opened has been sent."""
-
-    @_builtins.property
-    def heartbeat(self) -> Global___Heartbeat:
-        """Set when nothing else was sent for a while, so that both sides and all between know of each other."""
-
-    @_builtins.property
-    def draining(self) -> Global___Draining:
-        """Set on the last response when the server is about to stop."""
-
-    @_builtins.property
-    def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomLeft]:
-        """Rooms that are not, or no longer, followed, because the caller may not read them. With `started`: those
-        that the request named. (Where that is all of them, and the request asks for nothing else, it is refused
-        with ROOM_NOT_FOUND instead.)
-        """
-
-    @_builtins.property
-    def history_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryChanged]:
-        """Set with `started`, if ever: rooms whose log is another than the one that the request's cursors are from."""
-
-    @_builtins.property
-    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
-        """Where the request asks for them: with `started`, the invitations that wait for the caller's answer, at most the
-        newest 200; later, each new one. A hint, which may be missing: ListInvitations is certain.
-        """
-
-    def __init__(
-        self,
-        *,
-        events: _abc.Iterable[Global___Event] | None = ...,
-        started: Global___SubscribeStarted | None = ...,
-        gaps: _abc.Iterable[Global___Gap] | None = ...,
-        passed: _abc.Iterable[Global___Cursor] | None = ...,
-        caught_up: Global___CaughtUp | None = ...,
-        heartbeat: Global___Heartbeat | None = ...,
-        draining: Global___Draining | None = ...,
-        left: _abc.Iterable[Global___RoomLeft] | None = ...,
-        history_changed: _abc.Iterable[Global___HistoryChanged] | None = ...,
-        invitations: _abc.Iterable[Global___Invitation] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "started", b"started"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SubscribeResponse: _TypeAlias = SubscribeResponse  # noqa: Y015
-
-@_typing.final
-class SubscribeStarted(_message.Message):
-    """The stream is open."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EPOCH_FIELD_NUMBER: _builtins.int
-    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
-    CURSORS_FIELD_NUMBER: _builtins.int
-    epoch: _builtins.str
-    """The epoch of all positions on this stream."""
-    @_builtins.property
-    def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """The longest silence on the stream. A client that hears nothing for much longer opens a new one."""
-
-    @_builtins.property
-    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """For a consumer, and with `all_rooms`: where the stream begins in each room."""
-
-    def __init__(
-        self,
-        *,
-        epoch: _builtins.str = ...,
-        heartbeat_interval: _duration_pb2.Duration | None = ...,
-        cursors: _abc.Iterable[Global___Cursor] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursors", b"cursors", "epoch", b"epoch", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SubscribeStarted: _TypeAlias = SubscribeStarted  # noqa: Y015
-
-@_typing.final
-class HistoryChanged(_message.Message):
-    """A room's log is not the one that the request's cursor is from: a backup was put back, or the log has lost
-    its end. Up to `last_common_seq` both are the same; the stream goes on after it. What was seen after it is no
-    longer in the log, and its numbers stand for other events now.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    LAST_COMMON_SEQ_FIELD_NUMBER: _builtins.int
-    STAMP_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Whose log."""
-    last_common_seq: _builtins.int
-    """The last number that stands for the same event in both, at most the cursor's; 0 where there is none, or it
-    can't be found.
-    """
-    stamp: _builtins.int
-    """The stamp that belongs to it; 0 where there is none. With the stream's epoch, it makes the new cursor."""
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        last_common_seq: _builtins.int = ...,
-        stamp: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_common_seq", b"last_common_seq", "room_id", b"room_id", "stamp", b"stamp"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___HistoryChanged: _TypeAlias = HistoryChanged  # noqa: Y015
-
-@_typing.final
-class Gap(_message.Message):
-    """A part of the log that is gone: the room's retention removed it, or the disk has spoilt it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    FROM_SEQ_FIELD_NUMBER: _builtins.int
-    TO_SEQ_FIELD_NUMBER: _builtins.int
-    STAMP_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Whose log."""
-    from_seq: _builtins.int
-    """The first number that is missing."""
-    to_seq: _builtins.int
-    """The last number that is missing."""
-    stamp: _builtins.int
-    """The stamp of the event `to_seq`, where the server still knows it (see `Cursor.stamp`); 0 otherwise."""
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        from_seq: _builtins.int = ...,
-        to_seq: _builtins.int = ...,
-        stamp: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "room_id", b"room_id", "stamp", b"stamp", "to_seq", b"to_seq"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Gap: _TypeAlias = Gap  # noqa: Y015
-
-@_typing.final
-class RoomLeft(_message.Message):
-    """The caller may no longer read a room. The stream goes on with the others, and with this one only if the
-    caller joins it again.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROOM_ID_FIELD_NUMBER: _builtins.int
-    CHANGE_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    DELETED_FIELD_NUMBER: _builtins.int
-    BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
-    room_id: _builtins.str
-    """Which."""
-    change: Global___MembershipChange.ValueType
-    """How that came: MEMBERSHIP_CHANGE_LEFT, _REMOVED or _BANNED. _UNSPECIFIED where it is not known, or the room
-    was deleted.
-    """
-    user_id: _builtins.str
-    """Who did it; empty where that is not known."""
-    reason: _builtins.str
-    """Why, if that was said."""
-    deleted: _builtins.bool
-    """Whether the room was deleted."""
-    banned_owner_user_id: _builtins.str
-    """Where you are a bot that was removed because its owner is banned from the room: the owner."""
-    def __init__(
-        self,
-        *,
-        room_id: _builtins.str = ...,
-        change: Global___MembershipChange.ValueType = ...,
-        user_id: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        deleted: _builtins.bool = ...,
-        banned_owner_user_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_owner_user_id", b"banned_owner_user_id", "change", b"change", "deleted", b"deleted", "reason", b"reason", "room_id", b"room_id", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RoomLeft: _TypeAlias = RoomLeft  # noqa: Y015
-
-@_typing.final
-class CaughtUp(_message.Message):
-    """Everything that was there when the stream was opened has been sent."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CaughtUp: _TypeAlias = CaughtUp  # noqa: Y015
-
-@_typing.final
-class Heartbeat(_message.Message):
-    """Nothing happened."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
-
-@_typing.final
-class Draining(_message.Message):
-    """The server is about to stop; the stream ends after this."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    RECONNECT_AFTER_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def reconnect_after(self) -> _duration_pb2.Duration:
-        """How long to wait before connecting again."""
-
-    def __init__(
-        self,
-        *,
-        reconnect_after: _duration_pb2.Duration | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reconnect_after", b"reconnect_after"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reconnect_after", b"reconnect_after"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Draining: _TypeAlias = Draining  # noqa: Y015
-
-@_typing.final
-class AcknowledgeRequest(_message.Message):
-    """What a consumer has dealt with."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSUMER_FIELD_NUMBER: _builtins.int
-    CURSORS_FIELD_NUMBER: _builtins.int
-    consumer: _builtins.str
-    """The consumer's name.
-    Must be an id.
-    """
-    @_builtins.property
-    def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """The new positions. A position after the newest event is refused. One with a stamp that is not its event's
-        moves nothing: the other positions of the call count, and the call is answered with EPOCH_CHANGED, whose
-        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`).
-        Must have 1 to `limits.cursors` entries, one for each room.
-        """
-
-    def __init__(
-        self,
-        *,
-        consumer: _builtins.str = ...,
-        cursors: _abc.Iterable[Global___Cursor] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "cursors", b"cursors"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AcknowledgeRequest: _TypeAlias = AcknowledgeRequest  # noqa: Y015
-
-@_typing.final
-class AcknowledgeResponse(_message.Message):
-    """The positions are on disk."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AcknowledgeResponse: _TypeAlias = AcknowledgeResponse  # noqa: Y015
-
-@_typing.final
-class Consumer(_message.Message):
-    """A named position that the server keeps in each room of a user."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSUMER_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    LAST_USED_TIME_FIELD_NUMBER: _builtins.int
-    STREAMING_FIELD_NUMBER: _builtins.int
-    consumer: _builtins.str
-    """Its name."""
-    streaming: _builtins.bool
-    """Whether it has a stream open on this server now."""
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it first acknowledged something."""
-
-    @_builtins.property
-    def last_used_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last had a stream open or acknowledged something, give or take ten minutes."""
-
-    def __init__(
-        self,
-        *,
-        consumer: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        last_used_time: _timestamp_pb2.Timestamp | None = ...,
-        streaming: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_used_time", b"last_used_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "create_time", b"create_time", "last_used_time", b"last_used_time", "streaming", b"streaming"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Consumer: _TypeAlias = Consumer  # noqa: Y015
-
-@_typing.final
-class ListConsumersRequest(_message.Message):
-    """Lists the caller's consumers."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListConsumersRequest: _TypeAlias = ListConsumersRequest  # noqa: Y015
-
-@_typing.final
-class ListConsumersResponse(_message.Message):
-    """A page of consumers."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSUMERS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def consumers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consumer]:
-        """In the order of their names."""
-
-    def __init__(
-        self,
-        *,
-        consumers: _abc.Iterable[Global___Consumer] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumers", b"consumers", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListConsumersResponse: _TypeAlias = ListConsumersResponse  # noqa: Y015
-
-@_typing.final
-class ConsumerPosition(_message.Message):
-    """Where a consumer stands in a room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CURSOR_FIELD_NUMBER: _builtins.int
-    LAST_SEQ_FIELD_NUMBER: _builtins.int
-    last_seq: _builtins.int
-    """The number of the room's newest event."""
-    @_builtins.property
-    def cursor(self) -> Global___Cursor:
-        """What was acknowledged last."""
-
-    def __init__(
-        self,
-        *,
-        cursor: Global___Cursor | None = ...,
-        last_seq: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "last_seq", b"last_seq"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConsumerPosition: _TypeAlias = ConsumerPosition  # noqa: Y015
-
-@_typing.final
-class ListConsumerPositionsRequest(_message.Message):
-    """Lists a consumer's positions."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSUMER_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    consumer: _builtins.str
-    """Its name.
-    Must be an id.
-    """
-    page_size: _builtins.int
-    """How many to return.
-    Must be a page size.
-    """
-    page_token: _builtins.str
-    """`next_page_token` of the page before.
-    Must be a page token.
-    """
-    def __init__(
-        self,
-        *,
-        consumer: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListConsumerPositionsRequest: _TypeAlias = ListConsumerPositionsRequest  # noqa: Y015
-
-@_typing.final
-class ListConsumerPositionsResponse(_message.Message):
-    """A page of positions."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    POSITIONS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
-    @_builtins.property
-    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsumerPosition]:
-        """In the order of the rooms' ids."""
-
-    def __init__(
-        self,
-        *,
-        positions: _abc.Iterable[Global___ConsumerPosition] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListConsumerPositionsResponse: _TypeAlias = ListConsumerPositionsResponse  # noqa: Y015
-
-@_typing.final
-class DeleteConsumerRequest(_message.Message):
-    """Forgets a consumer."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONSUMER_FIELD_NUMBER: _builtins.int
-    consumer: _builtins.str
-    """Its name.
-    Must be an id.
-    """
-    def __init__(
-        self,
-        *,
-        consumer: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteConsumerRequest: _TypeAlias = DeleteConsumerRequest  # noqa: Y015
-
-@_typing.final
-class DeleteConsumerResponse(_message.Message):
-    """The consumer is forgotten."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteConsumerResponse: _TypeAlias = DeleteConsumerResponse  # noqa: Y015

@@ -2383,6 +2383,397 @@ class RoomService(object):
             _registered_method=True)
 
 
+class MessageServiceStub(object):
+    """Writing to rooms, and reading their history.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SendMessages = channel.unary_unary(
+                '/chat.v1.MessageService/SendMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
+                _registered_method=True)
+        self.ListMessages = channel.unary_unary(
+                '/chat.v1.MessageService/ListMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
+                _registered_method=True)
+
+
+class MessageServiceServicer(object):
+    """Writing to rooms, and reading their history.
+    """
+
+    def SendMessages(self, request, context):
+        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+
+        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
+        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
+        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
+        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMessages(self, request, context):
+        """A page of a room's history, as the events that made it, oldest first.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_MessageServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SendMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.SerializeToString,
+            ),
+            'ListMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.MessageService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.MessageService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class MessageService(object):
+    """Writing to rooms, and reading their history.
+    """
+
+    @staticmethod
+    def SendMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/SendMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class SubscribeServiceStub(object):
+    """Following rooms.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Subscribe = channel.unary_stream(
+                '/chat.v1.SubscribeService/Subscribe',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.FromString,
+                _registered_method=True)
+        self.Acknowledge = channel.unary_unary(
+                '/chat.v1.SubscribeService/Acknowledge',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
+                _registered_method=True)
+        self.ListConsumers = channel.unary_unary(
+                '/chat.v1.SubscribeService/ListConsumers',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
+                _registered_method=True)
+        self.ListConsumerPositions = channel.unary_unary(
+                '/chat.v1.SubscribeService/ListConsumerPositions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteConsumer = channel.unary_unary(
+                '/chat.v1.SubscribeService/DeleteConsumer',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
+                _registered_method=True)
+
+
+class SubscribeServiceServicer(object):
+    """Following rooms.
+    """
+
+    def Subscribe(self, request, context):
+        """Everything after a cursor, then everything new, in one stream that does not end by itself.
+
+        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
+        the log at their own pace; nothing is skipped without a `Gap` that says so.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Acknowledge(self, request, context):
+        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsumers(self, request, context):
+        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+        new name is RESOURCE_EXHAUSTED.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsumerPositions(self, request, context):
+        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+        caller has no consumer of.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConsumer(self, request, context):
+        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+        FAILED_PRECONDITION while it has a stream open.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SubscribeServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Subscribe': grpc.unary_stream_rpc_method_handler(
+                    servicer.Subscribe,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'Acknowledge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Acknowledge,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.SerializeToString,
+            ),
+            'ListConsumers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsumers,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.SerializeToString,
+            ),
+            'ListConsumerPositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsumerPositions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.SerializeToString,
+            ),
+            'DeleteConsumer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConsumer,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.SubscribeService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.SubscribeService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SubscribeService(object):
+    """Following rooms.
+    """
+
+    @staticmethod
+    def Subscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chat.v1.SubscribeService/Subscribe',
+            grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Acknowledge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/Acknowledge',
+            grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsumers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/ListConsumers',
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsumerPositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/ListConsumerPositions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConsumer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.SubscribeService/DeleteConsumer',
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class AdminServiceStub(object):
     """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
     to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
@@ -3135,397 +3526,6 @@ class AdminService(object):
             '/chat.v1.AdminService/RevokeServerInvite',
             grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-
-class MessageServiceStub(object):
-    """Writing to rooms, and reading their history.
-    """
-
-    def __init__(self, channel):
-        """Constructor.
-
-        Args:
-            channel: A grpc.Channel.
-        """
-        self.SendMessages = channel.unary_unary(
-                '/chat.v1.MessageService/SendMessages',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
-                _registered_method=True)
-        self.ListMessages = channel.unary_unary(
-                '/chat.v1.MessageService/ListMessages',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
-                _registered_method=True)
-
-
-class MessageServiceServicer(object):
-    """Writing to rooms, and reading their history.
-    """
-
-    def SendMessages(self, request, context):
-        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
-
-        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
-        Needs the scope write.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListMessages(self, request, context):
-        """A page of a room's history, as the events that made it, oldest first.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-
-def add_MessageServiceServicer_to_server(servicer, server):
-    rpc_method_handlers = {
-            'SendMessages': grpc.unary_unary_rpc_method_handler(
-                    servicer.SendMessages,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.SerializeToString,
-            ),
-            'ListMessages': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListMessages,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.SerializeToString,
-            ),
-    }
-    generic_handler = grpc.method_handlers_generic_handler(
-            'chat.v1.MessageService', rpc_method_handlers)
-    server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('chat.v1.MessageService', rpc_method_handlers)
-
-
- # This class is part of an EXPERIMENTAL API.
-class MessageService(object):
-    """Writing to rooms, and reading their history.
-    """
-
-    @staticmethod
-    def SendMessages(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.MessageService/SendMessages',
-            grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListMessages(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.MessageService/ListMessages',
-            grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-
-class SubscribeServiceStub(object):
-    """Following rooms.
-    """
-
-    def __init__(self, channel):
-        """Constructor.
-
-        Args:
-            channel: A grpc.Channel.
-        """
-        self.Subscribe = channel.unary_stream(
-                '/chat.v1.SubscribeService/Subscribe',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.FromString,
-                _registered_method=True)
-        self.Acknowledge = channel.unary_unary(
-                '/chat.v1.SubscribeService/Acknowledge',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
-                _registered_method=True)
-        self.ListConsumers = channel.unary_unary(
-                '/chat.v1.SubscribeService/ListConsumers',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
-                _registered_method=True)
-        self.ListConsumerPositions = channel.unary_unary(
-                '/chat.v1.SubscribeService/ListConsumerPositions',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
-                _registered_method=True)
-        self.DeleteConsumer = channel.unary_unary(
-                '/chat.v1.SubscribeService/DeleteConsumer',
-                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
-                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
-                _registered_method=True)
-
-
-class SubscribeServiceServicer(object):
-    """Following rooms.
-    """
-
-    def Subscribe(self, request, context):
-        """Everything after a cursor, then everything new, in one stream that does not end by itself.
-
-        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-        the log at their own pace; nothing is skipped without a `Gap` that says so.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Acknowledge(self, request, context):
-        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListConsumers(self, request, context):
-        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-        new name is RESOURCE_EXHAUSTED.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListConsumerPositions(self, request, context):
-        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-        caller has no consumer of.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DeleteConsumer(self, request, context):
-        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-        FAILED_PRECONDITION while it has a stream open.
-        Needs the scope read.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-
-def add_SubscribeServiceServicer_to_server(servicer, server):
-    rpc_method_handlers = {
-            'Subscribe': grpc.unary_stream_rpc_method_handler(
-                    servicer.Subscribe,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.SerializeToString,
-            ),
-            'Acknowledge': grpc.unary_unary_rpc_method_handler(
-                    servicer.Acknowledge,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.SerializeToString,
-            ),
-            'ListConsumers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListConsumers,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.SerializeToString,
-            ),
-            'ListConsumerPositions': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListConsumerPositions,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.SerializeToString,
-            ),
-            'DeleteConsumer': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteConsumer,
-                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.FromString,
-                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.SerializeToString,
-            ),
-    }
-    generic_handler = grpc.method_handlers_generic_handler(
-            'chat.v1.SubscribeService', rpc_method_handlers)
-    server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('chat.v1.SubscribeService', rpc_method_handlers)
-
-
- # This class is part of an EXPERIMENTAL API.
-class SubscribeService(object):
-    """Following rooms.
-    """
-
-    @staticmethod
-    def Subscribe(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/chat.v1.SubscribeService/Subscribe',
-            grpc__chat_dot_wire_dot_chat__pb2.SubscribeRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.SubscribeResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Acknowledge(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.SubscribeService/Acknowledge',
-            grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.AcknowledgeResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListConsumers(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.SubscribeService/ListConsumers',
-            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.ListConsumersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListConsumerPositions(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.SubscribeService/ListConsumerPositions',
-            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.ListConsumerPositionsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DeleteConsumer(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/chat.v1.SubscribeService/DeleteConsumer',
-            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerRequest.SerializeToString,
-            grpc__chat_dot_wire_dot_chat__pb2.DeleteConsumerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1198,6 +1198,206 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class MessageServiceStub:
+    """Writing to rooms, and reading their history."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> MessageServiceAsyncStub: ...
+    SendMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]
+    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+
+    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
+    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
+    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
+    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    Needs the scope write.
+    """
+    ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
+    """A page of a room's history, as the events that made it, oldest first.
+    Needs the scope read.
+    """
+
+@_typing.type_check_only
+class MessageServiceAsyncStub(MessageServiceStub):
+    """Writing to rooms, and reading their history."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    SendMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]  # type: ignore[assignment]
+    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+
+    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
+    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
+    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
+    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    Needs the scope write.
+    """
+    ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
+    """A page of a room's history, as the events that made it, oldest first.
+    Needs the scope read.
+    """
+
+class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Writing to rooms, and reading their history."""
+
+    @_abc_1.abstractmethod
+    def SendMessages(
+        self,
+        request: _chat_pb2.SendMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SendMessagesResponse, _abc.Awaitable[_chat_pb2.SendMessagesResponse]]:
+        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+
+        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
+        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
+        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
+        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMessages(
+        self,
+        request: _chat_pb2.ListMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
+        """A page of a room's history, as the events that made it, oldest first.
+        Needs the scope read.
+        """
+
+def add_MessageServiceServicer_to_server(servicer: MessageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SubscribeServiceStub:
+    """Following rooms."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SubscribeServiceAsyncStub: ...
+    Subscribe: _grpc.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]
+    """Everything after a cursor, then everything new, in one stream that does not end by itself.
+
+    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
+    the log at their own pace; nothing is skipped without a `Gap` that says so.
+    Needs the scope read.
+    """
+    Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    Needs the scope read.
+    """
+    ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
+    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+    new name is RESOURCE_EXHAUSTED.
+    Needs the scope read.
+    """
+    ListConsumerPositions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]
+    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+    caller has no consumer of.
+    Needs the scope read.
+    """
+    DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]
+    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+    FAILED_PRECONDITION while it has a stream open.
+    Needs the scope read.
+    """
+
+@_typing.type_check_only
+class SubscribeServiceAsyncStub(SubscribeServiceStub):
+    """Following rooms."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Subscribe: _aio.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]  # type: ignore[assignment]
+    """Everything after a cursor, then everything new, in one stream that does not end by itself.
+
+    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
+    the log at their own pace; nothing is skipped without a `Gap` that says so.
+    Needs the scope read.
+    """
+    Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
+    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    Needs the scope read.
+    """
+    ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
+    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+    new name is RESOURCE_EXHAUSTED.
+    Needs the scope read.
+    """
+    ListConsumerPositions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]  # type: ignore[assignment]
+    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+    caller has no consumer of.
+    Needs the scope read.
+    """
+    DeleteConsumer: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
+    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+    FAILED_PRECONDITION while it has a stream open.
+    Needs the scope read.
+    """
+
+class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Following rooms."""
+
+    @_abc_1.abstractmethod
+    def Subscribe(
+        self,
+        request: _chat_pb2.SubscribeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_pb2.SubscribeResponse], _abc.AsyncIterator[_chat_pb2.SubscribeResponse]]:
+        """Everything after a cursor, then everything new, in one stream that does not end by itself.
+
+        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
+        the log at their own pace; nothing is skipped without a `Gap` that says so.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def Acknowledge(
+        self,
+        request: _chat_pb2.AcknowledgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
+        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConsumers(
+        self,
+        request: _chat_pb2.ListConsumersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListConsumersResponse, _abc.Awaitable[_chat_pb2.ListConsumersResponse]]:
+        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
+        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
+        new name is RESOURCE_EXHAUSTED.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConsumerPositions(
+        self,
+        request: _chat_pb2.ListConsumerPositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListConsumerPositionsResponse, _abc.Awaitable[_chat_pb2.ListConsumerPositionsResponse]]:
+        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
+        caller has no consumer of.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteConsumer(
+        self,
+        request: _chat_pb2.DeleteConsumerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeleteConsumerResponse, _abc.Awaitable[_chat_pb2.DeleteConsumerResponse]]:
+        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
+        FAILED_PRECONDITION while it has a stream open.
+        Needs the scope read.
+        """
+
+def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class AdminServiceStub:
     """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
     to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
@@ -1534,203 +1734,3 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
-
-class MessageServiceStub:
-    """Writing to rooms, and reading their history."""
-
-    @_typing.overload
-    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
-    @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> MessageServiceAsyncStub: ...
-    SendMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]
-    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
-
-    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
-    Needs the scope write.
-    """
-    ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
-    """A page of a room's history, as the events that made it, oldest first.
-    Needs the scope read.
-    """
-
-@_typing.type_check_only
-class MessageServiceAsyncStub(MessageServiceStub):
-    """Writing to rooms, and reading their history."""
-
-    def __init__(self, channel: _aio.Channel) -> None: ...
-    SendMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]  # type: ignore[assignment]
-    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
-
-    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
-    Needs the scope write.
-    """
-    ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """A page of a room's history, as the events that made it, oldest first.
-    Needs the scope read.
-    """
-
-class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Writing to rooms, and reading their history."""
-
-    @_abc_1.abstractmethod
-    def SendMessages(
-        self,
-        request: _chat_pb2.SendMessagesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.SendMessagesResponse, _abc.Awaitable[_chat_pb2.SendMessagesResponse]]:
-        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
-
-        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
-        Needs the scope write.
-        """
-
-    @_abc_1.abstractmethod
-    def ListMessages(
-        self,
-        request: _chat_pb2.ListMessagesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
-        """A page of a room's history, as the events that made it, oldest first.
-        Needs the scope read.
-        """
-
-def add_MessageServiceServicer_to_server(servicer: MessageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
-
-class SubscribeServiceStub:
-    """Following rooms."""
-
-    @_typing.overload
-    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
-    @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> SubscribeServiceAsyncStub: ...
-    Subscribe: _grpc.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]
-    """Everything after a cursor, then everything new, in one stream that does not end by itself.
-
-    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-    the log at their own pace; nothing is skipped without a `Gap` that says so.
-    Needs the scope read.
-    """
-    Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
-    Needs the scope read.
-    """
-    ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
-    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-    new name is RESOURCE_EXHAUSTED.
-    Needs the scope read.
-    """
-    ListConsumerPositions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]
-    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-    caller has no consumer of.
-    Needs the scope read.
-    """
-    DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]
-    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-    FAILED_PRECONDITION while it has a stream open.
-    Needs the scope read.
-    """
-
-@_typing.type_check_only
-class SubscribeServiceAsyncStub(SubscribeServiceStub):
-    """Following rooms."""
-
-    def __init__(self, channel: _aio.Channel) -> None: ...
-    Subscribe: _aio.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]  # type: ignore[assignment]
-    """Everything after a cursor, then everything new, in one stream that does not end by itself.
-
-    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-    the log at their own pace; nothing is skipped without a `Gap` that says so.
-    Needs the scope read.
-    """
-    Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
-    Needs the scope read.
-    """
-    ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
-    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-    new name is RESOURCE_EXHAUSTED.
-    Needs the scope read.
-    """
-    ListConsumerPositions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]  # type: ignore[assignment]
-    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-    caller has no consumer of.
-    Needs the scope read.
-    """
-    DeleteConsumer: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
-    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-    FAILED_PRECONDITION while it has a stream open.
-    Needs the scope read.
-    """
-
-class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Following rooms."""
-
-    @_abc_1.abstractmethod
-    def Subscribe(
-        self,
-        request: _chat_pb2.SubscribeRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_chat_pb2.SubscribeResponse], _abc.AsyncIterator[_chat_pb2.SubscribeResponse]]:
-        """Everything after a cursor, then everything new, in one stream that does not end by itself.
-
-        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-        the log at their own pace; nothing is skipped without a `Gap` that says so.
-        Needs the scope read.
-        """
-
-    @_abc_1.abstractmethod
-    def Acknowledge(
-        self,
-        request: _chat_pb2.AcknowledgeRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
-        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
-        Needs the scope read.
-        """
-
-    @_abc_1.abstractmethod
-    def ListConsumers(
-        self,
-        request: _chat_pb2.ListConsumersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.ListConsumersResponse, _abc.Awaitable[_chat_pb2.ListConsumersResponse]]:
-        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-        new name is RESOURCE_EXHAUSTED.
-        Needs the scope read.
-        """
-
-    @_abc_1.abstractmethod
-    def ListConsumerPositions(
-        self,
-        request: _chat_pb2.ListConsumerPositionsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.ListConsumerPositionsResponse, _abc.Awaitable[_chat_pb2.ListConsumerPositionsResponse]]:
-        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-        caller has no consumer of.
-        Needs the scope read.
-        """
-
-    @_abc_1.abstractmethod
-    def DeleteConsumer(
-        self,
-        request: _chat_pb2.DeleteConsumerRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_chat_pb2.DeleteConsumerResponse, _abc.Awaitable[_chat_pb2.DeleteConsumerResponse]]:
-        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-        FAILED_PRECONDITION while it has a stream open.
-        Needs the scope read.
-        """
-
-def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
