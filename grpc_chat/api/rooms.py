@@ -60,9 +60,7 @@ class RoomService:
         return await self._members.list_(caller, request)
 
     async def join_room(self, caller: Caller, request: pb.JoinRoomRequest) -> pb.JoinRoomResponse:
-        room_id = await self._members.join(caller, request)
-        got = await self._rooms.get(caller, pb.GetRoomRequest(room_id=room_id))
-        return pb.JoinRoomResponse(room=got.room)
+        return pb.JoinRoomResponse(room=await self._members.join(caller, request))
 
     async def leave_room(self, caller: Caller, request: pb.LeaveRoomRequest) -> pb.LeaveRoomResponse:
         return await self._members.leave(caller, request)

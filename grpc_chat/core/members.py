@@ -97,8 +97,8 @@ class Members:
 
     # Coming
 
-    async def join(self, caller: Caller, request: pb.JoinRoomRequest) -> str:
-        """Become a member; returns of which room.
+    async def join(self, caller: Caller, request: pb.JoinRoomRequest) -> pb.Room:
+        """Become a member; returns the room as it was then, whatever happened to the membership since.
 
         Raises:
             RoomNotFound: There is no such public room.
@@ -107,20 +107,22 @@ class Members:
             RoomArchived: Nobody can join.
         """
 
-        def do(transaction: Transaction) -> str:
-            if request.invite_code:
-                return self.join_by_invite(transaction, caller, request.invite_code)
+        def do(transaction: Transaction) -> pb.Room:
             room_id = request.room_id
-            standing = transaction.standing(room_id, caller.user_id)
-            if standing is None or (standing.kind != pb.ROOM_KIND_PUBLIC and not standing.role):
-                raise RoomNotFound(
-                    "there is no such room, or it takes an invite to join it", metadata={"roomId": room_id}
-                )
-            self._join(transaction, caller, standing, pb.ROLE_MEMBER)
-            return room_id
+            if request.invite_code:
+                room_id = self.join_by_invite(transaction, caller, request.invite_code)
+            else:
+                standing = transaction.standing(room_id, caller.user_id)
+                if standing is None or (standing.kind != pb.ROOM_KIND_PUBLIC and not standing.role):
+                    raise RoomNotFound(
+                        "there is no such room, or it takes an invite to join it",
+                        metadata={"roomId": room_id},
+                    )
+                self._join(transaction, caller, standing, pb.ROLE_MEMBER)
+            return self._rooms.seen_by(transaction, room_id, caller.user_id)
 
-        room_id: str = await self._committer.transact(caller, do, about=[(request.room_id, caller.user_id)])
-        return room_id
+        room: pb.Room = await self._committer.transact(caller, do, about=[(request.room_id, caller.user_id)])
+        return room
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
         """Become a member of the room that an invite is for; returns which that is.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.members import Members
 from grpc_chat.errors import InviteNotValid, LimitExceeded
 from grpc_chat.testing import running_node
+from grpc_chat.wire import chat_pb2 as pb
 
 
 async def test_an_invite_that_is_used_up_is_no_longer_listed_and_takes_no_place() -> None:
@@ -70,6 +73,31 @@ async def test_joining_again_by_the_invite_that_let_one_in_is_no_error() -> None
 
         assert first == again
         assert again.member_count == 2
+
+
+async def test_who_is_removed_right_after_joining_is_told_that_they_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer is from the moment of joining: the room was there, and the join stands in its log."""
+    async with running_node(accounts=True) as node:
+        alice, bob = await node.register("alice", admin=True), await node.register("bob")
+        room = await alice.create_room("plans")
+        invite = await alice.create_invite(room.room_id)
+        join = Members.join
+
+        async def join_and_be_removed(
+            members: Members, caller: Caller, request: pb.JoinRoomRequest
+        ) -> pb.Room:
+            joined = await join(members, caller, request)
+            await alice.remove_member(room.room_id, "bob")
+            return joined
+
+        monkeypatch.setattr(Members, "join", join_and_be_removed)
+
+        joined = await bob.join_room(invite=invite.code)
+
+        assert (joined.room_id, joined.name, joined.role) == (room.room_id, "plans", "member")
+        assert [member.user.user_id async for member in alice.members(room.room_id)] == ["alice"]
 
 
 async def test_clients_are_told_the_address_that_links_name() -> None:
