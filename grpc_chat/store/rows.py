@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -43,6 +43,8 @@ _ADD_MEMBERS = (
     .values(member_count=schema.rooms.c.member_count + sa.bindparam("more"))
 )
 _MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
+_ONE_MEMBER = sa.and_(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
+_JOIN_TIME = sa.select(schema.members.c.join_time_us).where(_ONE_MEMBER)
 _SET_ROLE = (
     sa.update(schema.members)
     .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
@@ -248,12 +250,17 @@ class Rows:
         before, key = self.standing(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             self._count(room_id, 1)
-        elif before.join_seq == join_seq and isinstance(row := self._members.get(key), tuple):
-            # The event said so already.
-            time_us = row[3]  # type: ignore[assignment]
+        elif before.join_seq == join_seq:
+            # They are one by the same event, since when that says.
+            time_us = self._join_time_us(key)
         self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by))
         if before:
             self._set(self._standings[room_id], user_id, before._replace(role=role, join_seq=join_seq))
+
+    def _join_time_us(self, key: Key) -> int:
+        row = self._members.get(key)
+        known = row[3] if isinstance(row, tuple) else run(self.conn, _JOIN_TIME, _named(key)).scalar()
+        return cast(int, known)
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
         """Give a member another role; nobody, where they are none."""
@@ -361,16 +368,19 @@ class Rows:
         del self.events[self._marks[0] :]
         del self.sends[self._marks[1] :]
 
-    def before_reading(self, tables: frozenset[str]) -> None:
-        """Have the database be as it should for a statement that reads these tables."""
-        if (self._others or self.events) and not tables.isdisjoint(self._collected()):
+    def before_reading(self, names: frozenset[str]) -> None:
+        """Have the database be as it should for a statement that reads tables and columns of these names."""
+        if (self._others or self.events) and not names.isdisjoint(self._collected()):
             self.before(changes=False)
 
     def _collected(self) -> Iterator[str]:
-        """The tables of which there are rows that are yet to be written."""
+        """The tables of which there are rows that are yet to be written; of rooms, the columns that most
+        writes change."""
         if self.events:
-            yield from ("events", "sends", "rooms")
-        if self._more_members or self._room_values:
+            yield from ("events", "sends", "last_seq", "last_event_us")
+        if self._more_members:
+            yield "member_count"
+        if self._room_values:
             yield "rooms"
         if self._members:
             yield "members"
@@ -469,12 +479,12 @@ class Rows:
         self._positions.clear()
 
     def _clear(self) -> None:
+        self._others = False
         self.events.clear()
         self.sends.clear()
-        for rows in (self.dirty, self._room_values, self._members, self._more_members, self._bans):
+        members = (self._members, self._more_members, self._bans, self._forgotten)
+        for rows in (self.dirty, self._room_values, *members):
             rows.clear()
-        self._forgotten.clear()
-        self._others = False
 
     def forget(self) -> None:
         """Know nothing any more: what comes next reads it again."""

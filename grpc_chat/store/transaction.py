@@ -47,9 +47,9 @@ _CACHED = {schema.rooms, schema.members, schema.events, schema.consumer_names}
 
 
 @functools.lru_cache(maxsize=512)
-def _tables_in(sql: str) -> frozenset[str]:
-    """The tables that a statement names."""
-    return frozenset(re.findall(r"\w+", sql)) & schema.metadata.tables.keys()
+def _names_in(sql: str) -> frozenset[str]:
+    """The tables and columns that a statement names, and other words."""
+    return frozenset(re.findall(r"\w+", sql))
 
 
 class Statements:
@@ -75,7 +75,7 @@ class Statements:
 
     def exec_driver_sql(self, sql: str, parameters: Any = None) -> sa.CursorResult[Any]:
         if sql.lstrip().startswith(("SELECT", "WITH")):
-            self._rows.before_reading(_tables_in(sql))
+            self._rows.before_reading(_names_in(sql))
         else:
             self._rows.before(changes=True)
             self._rows.forget()
