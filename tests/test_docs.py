@@ -290,6 +290,30 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     ]
 
 
+# Words
+
+
+def hard_words(text: str) -> list[str]:
+    """Phrases that a reader of plain English stops at."""
+    return re.findall(
+        r"\b(?:any more|for ever|at the most|whoever)\b", " ".join(without_code(text).split()), re.I
+    )
+
+
+def test_pages_are_in_plain_words() -> None:
+    """Write "no longer", "permanently", "at most", "anyone who", in pages and in --help alike."""
+    pages = [path for path in documents() if path.is_relative_to(ROOT / "docs") or path.name == "README.md"]
+    # What the other generated pages say is written beside the code that it is about.
+    pages = [path for path in pages if path.parent != REFERENCE]
+    found = {str(path.relative_to(ROOT)): hard_words(path.read_text()) for path in pages}
+    # Help is shown as code there.
+    found["--help"] = hard_words(page("commands.md").replace("`", "").replace("~", ""))
+
+    assert "README.md" in found
+    assert {name: words for name, words in found.items() if words} == {}
+    assert hard_words("Not any more, at\nthe most.") == ["any more", "at the most"]
+
+
 # Configurations of others
 
 

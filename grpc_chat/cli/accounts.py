@@ -140,11 +140,12 @@ async def login(
 ) -> None:
     """Log in, and remember the server.
 
-    The session's token goes into the system's keyring, or into a file for you alone where there is none;
-    `whoami --verbose` tells. The server becomes the one that commands without --server mean.
+    The session's token goes into the system's keyring or, if there is none, into a file that only you can
+    read; `whoami --verbose` shows which. From now on, commands without --server use this server.
 
-    With an issuer, USER is the name of a new account; somebody who has one is logged in to that. On another
-    machine than the browser's, use --code; or --port, and `ssh -L PORT:127.0.0.1:PORT` from the browser's.
+    With an issuer, USER is the name for a new account; if you have an account there already, you are logged
+    in to that one. If your browser runs on another machine, use --code; or use --port, and run
+    `ssh -L PORT:127.0.0.1:PORT` on the browser's machine.
 
     \b
     Examples:
@@ -321,7 +322,7 @@ def _forget_token(profiles: Profiles, profile: Profile) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Also the session, and where its token is kept.")
 @talks()
 async def whoami(cli: Cli, verbose: bool) -> None:
-    """Say as whom, and where, one is logged in.
+    """Show who you are, and where you are logged in.
 
     \b
     Examples:

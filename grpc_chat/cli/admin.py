@@ -131,8 +131,8 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
 def admin() -> None:
     """Look after a server's accounts, as one of its administrators.
 
-    With --data, on the database of a server that is stopped; that is how to get back in where nobody can log
-    in as an administrator any more.
+    With --data, the commands work on the database of a stopped server. Use that to get back in when nobody
+    can log in as an administrator.
     """
 
 
@@ -305,7 +305,7 @@ async def admin_sessions(
 
 @click.group()
 def invite() -> None:
-    """Invites to the server, with which people register. For administrators.
+    """Make and end invites with which people register. For administrators.
 
     Those to a room, which can let people register too, are in `grpc-chat room invite`.
     """
@@ -359,7 +359,7 @@ async def invite_list(at: Administration) -> None:
 @click.argument("invite_id", metavar="INVITE")
 @administers()
 async def invite_revoke(at: Administration, invite_id: str) -> None:
-    """Make an invite worthless, by what `invite list` calls it.
+    """End an invite, by the id that `invite list` shows.
 
     \b
     Examples:

@@ -127,7 +127,7 @@ async def find_invitation(client: Client, name: str, *, bot: str = "") -> Invita
 @room_argument
 @talks()
 async def room_invitations(cli: Cli, name: str) -> None:
-    """List who is invited to a room and has not answered. Takes an admin or owner of the room.
+    """List who is invited to a room and has not answered. For admins and owners of the room.
 
     \b
     Examples:

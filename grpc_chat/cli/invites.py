@@ -140,7 +140,7 @@ async def room_invite_list(cli: Cli, name: str) -> None:
 @click.argument("invite_id", metavar="INVITE")
 @talks()
 async def room_invite_revoke(cli: Cli, name: str, invite_id: str) -> None:
-    """Make an invite worthless, by what `room invite list` calls it. Who has used it stays.
+    """End an invite, by the id that `room invite list` shows. People who used it stay.
 
     \b
     Examples:

@@ -104,15 +104,15 @@ def main() -> None:
     """Self-hosted group chat whose one API is gRPC.
 
     \b
-    A server, and somebody on it:
+    Start a server, and talk on it:
       grpc-chat serve
       grpc-chat register alice --invite LINK         (what the server printed; in another terminal)
       grpc-chat room create plans
       grpc-chat room invite create plans
       grpc-chat chat plans
 
-    Commands mean the server last logged in to, unless --server names another. For scripts, CHAT_SERVER and
-    CHAT_TOKEN in the environment say where and who, and --json makes the output one object on a line.
+    Commands use the server that you logged in to last, unless --server names another. For scripts, set
+    CHAT_SERVER and CHAT_TOKEN in the environment; --json prints one object on a line.
     """
     streams.take()
 
@@ -222,7 +222,7 @@ def health(
     key: Path | None,
     insecure: bool,
 ) -> None:
-    """Ask a server whether it serves: exit code 0 if so, 1 if not.
+    """Check whether a server works: exit code 0 if so, 1 if not.
 
     ADDRESS is HOST:PORT; without it, this machine and the port in GRPC_CHAT_PORT, or 50051.
 

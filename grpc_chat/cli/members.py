@@ -46,16 +46,16 @@ async def room_join(cli: Cli, invite: str) -> None:
 @room.command("leave")
 @room_argument
 @click.option(
-    "--new-owner", default="", metavar="USER", help="Who is to own the room next, if only you do: see below."
+    "--new-owner", default="", metavar="USER", help="Offer the room to USER, if you are its only owner."
 )
 @click.option("--yes", is_flag=True, help="Do not ask, also where the room is deleted.")
 @talks(once=True)
 async def room_leave(cli: Cli, name: str, new_owner: str, yes: bool) -> None:
     """Stop being a member.
 
-    Where others are in a room that only you own, somebody must own it first: --new-owner offers it to a
-    member, and you leave when they have accepted. Where nobody else is in it, it is deleted with everything
-    that was said in it; you are asked before that.
+    If you are the only owner and others are in the room, offer it to one of them with --new-owner. You can
+    leave when they have accepted. If nobody else is in the room, it is deleted with everything that was said
+    in it; you are asked before that.
 
     \b
     Examples:
@@ -73,8 +73,8 @@ async def room_leave(cli: Cli, name: str, new_owner: str, yes: bool) -> None:
         if new_owner and error.metadata.get("userId") == new_owner:
             await cli.client.set_role(found.room_id, new_owner, "owner")
             raise Failure(
-                f"{new_owner} is asked to be an owner of {title(found)}; "
-                f"leave when they have accepted: {again}"
+                f"you are still in {title(found)}: {new_owner} is asked to be an owner, and must accept; "
+                f"then leave: {again}"
             ) from error
         if isinstance(error, LastOwner):
             hint = f"offer it to a member: {again} --new-owner USER"

@@ -30,7 +30,7 @@ def _history(word: str) -> History:
 
 @click.group(cls=TextGroup)
 def room() -> None:
-    """Make rooms, find them, and look after who is in them.
+    """Make rooms, find them, and manage their members.
 
     A ROOM is called by its name, by its id, or, if it is the one you share with somebody, @USER.
     """

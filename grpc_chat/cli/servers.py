@@ -61,7 +61,7 @@ def _require(profiles: Profiles, name: str | None) -> Profile:
 
 @click.group()
 def server() -> None:
-    """Servers that you have logged in to, and which of them is meant."""
+    """See the servers that you have logged in to, and choose the one that commands use."""
 
 
 @server.command("list")

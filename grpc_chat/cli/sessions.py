@@ -60,7 +60,7 @@ async def sessions_list(cli: Cli) -> None:
 @click.option("--others", is_flag=True, help="All but this one, tokens of programs included.")
 @talks()
 async def sessions_revoke(cli: Cli, session_ids: tuple[str, ...], others: bool) -> None:
-    """End sessions: whoever uses them is out within a second.
+    """End sessions; programs that use them are out within a second.
 
     \b
     Examples:
@@ -97,7 +97,7 @@ _bot = click.option("--bot", default="", metavar="BOT", help="Of one of your bot
 
 @click.group()
 def token() -> None:
-    """Tokens with which your programs act as you."""
+    """Make and end tokens with which your programs act as you."""
 
 
 @token.command("create")

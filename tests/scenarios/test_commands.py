@@ -522,7 +522,9 @@ async def test_people_are_invited_and_answer(alice: Person, joins: Callable[...,
     why = await alice.fails(1, "room", "leave", "plans")
     assert "offer it to a member: grpc-chat room leave plans --new-owner USER" in why
     why = await alice.fails(1, "room", "leave", "plans", "--new-owner", "bob")
-    assert why.startswith("error: bob is asked to be an owner of plans; leave when they have accepted: ")
+    assert why.startswith(
+        "error: you are still in plans: bob is asked to be an owner, and must accept; then leave: "
+    )
     assert await bob("invitations", "accept", "plans") == ["you are an owner of plans"]
     assert await alice("room", "leave", "plans") == ["you have left plans"]
     why = await bob.fails(2, "room", "leave", "plans")
