@@ -21,7 +21,7 @@ from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
 from grpc_chat.core.accounts import AccountLimits
 from grpc_chat.core.attempts import AttemptLimits
-from grpc_chat.core.hub import Bounds
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.identities import KnownIssuer, known_issuers
 from grpc_chat.core.options import Batches, Hashing, Options, Paging
 from grpc_chat.core.privacy import Privacy
@@ -74,7 +74,6 @@ class Node:
         committer: The way into the store.
         readers: The way to read it.
         authenticator: Tells from a token who is calling.
-        hub: The open streams.
         invites: Makes invites, where there are accounts.
         pipeline: What every call goes through, whatever carries it.
         first_invite: The code with which the first account can be registered, which administers the server;
@@ -166,7 +165,7 @@ class Node:
             limited=addresses.limited,
         )
         await self._resources.enter_async_context(system)
-        self.committer, self.readers, self.hub = system.committer, system.readers, system.hub
+        self.committer, self.readers = system.committer, system.readers
         self.authenticator = system.authenticator
         if not trusted:
             self.invites = system.invites

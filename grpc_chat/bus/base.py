@@ -1,7 +1,7 @@
 """The interface of a bus, and the little it guarantees: nothing.
 
 What travels are hints, "the log of this room reaches at least here". The log itself is in the store. A hint
-may be lost, late, repeated or overtaken by another, and no reader may notice more than a delay: the hub asks
+may be lost, late, repeated or overtaken by another, and no reader may notice more than a delay: the feeds ask
 the store about its rooms' heads from time to time, which covers even a lost last hint.
 """
 

@@ -9,20 +9,30 @@ from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.histories import another_history, parted
-from grpc_chat.core.hub import Hub
 from grpc_chat.core.reads import Pieces, Readers, at_once
 from grpc_chat.core.start import require_epoch
+from grpc_chat.core.stream import Stream
+from grpc_chat.core.streams import Streams
 from grpc_chat.store.base import Acknowledge, Place, Snapshot, ahead_of_log
 from grpc_chat.wire import chat_pb2 as pb
 
 
 class Consumers:
-    """Moves consumers forward, on disk and then for their open streams."""
+    """Moves consumers forward, on disk and then for their open streams.
 
-    def __init__(self, committer: Committer, readers: Readers, hub: Hub) -> None:
+    Args:
+        epoch: The store's.
+        most: How many a user may have.
+    """
+
+    def __init__(
+        self, committer: Committer, readers: Readers, streams: Streams, *, epoch: str, most: int = 64
+    ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
+        self._streams = streams
+        self._epoch = epoch
+        self._most = most
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> None:
         """See ``SubscribeService.Acknowledge``.
@@ -35,7 +45,7 @@ class Consumers:
         for at, cursor in enumerate(request.cursors):
             # With a stamp it does not matter what the log's life is called: it is the same event, or not.
             if not cursor.stamp:
-                require_epoch(cursor, f"cursors[{at}].epoch", self._hub.epoch)
+                require_epoch(cursor, f"cursors[{at}].epoch", self._epoch)
         positions = {cursor.room_id: Place(cursor.seq, cursor.stamp) for cursor in request.cursors}
         if refused := await self.save(caller, request.consumer, positions):
             at, room_id = next(
@@ -48,7 +58,7 @@ class Consumers:
                 return common.get(room_id, Place(0))
 
             last_common = await self._readers.run(find)
-            raise another_history(f"cursors[{at}]", room_id, self._hub.epoch, last_common)
+            raise another_history(f"cursors[{at}]", room_id, self._epoch, last_common)
 
     async def save(
         self,
@@ -85,14 +95,21 @@ class Consumers:
                 access.to_read,
                 back,
                 skip_lost=skip_lost,
-                max_consumers=self._hub.bounds.consumers_per_user,
+                max_consumers=self._most,
             )
             refused += cast("list[str] | None", await self._committer.commit(write)) or []
         if skip_lost and refused:
             lost = await self._readers.run(lambda snapshot: _lost(snapshot, caller, refused))
         taken = {room_id: place for room_id, place in positions.items() if room_id not in set(refused)}
-        self._hub.acknowledged(caller.user_id, consumer, taken)
+        self._streams.acknowledged(caller.user_id, consumer, taken)
         return [room_id for room_id in refused if room_id not in lost]
+
+    async def save_for(self, stream: Stream, positions: Mapping[str, Place], back: bool) -> None:
+        """Store where a stream's consumer begins in rooms that are new to it; ``back`` as for :meth:`save`.
+
+        A room that was lost meanwhile needs no position; the others do.
+        """
+        await self.save(stream.caller, stream.consumer, positions, back=back, skip_lost=True)
 
 
 _AT_ONCE = 256

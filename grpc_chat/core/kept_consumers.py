@@ -12,9 +12,9 @@ from functools import partial
 
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.hub import Hub
 from grpc_chat.core.page_token import Pages
 from grpc_chat.core.reads import Readers
+from grpc_chat.core.streams import Streams
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store.base import Place, Snapshot, Transaction
 from grpc_chat.store.records import ConsumerRecord
@@ -35,6 +35,7 @@ class KeptConsumers:
     """The consumers that the store knows.
 
     Args:
+        epoch: The store's.
         idle: One that was not used for so long is forgotten.
         clock: Seconds since 1970.
         monotonic: Seconds, never set.
@@ -44,9 +45,10 @@ class KeptConsumers:
         self,
         committer: Committer,
         readers: Readers,
-        hub: Hub,
+        streams: Streams,
         pages: Pages,
         *,
+        epoch: str,
         idle: timedelta = timedelta(days=365),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -54,7 +56,8 @@ class KeptConsumers:
     ) -> None:
         self._committer = committer
         self._readers = readers
-        self._hub = hub
+        self._streams = streams
+        self._epoch = epoch
         self._pages = pages
         self._idle = idle
         self._clock = clock
@@ -77,7 +80,7 @@ class KeptConsumers:
     def _message(self, record: ConsumerRecord) -> pb.Consumer:
         told = pb.Consumer(
             consumer=record.consumer,
-            streaming=self._hub.streams_of_consumer(record.user_id, record.consumer),
+            streaming=self._streams.of_consumer(record.user_id, record.consumer),
         )
         told.create_time.FromMicroseconds(record.create_time_us)
         told.last_used_time.FromMicroseconds(record.last_used_us)
@@ -103,9 +106,7 @@ class KeptConsumers:
         return pb.ListConsumerPositionsResponse(
             positions=[
                 pb.ConsumerPosition(
-                    cursor=pb.Cursor(
-                        room_id=room_id, seq=place.seq, stamp=place.stamp, epoch=self._hub.epoch
-                    ),
+                    cursor=pb.Cursor(room_id=room_id, seq=place.seq, stamp=place.stamp, epoch=self._epoch),
                     last_seq=last_seq,
                 )
                 for room_id, place, last_seq in page.cut(found)
@@ -121,7 +122,7 @@ class KeptConsumers:
             FailedPrecondition: It has a stream open, whose next acknowledgement would make it again.
         """
         user_id, name = caller.user_id, request.consumer
-        if self._hub.streams_of_consumer(user_id, name):
+        if self._streams.of_consumer(user_id, name):
             raise FailedPrecondition(
                 "this consumer has a stream open; end the program that uses it first", field="consumer"
             )
@@ -155,7 +156,7 @@ class KeptConsumers:
         Raises:
             ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
         """
-        used = list(self._hub.take_used_consumers())
+        used = list(self._streams.take_used_consumers())
         # In pieces, so that nobody's message waits for long behind it.
         for start in range(0, len(used), _SAVED_AT_ONCE):
             some = used[start : start + _SAVED_AT_ONCE]
@@ -182,7 +183,7 @@ class KeptConsumers:
                 for record in await self._readers.run(
                     lambda snapshot: snapshot.unused_consumers(before_us, limit=_FORGOTTEN_AT_ONCE)
                 )
-                if not self._hub.streams_of_consumer(record.user_id, record.consumer)
+                if not self._streams.of_consumer(record.user_id, record.consumer)
             ]
             if not unused:
                 break

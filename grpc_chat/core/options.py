@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grpc_chat.core.accounts import AccountLimits
 from grpc_chat.core.attempts import AttemptLimits
-from grpc_chat.core.hub import Bounds
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.invites import Inviters
 from grpc_chat.core.logins import Registration
 from grpc_chat.core.privacy import Privacy

@@ -18,6 +18,7 @@ from grpc_chat.core.attempts import Attempts
 from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Authenticator
+from grpc_chat.core.catching_up import CatchingUp
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
@@ -33,7 +34,7 @@ from grpc_chat.core.effects import (
     RightsChanged,
     SessionsEnded,
 )
-from grpc_chat.core.hub import Hub
+from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.identities import Identities, KnownIssuer
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
@@ -41,8 +42,10 @@ from grpc_chat.core.issuers import IssuerLogins
 from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.known_addresses import KnownAddresses
 from grpc_chat.core.logins import Logins
+from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
+from grpc_chat.core.opening import Opening
 from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
@@ -51,6 +54,8 @@ from grpc_chat.core.rates import Adds
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.stream import Host
+from grpc_chat.core.streams import Streams
 from grpc_chat.core.users import Users
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Store
@@ -60,7 +65,7 @@ if TYPE_CHECKING:
 
 
 class ChatSystem:
-    """Writer, readers, hub and everything that can be asked of a chat system, over one store.
+    """Writer, readers, streams and everything that can be asked of a chat system, over one store.
 
     A server, the administration of a stopped one and the tests each make one, and put what they need around
     it: a network, a terminal, a frozen clock. Make it on the event loop; ``async with`` starts it, and ends
@@ -106,19 +111,18 @@ class ChatSystem:
 
         # Reading, writing, telling.
         self.readers = readers = readers or Readers(store, threads=options.read_threads)
-        self.hub = hub = Hub(
-            readers=readers,
-            bus=bus,
-            epoch=store.epoch,
-            metrics=metrics,
-            random=random,
-            bounds=options.streams,
+        meanwhile, bounds = Meanwhile(), options.streams
+        self.feeds = feeds = Feeds(
+            readers=readers, bus=bus, metrics=metrics, meanwhile=meanwhile, bounds=bounds
+        )
+        self.streams = streams = Streams(
+            feeds=feeds, metrics=metrics, meanwhile=meanwhile, bounds=bounds, random=random, clock=clock
         )
         self.committer = committer = Committer(
             store,
-            publish=hub.publish,
+            publish=feeds.publish,
             apply=self._apply,
-            rewritten=hub.rewritten,
+            rewritten=feeds.rewritten,
             on_failure=on_failure,
             metrics=metrics,
             max_batch=options.batches.max_batch,
@@ -129,7 +133,9 @@ class ChatSystem:
         pages = Pages(PageTokens(store.secret), page=paging.page, max_page=paging.max_page)
 
         # People and their programs.
-        self.sessions = Sessions(committer, readers, options.sessions, streaming=hub.session_ids, clock=clock)
+        self.sessions = Sessions(
+            committer, readers, options.sessions, streaming=streams.session_ids, clock=clock
+        )
         self.authenticator = authenticator or self.sessions
         self.users = Users(readers, finding=options.finding)
         self.blocks = Blocks(committer, readers, self.users, pages, most=options.blocks_per_user)
@@ -184,9 +190,35 @@ class ChatSystem:
             direct_messages=direct_messages,
             page_bytes=paging.page_bytes,
         )
-        self.consumers = Consumers(committer, readers, hub)
+
+        # Streams.
+        self.consumers = consumers = Consumers(
+            committer, readers, streams, epoch=store.epoch, most=bounds.consumers_per_user
+        )
         self.kept_consumers = KeptConsumers(
-            committer, readers, hub, pages, idle=options.consumer_idle, clock=clock, monotonic=monotonic
+            committer,
+            readers,
+            streams,
+            pages,
+            epoch=store.epoch,
+            idle=options.consumer_idle,
+            clock=clock,
+            monotonic=monotonic,
+        )
+        self.opening = Opening(
+            readers=readers,
+            authenticator=self.authenticator,
+            feeds=feeds,
+            streams=streams,
+            meanwhile=meanwhile,
+            bounds=bounds,
+            host=Host(
+                epoch=store.epoch,
+                totals=metrics.totals,
+                read=CatchingUp(readers, feeds, response_bytes=bounds.response_bytes).read,
+                save=consumers.save_for,
+                close=streams.close,
+            ),
         )
 
         # Accounts.
@@ -264,32 +296,33 @@ class ChatSystem:
 
     def drain(self) -> None:
         """Open no stream any more, and have each open one say when to come back, and end."""
-        self.hub.drain()
+        self.streams.drain()
 
     def _apply(self, effect: Effect) -> None:
         """Have streams and tokens follow what is durable now."""
         match effect:
             case Joined(user_id, standing):
-                self.hub.joined(user_id, standing)
+                self.streams.joined(user_id, standing)
             case Left(user_id, left, seq):
-                self.hub.left(user_id, left, seq)
+                self.streams.left(user_id, left, seq)
             case Invited(user_id, invitation):
-                self.hub.invited(user_id, invitation)
+                self.streams.invited(user_id, invitation)
             case Deleted(room_id, user_id):
-                self.hub.deleted(room_id, user_id)
+                self.streams.deleted(room_id, user_id)
             case HistoryChanged(room_id):
-                self.hub.forget_tail(room_id)
+                self.feeds.forget_tail(room_id)
             case SessionsEnded(session_ids, why):
                 self.sessions.forget(session_ids)
                 for session_id in session_ids:
-                    self.hub.end_session(session_id, why)
+                    self.streams.end_session(session_id, why)
             case RightsChanged():
                 self.sessions.ask_again()
             case _:
                 assert_never(effect)
 
     async def _start(self) -> None:
-        self._go_on_with(self.hub.run(), "hub")
+        self._go_on_with(self.streams.run(), "streams")
+        self._go_on_with(self.feeds.run(), "feeds")
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")

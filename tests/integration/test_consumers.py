@@ -10,7 +10,6 @@ import pytest
 
 import grpc_chat as chat
 from grpc_chat import errors
-from grpc_chat.core.hub import Hub
 from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.store.base import Place
@@ -29,10 +28,6 @@ async def names(client: chat.Client) -> list[str]:
 def stored(node: RunningNode, user_id: str, consumer: str) -> dict[str, Place]:
     with node.node.readers._store.snapshot() as snapshot:
         return snapshot.positions(user_id, consumer)
-
-
-def hub_of(node: RunningNode) -> Hub:
-    return node.node.hub
 
 
 async def read_one(client: chat.Client, consumer: str) -> None:
@@ -158,8 +153,8 @@ async def test_a_consumer_is_listed_and_forgotten() -> None:
             with pytest.raises(errors.FailedPrecondition, match="has a stream open"):
                 await one.forget_consumer("bot")
             await subscription.aclose()
-            hub = hub_of(node)
-            await until(lambda: not hub.streams_of_consumer("1", "bot"))
+            streams = node.node.system.streams
+            await until(lambda: not streams.of_consumer("1", "bot"))
         await one.forget_consumer("bot")
         assert await names(one) == []
         assert stored(node, "1", "bot") == {}
@@ -181,8 +176,9 @@ async def test_consumers_that_nobody_uses_are_forgotten() -> None:
         kept = KeptConsumers(
             inside.committer,
             inside.readers,
-            hub_of(node),
+            node.node.system.streams,
             Pages(PageTokens(b"x" * 32)),
+            epoch="e",
             idle=timedelta(days=30),
             clock=lambda: now[0],
             monotonic=lambda: ticks[0],
@@ -227,7 +223,7 @@ async def test_positions_in_many_rooms_are_taken_or_refused_together() -> None:
             return (await calls("SubscribeService/Acknowledge", request, "1")).reason
 
         assert await acknowledge(pb.Cursor(room_id="foreign")) == "ROOM_NOT_FOUND"
-        epoch = hub_of(node).epoch
+        epoch = node.node.readers._store.epoch
         assert await acknowledge(pb.Cursor(room_id=rooms[599], seq=9, epoch=epoch)) == "BAD_CURSOR"
         assert stored(node, "1", "many") == {}
         assert await acknowledge(pb.Cursor(room_id=rooms[599], seq=9, stamp=7)) == "EPOCH_CHANGED"
@@ -282,8 +278,8 @@ async def test_a_stream_that_was_taken_over_takes_nothing_with_it() -> None:
         older = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
         newer = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
         assert (await older.until_ended()).reason == "CONSUMER_TAKEN_OVER"
-        hub = hub_of(node)
-        await until(lambda: hub.streams == 1)
+        streams = node.node.system.streams
+        await until(lambda: len(streams) == 1)
 
         first, second = await two.send("general", "first"), await two.send("general", "second")
         await newer.until_got("general", first.seq)
@@ -294,7 +290,7 @@ async def test_a_stream_that_was_taken_over_takes_nothing_with_it() -> None:
 
         assert [consumer.streaming async for consumer in one.consumers()] == [True]
         await newer.aclose()
-        await until(lambda: hub.streams == 0)
+        await until(lambda: len(streams) == 0)
         assert [consumer.streaming async for consumer in one.consumers()] == [False]
 
 
@@ -324,9 +320,11 @@ async def test_a_stream_that_has_ended_was_use() -> None:
         one = node.client("1")
         await node.client("2").send("general", "first")
         await read_one(one, "bot")
-        inside, hub = node.node, hub_of(node)
-        await until(lambda: hub.streams == 0)
-        kept = KeptConsumers(inside.committer, inside.readers, hub, Pages(PageTokens(b"x" * 32)))
+        inside, streams = node.node, node.node.system.streams
+        await until(lambda: len(streams) == 0)
+        kept = KeptConsumers(
+            inside.committer, inside.readers, streams, Pages(PageTokens(b"x" * 32)), epoch="e"
+        )
         await kept.save()
         [before] = [consumer async for consumer in one.consumers()]
 
@@ -334,7 +332,7 @@ async def test_a_stream_that_has_ended_was_use() -> None:
             async for update in following.updates():
                 if isinstance(update, chat.CaughtUp):
                     break
-        await until(lambda: hub.streams == 0)
+        await until(lambda: len(streams) == 0)
         await kept.save()
 
         [after] = [consumer async for consumer in one.consumers()]

@@ -320,7 +320,7 @@ async def test_a_room_that_is_lost_while_a_stream_is_opened(house: House, lose: 
         bob = await house.newcomer()
         room_id = await house.room(bob.user_id, backlog=3)
         other_id = await house.room(bob.user_id)
-        with pages_kept_back(house, of="Hub.open") as keeper:
+        with pages_kept_back(house, of="Opening.open") as keeper:
             cursors = [] if how else [pb.Cursor(room_id=room_id)]
             stream = house.calls.subscribe(bob.token, *cursors, **how)
             await keeper.until_reached()
@@ -341,7 +341,7 @@ async def test_a_room_that_is_joined_while_a_stream_is_opened(house: House) -> N
     """A stream whose user becomes a member after they were found to be none follows the room."""
     bob = await house.newcomer()
     room_id = await house.room(backlog=3)
-    with pages_kept_back(house, of="Hub.open") as keeper:
+    with pages_kept_back(house, of="Opening.open") as keeper:
         stream = house.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
         await house.owner.add_member(room_id, bob.user_id)
@@ -461,7 +461,7 @@ async def test_a_session_that_ends_while_a_stream_is_opened(house: House, end: E
     bob = await house.newcomer()
     other = await house.node.log_in(bob.user_id)
     room_id = await house.room(bob.user_id)
-    with pages_kept_back(house, of="Hub.open") as keeper:
+    with pages_kept_back(house, of="Opening.open") as keeper:
         stream = house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id))
         await keeper.until_reached()
         await end(house, bob, other)
@@ -702,7 +702,7 @@ class pages_kept_back:  # noqa: N801 - reads as a function
         of: Instead of pages, what is read by this function of the server.
     """
 
-    def __init__(self, house: House, *, before: bool = False, of: str = "Hub.read") -> None:
+    def __init__(self, house: House, *, before: bool = False, of: str = "CatchingUp.read") -> None:
         self._of = of
         self._readers: Any = house.node.node.readers
         self._reached, self._opened = asyncio.Event(), asyncio.Event()

@@ -18,7 +18,7 @@ import pytest_asyncio
 from grpc_reflection.v1alpha import reflection_pb2
 
 import grpc_chat as chat
-from grpc_chat.core.hub import Follower
+from grpc_chat.core.stream import Stream
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc
@@ -123,11 +123,11 @@ class House:
     admin: chat.Client
     deaf: list[Deaf] = field(default_factory=list)
 
-    def followers(self, user_id: str) -> list[Follower]:
-        return list(self.node.node.hub._streams.get(user_id, ()))
+    def followers(self, user_id: str) -> list[Stream]:
+        return list(self.node.node.system.streams._of_users.get(user_id, ()))
 
     def follows(self, room_id: str) -> bool:
-        return room_id in self.node.node.hub._feeds
+        return room_id in self.node.node.system.feeds._feeds
 
     @property
     def streams(self) -> float:
@@ -323,7 +323,7 @@ async def test_a_place_is_taken_while_a_stream_is_being_opened(house: House) -> 
     assert sum(stream.caught_up for stream in streams) == STREAMS
     await asyncio.gather(*(stream.aclose() for stream in streams))
     await until(lambda: not house.followers(bob.user_id))
-    assert not house.node.node.hub._places
+    assert not house.node.node.system.opening._places
 
 
 async def test_a_stalled_client_that_goes_away_leaves_nothing(house: House) -> None:
@@ -395,7 +395,7 @@ async def test_stalled_streams_do_not_hold_up_the_stop(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for streams that are not read, for however long calls may take; nor is it an error."""
-    monkeypatch.setattr("grpc_chat.core.hub._LAST_WRITES_SECONDS", 0.1)
+    monkeypatch.setattr("grpc_chat.core.streams._LAST_WRITES_SECONDS", 0.1)
     async with house_of(stop_grace="P300D") as house:
         bob = await victim_in(house)
         deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
@@ -509,7 +509,7 @@ async def test_an_answer_that_is_not_read_is_dropped(
 
 async def test_a_socket_that_is_not_read_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even the status gets past, because TCP is full, it takes ``keepalive_timeout`` at most."""
-    monkeypatch.setattr("grpc_chat.core.hub._LAST_WRITES_SECONDS", 0.1)
+    monkeypatch.setattr("grpc_chat.core.streams._LAST_WRITES_SECONDS", 0.1)
     async with house_of(stop_grace="P300D", grpc={"keepalive_timeout": "PT1S"}) as house:
         bob = await victim_in(house)
         await asyncio.gather(*(house.owner.send(bob.room_id, "x" * 60_000) for _ in range(60)))
@@ -537,7 +537,7 @@ async def test_a_socket_that_is_not_read_does_not_hold_up_the_stop(monkeypatch: 
         await house.node.start()
 
 
-async def wedged(follower: Follower) -> None:
+async def wedged(follower: Stream) -> None:
     """Wait until a stream has not moved for a while, and is not waiting for anything to send."""
     before: dict[str, int] = {}
     while follower.waits or follower.subscription.positions != before:

@@ -72,7 +72,7 @@ MISTAKES = {
     ),
     "stream-after-the-session": Mistake(
         "a stream is opened for a session that the store no longer has",
-        (("core/hub.py", "            authenticator.require_session(snapshot, caller)\n", ""),),
+        (("core/opening.py", "            self._authenticator.require_session(snapshot, caller)\n", ""),),
         (_ENDED,),
     ),
     "session-of-a-blocked-account": Mistake(
@@ -153,8 +153,8 @@ MISTAKES = {
         "a consumer at the latest does not keep where it begins in a room that it comes into",
         (
             (
-                "core/hub.py",
-                "                    follower.unsaved[standing.room_id] = place\n",
+                "core/streams.py",
+                "                    stream.unsaved[standing.room_id] = place\n",
                 "                    pass\n",
             ),
         ),
@@ -186,7 +186,7 @@ MISTAKES = {
         "that a stream has ended is no use of its consumer",
         (
             (
-                "core/hub.py",
+                "core/streams.py",
                 "                    self._used_consumers.add(key)\n",
                 "                    pass\n",
             ),
@@ -337,9 +337,9 @@ MISTAKES = {
         "a consumer may leave as much unacknowledged as it asks for",
         (
             (
-                "core/hub.py",
-                "min(request.max_unacknowledged or self.bounds.window, self.bounds.window)",
-                "request.max_unacknowledged or self.bounds.window",
+                "core/opening.py",
+                "min(request.max_unacknowledged or self._bounds.window, self._bounds.window)",
+                "request.max_unacknowledged or self._bounds.window",
             ),
         ),
         (_CONSUMERS,),
@@ -348,7 +348,7 @@ MISTAKES = {
         "a stream has heartbeats as often as it asks for",
         (
             (
-                "core/hub.py",
+                "core/opening.py",
                 "max(request.heartbeat_interval.ToTimedelta(), _LEAST_HEARTBEAT)",
                 "request.heartbeat_interval.ToTimedelta()",
             ),
@@ -357,7 +357,7 @@ MISTAKES = {
     ),
     "joined-too-late": Mistake(
         "a stream that follows what is new begins a room behind its user's coming",
-        (("core/hub.py", "place = Place(standing.join_seq - 1)", "place = Place(standing.join_seq)"),),
+        (("core/streams.py", "place = Place(standing.join_seq - 1)", "place = Place(standing.join_seq)"),),
         (_CONSUMERS,),
     ),
     "known-tokens-without-end": Mistake(
@@ -407,9 +407,9 @@ MISTAKES = {
         "a stream does not hear of what was stored while it was being opened",
         (
             (
-                "core/hub.py",
-                "        if self._opening:\n            for room_id, head in hints",
-                "        if False:\n            for room_id, head in hints",
+                "core/meanwhile.py",
+                "        if self._opening:\n            for room_id, head in heads",
+                "        if False:\n            for room_id, head in heads",
             ),
         ),
         (_REVOKED,),

@@ -19,8 +19,8 @@ from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.services import services
 from grpc_chat.bus.base import Bus, Hints
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.hub import Bounds
 from grpc_chat.core.options import Batches, Hashing, Options
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.reads import Pieces, Readers, at_once
@@ -226,7 +226,7 @@ class Tokens:
 
 
 class BareNode:
-    """Hub, writer and API of a node over a store that the test opened.
+    """A chat system and its API over a store that the test opened.
 
     Args:
         sessions: Which user each session is of.
@@ -249,7 +249,7 @@ class BareNode:
         self.disk = Disk(store, lock)
         self.readers = SteppedReaders(self.disk)
         self.system = loop.run(self._start(bus, bounds, Tokens(sessions)))
-        self.hub, self.committer, self.metrics = self.system.hub, self.system.committer, self.system.metrics
+        self.committer, self.metrics = self.system.committer, self.system.metrics
         self._note_writes()
         pipeline = Pipeline(
             services(self.system),

@@ -29,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from grpc_chat.bus.base import Bus
 from grpc_chat.bus.local import LocalBus
-from grpc_chat.core.hub import Bounds
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.errors import (
     BadCursor,
     ChatError,
@@ -267,7 +267,7 @@ class Reader:
         for event in response.events:
             self._check_event(event)
         for passed in response.passed:
-            assert passed.epoch == self.node.hub.epoch
+            assert passed.epoch == self.node.disk.epoch
             self._pass(passed.room_id, passed.seq)
         if response.HasField("caught_up"):
             assert not self._caught_up, "caught up twice"
@@ -285,7 +285,7 @@ class Reader:
     def _check_started(self, response: pb.SubscribeResponse) -> None:
         assert response.HasField("started")
         assert not response.events
-        assert response.started.epoch == self.node.hub.epoch
+        assert response.started.epoch == self.node.disk.epoch
         if self.consumer:
             assert {c.room_id: c.seq for c in response.started.cursors} == self.positions
         self._started = True

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from grpc_chat.bus.local import LocalBus
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import SYSTEM
-from grpc_chat.core.hub import Bounds
 from grpc_chat.store.base import Append, Draft, Transaction
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb

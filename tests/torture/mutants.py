@@ -275,7 +275,7 @@ MUTANTS = {
     ),
     "streams-not-drained": Mutant(
         "streams are cut off when the server stops",
-        (("node.py", "            hub.drain()\n", ""),),
+        (("node.py", "            self.system.drain()\n", ""),),
         ("F26",),
     ),
 }

@@ -13,9 +13,9 @@ from grpc_chat.api.limits import Limits
 from grpc_chat.core.accounts import AccountLimits
 from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.blocks import Blocks
+from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.contacts import Contacts
-from grpc_chat.core.hub import Bounds
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.logins import Logins

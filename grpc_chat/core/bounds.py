@@ -1,0 +1,33 @@
+"""What streams may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the streams of a node may cost.
+
+    Attributes:
+        response_bytes: About how large one response becomes.
+        tail_bytes: How much of a room's newest events is kept in memory.
+        all_tails_bytes: How much of all rooms' together; the rooms that were quiet longest lose theirs first.
+        window: How many events a consumer may leave unacknowledged, and the default.
+        streams_per_user: How many streams a user may have open on this node.
+        consumers_per_user: How many consumers a user may have.
+        heartbeat: The longest silence on a stream.
+        position_check: How often the store is asked for heads, in case hints were lost; None for never.
+        reconnect_spread: Over how long clients are told to come back when the node stops.
+    """
+
+    response_bytes: int = 64 * 1024
+    tail_bytes: int = 1024 * 1024
+    all_tails_bytes: int = 64 * 1024 * 1024
+    window: int = 4096
+    streams_per_user: int = 32
+    consumers_per_user: int = 64
+    heartbeat: timedelta = timedelta(seconds=25)
+    position_check: timedelta | None = timedelta(seconds=1)
+    reconnect_spread: timedelta = timedelta(seconds=2)

@@ -1,0 +1,72 @@
+"""What streams read from the store, where their cursors are older than a feed's tail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from grpc_chat.core.access import require_read, visible_from
+from grpc_chat.core.feeds import Feeds
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.stream import Stream
+from grpc_chat.core.subscription import Behind, Page
+from grpc_chat.errors import NotAMember, RoomNotFound
+from grpc_chat.store.base import Snapshot, StoredEvent
+from grpc_chat.wire import chat_pb2 as pb
+
+_WORD_SECONDS = 0.05
+"""How long a stream that may not read a room any more waits to be told why."""
+
+
+class CatchingUp:
+    """Reads pages of rooms for streams.
+
+    Args:
+        response_bytes: About how large a page becomes.
+    """
+
+    def __init__(self, readers: Readers, feeds: Feeds, *, response_bytes: int) -> None:
+        self._readers = readers
+        self._feeds = feeds
+        self._response_bytes = response_bytes
+
+    async def read(self, stream: Stream, behind: Behind) -> Page | None:
+        """What a subscription asked for, from the store; None where its user is no longer a member."""
+        room_id, after, limit = behind
+
+        def read_page(snapshot: Snapshot) -> Page:
+            room = require_read(snapshot, room_id, stream.caller.user_id)
+            first = visible_from(room)
+            max_bytes = self._response_bytes
+            begin = max(after, first - 1)
+            events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
+            if not events and first > room.last_seq:
+                # All of it was removed; when the last one was stored is still known.
+                return Page(first, events, room.last_event_us)
+            return _first_run(first, events)
+
+        try:
+            with self._feeds.noting_rewritten(room_id) as rewritten:
+                while True:
+                    page = await self._readers.run(read_page)
+                    if not any(event.seq in rewritten for event in page.events):
+                        return page
+                    # It was read before that. Each event is rewritten a few times at the most, if ever.
+                    rewritten.clear()
+        except (RoomNotFound, NotAMember):
+            # Another node's doing, or this one's a moment ago: then word of who did it and why is on its way.
+            await asyncio.sleep(_WORD_SECONDS)
+            # Whoever was let in again since begins anew.
+            if stream.subscription.awaits(room_id):
+                self._feeds.lose(stream, pb.RoomLeft(room_id=room_id))
+            return None
+
+
+def _first_run(first_seq: int, events: Sequence[StoredEvent]) -> Page:
+    """The events up to where the log has a hole, which damage on the disk leaves; it is told of as a gap."""
+    if not events:
+        return Page(first_seq, events)
+    start = events[0].seq
+    if events[-1].seq - start != len(events) - 1:
+        events = [event for at, event in enumerate(events) if event.seq == start + at]
+    return Page(max(first_seq, start), events)

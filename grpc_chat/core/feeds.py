@@ -1,0 +1,200 @@
+"""The rooms that are followed on this node: their feeds, and which streams follow them.
+
+Everything here happens on the event loop, so there are no locks. Publishing never waits for a reader: it adds
+bytes to a tail and marks cursors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from grpc_chat.bus.base import Bus, Hints
+from grpc_chat.core.access import hidden_until
+from grpc_chat.core.bounds import Bounds
+from grpc_chat.core.feed import Feed
+from grpc_chat.core.meanwhile import Meanwhile
+from grpc_chat.core.reads import Readers
+from grpc_chat.core.stream import Stream
+from grpc_chat.errors import StoreUnavailable
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Place, Snapshot, StoredEvent
+from grpc_chat.store.records import Standing
+from grpc_chat.wire import chat_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+
+class Feeds:
+    """The feeds of the rooms that somebody follows. One that nobody follows any more is forgotten."""
+
+    def __init__(
+        self, *, readers: Readers, bus: Bus, metrics: Metrics, meanwhile: Meanwhile, bounds: Bounds
+    ) -> None:
+        self._readers = readers
+        self._bus = bus
+        self._metrics = metrics
+        self._meanwhile = meanwhile
+        self._bounds = bounds
+        # Rooms that were written to last are last.
+        self._feeds: dict[str, Feed] = {}
+        self._followers: dict[str, set[Stream]] = {}
+        self._tails_bytes = 0
+        # By room, for each page that is being read from the store: which events were rewritten meanwhile.
+        self._reading: dict[str, list[set[int]]] = {}
+        bus.listen(self.hint)
+
+    # What happens to rooms
+
+    def publish(self, new: Mapping[str, list[StoredEvent]]) -> None:
+        """Pass on events that this node just made durable. MUST NOT block."""
+        hints = {room_id: events[-1].seq for room_id, events in new.items()}
+        for room_id, events in new.items():
+            feed = self._feeds.pop(room_id, None)
+            if feed is None:
+                continue
+            self._feeds[room_id] = feed
+            before = feed.tail_bytes
+            feed.append(events)
+            if feed.tail_bytes > self._bounds.tail_bytes:
+                feed.trim(self._bounds.tail_bytes)
+            self._tails_bytes += feed.tail_bytes - before
+            self._pass_on(feed, events[0].seq - 1)
+        self._bound_tails()
+        self._meanwhile.note_heads(hints)
+        self._bus.publish(hints)
+
+    def _pass_on(self, feed: Feed, after: int) -> None:
+        """Wake who follows a room, with the new events' bytes where those are all there is to send.
+
+        One loop over all of them here is cheaper than the same steps in each stream's task, where each starts
+        on a processor cache that the last write has filled with other things.
+        """
+        room_id = feed.room_id
+        piece = feed.after(after)
+        if piece and piece.last_seq < feed.head:
+            piece = None
+        for stream in self._followers[room_id]:
+            if piece and stream.waits:
+                response = stream.subscription.pass_on(room_id, after, piece)
+                if response is not None:
+                    stream.wake(response)
+                    continue
+            if stream.subscription.mark(room_id):
+                stream.wake()
+
+    def hint(self, hints: Hints) -> None:
+        """Learn how far rooms' logs reach. May be late, repeated, or missing altogether."""
+        self._meanwhile.note_heads(hints)
+        for room_id, head in hints.items():
+            feed = self._feeds.get(room_id)
+            if feed is None:
+                continue
+            feed.advance(head)
+            for stream in self._followers[room_id]:
+                if stream.subscription.mark(room_id):
+                    stream.wake()
+
+    def _bound_tails(self) -> None:
+        for feed in self._feeds.values():
+            if self._tails_bytes <= self._bounds.all_tails_bytes:
+                break
+            self._tails_bytes -= feed.tail_bytes
+            feed.clear_tail()
+        self.note_tails()
+
+    def forget_tail(self, room_id: str) -> None:
+        """Have everybody who is behind in a room read the store, as where how much of the past they may read
+        is different now, which is asked there."""
+        if feed := self._feeds.get(room_id):
+            self._tails_bytes -= feed.tail_bytes
+            feed.clear_tail()
+
+    def rewritten(self, events: Mapping[str, Sequence[int]]) -> None:
+        """Events, by room and number, say something else: send their old bytes to nobody from now on."""
+        for room_id, seqs in events.items():
+            self.forget_tail(room_id)
+            for noted in self._reading.get(room_id, ()):
+                noted.update(seqs)
+
+    def follow(self, stream: Stream, standing: Standing, place: Place, head: int) -> None:
+        """Have a stream follow a room from a place, or from where its user may read at the earliest."""
+        if standing.room_id in stream.subscription:
+            return
+        feed = self._feed(standing.room_id, head)
+        stream.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(standing))
+        self._followers[standing.room_id].add(stream)
+        stream.wake()
+
+    def lose(self, stream: Stream, left: pb.RoomLeft, seq: int | None = None) -> None:
+        """Have a stream follow a room no longer.
+
+        Args:
+            seq: The event by which; where the stream began to follow the room later, it is nothing new to it.
+        """
+        if not stream.ended and stream.subscription.lose(left, seq):
+            self.unfollow(stream, left.room_id)
+            stream.wake()
+
+    def unfollow(self, stream: Stream, room_id: str) -> None:
+        followers = self._followers[room_id]
+        followers.discard(stream)
+        if not followers:
+            del self._followers[room_id]
+            self._tails_bytes -= self._feeds.pop(room_id).tail_bytes
+
+    def _feed(self, room_id: str, head: int) -> Feed:
+        feed = self._feeds.get(room_id)
+        if feed is None:
+            feed = Feed(room_id, head, max_slice_bytes=self._bounds.response_bytes)
+            self._feeds[room_id] = feed
+            self._followers[room_id] = set()
+        feed.advance(head)
+        return feed
+
+    @contextmanager
+    def noting_rewritten(self, room_id: str) -> Iterator[set[int]]:
+        """Have the numbers of the events noted that are rewritten meanwhile."""
+        noted: set[int] = set()
+        reading = self._reading.setdefault(room_id, [])
+        reading.append(noted)
+        try:
+            yield noted
+        finally:
+            # By identity: sets are equal by what is in them.
+            reading[:] = [other for other in reading if other is not noted]
+            if not reading:
+                del self._reading[room_id]
+
+    def following(self, room_id: str) -> list[Stream]:
+        """The streams that follow a room."""
+        return list(self._followers.get(room_id, ()))
+
+    def note_tails(self) -> None:
+        """Have the metrics know how much the tails hold."""
+        self._metrics.tail_bytes.set(self._tails_bytes)
+
+    # Time
+
+    async def run(self) -> None:
+        """Ask the store for heads now and then, in case hints were lost, until cancelled."""
+        if self._bounds.position_check:
+            await self._check_positions(self._bounds.position_check)
+
+    async def _check_positions(self, interval: timedelta) -> None:
+        while True:
+            await asyncio.sleep(interval.total_seconds())
+            if not self._feeds:
+                continue
+            room_ids = list(self._feeds)
+
+            def heads(snapshot: Snapshot, room_ids: list[str] = room_ids) -> dict[str, int]:
+                return snapshot.heads(room_ids)
+
+            try:
+                self.hint(await self._readers.run(heads))
+            except StoreUnavailable as error:
+                log.warning("the rooms' positions could not be checked", exc_info=error)

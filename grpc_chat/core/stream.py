@@ -1,0 +1,189 @@
+"""One open stream: what it has still to say, how it is woken, and the loop that writes its responses."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.subscription import Behind, Page, Subscription
+from grpc_chat.errors import ChatError
+from grpc_chat.metrics import Totals
+from grpc_chat.store.base import Place
+from grpc_chat.wire import chat_pb2 as pb
+
+_CURSORS_AT_ONCE = 500
+"""Cursors that are encoded at once: about 1 ms."""
+
+Write = Callable[[bytes], Awaitable[None]]
+"""Hands one encoded response to the transport, and returns when that can take another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a stream needs of the node that it is open on.
+
+    Attributes:
+        epoch: The store's.
+        totals: Where it counts.
+        read: A page of a room, from the store; None where that is not to be read any more.
+        save: Stores a consumer's positions; with True, also where they move back.
+        close: Forgets the stream.
+    """
+
+    epoch: str
+    totals: Totals
+    read: Callable[[Stream, Behind], Awaitable[Page | None]]
+    save: Callable[[Stream, dict[str, Place], bool], Awaitable[None]]
+    close: Callable[[Stream], None]
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One open stream on this node: its subscription, and how it is woken."""
+
+    host: Host = field(repr=False)
+    caller: Caller
+    consumer: str
+    subscription: Subscription
+    kept: bool = False
+    """Whether the store knew the consumer when the stream was opened."""
+    start: pb.Start.ValueType | None = None
+    """Where to begin in rooms that are joined meanwhile; None when they are not followed."""
+    ended: ChatError | None = None
+    """Why the stream must end; None while it goes on."""
+    unsaved: dict[str, Place] = field(default_factory=dict)
+    """A new consumer's positions that are not where a new consumer would start again."""
+    put_back: dict[str, Place] = field(default_factory=dict)
+    """A consumer's positions that were from another history, and where that one and the log part."""
+    left: list[pb.RoomLeft] = field(default_factory=list)
+    """Rooms that it was to follow and may not."""
+    history_changed: list[pb.HistoryChanged] = field(default_factory=list)
+    """Rooms whose log is another than the one its cursors are from."""
+    invitations: list[pb.Invitation] | None = None
+    """Those that it has not been told of yet; None where it does not want to be told."""
+    draining: timedelta | None = None
+    """When to reconnect, once the node is about to stop."""
+    heartbeat: timedelta = timedelta(seconds=25)
+    """The longest silence on it."""
+    quiet_seconds: float = 0
+    """How long ago it was last sent something."""
+    expiry: asyncio.TimerHandle | None = field(default=None, repr=False)
+    task: asyncio.Task[Any] | None = field(default=None, repr=False)
+    """What writes its responses; cancelled where the stream must end and its client does not read."""
+    _waiter: asyncio.Future[bytes | None] | None = field(default=None, repr=False)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is in :meth:`wait`, and will stay there until :meth:`wake`."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def give_up(self) -> None:
+        """Give up a write whose client does not read."""
+        if self.task:
+            self.task.cancel()
+
+    def wake(self, response: bytes | None = None) -> None:
+        """Have :meth:`wait` return ``response``, if it waits."""
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(response)
+
+    async def wait(self) -> bytes | None:
+        """Until there may be something to do; returns a response when that is all there is to send."""
+        # A bare future: an asyncio.Event with a time-out costs as much as the write that follows.
+        self._waiter = asyncio.get_running_loop().create_future()
+        return await self._waiter
+
+    async def run(self, write: Write) -> None:
+        """Write everything owed, as encoded responses, until it ends; what gathers while one is written is
+        the next.
+
+        Raises:
+            ChatError: Why it ended, if not because the node is about to stop.
+        """
+        self.task = asyncio.current_task()
+        try:
+            await self._save()
+            await write(await self._started())
+            while not (self.draining or self.ended):
+                await self._save()
+                response = self._invited() or self.subscription.take()
+                if response is None:
+                    response = await self.wait()
+                elif isinstance(response, Behind):
+                    response = await self._read(response)
+                if response is None or self.ended:
+                    continue
+                self.quiet_seconds = 0
+                self.host.totals.responses += 1
+                self.host.totals.response_bytes += len(response)
+                await write(response)
+            if self.ended:
+                raise self.ended
+            await write(self._drained())
+        except asyncio.CancelledError:
+            if self.ended:
+                # The node's doing, because the client does not read; or the client's, and nobody is told.
+                raise self.ended from None
+            raise
+        finally:
+            self.host.close(self)
+            self.task = None
+            # The traceback of the error has this frame, and the stream has the error.
+            del self
+
+    async def _save(self) -> None:
+        """Store where a consumer begins in rooms that are new to it."""
+        if self.put_back:
+            positions, self.put_back = self.put_back, {}
+            await self.host.save(self, positions, True)
+        if not self.unsaved:
+            return
+        positions, self.unsaved = self.unsaved, {}
+        await self.host.save(self, positions, False)
+
+    async def _started(self) -> bytes:
+        started = pb.SubscribeStarted(epoch=self.host.epoch)
+        started.heartbeat_interval.FromTimedelta(self.heartbeat)
+        response = pb.SubscribeResponse(started=started, left=self.left, history_changed=self.history_changed)
+        parts = [response.SerializeToString()]
+        if self.start is not None:
+            # Where the client can't know it; its own cursors need no repeating. Encoded parts of a message
+            # are the message when they are joined, and between them others have their turn.
+            async for cursors in _in_parts(self.subscription.began()):
+                more = pb.SubscribeResponse(started=pb.SubscribeStarted(cursors=cursors))
+                parts.append(more.SerializeToString())
+        parts.append(self._invited())
+        return b"".join(parts)
+
+    def _invited(self) -> bytes:
+        """What tells of the invitations that it has not been told of; empty where there are none."""
+        if not self.invitations:
+            return b""
+        invitations, self.invitations = self.invitations, []
+        return pb.SubscribeResponse(invitations=invitations).SerializeToString()
+
+    def _drained(self) -> bytes:
+        draining = pb.Draining()
+        draining.reconnect_after.FromTimedelta(self.draining or timedelta(0))
+        return pb.SubscribeResponse(draining=draining).SerializeToString()
+
+    async def _read(self, behind: Behind) -> bytes | None:
+        """What a subscription asked for from the store; None when that was nothing to be sent."""
+        page = await self.host.read(self, behind)
+        self.host.totals.store_pages += 1
+        if page is None:
+            return None
+        return self.subscription.read(behind.room_id, page)
+
+
+async def _in_parts(cursors: Iterable[pb.Cursor]) -> AsyncIterator[list[pb.Cursor]]:
+    rest = iter(cursors)
+    while some := list(itertools.islice(rest, _CURSORS_AT_ONCE)):
+        yield some
+        if len(some) == _CURSORS_AT_ONCE:
+            await asyncio.sleep(0)

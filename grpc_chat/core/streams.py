@@ -1,0 +1,255 @@
+"""The streams that are open on this node: by user, session and consumer, and what ends them.
+
+Everything here happens on the event loop, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from grpc_chat.core.bounds import Bounds
+from grpc_chat.core.feeds import Feeds
+from grpc_chat.core.meanwhile import Meanwhile
+from grpc_chat.core.start import start_in
+from grpc_chat.core.stream import Stream
+from grpc_chat.errors import ChatError, ConsumerTakenOver, SessionEnded, ShuttingDown
+from grpc_chat.metrics import Metrics
+from grpc_chat.store.base import Place
+from grpc_chat.store.records import Standing
+from grpc_chat.wire import chat_pb2 as pb
+
+_LAST_WRITE_SECONDS = 0.5
+"""How long the write that is under way may take when a stream has to end."""
+
+_LAST_WRITES_SECONDS = 1.0
+"""The same where the node is about to stop, and a last response is owed besides."""
+
+# How finely the time since a stream's last response is known. Each tick looks at all streams, which takes
+# 0.1 us for each.
+_TICKS = 8
+_MOST_TICK_SECONDS = 0.5
+
+MOST_INVITATIONS = 200
+"""How many a stream is told of at once."""
+
+
+class Streams:
+    """The open streams.
+
+    Args:
+        clock: Seconds since 1970.
+        random: A number from 0 to 1, for spreading reconnects.
+
+    Attributes:
+        draining: Whether the node is about to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        feeds: Feeds,
+        metrics: Metrics,
+        meanwhile: Meanwhile,
+        bounds: Bounds,
+        random: Callable[[], float],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._feeds = feeds
+        self._metrics = metrics
+        self._meanwhile = meanwhile
+        self._bounds = bounds
+        self._random = random
+        self._clock = clock
+        self._of_users: dict[str, set[Stream]] = {}
+        self._of_sessions: dict[str, set[Stream]] = {}
+        self._of_consumers: dict[tuple[str, str], Stream] = {}
+        self._used_consumers: set[tuple[str, str]] = set()
+        self.draining = False
+
+    def add(self, stream: Stream) -> None:
+        """A stream is open; :meth:`close` it in the end. One that its consumer had before ends."""
+        self._of_users.setdefault(stream.caller.user_id, set()).add(stream)
+        self._of_sessions.setdefault(stream.caller.session_id, set()).add(stream)
+        self._watch_expiry(stream)
+        if stream.consumer:
+            consumer = (stream.caller.user_id, stream.consumer)
+            older = self._of_consumers.pop(consumer, None)
+            if older:
+                self.end(older, ConsumerTakenOver("a newer stream uses this consumer's name"))
+            self._of_consumers[consumer] = stream
+        self._metrics.streams.inc()
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return sum(len(streams) for streams in self._of_users.values())
+
+    def count(self, user_id: str) -> int:
+        """How many streams a user has open."""
+        return len(self._of_users.get(user_id, ()))
+
+    # What happens to members, rooms and sessions. All of it is durable when it is told here, and before the
+    # events of the same commit are published.
+
+    def joined(self, user_id: str, standing: Standing) -> None:
+        """Somebody became a member, by the event ``standing.join_seq``."""
+        self._meanwhile.note_change(user_id)
+        for stream in self._of_users.get(user_id, ()):
+            if stream.start is None:
+                continue
+            if stream.start == pb.START_LATEST:
+                place = Place(standing.join_seq - 1)
+                if stream.consumer:
+                    stream.unsaved[standing.room_id] = place
+            else:
+                place = start_in(standing, stream.start)
+            self._feeds.follow(stream, standing, place, standing.last_seq)
+
+    def left(self, user_id: str, left: pb.RoomLeft, seq: int) -> None:
+        """Somebody is no longer a member, by the event ``seq``."""
+        self._meanwhile.note_change(user_id)
+        for stream in list(self._of_users.get(user_id, ())):
+            self._feeds.lose(stream, left, seq)
+
+    def invited(self, user_id: str, invitation: pb.Invitation) -> None:
+        """Somebody is asked to be a member of a room, or an owner."""
+        self._meanwhile.note_change(user_id)
+        for stream in self._of_users.get(user_id, ()):
+            # It is a hint: who does not read for so long asks for the list.
+            if stream.invitations is not None and len(stream.invitations) < MOST_INVITATIONS:
+                stream.invitations.append(invitation)
+                stream.wake()
+
+    def deleted(self, room_id: str, user_id: str) -> None:
+        """A room is no more."""
+        self._meanwhile.note_deleted(room_id)
+        for stream in self._feeds.following(room_id):
+            self._feeds.lose(stream, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
+
+    def end_session(self, session_id: str, why: ChatError) -> None:
+        """A session is no more: end its streams."""
+        self._meanwhile.note_ended(session_id, why)
+        for stream in list(self._of_sessions.get(session_id, ())):
+            self.end(stream, why)
+
+    def session_ids(self) -> list[str]:
+        """The sessions that have a stream open."""
+        return list(self._of_sessions)
+
+    # The end of one
+
+    def close(self, stream: Stream) -> None:
+        """Forget a stream; feeds that nobody follows any more go with it."""
+        streams = self._of_users.get(stream.caller.user_id)
+        if streams is None or stream not in streams:
+            return
+        streams.discard(stream)
+        if not streams:
+            del self._of_users[stream.caller.user_id]
+        sessions = self._of_sessions[stream.caller.session_id]
+        sessions.discard(stream)
+        if not sessions:
+            del self._of_sessions[stream.caller.session_id]
+        if stream.expiry:
+            stream.expiry.cancel()
+        if stream.consumer:
+            key = (stream.caller.user_id, stream.consumer)
+            if self._of_consumers.get(key) is stream:
+                del self._of_consumers[key]
+                if stream.kept:
+                    # Of others nothing is kept, and of names that are made up there is no end.
+                    self._used_consumers.add(key)
+        for room_id in stream.subscription.positions:
+            self._feeds.unfollow(stream, room_id)
+        self._feeds.note_tails()
+        self._metrics.streams.dec()
+
+    def end(self, stream: Stream, error: ChatError, *, patience: float = _LAST_WRITE_SECONDS) -> None:
+        """Have a stream end with an error.
+
+        From here on it has no place and follows nothing, whether or not its client reads.
+
+        Args:
+            patience: How many seconds a write that is under way may still take. Without an end to that, a
+                client that does not read could keep its stream.
+        """
+        if stream.ended:
+            return
+        stream.ended = error
+        self.close(stream)
+        if stream.waits:
+            stream.wake()
+        else:
+            asyncio.get_running_loop().call_later(patience, stream.give_up)
+
+    def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, Place]) -> None:
+        """Pass on that a consumer's positions moved."""
+        self._used_consumers.add((user_id, consumer))
+        stream = self._of_consumers.get((user_id, consumer))
+        if stream and stream.subscription.acknowledge(positions):
+            stream.wake()
+
+    def of_consumer(self, user_id: str, consumer: str) -> bool:
+        """Whether a consumer has a stream open."""
+        return (user_id, consumer) in self._of_consumers
+
+    def take_used_consumers(self) -> set[tuple[str, str]]:
+        """Consumers, by user and name, that had a stream open or acknowledged something since last time."""
+        used, self._used_consumers = self._used_consumers, set()
+        return used.union(self._of_consumers)
+
+    def _watch_expiry(self, stream: Stream) -> None:
+        if stream.caller.expire_time is None:
+            return
+        left = stream.caller.expire_time.timestamp() - self._clock()
+        why = SessionEnded("this session has expired; log in again")
+        # Looked at again now and then: a timer does not know when the clock is set.
+        stream.expiry = asyncio.get_running_loop().call_later(
+            min(max(left, 0.0), 60.0),
+            lambda: self.end(stream, why) if left <= 60 else self._watch_expiry(stream),
+        )
+
+    # Time
+
+    async def run(self) -> None:
+        """Heartbeats, until cancelled."""
+        loop = asyncio.get_running_loop()
+        tick = min(self._bounds.heartbeat.total_seconds() / _TICKS, _MOST_TICK_SECONDS)
+        now = loop.time()
+        while True:
+            await asyncio.sleep(tick)
+            # What has really passed: a loop that was held up sleeps longer.
+            before, now = now, loop.time()
+            for streams in self._of_users.values():
+                for stream in streams:
+                    stream.quiet_seconds += now - before
+                    # Rounded down to whole ticks: rather a little early than late.
+                    if stream.quiet_seconds + tick > stream.heartbeat.total_seconds() and stream.waits:
+                        stream.wake(stream.subscription.heartbeat())
+
+    # The end of all
+
+    def drain(self) -> None:
+        """Open no stream any more, and have each open one say when to come back, and end."""
+        self.draining = True
+        for streams in self._of_users.values():
+            for stream in streams:
+                stream.draining = self._reconnect_after()
+                stream.wake()
+        asyncio.get_running_loop().call_later(_LAST_WRITES_SECONDS, self._end_all)
+
+    def _end_all(self) -> None:
+        """End the streams whose clients have not read to the end, for which the node would have to wait."""
+        for streams in list(self._of_users.values()):
+            for stream in list(streams):
+                self.end(stream, self.shutting_down(), patience=0)
+
+    def shutting_down(self) -> ShuttingDown:
+        """What a new stream is refused with, once the node is about to stop."""
+        return ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
+
+    def _reconnect_after(self) -> timedelta:
+        # Spread, so that they do not all come back in the same moment.
+        return self._bounds.reconnect_spread * (0.25 + 0.75 * self._random())
