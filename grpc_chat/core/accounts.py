@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import WRONG, Credentials
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.privacy import Privacy
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.users import as_user, require_own
 from grpc_chat.errors import LoginFailed, RateLimited, SessionEnded, UserExists
@@ -40,21 +38,19 @@ class Accounts:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         sessions: Sessions,
         passwords: Passwords,
         credentials: Credentials,
-        pages: Pages,
         *,
         privacy: Privacy | None = None,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._sessions = sessions
         self._passwords = passwords
         self._credentials = credentials
-        self._pages = pages
+        self._pages = context.pages
         self._privacy = privacy or Privacy()
         # Whose passwords are being hashed at their own wish.
         self._changing: set[str] = set()

@@ -6,13 +6,11 @@ from collections.abc import Callable
 
 from grpc_chat.core.accounts import insert, session_place
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.effects import RightsChanged
 from grpc_chat.core.names import check_user_id, look
 from grpc_chat.core.ownership import MOST_TOLD, as_unowned
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.passwords import Passwords, check_password
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions, why_ended
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
@@ -28,17 +26,15 @@ class Admin:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         sessions: Sessions,
         passwords: Passwords,
-        pages: Pages,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._sessions = sessions
         self._passwords = passwords
-        self._pages = pages
+        self._pages = context.pages
 
     async def list_users(self, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
         """A page of all accounts."""

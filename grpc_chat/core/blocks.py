@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.context import Context
 from grpc_chat.core.users import Users
 from grpc_chat.errors import InvalidRequest, LimitExceeded, UserNotFound
 from grpc_chat.store.base import Transaction
@@ -19,13 +17,11 @@ class Blocks:
         most: How many users one may block.
     """
 
-    def __init__(
-        self, committer: Committer, readers: Readers, users: Users, pages: Pages, *, most: int = 1000
-    ) -> None:
-        self._committer = committer
-        self._readers = readers
+    def __init__(self, context: Context, users: Users, *, most: int = 1000) -> None:
+        self._committer = context.committer
+        self._readers = context.readers
         self._users = users
-        self._pages = pages
+        self._pages = context.pages
         self._most = most
 
     async def create(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:

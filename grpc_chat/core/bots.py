@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from grpc_chat.core.accounts import AccountLimits, insert
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.names import check_owned_id, check_user_id, look
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.privacy import Privacy
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import LimitExceeded
 from grpc_chat.store.base import Transaction
@@ -26,17 +24,15 @@ class Bots:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
-        pages: Pages,
+        context: Context,
         *,
         named_after_owners: bool = False,
         limits: AccountLimits | None = None,
         privacy: Privacy | None = None,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
-        self._pages = pages
+        self._committer = context.committer
+        self._readers = context.readers
+        self._pages = context.pages
         self._privacy = privacy or Privacy()
         self._named_after_owners = named_after_owners
         self._limits = limits or AccountLimits()

@@ -13,11 +13,9 @@ from grpc_chat.core.access import Action
 from grpc_chat.core.bans import require_not_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.effects import Invited
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.rates import Reaching
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.users import require_own
 from grpc_chat.errors import AlreadyExists, InvitationNotFound, LimitExceeded, PermissionDenied, RoomArchived
@@ -36,18 +34,16 @@ class Invitations:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         rooms: Rooms,
-        pages: Pages,
         *,
         most: int = 200,
         most_of_one: int = 10,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._rooms = rooms
-        self._pages = pages
+        self._pages = context.pages
         self._most = most
         self._most_of_one = most_of_one
 

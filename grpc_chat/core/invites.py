@@ -9,9 +9,7 @@ from typing import Literal
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.context import Context
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.errors import InvalidRequest, InviteNotValid, LimitExceeded, PermissionDenied
 from grpc_chat.store.base import Snapshot, Transaction
@@ -35,16 +33,14 @@ class Invites:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
-        pages: Pages,
+        context: Context,
         *,
         inviters: Inviters = "admins",
         most: int = 200,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
-        self._pages = pages
+        self._committer = context.committer
+        self._readers = context.readers
+        self._pages = context.pages
         self._inviters = inviters
         self._most = most
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 from grpc_chat.core.caller import SYSTEM, Caller
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.context import Context
 from grpc_chat.core.streams import Streams
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store.base import Place, Snapshot, Transaction
@@ -35,35 +31,27 @@ class KeptConsumers:
     """The consumers that the store knows.
 
     Args:
-        epoch: The store's.
         idle: One that was not used for so long is forgotten.
-        clock: Seconds since 1970.
-        monotonic: Seconds, never set.
     """
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         streams: Streams,
-        pages: Pages,
         *,
-        epoch: str,
         idle: timedelta = timedelta(days=365),
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
         interval: timedelta = timedelta(minutes=10),
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._streams = streams
-        self._epoch = epoch
-        self._pages = pages
+        self._epoch = context.epoch
+        self._pages = context.pages
         self._idle = idle
-        self._clock = clock
-        self._monotonic = monotonic
+        self._clock = context.clock
+        self._monotonic = context.monotonic
         self._interval = interval
-        self._seen = (clock(), monotonic())
+        self._seen = (self._clock(), self._monotonic())
         self._steady_since = self._seen[1]
 
     async def list_(self, caller: Caller, request: pb.ListConsumersRequest) -> pb.ListConsumersResponse:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
 from grpc_chat.core.accounts import AccountLimits, insert, name_taken
 from grpc_chat.core.attempts import Attempts, Kind
 from grpc_chat.core.caller import SYSTEM, Caller, Guest
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import WRONG, Credentials, require_unblocked
 from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.members import Members
@@ -21,7 +20,6 @@ from grpc_chat.core.names import (
     proposed_user_id,
 )
 from grpc_chat.core.passwords import Passwords, check_password
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.core.users import as_user
@@ -59,8 +57,7 @@ class Logins:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         sessions: Sessions,
         members: Members,
         passwords: Passwords,
@@ -72,8 +69,9 @@ class Logins:
         certificate_login: bool = False,
         limits: AccountLimits | None = None,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
+        self._clock = context.clock
         self._sessions = sessions
         self._members = members
         self._passwords = passwords
@@ -299,7 +297,7 @@ class Logins:
         def read(snapshot: Snapshot) -> None:
             if invite_code:
                 invite = snapshot.invite(secret_hash(invite_code))
-                if invite is None or not invite.usable(time.time_ns() // 1000):
+                if invite is None or not invite.usable(int(self._clock() * 1_000_000)):
                     raise InviteNotValid(
                         "this invite is not valid, or no longer; ask for another one, or, if you have an "
                         "account here, log in without it"

@@ -7,13 +7,11 @@ from grpc_chat.core.access import Action
 from grpc_chat.core.bans import bots_to_remove, put_out, require_not_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
-from grpc_chat.core.commit import Committer
 from grpc_chat.core.contacts import Adding, Contacts, is_one_person
+from grpc_chat.core.context import Context
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import require_invite
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.rates import Adds
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.tokens import secret_hash
 from grpc_chat.core.users import Users
@@ -48,21 +46,19 @@ class Members:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         rooms: Rooms,
         users: Users,
-        pages: Pages,
         *,
         contacts: Contacts,
         invitations: Invitations,
         adds: Adds | None = None,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._rooms = rooms
         self._users = users
-        self._pages = pages
+        self._pages = context.pages
         self._contacts = contacts
         self._invitations = invitations
         self._adds = adds or Adds()

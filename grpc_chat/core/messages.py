@@ -7,10 +7,9 @@ from hashlib import blake2b
 
 from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
-from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers, at_once
+from grpc_chat.core.reads import at_once
 from grpc_chat.store.base import Append, AuthorizeDirect, Draft, Once, Place, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
@@ -21,25 +20,21 @@ class Messages:
     """The messages of all rooms.
 
     Args:
-        epoch: The store's.
         direct_messages: Decides who may write in direct rooms.
         page_bytes: Where a page of history is cut, whatever was asked for.
     """
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
-        pages: Pages,
+        context: Context,
         *,
-        epoch: str,
         direct_messages: DirectMessages | None = None,
         page_bytes: int = 1024 * 1024,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
-        self._pages = pages
-        self._epoch = epoch
+        self._committer = context.committer
+        self._readers = context.readers
+        self._pages = context.pages
+        self._epoch = context.epoch
         self._direct_messages = direct_messages or DirectMessages()
         self._page_bytes = page_bytes
 

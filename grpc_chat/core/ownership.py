@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.commit import Committer
-from grpc_chat.core.page_token import Pages
-from grpc_chat.core.reads import Readers
+from grpc_chat.core.context import Context
 from grpc_chat.core.sessions import Sessions, why_ended
 from grpc_chat.core.users import Users, as_user, require_own
 from grpc_chat.errors import (
@@ -36,19 +34,17 @@ class Ownership:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         sessions: Sessions,
-        pages: Pages,
         *,
         users: Users | None = None,
         max_bots: int = 100,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._sessions = sessions
-        self._pages = pages
-        self._users = users or Users(readers)
+        self._pages = context.pages
+        self._users = users or Users(context.readers)
         self._max_bots = max_bots
 
     # Rooms

@@ -12,13 +12,11 @@ from unicodedata import normalize
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
-from grpc_chat.core.commit import Committer
+from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.effects import Deleted, HistoryChanged, Joined
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
-from grpc_chat.core.page_token import Pages
 from grpc_chat.core.rates import Adds
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.users import Users
 from grpc_chat.errors import (
@@ -65,20 +63,18 @@ class Rooms:
 
     def __init__(
         self,
-        committer: Committer,
-        readers: Readers,
+        context: Context,
         users: Users,
-        pages: Pages,
         *,
         secret: bytes,
         direct_messages: DirectMessages | None = None,
         adds: Adds | None = None,
         limits: RoomLimits | None = None,
     ) -> None:
-        self._committer = committer
-        self._readers = readers
+        self._committer = context.committer
+        self._readers = context.readers
         self._users = users
-        self._pages = pages
+        self._pages = context.pages
         self._secret = secret
         self._direct_messages = direct_messages or DirectMessages()
         self._adds = adds or Adds()

@@ -22,6 +22,7 @@ from grpc_chat.core.catching_up import CatchingUp
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
+from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.effects import (
@@ -130,7 +131,14 @@ class ChatSystem:
             max_waiting=options.batches.max_waiting,
         )
         paging = options.paging
-        pages = Pages(PageTokens(store.secret), page=paging.page, max_page=paging.max_page)
+        context = Context(
+            committer=committer,
+            readers=readers,
+            pages=Pages(PageTokens(store.secret), page=paging.page, max_page=paging.max_page),
+            epoch=store.epoch,
+            clock=clock,
+            monotonic=monotonic,
+        )
 
         # People and their programs.
         self.sessions = Sessions(
@@ -138,7 +146,7 @@ class ChatSystem:
         )
         self.authenticator = authenticator or self.sessions
         self.users = Users(readers, finding=options.finding)
-        self.blocks = Blocks(committer, readers, self.users, pages, most=options.blocks_per_user)
+        self.blocks = Blocks(context, self.users, most=options.blocks_per_user)
         self._passwords = Passwords(
             threads=options.hashing.threads,
             max_waiting=options.hashing.max_waiting,
@@ -152,41 +160,30 @@ class ChatSystem:
         direct_messages = DirectMessages(options.privacy)
         adds = Adds(per_second=options.adds_per_second, burst=options.adds_burst, clock=monotonic)
         self.rooms = Rooms(
-            committer,
-            readers,
+            context,
             self.users,
-            pages,
             secret=store.secret,
             direct_messages=direct_messages,
             adds=adds,
             limits=options.rooms,
         )
-        self.invites = Invites(
-            committer, readers, pages, inviters=options.inviters, most=options.rooms.invites_per_room
-        )
+        self.invites = Invites(context, inviters=options.inviters, most=options.rooms.invites_per_room)
         self.invitations = Invitations(
-            committer,
-            readers,
+            context,
             self.rooms,
-            pages,
             most=options.invitations_per_user,
             most_of_one=options.invitations_of_one,
         )
         self.members = Members(
-            committer,
-            readers,
+            context,
             self.rooms,
             self.users,
-            pages,
             contacts=Contacts(adding=options.privacy.adding, trusting=options.trusting),
             invitations=self.invitations,
             adds=adds,
         )
         self.messages = Messages(
-            committer,
-            readers,
-            pages,
-            epoch=store.epoch,
+            context,
             direct_messages=direct_messages,
             page_bytes=paging.page_bytes,
         )
@@ -196,14 +193,9 @@ class ChatSystem:
             committer, readers, streams, epoch=store.epoch, most=bounds.consumers_per_user
         )
         self.kept_consumers = KeptConsumers(
-            committer,
-            readers,
+            context,
             streams,
-            pages,
-            epoch=store.epoch,
             idle=options.consumer_idle,
-            clock=clock,
-            monotonic=monotonic,
         )
         self.opening = Opening(
             readers=readers,
@@ -224,17 +216,14 @@ class ChatSystem:
         # Accounts.
         credentials = Credentials(readers, self._passwords, self._attempts)
         self.accounts = Accounts(
-            committer,
-            readers,
+            context,
             self.sessions,
             self._passwords,
             credentials,
-            pages,
             privacy=options.privacy,
         )
         self.logins = Logins(
-            committer,
-            readers,
+            context,
             self.sessions,
             self.members,
             self._passwords,
@@ -247,18 +236,14 @@ class ChatSystem:
         )
         self.access_tokens = AccessTokens(committer, self.sessions, limits=options.accounts)
         self.bots = Bots(
-            committer,
-            readers,
-            pages,
+            context,
             named_after_owners=options.finding == "shared_room",
             limits=options.accounts,
             privacy=options.privacy,
         )
         self.ownership = Ownership(
-            committer,
-            readers,
+            context,
             self.sessions,
-            pages,
             users=self.users,
             max_bots=options.accounts.bots,
         )
@@ -266,7 +251,7 @@ class ChatSystem:
         self.issuer_logins = IssuerLogins(
             self.logins, self.identities, self._attempts, party, clock=monotonic
         )
-        self.admin = Admin(committer, readers, self.sessions, self._passwords, pages)
+        self.admin = Admin(context, self.sessions, self._passwords)
 
         metrics.commits_waiting.set_function(lambda: committer.waiting)
         metrics.reads_waiting.set_function(lambda: readers.waiting)
@@ -277,7 +262,7 @@ class ChatSystem:
         Raises:
             ChatError: The store can't be read.
         """
-        # In the order in which they end: the writer after all who write.
+        # The last ones end first: the writer after all who write.
         self._resources.callback(self.readers.close)
         self._resources.push_async_callback(self.committer.close)
         self._resources.callback(self._passwords.close)

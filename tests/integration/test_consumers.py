@@ -10,6 +10,7 @@ import pytest
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.core.context import Context
 from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.store.base import Place
@@ -173,16 +174,15 @@ async def test_consumers_that_nobody_uses_are_forgotten() -> None:
         with inside.readers._store.snapshot() as snapshot:
             used = max(record.last_used_us for record in snapshot.consumers("1", after="", limit=9))
         now[0] = used / 1_000_000
-        kept = KeptConsumers(
-            inside.committer,
-            inside.readers,
-            node.node.system.streams,
-            Pages(PageTokens(b"x" * 32)),
+        context = Context(
+            committer=inside.committer,
+            readers=inside.readers,
+            pages=Pages(PageTokens(b"x" * 32)),
             epoch="e",
-            idle=timedelta(days=30),
             clock=lambda: now[0],
             monotonic=lambda: ticks[0],
         )
+        kept = KeptConsumers(context, inside.system.streams, idle=timedelta(days=30))
 
         async def pass_time(days: float, *, jump: bool = False) -> int:
             now[0] += days * DAY
@@ -322,9 +322,10 @@ async def test_a_stream_that_has_ended_was_use() -> None:
         await read_one(one, "bot")
         inside, streams = node.node, node.node.system.streams
         await until(lambda: len(streams) == 0)
-        kept = KeptConsumers(
-            inside.committer, inside.readers, streams, Pages(PageTokens(b"x" * 32)), epoch="e"
+        context = Context(
+            committer=inside.committer, readers=inside.readers, pages=Pages(PageTokens(b"x" * 32)), epoch="e"
         )
+        kept = KeptConsumers(context, streams)
         await kept.save()
         [before] = [consumer async for consumer in one.consumers()]
 
