@@ -137,8 +137,7 @@ class Rows:
 
     def prefetch(self, wanted: Iterable[Key]) -> None:
         """Read what rooms are for users, of which that is not known, all in one statement."""
-        none: dict[str, Standing | None] = {}
-        pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._standings.get(pair[0], none)]
+        pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._standings.get(pair[0], ())]
         # One alone is read where it is asked for.
         if len(pairs) > 1:
             for (room_id, user_id), found in standings(self.conn, pairs).items():
@@ -482,9 +481,9 @@ class Rows:
         self._others = False
         self.events.clear()
         self.sends.clear()
-        members = (self._members, self._more_members, self._bans, self._forgotten)
-        for rows in (self.dirty, self._room_values, *members):
+        for rows in (self.dirty, self._room_values, self._more_members, self._bans, self._forgotten):
             rows.clear()
+        self._members.clear()
 
     def forget(self) -> None:
         """Know nothing any more: what comes next reads it again."""
