@@ -372,7 +372,9 @@ async def test_sending_from_scripts(alice: Person, tmp_path: Path) -> None:
     sent = await alice("send", "plans", "--json", stdin="a\n\nb\r\nc")
     await alice("send", "plans", "--file", str(file))
     await alice("send", "plans", "--file", "-", stdin="from\nstdin")
-    assert "the message is longer" in await alice.fails(1, "send", "plans", "-", stdin="x" * 70_000)
+    assert "the message must be at most 65536 bytes" in await alice.fails(
+        1, "send", "plans", "-", stdin="x" * 70_000
+    )
     assert "line 2 of the input is not UTF-8" in (
         await alice.fails(1, "send", "plans", stdin=b"fine\n\xff\nnever")
     )
