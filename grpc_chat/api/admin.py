@@ -90,7 +90,9 @@ class AdminService:
     async def list_server_invites(
         self, _caller: Caller, request: pb.ListServerInvitesRequest
     ) -> pb.ListServerInvitesResponse:
-        return await self._invites.list_of_server(request)
+        page = await self._invites.list_of_server(request)
+        invites = [as_invite(invite) for invite in page.entries]
+        return pb.ListServerInvitesResponse(invites=invites, next_page_token=page.next_page_token)
 
     async def revoke_server_invite(
         self, caller: Caller, request: pb.RevokeServerInviteRequest

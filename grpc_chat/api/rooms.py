@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.invites import as_invite
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -19,26 +20,28 @@ class RoomService:
     # Rooms
 
     async def create_room(self, caller: Caller, request: pb.CreateRoomRequest) -> pb.CreateRoomResponse:
-        return await self._rooms.create(caller, request)
+        return pb.CreateRoomResponse(room=await self._rooms.create(caller, request))
 
     async def get_direct_room(
         self, caller: Caller, request: pb.GetDirectRoomRequest
     ) -> pb.GetDirectRoomResponse:
-        return await self._rooms.direct(caller, request)
+        return pb.GetDirectRoomResponse(room=await self._rooms.direct(caller, request.user_id))
 
     async def list_rooms(self, caller: Caller, request: pb.ListRoomsRequest) -> pb.ListRoomsResponse:
-        return await self._rooms.list_(caller, request)
+        page = await self._rooms.list_(caller, request)
+        return pb.ListRoomsResponse(rooms=page.entries, next_page_token=page.next_page_token)
 
     async def list_public_rooms(
         self, caller: Caller, request: pb.ListPublicRoomsRequest
     ) -> pb.ListPublicRoomsResponse:
-        return await self._rooms.list_public(caller, request)
+        page = await self._rooms.list_public(caller, request)
+        return pb.ListPublicRoomsResponse(rooms=page.entries, next_page_token=page.next_page_token)
 
     async def get_room(self, caller: Caller, request: pb.GetRoomRequest) -> pb.GetRoomResponse:
-        return await self._rooms.get(caller, request)
+        return pb.GetRoomResponse(room=await self._rooms.get(caller, request.room_id))
 
     async def update_room(self, caller: Caller, request: pb.UpdateRoomRequest) -> pb.UpdateRoomResponse:
-        return await self._rooms.update(caller, request)
+        return pb.UpdateRoomResponse(room=await self._rooms.update(caller, request))
 
     async def archive_room(self, caller: Caller, request: pb.ArchiveRoomRequest) -> pb.ArchiveRoomResponse:
         room = await self._rooms.archive(caller, request.room_id, archived=True)
@@ -57,16 +60,20 @@ class RoomService:
     # Members
 
     async def list_members(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
-        return await self._members.list_(caller, request)
+        page = await self._members.list_(caller, request)
+        return pb.ListMembersResponse(members=page.entries, next_page_token=page.next_page_token)
 
     async def join_room(self, caller: Caller, request: pb.JoinRoomRequest) -> pb.JoinRoomResponse:
         return pb.JoinRoomResponse(room=await self._members.join(caller, request))
 
     async def leave_room(self, caller: Caller, request: pb.LeaveRoomRequest) -> pb.LeaveRoomResponse:
-        return await self._members.leave(caller, request)
+        return pb.LeaveRoomResponse(room_deleted=await self._members.leave(caller, request))
 
     async def add_member(self, caller: Caller, request: pb.AddMemberRequest) -> pb.AddMemberResponse:
-        return await self._members.add(caller, request)
+        added = await self._members.add(caller, request)
+        if isinstance(added, pb.Member):
+            return pb.AddMemberResponse(member=added)
+        return pb.AddMemberResponse(invitation=added)
 
     async def remove_member(self, caller: Caller, request: pb.RemoveMemberRequest) -> pb.RemoveMemberResponse:
         await self._members.remove(caller, request)
@@ -81,24 +88,27 @@ class RoomService:
         return pb.UnbanMemberResponse()
 
     async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> pb.ListBansResponse:
-        return await self._members.list_bans(caller, request)
+        page = await self._members.list_bans(caller, request)
+        return pb.ListBansResponse(bans=page.entries, next_page_token=page.next_page_token)
 
     async def set_member_role(
         self, caller: Caller, request: pb.SetMemberRoleRequest
     ) -> pb.SetMemberRoleResponse:
-        return await self._members.set_role(caller, request)
+        member, invitation = await self._members.set_role(caller, request)
+        return pb.SetMemberRoleResponse(member=member, invitation=invitation)
 
     # Invitations
 
     async def list_invitations(
         self, caller: Caller, request: pb.ListInvitationsRequest
     ) -> pb.ListInvitationsResponse:
-        return await self._invitations.list_(caller, request)
+        page = await self._invitations.list_(caller, request)
+        return pb.ListInvitationsResponse(invitations=page.entries, next_page_token=page.next_page_token)
 
     async def accept_invitation(
         self, caller: Caller, request: pb.AcceptInvitationRequest
     ) -> pb.AcceptInvitationResponse:
-        return await self._invitations.accept(caller, request)
+        return pb.AcceptInvitationResponse(room=await self._invitations.accept(caller, request))
 
     async def decline_invitation(
         self, caller: Caller, request: pb.DeclineInvitationRequest
@@ -109,7 +119,8 @@ class RoomService:
     async def list_room_invitations(
         self, caller: Caller, request: pb.ListRoomInvitationsRequest
     ) -> pb.ListRoomInvitationsResponse:
-        return await self._invitations.list_of_room(caller, request)
+        page = await self._invitations.list_of_room(caller, request)
+        return pb.ListRoomInvitationsResponse(invitations=page.entries, next_page_token=page.next_page_token)
 
     async def withdraw_invitation(
         self, caller: Caller, request: pb.WithdrawInvitationRequest
@@ -120,10 +131,13 @@ class RoomService:
     # Invites
 
     async def create_invite(self, caller: Caller, request: pb.CreateInviteRequest) -> pb.CreateInviteResponse:
-        return await self._invites.create(caller, request)
+        invite, code = await self._invites.create(caller, request)
+        return pb.CreateInviteResponse(invite=as_invite(invite), code=code)
 
     async def list_invites(self, caller: Caller, request: pb.ListInvitesRequest) -> pb.ListInvitesResponse:
-        return await self._invites.list_(caller, request)
+        page = await self._invites.list_(caller, request)
+        invites = [as_invite(invite) for invite in page.entries]
+        return pb.ListInvitesResponse(invites=invites, next_page_token=page.next_page_token)
 
     async def revoke_invite(self, caller: Caller, request: pb.RevokeInviteRequest) -> pb.RevokeInviteResponse:
         await self._invites.revoke(caller, request)

@@ -15,6 +15,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
 from grpc_chat.core.context import Context
 from grpc_chat.core.effects import Invited
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Reaching
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.users import require_own
@@ -127,7 +128,7 @@ class Invitations:
 
     # Answering
 
-    async def list_(self, caller: Caller, request: pb.ListInvitationsRequest) -> pb.ListInvitationsResponse:
+    async def list_(self, caller: Caller, request: pb.ListInvitationsRequest) -> Listed[pb.Invitation]:
         """A page of the invitations that wait for the caller's answer, or one of their bots'."""
 
         def read(snapshot: Snapshot) -> list[pb.Invitation]:
@@ -136,14 +137,10 @@ class Invitations:
 
         page = self._pages.open(f"ListInvitations {request.user_id or caller.user_id}", request)
         found = await self._readers.run(read)
-        return pb.ListInvitationsResponse(
-            invitations=page.cut(found), next_page_token=page.next(found, _place)
-        )
+        return page.listed(found, _place)
 
-    async def accept(
-        self, caller: Caller, request: pb.AcceptInvitationRequest
-    ) -> pb.AcceptInvitationResponse:
-        """Become what an invitation says.
+    async def accept(self, caller: Caller, request: pb.AcceptInvitationRequest) -> pb.Room:
+        """Become what an invitation says; the room, as they see it then.
 
         Raises:
             InvitationNotFound: There is none.
@@ -181,8 +178,8 @@ class Invitations:
                 self._rooms.enter(transaction, room_id, user_id, invitation.role, seq)
             return self._rooms.seen_by(transaction, room_id, user_id)
 
-        room = await self._committer.transact(caller, do)
-        return pb.AcceptInvitationResponse(room=room)
+        room: pb.Room = await self._committer.transact(caller, do)
+        return room
 
     async def decline(self, caller: Caller, request: pb.DeclineInvitationRequest) -> None:
         """Have an invitation end.
@@ -211,7 +208,7 @@ class Invitations:
 
     async def list_of_room(
         self, caller: Caller, request: pb.ListRoomInvitationsRequest
-    ) -> pb.ListRoomInvitationsResponse:
+    ) -> Listed[pb.Invitation]:
         """A page of the invitations to a room."""
 
         def read(snapshot: Snapshot) -> list[pb.Invitation]:
@@ -220,9 +217,7 @@ class Invitations:
 
         page = self._pages.open(f"ListRoomInvitations {request.room_id}", request)
         found = await self._readers.run(read)
-        return pb.ListRoomInvitationsResponse(
-            invitations=page.cut(found), next_page_token=page.next(found, lambda each: each.user.user_id)
-        )
+        return page.listed(found, lambda each: each.user.user_id)
 
     async def withdraw(self, caller: Caller, request: pb.WithdrawInvitationRequest) -> None:
         """Take an invitation back.

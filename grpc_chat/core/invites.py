@@ -10,6 +10,7 @@ from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.context import Context
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.errors import InvalidRequest, InviteNotValid, LimitExceeded, PermissionDenied
 from grpc_chat.store.base import Snapshot, Transaction
@@ -46,8 +47,8 @@ class Invites:
 
     # To rooms
 
-    async def create(self, caller: Caller, request: pb.CreateInviteRequest) -> pb.CreateInviteResponse:
-        """Make an invite to a room."""
+    async def create(self, caller: Caller, request: pb.CreateInviteRequest) -> tuple[InviteRecord, str]:
+        """Make an invite to a room; its code, which nobody can be told again."""
         role = request.role or pb.ROLE_MEMBER
         if role == pb.ROLE_OWNER:
             raise InvalidRequest(
@@ -61,7 +62,7 @@ class Invites:
             if error := access.forbids_granting(standing, role):
                 raise error
 
-        invite, code = await self._create(
+        return await self._create(
             caller,
             check,
             room_id=request.room_id,
@@ -70,9 +71,8 @@ class Invites:
             lifetime=request.lifetime.ToTimedelta() if request.HasField("lifetime") else LIFETIME,
             registers=request.allows_registration,
         )
-        return pb.CreateInviteResponse(invite=as_invite(invite), code=code)
 
-    async def list_(self, caller: Caller, request: pb.ListInvitesRequest) -> pb.ListInvitesResponse:
+    async def list_(self, caller: Caller, request: pb.ListInvitesRequest) -> Listed[InviteRecord]:
         """A page of a room's invites."""
 
         def read(snapshot: Snapshot) -> list[InviteRecord]:
@@ -81,10 +81,7 @@ class Invites:
 
         page = self._pages.open(f"ListInvites {request.room_id}", request)
         invites = await self._readers.run(read)
-        return pb.ListInvitesResponse(
-            invites=[as_invite(invite) for invite in page.cut(invites)],
-            next_page_token=page.next(invites, _place),
-        )
+        return page.listed(invites, _place)
 
     async def revoke(self, caller: Caller, request: pb.RevokeInviteRequest) -> None:
         """Make a room's invite worthless; one that is not there is so already."""
@@ -121,16 +118,13 @@ class Invites:
             makes_admin=makes_admin,
         )
 
-    async def list_of_server(self, request: pb.ListServerInvitesRequest) -> pb.ListServerInvitesResponse:
+    async def list_of_server(self, request: pb.ListServerInvitesRequest) -> Listed[InviteRecord]:
         """A page of the invites to the server."""
         page = self._pages.open("ListServerInvites", request)
         invites = await self._readers.run(
             lambda snapshot: snapshot.invites("", after=page.after_time, limit=page.limit)
         )
-        return pb.ListServerInvitesResponse(
-            invites=[as_invite(invite) for invite in page.cut(invites)],
-            next_page_token=page.next(invites, _place),
-        )
+        return page.listed(invites, _place)
 
     async def revoke_of_server(self, caller: Caller, invite_id: str) -> None:
         """Make an invite to the server worthless; one that is not there is so already."""

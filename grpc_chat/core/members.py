@@ -11,6 +11,7 @@ from grpc_chat.core.contacts import Adding, Contacts, is_one_person
 from grpc_chat.core.context import Context
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import require_invite
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.tokens import secret_hash
@@ -63,7 +64,7 @@ class Members:
         self._invitations = invitations
         self._adds = adds or Adds()
 
-    async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> pb.ListMembersResponse:
+    async def list_(self, caller: Caller, request: pb.ListMembersRequest) -> Listed[pb.Member]:
         """A page of a room's members."""
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Member]:
@@ -75,9 +76,9 @@ class Members:
 
         page = self._pages.open(f"ListMembers {request.room_id}", request)
         members = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return pb.ListMembersResponse(members=page.cut(members), next_page_token=page.next(members, key))
+        return page.listed(members, key)
 
-    async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> pb.ListBansResponse:
+    async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> Listed[pb.Ban]:
         """A page of those who may not join a room."""
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Ban]:
@@ -89,7 +90,7 @@ class Members:
 
         page = self._pages.open(f"ListBans {request.room_id}", request)
         bans = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return pb.ListBansResponse(bans=page.cut(bans), next_page_token=page.next(bans, key))
+        return page.listed(bans, key)
 
     # Coming
 
@@ -160,8 +161,11 @@ class Members:
         self._rooms.enter(transaction, room_id, caller.user_id, role, seq)
         return True
 
-    async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.AddMemberResponse:
+    async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.Member | pb.Invitation:
         """Make somebody a member, or ask them to be one, as :class:`Contacts` decides.
+
+        Returns:
+            The member, or the invitation that waits for them.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
@@ -177,7 +181,7 @@ class Members:
                 "nobody is added as an owner; add them, and then set their role", field="role"
             )
 
-        def do(transaction: Transaction) -> pb.AddMemberResponse:
+        def do(transaction: Transaction) -> pb.Member | pb.Invitation:
             standing = access.require(Action.ADD, transaction, room_id, caller.user_id)
             if error := access.forbids_granting(standing, role):
                 raise error
@@ -187,7 +191,7 @@ class Members:
                     f"{user_id} is a member already, with another role", metadata={"userId": user_id}
                 )
             if member:
-                return pb.AddMemberResponse(member=member)
+                return member
             account = self._users.require(transaction, caller, user_id)
             require_not_banned(transaction, room_id, user_id, caller=caller)
             own = is_one_person(transaction, caller, account)
@@ -203,8 +207,10 @@ class Members:
                 self._rooms.make_place(transaction, room_id, user_id, added_by=added_by)
                 seq = record(transaction, caller, room_id, change)
                 self._rooms.enter(transaction, room_id, user_id, role, seq, added_by=added_by)
-                return pb.AddMemberResponse(member=transaction.member(room_id, user_id))
-            invitation = self._invitations.ask(
+                added = transaction.member(room_id, user_id)
+                assert added, "it was just made"
+                return added
+            return self._invitations.ask(
                 transaction,
                 caller,
                 room_id,
@@ -214,18 +220,17 @@ class Members:
                 hidden=adding is Adding.HIDDEN,
                 reaching=reaching,
             )
-            return pb.AddMemberResponse(invitation=invitation)
 
         with self._adds.one(caller) as reaching:
-            response: pb.AddMemberResponse = await self._committer.transact(
+            added: pb.Member | pb.Invitation = await self._committer.transact(
                 caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
             )
-        return response
+        return added
 
     # Going
 
-    async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> pb.LeaveRoomResponse:
-        """Stop being a member. Where nobody else is in the room, it is deleted.
+    async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> bool:
+        """Stop being a member. Where nobody else is in the room, it is deleted; whether it was.
 
         Raises:
             LastOwner: Others are in the room, and the caller is the last owner who is not blocked.
@@ -233,14 +238,14 @@ class Members:
         """
         room_id, heir = request.room_id, request.new_owner_user_id
 
-        deleted = await self._committer.transact(
+        deleted: bool = await self._committer.transact(
             caller,
             lambda transaction: self._leave(transaction, caller, room_id, heir),
             about=[(room_id, caller.user_id)],
         )
         if deleted:
             await self._rooms.clear(room_id)
-        return pb.LeaveRoomResponse(room_deleted=deleted)
+        return deleted
 
     def _leave(self, transaction: Transaction, caller: Caller, room_id: str, heir: str = "") -> bool:
         """Stop being a member; whether the room is deleted by that."""
@@ -402,8 +407,13 @@ class Members:
 
     # Roles
 
-    async def set_role(self, caller: Caller, request: pb.SetMemberRoleRequest) -> pb.SetMemberRoleResponse:
+    async def set_role(
+        self, caller: Caller, request: pb.SetMemberRoleRequest
+    ) -> tuple[pb.Member, pb.Invitation | None]:
         """Give a member another role. To be an owner, they are asked.
+
+        Returns:
+            The member as they are now, and the offer that waits for them, where there is one.
 
         Raises:
             UserNotFound: They are not a member.
@@ -412,7 +422,7 @@ class Members:
         """
         room_id, user_id, role = request.room_id, request.user_id, request.role
 
-        def do(transaction: Transaction) -> pb.SetMemberRoleResponse:
+        def do(transaction: Transaction) -> tuple[pb.Member, pb.Invitation | None]:
             own = user_id == caller.user_id
             standing, member = self._require_on(
                 Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
@@ -426,7 +436,7 @@ class Members:
                     metadata={"roomId": room_id},
                 )
             if member.role == role:
-                return pb.SetMemberRoleResponse(member=member)
+                return member, None
             if role == pb.ROLE_OWNER:
                 account = transaction.account(user_id)
                 assert account, "members have one"
@@ -442,16 +452,16 @@ class Members:
                         hidden=asking is Adding.HIDDEN,
                         reaching=reaching,
                     )
-                    return pb.SetMemberRoleResponse(member=member, invitation=invitation)
+                    return member, invitation
             self._give_role(transaction, caller, room_id, user_id, role, request.reason)
             member.role = role
-            return pb.SetMemberRoleResponse(member=member)
+            return member, None
 
         with self._adds.one(caller) as reaching:
-            response: pb.SetMemberRoleResponse = await self._committer.transact(
+            result: tuple[pb.Member, pb.Invitation | None] = await self._committer.transact(
                 caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
             )
-        return response
+        return result
 
     def _give_role(
         self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import InvalidRequest
@@ -109,6 +110,18 @@ class Pages:
         return Page(self.tokens, listing, after, self.size(request.page_size))
 
 
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A page of a listing, read and cut.
+
+    Attributes:
+        next_page_token: For the page after it; empty where there is none.
+    """
+
+    entries: list[T]
+    next_page_token: str
+
+
 class Page:
     """One page of a listing: read up to ``limit`` entries after ``after``, and cut.
 
@@ -149,6 +162,10 @@ class Page:
                 return entries
             after = key(found[-1])
             snapshot = yield
+
+    def listed(self, entries: list[T], key: Callable[[T], str]) -> Listed[T]:
+        """What the page holds of up to ``limit`` entries."""
+        return Listed(self.cut(entries), self.next(entries, key))
 
     def cut(self, entries: list[T]) -> list[T]:
         """The entries of this page."""

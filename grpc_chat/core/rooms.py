@@ -16,6 +16,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.effects import Deleted, HistoryChanged, Joined
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.users import Users
@@ -83,7 +84,7 @@ class Rooms:
 
     # Finding
 
-    async def list_(self, caller: Caller, request: pb.ListRoomsRequest) -> pb.ListRoomsResponse:
+    async def list_(self, caller: Caller, request: pb.ListRoomsRequest) -> Listed[pb.Room]:
         """A page of the caller's rooms."""
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
@@ -96,11 +97,9 @@ class Rooms:
 
         page = self._pages.open(f"ListRooms {caller.user_id}", request)
         rooms = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return pb.ListRoomsResponse(rooms=page.cut(rooms), next_page_token=page.next(rooms, key))
+        return page.listed(rooms, key)
 
-    async def list_public(
-        self, caller: Caller, request: pb.ListPublicRoomsRequest
-    ) -> pb.ListPublicRoomsResponse:
+    async def list_public(self, caller: Caller, request: pb.ListPublicRoomsRequest) -> Listed[pb.Room]:
         """A page of the server's public rooms."""
         query, archived = public_name(request.query), request.include_archived
 
@@ -117,24 +116,22 @@ class Rooms:
 
         page = self._pages.open(f"ListPublicRooms {archived} {query}", request)
         found = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return pb.ListPublicRoomsResponse(
-            rooms=[room for _, room in page.cut(found)], next_page_token=page.next(found, key)
-        )
+        return Listed([room for _, room in page.cut(found)], page.next(found, key))
 
-    async def get(self, caller: Caller, request: pb.GetRoomRequest) -> pb.GetRoomResponse:
+    async def get(self, caller: Caller, room_id: str) -> pb.Room:
         """One room that the caller is in, or a public one."""
 
         def read(snapshot: Snapshot) -> pb.Room:
-            standing = snapshot.standing(request.room_id, caller.user_id)
+            standing = snapshot.standing(room_id, caller.user_id)
             if standing is None or standing.kind != pb.ROOM_KIND_PUBLIC:
-                standing = access.require_read(snapshot, request.room_id, caller.user_id)
+                standing = access.require_read(snapshot, room_id, caller.user_id)
             return _view(snapshot, standing, caller.user_id)
 
-        return pb.GetRoomResponse(room=await self._readers.run(read))
+        return await self._readers.run(read)
 
     # Making
 
-    async def create(self, caller: Caller, request: pb.CreateRoomRequest) -> pb.CreateRoomResponse:
+    async def create(self, caller: Caller, request: pb.CreateRoomRequest) -> pb.Room:
         """Make a room with the caller as its owner.
 
         Raises:
@@ -184,9 +181,10 @@ class Rooms:
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
             return self.seen_by(transaction, room.room_id, caller.user_id)
 
-        return pb.CreateRoomResponse(room=await self._committer.transact(caller, do))
+        made: pb.Room = await self._committer.transact(caller, do)
+        return made
 
-    async def direct(self, caller: Caller, request: pb.GetDirectRoomRequest) -> pb.GetDirectRoomResponse:
+    async def direct(self, caller: Caller, other: str) -> pb.Room:
         """The direct room of the caller and another user, made if need be.
 
         Raises:
@@ -195,7 +193,6 @@ class Rooms:
             NotAccepted: There is none, and the other takes no direct messages from the caller.
             RateLimited: There is none, and the caller has begun or added too many of late.
         """
-        other = request.user_id
         if other == caller.user_id:
             raise InvalidRequest("a direct room is for two; user_id is your own", field="user_id")
         pair = sorted((caller.user_id, other))
@@ -225,8 +222,8 @@ class Rooms:
             return self.seen_by(transaction, room_id, caller.user_id)
 
         with self._adds.one(caller) as reaching:
-            room = await self._committer.transact(caller, do)
-        return pb.GetDirectRoomResponse(room=room)
+            room: pb.Room = await self._committer.transact(caller, do)
+        return room
 
     def enter(
         self,
@@ -282,7 +279,7 @@ class Rooms:
 
     # Changing
 
-    async def update(self, caller: Caller, request: pb.UpdateRoomRequest) -> pb.UpdateRoomResponse:
+    async def update(self, caller: Caller, request: pb.UpdateRoomRequest) -> pb.Room:
         """Change what a room is called and how it works.
 
         Raises:
@@ -322,7 +319,8 @@ class Rooms:
                     transaction.after_commit(HistoryChanged(room_id))
             return self.seen_by(transaction, room_id, caller.user_id)
 
-        return pb.UpdateRoomResponse(room=await self._committer.transact(caller, do))
+        changed_room: pb.Room = await self._committer.transact(caller, do)
+        return changed_room
 
     async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
         """Close a room, or open it again; the room as it is then."""
