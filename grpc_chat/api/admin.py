@@ -18,7 +18,8 @@ class AdminService:
         self._invites = system.invites
 
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
-        return await self._admin.list_users(request)
+        page = await self._admin.list_users(request)
+        return pb.ListUsersResponse(users=page.entries, next_page_token=page.next_page_token)
 
     async def create_user(self, caller: Caller, request: pb.CreateUserRequest) -> pb.CreateUserResponse:
         return pb.CreateUserResponse(user=await self._admin.create_user(caller, request))
@@ -32,7 +33,12 @@ class AdminService:
     async def reset_password(
         self, caller: Caller, request: pb.ResetPasswordRequest
     ) -> pb.ResetPasswordResponse:
-        return await self._admin.reset_password(caller, request)
+        changed = await self._admin.reset_password(caller, request)
+        return pb.ResetPasswordResponse(
+            revoked_sessions=changed.revoked_sessions,
+            revoked_bot_tokens=changed.revoked_bot_tokens,
+            live_bot_tokens=changed.live_bot_tokens,
+        )
 
     async def set_admin(self, caller: Caller, request: pb.SetAdminRequest) -> pb.SetAdminResponse:
         return pb.SetAdminResponse(
@@ -55,7 +61,8 @@ class AdminService:
     async def list_user_sessions(
         self, _caller: Caller, request: pb.ListUserSessionsRequest
     ) -> pb.ListUserSessionsResponse:
-        return await self._admin.list_sessions(request)
+        page = await self._admin.list_sessions(request)
+        return pb.ListUserSessionsResponse(sessions=page.entries, next_page_token=page.next_page_token)
 
     async def revoke_user_sessions(
         self, caller: Caller, request: pb.RevokeUserSessionsRequest
@@ -66,17 +73,19 @@ class AdminService:
     async def list_unowned_rooms(
         self, _caller: Caller, request: pb.ListUnownedRoomsRequest
     ) -> pb.ListUnownedRoomsResponse:
-        return await self._ownership.list_unowned_rooms(request)
+        page = await self._ownership.list_unowned_rooms(request)
+        return pb.ListUnownedRoomsResponse(rooms=page.entries, next_page_token=page.next_page_token)
 
     async def assign_room_owner(
         self, caller: Caller, request: pb.AssignRoomOwnerRequest
     ) -> pb.AssignRoomOwnerResponse:
-        return await self._ownership.assign_room_owner(caller, request)
+        return pb.AssignRoomOwnerResponse(room=await self._ownership.assign_room_owner(caller, request))
 
     async def assign_bot_owner(
         self, caller: Caller, request: pb.AssignBotOwnerRequest
     ) -> pb.AssignBotOwnerResponse:
-        return await self._ownership.assign_bot_owner(caller, request)
+        bot, revoked = await self._ownership.assign_bot_owner(caller, request)
+        return pb.AssignBotOwnerResponse(bot=bot, revoked_sessions=revoked)
 
     async def create_server_invite(
         self, caller: Caller, request: pb.CreateServerInviteRequest

@@ -39,16 +39,30 @@ class AuthService:
         )
 
     async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
-        return await self._logins.register(guest, request)
+        login = await self._logins.register(guest, request)
+        return pb.RegisterResponse(
+            user=login.user, session=login.session, token=login.token, room_id=login.room_id
+        )
 
     async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
-        return await self._logins.log_in(guest, request)
+        login = await self._logins.log_in(guest, request)
+        return pb.LogInResponse(
+            user=login.user, session=login.session, token=login.token, ended_session=login.ended_session
+        )
 
     async def begin_log_in(self, guest: Guest, request: pb.BeginLogInRequest) -> pb.BeginLogInResponse:
         return await self._issuers.begin(guest, request)
 
     async def finish_log_in(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
-        return await self._issuers.finish(guest, request)
+        login = await self._issuers.finish(guest, request)
+        return pb.FinishLogInResponse(
+            user=login.user,
+            session=login.session,
+            token=login.token,
+            registered=login.registered,
+            room_id=login.room_id,
+            ended_session=login.ended_session,
+        )
 
     async def link_identity(self, caller: Caller, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
         await self._issuers.link(caller, request)
@@ -72,7 +86,8 @@ class AuthService:
         return pb.LogOutResponse()
 
     async def get_me(self, caller: Caller, _request: pb.GetMeRequest) -> pb.GetMeResponse:
-        return await self._accounts.me(caller)
+        user, session = await self._accounts.me(caller)
+        return pb.GetMeResponse(user=user, session=session)
 
     async def get_user(self, caller: Caller, request: pb.GetUserRequest) -> pb.GetUserResponse:
         return pb.GetUserResponse(user=await self._users.get(caller, request.user_id))
@@ -85,10 +100,16 @@ class AuthService:
     async def change_password(
         self, caller: Caller, request: pb.ChangePasswordRequest
     ) -> pb.ChangePasswordResponse:
-        return await self._accounts.change_password(caller, request)
+        changed = await self._accounts.change_password(caller, request)
+        return pb.ChangePasswordResponse(
+            revoked_sessions=changed.revoked_sessions,
+            revoked_bot_tokens=changed.revoked_bot_tokens,
+            live_bot_tokens=changed.live_bot_tokens,
+        )
 
     async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
-        return await self._accounts.list_sessions(caller, request)
+        page = await self._accounts.list_sessions(caller, request)
+        return pb.ListSessionsResponse(sessions=page.entries, next_page_token=page.next_page_token)
 
     async def revoke_sessions(
         self, caller: Caller, request: pb.RevokeSessionsRequest
@@ -99,22 +120,25 @@ class AuthService:
     async def create_access_token(
         self, caller: Caller, request: pb.CreateAccessTokenRequest
     ) -> pb.CreateAccessTokenResponse:
-        return await self._tokens.create(caller, request)
+        session, token = await self._tokens.create(caller, request)
+        return pb.CreateAccessTokenResponse(session=session, token=token)
 
     async def create_bot(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
-        return await self._bots.create(caller, request)
+        return pb.CreateBotResponse(user=await self._bots.create(caller, request))
 
     async def list_bots(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
-        return await self._bots.list(caller, request)
+        page = await self._bots.list(caller, request)
+        return pb.ListBotsResponse(bots=page.entries, next_page_token=page.next_page_token)
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
-        return await self._ownership.offer_bot(caller, request)
+        return pb.OfferBotResponse(bot=await self._ownership.offer_bot(caller, request))
 
     async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
-        return await self._ownership.accept_bot(caller, request)
+        bot, revoked = await self._ownership.accept_bot(caller, request)
+        return pb.AcceptBotResponse(bot=bot, revoked_sessions=revoked)
 
     async def create_block(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:
-        response = await self._blocks.create(caller, request)
+        response = pb.CreateBlockResponse(block=await self._blocks.create(caller, request))
         if request.leave_rooms:
             left, kept = await self._members.leave_what_one_was_added_to(caller, request.user_id)
             response.left_rooms = left
@@ -126,4 +150,5 @@ class AuthService:
         return pb.DeleteBlockResponse()
 
     async def list_blocks(self, caller: Caller, request: pb.ListBlocksRequest) -> pb.ListBlocksResponse:
-        return await self._blocks.list_(caller, request)
+        page = await self._blocks.list_(caller, request)
+        return pb.ListBlocksResponse(blocks=page.entries, next_page_token=page.next_page_token)

@@ -27,12 +27,14 @@ class SubscribeService:
     async def list_consumers(
         self, caller: Caller, request: pb.ListConsumersRequest
     ) -> pb.ListConsumersResponse:
-        return await self._kept.list_(caller, request)
+        page = await self._kept.list_(caller, request)
+        return pb.ListConsumersResponse(consumers=page.entries, next_page_token=page.next_page_token)
 
     async def list_consumer_positions(
         self, caller: Caller, request: pb.ListConsumerPositionsRequest
     ) -> pb.ListConsumerPositionsResponse:
-        return await self._kept.positions(caller, request)
+        page = await self._kept.positions(caller, request)
+        return pb.ListConsumerPositionsResponse(positions=page.entries, next_page_token=page.next_page_token)
 
     async def delete_consumer(
         self, caller: Caller, request: pb.DeleteConsumerRequest

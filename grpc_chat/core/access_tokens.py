@@ -24,10 +24,8 @@ class AccessTokens:
         self._sessions = sessions
         self._limits = limits or AccountLimits()
 
-    async def create(
-        self, caller: Caller, request: pb.CreateAccessTokenRequest
-    ) -> pb.CreateAccessTokenResponse:
-        """Make a token for a program.
+    async def create(self, caller: Caller, request: pb.CreateAccessTokenRequest) -> tuple[pb.Session, str]:
+        """Make a token for a program; its session, and the token, which nobody can be told again.
 
         Raises:
             PermissionDenied: The account does not administer the server, and the token shall.
@@ -68,4 +66,4 @@ class AccessTokens:
             )
 
         session = await self._committer.transact(caller, do)
-        return pb.CreateAccessTokenResponse(session=self._sessions.message(session), token=token)
+        return self._sessions.message(session), token

@@ -8,13 +8,14 @@ from datetime import timedelta
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import WRONG, Credentials
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.privacy import Privacy
-from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.sessions import PasswordChange, Sessions
 from grpc_chat.core.users import as_user, require_own
 from grpc_chat.errors import LoginFailed, RateLimited, SessionEnded, UserExists
 from grpc_chat.store.base import Snapshot, Transaction
-from grpc_chat.store.records import Account, Ending, SessionRecord
+from grpc_chat.store.records import Account, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -55,10 +56,10 @@ class Accounts:
         # Whose passwords are being hashed at their own wish.
         self._changing: set[str] = set()
 
-    async def me(self, caller: Caller) -> pb.GetMeResponse:
+    async def me(self, caller: Caller) -> tuple[pb.User, pb.Session]:
         """The caller's account and session."""
 
-        def read(snapshot: Snapshot) -> pb.GetMeResponse:
+        def read(snapshot: Snapshot) -> tuple[pb.User, pb.Session]:
             account = snapshot.account(caller.user_id)
             if account is None:
                 raise SessionEnded("this account no longer exists")
@@ -68,7 +69,7 @@ class Accounts:
             session = pb.Session(session_id=caller.session_id)
             if found := snapshot.session_of(caller.user_id, caller.session_id):
                 session = self._sessions.message(found)
-            return pb.GetMeResponse(user=user, session=session)
+            return user, session
 
         return await self._readers.run(read)
 
@@ -89,9 +90,7 @@ class Accounts:
         user: pb.User = await self._committer.transact(caller, do)
         return user
 
-    async def change_password(
-        self, caller: Caller, request: pb.ChangePasswordRequest
-    ) -> pb.ChangePasswordResponse:
+    async def change_password(self, caller: Caller, request: pb.ChangePasswordRequest) -> PasswordChange:
         """Change the caller's password; all other sessions end, access tokens included.
 
         The tokens of their bots end where that is asked for.
@@ -117,26 +116,20 @@ class Accounts:
         finally:
             self._changing.discard(caller.user_id)
 
-        def do(transaction: Transaction) -> pb.ChangePasswordResponse:
+        def do(transaction: Transaction) -> PasswordChange:
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(WRONG)
             transaction.set_password_hash(caller.user_id, password_hash)
             why = SessionEnded("the password was changed; log in again")
-            response = pb.ChangePasswordResponse(
-                revoked_sessions=self._sessions.end(transaction, caller.user_id, why, but=caller.session_id)
+            return self._sessions.end_by_password(
+                transaction, caller.user_id, why, but=caller.session_id, bots=request.end_bot_tokens
             )
-            if request.end_bot_tokens:
-                response.revoked_bot_tokens = self._sessions.end_tokens_of_bots(
-                    transaction, caller.user_id, Ending.OWNER_PASSWORD
-                )
-            response.live_bot_tokens = sum(transaction.bot_tokens_of(caller.user_id).values())
-            return response
 
-        response: pb.ChangePasswordResponse = await self._committer.transact(caller, do)
-        return response
+        changed: PasswordChange = await self._committer.transact(caller, do)
+        return changed
 
-    async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
+    async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> Listed[pb.Session]:
         """A page of the sessions of the caller, or of one of their bots."""
 
         def read(snapshot: Snapshot) -> list[SessionRecord]:
@@ -145,10 +138,7 @@ class Accounts:
 
         page = self._pages.open(f"ListSessions {caller.user_id} {request.user_id}", request)
         found = await self._readers.run(read)
-        return pb.ListSessionsResponse(
-            sessions=[self._sessions.message(session) for session in page.cut(found)],
-            next_page_token=page.next(found, session_place),
-        )
+        return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeSessionsRequest) -> int:
         """End sessions; how many there were."""

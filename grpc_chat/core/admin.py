@@ -10,8 +10,9 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.effects import RightsChanged
 from grpc_chat.core.names import check_user_id, look
 from grpc_chat.core.ownership import MOST_TOLD, as_unowned
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.passwords import Passwords, check_password
-from grpc_chat.core.sessions import Sessions, why_ended
+from grpc_chat.core.sessions import PasswordChange, Sessions, why_ended
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
 from grpc_chat.store.base import Snapshot, Transaction
@@ -36,17 +37,14 @@ class Admin:
         self._passwords = passwords
         self._pages = context.pages
 
-    async def list_users(self, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
+    async def list_users(self, request: pb.ListUsersRequest) -> Listed[pb.UserRecord]:
         """A page of all accounts."""
         query = request.query
         page = self._pages.open(f"ListUsers {query}", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.accounts(query, after=page.after, limit=page.limit)
         )
-        return pb.ListUsersResponse(
-            users=[_record(account, usage) for account, usage in page.cut(found)],
-            next_page_token=page.next(found, lambda entry: entry[0].user_id),
-        )
+        return page.listed(found, lambda entry: entry[0].user_id).of(lambda entry: _record(*entry))
 
     async def create_user(self, caller: Caller, request: pb.CreateUserRequest) -> pb.UserRecord:
         """Make an account for somebody.
@@ -179,33 +177,23 @@ class Admin:
 
         return await self._change(caller, user_id, do)
 
-    async def reset_password(
-        self, caller: Caller, request: pb.ResetPasswordRequest
-    ) -> pb.ResetPasswordResponse:
+    async def reset_password(self, caller: Caller, request: pb.ResetPasswordRequest) -> PasswordChange:
         """Give an account a new password; all of its sessions end, and those of its bots if asked."""
         user_id, password = request.user_id, request.new_password
         check_password(password, user_id, "new_password")
         password_hash = await self._passwords.hash(password)
         why = SessionEnded("the password was reset by an administrator; log in again")
 
-        def do(transaction: Transaction) -> pb.ResetPasswordResponse:
+        def do(transaction: Transaction) -> PasswordChange:
             if _require(transaction, user_id).kind != pb.USER_KIND_PERSON:
                 raise FailedPrecondition(f"{user_id} is a bot, which has access tokens and no password")
             transaction.set_password_hash(user_id, password_hash)
-            response = pb.ResetPasswordResponse(
-                revoked_sessions=self._sessions.end(transaction, user_id, why)
-            )
-            if request.end_bot_tokens:
-                response.revoked_bot_tokens = self._sessions.end_tokens_of_bots(
-                    transaction, user_id, Ending.OWNER_PASSWORD
-                )
-            response.live_bot_tokens = sum(transaction.bot_tokens_of(user_id).values())
-            return response
+            return self._sessions.end_by_password(transaction, user_id, why, bots=request.end_bot_tokens)
 
-        response: pb.ResetPasswordResponse = await self._committer.transact(caller, do)
-        return response
+        changed: PasswordChange = await self._committer.transact(caller, do)
+        return changed
 
-    async def list_sessions(self, request: pb.ListUserSessionsRequest) -> pb.ListUserSessionsResponse:
+    async def list_sessions(self, request: pb.ListUserSessionsRequest) -> Listed[pb.Session]:
         """A page of an account's sessions."""
 
         def read(snapshot: Snapshot) -> list[SessionRecord]:
@@ -214,10 +202,7 @@ class Admin:
 
         page = self._pages.open(f"ListUserSessions {request.user_id}", request)
         found = await self._readers.run(read)
-        return pb.ListUserSessionsResponse(
-            sessions=[self._sessions.message(session) for session in page.cut(found)],
-            next_page_token=page.next(found, session_place),
-        )
+        return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeUserSessionsRequest) -> int:
         """End sessions of an account; how many there were."""

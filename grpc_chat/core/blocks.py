@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.users import Users
 from grpc_chat.errors import InvalidRequest, LimitExceeded, UserNotFound
 from grpc_chat.store.base import Transaction
@@ -24,7 +25,7 @@ class Blocks:
         self._pages = context.pages
         self._most = most
 
-    async def create(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.CreateBlockResponse:
+    async def create(self, caller: Caller, request: pb.CreateBlockRequest) -> pb.Block:
         """Block somebody.
 
         Raises:
@@ -53,7 +54,8 @@ class Blocks:
             assert made, "it was just made"
             return made
 
-        return pb.CreateBlockResponse(block=await self._committer.transact(caller, do))
+        block: pb.Block = await self._committer.transact(caller, do)
+        return block
 
     async def delete(self, caller: Caller, request: pb.DeleteBlockRequest) -> None:
         """End a block.
@@ -71,12 +73,10 @@ class Blocks:
 
         await self._committer.transact(caller, do)
 
-    async def list_(self, caller: Caller, request: pb.ListBlocksRequest) -> pb.ListBlocksResponse:
+    async def list_(self, caller: Caller, request: pb.ListBlocksRequest) -> Listed[pb.Block]:
         """A page of those whom the caller has blocked."""
         page = self._pages.open(f"ListBlocks {caller.user_id}", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.blocks(caller.user_id, after=page.after, limit=page.limit)
         )
-        return pb.ListBlocksResponse(
-            blocks=page.cut(found), next_page_token=page.next(found, lambda block: block.user.user_id)
-        )
+        return page.listed(found, lambda block: block.user.user_id)

@@ -6,6 +6,7 @@ from grpc_chat.core.accounts import AccountLimits, insert
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.names import check_owned_id, check_user_id, look
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import LimitExceeded
@@ -37,7 +38,7 @@ class Bots:
         self._named_after_owners = named_after_owners
         self._limits = limits or AccountLimits()
 
-    async def create(self, caller: Caller, request: pb.CreateBotRequest) -> pb.CreateBotResponse:
+    async def create(self, caller: Caller, request: pb.CreateBotRequest) -> pb.User:
         """Make an account for a program.
 
         Raises:
@@ -66,18 +67,19 @@ class Bots:
         await self._committer.transact(caller, do)
         user = as_user(account)
         user.owner_user_id = caller.user_id
-        return pb.CreateBotResponse(user=user)
+        return user
 
-    async def list(self, caller: Caller, request: pb.ListBotsRequest) -> pb.ListBotsResponse:
+    async def list(self, caller: Caller, request: pb.ListBotsRequest) -> Listed[pb.User]:
         """A page of the caller's bots."""
         page = self._pages.open(f"ListBots {caller.user_id}", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.bots(caller.user_id, after=page.after, limit=page.limit)
         )
-        response = pb.ListBotsResponse(next_page_token=page.next(found, lambda account: account.user_id))
-        for account in page.cut(found):
-            response.bots.append(as_user(account))
-            response.bots[-1].owner_user_id = caller.user_id
-            response.bots[-1].offered_to_user_id = account.offered_to or ""
-            response.bots[-1].privacy.CopyFrom(self._privacy.of(account))
-        return response
+        return page.listed(found, lambda account: account.user_id).of(self._seen_by_owner)
+
+    def _seen_by_owner(self, account: Account) -> pb.User:
+        user = as_user(account)
+        user.owner_user_id = account.owner_id or ""
+        user.offered_to_user_id = account.offered_to or ""
+        user.privacy.CopyFrom(self._privacy.of(account))
+        return user

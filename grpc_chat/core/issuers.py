@@ -12,6 +12,7 @@ from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.identities import Identities
 from grpc_chat.core.logins import Logins
 from grpc_chat.core.names import check_user_id
+from grpc_chat.core.sessions import Login
 from grpc_chat.errors import (
     AccountBlocked,
     ChatError,
@@ -130,7 +131,7 @@ class IssuerLogins:
         if attempt:
             attempt.withdraw()
 
-    async def finish(self, guest: Guest, request: pb.FinishLogInRequest) -> pb.FinishLogInResponse:
+    async def finish(self, guest: Guest, request: pb.FinishLogInRequest) -> Login:
         """Begin a session; see :meth:`grpc_chat.core.logins.Logins.log_in_as`.
 
         Where only the account can't be made as asked, the handle stays good for a while, without code and
@@ -146,7 +147,7 @@ class IssuerLogins:
             check_user_id(request.user_id, "user_id")
         identity, attempt = await self._identity(guest.address, request)
         try:
-            response = await self._logins.log_in_as(
+            login = await self._logins.log_in_as(
                 identity,
                 sign_up=self._require_party().providers[identity.provider].sign_up,
                 user_id=request.user_id,
@@ -162,11 +163,11 @@ class IssuerLogins:
                 # To be asked is no failure.
                 attempt.withdraw()
             raise
-        if not response.registered:
+        if not login.registered:
             # Accounts are what is being asked for too often.
             attempt()
-        self._attempts.know(response.user.user_id, guest.address)
-        return response
+        self._attempts.know(login.user.user_id, guest.address)
+        return login
 
     async def link(self, caller: Caller, request: pb.LinkIdentityRequest) -> None:
         """Let the caller log in with an issuer."""

@@ -10,6 +10,7 @@ from functools import partial
 
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.context import Context
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.streams import Streams
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store.base import Place, Snapshot, Transaction
@@ -54,16 +55,13 @@ class KeptConsumers:
         self._seen = (self._clock(), self._monotonic())
         self._steady_since = self._seen[1]
 
-    async def list_(self, caller: Caller, request: pb.ListConsumersRequest) -> pb.ListConsumersResponse:
+    async def list_(self, caller: Caller, request: pb.ListConsumersRequest) -> Listed[pb.Consumer]:
         """A page of the caller's consumers."""
         page = self._pages.open(f"ListConsumers {caller.user_id}", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.consumers(caller.user_id, after=page.after, limit=page.limit)
         )
-        return pb.ListConsumersResponse(
-            consumers=[self._message(record) for record in page.cut(found)],
-            next_page_token=page.next(found, lambda record: record.consumer),
-        )
+        return page.listed(found, lambda record: record.consumer).of(self._message)
 
     def _message(self, record: ConsumerRecord) -> pb.Consumer:
         told = pb.Consumer(
@@ -76,7 +74,7 @@ class KeptConsumers:
 
     async def positions(
         self, caller: Caller, request: pb.ListConsumerPositionsRequest
-    ) -> pb.ListConsumerPositionsResponse:
+    ) -> Listed[pb.ConsumerPosition]:
         """A page of a consumer's positions.
 
         Raises:
@@ -91,16 +89,12 @@ class KeptConsumers:
 
         page = self._pages.open(f"ListConsumerPositions {caller.user_id} {name}", request)
         found = await self._readers.run(read)
-        return pb.ListConsumerPositionsResponse(
-            positions=[
-                pb.ConsumerPosition(
-                    cursor=pb.Cursor(room_id=room_id, seq=place.seq, stamp=place.stamp, epoch=self._epoch),
-                    last_seq=last_seq,
-                )
-                for room_id, place, last_seq in page.cut(found)
-            ],
-            next_page_token=page.next(found, lambda entry: entry[0]),
-        )
+        return page.listed(found, lambda entry: entry[0]).of(self._position)
+
+    def _position(self, entry: tuple[str, Place, int]) -> pb.ConsumerPosition:
+        room_id, place, last_seq = entry
+        cursor = pb.Cursor(room_id=room_id, seq=place.seq, stamp=place.stamp, epoch=self._epoch)
+        return pb.ConsumerPosition(cursor=cursor, last_seq=last_seq)
 
     async def delete(self, caller: Caller, request: pb.DeleteConsumerRequest) -> None:
         """Forget a consumer and its positions.

@@ -20,7 +20,7 @@ from grpc_chat.core.names import (
     proposed_user_id,
 )
 from grpc_chat.core.passwords import Passwords, check_password
-from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.sessions import Login, Sessions
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import (
@@ -82,7 +82,7 @@ class Logins:
         self._certificate_login = certificate_login
         self._limits = limits or AccountLimits()
 
-    async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:
+    async def register(self, guest: Guest, request: pb.RegisterRequest) -> Login:
         """Make an account, and log in to it.
 
         Raises:
@@ -125,11 +125,10 @@ class Logins:
             # Without one, accounts are what is being asked for too often.
             succeeded()
         self._attempts.know(account.user_id, guest.address)
-        return pb.RegisterResponse(
-            user=as_user(account), session=self._sessions.message(session), token=token, room_id=room_id
-        )
+        user = as_user(account)
+        return Login(user, self._sessions.message(session), token, room_id=room_id, registered=True)
 
-    async def log_in(self, guest: Guest, request: pb.LogInRequest) -> pb.LogInResponse:
+    async def log_in(self, guest: Guest, request: pb.LogInRequest) -> Login:
         """Begin a session.
 
         Raises:
@@ -160,7 +159,7 @@ class Logins:
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
         session, ended = await self._committer.transact(SYSTEM, do)
-        return pb.LogInResponse(
+        return Login(
             user=as_user(account),
             session=self._sessions.message(session),
             token=token,
@@ -176,7 +175,7 @@ class Logins:
         invite_code: str = "",
         device_name: str = "",
         needs_user_id: bool = False,
-    ) -> pb.FinishLogInResponse:
+    ) -> Login:
         """Begin a session of the account that an issuer's identity is; make one where there is none yet.
 
         Args:
@@ -195,7 +194,7 @@ class Logins:
         proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
         token, session_id = new_token(), new_id()
 
-        def do(transaction: Transaction) -> pb.FinishLogInResponse:
+        def do(transaction: Transaction) -> Login:
             known = transaction.identity(identity.issuer, identity.subject)
             room_id = ""
             if known:
@@ -215,7 +214,7 @@ class Logins:
                     transaction, identity, proposal, session_id, sign_up, bool(user_id), invite_code
                 )
             session, ended = self._log_in(transaction, account.user_id, token, session_id, device_name)
-            return pb.FinishLogInResponse(
+            return Login(
                 user=as_user(account),
                 session=self._sessions.message(session),
                 token=token,
@@ -224,8 +223,8 @@ class Logins:
                 ended_session=self._sessions.message(ended) if ended else None,
             )
 
-        response: pb.FinishLogInResponse = await self._committer.transact(SYSTEM, do)
-        return response
+        login: Login = await self._committer.transact(SYSTEM, do)
+        return login
 
     def _sign_up(
         self,

@@ -162,10 +162,7 @@ class Members:
         return True
 
     async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.Member | pb.Invitation:
-        """Make somebody a member, or ask them to be one, as :class:`Contacts` decides.
-
-        Returns:
-            The member, or the invitation that waits for them.
+        """Make somebody a member, or ask them to be one, as :class:`Contacts` decides; which it came to.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
@@ -265,7 +262,7 @@ class Members:
         elif heir:
             raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
         change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
-        self._go(transaction, caller, room_id, change)
+        put_out(transaction, caller, room_id, change)
         return False
 
     async def leave_what_one_was_added_to(self, caller: Caller, by: str) -> tuple[int, list[str]]:
@@ -338,7 +335,7 @@ class Members:
             change = pb.MembershipChanged(
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, reason=request.reason
             )
-            self._go(transaction, caller, room_id, change)
+            put_out(transaction, caller, room_id, change)
 
         await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])
 
@@ -367,7 +364,7 @@ class Members:
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_BANNED, reason=request.reason
             )
             if member:
-                self._go(transaction, caller, room_id, change)
+                put_out(transaction, caller, room_id, change)
             elif not banned:
                 transaction.delete_invitation(room_id, user_id)
                 record(transaction, caller, room_id, change)
@@ -375,7 +372,7 @@ class Members:
                 transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
             for of_bot in bots:
                 of_bot.reason = request.reason
-                self._go(transaction, caller, room_id, of_bot)
+                put_out(transaction, caller, room_id, of_bot)
             # Whoever is kept out does not go on letting others in, and no invitation of one of their bots
             # goes on telling them of the room.
             transaction.delete_invites_of(room_id, user_id)
@@ -400,20 +397,12 @@ class Members:
 
         await self._committer.transact(caller, do, about=[(room_id, caller.user_id)])
 
-    def _go(
-        self, transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged
-    ) -> None:
-        put_out(transaction, caller, room_id, change)
-
     # Roles
 
     async def set_role(
         self, caller: Caller, request: pb.SetMemberRoleRequest
     ) -> tuple[pb.Member, pb.Invitation | None]:
-        """Give a member another role. To be an owner, they are asked.
-
-        Returns:
-            The member as they are now, and the offer that waits for them, where there is one.
+        """Give a member another role; the member then, and the offer of ownership that they are made, if any.
 
         Raises:
             UserNotFound: They are not a member.

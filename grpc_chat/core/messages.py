@@ -10,7 +10,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.reads import at_once
-from grpc_chat.store.base import Append, AuthorizeDirect, Draft, Once, Place, Snapshot, StoredEvent
+from grpc_chat.store.base import Append, AuthorizeDirect, Draft, Once, Place, Placed, Snapshot, StoredEvent
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
@@ -34,21 +34,16 @@ class Messages:
         self._committer = context.committer
         self._readers = context.readers
         self._pages = context.pages
-        self._epoch = context.epoch
+        self.epoch = context.epoch
         self._direct_messages = direct_messages or DirectMessages()
         self._page_bytes = page_bytes
 
-    async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> pb.SendMessagesResponse:
-        """Store messages, all or none; see ``MessageService.SendMessages``."""
+    async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Placed]:
+        """Store messages, all or none; where each is. See ``MessageService.SendMessages``."""
         check_direct = self._direct_messages.to_write
         append = Append([_draft(caller, message, check_direct) for message in messages])
         appended = await self._committer.append(append)
-        response = pb.SendMessagesResponse()
-        for room_id, seq, create_time_us in appended.placed:
-            sent = response.messages.add(room_id=room_id, seq=seq, epoch=self._epoch)
-            sent.create_time.seconds, micros = divmod(create_time_us, 1_000_000)
-            sent.create_time.nanos = micros * 1000
-        return response
+        return appended.placed
 
     async def list_(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         """A page of history, as an encoded ListMessagesResponse: the events go out as they are stored."""
@@ -69,7 +64,7 @@ class Messages:
                 common = at_once(histories.parted(snapshot, offered), snapshot)
                 if room_id in common:
                     field = "page_token" if request.page_token else "stamp"
-                    raise histories.another_history(field, room_id, self._epoch, common[room_id])
+                    raise histories.another_history(field, room_id, self.epoch, common[room_id])
             events = find(snapshot, room, first)
             return room, first, [event for event in events if event.seq >= first]
 
@@ -91,7 +86,7 @@ class Messages:
                     return snapshot.events_before(room_id, end, limit=limit, max_bytes=most)
 
         room, visible_from, events = await self._readers.run(read)
-        response = pb.ListMessagesResponse(epoch=self._epoch)
+        response = pb.ListMessagesResponse(epoch=self.epoch)
         first_stamp = last_stamp = 0
         if events:
             first, last = events[0].seq, events[-1].seq

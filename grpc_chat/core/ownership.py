@@ -5,6 +5,7 @@ from __future__ import annotations
 from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
+from grpc_chat.core.page_token import Listed
 from grpc_chat.core.sessions import Sessions, why_ended
 from grpc_chat.core.users import Users, as_user, require_own
 from grpc_chat.errors import (
@@ -49,20 +50,15 @@ class Ownership:
 
     # Rooms
 
-    async def list_unowned_rooms(self, request: pb.ListUnownedRoomsRequest) -> pb.ListUnownedRoomsResponse:
+    async def list_unowned_rooms(self, request: pb.ListUnownedRoomsRequest) -> Listed[pb.UnownedRoom]:
         """A page of the rooms whose owners are all blocked."""
         page = self._pages.open("ListUnownedRooms", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.unowned_rooms(after=page.after, limit=page.limit)
         )
-        return pb.ListUnownedRoomsResponse(
-            rooms=[as_unowned(room) for room in page.cut(found)],
-            next_page_token=page.next(found, lambda room: room.room_id),
-        )
+        return page.listed(found, lambda room: room.room_id).of(as_unowned)
 
-    async def assign_room_owner(
-        self, caller: Caller, request: pb.AssignRoomOwnerRequest
-    ) -> pb.AssignRoomOwnerResponse:
+    async def assign_room_owner(self, caller: Caller, request: pb.AssignRoomOwnerRequest) -> pb.UnownedRoom:
         """Make a member the owner of a room that has none who could do it.
 
         Raises:
@@ -101,14 +97,17 @@ class Ownership:
             return room
 
         room = await self._committer.transact(caller, do)
-        return pb.AssignRoomOwnerResponse(room=as_unowned(room))
+        return as_unowned(room)
 
     # Bots
 
     async def assign_bot_owner(
         self, caller: Caller, request: pb.AssignBotOwnerRequest
-    ) -> pb.AssignBotOwnerResponse:
+    ) -> tuple[pb.User, int]:
         """Give a bot of somebody who is blocked to another owner, with whom it is blocked no longer.
+
+        Returns:
+            The bot, and how many of its sessions have ended.
 
         One that was blocked itself stays so.
 
@@ -148,9 +147,9 @@ class Ownership:
             return account, revoked
 
         bot, revoked = await self._committer.transact(caller, do)
-        return pb.AssignBotOwnerResponse(bot=_as_bot(bot), revoked_sessions=revoked)
+        return _as_bot(bot), revoked
 
-    async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.OfferBotResponse:
+    async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.User:
         """Let somebody take a bot of the caller's; nobody any more, where nobody is named.
 
         Raises:
@@ -177,10 +176,13 @@ class Ownership:
             return bot
 
         bot = await self._committer.transact(caller, do)
-        return pb.OfferBotResponse(bot=_as_bot(bot))
+        return _as_bot(bot)
 
-    async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> pb.AcceptBotResponse:
+    async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> tuple[pb.User, int]:
         """Take a bot that was offered to the caller; its tokens end.
+
+        Returns:
+            The bot, and how many of its sessions have ended.
 
         Raises:
             UserNotFound: None of this name was offered.
@@ -204,7 +206,7 @@ class Ownership:
             return account, revoked
 
         bot, revoked = await self._committer.transact(caller, do)
-        return pb.AcceptBotResponse(bot=_as_bot(bot), revoked_sessions=revoked)
+        return _as_bot(bot), revoked
 
     def _hand_over(
         self, transaction: Transaction, caller: Caller, bot: Account, heir: str, field: str

@@ -18,6 +18,7 @@ from grpc_chat.errors import InvalidRequest
 from grpc_chat.store.base import Snapshot
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _MAC_BYTES = 10
 _READ_AT_ONCE = 50
@@ -120,6 +121,10 @@ class Listed(Generic[T]):
 
     entries: list[T]
     next_page_token: str
+
+    def of(self, make: Callable[[T], U]) -> Listed[U]:
+        """The same page of what is made of each entry."""
+        return Listed([make(entry) for entry in self.entries], self.next_page_token)
 
 
 class Page:

@@ -116,7 +116,7 @@ class Rooms:
 
         page = self._pages.open(f"ListPublicRooms {archived} {query}", request)
         found = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return Listed([room for _, room in page.cut(found)], page.next(found, key))
+        return page.listed(found, key).of(lambda entry: entry[1])
 
     async def get(self, caller: Caller, room_id: str) -> pb.Room:
         """One room that the caller is in, or a public one."""

@@ -31,6 +31,34 @@ _LOST = "this token is not, or no longer, one of this server's; log in again"
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """A session that has begun.
+
+    Attributes:
+        token: Proves that a caller is this session. Nobody can be told it again.
+        room_id: That of the invite, where one led to a room.
+        ended_session: The one that had to make room.
+        registered: Whether the account was made just now.
+    """
+
+    user: pb.User
+    session: pb.Session
+    token: str
+    room_id: str = ""
+    ended_session: pb.Session | None = None
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChange:
+    """What a new password has ended: sessions of the user, and tokens of the user's bots; and which go on."""
+
+    revoked_sessions: int
+    revoked_bot_tokens: int
+    live_bot_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How long sessions last.
 
@@ -218,8 +246,23 @@ class Sessions:
         transaction.after_commit(SessionsEnded(tuple(ended), why))
         return len(ended)
 
-    def end_tokens_of_bots(self, transaction: Transaction, owner_id: str, ending: Ending) -> int:
-        """End the access tokens of all bots of somebody; returns how many there were."""
+    def end_by_password(
+        self, transaction: Transaction, user_id: str, why: ChatError, *, but: str = "", bots: bool
+    ) -> PasswordChange:
+        """End what a new password ends: all sessions of a user, and the tokens of their bots where asked.
+
+        Args:
+            but: The session that goes on.
+            bots: Whether the tokens of the user's bots end, too.
+        """
+        return PasswordChange(
+            revoked_sessions=self.end(transaction, user_id, why, but=but),
+            revoked_bot_tokens=self._end_tokens_of_bots(transaction, user_id) if bots else 0,
+            live_bot_tokens=sum(transaction.bot_tokens_of(user_id).values()),
+        )
+
+    def _end_tokens_of_bots(self, transaction: Transaction, owner_id: str) -> int:
+        ending = Ending.OWNER_PASSWORD
         bots = transaction.bot_tokens_of(owner_id)
         return sum(self.end(transaction, bot, why_ended(ending), ending=ending) for bot in bots)
 
