@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = ROOT / ".venv-proto" / "bin" / "python"
 PLUGINS = ROOT / ".venv" / "bin"
@@ -58,6 +60,23 @@ def generate(target: Path) -> None:
         raise SystemExit(str(error)) from None
 
 
+def promise() -> None:
+    """Add what is new in chat.proto to what was promised so far, unless something was taken away."""
+    promised = ROOT / "tests" / "chat.descriptor.binpb"
+    build = [str(PLUGINS / "buf"), "build", "chat.proto", "--as-file-descriptor-set", "--exclude-source-info"]
+    with TemporaryDirectory() as folder:
+        current, before = Path(folder, "current.binpb"), Path(folder, "before.binpb")
+        subprocess.run([*build, "-o", str(current)], cwd=ROOT, check=True)
+        files = FileDescriptorSet.FromString(promised.read_bytes())
+        # Google's own, which it imports, are not repeated in it.
+        imported = FileDescriptorSet.FromString(current.read_bytes()).file
+        files.file.extend(file for file in imported if file.name != "chat.proto")
+        before.write_bytes(files.SerializeToString())
+        compare = [str(PLUGINS / "buf"), "breaking", "chat.proto", "--against", str(before)]
+        if subprocess.run(compare, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0:
+            subprocess.run([*build, "--exclude-imports", "-o", str(promised)], cwd=ROOT, check=True)
+
+
 def under_own_name(proto: str) -> str:
     """chat.proto with the name that its messages have within this package."""
     renamed, count = re.subn(r"^package (chat\.v1);$", r"package grpc_chat.wire.\1;", proto, flags=re.M)
@@ -68,3 +87,5 @@ def under_own_name(proto: str) -> str:
 
 if __name__ == "__main__":
     generate(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT)
+    if len(sys.argv) == 1:
+        promise()
