@@ -414,7 +414,7 @@ async def test_a_message_argument_that_is_not_text_is_refused(join: Join, node: 
 
     assert await client.ended() == 1
     assert sorted(line for line in client.errors if line != "joined as 1") == [
-        "error: not sent: messages[0].text is empty",
+        "error: not sent: messages[0].text must not be empty",
         "error: not sent: the message is not UTF-8",
     ]
     assert await texts(node) == ["café"]
@@ -590,7 +590,7 @@ async def test_ids_may_be_unusual(join_at: Join) -> None:
         ("a\u202eb", r"the trusted id 'a\u202eb' must not hold the character U+202E"),
         ("a\udcffb", r"the trusted id 'a\udcffb' must not hold the character U+DCFF"),
         ("ü" * 33, f"the trusted id '{'ü' * 33}' must be at most 64 bytes of UTF-8, and has 66"),
-        ("", "the trusted id '' is empty"),
+        ("", "the trusted id '' must not be empty"),
     ],
     ids=["newline", "bidi", "not UTF-8", "too long", "empty"],
 )
