@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from grpc_chat.store.base import Append, Draft, Once, Write
+from grpc_chat.store.base import Write
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.store_writes import put_room
 

@@ -29,18 +29,10 @@ from google.protobuf.message import Message
 from benchmarks import h2, servers
 from grpc_chat.core.access import to_read
 from grpc_chat.core.tokens import secret_hash
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Draft,
-    Once,
-    Place,
-    Transact,
-    Transaction,
-    Write,
-)
-from grpc_chat.store.records import Account, InviteRecord, SessionRecord
+from grpc_chat.store.base import Transact, Transaction, Write
+from grpc_chat.store.records import Account, InviteRecord, Place, SessionRecord
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_account
 from tests.store_writes import put_room

@@ -35,7 +35,8 @@ from grpc_chat.core.rates import Rate
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb

@@ -25,7 +25,7 @@ from grpc_chat.core.system import ChatSystem
 from grpc_chat.errors import StoreInUse, StoreUnavailable
 from grpc_chat.node import issuers, options, request_limits
 from grpc_chat.sdk.admin import AdminCalls
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.in_process import InProcess
 

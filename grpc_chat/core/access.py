@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from grpc_chat.errors import ChatError, NotAMember, PermissionDenied, RoomArchived, RoomNotFound
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 

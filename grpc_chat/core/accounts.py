@@ -14,7 +14,8 @@ from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.sessions import PasswordChange, Sessions
 from grpc_chat.core.users import as_user, require_own
 from grpc_chat.errors import LoginFailed, RateLimited, SessionEnded, UserExists
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 

@@ -15,7 +15,8 @@ from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.sessions import PasswordChange, Sessions, why_ended
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, Ending, SessionRecord, Usage
 from grpc_chat.wire import chat_pb2 as pb
 

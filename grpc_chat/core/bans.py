@@ -7,7 +7,8 @@ from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.effects import Left
 from grpc_chat.errors import Banned, LastOwner, PermissionDenied
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 

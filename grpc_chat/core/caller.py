@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from grpc_chat.errors import PermissionDenied
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 
 ALL_SCOPES = frozenset({pb.SCOPE_READ, pb.SCOPE_WRITE, pb.SCOPE_ADMIN})

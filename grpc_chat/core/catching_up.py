@@ -11,7 +11,8 @@ from grpc_chat.core.reads import Readers
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.subscription import Behind, Page
 from grpc_chat.errors import NotAMember, RoomNotFound
-from grpc_chat.store.base import Snapshot, StoredEvent
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 _WORD_SECONDS = 0.05

@@ -21,18 +21,9 @@ from grpc_chat.core.effects import Effect
 from grpc_chat.core.turns import Turns, share
 from grpc_chat.errors import ChatError, Internal, LimitExceeded, RateLimited, ShuttingDown, StoreUnavailable
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Done,
-    Result,
-    Store,
-    StoredEvent,
-    Transact,
-    Transaction,
-    Write,
-)
+from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
+from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.writes import Acknowledge, Append, Appended
 
 T = TypeVar("T")
 

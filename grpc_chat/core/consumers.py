@@ -13,7 +13,9 @@ from grpc_chat.core.reads import Pieces, Readers, at_once
 from grpc_chat.core.start import require_epoch
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.streams import Streams
-from grpc_chat.store.base import Acknowledge, Place, Snapshot, ahead_of_log
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place
+from grpc_chat.store.writes import Acknowledge, ahead_of_log
 from grpc_chat.wire import chat_pb2 as pb
 
 

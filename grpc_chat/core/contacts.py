@@ -6,7 +6,7 @@ from enum import Enum
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.privacy import Audience, Privacy
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account
 from grpc_chat.wire import chat_pb2 as pb
 

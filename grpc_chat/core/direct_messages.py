@@ -5,7 +5,7 @@ from __future__ import annotations
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.errors import ChatError, NotAccepted, UserBlocked
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Contact
 from grpc_chat.wire import chat_pb2 as pb
 

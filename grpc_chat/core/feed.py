@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.records import StoredEvent
 from grpc_chat.wire import frames
 
 _SLICES_PER_TAIL = 4

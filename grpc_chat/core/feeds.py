@@ -21,8 +21,8 @@ from grpc_chat.core.reads import Readers
 from grpc_chat.core.stream import Stream
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Place, Snapshot, StoredEvent
-from grpc_chat.store.records import Standing
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from grpc_chat.core.access import hidden_until, visible_from
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
-from grpc_chat.store.base import Place, Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from grpc_chat.core.reads import Readers
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.errors import AlreadyExists, LastLogin, LimitExceeded, SessionEnded, UserNotFound
 from grpc_chat.oidc.identity import Identity
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, IdentityRecord
 from grpc_chat.wire import chat_pb2 as pb
 

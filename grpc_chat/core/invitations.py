@@ -20,7 +20,8 @@ from grpc_chat.core.rates import Reaching
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.users import require_own
 from grpc_chat.errors import AlreadyExists, InvitationNotFound, LimitExceeded, PermissionDenied, RoomArchived
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import InvitationRecord
 from grpc_chat.wire import chat_pb2 as pb
 

@@ -13,7 +13,8 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.errors import InvalidRequest, InviteNotValid, LimitExceeded, PermissionDenied
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import InviteRecord
 from grpc_chat.wire import chat_pb2 as pb
 

@@ -13,8 +13,9 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.streams import Streams
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
-from grpc_chat.store.base import Place, Snapshot, Transaction
-from grpc_chat.store.records import ConsumerRecord
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import ConsumerRecord, Place
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)

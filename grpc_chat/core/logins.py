@@ -33,7 +33,8 @@ from grpc_chat.errors import (
     UserIdNeeded,
 )
 from grpc_chat.oidc.identity import Identity
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, InviteRecord, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 

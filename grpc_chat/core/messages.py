@@ -10,8 +10,9 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.reads import at_once
-from grpc_chat.store.base import Append, AuthorizeDirect, Draft, Once, Place, Placed, Snapshot, StoredEvent
-from grpc_chat.store.records import Standing
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing, StoredEvent
+from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Placed
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 

@@ -17,7 +17,8 @@ from grpc_chat.core.stream import Host, Stream
 from grpc_chat.core.streams import MOST_INVITATIONS, Streams
 from grpc_chat.core.subscription import Subscription
 from grpc_chat.errors import LimitExceeded, Unavailable
-from grpc_chat.store.base import Snapshot, too_many_consumers
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.writes import too_many_consumers
 from grpc_chat.wire import chat_pb2 as pb
 
 _FOLLOWED_AT_ONCE = 200

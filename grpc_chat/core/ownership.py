@@ -15,7 +15,8 @@ from grpc_chat.errors import (
     RoomNotFound,
     UserNotFound,
 )
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, Ending
 from grpc_chat.wire import chat_pb2 as pb
 

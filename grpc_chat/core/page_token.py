@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import InvalidRequest
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from grpc_chat.core.turns import Turns, share
 from grpc_chat.errors import RateLimited, ShuttingDown, Unavailable
-from grpc_chat.store.base import Snapshot, Store
+from grpc_chat.store.base import Store
+from grpc_chat.store.reads import Snapshot
 
 T = TypeVar("T")
 

@@ -28,7 +28,8 @@ from grpc_chat.errors import (
     RoomExists,
     RoomNotFound,
 )
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 

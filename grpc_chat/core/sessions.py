@@ -17,7 +17,8 @@ from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import secret_hash
 from grpc_chat.errors import ChatError, OwnerBlocked, SessionEnded, Unauthenticated
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account, Ending, SessionRecord
 from grpc_chat.wire import chat_pb2 as pb
 

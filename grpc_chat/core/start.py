@@ -9,8 +9,9 @@ from grpc_chat.core.access import hidden_until, to_read
 from grpc_chat.core.histories import parted
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
-from grpc_chat.store.base import Place, Snapshot, ahead_of_log
-from grpc_chat.store.records import Standing
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.writes import ahead_of_log
 from grpc_chat.wire import chat_pb2 as pb
 
 

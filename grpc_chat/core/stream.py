@@ -13,7 +13,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Totals
-from grpc_chat.store.base import Place
+from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
 
 _CURSORS_AT_ONCE = 500

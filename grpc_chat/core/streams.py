@@ -17,8 +17,7 @@ from grpc_chat.core.start import start_in
 from grpc_chat.core.stream import Stream
 from grpc_chat.errors import ChatError, ConsumerTakenOver, SessionEnded, ShuttingDown
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Place
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Place, Standing
 from grpc_chat.wire import chat_pb2 as pb
 
 _LAST_WRITE_SECONDS = 0.5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grpc_chat.core.feed import Feed, Slice
-from grpc_chat.store.base import Place, StoredEvent
+from grpc_chat.store.records import Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.errors import FailedPrecondition, Unauthenticated
-from grpc_chat.store.base import Snapshot, Store, Transact
+from grpc_chat.store.base import Store, Transact
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 

@@ -7,7 +7,7 @@ from typing import Literal
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.reads import Readers
 from grpc_chat.errors import UserNotFound
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Account
 from grpc_chat.wire import chat_pb2 as pb
 

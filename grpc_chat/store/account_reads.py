@@ -49,7 +49,7 @@ _BY_TOKEN = (
 
 
 class AccountReads:
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     _conn: sa.Connection
 

@@ -8,12 +8,23 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
-from grpc_chat.store import base
-from grpc_chat.store.base import Appended, Done, Placed, Result, StoredEvent, Target
+from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.projections import PROJECTIONS
+from grpc_chat.store.records import StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import events_at, sent_before, stamps
 from grpc_chat.store.transaction import SqlTransaction
+from grpc_chat.store.writes import (
+    Acknowledge,
+    Append,
+    Appended,
+    AuthorizeDirect,
+    Draft,
+    Placed,
+    Target,
+    ahead_of_log,
+    too_many_consumers,
+)
 from grpc_chat.wire import chat_pb2 as pb
 
 _SendKey = tuple[str, str, bytes]
@@ -28,7 +39,7 @@ class Batch:
 
     Args:
         conn: The database, within the transaction.
-        careful: Whether to look each :class:`grpc_chat.store.base.Once` up before it is inserted.
+        careful: Whether to look each :class:`grpc_chat.store.writes.Once` up before it is inserted.
         transaction: Makes what a ``Transact`` is given, around this batch.
         ended: Sessions that earlier batches ended.
     """
@@ -62,7 +73,7 @@ class Batch:
         # What is stored under an id, as far as this batch has met it, and the hash of its content.
         self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}
 
-    def carry_out(self, writes: Sequence[base.Write]) -> list[Result]:
+    def carry_out(self, writes: Sequence[Write]) -> list[Result]:
         self._prefetch(writes)
         results: list[Result] = []
         for write in writes:
@@ -73,9 +84,9 @@ class Batch:
         self.rows.flush()
         return results
 
-    def _prefetch(self, writes: Sequence[base.Write]) -> None:
+    def _prefetch(self, writes: Sequence[Write]) -> None:
         """Read what the writes' checks will be told, in a statement for all of them."""
-        if len(writes) == 1 and isinstance(write := writes[0], base.Append) and len(write.drafts) == 1:
+        if len(writes) == 1 and isinstance(write := writes[0], Append) and len(write.drafts) == 1:
             # One alone is read where it is asked for.
             return
         wanted: list[tuple[str, str]] = []
@@ -83,16 +94,16 @@ class Batch:
         consumers: list[tuple[str, str]] = []
         for write in writes:
             match write:
-                case base.Append():
+                case Append():
                     for draft in write.drafts:
                         event = draft.event
                         wanted.append((event.room_id, event.user_id))
                         if draft.concerns:
                             concerned.append((event.room_id, draft.concerns.seq))
-                case base.Acknowledge():
+                case Acknowledge():
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
-                case base.Transact():
+                case Transact():
                     wanted += write.about
         self.rows.prefetch(wanted)
         self.rows.prefetch_consumers(consumers)
@@ -108,16 +119,16 @@ class Batch:
                 kind = event.WhichOneof("kind") or ""
                 targets[room_id, seq] = Target(seq, event.user_id, session_id, kind)
 
-    def _carry_out(self, write: base.Write) -> Result:
+    def _carry_out(self, write: Write) -> Result:
         match write:
-            case base.Append():
+            case Append():
                 return self._append(write)
-            case base.Acknowledge():
+            case Acknowledge():
                 return self._acknowledge(write)
-            case base.Transact():
+            case Transact():
                 return self._transact(write)
 
-    def _transact(self, write: base.Transact) -> Done:
+    def _transact(self, write: Transact) -> Done:
         self.require_session(write.session_id)
         transaction = self._transaction(self)
         newest = self.newest
@@ -155,7 +166,7 @@ class Batch:
         if ended_before or session_id in self.ended:
             raise SessionEnded("this session has ended; log in again")
 
-    def _append(self, write: base.Append) -> Appended:
+    def _append(self, write: Append) -> Appended:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
         hashes: dict[_SendKey, bytes] = {}
         session_id = None
@@ -210,7 +221,7 @@ class Batch:
             self._read_targets([(room_id, seq)])
         return self.rows.targets[room_id, seq]
 
-    def _refusal(self, authorize: base.AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
+    def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
         """What forbids somebody to write in a direct room."""
         key = (room_id, user_id)
         if key not in self._refusals:
@@ -232,7 +243,7 @@ class Batch:
         for room_id, user_id, chosen, seq, content_hash, create_time_us in sent_before(self.conn, keys):
             self._sent[room_id, user_id, chosen] = Placed(room_id, seq, create_time_us), content_hash
 
-    def _collect(self, draft: base.Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Placed:
+    def _collect(self, draft: Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Placed:
         """Number a draft and add its rows to what the database will be given."""
         room_id = key[0]
         seq = self.number(room_id, draft.event, draft.session_id, new)
@@ -274,7 +285,7 @@ class Batch:
             self._refusals.clear()
         return seq
 
-    def _acknowledge(self, write: base.Acknowledge) -> list[str] | None:
+    def _acknowledge(self, write: Acknowledge) -> list[str] | None:
         rows = self.rows
         to_find: dict[str, int] = {}
         other: set[str] = set()
@@ -287,7 +298,7 @@ class Batch:
                 raise error
             head, head_stamp = rows.heads[room_id], rows.times[room_id]
             if seq > head and not stamp:
-                raise base.ahead_of_log(at, room_id, seq, head)
+                raise ahead_of_log(at, room_id, seq, head)
             if seq > head or (seq == head and stamp and head_stamp and stamp != head_stamp):
                 other.add(room_id)
             elif stamp and 0 < seq < head:
@@ -304,10 +315,10 @@ class Batch:
                 rows.move_position(write.user_id, write.consumer, room_id, place, back=write.back)
         return sorted(other) or None
 
-    def _require_consumer(self, write: base.Acknowledge) -> None:
+    def _require_consumer(self, write: Acknowledge) -> None:
         """Have a consumer's name noted, if the user may have it."""
         rows, user_id, most = self.rows, write.user_id, write.max_consumers
         if not rows.has_consumer(user_id, write.consumer):
             if most and rows.consumers_of(user_id) >= most:
-                raise base.too_many_consumers(most)
+                raise too_many_consumers(most)
             rows.add_consumer(user_id, write.consumer, self.now_us)

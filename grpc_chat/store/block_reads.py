@@ -45,7 +45,7 @@ _IN_DIRECT_ROOM = _CONTACT.join(schema.members, schema.members.c.user_id == _the
 
 
 class BlockReads:
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     _conn: sa.Connection
 

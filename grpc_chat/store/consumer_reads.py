@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.base import Place
-from grpc_chat.store.records import ConsumerRecord
+from grpc_chat.store.records import ConsumerRecord, Place
 from grpc_chat.store.statements import count, run
 
 _ALL = 2**31 - 1
@@ -24,7 +23,7 @@ _POSITIONS = (
 
 
 class ConsumerReads:
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     _conn: sa.Connection
 

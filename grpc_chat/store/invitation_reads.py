@@ -13,7 +13,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class InvitationReads:
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     _conn: sa.Connection
 

@@ -1,4 +1,4 @@
-"""What a store keeps about accounts and ways in, apart from what chat.proto has a message for."""
+"""What a store keeps, apart from what chat.proto has a message for."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ class Standing(NamedTuple):
     archived: bool = False
     last_event_us: int = 0
     """When the newest event was stored, which is its stamp; 0 where it is not known."""
+
+
+class StoredEvent(NamedTuple):
+    """One entry of a log as it is kept."""
+
+    seq: int
+    session_id: str
+    payload: bytes
+    """The encoded ``Event``."""
+
+
+class Place(NamedTuple):
+    """A position in a log: everything up to ``seq`` has been seen."""
+
+    seq: int
+    stamp: int = 0
+    """The stamp of the event ``seq``: when it was stored, in microseconds since 1970. 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

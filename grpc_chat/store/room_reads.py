@@ -35,7 +35,7 @@ _PEER = (
 
 
 class RoomReads:
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     _conn: sa.Connection
     _epoch: str

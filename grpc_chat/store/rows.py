@@ -9,8 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.base import Place, Target
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Place, Standing
 from grpc_chat.store.statements import (
     count,
     insert_into,
@@ -20,6 +19,7 @@ from grpc_chat.store.statements import (
     standing,
     standings,
 )
+from grpc_chat.store.writes import Target
 
 Key = tuple[str, str]
 """A room and a user."""

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.account_reads import AccountReads
-from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.block_reads import BlockReads
 from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.invitation_reads import InvitationReads
+from grpc_chat.store.records import StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.statements import run, stamps
 
@@ -47,7 +47,7 @@ _MOST_AT_ONCE = 512
 
 
 class SqlSnapshot(RoomReads, InvitationReads, AccountReads, ConsumerReads, BlockReads):
-    """See :class:`grpc_chat.store.base.Snapshot`."""
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
         self._conn = conn

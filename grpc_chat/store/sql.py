@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from grpc_chat.errors import ChatError, StoreFull, StoreUnavailable
-from grpc_chat.store import base, schema
-from grpc_chat.store.base import Result
+from grpc_chat.store import schema
+from grpc_chat.store.base import Result, Write
 from grpc_chat.store.batch import Batch
 from grpc_chat.store.identity import begin_epoch, identify
 from grpc_chat.store.snapshot import SqlSnapshot
@@ -147,7 +147,7 @@ class SqlStore:
 
     # Writing
 
-    def commit(self, writes: Sequence[base.Write]) -> list[Result]:
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
         """See :meth:`grpc_chat.store.base.Store.commit`."""
         if self._failed:
             raise StoreUnavailable("the database failed earlier; the server must be restarted")
@@ -156,7 +156,7 @@ class SqlStore:
         except _Repeated:
             return self._transaction(writes, careful=True)
 
-    def _transaction(self, writes: Sequence[base.Write], *, careful: bool) -> list[Result]:
+    def _transaction(self, writes: Sequence[Write], *, careful: bool) -> list[Result]:
         conn = self._connection
         try:
             # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,

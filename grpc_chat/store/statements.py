@@ -268,7 +268,7 @@ def events_at(
 
 
 def stamps(conn: sa.Connection, places: Mapping[str, int]) -> dict[str, int]:
-    """See :meth:`grpc_chat.store.base.Snapshot.stamps`."""
+    """See :meth:`grpc_chat.store.reads.Snapshot.stamps`."""
     return {
         room_id: frames.stamp(payload)
         for room_id, _, _, payload, checksum in events_at(conn, places.items())

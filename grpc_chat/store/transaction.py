@@ -12,7 +12,6 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.base import StoredEvent
 from grpc_chat.store.invitation_reads import with_bots
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import (
@@ -22,6 +21,7 @@ from grpc_chat.store.records import (
     InviteRecord,
     SessionRecord,
     Standing,
+    StoredEvent,
 )
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.snapshot import SqlSnapshot

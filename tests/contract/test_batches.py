@@ -11,23 +11,10 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store import schema
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Concerns,
-    Done,
-    Draft,
-    Once,
-    Place,
-    Result,
-    Store,
-    Transact,
-    Transaction,
-    Write,
-)
-from grpc_chat.store.records import Account, Standing
+from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
+from grpc_chat.store.records import Account, Place, Standing
 from grpc_chat.store.sql import SqlStore
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database

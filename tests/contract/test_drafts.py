@@ -7,21 +7,11 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, PermissionDenied, RoomNotFound
 from grpc_chat.store import schema
-from grpc_chat.store.base import (
-    Append,
-    Appended,
-    Concerns,
-    Draft,
-    Once,
-    Placed,
-    Snapshot,
-    Store,
-    Target,
-    Transact,
-    Transaction,
-)
+from grpc_chat.store.base import Store, Transact, Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Standing
 from grpc_chat.store.transaction import SqlTransaction
+from grpc_chat.store.writes import Append, Appended, Concerns, Draft, Once, Placed, Target
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.contract.statements import statements

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import FailedPrecondition
 from grpc_chat.store import schema
-from grpc_chat.store.base import Append, Appended, Done, Draft, Once, Store, Transact, Transaction
+from grpc_chat.store.base import Done, Store, Transact, Transaction
 from grpc_chat.store.transaction import SqlTransaction
+from grpc_chat.store.writes import Append, Appended, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.store_writes import put_room

@@ -9,9 +9,10 @@ import pytest
 
 from grpc_chat.errors import BadCursor, ChatError
 from grpc_chat.store import statements
-from grpc_chat.store.base import Acknowledge, Append, Place, Store, Transact, Transaction
-from grpc_chat.store.records import Standing
+from grpc_chat.store.base import Store, Transact, Transaction
+from grpc_chat.store.records import Place, Standing
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Acknowledge, Append
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.contract.test_store import add, draft

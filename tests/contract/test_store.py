@@ -28,23 +28,10 @@ from grpc_chat.errors import (
     PermissionDenied,
     RoomNotFound,
 )
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Authorize,
-    Done,
-    Draft,
-    Once,
-    Place,
-    Placed,
-    Result,
-    Snapshot,
-    Store,
-    StoredEvent,
-    Write,
-)
-from grpc_chat.store.records import Standing
+from grpc_chat.store.base import Done, Result, Store, Write
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing, StoredEvent
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Authorize, Draft, Once, Placed
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.store_writes import put_room, truncate
@@ -148,7 +135,7 @@ def test_what_commit_reported_survives_the_death_of_the_process(database: Databa
     program = f"""
 {database.program}
 import json, os, signal
-from grpc_chat.store.base import Acknowledge, Append, Draft, Once
+from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 
 def allow(room_id, standing):
@@ -163,7 +150,8 @@ drafts = [
     )
     for text in ("one", "two", "three")
 ]
-from grpc_chat.store.base import Place, Transact
+from grpc_chat.store.base import Transact
+from grpc_chat.store.records import Place
 store.commit([Transact(lambda tx: tx.put_room("r1", "r1", {{"alice": 2}}))])
 [appended, _] = store.commit([Append(drafts), Acknowledge("alice", "bot", {{"r1": Place(2)}}, allow)])
 print(json.dumps([placed.seq for placed in appended.placed]), flush=True)

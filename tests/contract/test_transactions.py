@@ -12,30 +12,21 @@ from uuid import uuid4
 import pytest
 
 from grpc_chat.errors import ChatError, LimitExceeded, PermissionDenied, RoomNotFound
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Done,
-    Draft,
-    Once,
-    Place,
-    Snapshot,
-    Store,
-    StoredEvent,
-    Transact,
-    Transaction,
-)
+from grpc_chat.store.base import Done, Store, Transact, Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import (
     Account,
     Ending,
     InvitationRecord,
     InviteRecord,
+    Place,
     SessionRecord,
     Standing,
+    StoredEvent,
     Usage,
     Waiting,
 )
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database

@@ -29,12 +29,13 @@ from grpc_chat.cli.main import main
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import contents, migrations
 from grpc_chat.store.backup import back_up
-from grpc_chat.store.base import Append, Draft, Once, Transact
+from grpc_chat.store.base import Transact
 from grpc_chat.store.contents import BackupError, Contents
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.store.restore import Restored, examine, restore
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.store_writes import put_room
 

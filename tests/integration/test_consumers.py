@@ -13,7 +13,7 @@ from grpc_chat import errors
 from grpc_chat.core.context import Context
 from grpc_chat.core.kept_consumers import KeptConsumers
 from grpc_chat.core.page_token import Pages, PageTokens
-from grpc_chat.store.base import Place
+from grpc_chat.store.records import Place
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import PATIENCE, Calls

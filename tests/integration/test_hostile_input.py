@@ -30,8 +30,9 @@ from grpc_chat import Client
 from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, scope_bits
 from grpc_chat.core.tokens import new_token, secret_hash
-from grpc_chat.store.base import Acknowledge, Place, Transaction
-from grpc_chat.store.records import Account, InvitationRecord, SessionRecord
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.records import Account, InvitationRecord, Place, SessionRecord
+from grpc_chat.store.writes import Acknowledge
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path

@@ -22,9 +22,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.sdk.models import Member
 from grpc_chat.store import migrations, schema
-from grpc_chat.store.base import Append, Appended, Done, Draft, Once, Place, Transact, Transaction
-from grpc_chat.store.records import Account, Standing
+from grpc_chat.store.base import Done, Transact, Transaction
+from grpc_chat.store.records import Account, Place, Standing
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Append, Appended, Draft, Once
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room

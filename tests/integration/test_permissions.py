@@ -21,7 +21,8 @@ from google.protobuf.message import Message
 from grpc_chat.core.caller import SYSTEM
 from grpc_chat.core.tokens import new_code, new_id, secret_hash
 from grpc_chat.sdk.choices import Scope
-from grpc_chat.store.base import Snapshot, Transaction
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import InvitationRecord, InviteRecord
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb

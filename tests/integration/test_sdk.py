@@ -18,7 +18,7 @@ import pytest
 import grpc_chat as chat
 from grpc_chat.sdk.choices import Role
 from grpc_chat.sdk.models import stamp_of
-from grpc_chat.store.base import Append, Appended
+from grpc_chat.store.writes import Append, Appended
 from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc

@@ -23,21 +23,12 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Concerns,
-    Draft,
-    Once,
-    Place,
-    Transact,
-    Transaction,
-)
+from grpc_chat.store.base import Transact, Transaction
 from grpc_chat.store.mark import Acknowledged, Mark
-from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, SessionRecord
+from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, Place, SessionRecord
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.store_writes import put_room, truncate
 

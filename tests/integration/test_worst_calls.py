@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import PATIENCE, Calls

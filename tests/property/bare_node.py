@@ -26,7 +26,8 @@ from grpc_chat.core.rates import Rate
 from grpc_chat.core.reads import Pieces, Readers, at_once
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.errors import StoreUnavailable, Unauthenticated
-from grpc_chat.store.base import Result, Snapshot, Store, Write
+from grpc_chat.store.base import Result, Store, Write
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 from tests.support import Pulled
 

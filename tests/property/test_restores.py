@@ -28,9 +28,10 @@ from grpc_chat.core.reads import at_once
 from grpc_chat.core.start import find_start, require_epoch
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.retry import Backoff
-from grpc_chat.store.base import Acknowledge, Append, Draft, Once, Place
+from grpc_chat.store.records import Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 from tests.property.histories import ASKED, histories

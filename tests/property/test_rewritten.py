@@ -16,8 +16,9 @@ import pytest
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import SYSTEM
-from grpc_chat.store.base import Append, Draft, Transaction
+from grpc_chat.store.base import Transaction
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Append, Draft
 from grpc_chat.wire import chat_pb2 as pb
 from tests.property.bare_node import BareNode, FrozenLoop
 from tests.store_writes import put_room

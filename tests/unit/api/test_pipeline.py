@@ -25,7 +25,7 @@ from grpc_chat.errors import (
     Unauthenticated,
 )
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import Snapshot
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
 from tests.support import From, Pulled

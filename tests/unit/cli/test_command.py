@@ -25,7 +25,7 @@ from grpc_chat.cli.main import main
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
 from grpc_chat.cli.trust import Trust
 from grpc_chat.sdk.network import nobody_there
-from grpc_chat.store.base import ahead_of_log
+from grpc_chat.store.writes import ahead_of_log
 
 LINK = "grpc-chat://chat.org:443/#gci_abc"
 

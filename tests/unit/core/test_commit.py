@@ -23,19 +23,10 @@ from grpc_chat.errors import (
     StoreUnavailable,
 )
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.base import (
-    Acknowledge,
-    Append,
-    Appended,
-    Done,
-    Draft,
-    Placed,
-    Result,
-    Snapshot,
-    StoredEvent,
-    Transact,
-    Write,
-)
+from grpc_chat.store.base import Done, Result, Transact, Write
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Placed
 from grpc_chat.wire import chat_pb2 as pb
 from tests.support import until
 

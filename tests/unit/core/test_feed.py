@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from grpc_chat.core.feed import Feed
-from grpc_chat.store.base import StoredEvent
+from grpc_chat.store.records import StoredEvent
 from grpc_chat.wire import frames as wire_frames
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from grpc_chat.core.histories import parted
 from grpc_chat.core.reads import at_once
-from grpc_chat.store.base import Place, Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing
 from grpc_chat.wire import chat_pb2 as pb
 
 ROOM = "r1"

@@ -13,7 +13,8 @@ import pytest
 from grpc_chat.core.reads import Pieces, Readers
 from grpc_chat.core.turns import share
 from grpc_chat.errors import RateLimited, RoomNotFound, ShuttingDown, Unavailable
-from grpc_chat.store.base import Snapshot, Store
+from grpc_chat.store.base import Store
+from grpc_chat.store.reads import Snapshot
 
 PATIENCE = 20.0
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from grpc_chat.core.reads import Pieces, at_once
 from grpc_chat.core.start import find_start
 from grpc_chat.errors import RoomNotFound
-from grpc_chat.store.base import Place, Snapshot
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb

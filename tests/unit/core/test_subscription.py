@@ -7,7 +7,7 @@ import pytest
 
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.subscription import Behind, Page, Subscription
-from grpc_chat.store.base import Place, StoredEvent
+from grpc_chat.store.records import Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 EPOCH = "e1"

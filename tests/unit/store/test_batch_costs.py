@@ -12,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from grpc_chat.core.access import to_read
-from grpc_chat.store.base import Acknowledge, Append, Appended, Draft, Once, Place, Write
+from grpc_chat.store.base import Write
+from grpc_chat.store.records import Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.store_writes import put_room
 

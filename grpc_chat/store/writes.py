@@ -1,0 +1,137 @@
+"""What a store is given to append and to acknowledge, and what becomes of it.
+
+:mod:`grpc_chat.store.base` says what is guaranteed of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import Place, Standing, StoredEvent
+from grpc_chat.wire import chat_pb2 as pb
+
+Authorize = Callable[[str, Standing | None], ChatError | None]
+"""Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
+None. It MUST be quick and have no effect: it is called on the writer's thread, and perhaps twice."""
+
+
+AuthorizeDirect = Callable[[Snapshot, str, str], ChatError | None]
+"""Given the state of things, a direct room's id and who wants to write there: what forbids it, or None."""
+
+
+class Target(NamedTuple):
+    """An event that another one concerns, as it is stored now."""
+
+    seq: int
+    user_id: str
+    """Who caused it."""
+    session_id: str
+    kind: str
+    """Which ``kind`` of ``chat.v1.Event`` it is; empty for one that this version does not know."""
+
+
+AuthorizeOn = Callable[[str, Standing | None, Target | None], ChatError | None]
+"""As :data:`Authorize`, of an event that concerns another one; None for one that is gone, or never was."""
+
+
+class Once(NamedTuple):
+    """What makes an event that is sent again known as the same one."""
+
+    key: bytes
+    """16 bytes, the UUID that the client made: unique for its user in its room."""
+    content_hash: bytes
+    """What the event says, in a few bytes: tells a repeated send from a reused id."""
+
+
+class Concerns(NamedTuple):
+    """Which event of the same room a draft is about, and whether it may be."""
+
+    seq: int
+    check: AuthorizeOn
+
+
+class Draft(NamedTuple):
+    """An event without its number yet, of any kind."""
+
+    event: pb.Event
+    """Complete but for ``seq`` and ``create_time``, which the store fills in."""
+    session_id: str
+    """Which session caused it; kept beside the event, never in it."""
+    check: Authorize
+    """What the room must be for the event's user."""
+    once: Once | None = None
+    """For kinds that are stored once, however often they are sent."""
+    concerns: Concerns | None = None
+    """For kinds that are about another event."""
+    check_direct: AuthorizeDirect | None = None
+    """Asked besides in direct rooms, where it depends on the other member, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Store drafts, all or none. Result: :class:`Appended`."""
+
+    drafts: Sequence[Draft]
+
+
+class Placed(NamedTuple):
+    """Where one draft is in the log."""
+
+    room_id: str
+    seq: int
+    create_time_us: int
+    """Microseconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the drafts of one :class:`Append`."""
+
+    placed: list[Placed]
+    """One for each draft, in order."""
+    new: dict[str, list[StoredEvent]] = field(default_factory=dict)
+    """By room, what was stored just now. A repeated send adds nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Move a consumer's positions forward; older positions are ignored.
+
+    A position after the newest event is refused with ``BadCursor``. One with a stamp that is not its event's
+    moves nothing, and the others still count. Result: the rooms of which that is true; None where it is true
+    of none.
+    """
+
+    user_id: str
+    consumer: str
+    positions: Mapping[str, Place]
+    authorize: Authorize
+    back: bool = False
+    """Whether positions may also move back, as they must where the log is not the one they are from."""
+    skip_lost: bool = False
+    """Whether rooms that the user may not read are left out, and told of like those of another history."""
+    max_consumers: int = 0
+    """How many consumers the user may have; a further one is refused with ``LimitExceeded``. 0 for any
+    number."""
+
+
+def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
+    """What to answer to the cursor number ``at`` of a request that points to where the log has never been."""
+    return BadCursor(
+        f"cursors[{at}].seq is {seq}, after the room's newest event {last_seq}",
+        field=f"cursors[{at}].seq",
+        metadata={"roomId": room_id, "lastSeq": str(last_seq)},
+    )
+
+
+def too_many_consumers(most: int) -> LimitExceeded:
+    """What to answer to who has as many consumers as they may, and uses a new name."""
+    return LimitExceeded(
+        f"you have {most} consumers, which is the most; forget one that you no longer use",
+        field="consumer",
+        metadata={"limit": str(most)},
+    )
