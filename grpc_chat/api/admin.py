@@ -25,10 +25,24 @@ class AdminService:
         return pb.CreateUserResponse(user=await self._admin.create_user(caller, request))
 
     async def block_user(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
-        return await self._admin.block(caller, request)
+        blocked = await self._admin.block(caller, request)
+        return pb.BlockUserResponse(
+            user=blocked.user,
+            unowned_rooms=blocked.unowned_rooms,
+            unowned_room_count=blocked.unowned_room_count,
+            stopped_bots=blocked.stopped_bots,
+            stopped_bot_count=blocked.stopped_bot_count,
+        )
 
     async def unblock_user(self, caller: Caller, request: pb.UnblockUserRequest) -> pb.UnblockUserResponse:
-        return await self._admin.unblock(caller, request.user_id)
+        unblocked = await self._admin.unblock(caller, request.user_id)
+        return pb.UnblockUserResponse(
+            user=unblocked.user,
+            stopped_bots=unblocked.stopped_bots,
+            stopped_bot_count=unblocked.stopped_bot_count,
+            blocked_bot_user_ids=unblocked.blocked_bot_user_ids,
+            blocked_bot_count=unblocked.blocked_bot_count,
+        )
 
     async def reset_password(
         self, caller: Caller, request: pb.ResetPasswordRequest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from grpc_chat.core.accounts import insert, session_place
 from grpc_chat.core.caller import Caller
@@ -21,6 +22,28 @@ from grpc_chat.store.records import Account, Ending, SessionRecord, Usage
 from grpc_chat.wire import chat_pb2 as pb
 
 _UNUSED = Usage(sessions=0, last_used_us=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What blocking an account does, or would; of rooms and bots the first hundred, and their number."""
+
+    user: pb.UserRecord
+    unowned_rooms: list[pb.UnownedRoom]
+    unowned_room_count: int
+    stopped_bots: list[pb.StoppedBot]
+    stopped_bot_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """What letting an account in again came to; of bots the first hundred, and their number."""
+
+    user: pb.UserRecord
+    stopped_bots: list[pb.StoppedBot]
+    stopped_bot_count: int
+    blocked_bot_user_ids: list[str]
+    blocked_bot_count: int
 
 
 class Admin:
@@ -71,7 +94,7 @@ class Admin:
         record: pb.UserRecord = await self._committer.transact(caller, do)
         return record
 
-    async def block(self, caller: Caller, request: pb.BlockUserRequest) -> pb.BlockUserResponse:
+    async def block(self, caller: Caller, request: pb.BlockUserRequest) -> Blocked:
         """Keep an account and its bots from logging in, and end their sessions; or only say what that does.
 
         Raises:
@@ -79,12 +102,13 @@ class Admin:
         """
         user_id = request.user_id
 
-        def consider(snapshot: Snapshot) -> tuple[list[Account], pb.BlockUserResponse]:
+        def consider(snapshot: Snapshot) -> tuple[list[Account], Blocked]:
             account = _require(snapshot, user_id)
             self._require_another_admin(snapshot, account)
             bots = _all_bots(snapshot, user_id)
             rooms, count = snapshot.owned_only_by([user_id, *(bot.user_id for bot in bots)], limit=MOST_TOLD)
-            return [account, *bots], pb.BlockUserResponse(
+            return [account, *bots], Blocked(
+                user=_seen(snapshot, user_id),
                 unowned_rooms=[as_unowned(room) for room in rooms],
                 unowned_room_count=count,
                 stopped_bots=[_stopped(snapshot, bot) for bot in bots[:MOST_TOLD]],
@@ -93,22 +117,20 @@ class Admin:
 
         if request.validate_only:
 
-            def read(snapshot: Snapshot) -> pb.BlockUserResponse:
-                _, response = consider(snapshot)
-                response.user.CopyFrom(_seen(snapshot, user_id))
-                return response
+            def read(snapshot: Snapshot) -> Blocked:
+                _, what = consider(snapshot)
+                return what
 
             return await self._readers.run(read)
 
-        def do(transaction: Transaction) -> pb.BlockUserResponse:
-            accounts, response = consider(transaction)
+        def do(transaction: Transaction) -> Blocked:
+            accounts, what = consider(transaction)
             for one in accounts:
                 self._stop(transaction, one, of_owner=one.user_id != user_id)
-            response.user.CopyFrom(_seen(transaction, user_id))
-            return response
+            return replace(what, user=_seen(transaction, user_id))
 
-        response: pb.BlockUserResponse = await self._committer.transact(caller, do)
-        return response
+        blocked: Blocked = await self._committer.transact(caller, do)
+        return blocked
 
     def _stop(self, transaction: Transaction, account: Account, *, of_owner: bool) -> None:
         """Block an account, and end its sessions.
@@ -128,7 +150,7 @@ class Admin:
         if account.offered_to:
             transaction.offer_bot(account.user_id, None)
 
-    async def unblock(self, caller: Caller, user_id: str) -> pb.UnblockUserResponse:
+    async def unblock(self, caller: Caller, user_id: str) -> Unblocked:
         """Let an account in again, and those of its bots that are not blocked themselves.
 
         Their access tokens are gone.
@@ -137,7 +159,7 @@ class Admin:
             FailedPrecondition: It is a bot whose owner is blocked.
         """
 
-        def do(transaction: Transaction) -> pb.UnblockUserResponse:
+        def do(transaction: Transaction) -> Unblocked:
             account = _require(transaction, user_id)
             owner = transaction.account(account.owner_id) if account.owner_id else None
             if owner and owner.blocked:
@@ -149,7 +171,7 @@ class Admin:
             ]
             let_in = [_stopped(transaction, bot) for bot in bots if bot.user_id not in blocked]
             stopped = [bot for bot in let_in if bot.tokens]
-            return pb.UnblockUserResponse(
+            return Unblocked(
                 user=_seen(transaction, user_id),
                 stopped_bots=stopped[:MOST_TOLD],
                 stopped_bot_count=len(stopped),
@@ -157,8 +179,8 @@ class Admin:
                 blocked_bot_count=len(blocked),
             )
 
-        response: pb.UnblockUserResponse = await self._committer.transact(caller, do)
-        return response
+        unblocked: Unblocked = await self._committer.transact(caller, do)
+        return unblocked
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
         """Make an account an administrator, or no longer one.
