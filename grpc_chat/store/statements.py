@@ -68,6 +68,11 @@ def _insert_sql(insert: sa.Insert, dialect: sa.Dialect, rows: int) -> str:
     return f"{head} VALUES {', '.join([values] * rows)}{conflict}{update}"
 
 
+def insert_row(conn: sa.Connection, table: sa.Table, **values: Any) -> None:
+    """Insert one row."""
+    conn.execute(sa.insert(table), values)
+
+
 def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[object, ...]]) -> None:
     """Insert tuples in the order of the table's columns, in as few statements as have a fixed size.
 

@@ -310,7 +310,7 @@ MISTAKES = {
         "an earlier use of a session is noted over a later one",
         (
             (
-                "store/transaction.py",
+                "store/session_writes.py",
                 ', sessions.c.last_used_us < sa.bindparam("at"))',
                 ")",
             ),
@@ -421,7 +421,7 @@ MISTAKES = {
     ),
     "bots-still-asked": Mistake(
         "an invitation of a bot outlives the ban of its owner",
-        (("store/transaction.py", "            (invitations, invitations.c.user_id),\n", ""),),
+        (("store/invitation_writes.py", "            (invitations, invitations.c.user_id),\n", ""),),
         ("integration/test_bans.py", _STORE),
     ),
     "owned-beyond-the-limit": Mistake(
