@@ -357,7 +357,7 @@ async def test_what_is_sent_while_a_stream_is_opened(house: House) -> None:
     bob = await house.newcomer()
     room_id = await house.room(bob.user_id, backlog=3)
     for how in ({"all_rooms": True}, {"consumer": "late"}):
-        with pages_kept_back(house, of="Hub.open") as keeper:
+        with pages_kept_back(house, of="Opening.open") as keeper:
             stream = house.calls.subscribe(bob.token, start=pb.START_LATEST, **how)
             await keeper.until_reached()
             last = (await house.owner.send(room_id, "meanwhile")).seq
@@ -516,14 +516,14 @@ async def test_what_others_end_meanwhile_is_nothing_to_wait_for(
         assert await mallory.client.revoke_sessions(doomed_session) == 1
         keeper.open()
     assert (await asking).reason == "OK"
-    with pages_kept_back(house, of="Hub.open") as keeper:
+    with pages_kept_back(house, of="Opening.open") as keeper:
         stream = house.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
         await mallory.client.delete_room(doomed.room_id, confirm_name="doomed")
         keeper.open()
     async with reading(stream):
         await stream.until_caught_up()
-    assert (done.count("Sessions._read"), done.count("Hub.open")) == (1, 1)
+    assert (done.count("Sessions._read"), done.count("Opening.open")) == (1, 1)
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
