@@ -90,8 +90,8 @@ class Limits(_Group):
     guest_calls_per_second: float = Field(
         10,
         ge=0,
-        description="Calls an address may make without a token (to log in, say), each second; "
-        "0 for any number.",
+        description="Calls an address may make without a token (to log in, say), or with one that is "
+        "nobody's, each second; 0 for any number.",
     )
     guest_calls_burst: Count = Field(100, description="The same, at once after a quiet time.")
     calls_per_second: float = Field(

@@ -84,26 +84,32 @@ _OWED_BYTES = 4096
 """Of an answer; what is smaller costs no more than the call."""
 
 
-class _OneAtATime:
-    """Lets each user do one thing at a time."""
+_LOOK_UPS = 8
+"""Tokens from one address that are looked up at once. Each is one read, so more gain nothing, and those who
+come back after a restart wait for each other no longer than for the database."""
 
-    def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+class _FewAtATime:
+    """Lets each user, or address, do a few things at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._places: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
     async def turn(self, user_id: str) -> AsyncIterator[None]:
         """Wait until it is this call's turn."""
-        lock, users = self._locks.get(user_id, (asyncio.Lock(), 0))
-        self._locks[user_id] = (lock, users + 1)
+        places, users = self._places.get(user_id) or (asyncio.Semaphore(self._most), 0)
+        self._places[user_id] = (places, users + 1)
         try:
-            async with lock:
+            async with places:
                 yield
         finally:
-            _, users = self._locks[user_id]
+            _, users = self._places[user_id]
             if users > 1:
-                self._locks[user_id] = (lock, users - 1)
+                self._places[user_id] = (places, users - 1)
             else:
-                del self._locks[user_id]
+                del self._places[user_id]
 
 
 class Pipeline:
@@ -113,7 +119,7 @@ class Pipeline:
         rate: How often a user may call.
         work: How much a user, bots included, may have done: 1 for an entry of a request, or a KiB of an
             answer.
-        guest_rate: How often an address may call without saying who calls.
+        guest_rate: How often an address may call without saying who calls, or with a token that is not known.
         services: One object for each service of chat.proto, by the service's name; the method
             ``SendMessages`` is its attribute ``send_messages``.
 
@@ -140,7 +146,8 @@ class Pipeline:
         self._authenticator = authenticator
         self._checker = checker
         # So that pieces of one call alternate with others' calls, not with those of 15 by the same user.
-        self._large = _OneAtATime()
+        self._large = _FewAtATime(1)
+        self._look_ups = _FewAtATime(_LOOK_UPS)
         self._rate = rate
         self._metrics = metrics
         self.methods = [
@@ -206,15 +213,11 @@ class Pipeline:
         who: Caller | Guest
         if method.needs is Needs.NOBODY:
             who = Guest(self._addresses.of(peer.address(), metadata), peer.names())
-            # No user is called that: ids hold no control characters.
-            share.set(f"\0{who.address}")
-            try:
-                self._guest_rate.take(who.address)
-            except RateLimited:
-                self._addresses.limited(who.address)
-                raise
+            share.set(_share_of(who.address))
+            self._take_of_guests(who.address)
         else:
-            who = await self._authenticator.authenticate(_token(metadata))
+            token = _token(metadata)
+            who = self._authenticator.recognise(token) or await self._look_up(token, metadata, peer)
             share.set(who.charged_to)
             self._rate.take(who.user_id)
             require(method.needs, who)
@@ -237,6 +240,29 @@ class Pipeline:
                 for _ in self._checker.pieces(request):
                     await asyncio.sleep(0)
         return who, request
+
+    async def _look_up(self, token: str, metadata: Metadata, peer: Peer) -> Caller:
+        """Who has a token that is not known by heart, which costs the database something.
+
+        In the address's turn, and few at a time: whoever reaches the port can make tokens up. Only one that
+        proves wrong counts for the address, so that all who are behind it can come back after a restart.
+        """
+        address = self._addresses.of(peer.address(), metadata)
+        share.set(_share_of(address))
+        async with self._look_ups.turn(address):
+            self._take_of_guests(address, 0)
+            try:
+                return await self._authenticator.authenticate(token)
+            except Unauthenticated:
+                self._guest_rate.owe(address, 1)
+                raise
+
+    def _take_of_guests(self, address: str, cost: float = 1) -> None:
+        try:
+            self._guest_rate.take(address, cost)
+        except RateLimited:
+            self._addresses.limited(address)
+            raise
 
     @contextmanager
     def _observe(self, method: Method, metadata: Metadata) -> Iterator[None]:
@@ -264,6 +290,11 @@ class Pipeline:
             raise
         finally:
             (self._metrics.calls.labels(method.path, code) if code else method.succeeded).inc()
+
+
+def _share_of(address: str) -> str:
+    # No user is called that: ids hold no control characters.
+    return f"\0{address}"
 
 
 def _token(metadata: Metadata) -> str:

@@ -114,17 +114,26 @@ class Sessions:
 
     # Knowing
 
-    async def authenticate(self, token: str) -> Caller:
-        """See :meth:`grpc_chat.core.caller.Authenticator.authenticate`."""
-        key = secret_hash(token)
-        now = self._clock()
+    def recognise(self, token: str) -> Caller | None:
+        """See :meth:`grpc_chat.core.caller.Authenticator.recognise`."""
+        key, now = secret_hash(token), self._clock()
         known = self._known.get(key)
         # What is known by heart may go by another time, where the clock was set since.
         if known is None or _is_over(*known, now):
-            known = await self._read(key, now)
-        caller, idle_until = known
+            return None
+        return self._use(key, known[0], now)
+
+    async def authenticate(self, token: str) -> Caller:
+        """See :meth:`grpc_chat.core.caller.Authenticator.authenticate`."""
+        if caller := self.recognise(token):
+            return caller
+        key, now = secret_hash(token), self._clock()
+        caller, idle_until = await self._read(key, now)
         if _is_over(caller, idle_until, now):
             raise SessionEnded(_EXPIRED)
+        return self._use(key, caller, now)
+
+    def _use(self, key: bytes, caller: Caller, now: float) -> Caller:
         if caller.interactive:
             self._known[key] = (caller, now + self._policy.idle.total_seconds())
         self._used[caller.session_id] = int(now * 1_000_000)

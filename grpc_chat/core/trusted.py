@@ -27,6 +27,10 @@ class TrustedIds:
             trusted_token(id_): Caller(user_id=id_, session_id=id_, interactive=False) for id_ in ids
         }
 
+    def recognise(self, token: str) -> Caller | None:
+        """See :meth:`grpc_chat.core.caller.Authenticator.recognise`."""
+        return self._callers.get(token)
+
     async def authenticate(self, token: str) -> Caller:
         """See :meth:`grpc_chat.core.caller.Authenticator.authenticate`."""
         caller = self._callers.get(token)

@@ -16,6 +16,7 @@ from grpc_chat.api.table import NEEDS
 from grpc_chat.config import Config
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.rates import Rate
+from grpc_chat.core.turns import share
 from grpc_chat.errors import (
     Internal,
     InvalidRequest,
@@ -41,13 +42,20 @@ class Accounts:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        # Whose turns tokens were looked up in.
+        self.shares: list[str] = []
         self.caller = ALICE
 
-    async def authenticate(self, token: str) -> Caller:
+    def recognise(self, token: str) -> Caller | None:
         self.asked.append(token)
-        if token != "alice's token":
-            raise Unauthenticated("who is that?")
-        return self.caller
+        return self.caller if token == "alice's token" else None
+
+    async def authenticate(self, token: str) -> Caller:
+        self.shares.append(share.get())
+        await asyncio.sleep(0)
+        if token == "alice's other token":
+            return self.caller
+        raise Unauthenticated("who is that?")
 
     def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
         raise AssertionError("no method of these asks")
@@ -143,7 +151,7 @@ async def test_a_large_request_is_checked_while_others_are_served() -> None:
     assert [type(answer) for answer in answers] == [bytes] * 15 + [InvalidRequest]
     assert isinstance(answers[15], InvalidRequest)
     assert answers[15].field == "cursors[4095].seq"
-    assert world.pipeline._large._locks == {}
+    assert world.pipeline._large._places == {}
 
 
 async def test_a_user_s_work_has_a_rate() -> None:
@@ -476,6 +484,33 @@ async def test_addresses_are_told_which_guests_are_too_many(caplog: pytest.LogCa
         with pytest.raises(RateLimited):
             await world.pipeline.call(info, [], b"", From(peer))
         assert caplog.text.count("refused a call from 10.0.0.7") == told
+
+
+async def test_tokens_that_are_not_known_are_looked_up_in_turns_and_at_a_rate_of_their_address() -> None:
+    """A made-up one counts for the address, one that is somebody's for nobody, and known ones go on."""
+    world = World(guest_rate=Rate(per_second=1, burst=10, clock=Clock()))
+    peer = From("ipv4:192.0.2.1:4711")
+
+    async def call(token: str, peer: From) -> bytes:
+        metadata = [("authorization", f"Bearer {token}")]
+        return await world.pipeline.call(world.get_room, metadata, GET_ROOM, peer)
+
+    back = await asyncio.gather(*[call("alice's other token", peer) for _ in range(100)])
+    assert len(back) == len(world.accounts.shares) == 100
+    floods = [call(f"made up {at}", peer) for at in range(100)]
+    refused = await asyncio.gather(*floods, return_exceptions=True)
+
+    kinds = [type(error) for error in refused]
+    assert set(kinds) == {Unauthenticated, RateLimited}
+    # 10, and those that were under way when the last of them proved wrong.
+    looked_up = kinds.count(Unauthenticated)
+    assert 10 <= looked_up < 20
+    assert world.accounts.shares == ["\x00192.0.2.1"] * (100 + looked_up)
+    # The address has to wait; those behind it who are known, and other addresses, do not.
+    with pytest.raises(RateLimited):
+        await call("alice's other token", peer)
+    await call("alice's token", peer)
+    await call("alice's other token", From("ipv4:192.0.2.2:4711"))
 
 
 # What goes wrong
