@@ -416,7 +416,7 @@ MISTAKES = {
     ),
     "guests-not-told": Mistake(
         "nothing says that the limit for guests has struck what may be a proxy",
-        (("api/pipeline.py", "                self._addresses.limited(who.address)\n", ""),),
+        (("api/pipeline.py", "            self._addresses.limited(address)\n", ""),),
         (_PIPELINE,),
     ),
     "bots-still-asked": Mistake(
