@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from grpc_chat.api.methods import Needs, require
 from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import Authenticator, Caller, Guest
 from grpc_chat.core.rates import Rate
-from grpc_chat.core.turns import share
+from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
@@ -89,29 +89,6 @@ _LOOK_UPS = 8
 come back after a restart wait for each other no longer than for the database."""
 
 
-class _FewAtATime:
-    """Lets each user, or address, do a few things at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._places: dict[str, tuple[asyncio.Semaphore, int]] = {}
-
-    @asynccontextmanager
-    async def turn(self, user_id: str) -> AsyncIterator[None]:
-        """Wait until it is this call's turn."""
-        places, users = self._places.get(user_id) or (asyncio.Semaphore(self._most), 0)
-        self._places[user_id] = (places, users + 1)
-        try:
-            async with places:
-                yield
-        finally:
-            _, users = self._places[user_id]
-            if users > 1:
-                self._places[user_id] = (places, users - 1)
-            else:
-                del self._places[user_id]
-
-
 class Pipeline:
     """Carries out calls, given as bytes and metadata.
 
@@ -146,8 +123,8 @@ class Pipeline:
         self._authenticator = authenticator
         self._checker = checker
         # So that pieces of one call alternate with others' calls, not with those of 15 by the same user.
-        self._large = _FewAtATime(1)
-        self._look_ups = _FewAtATime(_LOOK_UPS)
+        self._large = FewAtATime(1)
+        self._look_ups = FewAtATime(_LOOK_UPS)
         self._rate = rate
         self._metrics = metrics
         self.methods = [

@@ -16,6 +16,7 @@ from grpc_chat.core.start import Start, find_start
 from grpc_chat.core.stream import Host, Stream
 from grpc_chat.core.streams import MOST_INVITATIONS, Streams
 from grpc_chat.core.subscription import Subscription
+from grpc_chat.core.turns import share
 from grpc_chat.errors import LimitExceeded, Unavailable
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.writes import too_many_consumers
@@ -82,22 +83,23 @@ class Opening:
             return start, kept, invitations
 
         tries = _TRIES
-        with self._place(*consumer), self._meanwhile.watching():
-            while True:
-                changes = self._meanwhile.changes(caller.user_id)
-                start, kept, invitations = await self._readers.run_pieces(read)
-                stream = self._stream(caller, request, start, invitations, kept=kept)
-                if await self._follow_all(stream, start, changes):
-                    break
-                tries -= 1
-                if not tries:
-                    raise Unavailable(
-                        "your rooms change while they are looked up; try again",
-                        retry_after=timedelta(seconds=1),
-                    )
-            # From the last check to here without an await: nobody can publish in between.
-        self._streams.add(stream)
-        return stream
+        async with self._host.beginning.turn(share.get()):
+            with self._place(*consumer), self._meanwhile.watching():
+                while True:
+                    changes = self._meanwhile.changes(caller.user_id)
+                    start, kept, invitations = await self._readers.run_pieces(read)
+                    stream = self._stream(caller, request, start, invitations, kept=kept)
+                    if await self._follow_all(stream, start, changes):
+                        break
+                    tries -= 1
+                    if not tries:
+                        raise Unavailable(
+                            "your rooms change while they are looked up; try again",
+                            retry_after=timedelta(seconds=1),
+                        )
+                # From the last check to here without an await: nobody can publish in between.
+            self._streams.add(stream)
+            return stream
 
     def _stream(
         self,

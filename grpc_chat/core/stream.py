@@ -11,6 +11,7 @@ from typing import Any
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.subscription import Behind, Page, Subscription
+from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Totals
 from grpc_chat.store.records import Place
@@ -33,6 +34,7 @@ class Host:
         read: A page of a room, from the store; None where that is not to be read any more.
         save: Stores a consumer's positions; with True, also where they move back.
         close: Forgets the stream.
+        beginning: Lets a user's streams begin one after the other: each takes the event loop for 4,000 rooms.
     """
 
     epoch: str
@@ -40,6 +42,7 @@ class Host:
     read: Callable[[Stream, Behind], Awaitable[Page | None]]
     save: Callable[[Stream, dict[str, Place], bool], Awaitable[None]]
     close: Callable[[Stream], None]
+    beginning: FewAtATime = field(default_factory=FewAtATime)
 
 
 @dataclass(eq=False, slots=True)
@@ -108,7 +111,10 @@ class Stream:
         self.task = asyncio.current_task()
         try:
             await self._save()
-            await write(await self._started())
+            async with self.host.beginning.turn(share.get()):
+                started = await self._started()
+            await write(started)
+            del started
             while not (self.draining or self.ended):
                 await self._save()
                 response = self._invited() or self.subscription.take()

@@ -8,9 +8,11 @@ what anyone did while nobody else waited is not held against them.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
@@ -160,3 +162,35 @@ class Turns(Generic[T]):
             if user_id in self._waiting or start > self._now
         }
         self._kept = 2 * len(self._starts) + _KEPT
+
+
+class FewAtATime:
+    """Lets each user, or address, do a few things at a time.
+
+    On the event loop, too, others have their turn between two pieces of somebody's work. With 16 works of one
+    user side by side that would be after 16 pieces, so they are done one after the other. MUST NOT be held
+    while a client is waited for.
+    """
+
+    def __init__(self, most: int = 1) -> None:
+        self._most = most
+        self._places: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    def __len__(self) -> int:
+        """How many users do something, or wait to."""
+        return len(self._places)
+
+    @asynccontextmanager
+    async def turn(self, user_id: str) -> AsyncIterator[None]:
+        """Wait until it is this one's turn, in the order in which they came."""
+        places, users = self._places.get(user_id) or (asyncio.Semaphore(self._most), 0)
+        self._places[user_id] = (places, users + 1)
+        try:
+            async with places:
+                yield
+        finally:
+            _, users = self._places[user_id]
+            if users > 1:
+                self._places[user_id] = (places, users - 1)
+            else:
+                del self._places[user_id]

@@ -151,7 +151,7 @@ async def test_a_large_request_is_checked_while_others_are_served() -> None:
     assert [type(answer) for answer in answers] == [bytes] * 15 + [InvalidRequest]
     assert isinstance(answers[15], InvalidRequest)
     assert answers[15].field == "cursors[4095].seq"
-    assert world.pipeline._large._places == {}
+    assert len(world.pipeline._large) == 0
 
 
 async def test_a_user_s_work_has_a_rate() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from grpc_chat.core.turns import Turns
+import asyncio
+
+from grpc_chat.core.turns import FewAtATime, Turns
 
 
 def served(turns: Turns[str], count: int, cost: float = 1.0) -> list[str]:
@@ -107,3 +109,27 @@ def test_what_is_done_together_has_a_bound_for_each_user_and_for_all() -> None:
     assert turns.take_many(cost, most=1, share=1) == []
     turns.put("a", "a4")
     assert turns.take_many(cost, most=1, share=1) == ["a4"]
+
+
+async def test_pieces_of_one_user_s_work_do_not_alternate() -> None:
+    """So that somebody else waits for one of them, and not for one of each; who gives up holds nobody up."""
+    beginning = FewAtATime()
+    done: list[str] = []
+
+    async def work(name: str, user_id: str) -> None:
+        async with beginning.turn(user_id):
+            for _ in range(3):
+                done.append(name)
+                await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(work(name, "greedy")) for name in "abcd"]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    tasks.append(asyncio.create_task(work("x", "stranger")))
+    await asyncio.wait(tasks)
+
+    assert "".join(done).replace("x", "") == "aaacccddd"
+    # One piece of somebody else's at the most between two of the stranger's.
+    assert "".join(done).strip("acd").count("x") == 3
+    assert len("".join(done).strip("acd")) <= 5
+    assert len(beginning) == 0
