@@ -47,7 +47,8 @@ class Messages:
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Placed]:
         """Store messages, all or none; where each is. See ``MessageService.SendMessages``."""
-        appended = await self._committer.append(Append(await self._drafts(caller, messages)))
+        append = Append(await self._drafts(caller, messages))
+        appended = await self._committer.append(append)
         return appended.placed
 
     async def _drafts(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:

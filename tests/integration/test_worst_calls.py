@@ -9,6 +9,7 @@ from grpc_chat.store.reads import Snapshot
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import PATIENCE, Calls
+from tests.store_writes import put_room
 from tests.support import until
 
 
@@ -66,3 +67,22 @@ def batch(number: int, count: int = 256) -> pb.SendMessagesRequest:
             pb.OutgoingMessage(room_id="general", client_message_id=each, text="x" * 700) for each in ids
         ]
     )
+
+
+async def test_nobody_is_refused_for_coming_back_or_catching_up() -> None:
+    """On a server with the default rates: a client of 2,000 rooms that is cut off again and again, and goes
+    through a log besides, page by page."""
+    rooms = [f"room{at}" for at in range(2000)]
+    async with running_node("1", "2") as node, Calls(node.address) as calls:
+        puts = [put_room(room, room, {"1": pb.ROLE_OWNER}) for room in rooms]
+        await asyncio.gather(*[node.node.committer.commit(put) for put in puts])
+        cursors = [pb.Cursor(room_id=room) for room in rooms]
+        for _ in range(3):
+            stream = calls.subscribe("1", *cursors)
+            await stream.until_caught_up()
+            await stream.aclose()
+        for number in range(8):
+            assert (await calls("MessageService/SendMessages", batch(number), "1")).reason == "OK"
+        page = pb.ListMessagesRequest(room_id="general", after_seq=0, page_size=500)
+        for _ in range(20):
+            assert (await calls("MessageService/ListMessages", page, "1")).reason == "OK"
