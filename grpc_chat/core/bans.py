@@ -5,6 +5,7 @@ from __future__ import annotations
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.changes import record
 from grpc_chat.core.effects import Left
 from grpc_chat.errors import Banned, LastOwner, PermissionDenied
 from grpc_chat.store.base import Transaction
@@ -89,9 +90,7 @@ def put_out(transaction: Transaction, caller: Caller, room_id: str, change: pb.M
     # What they were offered, and what they offered, which takes an owner.
     transaction.delete_invitation(room_id, change.user_id)
     transaction.delete_offers(room_id, change.user_id)
-    transaction.delete_member(room_id, change.user_id)
-    event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
-    seq = transaction.append(event, caller.session_id)
+    seq = record(transaction, caller, room_id, change)
     left = pb.RoomLeft(
         room_id=room_id,
         change=change.change,

@@ -163,7 +163,6 @@ class Invitations:
             )
             if standing.role:
                 transaction.delete_invitation(room_id, user_id)
-                transaction.set_role(room_id, user_id, invitation.role)
                 self._rooms.accept(transaction, room_id, user_id)
                 change.change = pb.MEMBERSHIP_CHANGE_ROLE
                 record(transaction, caller, room_id, change)

@@ -32,9 +32,6 @@ from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Standing
 from grpc_chat.wire import chat_pb2 as pb
 
-CHANGE = pb.MembershipChange.ValueType
-
-
 _LEAVE_AT_ONCE = 20
 """How many rooms one leaves in one transaction."""
 
@@ -369,8 +366,6 @@ class Members:
             elif not banned:
                 transaction.delete_invitation(room_id, user_id)
                 record(transaction, caller, room_id, change)
-            if not banned:
-                transaction.put_ban(room_id, user_id, banned_by=caller.user_id, reason=request.reason)
             for of_bot in bots:
                 of_bot.reason = request.reason
                 put_out(transaction, caller, room_id, of_bot)
@@ -392,7 +387,6 @@ class Members:
             access.require(Action.UNBAN, transaction, room_id, caller.user_id)
             if transaction.ban(room_id, user_id) is None:
                 raise UserNotFound(f"{user_id} is not banned from this room", metadata={"userId": user_id})
-            transaction.delete_ban(room_id, user_id)
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
             record(transaction, caller, room_id, change)
 
@@ -456,7 +450,6 @@ class Members:
     def _give_role(
         self, transaction: Transaction, caller: Caller, room_id: str, user_id: str, role: int, reason: str
     ) -> None:
-        transaction.set_role(room_id, user_id, role)
         if role == pb.ROLE_OWNER:
             transaction.delete_invitation(room_id, user_id)
         else:

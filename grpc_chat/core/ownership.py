@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grpc_chat.core.bans import remove_where_banned
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.changes import record
 from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.sessions import Sessions, why_ended
@@ -85,7 +86,6 @@ class Ownership:
                 )
             require_active(transaction, user_id, "user_id")
             # Without an offer: there is nobody in the room who could make one.
-            transaction.set_role(room_id, user_id, pb.ROLE_OWNER)
             transaction.delete_invitation(room_id, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id,
@@ -93,8 +93,7 @@ class Ownership:
                 role=pb.ROLE_OWNER,
                 reason=request.reason or "an administrator of this server did this: all owners were blocked",
             )
-            event = pb.Event(room_id=room_id, user_id=caller.user_id, membership_changed=change)
-            transaction.append(event, caller.session_id)
+            record(transaction, caller, room_id, change)
             return room
 
         room = await self._committer.transact(caller, do)
