@@ -1,4 +1,4 @@
-"""How settings are written as text, in the environment and in TOML: waits and lists."""
+"""What settings are made of: groups, and waits and lists as text, in the environment and in TOML."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import re
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_settings import NoDecode
 
 _WAIT = "must be a number of seconds, or ISO 8601: 25 or PT25S"
 _ISO = TypeAdapter(timedelta)
 
 T = TypeVar("T")
+
+
+class Group(BaseModel):
+    """Settings with a heading in common. An unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def wait(value: object) -> object:

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 
 from grpc_chat import errors
 from grpc_chat.cli import main, quickstart_client, quickstart_server
-from grpc_chat.config import Config, Oidc
+from grpc_chat.config import Config
 from grpc_chat.metrics import Metrics
+from grpc_chat.oidc_settings import Oidc
 from grpc_chat.wire import chat_pb2
 from grpc_chat.wire.names import api_file
 from tests.proxies import proxies

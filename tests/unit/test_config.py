@@ -13,7 +13,8 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from grpc_chat.cli.serve import load_config
-from grpc_chat.config import Config, Oidc
+from grpc_chat.config import Config
+from grpc_chat.oidc_settings import Oidc
 from grpc_chat.ops.reference import settings_toml
 
 
