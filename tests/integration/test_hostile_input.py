@@ -980,7 +980,7 @@ async def test_one_session_too_many_is_refused(server: Server) -> None:
 
 @pytest.mark.parametrize("rooms", [4097, 10_000])
 async def test_too_many_rooms_are_refused(server: Server, rooms: int) -> None:
-    """A request names 4,096 rooms at the most."""
+    """A request names at most 4,096 rooms."""
     cursors = [pb.Cursor(room_id=f"room-{n}") for n in range(rooms)]
 
     await server.invalid(SUBSCRIBE, pb.SubscribeRequest(cursors=cursors), "cursors")
