@@ -4841,7 +4841,8 @@ class AcknowledgeRequest(_message.Message):
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """The new positions. A position after the newest event is refused. One with a stamp that is not its event's
         moves nothing: the other positions of the call count, and the call is answered with EPOCH_CHANGED, whose
-        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`).
+        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`). More than
+        256 are stored in several steps: if the outcome of the call is unknown, some may have moved. Send it again.
         Must have 1 to `limits.cursors` entries, one for each room.
         """
 
