@@ -35,4 +35,4 @@ def _draft(room_id: str, user_id: str, number: int) -> Draft:
     message = pb.Message(client_message_id=str(message_id), text=f"#{number:07d}# {TEXT}")
     event = pb.Event(room_id=room_id, user_id=user_id, message=message)
     once = Once(message_id.bytes, number.to_bytes(16, "big"))
-    return Draft(event, user_id, lambda _room_id, _standing: None, once)
+    return Draft(event, user_id, lambda _room_id, _membership: None, once)

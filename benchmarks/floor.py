@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from grpc_chat.transport.grpc_server import Transport
+from grpc_chat.transport.grpc_server import GrpcOptions
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -70,7 +70,7 @@ class Floor:
 
 async def main(event_bytes: int) -> None:
     floor = Floor(event_bytes)
-    server = grpc.aio.server(options=Transport().options(), maximum_concurrent_rpcs=50_000)
+    server = grpc.aio.server(options=GrpcOptions().options(), maximum_concurrent_rpcs=50_000)
     handlers: list[tuple[str, str, Any]] = [
         ("chat.v1.MessageService", "SendMessages", grpc.unary_unary_rpc_method_handler(floor.send)),
         ("chat.v1.SubscribeService", "Subscribe", grpc.unary_stream_rpc_method_handler(floor.subscribe)),

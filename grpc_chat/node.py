@@ -36,7 +36,7 @@ from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
-from grpc_chat.transport.grpc_server import GrpcServer, Transport
+from grpc_chat.transport.grpc_server import GrpcOptions, GrpcServer
 from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Node:
         """Take the ports, without answering yet."""
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
-        server = GrpcServer(pipeline, transport=_taken(Transport, grpc), with_reflection=reflection)
+        server = GrpcServer(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
         self._servers.append(server)
         self.port = await server.listen(config.host, config.port, self.certificates)
 

@@ -511,13 +511,13 @@ async def _session(node: RunningNode) -> str:
     """The token of a new session."""
     token = new_token()
 
-    def do(transaction: Transaction) -> None:
+    def in_transaction(transaction: Transaction) -> None:
         now_us = transaction.now_us
         login = pb.SESSION_KIND_LOGIN
         session = SessionRecord(new_id(), ADMIN, login, "", scope_bits(ALL_SCOPES), now_us, now_us, None)
         transaction.insert_session(session, secret_hash(token))
 
-    await node.node.committer.transact(SYSTEM, do)
+    await node.node.committer.transact(SYSTEM, in_transaction)
     return token
 
 

@@ -21,7 +21,7 @@ def put_room(room_id: str, name: str, members: Mapping[str, pb.Role.ValueType]) 
 def truncate(room_id: str, first_seq: int) -> Transact:
     """Remove a room's events before a number for good, as retention will."""
 
-    def do(transaction: Transaction) -> None:
+    def in_transaction(transaction: Transaction) -> None:
         assert isinstance(transaction, SqlTransaction)
         rooms, conn = schema.rooms, transaction._conn
         row = conn.execute(sa.select(rooms).where(rooms.c.room_id == room_id)).first()
@@ -36,4 +36,4 @@ def truncate(room_id: str, first_seq: int) -> Transact:
         # What this batch met before may be among it; whatever is not is found in the database.
         transaction._batch._sent.clear()
 
-    return Transact(do)
+    return Transact(in_transaction)

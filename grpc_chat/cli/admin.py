@@ -141,14 +141,14 @@ def user_columns(out: Output) -> list[Column[UserRecord]]:
     return [
         ("user", lambda r: r.user.user_id),
         ("name", lambda r: "" if r.user.display_name == r.user.user_id else r.user.display_name),
-        ("", _standing),
+        ("", _membership),
         ("sessions", lambda r: str(r.sessions)),
         ("used", lambda r: out.when(r.last_used_time) or "never"),
         ("made", lambda r: out.when(r.create_time)),
     ]
 
 
-def _standing(record: UserRecord) -> str:
+def _membership(record: UserRecord) -> str:
     what = []
     if record.user.bot:
         what.append(f"bot of {record.user.owner_id}" if record.user.owner_id else "bot")

@@ -14,7 +14,7 @@ from enum import Enum
 
 from grpc_chat.errors import ChatError, NotAMember, PermissionDenied, RoomArchived, RoomNotFound
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -78,37 +78,37 @@ RULES: dict[Action, Rule] = {
 post, SEND takes an admin."""
 
 
-def forbids(action: Action, room_id: str, standing: Standing | None) -> ChatError | None:
-    """What forbids this in a room to somebody for whom it is ``standing``, or None."""
+def forbids(action: Action, room_id: str, membership: Membership | None) -> ChatError | None:
+    """What forbids this in a room to somebody for whom it is ``membership``, or None."""
     rule = RULES[action]
     if (
-        standing
-        and standing.role >= rule.role
-        and not standing.archived
-        and standing.kind != pb.ROOM_KIND_DIRECT
-        and standing.posting != pb.POSTING_ADMINS
+        membership
+        and membership.role >= rule.role
+        and not membership.archived
+        and membership.kind != pb.ROOM_KIND_DIRECT
+        and membership.posting != pb.POSTING_ADMINS
     ):
         # Nearly all.
         return None
     # Whether the id itself exists must not show, so it is repeated and nothing else is said.
     told = {"roomId": room_id}
-    if standing is None or (not standing.role and standing.kind != pb.ROOM_KIND_PUBLIC):
+    if membership is None or (not membership.role and membership.kind != pb.ROOM_KIND_PUBLIC):
         return RoomNotFound("there is no such room, or you are not a member of it", metadata=told)
-    if not standing.role:
+    if not membership.role:
         return NotAMember("you are not a member of this room; join it first", metadata=told)
-    if standing.kind == pb.ROOM_KIND_DIRECT and not rule.direct:
+    if membership.kind == pb.ROOM_KIND_DIRECT and not rule.direct:
         return PermissionDenied(
             f"a direct room belongs to its two members alike: you may not {action.value}", metadata=told
         )
-    if standing.role < rule.role:
+    if membership.role < rule.role:
         return PermissionDenied(
-            f"you may not {action.value}: you are {_NAMES[standing.role]} of it, "
+            f"you may not {action.value}: you are {_NAMES[membership.role]} of it, "
             f"and that takes {_NAMES[rule.role]}",
             metadata=told,
         )
-    if action is Action.SEND and standing.posting == pb.POSTING_ADMINS and standing.role < pb.ROLE_ADMIN:
+    if action is Action.SEND and membership.posting == pb.POSTING_ADMINS and membership.role < pb.ROLE_ADMIN:
         return PermissionDenied("only admins and owners write in this room", metadata=told)
-    if standing.archived and not rule.archived:
+    if membership.archived and not rule.archived:
         return RoomArchived("this room is archived: it can be read, and nothing else", metadata=told)
     return None
 
@@ -121,17 +121,17 @@ _NAMES: dict[int, str] = {
 }
 
 
-def to_read(room_id: str, standing: Standing | None) -> ChatError | None:
+def to_read(room_id: str, membership: Membership | None) -> ChatError | None:
     """What forbids reading, or None. Every member may read."""
-    return forbids(Action.READ, room_id, standing)
+    return forbids(Action.READ, room_id, membership)
 
 
-def to_send(room_id: str, standing: Standing | None) -> ChatError | None:
+def to_send(room_id: str, membership: Membership | None) -> ChatError | None:
     """What forbids writing, or None."""
-    return forbids(Action.SEND, room_id, standing)
+    return forbids(Action.SEND, room_id, membership)
 
 
-def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Standing:
+def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
     """What the room is for the user, if the user may do this there in the moment of the snapshot.
 
     Raises:
@@ -140,52 +140,52 @@ def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> S
         PermissionDenied: The user's role is not enough.
         RoomArchived: Nobody may, while the room is archived.
     """
-    standing = snapshot.standing(room_id, user_id)
-    if error := forbids(action, room_id, standing):
+    membership = snapshot.membership(room_id, user_id)
+    if error := forbids(action, room_id, membership):
         raise error
-    assert standing, "nobody else may"
-    return standing
+    assert membership, "nobody else may"
+    return membership
 
 
-def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Standing:
+def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
     """As :func:`require`, for reading."""
     return require(Action.READ, snapshot, room_id, user_id)
 
 
-def visible_from(standing: Standing) -> int:
+def visible_from(membership: Membership) -> int:
     """The number of the first event that a member may read.
 
     The one place that decides it: everything that hands out events begins here at the earliest.
     """
-    return max(standing.first_seq, hidden_until(standing) + 1)
+    return max(membership.first_seq, hidden_until(membership) + 1)
 
 
-def hidden_until(standing: Standing) -> int:
+def hidden_until(membership: Membership) -> int:
     """The number of the last event that is hidden from a member by the room's rule; 0 for none."""
-    return max(standing.join_seq - 1, 0) if standing.history == pb.HISTORY_SINCE_JOIN else 0
+    return max(membership.join_seq - 1, 0) if membership.history == pb.HISTORY_SINCE_JOIN else 0
 
 
-def forbids_on(action: Action, standing: Standing, role: int) -> ChatError | None:
+def forbids_on(action: Action, membership: Membership, role: int) -> ChatError | None:
     """What forbids somebody who may do this to do it to a member who has this role, or None.
 
     One acts on those below oneself; owners act on everybody.
     """
-    if standing.role != pb.ROLE_OWNER and role >= standing.role:
+    if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(
-            f"you may not do this to {_NAMES[role]} of the room, being {_NAMES[standing.role]} yourself",
-            metadata={"roomId": standing.room_id},
+            f"you may not do this to {_NAMES[role]} of the room, being {_NAMES[membership.role]} yourself",
+            metadata={"roomId": membership.room_id},
         )
     return None
 
 
-def forbids_granting(standing: Standing, role: int) -> ChatError | None:
+def forbids_granting(membership: Membership, role: int) -> ChatError | None:
     """What forbids somebody to give this role to others, or None.
 
     One gives what is below oneself; owners give everything, ownership included.
     """
-    if standing.role != pb.ROLE_OWNER and role >= standing.role:
+    if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(
-            f"you may not make anybody {_NAMES[role]} of the room, being {_NAMES[standing.role]} yourself",
-            metadata={"roomId": standing.room_id},
+            f"you may not make anybody {_NAMES[role]} of the room, being {_NAMES[membership.role]} yourself",
+            metadata={"roomId": membership.room_id},
         )
     return None

@@ -35,7 +35,7 @@ class AccessTokens:
         lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
         token, session_id, most = new_token(), new_id(), self._limits.access_tokens
 
-        def do(transaction: Transaction) -> SessionRecord:
+        def in_transaction(transaction: Transaction) -> SessionRecord:
             user_id = require_own(transaction, caller, request.user_id)
             account = transaction.account(user_id)
             assert account, "it is one's own"
@@ -65,5 +65,5 @@ class AccessTokens:
                 login=False,
             )
 
-        session = await self._committer.transact(caller, do)
+        session = await self._committer.transact(caller, in_transaction)
         return self._sessions.message(session), token

@@ -60,7 +60,7 @@ class Accounts:
     async def me(self, caller: Caller) -> tuple[pb.User, pb.Session]:
         """The caller's account and session."""
 
-        def read(snapshot: Snapshot) -> tuple[pb.User, pb.Session]:
+        def in_snapshot(snapshot: Snapshot) -> tuple[pb.User, pb.Session]:
             account = snapshot.account(caller.user_id)
             if account is None:
                 raise SessionEnded("this account no longer exists")
@@ -72,14 +72,14 @@ class Accounts:
                 session = self._sessions.message(found)
             return user, session
 
-        return await self._readers.run(read)
+        return await self._readers.run(in_snapshot)
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
         """Change what others see, and who may reach one."""
         paths = request.update_mask.paths or ["display_name"]
         values = {path: getattr(request, path) for path in paths}
 
-        def do(transaction: Transaction) -> pb.User:
+        def in_transaction(transaction: Transaction) -> pb.User:
             user_id = require_own(transaction, caller, request.user_id)
             transaction.set_profile(user_id, **values)
             account = transaction.account(user_id)
@@ -88,7 +88,7 @@ class Accounts:
             user.privacy.CopyFrom(self._privacy.of(account))
             return user
 
-        user: pb.User = await self._committer.transact(caller, do)
+        user: pb.User = await self._committer.transact(caller, in_transaction)
         return user
 
     async def change_password(self, caller: Caller, request: pb.ChangePasswordRequest) -> PasswordChange:
@@ -117,7 +117,7 @@ class Accounts:
         finally:
             self._changing.discard(caller.user_id)
 
-        def do(transaction: Transaction) -> PasswordChange:
+        def in_transaction(transaction: Transaction) -> PasswordChange:
             now = transaction.account(caller.user_id)
             if now is None or now.password_hash != account.password_hash:
                 raise LoginFailed(WRONG)
@@ -127,31 +127,31 @@ class Accounts:
                 transaction, caller.user_id, why, but=caller.session_id, bots=request.end_bot_tokens
             )
 
-        changed: PasswordChange = await self._committer.transact(caller, do)
+        changed: PasswordChange = await self._committer.transact(caller, in_transaction)
         return changed
 
     async def list_sessions(self, caller: Caller, request: pb.ListSessionsRequest) -> Listed[pb.Session]:
         """A page of the sessions of the caller, or of one of their bots."""
 
-        def read(snapshot: Snapshot) -> list[SessionRecord]:
+        def in_snapshot(snapshot: Snapshot) -> list[SessionRecord]:
             user_id = require_own(snapshot, caller, request.user_id)
             return snapshot.sessions(user_id, after=page.after_time, limit=page.limit)
 
         page = self._pages.open(f"ListSessions {caller.user_id} {request.user_id}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run(in_snapshot)
         return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeSessionsRequest) -> int:
         """End sessions; how many there were."""
         why = SessionEnded("this session was ended from another one; log in again")
 
-        def do(transaction: Transaction) -> int:
+        def in_transaction(transaction: Transaction) -> int:
             user_id = require_own(transaction, caller, request.user_id)
             if request.all_others:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
             return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
 
-        revoked: int = await self._committer.transact(caller, do)
+        revoked: int = await self._committer.transact(caller, in_transaction)
         return revoked
 
 

@@ -87,11 +87,11 @@ class Admin:
             look=look(request.user_id),
         )
 
-        def do(transaction: Transaction) -> pb.UserRecord:
+        def in_transaction(transaction: Transaction) -> pb.UserRecord:
             insert(transaction, account, admin=request.admin)
             return _record(_require(transaction, account.user_id), _UNUSED)
 
-        record: pb.UserRecord = await self._committer.transact(caller, do)
+        record: pb.UserRecord = await self._committer.transact(caller, in_transaction)
         return record
 
     async def block(self, caller: Caller, request: pb.BlockUserRequest) -> Blocked:
@@ -117,19 +117,19 @@ class Admin:
 
         if request.validate_only:
 
-            def read(snapshot: Snapshot) -> Blocked:
+            def in_snapshot(snapshot: Snapshot) -> Blocked:
                 _, what = consider(snapshot)
                 return what
 
-            return await self._readers.run(read)
+            return await self._readers.run(in_snapshot)
 
-        def do(transaction: Transaction) -> Blocked:
+        def in_transaction(transaction: Transaction) -> Blocked:
             accounts, what = consider(transaction)
             for one in accounts:
                 self._stop(transaction, one, of_owner=one.user_id != user_id)
             return replace(what, user=_seen(transaction, user_id))
 
-        blocked: Blocked = await self._committer.transact(caller, do)
+        blocked: Blocked = await self._committer.transact(caller, in_transaction)
         return blocked
 
     def _stop(self, transaction: Transaction, account: Account, *, of_owner: bool) -> None:
@@ -159,7 +159,7 @@ class Admin:
             FailedPrecondition: It is a bot whose owner is blocked.
         """
 
-        def do(transaction: Transaction) -> Unblocked:
+        def in_transaction(transaction: Transaction) -> Unblocked:
             account = _require(transaction, user_id)
             owner = transaction.account(account.owner_id) if account.owner_id else None
             if owner and owner.blocked:
@@ -179,7 +179,7 @@ class Admin:
                 blocked_bot_count=len(blocked),
             )
 
-        unblocked: Unblocked = await self._committer.transact(caller, do)
+        unblocked: Unblocked = await self._committer.transact(caller, in_transaction)
         return unblocked
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
@@ -189,7 +189,7 @@ class Admin:
             LastAdmin: There would be none left.
         """
 
-        def do(transaction: Transaction, account: Account) -> None:
+        def in_transaction(transaction: Transaction, account: Account) -> None:
             if account.kind != pb.USER_KIND_PERSON:
                 # It can't log in, and would yet count as one who lets others in again.
                 raise FailedPrecondition(f"{user_id} is a bot; administrators are people")
@@ -198,7 +198,7 @@ class Admin:
             transaction.set_admin(user_id, admin=admin)
             transaction.after_commit(RightsChanged(user_id))
 
-        return await self._change(caller, user_id, do)
+        return await self._change(caller, user_id, in_transaction)
 
     async def reset_password(self, caller: Caller, request: pb.ResetPasswordRequest) -> PasswordChange:
         """Give an account a new password; all of its sessions end, and those of its bots if asked."""
@@ -207,46 +207,46 @@ class Admin:
         password_hash = await self._passwords.hash(password)
         why = SessionEnded("the password was reset by an administrator; log in again")
 
-        def do(transaction: Transaction) -> PasswordChange:
+        def in_transaction(transaction: Transaction) -> PasswordChange:
             if _require(transaction, user_id).kind != pb.USER_KIND_PERSON:
                 raise FailedPrecondition(f"{user_id} is a bot, which has access tokens and no password")
             transaction.set_password_hash(user_id, password_hash)
             return self._sessions.end_by_password(transaction, user_id, why, bots=request.end_bot_tokens)
 
-        changed: PasswordChange = await self._committer.transact(caller, do)
+        changed: PasswordChange = await self._committer.transact(caller, in_transaction)
         return changed
 
     async def list_sessions(self, request: pb.ListUserSessionsRequest) -> Listed[pb.Session]:
         """A page of an account's sessions."""
 
-        def read(snapshot: Snapshot) -> list[SessionRecord]:
+        def in_snapshot(snapshot: Snapshot) -> list[SessionRecord]:
             _require(snapshot, request.user_id)
             return snapshot.sessions(request.user_id, after=page.after_time, limit=page.limit)
 
         page = self._pages.open(f"ListUserSessions {request.user_id}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run(in_snapshot)
         return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeUserSessionsRequest) -> int:
         """End sessions of an account; how many there were."""
         why = SessionEnded("this session was ended by an administrator; log in again")
 
-        def do(transaction: Transaction) -> int:
+        def in_transaction(transaction: Transaction) -> int:
             _require(transaction, request.user_id)
             which = None if request.all else request.session_ids
             return self._sessions.end(transaction, request.user_id, why, session_ids=which)
 
-        revoked: int = await self._committer.transact(caller, do)
+        revoked: int = await self._committer.transact(caller, in_transaction)
         return revoked
 
     async def _change(
         self, caller: Caller, user_id: str, change: Callable[[Transaction, Account], None]
     ) -> pb.UserRecord:
-        def do(transaction: Transaction) -> pb.UserRecord:
+        def in_transaction(transaction: Transaction) -> pb.UserRecord:
             change(transaction, _require(transaction, user_id))
             return _seen(transaction, user_id)
 
-        record: pb.UserRecord = await self._committer.transact(caller, do)
+        record: pb.UserRecord = await self._committer.transact(caller, in_transaction)
         return record
 
     def _require_another_admin(self, snapshot: Snapshot, account: Account) -> None:

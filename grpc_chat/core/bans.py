@@ -10,7 +10,7 @@ from grpc_chat.core.effects import Left
 from grpc_chat.errors import Banned, LastOwner, PermissionDenied
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -40,7 +40,7 @@ def require_not_banned(snapshot: Snapshot, room_id: str, user_id: str, *, caller
 
 
 def bots_to_remove(
-    snapshot: Snapshot, standing: Standing, caller: Caller, user_id: str
+    snapshot: Snapshot, membership: Membership, caller: Caller, user_id: str
 ) -> list[pb.MembershipChanged]:
     """What a ban of somebody does to their bots in the room: each is removed, by the rules of rank.
 
@@ -48,12 +48,12 @@ def bots_to_remove(
         PermissionDenied: One of them is not below the caller, or is the caller.
     """
     changes = []
-    for bot in snapshot.bots_in(standing.room_id, user_id):
+    for bot in snapshot.bots_in(membership.room_id, user_id):
         bot_id = bot.user.user_id
-        told = {"roomId": standing.room_id, "userId": bot_id}
+        told = {"roomId": membership.room_id, "userId": bot_id}
         if bot_id == caller.user_id:
             raise PermissionDenied(f"{user_id} is your owner: you would be removed yourself", metadata=told)
-        if error := access.forbids_on(Action.BAN, standing, bot.role):
+        if error := access.forbids_on(Action.BAN, membership, bot.role):
             raise PermissionDenied(
                 f"a ban of {user_id} also removes their bot {bot_id}: {error.message}", metadata=told
             )

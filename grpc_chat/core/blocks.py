@@ -36,7 +36,7 @@ class Blocks:
         if user_id == caller.user_id:
             raise InvalidRequest("user_id is your own: you can't block yourself", field="user_id")
 
-        def do(transaction: Transaction) -> pb.Block:
+        def in_transaction(transaction: Transaction) -> pb.Block:
             # Who is blocked already may be out of the caller's sight by now.
             if found := transaction.block(caller.user_id, user_id):
                 return found
@@ -54,7 +54,7 @@ class Blocks:
             assert made, "it was just made"
             return made
 
-        block: pb.Block = await self._committer.transact(caller, do)
+        block: pb.Block = await self._committer.transact(caller, in_transaction)
         return block
 
     async def delete(self, caller: Caller, request: pb.DeleteBlockRequest) -> None:
@@ -65,13 +65,13 @@ class Blocks:
         """
         user_id = request.user_id
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             if not transaction.delete_block(caller.user_id, user_id):
                 raise UserNotFound(
                     f"you have not blocked {user_id}", field="user_id", metadata={"userId": user_id}
                 )
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
 
     async def list_(self, caller: Caller, request: pb.ListBlocksRequest) -> Listed[pb.Block]:
         """A page of those whom the caller has blocked."""

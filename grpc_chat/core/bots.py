@@ -59,12 +59,12 @@ class Bots:
             look=look(request.user_id),
         )
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             if transaction.bots_of(caller.user_id) >= most:
                 raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
             insert(transaction, account)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
         user = as_user(account)
         user.owner_user_id = caller.user_id
         return user

@@ -151,7 +151,11 @@ class Committer:
         return cast(Appended, await self.commit(write))
 
     async def transact(
-        self, caller: Caller, do: Callable[[Transaction], T], *, about: Sequence[tuple[str, str]] = ()
+        self,
+        caller: Caller,
+        in_transaction: Callable[[Transaction], T],
+        *,
+        about: Sequence[tuple[str, str]] = (),
     ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
@@ -159,13 +163,13 @@ class Committer:
             caller: Whose doing it is; ``SYSTEM`` for the server's own. It is refused with ``SessionEnded`` if
                 their session has ended meanwhile: a thief who is being locked out could otherwise make a new
                 key while the lock is changed.
-            do: Called on the writer's thread.
-            about: Rooms, and users in them, whose standing it will ask for. A hint.
+            in_transaction: Called on the writer's thread.
+            about: Rooms, and users in them, whose membership it will ask for. A hint.
 
         Returns:
             What the function returned.
         """
-        done = cast(Done, await self.commit(Transact(do, caller.session_id, about)))
+        done = cast(Done, await self.commit(Transact(in_transaction, caller.session_id, about)))
         return cast(T, done.value)
 
     async def close(self) -> None:

@@ -123,7 +123,7 @@ def _require(snapshot: Snapshot, caller: Caller, positions: Mapping[str, Place])
     each = list(positions.items())
     for start in range(0, len(each), _AT_ONCE):
         some = each[start : start + _AT_ONCE]
-        found = snapshot.standings(caller.user_id, [room_id for room_id, _ in some])
+        found = snapshot.memberships_in(caller.user_id, [room_id for room_id, _ in some])
         for at, (room_id, place) in enumerate(some, start):
             room = found.get(room_id)
             if error := access.to_read(room_id, room):
@@ -136,5 +136,5 @@ def _require(snapshot: Snapshot, caller: Caller, positions: Mapping[str, Place])
 
 def _lost(snapshot: Snapshot, caller: Caller, room_ids: list[str]) -> set[str]:
     """Those of the rooms that may no longer be read."""
-    found = snapshot.standings(caller.user_id, room_ids)
+    found = snapshot.memberships_in(caller.user_id, room_ids)
     return {room_id for room_id in room_ids if access.to_read(room_id, found.get(room_id))}

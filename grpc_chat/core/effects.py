@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grpc_chat.errors import ChatError
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A user became a member of a room, by the event ``standing.join_seq``."""
+    """A user became a member of a room, by the event ``membership.join_seq``."""
 
     user_id: str
-    standing: Standing
+    membership: Membership
 
 
 @dataclass(frozen=True, slots=True)

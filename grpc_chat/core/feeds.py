@@ -22,7 +22,7 @@ from grpc_chat.core.stream import Stream
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing, StoredEvent
+from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -120,13 +120,13 @@ class Feeds:
             for noted in self._reading.get(room_id, ()):
                 noted.update(seqs)
 
-    def follow(self, stream: Stream, standing: Standing, place: Place, head: int) -> None:
+    def follow(self, stream: Stream, membership: Membership, place: Place, head: int) -> None:
         """Have a stream follow a room from a place, or from where its user may read at the earliest."""
-        if standing.room_id in stream.subscription:
+        if membership.room_id in stream.subscription:
             return
-        feed = self._feed(standing.room_id, head)
-        stream.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(standing))
-        self._followers[standing.room_id].add(stream)
+        feed = self._feed(membership.room_id, head)
+        stream.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(membership))
+        self._followers[membership.room_id].add(stream)
         stream.wake()
 
     def lose(self, stream: Stream, left: pb.RoomLeft, seq: int | None = None) -> None:

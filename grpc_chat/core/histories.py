@@ -16,7 +16,7 @@ from grpc_chat.core.access import hidden_until, visible_from
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ _EVENTS_AT_ONCE = 64
 """Events looked up in one piece: what they hold is read too, which may be 64 KiB of each."""
 
 
-def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Standing, Place]]) -> Pieces[dict[str, Place]]:
+def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) -> Pieces[dict[str, Place]]:
     """Compare positions with their logs: a query for 64 rooms, some twenty more where histories parted.
 
     Args:

@@ -74,7 +74,7 @@ class Identities:
             LimitExceeded: The caller has too many.
         """
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             known = transaction.identity(identity.issuer, identity.subject)
             if known == caller.user_id:
                 return
@@ -86,7 +86,7 @@ class Identities:
                 )
             transaction.insert_identity(identity.issuer, identity.subject, caller.user_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
 
     async def list(self, user_id: str) -> list[pb.Identity]:
         """An account's links.
@@ -95,11 +95,11 @@ class Identities:
             UserNotFound: There is no such account.
         """
 
-        def read(snapshot: Snapshot) -> list[IdentityRecord]:
+        def in_snapshot(snapshot: Snapshot) -> list[IdentityRecord]:
             _require(snapshot, user_id)
             return snapshot.identities(user_id)
 
-        return [self._message(record) for record in await self._readers.run(read)]
+        return [self._message(record) for record in await self._readers.run(in_snapshot)]
 
     async def unlink(self, caller: Caller, user_id: str, identity_id: str, *, even_last: bool) -> int:
         """End a link, and the sessions of its account, except the caller's own; how many there were. Where
@@ -119,7 +119,7 @@ class Identities:
             else "an administrator has ended a link to an issuer; log in again"
         )
 
-        def do(transaction: Transaction) -> int:
+        def in_transaction(transaction: Transaction) -> int:
             account = _require(transaction, user_id)
             links = transaction.identities(user_id)
             ended = [link for link in links if identity_id_of(link.issuer, link.subject) == identity_id]
@@ -135,7 +135,7 @@ class Identities:
                 transaction.delete_identity(link.issuer, link.subject)
             return self._sessions.end(transaction, user_id, why, but=caller.session_id if own else "")
 
-        revoked: int = await self._committer.transact(caller, do)
+        revoked: int = await self._committer.transact(caller, in_transaction)
         return revoked
 
     def _message(self, record: IdentityRecord) -> pb.Identity:

@@ -132,12 +132,12 @@ class Invitations:
     async def list_(self, caller: Caller, request: pb.ListInvitationsRequest) -> Listed[pb.Invitation]:
         """A page of the invitations that wait for the caller's answer, or one of their bots'."""
 
-        def read(snapshot: Snapshot) -> list[pb.Invitation]:
+        def in_snapshot(snapshot: Snapshot) -> list[pb.Invitation]:
             user_id = require_own(snapshot, caller, request.user_id)
             return snapshot.invitations_of(user_id, after=page.after_time, limit=page.limit)
 
         page = self._pages.open(f"ListInvitations {request.user_id or caller.user_id}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run(in_snapshot)
         return page.listed(found, _place)
 
     async def accept(self, caller: Caller, request: pb.AcceptInvitationRequest) -> pb.Room:
@@ -151,24 +151,24 @@ class Invitations:
         """
         room_id = request.room_id
 
-        def do(transaction: Transaction) -> pb.Room:
+        def in_transaction(transaction: Transaction) -> pb.Room:
             invitation = self._require(transaction, caller, room_id, request.user_id)
             user_id = invitation.user_id
-            standing = transaction.standing(room_id, user_id)
-            assert standing, "an invitation goes with its room"
+            membership = transaction.membership(room_id, user_id)
+            assert membership, "an invitation goes with its room"
             change = pb.MembershipChanged(
                 user_id=user_id,
                 role=pb.Role.ValueType(invitation.role),
                 invited_by_user_id=invitation.invited_by,
             )
-            if standing.role:
+            if membership.role:
                 transaction.delete_invitation(room_id, user_id)
                 self._rooms.accept(transaction, room_id, user_id)
                 change.change = pb.MEMBERSHIP_CHANGE_ROLE
                 record(transaction, caller, room_id, change)
             else:
                 require_not_banned(transaction, room_id, user_id, caller=caller)
-                if standing.archived:
+                if membership.archived:
                     raise RoomArchived(
                         "this room is archived; nobody can join it", metadata={"roomId": room_id}
                     )
@@ -178,7 +178,7 @@ class Invitations:
                 self._rooms.enter(transaction, room_id, user_id, invitation.role, seq)
             return self._rooms.seen_by(transaction, room_id, user_id)
 
-        room: pb.Room = await self._committer.transact(caller, do)
+        room: pb.Room = await self._committer.transact(caller, in_transaction)
         return room
 
     async def decline(self, caller: Caller, request: pb.DeclineInvitationRequest) -> None:
@@ -188,11 +188,11 @@ class Invitations:
             InvitationNotFound: There is none.
         """
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             invitation = self._require(transaction, caller, request.room_id, request.user_id)
             transaction.delete_invitation(invitation.room_id, invitation.user_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
 
     def _require(self, snapshot: Snapshot, caller: Caller, room_id: str, user_id: str) -> InvitationRecord:
         """The invitation of the caller, or of one of their bots."""
@@ -211,12 +211,12 @@ class Invitations:
     ) -> Listed[pb.Invitation]:
         """A page of the invitations to a room."""
 
-        def read(snapshot: Snapshot) -> list[pb.Invitation]:
+        def in_snapshot(snapshot: Snapshot) -> list[pb.Invitation]:
             access.require(Action.SEE_INVITES, snapshot, request.room_id, caller.user_id)
             return snapshot.invitations_to(request.room_id, after=page.after, limit=page.limit)
 
         page = self._pages.open(f"ListRoomInvitations {request.room_id}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run(in_snapshot)
         return page.listed(found, lambda each: each.user.user_id)
 
     async def withdraw(self, caller: Caller, request: pb.WithdrawInvitationRequest) -> None:
@@ -228,22 +228,24 @@ class Invitations:
         """
         room_id, user_id = request.room_id, request.user_id
 
-        def do(transaction: Transaction) -> None:
-            standing = access.require(Action.REVOKE_INVITE, transaction, room_id, caller.user_id)
+        def in_transaction(transaction: Transaction) -> None:
+            membership = access.require(Action.REVOKE_INVITE, transaction, room_id, caller.user_id)
             invitation = transaction.invitation(room_id, user_id)
             if invitation is None:
                 raise InvitationNotFound(
                     f"{user_id} is not invited to this room, or has answered",
                     metadata={"roomId": room_id, "userId": user_id},
                 )
-            if invitation.invited_by != caller.user_id and access.forbids_granting(standing, invitation.role):
+            if invitation.invited_by != caller.user_id and access.forbids_granting(
+                membership, invitation.role
+            ):
                 raise PermissionDenied(
                     "you may not withdraw an invitation to a role that you could not give",
                     metadata={"roomId": room_id},
                 )
             transaction.delete_invitation(room_id, user_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
 
 
 def _place(invitation: pb.Invitation) -> str:

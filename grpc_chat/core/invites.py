@@ -59,8 +59,8 @@ class Invites:
             raise PermissionDenied("on this server only its administrators invite people to register")
 
         def check(snapshot: Snapshot) -> None:
-            standing = access.require(Action.INVITE, snapshot, request.room_id, caller.user_id)
-            if error := access.forbids_granting(standing, role):
+            membership = access.require(Action.INVITE, snapshot, request.room_id, caller.user_id)
+            if error := access.forbids_granting(membership, role):
                 raise error
 
         return await self._create(
@@ -76,22 +76,22 @@ class Invites:
     async def list_(self, caller: Caller, request: pb.ListInvitesRequest) -> Listed[InviteRecord]:
         """A page of a room's invites."""
 
-        def read(snapshot: Snapshot) -> list[InviteRecord]:
+        def in_snapshot(snapshot: Snapshot) -> list[InviteRecord]:
             access.require(Action.SEE_INVITES, snapshot, request.room_id, caller.user_id)
             return snapshot.invites(request.room_id, after=page.after_time, limit=page.limit)
 
         page = self._pages.open(f"ListInvites {request.room_id}", request)
-        invites = await self._readers.run(read)
+        invites = await self._readers.run(in_snapshot)
         return page.listed(invites, _place)
 
     async def revoke(self, caller: Caller, request: pb.RevokeInviteRequest) -> None:
         """Make a room's invite worthless; one that is not there is so already."""
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             access.require(Action.REVOKE_INVITE, transaction, request.room_id, caller.user_id)
             transaction.delete_invite(request.room_id, request.invite_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
 
     # To the server
 
@@ -170,7 +170,7 @@ class Invites:
     ) -> tuple[InviteRecord, str]:
         invite_id, code = new_id(), new_code()
 
-        def do(transaction: Transaction) -> InviteRecord:
+        def in_transaction(transaction: Transaction) -> InviteRecord:
             check(transaction)
             # Those that let nobody in any more take no place: they make room, the oldest first.
             if transaction.trim_invites(room_id, keep=self._most - 1) >= self._most:
@@ -196,7 +196,7 @@ class Invites:
             transaction.insert_invite(invite, secret_hash(code))
             return invite
 
-        return await self._committer.transact(caller or SYSTEM, do), code
+        return await self._committer.transact(caller or SYSTEM, in_transaction), code
 
 
 def _of_a_start(invite: InviteRecord) -> bool:

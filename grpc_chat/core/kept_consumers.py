@@ -83,13 +83,13 @@ class KeptConsumers:
         """
         name = request.consumer
 
-        def read(snapshot: Snapshot) -> list[tuple[str, Place, int]]:
+        def in_snapshot(snapshot: Snapshot) -> list[tuple[str, Place, int]]:
             if not snapshot.has_consumer(caller.user_id, name):
                 raise _no_consumer()
             return snapshot.consumer_positions(caller.user_id, name, after=page.after, limit=page.limit)
 
         page = self._pages.open(f"ListConsumerPositions {caller.user_id} {name}", request)
-        found = await self._readers.run(read)
+        found = await self._readers.run(in_snapshot)
         return page.listed(found, lambda entry: entry[0]).of(self._position)
 
     def _position(self, entry: tuple[str, Place, int]) -> pb.ConsumerPosition:

@@ -114,14 +114,14 @@ class Logins:
         )
         token, session_id = new_token(), new_id()
 
-        def do(transaction: Transaction) -> tuple[SessionRecord, str]:
+        def in_transaction(transaction: Transaction) -> tuple[SessionRecord, str]:
             room_id = self._make(transaction, account, session_id, code)
             session = self._sessions.begin(
                 transaction, account.user_id, token, session_id, request.device_name
             )
             return session, room_id
 
-        session, room_id = await self._committer.transact(SYSTEM, do)
+        session, room_id = await self._committer.transact(SYSTEM, in_transaction)
         if code:
             # Without one, accounts are what is being asked for too often.
             succeeded()
@@ -149,7 +149,7 @@ class Logins:
             new_hash = await self._passwords.hash(request.password)
         token, session_id = new_token(), new_id()
 
-        def do(transaction: Transaction) -> tuple[SessionRecord, SessionRecord | None]:
+        def in_transaction(transaction: Transaction) -> tuple[SessionRecord, SessionRecord | None]:
             now = transaction.account(user_id)
             # It may have been changed while the password was being compared.
             if now is None or now.password_hash != account.password_hash:
@@ -159,7 +159,7 @@ class Logins:
                 transaction.set_password_hash(user_id, new_hash)
             return self._log_in(transaction, user_id, token, session_id, request.device_name)
 
-        session, ended = await self._committer.transact(SYSTEM, do)
+        session, ended = await self._committer.transact(SYSTEM, in_transaction)
         return Login(
             user=as_user(account),
             session=self._sessions.message(session),
@@ -195,7 +195,7 @@ class Logins:
         proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
         token, session_id = new_token(), new_id()
 
-        def do(transaction: Transaction) -> Login:
+        def in_transaction(transaction: Transaction) -> Login:
             known = transaction.identity(identity.issuer, identity.subject)
             room_id = ""
             if known:
@@ -224,7 +224,7 @@ class Logins:
                 ended_session=self._sessions.message(ended) if ended else None,
             )
 
-        login: Login = await self._committer.transact(SYSTEM, do)
+        login: Login = await self._committer.transact(SYSTEM, in_transaction)
         return login
 
     def _sign_up(
@@ -294,7 +294,7 @@ class Logins:
         if user_id:
             check_user_id(user_id, "user_id")
 
-        def read(snapshot: Snapshot) -> None:
+        def in_snapshot(snapshot: Snapshot) -> None:
             if invite_code:
                 invite = snapshot.invite(secret_hash(invite_code))
                 if invite is None or not invite.usable(int(self._clock() * 1_000_000)):
@@ -310,7 +310,7 @@ class Logins:
             ):
                 raise name_taken(user_id)
 
-        await self._readers.run(read)
+        await self._readers.run(in_snapshot)
 
     def _make(self, transaction: Transaction, account: Account, session_id: str, code: str) -> str:
         """Make an account, and follow the invite, if there is one; returns the room that led to.

@@ -29,7 +29,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 _LEAVE_AT_ONCE = 20
@@ -102,21 +102,23 @@ class Members:
             RoomArchived: Nobody can join.
         """
 
-        def do(transaction: Transaction) -> pb.Room:
+        def in_transaction(transaction: Transaction) -> pb.Room:
             room_id = request.room_id
             if request.invite_code:
                 room_id = self.join_by_invite(transaction, caller, request.invite_code)
             else:
-                standing = transaction.standing(room_id, caller.user_id)
-                if standing is None or (standing.kind != pb.ROOM_KIND_PUBLIC and not standing.role):
+                membership = transaction.membership(room_id, caller.user_id)
+                if membership is None or (membership.kind != pb.ROOM_KIND_PUBLIC and not membership.role):
                     raise RoomNotFound(
                         "there is no such room, or it takes an invite to join it",
                         metadata={"roomId": room_id},
                     )
-                self._join(transaction, caller, standing, pb.ROLE_MEMBER)
+                self._join(transaction, caller, membership, pb.ROLE_MEMBER)
             return self._rooms.seen_by(transaction, room_id, caller.user_id)
 
-        room: pb.Room = await self._committer.transact(caller, do, about=[(request.room_id, caller.user_id)])
+        room: pb.Room = await self._committer.transact(
+            caller, in_transaction, about=[(request.room_id, caller.user_id)]
+        )
         return room
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
@@ -127,26 +129,32 @@ class Members:
         """
         found = transaction.invite(secret_hash(code))
         # Asked in any case: what takes longer tells something.
-        standing = transaction.standing(found.room_id if found else "", caller.user_id)
-        if standing and standing.role:
+        membership = transaction.membership(found.room_id if found else "", caller.user_id)
+        if membership and membership.role:
             # They may be asking again, with an invite of which that was the last use.
-            return standing.room_id
+            return membership.room_id
         invite = require_invite(transaction, code)
-        if standing is None:
+        if membership is None:
             raise InviteNotValid("this invite is to the server, and you are on it already")
-        if self._join(transaction, caller, standing, invite.role, invite_id=invite.invite_id):
+        if self._join(transaction, caller, membership, invite.role, invite_id=invite.invite_id):
             transaction.use_invite(invite.invite_id)
         return invite.room_id
 
     def _join(
-        self, transaction: Transaction, caller: Caller, standing: Standing, role: int, *, invite_id: str = ""
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        membership: Membership,
+        role: int,
+        *,
+        invite_id: str = "",
     ) -> bool:
         """Make the caller a member; False where they are one already."""
-        room_id = standing.room_id
-        if standing.role:
+        room_id = membership.room_id
+        if membership.role:
             return False
         require_not_banned(transaction, room_id, caller.user_id, caller=caller)
-        if standing.archived:
+        if membership.archived:
             raise RoomArchived("this room is archived; nobody can join it", metadata={"roomId": room_id})
         self._rooms.make_place(transaction, room_id, caller.user_id)
         change = pb.MembershipChanged(
@@ -176,9 +184,9 @@ class Members:
                 "nobody is added as an owner; add them, and then set their role", field="role"
             )
 
-        def do(transaction: Transaction) -> pb.Member | pb.Invitation:
-            standing = access.require(Action.ADD, transaction, room_id, caller.user_id)
-            if error := access.forbids_granting(standing, role):
+        def in_transaction(transaction: Transaction) -> pb.Member | pb.Invitation:
+            membership = access.require(Action.ADD, transaction, room_id, caller.user_id)
+            if error := access.forbids_granting(membership, role):
                 raise error
             member = transaction.member(room_id, user_id)
             if member and request.role not in (pb.ROLE_UNSPECIFIED, member.role):
@@ -218,7 +226,7 @@ class Members:
 
         with self._adds.one(caller) as reaching:
             added: pb.Member | pb.Invitation = await self._committer.transact(
-                caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
+                caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)]
             )
         return added
 
@@ -244,8 +252,8 @@ class Members:
 
     def _leave(self, transaction: Transaction, caller: Caller, room_id: str, heir: str = "") -> bool:
         """Stop being a member; whether the room is deleted by that."""
-        standing = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
-        if standing.role == pb.ROLE_OWNER:
+        membership = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
+        if membership.role == pb.ROLE_OWNER:
             if heir:
                 self._inherit(transaction, caller, room_id, heir)
             elif transaction.members_of(room_id) == 1:
@@ -271,7 +279,7 @@ class Members:
         """
         left, kept, last = 0, list[str](), ""
 
-        def do(transaction: Transaction) -> tuple[list[str], list[str], list[str]]:
+        def in_transaction(transaction: Transaction) -> tuple[list[str], list[str], list[str]]:
             rooms = transaction.rooms_added_to(caller.user_id, by, after=last, limit=_LEAVE_AT_ONCE)
             owned, deleted = [], []
             for room_id in rooms:
@@ -284,7 +292,7 @@ class Members:
 
         while True:
             # In pieces, so that nobody's message waits for long behind it.
-            rooms, owned, deleted = await self._committer.transact(caller, do)
+            rooms, owned, deleted = await self._committer.transact(caller, in_transaction)
             if not rooms:
                 break
             last = rooms[-1]
@@ -328,14 +336,16 @@ class Members:
         room_id, user_id = request.room_id, request.user_id
         self._require_another(caller, user_id)
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             self._require_on(Action.REMOVE, transaction, caller, room_id, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, reason=request.reason
             )
             put_out(transaction, caller, room_id, change)
 
-        await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])
+        await self._committer.transact(
+            caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)]
+        )
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
         """Remove somebody, if they are a member, and keep them out; their bots and their invites go, too.
@@ -349,15 +359,15 @@ class Members:
         room_id, user_id = request.room_id, request.user_id
         self._require_another(caller, user_id)
 
-        def do(transaction: Transaction) -> None:
-            standing = access.require(Action.BAN, transaction, room_id, caller.user_id)
+        def in_transaction(transaction: Transaction) -> None:
+            membership = access.require(Action.BAN, transaction, room_id, caller.user_id)
             member = transaction.member(room_id, user_id)
             banned = transaction.ban(room_id, user_id) is not None
             if member is None and not banned:
                 self._users.require(transaction, caller, user_id)
-            elif member and (error := access.forbids_on(Action.BAN, standing, member.role)):
+            elif member and (error := access.forbids_on(Action.BAN, membership, member.role)):
                 raise error
-            bots = bots_to_remove(transaction, standing, caller, user_id)
+            bots = bots_to_remove(transaction, membership, caller, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_BANNED, reason=request.reason
             )
@@ -373,7 +383,9 @@ class Members:
             # goes on telling them of the room.
             transaction.delete_invites_of(room_id, user_id)
 
-        await self._committer.transact(caller, do, about=[(room_id, caller.user_id), (room_id, user_id)])
+        await self._committer.transact(
+            caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)]
+        )
 
     async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
         """Let somebody join again.
@@ -383,14 +395,14 @@ class Members:
         """
         room_id, user_id = request.room_id, request.user_id
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             access.require(Action.UNBAN, transaction, room_id, caller.user_id)
             if transaction.ban(room_id, user_id) is None:
                 raise UserNotFound(f"{user_id} is not banned from this room", metadata={"userId": user_id})
             change = pb.MembershipChanged(user_id=user_id, change=pb.MEMBERSHIP_CHANGE_UNBANNED)
             record(transaction, caller, room_id, change)
 
-        await self._committer.transact(caller, do, about=[(room_id, caller.user_id)])
+        await self._committer.transact(caller, in_transaction, about=[(room_id, caller.user_id)])
 
     # Roles
 
@@ -406,13 +418,13 @@ class Members:
         """
         room_id, user_id, role = request.room_id, request.user_id, request.role
 
-        def do(transaction: Transaction) -> tuple[pb.Member, pb.Invitation | None]:
+        def in_transaction(transaction: Transaction) -> tuple[pb.Member, pb.Invitation | None]:
             own = user_id == caller.user_id
-            standing, member = self._require_on(
+            membership, member = self._require_on(
                 Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
             )
             # Of one's own role one may always give something up.
-            if not (own and role <= standing.role) and (error := access.forbids_granting(standing, role)):
+            if not (own and role <= membership.role) and (error := access.forbids_granting(membership, role)):
                 raise error
             if member.role == pb.ROLE_OWNER != role and not transaction.owners(room_id, but=user_id):
                 raise LastOwner(
@@ -443,7 +455,7 @@ class Members:
 
         with self._adds.one(caller) as reaching:
             result: tuple[pb.Member, pb.Invitation | None] = await self._committer.transact(
-                caller, do, about=[(room_id, caller.user_id), (room_id, user_id)]
+                caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)]
             )
         return result
 
@@ -478,12 +490,12 @@ class Members:
         user_id: str,
         *,
         own: bool = False,
-    ) -> tuple[Standing, pb.Member]:
-        """The caller's standing and the member, if the caller may do this to them."""
-        standing = access.require(action, transaction, room_id, caller.user_id)
+    ) -> tuple[Membership, pb.Member]:
+        """The caller's membership and the member, if the caller may do this to them."""
+        membership = access.require(action, transaction, room_id, caller.user_id)
         member = transaction.member(room_id, user_id)
         if member is None:
             raise UserNotFound(f"{user_id} is not a member of this room", metadata={"userId": user_id})
-        if not own and (error := access.forbids_on(action, standing, member.role)):
+        if not own and (error := access.forbids_on(action, membership, member.role)):
             raise error
-        return standing, member
+        return membership, member

@@ -13,8 +13,8 @@ from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.reads import at_once
 from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing, StoredEvent
-from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Placed
+from grpc_chat.store.records import Membership, Place, StoredEvent
+from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Position
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
@@ -45,7 +45,7 @@ class Messages:
         self._page_bytes = page_bytes
         self._drafting = FewAtATime()
 
-    async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Placed]:
+    async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Position]:
         """Store messages, all or none; where each is. See ``MessageService.SendMessages``."""
         append = Append(await self._drafts(caller, messages))
         appended = await self._committer.append(append)
@@ -74,7 +74,7 @@ class Messages:
             position, number, *rest = self._pages.tokens.read(listing, request.page_token).split(" ")
             seq, stamp = int(number), int(rest[0]) if rest else 0
 
-        def read(snapshot: Snapshot) -> tuple[Standing, int, list[StoredEvent]]:
+        def in_snapshot(snapshot: Snapshot) -> tuple[Membership, int, list[StoredEvent]]:
             room = access.require_read(snapshot, room_id, caller.user_id)
             first = access.visible_from(room)
             if stamp:
@@ -86,7 +86,7 @@ class Messages:
             events = find(snapshot, room, first)
             return room, first, [event for event in events if event.seq >= first]
 
-        def find(snapshot: Snapshot, room: Standing, first: int) -> list[StoredEvent]:
+        def find(snapshot: Snapshot, room: Membership, first: int) -> list[StoredEvent]:
             limit, most = size, self._page_bytes
             match position:
                 case "after_seq":
@@ -103,7 +103,7 @@ class Messages:
                     end = seq if position else room.last_seq + 1
                     return snapshot.events_before(room_id, end, limit=limit, max_bytes=most)
 
-        room, visible_from, events = await self._readers.run(read)
+        room, visible_from, events = await self._readers.run(in_snapshot)
         response = pb.ListMessagesResponse(epoch=self.epoch)
         first_stamp = last_stamp = 0
         if events:

@@ -73,7 +73,7 @@ class Opening:
             raise self._streams.shutting_down()
         consumer = (caller.user_id, request.consumer)
 
-        def read(snapshot: Snapshot) -> Pieces[tuple[Start, bool, list[pb.Invitation] | None]]:
+        def in_snapshot(snapshot: Snapshot) -> Pieces[tuple[Start, bool, list[pb.Invitation] | None]]:
             self._authenticator.require_session(snapshot, caller)
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
             invitations = None
@@ -87,7 +87,7 @@ class Opening:
             with self._place(*consumer), self._meanwhile.watching():
                 while True:
                     changes = self._meanwhile.changes(caller.user_id)
-                    start, kept, invitations = await self._readers.run_pieces(read)
+                    start, kept, invitations = await self._readers.run_pieces(in_snapshot)
                     stream = self._stream(caller, request, start, invitations, kept=kept)
                     if await self._follow_all(stream, start, changes):
                         break

@@ -70,7 +70,7 @@ class Ownership:
         """
         room_id, user_id = request.room_id, request.user_id
 
-        def do(transaction: Transaction) -> pb.Room:
+        def in_transaction(transaction: Transaction) -> pb.Room:
             room = transaction.room(room_id)
             # Asked in any case: what takes longer tells something.
             owners = transaction.owners(room_id)
@@ -96,7 +96,7 @@ class Ownership:
             record(transaction, caller, room_id, change)
             return room
 
-        room = await self._committer.transact(caller, do)
+        room = await self._committer.transact(caller, in_transaction)
         return as_unowned(room)
 
     # Bots
@@ -119,7 +119,7 @@ class Ownership:
         """
         bot_id, heir = request.user_id, request.owner_user_id
 
-        def do(transaction: Transaction) -> tuple[Account, int]:
+        def in_transaction(transaction: Transaction) -> tuple[Account, int]:
             bot = transaction.account(bot_id)
             if bot is None or bot.kind != pb.USER_KIND_BOT:
                 raise UserNotFound("there is no such bot", field="user_id", metadata={"userId": bot_id})
@@ -133,20 +133,22 @@ class Ownership:
                 )
             revoked = self._hand_over(transaction, caller, bot, heir, "owner_user_id")
             # It reads what is said in its rooms, and so may its owner: those who are there see who that is.
-            for standing in transaction.memberships(bot_id):
+            for membership in transaction.memberships(bot_id):
                 change = pb.MembershipChanged(
                     user_id=bot_id,
                     change=pb.MEMBERSHIP_CHANGE_ROLE,
-                    role=pb.Role.ValueType(standing.role),
+                    role=pb.Role.ValueType(membership.role),
                     reason=f"an administrator of this server gave this bot to {heir}: its owner was blocked",
                 )
-                event = pb.Event(room_id=standing.room_id, user_id=caller.user_id, membership_changed=change)
+                event = pb.Event(
+                    room_id=membership.room_id, user_id=caller.user_id, membership_changed=change
+                )
                 transaction.append(event, caller.session_id)
             account = transaction.account(bot_id)
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(caller, do)
+        bot, revoked = await self._committer.transact(caller, in_transaction)
         return _as_bot(bot), revoked
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.User:
@@ -158,7 +160,7 @@ class Ownership:
         """
         heir = request.new_owner_user_id
 
-        def do(transaction: Transaction) -> Account:
+        def in_transaction(transaction: Transaction) -> Account:
             bot_id = require_own(transaction, caller, request.user_id)
             if bot_id == caller.user_id:
                 raise UserNotFound(
@@ -175,7 +177,7 @@ class Ownership:
             assert bot, "it is the caller's"
             return bot
 
-        bot = await self._committer.transact(caller, do)
+        bot = await self._committer.transact(caller, in_transaction)
         return _as_bot(bot)
 
     async def accept_bot(self, caller: Caller, request: pb.AcceptBotRequest) -> tuple[pb.User, int]:
@@ -190,7 +192,7 @@ class Ownership:
             LastOwner: It is the last owner of a room that the caller is banned from.
         """
 
-        def do(transaction: Transaction) -> tuple[Account, int]:
+        def in_transaction(transaction: Transaction) -> tuple[Account, int]:
             bot = transaction.account(request.user_id)
             # Of what somebody offers whom the caller has blocked, the caller knows nothing.
             unwanted = transaction.contact(caller.user_id, request.user_id)
@@ -205,7 +207,7 @@ class Ownership:
             assert account, "it was there"
             return account, revoked
 
-        bot, revoked = await self._committer.transact(caller, do)
+        bot, revoked = await self._committer.transact(caller, in_transaction)
         return _as_bot(bot), revoked
 
     def _hand_over(

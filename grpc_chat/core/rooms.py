@@ -30,7 +30,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 _PURGE_EVENTS = 2000
@@ -90,8 +90,8 @@ class Rooms:
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
             rooms = snapshot.rooms(caller.user_id, after=after, limit=limit)
-            standings = snapshot.standings(caller.user_id, [room.room_id for room in rooms])
-            return [_seen(snapshot, room, standings[room.room_id], caller.user_id) for room in rooms]
+            memberships = snapshot.memberships_in(caller.user_id, [room.room_id for room in rooms])
+            return [_seen(snapshot, room, memberships[room.room_id], caller.user_id) for room in rooms]
 
         def key(room: pb.Room) -> str:
             return room.room_id
@@ -106,9 +106,9 @@ class Rooms:
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[tuple[str, pb.Room]]:
             found = snapshot.public_rooms(query, archived=archived, after=after, limit=limit)
-            standings = snapshot.standings(caller.user_id, [room.room_id for _, room in found])
+            memberships = snapshot.memberships_in(caller.user_id, [room.room_id for _, room in found])
             return [
-                (name, _seen(snapshot, room, standings.get(room.room_id), caller.user_id))
+                (name, _seen(snapshot, room, memberships.get(room.room_id), caller.user_id))
                 for name, room in found
             ]
 
@@ -122,13 +122,13 @@ class Rooms:
     async def get(self, caller: Caller, room_id: str) -> pb.Room:
         """One room that the caller is in, or a public one."""
 
-        def read(snapshot: Snapshot) -> pb.Room:
-            standing = snapshot.standing(room_id, caller.user_id)
-            if standing is None or standing.kind != pb.ROOM_KIND_PUBLIC:
-                standing = access.require_read(snapshot, room_id, caller.user_id)
-            return _view(snapshot, standing, caller.user_id)
+        def in_snapshot(snapshot: Snapshot) -> pb.Room:
+            membership = snapshot.membership(room_id, caller.user_id)
+            if membership is None or membership.kind != pb.ROOM_KIND_PUBLIC:
+                membership = access.require_read(snapshot, room_id, caller.user_id)
+            return _view(snapshot, membership, caller.user_id)
 
-        return await self._readers.run(read)
+        return await self._readers.run(in_snapshot)
 
     # Making
 
@@ -154,15 +154,15 @@ class Rooms:
         )
         request_hash = sha256(room.SerializeToString(deterministic=True)).digest() if request_id else None
 
-        def do(transaction: Transaction) -> pb.Room:
-            standing = transaction.standing(room.room_id, caller.user_id)
-            if standing:
+        def in_transaction(transaction: Transaction) -> pb.Room:
+            membership = transaction.membership(room.room_id, caller.user_id)
+            if membership:
                 if transaction.request_hash(room.room_id) != request_hash:
                     raise RequestIdReused(
                         "this request_id was used before for another room", field="request_id"
                     )
                 access.require_read(transaction, room.room_id, caller.user_id)
-                return _view(transaction, standing, caller.user_id)
+                return _view(transaction, membership, caller.user_id)
             if request_id and transaction.was_deleted(room.room_id):
                 raise RequestIdReused("the room of this request_id was deleted", field="request_id")
             key = public_name(room.name) if kind == pb.ROOM_KIND_PUBLIC else None
@@ -182,7 +182,7 @@ class Rooms:
             self.enter(transaction, room.room_id, caller.user_id, pb.ROLE_OWNER, seq)
             return self.seen_by(transaction, room.room_id, caller.user_id)
 
-        made: pb.Room = await self._committer.transact(caller, do)
+        made: pb.Room = await self._committer.transact(caller, in_transaction)
         return made
 
     async def direct(self, caller: Caller, other: str) -> pb.Room:
@@ -199,8 +199,8 @@ class Rooms:
         pair = sorted((caller.user_id, other))
         room_id = self._derived_id("direct", *pair)
 
-        def do(transaction: Transaction) -> pb.Room:
-            if transaction.standing(room_id, caller.user_id) is None:
+        def in_transaction(transaction: Transaction) -> pb.Room:
+            if transaction.membership(room_id, caller.user_id) is None:
                 self._users.require(transaction, caller, other)
                 self._direct_messages.require(transaction, caller, other)
                 reaching.use()
@@ -223,7 +223,7 @@ class Rooms:
             return self.seen_by(transaction, room_id, caller.user_id)
 
         with self._adds.one(caller) as reaching:
-            room: pb.Room = await self._committer.transact(caller, do)
+            room: pb.Room = await self._committer.transact(caller, in_transaction)
         return room
 
     def enter(
@@ -243,9 +243,9 @@ class Rooms:
             added_by: Who does it without their consent; empty for an act of their own, which counts.
         """
         transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
-        standing = transaction.standing(room_id, user_id)
-        assert standing, "it was just made"
-        transaction.after_commit(Joined(user_id, standing))
+        membership = transaction.membership(room_id, user_id)
+        assert membership, "it was just made"
+        transaction.after_commit(Joined(user_id, membership))
 
     def make_place(self, transaction: Transaction, room_id: str, user_id: str, *, added_by: str = "") -> None:
         """See that somebody can become a member. What they were invited to is settled by that.
@@ -291,14 +291,14 @@ class Rooms:
         if "name" in paths:
             check_room_name(wanted.name, "room.name")
 
-        def do(transaction: Transaction) -> pb.Room:
-            standing = None
+        def in_transaction(transaction: Transaction) -> pb.Room:
+            membership = None
             if paths - {"history"}:
-                standing = access.require(Action.UPDATE, transaction, room_id, caller.user_id)
+                membership = access.require(Action.UPDATE, transaction, room_id, caller.user_id)
             if "history" in paths:
-                standing = access.require(Action.SET_HISTORY, transaction, room_id, caller.user_id)
+                membership = access.require(Action.SET_HISTORY, transaction, room_id, caller.user_id)
             room = transaction.room(room_id)
-            assert standing, "access was granted"
+            assert membership, "access was granted"
             assert room, "access was granted"
             changed, updated = set[str](), pb.RoomUpdated()
             for path in sorted(paths):
@@ -307,7 +307,7 @@ class Rooms:
                     changed.add(path)
                     setattr(updated, path, value)
             key = None
-            if "name" in changed and standing.kind == pb.ROOM_KIND_PUBLIC:
+            if "name" in changed and membership.kind == pb.ROOM_KIND_PUBLIC:
                 key = public_name(wanted.name)
                 _require_free(transaction, key, "room.name", but=room_id)
             if "name" in changed:
@@ -320,20 +320,20 @@ class Rooms:
                     transaction.after_commit(HistoryChanged(room_id))
             return self.seen_by(transaction, room_id, caller.user_id)
 
-        changed_room: pb.Room = await self._committer.transact(caller, do)
+        changed_room: pb.Room = await self._committer.transact(caller, in_transaction)
         return changed_room
 
     async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
         """Close a room, or open it again; the room as it is then."""
         action = Action.ARCHIVE if archived else Action.UNARCHIVE
 
-        def do(transaction: Transaction) -> pb.Room:
-            standing = access.require(action, transaction, room_id, caller.user_id)
-            if standing.archived != archived:
+        def in_transaction(transaction: Transaction) -> pb.Room:
+            membership = access.require(action, transaction, room_id, caller.user_id)
+            if membership.archived != archived:
                 self._change(transaction, caller, room_id, pb.RoomUpdated(archived=archived))
             return self.seen_by(transaction, room_id, caller.user_id)
 
-        room: pb.Room = await self._committer.transact(caller, do)
+        room: pb.Room = await self._committer.transact(caller, in_transaction)
         return room
 
     def _change(
@@ -351,7 +351,7 @@ class Rooms:
         """
         room_id = request.room_id
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             access.require(Action.DELETE, transaction, room_id, caller.user_id)
             room = transaction.room(room_id)
             assert room, "access was granted"
@@ -361,7 +361,7 @@ class Rooms:
                 )
             self.end(transaction, caller, room_id)
 
-        await self._committer.transact(caller, do)
+        await self._committer.transact(caller, in_transaction)
         await self.clear(room_id)
 
     def end(self, transaction: Transaction, caller: Caller, room_id: str) -> None:
@@ -401,9 +401,9 @@ class Rooms:
 
     def seen_by(self, snapshot: Snapshot, room_id: str, user_id: str) -> pb.Room:
         """A room that is there, as somebody sees it."""
-        standing = snapshot.standing(room_id, user_id)
-        assert standing, "it is there"
-        return _view(snapshot, standing, user_id)
+        membership = snapshot.membership(room_id, user_id)
+        assert membership, "it is there"
+        return _view(snapshot, membership, user_id)
 
 
 def _require_free(snapshot: Snapshot, key: str | None, path: str, *, but: str = "") -> None:
@@ -428,21 +428,21 @@ _USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}
 """What unspecified stands for."""
 
 
-def _view(snapshot: Snapshot, standing: Standing, user_id: str) -> pb.Room:
-    room = snapshot.room(standing.room_id)
+def _view(snapshot: Snapshot, membership: Membership, user_id: str) -> pb.Room:
+    room = snapshot.room(membership.room_id)
     if room is None:
-        raise RoomNotFound("there is no such room", metadata={"roomId": standing.room_id})
-    return _seen(snapshot, room, standing, user_id)
+        raise RoomNotFound("there is no such room", metadata={"roomId": membership.room_id})
+    return _seen(snapshot, room, membership, user_id)
 
 
-def _seen(snapshot: Snapshot, room: pb.Room, standing: Standing | None, user_id: str) -> pb.Room:
+def _seen(snapshot: Snapshot, room: pb.Room, membership: Membership | None, user_id: str) -> pb.Room:
     """A room as one user sees it. A member sees where what they may read begins; others see no numbers."""
-    if standing is None or not standing.role:
+    if membership is None or not membership.role:
         room.first_seq = room.last_seq = 0
         room.ClearField("last_event_time")
         return room
-    room.role = pb.Role.ValueType(standing.role)
-    room.first_seq = access.visible_from(standing)
+    room.role = pb.Role.ValueType(membership.role)
+    room.first_seq = access.visible_from(membership)
     if room.kind == pb.ROOM_KIND_DIRECT and (peer := snapshot.peer(room.room_id, user_id)):
         room.peer.CopyFrom(peer)
     return room

@@ -346,7 +346,7 @@ class Sessions:
         self._swept = now if sweep else self._swept
         unused_since_us = now_us - self._policy.idle // timedelta(microseconds=1)
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             transaction.touch_sessions(used)
             if not sweep:
                 return
@@ -357,7 +357,7 @@ class Sessions:
                 transaction.after_commit(SessionsEnded(tuple(expired), SessionEnded(_EXPIRED)))
 
         try:
-            await self._committer.transact(SYSTEM, do)
+            await self._committer.transact(SYSTEM, in_transaction)
         except ChatError:
             self._used = used | self._used
             raise

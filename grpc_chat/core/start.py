@@ -10,7 +10,7 @@ from grpc_chat.core.histories import parted
 from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import EpochChanged
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 from grpc_chat.store.writes import ahead_of_log
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -19,7 +19,7 @@ from grpc_chat.wire import chat_pb2 as pb
 class Start:
     """What a stream is to follow, and what it has to be told first."""
 
-    places: list[tuple[Standing, Place]] = field(default_factory=list)
+    places: list[tuple[Membership, Place]] = field(default_factory=list)
     left: list[pb.RoomLeft] = field(default_factory=list)
     """Rooms that were asked for and may not be read: foreign ones and such as do not exist, alike."""
     history_changed: list[pb.HistoryChanged] = field(default_factory=list)
@@ -52,7 +52,7 @@ def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, e
         rooms = {}
         asked = [cursor.room_id for cursor in cursors]
         for at in range(0, len(asked), _ROOMS_AT_ONCE):
-            found = snapshot.standings(user_id, asked[at : at + _ROOMS_AT_ONCE])
+            found = snapshot.memberships_in(user_id, asked[at : at + _ROOMS_AT_ONCE])
             rooms.update((room_id, room) for room_id, room in found.items() if to_read(room_id, room) is None)
             snapshot = yield
     known = {cursor.room_id: cursor for cursor in cursors if cursor.room_id in rooms}
@@ -60,7 +60,7 @@ def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, e
     if start.left and not known and not request.consumer and not request.all_rooms:
         # Nothing is left. Only here is it looked at why, which is no secret of a public room.
         first = start.left[0].room_id
-        if error := to_read(first, snapshot.standing(first, user_id)):
+        if error := to_read(first, snapshot.membership(first, user_id)):
             raise error
         # They were let in since. Rooms that change meanwhile are read again in any case.
     offered = {
@@ -93,9 +93,9 @@ def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, e
     return start
 
 
-def _all_rooms(snapshot: Snapshot, user_id: str) -> Pieces[dict[str, Standing]]:
+def _all_rooms(snapshot: Snapshot, user_id: str) -> Pieces[dict[str, Membership]]:
     """The rooms that the user may read."""
-    rooms: dict[str, Standing] = {}
+    rooms: dict[str, Membership] = {}
     after = ""
     while True:
         some = snapshot.memberships(user_id, after=after, limit=_ROOMS_AT_ONCE)
@@ -110,7 +110,7 @@ def _from_positions(
     snapshot: Snapshot,
     user_id: str,
     request: pb.SubscribeRequest,
-    rooms: Mapping[str, Standing],
+    rooms: Mapping[str, Membership],
     start: Start,
     places: dict[str, Place],
 ) -> Pieces[None]:
@@ -133,7 +133,7 @@ def _from_positions(
 
 
 def _require_served(
-    request: pb.SubscribeRequest, offered: Mapping[str, tuple[Standing, Place]], epoch: str
+    request: pb.SubscribeRequest, offered: Mapping[str, tuple[Membership, Place]], epoch: str
 ) -> None:
     """Refuse cursors without a stamp that are not from this log: their client knows of no other answer."""
     stamped = any(cursor.stamp for cursor in request.cursors)
@@ -157,7 +157,7 @@ def require_epoch(cursor: pb.Cursor, field: str, epoch: str) -> None:
         )
 
 
-def start_in(room: Standing, start: pb.Start.ValueType) -> Place:
+def start_in(room: Membership, start: pb.Start.ValueType) -> Place:
     """Where to begin in a room without a position."""
     if start == pb.START_LATEST:
         return Place(room.last_seq, room.last_event_us)

@@ -17,7 +17,7 @@ from grpc_chat.core.start import start_in
 from grpc_chat.core.stream import Stream
 from grpc_chat.errors import ChatError, ConsumerTakenOver, SessionEnded, ShuttingDown
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 from grpc_chat.wire import chat_pb2 as pb
 
 _LAST_WRITE_SECONDS = 0.5
@@ -92,19 +92,19 @@ class Streams:
     # What happens to members, rooms and sessions. All of it is durable when it is told here, and before the
     # events of the same commit are published.
 
-    def joined(self, user_id: str, standing: Standing) -> None:
-        """Somebody became a member, by the event ``standing.join_seq``."""
+    def joined(self, user_id: str, membership: Membership) -> None:
+        """Somebody became a member, by the event ``membership.join_seq``."""
         self._meanwhile.note_change(user_id)
         for stream in self._of_users.get(user_id, ()):
             if stream.start is None:
                 continue
             if stream.start == pb.START_LATEST:
-                place = Place(standing.join_seq - 1)
+                place = Place(membership.join_seq - 1)
                 if stream.consumer:
-                    stream.unsaved[standing.room_id] = place
+                    stream.unsaved[membership.room_id] = place
             else:
-                place = start_in(standing, stream.start)
-            self._feeds.follow(stream, standing, place, standing.last_seq)
+                place = start_in(membership, stream.start)
+            self._feeds.follow(stream, membership, place, membership.last_seq)
 
     def left(self, user_id: str, left: pb.RoomLeft, seq: int) -> None:
         """Somebody is no longer a member, by the event ``seq``."""

@@ -286,8 +286,8 @@ class ChatSystem:
     def _apply(self, effect: Effect) -> None:
         """Have streams and tokens follow what is durable now."""
         match effect:
-            case Joined(user_id, standing):
-                self.streams.joined(user_id, standing)
+            case Joined(user_id, membership):
+                self.streams.joined(user_id, membership)
             case Left(user_id, left, seq):
                 self.streams.left(user_id, left, seq)
             case Invited(user_id, invitation):

@@ -45,14 +45,14 @@ class Users:
     async def get(self, caller: Caller, user_id: str) -> pb.User:
         """Somebody, as others see them."""
 
-        def read(snapshot: Snapshot) -> pb.User:
+        def in_snapshot(snapshot: Snapshot) -> pb.User:
             account = self.require(snapshot, caller, user_id)
             user = as_user(account)
             if account.owner_id == caller.user_id:
                 user.owner_user_id = account.owner_id
             return user
 
-        return await self._readers.run(read)
+        return await self._readers.run(in_snapshot)
 
 
 def as_user(account: Account) -> pb.User:

@@ -263,11 +263,11 @@ class Transact:
     which is then the result.
     """
 
-    do: Callable[[Transaction], Any]
+    in_transaction: Callable[[Transaction], Any]
     session_id: str = ""
     """The session that asks for it; refused with ``SessionEnded`` where an earlier write ended it."""
     about: Sequence[tuple[str, str]] = ()
-    """Rooms, and users in them, whose standing the function will ask for: a hint, by which those of a whole
+    """Rooms, and users in them, whose membership the function will ask for: a hint, by which those of a whole
     transaction are read together."""
 
 

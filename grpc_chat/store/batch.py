@@ -20,7 +20,7 @@ from grpc_chat.store.writes import (
     Appended,
     AuthorizeDirect,
     Draft,
-    Placed,
+    Position,
     Target,
     ahead_of_log,
     too_many_consumers,
@@ -71,7 +71,7 @@ class Batch:
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
         # What is stored under an id, as far as this batch has met it, and the hash of its content.
-        self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}
+        self._sent: dict[_SendKey, tuple[Position, bytes]] = {}
 
     def carry_out(self, writes: Sequence[Write]) -> list[Result]:
         self._prefetch(writes)
@@ -135,7 +135,7 @@ class Batch:
         # An error of ours undoes this write and none of the others; one of the database's undoes them all.
         self.rows.begin()
         try:
-            value = write.do(transaction)
+            value = write.in_transaction(transaction)
         except ChatError:
             self.rows.undo()
             self.newest = newest
@@ -182,7 +182,7 @@ class Batch:
                 session_id = draft.session_id
                 self.require_session(session_id)
             room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
-            room = self.rows.standing(room_id, user_id)
+            room = self.rows.membership(room_id, user_id)
             error = draft.check(room_id, room)
             if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
                 error = self._refusal(draft.check_direct, room_id, user_id)
@@ -228,7 +228,7 @@ class Batch:
             self._refusals[key] = authorize(self._transaction(self), room_id, user_id)
         return self._refusals[key]
 
-    def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Placed, bytes] | None:
+    def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Position, bytes] | None:
         """What was stored under an id before, in this batch or earlier, and its content hash.
 
         Args:
@@ -241,13 +241,13 @@ class Batch:
     def _look_up(self, keys: Iterable[_SendKey]) -> None:
         """Find out what was stored under keys before."""
         for room_id, user_id, chosen, seq, content_hash, create_time_us in sent_before(self.conn, keys):
-            self._sent[room_id, user_id, chosen] = Placed(room_id, seq, create_time_us), content_hash
+            self._sent[room_id, user_id, chosen] = Position(room_id, seq, create_time_us), content_hash
 
-    def _collect(self, draft: Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Placed:
+    def _collect(self, draft: Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Position:
         """Number a draft and add its rows to what the database will be given."""
         room_id = key[0]
         seq = self.number(room_id, draft.event, draft.session_id, new)
-        placed = Placed(room_id, seq, self.rows.times[room_id])
+        placed = Position(room_id, seq, self.rows.times[room_id])
         if draft.once:
             self.rows.sends.append((*key, seq, draft.once.content_hash))
             self._sent[key] = (placed, draft.once.content_hash)
@@ -291,7 +291,7 @@ class Batch:
         other: set[str] = set()
         rows.prefetch([(room_id, write.user_id) for room_id in write.positions])
         for at, (room_id, (seq, stamp)) in enumerate(write.positions.items()):
-            if error := write.authorize(room_id, rows.standing(room_id, write.user_id)):
+            if error := write.authorize(room_id, rows.membership(room_id, write.user_id)):
                 if write.skip_lost:
                     other.add(room_id)
                     continue

@@ -13,9 +13,9 @@ from grpc_chat.store.records import (
     IdentityRecord,
     InvitationRecord,
     InviteRecord,
+    Membership,
     Place,
     SessionRecord,
-    Standing,
     StoredEvent,
     Usage,
     Waiting,
@@ -31,13 +31,13 @@ class Snapshot(Protocol):
 
     # Rooms
 
-    def standing(self, room_id: str, user_id: str) -> Standing | None:
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
         """What a room is for a user; None when there is no such room."""
 
-    def standings(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Standing]:
-        """As :meth:`standing`, for many rooms; those that there are not are left out."""
+    def memberships_in(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Membership]:
+        """As :meth:`membership`, for many rooms; those that there are not are left out."""
 
-    def memberships(self, user_id: str, *, after: str = "", limit: int = 2**31 - 1) -> list[Standing]:
+    def memberships(self, user_id: str, *, after: str = "", limit: int = 2**31 - 1) -> list[Membership]:
         """The rooms a user is in, in the order of their ids; all of them, if nothing else is said."""
 
     def room(self, room_id: str) -> pb.Room | None:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 
-class Standing(NamedTuple):
+class Membership(NamedTuple):
     """A room as it is for one user: what the room is, and what the user is in it."""
 
     room_id: str

@@ -8,15 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import InviteRecord, Standing
-from grpc_chat.store.statements import STANDING_COLUMNS, blocked, count, like, run, standing, standings
+from grpc_chat.store.records import InviteRecord, Membership
+from grpc_chat.store.statements import MEMBERSHIP_COLUMNS, blocked, count, like, membership, memberships, run
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
 
 _ALL = 2**31 - 1
 
 _MEMBERSHIPS = (
-    sa.select(*STANDING_COLUMNS)
+    sa.select(*MEMBERSHIP_COLUMNS)
     .select_from(schema.rooms)
     .join(schema.members, schema.members.c.room_id == schema.rooms.c.room_id)
     .where(schema.members.c.user_id == sa.bindparam("user"), schema.members.c.room_id > sa.bindparam("after"))
@@ -40,18 +40,18 @@ class RoomReads:
     _conn: sa.Connection
     _epoch: str
 
-    def standing(self, room_id: str, user_id: str) -> Standing | None:
-        return standing(self._conn, room_id, user_id)
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
+        return membership(self._conn, room_id, user_id)
 
-    def standings(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Standing]:
-        found = standings(self._conn, [(room_id, user_id) for room_id in room_ids])
+    def memberships_in(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Membership]:
+        found = memberships(self._conn, [(room_id, user_id) for room_id in room_ids])
         return {room_id: room for (room_id, _), room in found.items() if room}
 
-    def memberships(self, user_id: str, *, after: str = "", limit: int = _ALL) -> list[Standing]:
+    def memberships(self, user_id: str, *, after: str = "", limit: int = _ALL) -> list[Membership]:
         result = run(self._conn, _MEMBERSHIPS, {"user": user_id, "after": after, "most": limit})
         rows = result.cursor.fetchall()
         result.close()
-        return [Standing(*row) for row in rows]
+        return [Membership(*row) for row in rows]
 
     def room(self, room_id: str) -> pb.Room | None:
         rooms = schema.rooms

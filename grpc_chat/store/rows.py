@@ -9,15 +9,15 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 from grpc_chat.store.statements import (
     count,
     insert_into,
     insert_rows,
     known_consumers,
+    membership,
+    memberships,
     run,
-    standing,
-    standings,
 )
 from grpc_chat.store.writes import Target
 
@@ -105,7 +105,7 @@ class Rows:
         self._consumers: dict[tuple[str, str], bool] = {}
         self._consumer_counts: dict[str, int] = {}
         # By room, and then by user.
-        self._standings: dict[str, dict[str, Standing | None]] = {}
+        self._memberships: dict[str, dict[str, Membership | None]] = {}
         self._member_counts: dict[str, int] = {}
         # Yet to be written. Of events and sends the values in the order of the columns.
         self.events: list[tuple[object, ...]] = []
@@ -137,24 +137,24 @@ class Rows:
 
     def prefetch(self, wanted: Iterable[Key]) -> None:
         """Read what rooms are for users, of which that is not known, all in one statement."""
-        pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._standings.get(pair[0], ())]
+        pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._memberships.get(pair[0], ())]
         # One alone is read where it is asked for.
         if len(pairs) > 1:
-            for (room_id, user_id), found in standings(self.conn, pairs).items():
+            for (room_id, user_id), found in memberships(self.conn, pairs).items():
                 if found:
                     self._know_head(found)
                     if self._others:
                         found = self._as_collected(found, user_id)
-                self._standings.setdefault(room_id, {})[user_id] = found
+                self._memberships.setdefault(room_id, {})[user_id] = found
 
-    def standing(self, room_id: str, user_id: str) -> Standing | None:
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
         """What a room is for a user. Where its log ends is to be seen from :meth:`exact`."""
-        known = self._standings.get(room_id)
+        known = self._memberships.get(room_id)
         if known is None:
-            known = self._standings[room_id] = {}
+            known = self._memberships[room_id] = {}
         elif user_id in known:
             return known[user_id]
-        found = standing(self.conn, room_id, user_id)
+        found = membership(self.conn, room_id, user_id)
         if found:
             self._know_head(found)
             if self._others:
@@ -163,8 +163,8 @@ class Rows:
         self._set(known, user_id, found)
         return found
 
-    def _as_collected(self, found: Standing, user_id: str) -> Standing:
-        """A standing that was read, as it is with what is yet to be written."""
+    def _as_collected(self, found: Membership, user_id: str) -> Membership:
+        """A membership that was read, as it is with what is yet to be written."""
         if values := self._room_values.get(found.room_id):
             archived = (
                 values["archive_time_us"] is not None if "archive_time_us" in values else found.archived
@@ -178,14 +178,14 @@ class Rows:
             return found._replace(role=0, join_seq=0)
         return found if row is _MISSING else found._replace(role=row)
 
-    def exact(self, room_id: str, user_id: str) -> Standing | None:
-        """As :meth:`standing`, with the events that are yet to be written."""
-        found = self.standing(room_id, user_id)
+    def exact(self, room_id: str, user_id: str) -> Membership | None:
+        """As :meth:`membership`, with the events that are yet to be written."""
+        found = self.membership(room_id, user_id)
         if found is None or room_id not in self.heads:
             return found
         return found._replace(last_seq=self.heads[room_id], last_event_us=self.times[room_id])
 
-    def _know_head(self, room: Standing) -> None:
+    def _know_head(self, room: Membership) -> None:
         if room.room_id not in self.heads:
             self.heads[room.room_id] = room.last_seq
             self.times[room.room_id] = room.last_event_us
@@ -193,7 +193,7 @@ class Rows:
     def require_head(self, room_id: str) -> None:
         """Have a room's head known."""
         if room_id not in self.heads:
-            found = standing(self.conn, room_id, "")
+            found = membership(self.conn, room_id, "")
             assert found, "only rooms that are there are written to"
             self._know_head(found)
 
@@ -246,7 +246,7 @@ class Rows:
         self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
     ) -> None:
         """Make somebody a member, or have one be a member like this."""
-        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             self._count(room_id, 1)
         elif before.join_seq == join_seq:
@@ -254,7 +254,7 @@ class Rows:
             time_us = self._join_time_us(key)
         self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by))
         if before:
-            self._set(self._standings[room_id], user_id, before._replace(role=role, join_seq=join_seq))
+            self._set(self._memberships[room_id], user_id, before._replace(role=role, join_seq=join_seq))
 
     def _join_time_us(self, key: Key) -> int:
         row = self._members.get(key)
@@ -263,16 +263,16 @@ class Rows:
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
         """Give a member another role; nobody, where they are none."""
-        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
         row = self._members.get(key)
         self._change(self._members, key, (*row[:2], role, *row[3:]) if isinstance(row, tuple) else role)
-        self._set(self._standings[room_id], user_id, before._replace(role=role))
+        self._set(self._memberships[room_id], user_id, before._replace(role=role))
 
     def delete_member(self, room_id: str, user_id: str) -> None:
         """Make somebody no longer a member, where they are one; their consumers forget the room."""
-        before, key = self.standing(room_id, user_id), (room_id, user_id)
+        before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
         if self._positions:
@@ -281,7 +281,7 @@ class Rows:
         self._count(room_id, -1)
         self._change(self._members, key, None)
         self._change(self._forgotten, key, True)
-        self._set(self._standings[room_id], user_id, before._replace(role=0, join_seq=0))
+        self._set(self._memberships[room_id], user_id, before._replace(role=0, join_seq=0))
 
     def _count(self, room_id: str, more: int) -> None:
         self._change(self._more_members, room_id, self._more_members.get(room_id, 0) + more)
@@ -293,7 +293,7 @@ class Rows:
         if values:
             self._change(self._room_values, room_id, self._room_values.get(room_id, {}) | values)
             if not _IN_STANDINGS.isdisjoint(values):
-                self._set(self._standings, room_id, {})
+                self._set(self._memberships, room_id, {})
 
     def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str, time_us: int) -> None:
         """Keep somebody out."""
@@ -492,7 +492,7 @@ class Rows:
         self.targets.clear()
         self._consumers.clear()
         self._consumer_counts.clear()
-        self._standings.clear()
+        self._memberships.clear()
         self._member_counts.clear()
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.wire import frames
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[obj
 _MOST_PLACES = 4096
 
 _NONE: sa.ColumnElement[int] = sa.literal_column("0")
-STANDING_COLUMNS = (
+MEMBERSHIP_COLUMNS = (
     schema.rooms.c.room_id,
     sa.func.coalesce(schema.members.c.role, _NONE),
     schema.rooms.c.first_seq,
@@ -110,10 +110,10 @@ STANDING_COLUMNS = (
     schema.rooms.c.archive_time_us.is_not(None),
     schema.rooms.c.last_event_us,
 )
-"""The fields of :class:`Standing`, in their order."""
+"""The fields of :class:`Membership`, in their order."""
 
 _STANDING = (
-    sa.select(*STANDING_COLUMNS)
+    sa.select(*MEMBERSHIP_COLUMNS)
     .select_from(schema.rooms)
     .outerjoin(
         schema.members,
@@ -126,12 +126,12 @@ _STANDING = (
 )
 
 
-def standing(conn: sa.Connection, room_id: str, user_id: str) -> Standing | None:
+def membership(conn: sa.Connection, room_id: str, user_id: str) -> Membership | None:
     """What a room is for a user; None where there is no such room."""
     result = run(conn, _STANDING, {"room": room_id, "user": user_id})
     row = result.cursor.fetchone()
     result.close()
-    return None if row is None else Standing(*row)
+    return None if row is None else Membership(*row)
 
 
 _STANDINGS = """
@@ -143,24 +143,24 @@ WHERE rooms.room_id = wanted.room_id
 """
 
 
-def standings(
+def memberships(
     conn: sa.Connection, wanted: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], Standing | None]:
-    """As :func:`standing`, of many pairs of a room and a user, in one statement for 4,096 of them."""
+) -> dict[tuple[str, str], Membership | None]:
+    """As :func:`membership`, of many pairs of a room and a user, in one statement for 4,096 of them."""
     pairs = list(wanted)
-    found: dict[tuple[str, str], Standing | None] = dict.fromkeys(pairs)
+    found: dict[tuple[str, str], Membership | None] = dict.fromkeys(pairs)
     for start in range(0, len(pairs), _MOST_PLACES):
         values = _filled(pairs[start : start + _MOST_PLACES])
-        result = conn.exec_driver_sql(_standings_sql(conn.dialect, len(values) // 2), values)
+        result = conn.exec_driver_sql(_memberships_sql(conn.dialect, len(values) // 2), values)
         for row in result.cursor.fetchall():
-            found[row[0], row[-1]] = Standing(*row[:-1])
+            found[row[0], row[-1]] = Membership(*row[:-1])
         result.close()
     return found
 
 
 @functools.cache
-def _standings_sql(dialect: sa.Dialect, wanted: int) -> str:
-    columns = ", ".join(str(column.compile(dialect=dialect)) for column in STANDING_COLUMNS)
+def _memberships_sql(dialect: sa.Dialect, wanted: int) -> str:
+    columns = ", ".join(str(column.compile(dialect=dialect)) for column in MEMBERSHIP_COLUMNS)
     return _STANDINGS.format(columns=columns, wanted=_pairs(dialect.paramstyle, wanted))
 
 

@@ -15,7 +15,7 @@ from grpc_chat.store.account_writes import AccountWrites
 from grpc_chat.store.consumer_writes import ConsumerWrites
 from grpc_chat.store.invitation_writes import InvitationWrites
 from grpc_chat.store.projections import PROJECTIONS
-from grpc_chat.store.records import Standing, StoredEvent
+from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.room_writes import RoomWrites
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.session_writes import SessionWrites
@@ -122,7 +122,7 @@ class SqlTransaction(RoomWrites, InvitationWrites, AccountWrites, SessionWrites,
         self.rewritten.setdefault(room_id, {})[seq] = StoredEvent(seq, row.session_id, payload)
         return True
 
-    def standing(self, room_id: str, user_id: str) -> Standing | None:
+    def membership(self, room_id: str, user_id: str) -> Membership | None:
         return self._rows.exact(room_id, user_id)
 
     def member(self, room_id: str, user_id: str) -> pb.Member | None:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing, StoredEvent
+from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
-Authorize = Callable[[str, Standing | None], ChatError | None]
+Authorize = Callable[[str, Membership | None], ChatError | None]
 """Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
 None. It MUST be quick and have no effect: it is called on the writer's thread, and perhaps twice."""
 
@@ -34,7 +34,7 @@ class Target(NamedTuple):
     """Which ``kind`` of ``chat.v1.Event`` it is; empty for one that this version does not know."""
 
 
-AuthorizeOn = Callable[[str, Standing | None, Target | None], ChatError | None]
+AuthorizeOn = Callable[[str, Membership | None, Target | None], ChatError | None]
 """As :data:`Authorize`, of an event that concerns another one; None for one that is gone, or never was."""
 
 
@@ -78,7 +78,7 @@ class Append:
     drafts: Sequence[Draft]
 
 
-class Placed(NamedTuple):
+class Position(NamedTuple):
     """Where one draft is in the log."""
 
     room_id: str
@@ -91,7 +91,7 @@ class Placed(NamedTuple):
 class Appended:
     """What became of the drafts of one :class:`Append`."""
 
-    placed: list[Placed]
+    placed: list[Position]
     """One for each draft, in order."""
     new: dict[str, list[StoredEvent]] = field(default_factory=dict)
     """By room, what was stored just now. A repeated send adds nothing here."""

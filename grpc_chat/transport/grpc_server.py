@@ -28,7 +28,7 @@ SERVICES = services()
 
 
 @dataclass(frozen=True, slots=True)
-class Transport:
+class GrpcOptions:
     """How connections are treated.
 
     Attributes:
@@ -94,7 +94,7 @@ class GrpcServer:
             chat.proto does not.
     """
 
-    def __init__(self, pipeline: Pipeline, *, transport: Transport, with_reflection: bool) -> None:
+    def __init__(self, pipeline: Pipeline, *, transport: GrpcOptions, with_reflection: bool) -> None:
         self._pipeline = pipeline
         # grpc's logs go to standard error by themselves; ours say what there is to say.
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)

@@ -35,7 +35,7 @@ class Database:
 def sqlite_database(folder: Path) -> Database:
     program = f"""
 from pathlib import Path
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.store.sqlite import open_store
 store = open_store(Path({str(folder)!r}))
 """

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
-from grpc_chat.store.records import Account, Place, Standing
+from grpc_chat.store.records import Account, Membership, Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
@@ -79,8 +79,8 @@ def an_event(pick: random.Random) -> pb.Event:
             return change(user, pick.choice(CHANGES), room=room, by=by, role=pick.choice((1, 2, 3, 4)))
 
 
-def members(room_id: str, standing: Standing | None) -> ChatError | None:
-    return None if standing and standing.role else NotFound(room_id)
+def members(room_id: str, membership: Membership | None) -> ChatError | None:
+    return None if membership and membership.role else NotFound(room_id)
 
 
 def a_write(pick: random.Random) -> Callable[[list[object]], Write]:
@@ -135,16 +135,16 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
         return tx.append(again, "phone")
 
     def make_room(tx: Transaction) -> object:
-        if tx.standing("new", user) is None and not tx.was_deleted("new"):
+        if tx.membership("new", user) is None and not tx.was_deleted("new"):
             made = pb.Room(room_id="new", name="new", kind=pb.ROOM_KIND_PRIVATE)
             tx.insert_room(made, public_name=None, request_hash=None)
             tx.put_member("new", user, pb.ROLE_OWNER, join_seq=0)
-        return tx.standing("new", user)
+        return tx.membership("new", user)
 
     def delete_room(tx: Transaction) -> object:
-        if tx.standing("new", user):
+        if tx.membership("new", user):
             tx.delete_room("new")
-        return tx.standing("new", user)
+        return tx.membership("new", user)
 
     def positions(tx: Transaction) -> object:
         return tx.positions(user, "a"), tx.consumers_of(user)
@@ -152,7 +152,7 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
     collected: list[Callable[[Transaction], object]] = [
         append,
         append,
-        lambda tx: tx.standing(room, user),
+        lambda tx: tx.membership(room, user),
         lambda tx: tx.members_of(room),
         lambda tx: tx.set_role(room, user, role),
         lambda tx: tx.put_member(room, user, role, join_seq=7),
@@ -267,14 +267,14 @@ def a_join(at: int) -> Transact:
     room, user = f"room-{at % 7}", f"user-{at}"
 
     def do(tx: Transaction) -> object:
-        standing = tx.standing(room, user)
-        assert standing
+        membership = tx.membership(room, user)
+        assert membership
         if at % 100 == 50:
             raise FailedPrecondition("not you")
         seq = tx.append(change(user, pb.MEMBERSHIP_CHANGE_JOINED, room=room, by=user, role=2), "phone")
         assert tx.members_of(room) >= 1
         tx.put_member(room, user, 2, join_seq=seq)
-        return tx.standing(room, user)
+        return tx.membership(room, user)
 
     return Transact(do, about=[(room, user)])
 
@@ -351,7 +351,7 @@ def test_a_refused_command_sets_no_savepoint(database: Database) -> None:
     store = opened(database)
 
     def do(tx: Transaction) -> None:
-        tx.standing("r1", "alice")
+        tx.membership("r1", "alice")
         tx.member("r1", "bob")
         raise FailedPrecondition("no")
 
@@ -407,16 +407,16 @@ def test_a_position_is_of_the_membership_in_which_it_was_reached(database: Datab
 def test_what_a_refused_command_saw_of_itself_is_not_seen_after_it(database: Database) -> None:
     """It closed the room, looked at it as it was then, and was refused."""
     store = opened(database)
-    told: list[Standing | None] = []
+    told: list[Membership | None] = []
 
     def do(tx: Transaction) -> None:
         tx.append(renamed("r1", archived=True), "phone")
-        told.append(tx.standing("r1", "carol"))
+        told.append(tx.membership("r1", "carol"))
         raise FailedPrecondition("no")
 
-    store.commit([Transact(do), Transact(lambda tx: told.append(tx.standing("r1", "carol")))])
+    store.commit([Transact(do), Transact(lambda tx: told.append(tx.membership("r1", "carol")))])
 
-    assert [standing and (standing.archived, standing.last_seq) for standing in told] == [
+    assert [membership and (membership.archived, membership.last_seq) for membership in told] == [
         (True, 1),
         (False, 0),
     ]

@@ -9,9 +9,9 @@ from grpc_chat.errors import ChatError, ClientMessageIdReused, PermissionDenied,
 from grpc_chat.store import schema
 from grpc_chat.store.base import Store, Transact, Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Standing
+from grpc_chat.store.records import Membership
 from grpc_chat.store.transaction import SqlTransaction
-from grpc_chat.store.writes import Append, Appended, Concerns, Draft, Once, Placed, Target
+from grpc_chat.store.writes import Append, Appended, Concerns, Draft, Once, Position, Target
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.contract.statements import statements
@@ -31,8 +31,8 @@ def store(database: Database) -> Store:
     return opened
 
 
-def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
-    return None if standing and standing.role else RoomNotFound(room_id)
+def members_only(room_id: str, membership: Membership | None) -> ChatError | None:
+    return None if membership and membership.role else RoomNotFound(room_id)
 
 
 def renamed(name: str, *, room: str = "r1", user: str = "alice") -> pb.Event:
@@ -43,32 +43,32 @@ def said(text: str, *, room: str = "r1", user: str = "alice") -> pb.Event:
     return pb.Event(room_id=room, user_id=user, message=pb.Message(text=text))
 
 
-def only_own(_room_id: str, standing: Standing | None, target: Target | None) -> ChatError | None:
+def only_own(_room_id: str, membership: Membership | None, target: Target | None) -> ChatError | None:
     """One may say something about what bob said, and nothing else."""
-    return None if standing and target and target.user_id == "bob" else PermissionDenied("not yours")
+    return None if membership and target and target.user_id == "bob" else PermissionDenied("not yours")
 
 
 def log(store: Store, room_id: str = "r1") -> list[pb.Event]:
-    def read(snapshot: Snapshot) -> list[pb.Event]:
+    def in_snapshot(snapshot: Snapshot) -> list[pb.Event]:
         found = snapshot.events_after(room_id, 0, limit=ALL, max_bytes=ALL)
         return [pb.Event.FromString(event.payload) for event in found]
 
     with store.snapshot() as snapshot:
-        return read(snapshot)
+        return in_snapshot(snapshot)
 
 
 def spoil(store: Store, room_id: str, seq: int) -> None:
     """Do to an event what a bad disk does."""
     one = sa.and_(schema.events.c.room_id == room_id, schema.events.c.seq == seq)
 
-    def do(transaction: Transaction) -> None:
+    def in_transaction(transaction: Transaction) -> None:
         assert isinstance(transaction, SqlTransaction)
         transaction._conn.execute(sa.update(schema.events).where(one).values(checksum=1))
 
-    store.commit([Transact(do)])
+    store.commit([Transact(in_transaction)])
 
 
-def placed(store: Store, *drafts: Draft) -> list[Placed]:
+def placed(store: Store, *drafts: Draft) -> list[Position]:
     [result] = store.commit([Append(drafts)])
     assert isinstance(result, Appended), result
     return result.placed
@@ -140,8 +140,8 @@ def test_what_an_event_concerns_is_told_to_its_check(store: Store, one_transacti
     """Who caused it, from which session, and what it is; None for one that there is not in this room."""
     told: list[Target | None] = []
 
-    def check(_room_id: str, standing: Standing | None, target: Target | None) -> ChatError | None:
-        assert standing
+    def check(_room_id: str, membership: Membership | None, target: Target | None) -> ChatError | None:
+        assert membership
         told.append(target)
         return None
 
@@ -196,7 +196,7 @@ def test_a_damaged_event_is_none_that_others_concern(store: Store) -> None:
     spoil(store, "r1", 1)
     told: list[Target | None] = []
 
-    def check(_room_id: str, _standing: Standing | None, target: Target | None) -> ChatError | None:
+    def check(_room_id: str, _membership: Membership | None, target: Target | None) -> ChatError | None:
         told.append(target)
         return None
 
@@ -221,7 +221,7 @@ def test_a_thousand_events_at_once_cost_a_few_statements(store: Store) -> None:
                 said("x", room=room, user=user), "phone", members_only, Once(at.to_bytes(16, "big"), b"")
             )
         concerns = Concerns(
-            1 + at % 3, lambda _room_id, _standing, target: None if target else RoomNotFound("")
+            1 + at % 3, lambda _room_id, _membership, target: None if target else RoomNotFound("")
         )
         return Draft(renamed("x", room=room, user=user), "phone", members_only, concerns=concerns)
 
@@ -229,6 +229,6 @@ def test_a_thousand_events_at_once_cost_a_few_statements(store: Store) -> None:
         results = store.commit([Append([draft(at)]) for at in range(1000)])
 
     assert all(isinstance(result, Appended) for result in results)
-    # Three to read and write heads, standings and what is concerned; the rows go in pieces of a fixed size.
+    # Three to read and write heads, memberships and what is concerned; the rows go in pieces of a fixed size.
     assert len(noted) < 30, noted
     assert not [statement for statement in noted if "SAVEPOINT" in statement]

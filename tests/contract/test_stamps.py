@@ -10,7 +10,7 @@ import pytest
 from grpc_chat.errors import BadCursor, ChatError
 from grpc_chat.store import statements
 from grpc_chat.store.base import Store, Transact, Transaction
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append
 from grpc_chat.wire import chat_pb2 as pb
@@ -29,7 +29,7 @@ def store(database: Database) -> Store:
     return opened
 
 
-def allow(_room_id: str, _standing: Standing | None) -> ChatError | None:
+def allow(_room_id: str, _membership: Membership | None) -> ChatError | None:
     return None
 
 
@@ -67,10 +67,10 @@ def test_events_are_stored_later_and_later_whatever_the_clock_does(tmp_path: Pat
             placed += [each.create_time_us for each in add(store, *[draft() for _ in range(3)])]
             store.commit([Transact(rename), Append([draft(check=allow)]), Transact(rename)])
         with store.snapshot() as snapshot:
-            standing = snapshot.standing("r1", "alice")
+            membership = snapshot.membership("r1", "alice")
         stored = times(store)
-        assert standing
-        assert standing.last_event_us == stored[-1]
+        assert membership
+        assert membership.last_event_us == stored[-1]
         store.close()
 
     assert stored == sorted(set(stored))

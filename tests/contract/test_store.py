@@ -30,8 +30,8 @@ from grpc_chat.errors import (
 )
 from grpc_chat.store.base import Done, Result, Store, Write
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing, StoredEvent
-from grpc_chat.store.writes import Acknowledge, Append, Appended, Authorize, Draft, Once, Placed
+from grpc_chat.store.records import Membership, Place, StoredEvent
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Authorize, Draft, Once, Position
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
 from tests.store_writes import put_room, truncate
@@ -50,18 +50,18 @@ def store(database: Database) -> Store:
     return opened
 
 
-def allow(_room_id: str, _standing: Standing | None) -> ChatError | None:
+def allow(_room_id: str, _membership: Membership | None) -> ChatError | None:
     return None
 
 
-def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
-    return None if standing and standing.role else RoomNotFound(room_id)
+def members_only(room_id: str, membership: Membership | None) -> ChatError | None:
+    return None if membership and membership.role else RoomNotFound(room_id)
 
 
 def role(snapshot: Snapshot, room: str, user: str) -> int | None:
     """The user's role in the room, 0 for who is not a member, None where there is no such room."""
-    standing = snapshot.standing(room, user)
-    return standing.role if standing else None
+    membership = snapshot.membership(room, user)
+    return membership.role if membership else None
 
 
 def draft(
@@ -88,7 +88,7 @@ def appended(result: Result) -> Appended:
     return result
 
 
-def add(store: Store, *drafts: Draft) -> list[Placed]:
+def add(store: Store, *drafts: Draft) -> list[Position]:
     """Store drafts in a transaction of their own, and say where they are."""
     [result] = store.commit([append(*drafts)])
     return appended(result).placed
@@ -138,7 +138,7 @@ import json, os, signal
 from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 
-def allow(room_id, standing):
+def allow(room_id, membership):
     return None
 
 drafts = [
@@ -429,29 +429,29 @@ def test_authorize_is_told_the_role(store: Store, role: pb.Role.ValueType) -> No
     put(store, put_room("r9", "r9", {"alice": role, "bob": MEMBER}))
     asked = []
 
-    def authorize(room_id: str, standing: Standing | None) -> ChatError | None:
-        asked.append((room_id, standing and standing._replace(last_event_us=0)))
+    def authorize(room_id: str, membership: Membership | None) -> ChatError | None:
+        asked.append((room_id, membership and membership._replace(last_event_us=0)))
         return None
 
     store.commit([append(draft(room="r9", check=authorize), draft(room="r1", check=authorize))])
     store.commit([acknowledge(authorize, r9=1)])
 
     assert asked == [
-        ("r9", Standing("r9", role, 1, 0)),
-        ("r1", Standing("r1", MEMBER, 1, 0)),
-        ("r9", Standing("r9", role, 1, 1)),
+        ("r9", Membership("r9", role, 1, 0)),
+        ("r1", Membership("r1", MEMBER, 1, 0)),
+        ("r9", Membership("r9", role, 1, 1)),
     ]
 
 
 @pytest.mark.parametrize(
-    ("room", "user", "told"), [("nowhere", "alice", None), ("r1", "carol", Standing("r1", 0, 1, 0))]
+    ("room", "user", "told"), [("nowhere", "alice", None), ("r1", "carol", Membership("r1", 0, 1, 0))]
 )
-def test_authorize_is_told_of_no_role(store: Store, room: str, user: str, told: Standing | None) -> None:
+def test_authorize_is_told_of_no_role(store: Store, room: str, user: str, told: Membership | None) -> None:
     """A room that is not there is told from one that the user is not in: what that means is not ours."""
     asked = []
 
-    def authorize(room_id: str, standing: Standing | None) -> ChatError | None:
-        asked.append((room_id, standing))
+    def authorize(room_id: str, membership: Membership | None) -> ChatError | None:
+        asked.append((room_id, membership))
         return RoomNotFound("no such room")
 
     results = store.commit(
@@ -470,7 +470,7 @@ def test_error_of_authorize_is_the_result(store: Store) -> None:
     """What authorize answers is handed back as it is, and nothing is stored."""
     error = PermissionDenied("not today")
 
-    results = store.commit([append(draft(check=lambda _room_id, _standing: error))])
+    results = store.commit([append(draft(check=lambda _room_id, _membership: error))])
 
     assert results == [error]
     assert texts(store) == {}
@@ -737,7 +737,7 @@ def look(snapshot: Snapshot) -> list[object]:
         snapshot.rooms("alice", after="", limit=9),
         snapshot.members("r1", after="", limit=9),
         snapshot.memberships("alice"),
-        snapshot.standings("alice", ["r1", "r2"]),
+        snapshot.memberships_in("alice", ["r1", "r2"]),
         snapshot.heads(["r1", "r9"]),
         snapshot.events_after("r1", 0, limit=9, max_bytes=ALL),
         snapshot.events_before("r1", 9, limit=9, max_bytes=ALL),
@@ -771,7 +771,7 @@ def test_snapshot_shows_nothing_that_is_not_committed_and_does_not_wait(store: S
     """In the middle of a transaction, reading goes on, and sees what was there before it."""
     seen = []
 
-    def look_around(_room_id: str, _standing: Standing | None) -> None:
+    def look_around(_room_id: str, _membership: Membership | None) -> None:
         with store.snapshot() as snapshot:
             room = snapshot.room("r1")
             assert room
@@ -938,17 +938,17 @@ def test_memberships_are_all_at_once(store: Store) -> None:
     with store.snapshot() as snapshot:
         alice, carol = snapshot.memberships("alice"), snapshot.memberships("carol")
         pages = [snapshot.memberships("alice", after=after, limit=2) for after in ("", "r1", "r2", "r3")]
-        asked = snapshot.standings("alice", ["r3", "r9", "r1"])
-        foreign = snapshot.standings("carol", [*[f"none-{at}" for at in range(3000)], "r1"])
+        asked = snapshot.memberships_in("alice", ["r3", "r9", "r1"])
+        foreign = snapshot.memberships_in("carol", [*[f"none-{at}" for at in range(3000)], "r1"])
 
     assert [[room.room_id for room in page] for page in pages] == [["r1", "r2"], ["r2", "r3"], ["r3"], []]
     assert asked == {room.room_id: room for room in alice if room.room_id != "r2"}
     assert {room_id: room.role for room_id, room in foreign.items()} == {"r1": 0}
-    assert [standing.last_event_us > 0 for standing in sorted(alice)] == [True, True, False]
-    assert sorted(standing._replace(last_event_us=0) for standing in alice) == [
-        Standing("r1", MEMBER, 3, 3),
-        Standing("r2", OWNER, 1, 1),
-        Standing("r3", MEMBER, 1, 0),
+    assert [membership.last_event_us > 0 for membership in sorted(alice)] == [True, True, False]
+    assert sorted(membership._replace(last_event_us=0) for membership in alice) == [
+        Membership("r1", MEMBER, 3, 3),
+        Membership("r2", OWNER, 1, 1),
+        Membership("r3", MEMBER, 1, 0),
     ]
     assert carol == []
 

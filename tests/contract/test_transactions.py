@@ -19,9 +19,9 @@ from grpc_chat.store.records import (
     Ending,
     InvitationRecord,
     InviteRecord,
+    Membership,
     Place,
     SessionRecord,
-    Standing,
     StoredEvent,
     Usage,
     Waiting,
@@ -67,8 +67,8 @@ def read(store: Store, ask: Callable[[Snapshot], Any]) -> Any:
         return ask(snapshot)
 
 
-def members_only(room_id: str, standing: Standing | None) -> ChatError | None:
-    return None if standing and standing.role else RoomNotFound(room_id)
+def members_only(room_id: str, membership: Membership | None) -> ChatError | None:
+    return None if membership and membership.role else RoomNotFound(room_id)
 
 
 def saying(text: str, *, room: str = "r1", user: str = "alice", id_: bytes | None = None) -> Append:
@@ -247,7 +247,7 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
         change_room(tx, "r1", topic="news")
         room = tx.room("r1")
         assert room
-        seen.append((tx.heads(["r1"]), tx.standing("r1", "bob"), room.topic))
+        seen.append((tx.heads(["r1"]), tx.membership("r1", "bob"), room.topic))
         [_, event] = tx.events_after("r1", 0, limit=9, max_bytes=ALL)
         seen.append(event.seq == seq)
         seen.append(read(store, lambda snapshot: snapshot.heads(["r1"])))
@@ -257,7 +257,7 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
     time = read(store, lambda snapshot: snapshot.stamps({"r1": 2}))["r1"]
     assert seen == [
         {"r1": 1},
-        ({"r1": 2}, Standing("r1", ADMIN, 1, 2, last_event_us=time), "news"),
+        ({"r1": 2}, Membership("r1", ADMIN, 1, 2, last_event_us=time), "news"),
         True,
         {"r1": 0},
     ]
@@ -404,10 +404,10 @@ def test_room_is_made_as_it_is_given(store: Store) -> None:
         assert snapshot.request_hash("r1") is None
         assert snapshot.public_room("nine") == "r9"
         assert snapshot.public_room("ten") is None
-        assert snapshot.standing("r9", "alice") == Standing(
+        assert snapshot.membership("r9", "alice") == Membership(
             "r9", 0, 1, 0, 0, pb.ROOM_KIND_PUBLIC, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS
         )
-        assert snapshot.standing("nowhere", "alice") is None
+        assert snapshot.membership("nowhere", "alice") is None
 
 
 def test_room_is_changed(store: Store) -> None:
@@ -424,7 +424,7 @@ def test_room_is_changed(store: Store) -> None:
 
     with store.snapshot() as snapshot:
         after = [snapshot.room("r1"), snapshot.room("r2")]
-        standing = snapshot.standing("r1", "alice")
+        membership = snapshot.membership("r1", "alice")
     expected = pb.Room()
     expected.CopyFrom(before[0])
     expected.MergeFrom(pb.Room(name="new", topic="news"))
@@ -433,19 +433,19 @@ def test_room_is_changed(store: Store) -> None:
     expected.archive_time.FromMicroseconds(now_us)
     expected.last_event_time.FromMicroseconds(now_us)
     assert after == [expected, before[1]]
-    assert standing == Standing(
+    assert membership == Membership(
         "r1", MEMBER, 1, 1, 0, pb.ROOM_KIND_PRIVATE, pb.HISTORY_SINCE_JOIN, pb.POSTING_ADMINS, True, now_us
     )
     opened = pb.Event(room_id="r1", user_id="alice", room_updated=pb.RoomUpdated(archived=False))
     transact(store, lambda tx: tx.append(opened, "phone"))
-    assert not read(store, lambda snapshot: snapshot.standing("r1", "alice")).archived
+    assert not read(store, lambda snapshot: snapshot.membership("r1", "alice")).archived
     assert not read(store, lambda snapshot: snapshot.room("r1")).HasField("archive_time")
 
 
 def everything_of(snapshot: Snapshot, room_id: str) -> list[Any]:
     """All that a snapshot can tell of a room."""
     return [
-        snapshot.standing(room_id, "alice"),
+        snapshot.membership(room_id, "alice"),
         snapshot.room(room_id),
         snapshot.public_room("one"),
         snapshot.request_hash(room_id),
@@ -492,7 +492,7 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
         assert [at for at, found in enumerate(everything_of(snapshot, "r1")) if found] == []
         after = everything_of(snapshot, "r2")
         assert [room.room_id for room in snapshot.rooms("alice", after="", limit=9)] == ["r2"]
-        assert [standing.room_id for standing in snapshot.memberships("alice")] == ["r2"]
+        assert [membership.room_id for membership in snapshot.memberships("alice")] == ["r2"]
         assert snapshot.memberships("bob") == []
     # But for what was told of r1 beside it.
     of_r1 = {2, 10, 16}
@@ -641,7 +641,7 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
 
     last = transact(store, do)
 
-    expected = Standing(
+    expected = Membership(
         "r9",
         READER,
         1,
@@ -654,10 +654,10 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
         last_event_us=read(store, lambda snapshot: snapshot.stamps({"r9": last}))["r9"],
     )
     with store.snapshot() as snapshot:
-        assert snapshot.standing("r9", "carol") == expected
+        assert snapshot.membership("r9", "carol") == expected
         assert snapshot.memberships("carol") == [expected]
-        assert snapshot.standings("carol", [expected.room_id]) == {expected.room_id: expected}
-        assert snapshot.standing("r9", "alice") == expected._replace(role=0, join_seq=0)
+        assert snapshot.memberships_in("carol", [expected.room_id]) == {expected.room_id: expected}
+        assert snapshot.membership("r9", "alice") == expected._replace(role=0, join_seq=0)
 
 
 def test_member_comes_changes_and_goes(store: Store) -> None:
@@ -1766,8 +1766,8 @@ def test_what_is_done_in_one_room_is_done_in_no_other(store: Store) -> None:
     transact(store, lambda tx: tx.delete_ban("r1", "bob"))
 
     with store.snapshot() as snapshot:
-        standings = [snapshot.standing(room, "bob") for room in ("r1", "r2")]
-        assert [standing.role for standing in standings if standing] == [ADMIN, MEMBER]
+        memberships = [snapshot.membership(room, "bob") for room in ("r1", "r2")]
+        assert [membership.role for membership in memberships if membership] == [ADMIN, MEMBER]
         assert [snapshot.ban(room, "bob") is not None for room in ("r1", "r2")] == [False, True]
 
 

@@ -52,7 +52,7 @@ def append(*texts: str, room_id: str = "r1") -> Append:
         Draft(
             pb.Event(room_id=room_id, user_id="alice", message=pb.Message(text=text)),
             session_id="phone",
-            check=lambda _room_id, _standing: None,
+            check=lambda _room_id, _membership: None,
             once=Once(uuid4().bytes, b"16 bytes of hash"),
         )
         for text in texts

@@ -287,7 +287,7 @@ class Server:
         """The token of a new session; ``fields`` as of :class:`SessionRecord`."""
         token = new_token()
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             given: dict[str, Any] = {
                 "session_id": new("session"),
                 "user_id": user,
@@ -300,7 +300,7 @@ class Server:
             }
             transaction.insert_session(SessionRecord(**given | fields), secret_hash(token))
 
-        await self.node.node.committer.transact(SYSTEM, do)
+        await self.node.node.committer.transact(SYSTEM, in_transaction)
         return token
 
     async def prepare(self, request: Any) -> None:
@@ -330,26 +330,26 @@ class Server:
         await self.node.put_room("other", {"one": "owner", "two": "member"})
         positions = {"general": Place(0), "other": Place(0)}
         await self.node.node.committer.commit(
-            Acknowledge("one", consumer, positions, lambda _room_id, _standing: None)
+            Acknowledge("one", consumer, positions, lambda _room_id, _membership: None)
         )
 
     async def ask(self, room: str, *users: str, by: str) -> None:
         """Have people be asked into a room, which is made, by the one who owns it."""
         await self.node.put_room(room, {by: "owner"})
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             for user in users:
                 asked = InvitationRecord(room, user, pb.ROLE_MEMBER, by, transaction.now_us)
                 transaction.put_invitation(asked)
 
-        await self.node.node.committer.transact(SYSTEM, do)
+        await self.node.node.committer.transact(SYSTEM, in_transaction)
 
     async def leave_behind(self, room: str = "", bot: str = "") -> None:
         """Make a room whose owner is blocked; a bot of theirs, or one that ``one`` has or is offered."""
         owner, offered_to = ("two", "one") if bot.startswith("gift") else ("gone", None)
         owner = "one" if bot.startswith("own") else owner
 
-        def do(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             gone = Account("gone", "Gone", pb.USER_KIND_PERSON, 0, look="gone", block_time_us=1)
             if transaction.account("gone") is None:
                 transaction.insert_account(gone)
@@ -357,7 +357,7 @@ class Server:
                 made = Account(bot, bot, pb.USER_KIND_BOT, 0, owner, look=bot, offered_to=offered_to)
                 transaction.insert_account(made)
 
-        await self.node.node.committer.transact(SYSTEM, do)
+        await self.node.node.committer.transact(SYSTEM, in_transaction)
         if room:
             await self.node.put_room(room, {"gone": "owner", "two": "member"})
 

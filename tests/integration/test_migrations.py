@@ -23,7 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_chat.sdk.models import Member
 from grpc_chat.store import migrations, schema
 from grpc_chat.store.base import Done, Transact, Transaction
-from grpc_chat.store.records import Account, Place, Standing
+from grpc_chat.store.records import Account, Membership, Place
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Append, Appended, Draft, Once
 from grpc_chat.testing import running_node
@@ -94,7 +94,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
             Draft(
                 pb.Event(room_id="general", user_id="alice", message=pb.Message(text=text)),
                 session_id="phone",
-                check=lambda _room_id, _standing: None,
+                check=lambda _room_id, _membership: None,
                 once=Once(UUID(f"019ab5a0-1c00-7000-8000-00000000000{number}").bytes, content_hash),
             )
             for number, text, content_hash in [(3, "third", known), (9, "new", b"new")]
@@ -122,8 +122,8 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
         ("bob", pb.ROLE_MEMBER),
     ]
     assert sorted(memberships) == [
-        Standing("café", pb.ROLE_READER, 1, 0),
-        Standing("general", pb.ROLE_OWNER, 2, 3, last_event_us=1764000000123456),
+        Membership("café", pb.ROLE_READER, 1, 0),
+        Membership("general", pb.ROLE_OWNER, 2, 3, last_event_us=1764000000123456),
     ]
     assert [(event.seq, event.session_id) for event in stored] == [(2, "bob-phone"), (3, "alice-phone")]
     assert pb.Event.FromString(stored[0].payload) == pb.Event(
@@ -147,7 +147,7 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
     folder = tmp_path / "data"
     build(folder / "chat.db", "schema_0001.sql")
 
-    def do(transaction: Transaction) -> None:
+    def in_transaction(transaction: Transaction) -> None:
         transaction.insert_account(
             Account("zoe", "Zoë", kind=pb.USER_KIND_PERSON, create_time_us=1, look="zoe")
         )
@@ -160,15 +160,15 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
 
     with closing(open_store(folder)) as store:
         with store.snapshot() as snapshot:
-            before = snapshot.standing("general", "bob")
+            before = snapshot.membership("general", "bob")
             trusted = snapshot.account("alice")
             nobody = snapshot.any_account(), snapshot.admins(), snapshot.sessions_of("alice", 1)
             public = snapshot.public_rooms("", archived=True, after="", limit=10)
             assert not snapshot.was_deleted("café")
-        [done] = store.commit([Transact(do)])
+        [done] = store.commit([Transact(in_transaction)])
 
     assert isinstance(done, Done)
-    assert before == Standing(
+    assert before == Membership(
         "general",
         pb.ROLE_MEMBER,
         2,
@@ -185,13 +185,13 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
     assert (nobody, public) == ((False, 0, 0), [])
     with closing(open_store(folder)) as store, store.snapshot() as snapshot:
         general = snapshot.room("general")
-        standings = [snapshot.standing("general", user) for user in ("alice", "bob", "zoe", "villain")]
+        memberships = [snapshot.membership("general", user) for user in ("alice", "bob", "zoe", "villain")]
         assert snapshot.was_deleted("café")
         assert [room.room_id for room in snapshot.rooms("alice", after="", limit=10)] == ["general"]
     assert general
     assert (general.topic, general.last_seq, general.member_count) == ("news", 4, 3)
     # Who was there has seen it all; who comes later begins where they joined.
-    assert [(each.role, each.join_seq) for each in standings if each] == [
+    assert [(each.role, each.join_seq) for each in memberships if each] == [
         (pb.ROLE_OWNER, 0),
         (pb.ROLE_ADMIN, 0),
         (pb.ROLE_READER, 4),

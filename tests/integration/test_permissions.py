@@ -378,13 +378,13 @@ class World:
         """
         old, self._made = self._made, []
 
-        def do(transaction: Transaction) -> list[Place]:
+        def in_transaction(transaction: Transaction) -> list[Place]:
             for room_id in old:
                 if transaction.room(room_id):
                     transaction.delete_room(room_id)
             return [self._place(transaction, kind) for _ in range(count)]
 
-        made = await self.node.node.committer.transact(SYSTEM, do)
+        made = await self.node.node.committer.transact(SYSTEM, in_transaction)
         self._made = [place.room_id for place in made]
         owner = self.tokens["member" if kind.kind == pb.ROOM_KIND_DIRECT else "owner"]
         for place in made if pages else ():
@@ -456,7 +456,7 @@ class World:
     async def dump(self, place: Place) -> list[object]:
         """All there is of a room."""
 
-        def read(snapshot: Snapshot) -> list[object]:
+        def in_snapshot(snapshot: Snapshot) -> list[object]:
             id_ = place.room_id
             return [
                 snapshot.room(id_),
@@ -467,7 +467,7 @@ class World:
                 snapshot.events_after(id_, 0, limit=1000, max_bytes=1 << 20),
             ]
 
-        return await self.node.node.readers.run(read)
+        return await self.node.node.readers.run(in_snapshot)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,4 +1,4 @@
-"""Every option of ``Transport.options()`` does what it is there for, seen from the other end of a connection.
+"""Every option of ``GrpcOptions`` does what it is there for, seen from the other end of a connection.
 
 Each test fails when its option's line is removed.
 """
@@ -22,7 +22,7 @@ from grpc_chat import Connected, Disconnected, Message
 from grpc_chat.config import Config
 from grpc_chat.errors import Unavailable
 from grpc_chat.testing import RunningNode, running_node
-from grpc_chat.transport.grpc_server import Transport
+from grpc_chat.transport.grpc_server import GrpcOptions
 from grpc_chat.wire import chat_pb2 as pb
 from tests.raw import (
     ACK,
@@ -415,9 +415,9 @@ async def test_a_subscription_outlives_its_connections() -> None:
 
 def test_every_option_is_tested_here() -> None:
     """A new option makes this fail, so that nobody adds one without a test of what it does."""
-    options = dict(Transport().options())
+    options = dict(GrpcOptions().options())
 
-    assert len(options) == len(Transport().options())
+    assert len(options) == len(GrpcOptions().options())
     assert set(options) == {
         "grpc.so_reuseport",
         "grpc.max_concurrent_streams",

@@ -52,7 +52,7 @@ def append(*texts: str) -> Append:
         Draft(
             pb.Event(room_id="r1", user_id="alice", message=pb.Message(text=text)),
             session_id="phone",
-            check=lambda _room_id, _standing: None,
+            check=lambda _room_id, _membership: None,
             once=Once(uuid4().bytes, text.encode()[:16]),
         )
         for text in texts
@@ -334,9 +334,9 @@ def test_page_that_cannot_be_read_is_store_unavailable(folder: Path, store: SqlS
         numbers(store)
 
     with store.snapshot() as snapshot:
-        standing = snapshot.standing("r1", "alice")
-    assert standing
-    assert standing.role == pb.ROLE_MEMBER
+        membership = snapshot.membership("r1", "alice")
+    assert membership
+    assert membership.role == pb.ROLE_MEMBER
 
 
 def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -838,7 +838,7 @@ def everything(store: SqlStore) -> None:
     store.commit([Acknowledge("alice", "bot", {"r1": Place(2)}, lambda *_: None), truncate("r1", 2)])
     store.commit([put_room("r2", "r2", {"carol": pb.ROLE_ADMIN})])
     with store.snapshot() as snapshot:
-        snapshot.standing("r1", "alice")
+        snapshot.membership("r1", "alice")
         snapshot.user("alice")
         snapshot.room("r1")
         snapshot.rooms("alice", after="", limit=10)

@@ -130,7 +130,7 @@ MISTAKES = {
     ),
     "archived-again": Mistake(
         "archiving a room that is archived is an event",
-        (("core/rooms.py", "if standing.archived != archived:", "if True:"),),
+        (("core/rooms.py", "if membership.archived != archived:", "if True:"),),
         (_ROOMS,),
     ),
     "beginning-of-a-room": Mistake(
@@ -138,8 +138,8 @@ MISTAKES = {
         (
             (
                 "core/access.py",
-                "max(standing.first_seq, hidden_until(standing) + 1)",
-                "hidden_until(standing) + 1",
+                "max(membership.first_seq, hidden_until(membership) + 1)",
+                "hidden_until(membership) + 1",
             ),
         ),
         (_ROOMS,),
@@ -154,7 +154,7 @@ MISTAKES = {
         (
             (
                 "core/streams.py",
-                "                    stream.unsaved[standing.room_id] = place\n",
+                "                    stream.unsaved[membership.room_id] = place\n",
                 "                    pass\n",
             ),
         ),
@@ -357,7 +357,13 @@ MISTAKES = {
     ),
     "joined-too-late": Mistake(
         "a stream that follows what is new begins a room behind its user's coming",
-        (("core/streams.py", "place = Place(standing.join_seq - 1)", "place = Place(standing.join_seq)"),),
+        (
+            (
+                "core/streams.py",
+                "place = Place(membership.join_seq - 1)",
+                "place = Place(membership.join_seq)",
+            ),
+        ),
         (_CONSUMERS,),
     ),
     "known-tokens-without-end": Mistake(

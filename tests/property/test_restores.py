@@ -141,7 +141,7 @@ class Server:
         [refused] = self.store.commit([Acknowledge("bob", request.consumer, places, to_read)])
         if isinstance(refused, list):
             with self.store.snapshot() as snapshot:
-                room = snapshot.standing(refused[0], "bob")
+                room = snapshot.membership(refused[0], "bob")
                 assert room
                 common = at_once(parted(snapshot, {refused[0]: (room, places[refused[0]])}), snapshot)
             raise another_history("cursors", refused[0], self.store.epoch, common[refused[0]])

@@ -50,10 +50,10 @@ class World:
         self.loop.run(self.node.committer.append(Append(drafts)))
 
     def rewrite(self, seq: int) -> None:
-        def do(transaction: Transaction) -> bool:
+        def in_transaction(transaction: Transaction) -> bool:
             return transaction.rewrite("r1", seq, pb.Event(user_id="ann", message=pb.Message(text=NEW)))
 
-        assert self.loop.run(self.node.committer.transact(SYSTEM, do))
+        assert self.loop.run(self.node.committer.transact(SYSTEM, in_transaction))
 
     def follow(self, seq: int) -> Pulled:
         """A stream of ben's from a place on, that has said so."""
@@ -135,11 +135,11 @@ def test_what_is_rewritten_in_the_commit_that_stored_it_is_sent_as_it_is_then(wo
     world.node.disk.wait_until_reached()
     event = pb.Event(room_id="r1", user_id="ann", message=pb.Message(text=OLD))
 
-    def do(transaction: Transaction) -> bool:
+    def in_transaction(transaction: Transaction) -> bool:
         return transaction.rewrite("r1", 1, pb.Event(user_id="ann", message=pb.Message(text=NEW)))
 
     said = world.loop.create_task(world.node.committer.append(Append([Draft(event, "pad", lambda *_: None)])))
-    rewritten = world.loop.create_task(world.node.committer.transact(SYSTEM, do))
+    rewritten = world.loop.create_task(world.node.committer.transact(SYSTEM, in_transaction))
     world.loop.settle()
     world.node.disk.release()
     world.loop.run_until_complete(asyncio.gather(first, said, rewritten))

@@ -95,7 +95,7 @@ MUTANTS = {
             ),
             (
                 "store/batch.py",
-                "self._sent: dict[_SendKey, tuple[Placed, bytes]] = {}",
+                "self._sent: dict[_SendKey, tuple[Position, bytes]] = {}",
                 "self._sent = _REMEMBERED",
             ),
         ),

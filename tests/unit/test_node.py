@@ -27,7 +27,7 @@ from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
 from grpc_chat.node import Node, _taken, options
-from grpc_chat.transport.grpc_server import Transport
+from grpc_chat.transport.grpc_server import GrpcOptions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -58,7 +58,7 @@ GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
         config.Accounts.model_fields.keys() - {"sessions", "access_tokens", "bots"},
     ),
     (config.Subscribe, Bounds, {"consumer_idle"}),
-    (config.Grpc, Transport, {"reflection", "trusted_proxies"}),
+    (config.Grpc, GrpcOptions, {"reflection", "trusted_proxies"}),
 ]
 
 

@@ -26,7 +26,7 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import StoredEvent
-from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Placed
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Position
 from grpc_chat.wire import chat_pb2 as pb
 from tests.support import until
 
@@ -72,7 +72,7 @@ class FakeStore:
         if isinstance(write, Transact):
             # What a function is given is none of the committer's business; here it is the log.
             effects: list[object] = []
-            value = write.do(cast(Any, effects.append))
+            value = write.in_transaction(cast(Any, effects.append))
             self.log.append("transaction")
             return Done(value, {"r1": [StoredEvent(len(self.log), "phone", b"")]}, effects)
         if not isinstance(write, Append):
@@ -83,7 +83,7 @@ class FakeStore:
         placed, new = [], []
         for text in texts:
             self.log.append(text)
-            placed.append(Placed("r1", len(self.log), 0))
+            placed.append(Position("r1", len(self.log), 0))
             new.append(StoredEvent(len(self.log), "phone", text.encode()))
         return Appended(placed, {"r1": new})
 
@@ -163,7 +163,7 @@ async def test_lone_write_is_committed_at_once(make: Make) -> None:
 
     appended = await world.committer.append(append("a", "b"))
 
-    assert appended.placed == [Placed("r1", 1, 0), Placed("r1", 2, 0)]
+    assert appended.placed == [Position("r1", 1, 0), Position("r1", 2, 0)]
     assert world.numbers == [1, 2]
     assert len(world.store.batches) == 1
     assert world.committer.waiting == 0

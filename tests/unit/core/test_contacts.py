@@ -22,13 +22,13 @@ PERSON, BOT = pb.USER_KIND_PERSON, pb.USER_KIND_BOT
 def store(tmp_path: Path) -> Iterator[Store]:
     """alice and bob are in a room together; alice has a bot, and carol knows nobody."""
 
-    def do(transaction: Transaction) -> None:
+    def in_transaction(transaction: Transaction) -> None:
         for name, owner in (("alice", None), ("bob", None), ("carol", None), ("robot", "alice")):
             kind = BOT if owner else PERSON
             transaction.insert_account(Account(name, name, kind, create_time_us=1, look=name, owner_id=owner))
 
     with closing(open_store(tmp_path)) as opened:
-        opened.commit([Transact(do)])
+        opened.commit([Transact(in_transaction)])
         opened.commit([put_room("r1", "r1", {"alice": pb.ROLE_OWNER, "bob": pb.ROLE_MEMBER})])
         yield opened
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from grpc_chat.core.histories import parted
 from grpc_chat.core.reads import at_once
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Place, Standing
+from grpc_chat.store.records import Membership, Place
 from grpc_chat.wire import chat_pb2 as pb
 
 ROOM = "r1"
@@ -34,14 +34,14 @@ class Logs:
             if 0 < seq <= len(self.logs[room_id]) and self.logs[room_id][seq - 1]
         }
 
-    def standing(self, room_id: str = ROOM, **values: Any) -> Standing:
+    def membership(self, room_id: str = ROOM, **values: Any) -> Membership:
         log = self.logs[room_id]
-        made = Standing(room_id, pb.ROLE_MEMBER, 1, len(log), last_event_us=log[-1] if log else 0)
+        made = Membership(room_id, pb.ROLE_MEMBER, 1, len(log), last_event_us=log[-1] if log else 0)
         return made._replace(**values)
 
     def part(self, place: Place, **values: Any) -> Place | None:
         """Where it parts from a position; None where it does not."""
-        offered = {ROOM: (self.standing(**values), place)}
+        offered = {ROOM: (self.membership(**values), place)}
         return at_once(parted(cast("Snapshot", self), offered), cast("Snapshot", self)).get(ROOM)
 
 
@@ -122,7 +122,7 @@ def test_many_rooms_are_searched_together() -> None:
     """A round of the search asks for all of them at once, 64 to a piece."""
     names = [f"r{n}" for n in range(64)]
     logs = Logs(**{name: [*range(1, 1001), 5000] for name in names})
-    offered = {name: (logs.standing(name), Place(900 + at, 500)) for at, name in enumerate(names)}
+    offered = {name: (logs.membership(name), Place(900 + at, 500)) for at, name in enumerate(names)}
 
     found = at_once(parted(cast("Snapshot", logs), offered), cast("Snapshot", logs))
 

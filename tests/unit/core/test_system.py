@@ -62,10 +62,10 @@ async def test_every_effect_is_applied(store: Store) -> None:
     """In a system without streams or sessions nothing comes of them, and nothing goes wrong."""
     store.commit([room("r1")])
     with store.snapshot() as snapshot:
-        standing = snapshot.standing("r1", "ann")
-    assert standing
+        membership = snapshot.membership("r1", "ann")
+    assert membership
     effects: list[Effect] = [
-        Joined("ann", standing),
+        Joined("ann", membership),
         Left("ann", pb.RoomLeft(room_id="r1"), 1),
         Invited("ann", pb.Invitation()),
         Deleted("r1", "ann"),
