@@ -79,6 +79,13 @@ class Limits(Group):
         "or begin a direct room with, in the long run, each second; 0 for any number.",
     )
     adds_burst: Count = Field(200, description="The same, at once after a quiet time.")
+    signals_per_second: float = Field(
+        2,
+        ge=0,
+        description="Signals, such as that they are typing, that a user may send in the long run, with all "
+        "their bots, each second; 0 for any number.",
+    )
+    signals_burst: Count = Field(20, description="The same, at once after a quiet time.")
     guest_calls_per_second: float = Field(
         10,
         ge=0,
@@ -206,6 +213,18 @@ class Subscribe(Group):
     consumer_idle: Wait = Field(
         timedelta(days=365),
         description="A consumer that was not used for so long is forgotten, unless it has a stream open.",
+    )
+    signal_entries: Count = Field(
+        256,
+        le=4096,
+        description="Signals, such as that somebody is typing, that wait for a stream's next response. With "
+        "more, the oldest are dropped.",
+    )
+    signal_bytes: Count = Field(16 * 1024, le=256 * 1024, description="The same, in bytes.")
+    signal_deliveries_per_second: Count = Field(
+        2000,
+        description="How often streams are given signals, each second and all of them together. What "
+        "comes faster is gathered meanwhile, and only the newest of each user, room and kind is kept.",
     )
     heartbeat: Wait = Field(
         timedelta(seconds=25), description="Longest silence on a stream; common proxies cut it at 60 s."

@@ -22,6 +22,8 @@ class Totals(Collector):
         self.responses = 0
         self.response_bytes = 0
         self.store_pages = 0
+        self.signals = 0
+        self.signals_dropped = 0
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus is told."""
@@ -33,6 +35,14 @@ class Totals(Collector):
         )
         yield CounterMetricFamily(
             "grpc_chat_store_pages", "Pages read from the store for streams behind.", self.store_pages
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_signals", "Signals written to streams, in those responses.", self.signals
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_signals_dropped",
+            "Signals that were not written because there were too many.",
+            self.signals_dropped,
         )
 
 

@@ -276,6 +276,8 @@ def options(config: Config) -> Options:
         blocks_per_user=limits.blocks_per_user,
         adds_per_second=limits.adds_per_second,
         adds_burst=limits.adds_burst,
+        signals_per_second=limits.signals_per_second,
+        signals_burst=limits.signals_burst,
     )
 
 

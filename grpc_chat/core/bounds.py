@@ -19,6 +19,9 @@ class Bounds:
         consumers_per_user: How many consumers a user may have.
         heartbeat: The longest silence on a stream.
         position_check: How often the store is asked for heads, in case hints were lost; None for never.
+        signal_entries: How many signals wait for a stream's next response.
+        signal_bytes: The same, in bytes.
+        signal_deliveries_per_second: How often streams are given signals, all of them together.
         reconnect_spread: Over how long clients are told to come back when the node stops.
     """
 
@@ -30,4 +33,7 @@ class Bounds:
     consumers_per_user: int = 64
     heartbeat: timedelta = timedelta(seconds=25)
     position_check: timedelta | None = timedelta(seconds=1)
+    signal_entries: int = 256
+    signal_bytes: int = 16 * 1024
+    signal_deliveries_per_second: int = 2000
     reconnect_spread: timedelta = timedelta(seconds=2)

@@ -18,6 +18,7 @@ from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.reads import Readers
+from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Stream
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.metrics import Metrics
@@ -32,10 +33,18 @@ class Feeds:
     """The feeds of the rooms that somebody follows. One that nobody follows any more is forgotten."""
 
     def __init__(
-        self, *, readers: Readers, bus: Bus, metrics: Metrics, meanwhile: Meanwhile, bounds: Bounds
+        self,
+        *,
+        readers: Readers,
+        bus: Bus,
+        signals: Signals,
+        metrics: Metrics,
+        meanwhile: Meanwhile,
+        bounds: Bounds,
     ) -> None:
         self._readers = readers
         self._bus = bus
+        self._signals = signals
         self._metrics = metrics
         self._meanwhile = meanwhile
         self._bounds = bounds
@@ -127,6 +136,8 @@ class Feeds:
         feed = self._feed(membership.room_id, head)
         stream.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(membership))
         self._followers[membership.room_id].add(stream)
+        if stream.signals is not None:
+            self._signals.follow(membership.room_id, stream)
         stream.wake()
 
     def lose(self, stream: Stream, left: pb.RoomLeft, seq: int | None = None) -> None:
@@ -142,6 +153,7 @@ class Feeds:
     def unfollow(self, stream: Stream, room_id: str) -> None:
         followers = self._followers[room_id]
         followers.discard(stream)
+        self._signals.unfollow(room_id, stream)
         if not followers:
             del self._followers[room_id]
             self._tails_bytes -= self._feeds.pop(room_id).tail_bytes

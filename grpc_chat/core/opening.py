@@ -10,6 +10,7 @@ from datetime import timedelta
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.feeds import Feeds
+from grpc_chat.core.latest import Latest
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.reads import Pieces, Readers
 from grpc_chat.core.start import Start, find_start
@@ -110,6 +111,8 @@ class Opening:
         *,
         kept: bool,
     ) -> Stream:
+        bounds = self._bounds
+        signals = Latest(entries=bounds.signal_entries, size=bounds.signal_bytes)
         window = min(request.max_unacknowledged or self._bounds.window, self._bounds.window)
         return Stream(
             host=self._host,
@@ -128,6 +131,7 @@ class Opening:
             left=start.left,
             history_changed=start.history_changed,
             invitations=invitations,
+            signals=signals if request.signals else None,
             heartbeat=self._heartbeat_of(request),
         )
 

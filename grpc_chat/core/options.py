@@ -68,6 +68,8 @@ class Options:
         blocks_per_user: How many others a user may block.
         adds_per_second: How many others a user may reach who did not ask for it, in the long run.
         adds_burst: How many at once.
+        signals_per_second: How many signals a user may send, in the long run; 0 for any number.
+        signals_burst: How many at once.
     """
 
     trusting: bool = False
@@ -91,3 +93,5 @@ class Options:
     blocks_per_user: int = 1000
     adds_per_second: float = 0.2
     adds_burst: float = 200
+    signals_per_second: float = 2
+    signals_burst: float = 20

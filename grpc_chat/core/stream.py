@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.latest import Latest
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.errors import ChatError
@@ -34,6 +36,7 @@ class Host:
         read: A page of a room, from the store; None where that is not to be read any more.
         save: Stores a consumer's positions; with True, also where they move back.
         close: Forgets the stream.
+        monotonic: Seconds, never set.
         beginning: Lets a user's streams begin one after the other: each takes the event loop for 4,000 rooms.
     """
 
@@ -42,6 +45,7 @@ class Host:
     read: Callable[[Stream, Behind], Awaitable[Page | None]]
     save: Callable[[Stream, dict[str, Place], bool], Awaitable[None]]
     close: Callable[[Stream], None]
+    monotonic: Callable[[], float] = time.monotonic
     beginning: FewAtATime = field(default_factory=FewAtATime)
 
 
@@ -69,6 +73,8 @@ class Stream:
     """Rooms whose log is another than the one its cursors are from."""
     invitations: list[pb.Invitation] | None = None
     """Those that it has not been told of yet; None where it does not want to be told."""
+    signals: Latest | None = None
+    """Those that it has not sent yet; None where it does not want any."""
     draining: timedelta | None = None
     """When to reconnect, once the node is about to stop."""
     heartbeat: timedelta = timedelta(seconds=25)
@@ -119,12 +125,16 @@ class Stream:
                 await self._save()
                 response = self._invited() or self.subscription.take()
                 if response is None:
-                    response = await self.wait()
+                    # Of signals it tells where it would wait, and otherwise with whatever it writes.
+                    response = self._beside_signals() if self.signals else await self.wait()
                 elif isinstance(response, Behind):
                     response = await self._read(response)
                 if response is None or self.ended:
                     continue
-                self.quiet_seconds = 0
+                if response:
+                    self.quiet_seconds = 0
+                if self.signals and not (response := self._with_signals(response)):
+                    continue
                 self.host.totals.responses += 1
                 self.host.totals.response_bytes += len(response)
                 await write(response)
@@ -172,6 +182,18 @@ class Stream:
             return b""
         invitations, self.invitations = self.invitations, []
         return pb.SubscribeResponse(invitations=invitations).SerializeToString()
+
+    def _beside_signals(self) -> bytes:
+        """What goes with signals where nothing else is owed: a heartbeat, if it is time for one."""
+        due = self.quiet_seconds >= self.heartbeat.total_seconds()
+        return self.subscription.heartbeat() if due else b""
+
+    def _with_signals(self, response: bytes) -> bytes:
+        """A response with the signals that wait: after its events, which are older and matter more."""
+        assert self.signals is not None, "it wants some"
+        frames = self.signals.take(self.host.monotonic())
+        self.host.totals.signals += len(frames)
+        return b"".join([response, *frames])
 
     def _drained(self) -> bytes:
         draining = pb.Draining()

@@ -51,10 +51,11 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
-from grpc_chat.core.rates import Adds
+from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.users import Users
@@ -113,8 +114,26 @@ class ChatSystem:
         # Reading, writing, telling.
         self.readers = readers = readers or Readers(store, threads=options.read_threads)
         meanwhile, bounds = Meanwhile(), options.streams
+        self._bus = bus
+        self.signals = signals = Signals(
+            bus=bus,
+            bounds=bounds,
+            rate=Rate(
+                per_second=options.signals_per_second,
+                burst=options.signals_burst,
+                clock=monotonic,
+                what="signals",
+            ),
+            totals=metrics.totals,
+            clock=monotonic,
+        )
         self.feeds = feeds = Feeds(
-            readers=readers, bus=bus, metrics=metrics, meanwhile=meanwhile, bounds=bounds
+            readers=readers,
+            bus=bus,
+            signals=signals,
+            metrics=metrics,
+            meanwhile=meanwhile,
+            bounds=bounds,
         )
         self.streams = streams = Streams(
             feeds=feeds, metrics=metrics, meanwhile=meanwhile, bounds=bounds, random=random, clock=clock
@@ -210,6 +229,7 @@ class ChatSystem:
                 read=CatchingUp(readers, feeds, response_bytes=bounds.response_bytes).read,
                 save=consumers.save_for,
                 close=streams.close,
+                monotonic=monotonic,
             ),
         )
 
@@ -262,7 +282,9 @@ class ChatSystem:
         Raises:
             ChatError: The store can't be read.
         """
-        # The last ones end first: the writer after all who write.
+        # The last ones end first: the writer after all who write, and what it tells others with after it.
+        await self._resources.enter_async_context(self._bus)
+        self._resources.callback(self.signals.close)
         self._resources.callback(self.readers.close)
         self._resources.push_async_callback(self.committer.close)
         self._resources.callback(self._passwords.close)

@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -209,6 +209,24 @@ class _Port:
 
     def listen(self, receive: Callable[[Hints], None]) -> None:
         self._bus.receivers[self._node] = receive
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Whom it calls is up to the test."""
+
+    def signal(self, topic: str, data: bytes) -> None:
+        """Signals are lost."""
+
+    def listen_to_signals(self, receive: Callable[[str, bytes], None]) -> None:
+        """None come."""
+
+    def follow(self, topic: str) -> None:
+        """None come."""
+
+    def unfollow(self, topic: str) -> None:
+        """None came."""
 
 
 class Tokens:

@@ -39,6 +39,8 @@ RATES = {
     "calls_burst",
     "guest_calls_per_second",
     "guest_calls_burst",
+    "signals_per_second",
+    "signals_burst",
     "work_burst",
     "work_per_second",
 }

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import schema
 
-LATEST = max(path.name[:4] for path in Path(__file__).parent.glob("versions/[0-9]*.py"))
-"""The newest revision in ``versions/``."""
+LATEST = "0011"
+"""The newest revision in ``versions/``; a test compares the two."""
 
 # As Alembic makes it.
 _version = sa.Table(

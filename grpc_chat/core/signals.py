@@ -1,0 +1,180 @@
+"""Signals: what happens now and is not kept, beside the log.
+
+A signal is gathered, where a newer one of the same user, room and kind replaces it. It is given to the
+streams that follow its room at this moment. There it waits, within a bound, for a response that is written
+anyway, or until the stream owes nothing else. Nothing waits to fill a batch, but what comes faster than
+signals may cost is gathered for longer.
+
+Everything here happens on the event loop, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from google.protobuf.message import DecodeError
+
+from grpc_chat.bus.base import Bus
+from grpc_chat.core.bounds import Bounds
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.latest import Frame
+from grpc_chat.core.rates import Rate
+from grpc_chat.core.stream import Stream
+from grpc_chat.metrics import Totals
+from grpc_chat.wire import chat_pb2 as pb
+
+_MOST_GATHERED = 10_000
+"""Signals that wait to be given to streams, of all rooms. Users' rates keep them far below."""
+_MOST_BYTES = 64 * 1024
+"""What is more than that from another node is no signal."""
+_BURST_SECONDS = 0.5
+"""Of how long a quiet time is made up for at once: half of what a second allows."""
+_TOPIC = "room:"
+
+
+class Signals:
+    """The signals of the rooms that streams on this node follow.
+
+    Args:
+        rate: How many each user may send.
+        clock: Seconds, never set.
+    """
+
+    def __init__(
+        self, *, bus: Bus, bounds: Bounds, rate: Rate, totals: Totals, clock: Callable[[], float]
+    ) -> None:
+        self._bus = bus
+        self._rate = rate
+        self._totals = totals
+        self._clock = clock
+        self._per_second = bounds.signal_deliveries_per_second
+        # How many deliveries are allowed now; what one room takes more is made up for.
+        self._allowed = self._burst = self._per_second * _BURST_SECONDS
+        self._counted_at = clock()
+        self._followers: dict[str, set[Stream]] = {}
+        # By room, the newest of each user and kind. Rooms that came last are last.
+        self._gathered: dict[str, dict[tuple[str, str], Frame]] = {}
+        self._count = 0
+        # Those that other nodes are to be told of.
+        self._own: set[tuple[str, str, str]] = set()
+        self._flushing: asyncio.Handle | None = None
+        bus.listen_to_signals(self._receive)
+
+    # Who is told
+
+    def follow(self, room_id: str, stream: Stream) -> None:
+        """Have a stream that asked for signals be told of a room's from now on."""
+        followers = self._followers.get(room_id)
+        if followers is None:
+            followers = self._followers[room_id] = set()
+            self._bus.follow(_TOPIC + room_id)
+        followers.add(stream)
+
+    def unfollow(self, room_id: str, stream: Stream) -> None:
+        """Tell a stream nothing of a room any more, nor what waits for it already."""
+        followers = self._followers.get(room_id)
+        if followers is None or stream not in followers:
+            return
+        followers.discard(stream)
+        if stream.signals is not None:
+            stream.signals.forget(room_id)
+        if not followers:
+            del self._followers[room_id]
+            self._bus.unfollow(_TOPIC + room_id)
+
+    # What is told
+
+    def send(self, caller: Caller, signal: pb.Signal) -> None:
+        """Signal something to those who follow a room, here and on other nodes, but not to its user.
+
+        That the caller may, in this moment, must have been asked. MUST NOT block.
+
+        Raises:
+            RateLimited: The caller has sent too many of late.
+        """
+        self._rate.take(caller.charged_to)
+        self._gather(signal, own=True)
+
+    def _receive(self, topic: str, data: bytes) -> None:
+        """Take what another node has sent. MUST NOT raise, whatever it is."""
+        if not topic.startswith(_TOPIC) or len(data) > _MOST_BYTES:
+            return
+        try:
+            signals = pb.SubscribeResponse.FromString(data).signals
+        except DecodeError:
+            return
+        for signal in signals:
+            if _TOPIC + signal.room_id == topic:
+                self._gather(signal, own=False)
+
+    def _gather(self, signal: pb.Signal, *, own: bool) -> None:
+        room_id, kind = signal.room_id, signal.WhichOneof("kind")
+        if kind is None or not (own or room_id in self._followers):
+            return
+        key = (room_id, signal.user_id, kind)
+        data = pb.SubscribeResponse(signals=[signal]).SerializeToString()
+        of_room = self._gathered.setdefault(room_id, {})
+        self._count += (signal.user_id, kind) not in of_room
+        of_room[signal.user_id, kind] = Frame(key, data, self._clock() + _lifetime(signal))
+        (self._own.add if own else self._own.discard)(key)
+        if self._count > _MOST_GATHERED:
+            self._drop_oldest()
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_soon(self._flush)
+
+    def _drop_oldest(self) -> None:
+        self._totals.signals_dropped += len(self._take_oldest()[1])
+
+    def _take_oldest(self) -> tuple[str, list[Frame], bytes]:
+        """The room whose turn it is, its signals, and those of them that are for other nodes."""
+        room_id = next(iter(self._gathered))
+        frames = list(self._gathered.pop(room_id).values())
+        own = [frame.data for frame in frames if frame.key in self._own]
+        self._own.difference_update(frame.key for frame in frames)
+        self._count -= len(frames)
+        return room_id, frames, b"".join(own)
+
+    def _flush(self) -> None:
+        """Give rooms' signals to streams, as many as are allowed; the rest goes on gathering."""
+        self._flushing = None
+        now = self._clock()
+        self._allowed = min(self._burst, self._allowed + (now - self._counted_at) * self._per_second)
+        self._counted_at = now
+        while self._gathered and self._allowed > 0:
+            room_id, frames, own = self._take_oldest()
+            if own:
+                self._bus.signal(_TOPIC + room_id, own)
+            self._allowed -= 1 + self._give(room_id, frames)
+        if self._gathered:
+            wait = (1 - self._allowed) / self._per_second
+            self._flushing = asyncio.get_running_loop().call_later(wait, self._flush)
+
+    def _give(self, room_id: str, frames: list[Frame]) -> int:
+        """Give signals to a room's streams; to how many."""
+        given = 0
+        for stream in self._followers.get(room_id, ()):
+            latest, user_id = stream.signals, stream.caller.user_id
+            assert latest is not None, "it asked for signals"
+            dropped, before = latest.dropped, given
+            for frame in frames:
+                if frame.key[1] != user_id:
+                    latest.put(frame)
+                    given = before + 1
+            self._totals.signals_dropped += latest.dropped - dropped
+            if given > before:
+                stream.wake()
+        return given
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        if self._flushing:
+            self._flushing.cancel()
+
+
+def _lifetime(signal: pb.Signal) -> float:
+    """After how many seconds a signal that was not sent yet says nothing any more."""
+    if signal.typing.HasField("lifetime"):
+        return signal.typing.lifetime.ToTimedelta().total_seconds()
+    return math.inf
