@@ -4,13 +4,13 @@
 
 TERMS = {
     "a UUID": "in its usual form of 36 characters, in upper or lower case.",
-    "a name": "1 to `limits.name_bytes` bytes of UTF-8, of such characters as an id.",
-    "a page size": "0 or more. 0 means `limits.page`, and more than `limits.max_page` means that many.",
-    "a page token": "at most 256 bytes, as this server gave it out; empty for the first page.",
+    "a name": "1 to `limits.name_bytes` bytes of UTF-8, with characters as in an id.",
+    "a page size": "0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.",
+    "a page token": "at most 256 bytes, exactly as this server returned it; empty for the first page.",
     "a password": "1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.",
     "a short text": "at most `limits.topic_bytes` bytes of UTF-8 without U+0000.",
     "a text": "1 to `limits.text_bytes` bytes of UTF-8 without U+0000.",
-    "an id": "1 to `limits.id_bytes` bytes of UTF-8. It has a character that shows, and none that does not, such as control characters.",
+    "an id": "1 to `limits.id_bytes` bytes of UTF-8, with at least one visible character and no invisible ones, such as control characters.",
     "any name": "at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.",
 }
 """What the words of the rules stand for."""

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.models import Login, User
 
 _device = click.option(
-    "--device", metavar="NAME", help="What to call this device in `sessions list`.  [this host's name]"
+    "--device", metavar="NAME", help="This device's name in `sessions list`.  [this host's name]"
 )
-_profile = click.option("--profile", metavar="NAME", help="What to call this server.  [its host's name]")
+_profile = click.option(
+    "--profile", metavar="NAME", help="The name to save the server under.  [its host's name]"
+)
 
 
 _TO_TIDY_UP = 3.0
@@ -54,7 +56,7 @@ def device_name() -> str:
 
 @click.command()
 @click.argument("user")
-@click.option("--invite", metavar="CODE|LINK", help="What you were given; a link knows the server, too.")
+@click.option("--invite", metavar="CODE|LINK", help="Your invite; a link names the server, too.")
 @click.option("--display-name", default="", metavar="NAME", help="What others see beside your user id.")
 @_device
 @_profile
@@ -72,8 +74,8 @@ async def register(
     """Make an account, and log in to it.
 
     USER is the name you will have on this server: a-z, 0-9 and, between them, `.`, `_` and `-`. Asks for a
-    password, and again for what can't be; for scripts, --password-stdin or CHAT_PASSWORD in the environment
-    gives it, and a mistake is an error.
+    password, and asks again for anything that can't be accepted. For scripts, give the password with
+    --password-stdin or CHAT_PASSWORD in the environment; then a mistake is an error.
 
     \b
     Examples:
@@ -89,7 +91,7 @@ async def register(
         raise Failure(f"{cli.client.address} has no accounts: it trusts ids; see `python3 client.py -h`")
     if info.registration == "invite" and not invite:
         raise Failure(
-            f"{cli.client.address} takes an invite to register: --invite LINK; ask somebody there for one"
+            f"{cli.client.address} needs an invite to register: --invite LINK; ask somebody there for one"
         )
     cli.answered()
     asks = questions.somebody_is_there(from_stdin=password_stdin)
@@ -118,9 +120,11 @@ async def register(
 
 @click.command()
 @click.argument("user", default="")
-@click.option("--with", "issuer", metavar="ISSUER", help="Log in at an issuer that the server knows.")
+@click.option("--with", "issuer", metavar="ISSUER", help="Log in with this issuer, one of the server's.")
 @ways_to_an_issuer
-@click.option("--invite", metavar="CODE|LINK", help="With an issuer: for a new account, or into a room.")
+@click.option(
+    "--invite", metavar="CODE|LINK", help="With an issuer: an invite, for a new account or to a room."
+)
 @_device
 @_profile
 @password_stdin
@@ -143,9 +147,9 @@ async def login(
     The session's token goes into the system's keyring or, if there is none, into a file that only you can
     read; `whoami --verbose` shows which. From now on, commands without --server use this server.
 
-    With an issuer, USER is the name for a new account; if you have an account there already, you are logged
-    in to that one. If your browser runs on another machine, use --code; or use --port, and run
-    `ssh -L PORT:127.0.0.1:PORT` on the browser's machine.
+    With an issuer, USER is the name for a new account; if you already have an account on the server, you are
+    logged in to that one. If your browser runs on another machine, use --code; or use --port, and run `ssh -L
+    PORT:127.0.0.1:PORT` on the browser's machine.
 
     \b
     Examples:
@@ -162,7 +166,7 @@ async def login(
     info = await cli.client.server_info()
     cli.answered()
     if not issuer and (elsewhere or no_browser or port or switch or invite):
-        raise Failure("--code, --no-browser, --port, --switch and --invite go with --with ISSUER", USAGE)
+        raise Failure("--code, --no-browser, --port, --switch and --invite need --with ISSUER", USAGE)
     if not user and not issuer:
         hint = f", or --with {' | '.join(info.providers)}" if info.providers else ""
         raise Failure(f"say who you are: grpc-chat login USER{hint}", USAGE)
@@ -244,8 +248,8 @@ async def _keep(cli: Cli, login: Login, name: str | None) -> tuple[Profile, str]
         raise
     ended = await _end_before(cli, before)
     if (gone := login.ended_session) and gone.session_id != (before.session_id if before else ""):
-        device = gone.device_name or "a nameless device"
-        ended += f"; there were too many logins, and the one used least has ended: {device}"
+        device = gone.device_name or "an unnamed device"
+        ended += f"; there were too many logins, and the least recently used one has ended: {device}"
     return saved, ended
 
 
@@ -275,12 +279,12 @@ async def _end_before(cli: Cli, before: Profile | None) -> str:
         async with asyncio.timeout(_TO_TIDY_UP):
             ended = await cli.client.revoke_sessions(before.session_id)
     except (ChatError, TimeoutError):
-        return f"; the login before it goes on: grpc-chat sessions revoke {before.session_id}"
-    return "; the login before it has ended" if ended else ""
+        return f"; the previous login is still valid: grpc-chat sessions revoke {before.session_id}"
+    return "; the previous login has ended" if ended else ""
 
 
 @click.command()
-@click.option("--forget", is_flag=True, help="Also where the server can't be reached: only here.")
+@click.option("--forget", is_flag=True, help="Log out on this machine, even if the server can't be reached.")
 @talks()
 async def logout(cli: Cli, forget: bool) -> None:
     """End the session, and remove its token from this machine.
@@ -307,10 +311,10 @@ async def logout(cli: Cli, forget: bool) -> None:
         await off_loop(_forget_token, cli.profiles, profile)
         words = f"{profile.user_id} is logged out of {profile.address}"
         if not ended:
-            words += f"; the session {profile.session_id} goes on there: grpc-chat sessions revoke ends it"
+            words += f"; its session {profile.session_id} is still valid: grpc-chat sessions revoke ends it"
         cli.out.say(words)
     else:
-        cli.out.say(f"the token in CHAT_TOKEN is worthless at {cli.client.address} from now on")
+        cli.out.say(f"the token in CHAT_TOKEN is no longer valid at {cli.client.address}")
 
 
 def _forget_token(profiles: Profiles, profile: Profile) -> None:
@@ -319,7 +323,7 @@ def _forget_token(profiles: Profiles, profile: Profile) -> None:
 
 
 @click.command()
-@click.option("-v", "--verbose", is_flag=True, help="Also the session, and where its token is kept.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the session too, and where its token is kept.")
 @talks()
 async def whoami(cli: Cli, verbose: bool) -> None:
     """Show who you are, and where you are logged in.
@@ -347,7 +351,7 @@ async def whoami(cli: Cli, verbose: bool) -> None:
                 ("user", _called(user)),
                 ("server", f"{cli.target.address} (grpc-chat {info.version})"),
                 ("saved as", profile.name if profile else ""),
-                ("session", f"{session.session_id} on {session.device_name or 'a nameless device'}"),
+                ("session", f"{session.session_id} on {session.device_name or 'an unnamed device'}"),
                 # Of a trusted id there is no beginning.
                 ("since", out.when(session.create_time) if session.create_time.timestamp() else ""),
                 ("ends", out.when(session.expire_time) or "never"),
@@ -373,7 +377,7 @@ def _called(user: User) -> str:
 async def password(cli: Cli, password_stdin: bool, end_bot_tokens: bool) -> None:
     """Change your password. All your other sessions end, and your access tokens.
 
-    The tokens of your bots go on working, unless you end them with --end-bot-tokens.
+    The tokens of your bots stay valid, unless you end them with --end-bot-tokens.
 
     For scripts: --password-stdin, or CHAT_PASSWORD and CHAT_NEW_PASSWORD in the environment.
 
@@ -397,7 +401,7 @@ async def password(cli: Cli, password_stdin: bool, end_bot_tokens: bool) -> None
     )
     new_passwords.tell(
         cli.out,
-        "the password is changed",
+        "the password has been changed",
         change,
         sessions="other session",
         revoke="grpc-chat token revoke TOKEN --bot BOT",
@@ -416,7 +420,7 @@ def user() -> None:
 @click.argument("user_id", metavar="USER")
 @talks()
 async def user_show(cli: Cli, user_id: str) -> None:
-    """Say who somebody is.
+    """Show a user.
 
     USER is their exact user id.
 
@@ -441,10 +445,10 @@ async def user_show(cli: Cli, user_id: str) -> None:
 
 @user.command("rename")
 @click.argument("display_name", metavar="NAME")
-@click.option("--bot", default="", metavar="BOT", help="Call one of your bots so, instead of you.")
+@click.option("--bot", default="", metavar="BOT", help="Rename one of your bots instead of you.")
 @talks()
 async def user_rename(cli: Cli, display_name: str, bot: str) -> None:
-    """Change the name that others see beside your user id, which stays.
+    """Change the name that others see beside your user id, which does not change.
 
     \b
     Examples:
@@ -452,4 +456,4 @@ async def user_rename(cli: Cli, display_name: str, bot: str) -> None:
       grpc-chat user rename "Build results" --bot builds
     """
     changed = await cli.client.update_profile(display_name=display_name, bot_id=bot)
-    cli.out.result(changed, f"{changed.user_id} is called {changed.display_name} now")
+    cli.out.result(changed, f"{changed.user_id} is now called {changed.display_name}")

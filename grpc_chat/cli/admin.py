@@ -75,7 +75,7 @@ def administers(*, once: bool = False) -> Callable[[F], F]:
         @click.option(
             "--data",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Instead of asking a server: the folder of the database of one that is stopped.",
+            help="Work on the database in this folder, of a stopped server.",
         )
         @server_option
         @json_option
@@ -129,7 +129,7 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
 
 @click.group()
 def admin() -> None:
-    """Look after a server's accounts, as one of its administrators.
+    """Manage a server's accounts, as one of its administrators.
 
     With --data, the commands work on the database of a stopped server. Use that to get back in when nobody
     can log in as an administrator.
@@ -166,7 +166,7 @@ def _membership(record: UserRecord) -> str:
 @click.argument("query", default="")
 @administers()
 async def admin_users(at: Administration, query: str) -> None:
-    """List the accounts; with QUERY, those whose name holds it.
+    """List the accounts; with QUERY, those with it in their name.
 
     \b
     Examples:
@@ -181,7 +181,7 @@ async def admin_users(at: Administration, query: str) -> None:
 @admin.command("create")
 @click.argument("user")
 @click.option("--display-name", default="", metavar="NAME", help="What others see beside the user id.")
-@click.option("--admin", "makes_admin", is_flag=True, help="Makes an administrator of the server.")
+@click.option("--admin", "makes_admin", is_flag=True, help="Make it an administrator of the server.")
 @password_stdin
 @administers(once=True)
 async def admin_create(
@@ -189,7 +189,7 @@ async def admin_create(
 ) -> None:
     """Make an account for somebody, with a password that you tell them.
 
-    An invite, with which they choose their own, is better: see `grpc-chat invite create`.
+    An invite, with which they choose their own password, is better: see `grpc-chat invite create`.
 
     \b
     Examples:
@@ -201,7 +201,7 @@ async def admin_create(
     user, display_name = questions.user_id(user, asks=asks), questions.display_name(display_name)
     password = _new_password(user, password_stdin)
     made = await at.admin.create_user(user, password, display_name=display_name, admin=makes_admin)
-    what = "an account, and administers the server" if made.admin else "an account"
+    what = "an account, and is an administrator of the server" if made.admin else "an account"
     at.out.result(made, f"{made.user.user_id} has {what}")
 
 
@@ -219,7 +219,7 @@ async def admin_reset_password(
 ) -> None:
     """Give an account a new password, and end its sessions and access tokens.
 
-    The tokens of its bots go on working, unless you end them with --end-bot-tokens.
+    The tokens of its bots stay valid, unless you end them with --end-bot-tokens.
 
     \b
     Examples:
@@ -246,7 +246,7 @@ async def admin_reset_password(
 @click.argument("user")
 @administers()
 async def admin_make_admin(at: Administration, user: str) -> None:
-    """Make an account an administrator of the server. That opens no rooms to them.
+    """Make an account an administrator of the server. This gives no access to rooms.
 
     \b
     Examples:
@@ -260,7 +260,7 @@ async def admin_make_admin(at: Administration, user: str) -> None:
 @click.argument("user")
 @administers()
 async def admin_remove_admin(at: Administration, user: str) -> None:
-    """Make an account an administrator no longer. The last one stays.
+    """Revoke server administration from an account. The last administrator stays.
 
     \b
     Examples:
@@ -317,10 +317,12 @@ def invite() -> None:
     type=click.IntRange(min=0),
     default=1,
     metavar="N",
-    help="How many may use it; 0 for any number.  [1]",
+    help="How many people may use it; 0 for any number.  [1]",
 )
 @invite_lifetime
-@click.option("--admin", "makes_admin", is_flag=True, help="Makes administrators of the server.")
+@click.option(
+    "--admin", "makes_admin", is_flag=True, help="Make the people who register administrators of the server."
+)
 @link_address_option
 @administers(once=True)
 async def invite_create(
@@ -328,8 +330,8 @@ async def invite_create(
 ) -> None:
     """Make an invite, and print its link: it is shown now and never again.
 
-    Anyone who has it registers: grpc-chat register NAME --invite LINK. With --data nobody knows the server's
-    address: give --address, or the code alone is printed.
+    Anyone who has it can register: grpc-chat register NAME --invite LINK. With --data the server's address is
+    unknown: give --address, or only the code is printed.
 
     \b
     Examples:
@@ -369,4 +371,4 @@ async def invite_revoke(at: Administration, invite_id: str) -> None:
     if invite_id not in known:
         raise Failure(f"there is no invite {invite_id}, or it has ended", NOT_FOUND)
     await at.admin.revoke_server_invite(invite_id)
-    at.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)
+    at.out.result(None, f"the invite {invite_id} has been revoked", invite_id=invite_id)

@@ -122,22 +122,22 @@ def _summary(contents: Contents) -> str:
 def _tell_of_damage(out: Output, contents: Contents) -> None:
     if contents.damaged_events:
         out.note(
-            f"warning: {count(contents.damaged_events, 'event')} of it can't be read; an older backup may "
-            "still have what was there"
+            f"warning: {count(contents.damaged_events, 'event')} in it can't be read; an older backup may "
+            "still have them"
         )
 
 
 @admin.command("backup")
 @_file_argument
 @_data_option
-@click.option("--replace", is_flag=True, help="Replace FILE where it exists, once the new one is complete.")
+@click.option("--replace", is_flag=True, help="Replace an existing FILE, once the new one is complete.")
 @json_option
 def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) -> None:
     """Copy a server's database into FILE, while the server runs or is stopped.
 
-    Run it on the server's machine, as the user that the server runs as. The copy is of one moment and holds
-    all that the database does. It is checked, and gets its name only when it is complete. The server goes on
-    meanwhile. Certificates and settings are not in it.
+    Run it on the server's machine, as the user that the server runs as. The copy has everything that the
+    database had at one moment. It is checked, and gets its name only when it is complete. The server keeps
+    running. Certificates and settings are not in it.
 
     \b
     Examples:
@@ -162,8 +162,8 @@ def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) ->
 @admin.command("restore")
 @_file_argument
 @_data_option
-@click.option("--check", is_flag=True, help="Only say what is in FILE and whether it is intact.")
-@click.option("--replace", is_flag=True, help="Replace the database that is there, which is kept beside it.")
+@click.option("--check", is_flag=True, help="Only show what is in FILE and whether it is intact.")
+@click.option("--replace", is_flag=True, help="Replace an existing database, and keep it beside the new one.")
 @click.option(
     "--end-sessions", is_flag=True, help="End all logins and tokens, of people, devices and programs."
 )
@@ -171,15 +171,15 @@ def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) ->
 def admin_restore(
     file: Path, data: Path | None, check: bool, replace: bool, end_sessions: bool, as_json: bool
 ) -> None:
-    """Make the database of a server that is stopped one that holds what is in FILE.
+    """Replace the database of a stopped server with the one in FILE.
 
     FILE is what `grpc-chat admin backup` made, or another complete copy of a chat.db; it may be of an older
-    version. It is checked first, and stays as it is. Clients that have seen more are told so, and go on from
+    version. It is checked first, and not changed. Clients that have seen more are told, and continue from
     what both sides have.
 
     Whatever happened after the backup is undone, and not only messages: sessions and tokens that were ended
     since then are valid again, passwords are the old ones, and accounts that were blocked are not.
-    --end-sessions has everybody log in again.
+    --end-sessions makes everybody log in again.
 
     \b
     Examples:
@@ -226,7 +226,7 @@ def admin_restore(
     else:
         undone.append("sessions and tokens ended")
     out.say(
-        "what was done after the backup is undone; do again what matters: "
+        "everything done after the backup is undone; repeat what matters: "
         f"{', '.join(undone)}, invites revoked"
     )
     _tell_of_damage(out, done.contents)

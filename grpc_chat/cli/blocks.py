@@ -47,7 +47,7 @@ async def block_add(cli: Cli, user_id: str, leave_rooms: bool) -> None:
         words += f", and you have left {count(made.left_rooms, 'room')}"
     if made.kept_room_ids:
         rooms = count(len(made.kept_room_ids), "room")
-        words += f"; of {rooms} you are the last owner, so you are still there"
+        words += f"; you are still in {rooms}, as the last owner"
     cli.out.result(made, f"{words}; to end it: grpc-chat block remove {user_id}")
 
 
@@ -91,17 +91,16 @@ async def block_list(cli: Cli) -> None:
 @click.option(
     "--direct-messages",
     type=click.Choice(AUDIENCES),
-    help="Who may write to you directly, also in the direct rooms that you have.",
+    help="Who may write to you directly, in existing direct rooms too.",
 )
-@click.option("--bot", default="", metavar="BOT", help="Of one of your bots, instead of you.")
+@click.option("--bot", default="", metavar="BOT", help="For one of your bots instead of you.")
 @talks()
 async def user_privacy(cli: Cli, adding: str | None, direct_messages: str | None, bot: str) -> None:
     """Show or change who may reach you.
 
     `shared-room` means people who are with you in a private room that you came into yourself: you made it,
-    joined it or accepted an invitation. A public room does not count, nor does one that you were put into.
-    `server` leaves the choice to the server's settings. People who may not
-    add you can still invite you.
+    joined it or accepted an invitation. A public room does not count, nor does one that others added you to.
+    `server` leaves the choice to the server's settings. People who may not add you can still invite you.
 
     \b
     Examples:

@@ -33,11 +33,11 @@ _MOST_SHOWN = 100
 _WIDEST_NAME = 24
 
 _HELP = {
-    "/members": "who is in this room",
-    "/topic [TEXT]": "what this room is about, or from now on",
-    "/accept ROOM": "be in the room that you are invited to",
-    "/decline ROOM": "do not; its members are not told",
-    "/help": "these commands",
+    "/members": "show who is in this room",
+    "/topic [TEXT]": "show or set what this room is about",
+    "/accept ROOM": "accept an invitation",
+    "/decline ROOM": "decline an invitation; the room's members are not told",
+    "/help": "show these commands",
     "/quit": "leave; so do Ctrl-C and Ctrl-D",
     "//TEXT": "send /TEXT as a message",
 }
@@ -156,7 +156,7 @@ class Chat:
             case (("accept" | "decline"), room) if room:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
-                self._say(f"/{name} takes a room after it; nothing is sent. As a message: /{_start(line)}")
+                self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{_start(line)}")
             case (("quit" | "help" | "members"), _):
                 self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
             case _:

@@ -38,7 +38,7 @@ server_option = click.option(
     metavar="SERVER",
     help="A saved server's name, or HOST:PORT.  [CHAT_SERVER, or the last one logged in to]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on a line.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 _PATIENCE = 3.0
 """Seconds without an answer until somebody who waits is told what for."""
@@ -65,7 +65,7 @@ class Target:
     def failure(self, error: ChatError, *, once: bool = False) -> Failure:
         """What an error of this server means; see :func:`grpc_chat.cli.failures.from_error`."""
         if isinstance(error, Unauthenticated) and self.token and self.profile is None:
-            return Failure(f"{self.address} does not take the token in CHAT_TOKEN: {error}", NOT_LOGGED_IN)
+            return Failure(f"{self.address} refuses the token in CHAT_TOKEN: {error}", NOT_LOGGED_IN)
         return from_error(error, address=self.address, login=self.login, once=once)
 
 
@@ -99,7 +99,7 @@ def make_client(target: Target) -> Client:
     except OSError as exc:
         raise Failure(f"can't read {exc.filename}: {exc.strerror}", USAGE) from exc
     except ValueError as exc:
-        raise Failure(f"it is not clear how to know {target.address}: {exc}", USAGE) from exc
+        raise Failure(f"the options for trusting {target.address} are wrong: {exc}", USAGE) from exc
 
 
 def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
@@ -204,7 +204,7 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
         try:
             return saved_target(profiles, server or linked)
         except Failure as error:
-            whose = f"CHAT_TOKEN is for {owner}" if owner else "CHAT_TOKEN is for no link's server"
+            whose = f"CHAT_TOKEN is for {owner}" if owner else "CHAT_TOKEN is not for the server of a link"
             raise Failure(f"{whose}, and is not sent elsewhere; {error.message}", error.exit_code) from None
     return saved_target(profiles, server or linked or usual)
 
@@ -282,7 +282,7 @@ def _named(profiles: Profiles, server: str) -> tuple[Profile | None, str]:
         return default, address
     if len(there) > 1:
         names = ", ".join(profile.name for profile in there)
-        raise Failure(f"you have several accounts at {address}; say which: --server NAME, of {names}", USAGE)
+        raise Failure(f"you have several accounts at {address}; choose one with --server: {names}", USAGE)
     return (there[0] if there else None), address
 
 
@@ -296,7 +296,8 @@ def _not_logged_in(profiles: Profiles, server: str, address: str) -> Failure:
         )
     if not server:
         return Failure(
-            f"no server is chosen: grpc-chat server use NAME, of {', '.join(names)}", NOT_LOGGED_IN
+            f"no server is chosen: grpc-chat server use NAME, where NAME is one of {', '.join(names)}",
+            NOT_LOGGED_IN,
         )
     if read_link(server).address:
         # The rest of a link is a secret.
@@ -320,9 +321,9 @@ def as_address(text: str) -> str:
         host, port = text, str(DEFAULT_PORT)
     host = host.strip("[]")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise Failure(f"{text!r} is no saved server and no HOST:PORT", USAGE)
+        raise Failure(f"{text!r} is neither a saved server nor HOST:PORT", USAGE)
     if any(character.isspace() or character in "/@#?" for character in host):
-        raise Failure(f"{text!r} is no saved server and no HOST:PORT", USAGE)
+        raise Failure(f"{text!r} is neither a saved server nor HOST:PORT", USAGE)
     return f"[{host}]:{int(port)}" if ":" in host else f"{host}:{int(port)}"
 
 
@@ -342,7 +343,9 @@ class Lifetime(click.ParamType):  # type: ignore[type-arg]
         units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
         number, unit = str(value)[:-1], str(value)[-1:]
         if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
-            self.fail(f"{value!r} is no duration; it is a number and m, h, d or w: 12h, 7d", param, ctx)
+            self.fail(
+                f"{value!r} is not a duration; it must be a number with m, h, d or w: 12h, 7d", param, ctx
+            )
         return timedelta(**{units[unit]: int(number)})
 
 
@@ -356,7 +359,7 @@ def ask_password(prompt: str, *, variable: str = "CHAT_PASSWORD") -> str:
         return given
     if not sys.stdin or not sys.stdin.isatty():
         raise Failure(
-            f"there is no terminal to ask for a password at; give --password-stdin, or {variable}", USAGE
+            f"there is no terminal to ask for a password; give --password-stdin, or set {variable}", USAGE
         )
     return ask(prompt, hide_input=True)
 
@@ -398,7 +401,7 @@ def passwords_from_stdin(count: int = 1) -> list[str]:
     with interruptible():
         lines = [line.rstrip("\r\n") for line in itertools.islice(sys.stdin or (), count)]
     if len(lines) < count:
-        raise Failure(f"standard input has {len(lines)} of {count} lines: a password on each", USAGE)
+        raise Failure(f"standard input has {len(lines)} of {count} lines; each must have a password", USAGE)
     return lines
 
 

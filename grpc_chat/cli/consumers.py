@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def consumers() -> None:
-    """See which positions the server keeps for your programs, and forget those that none uses.
+    """See the positions that the server keeps for your programs, and delete unused ones.
 
-    A program that reads as a consumer goes on where it was, without a memory of its own. The server keeps a
-    limited number of them for each user.
+    A program that reads as a consumer continues where it stopped, without saving its position itself. The
+    server keeps a limited number of them for each user.
     """
 
 
@@ -61,14 +61,14 @@ async def consumers_show(cli: Cli, name: str) -> None:
         ("of", lambda p: str(p.last_seq)),
         ("behind", lambda p: str(max(p.last_seq - p.cursor.seq, 0))),
     ]
-    cli.out.table(found, columns, empty=f"{name} stands in no room that you are in")
+    cli.out.table(found, columns, empty=f"{name} has no position in a room that you are in")
 
 
 @consumers.command("forget")
 @click.argument("name")
 @talks(once=True)
 async def consumers_forget(cli: Cli, name: str) -> None:
-    """Forget a consumer. A program that uses its name again begins anew.
+    """Delete a consumer. A program that uses its name again starts afresh.
 
     \b
     Examples:

@@ -56,7 +56,7 @@ class Editor:
         self.at += len(kept)
         if lost := lost + len(text) - len(kept):
             self.notes.append(
-                f"a message holds at most {MOST_CHARACTERS:,} characters; the last {lost:,} are left out"
+                f"a message has at most {MOST_CHARACTERS:,} characters; the last {lost:,} were left out"
             )
 
     def _press(self, name: str) -> None:

@@ -32,13 +32,13 @@ INTERRUPTED = 130
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; of `watch` and `chat` also: left with Ctrl-C
+  0    done; for `watch` and `chat` also: left with Ctrl-C
   1    refused, or failed
   2    the command line is wrong
   3    not logged in, the login failed, or the session has ended
   4    not found: a room, user, invite or session; or no longer a member
-  5    the server can't be reached, or what answers is no grpc-chat server
-  6    it is not known whether it was done; the message says how to find out
+  5    the server can't be reached, or is not a grpc-chat server
+  6    the outcome is not known; the message says how to find out
   130  interrupted with Ctrl-C"""
 
 # Fields of requests are for programs. Of what they list, a person gives one.
@@ -81,7 +81,7 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
             return Failure(f"can't reach a server at {address}: {error.why}", UNREACHABLE)
         case Unavailable() | Internal() if once:
             return Failure(
-                f"it is not known whether this was done ({what}); look before trying again", UNKNOWN
+                f"it is not known whether this was done ({what}); check before trying again", UNKNOWN
             )
         case IssuerUnavailable():
             # The server itself did answer.
@@ -92,7 +92,7 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
         case EpochChanged():
             last = error.metadata.get("lastCommonSeq")
             new = f": messages after {last} may be new" if last else ""
-            return Failure(f"the server was restored from a backup{new}; begin anew")
+            return Failure(f"the server was restored from a backup{new}; start again")
         case Unimplemented():
             return Failure(f"the server at {address} does not know this command; it is an older version")
     return Failure(what)
@@ -114,7 +114,7 @@ def in_words(error: ChatError, *, insecure: str = "--insecure") -> str:
         what = what.replace(error.field, named, 1)
     if error.metadata.get("reason") == "no-tls":
         # The SDK's argument is an option here.
-        what = f"{error.metadata.get('found', what)}; to trust the network instead takes {insecure}"
+        what = f"{error.metadata.get('found', what)}; to trust the network instead, use {insecure}"
     if error.retry_after:
         seconds = error.retry_after.total_seconds()
         wait = f"{max(round(seconds), 1)} s" if seconds < 120 else f"{round(seconds / 60)} min"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.models import Invitation
 
-_bot = click.option("--bot", default="", metavar="BOT", help="For a bot of yours instead of you.")
+_bot = click.option("--bot", default="", metavar="BOT", help="For one of your bots instead of you.")
 
 
 @click.group(cls=TextGroup)
@@ -67,7 +67,7 @@ def called(invitation: Invitation) -> str:
 @_bot
 @talks(once=True)
 async def invitations_accept(cli: Cli, name: str, bot: str) -> None:
-    """Become what you are invited to be.
+    """Accept an invitation.
 
     ROOM is the room's name or id, as `invitations list` shows them.
 
@@ -90,7 +90,7 @@ async def invitations_accept(cli: Cli, name: str, bot: str) -> None:
 @_bot
 @talks(once=True)
 async def invitations_decline(cli: Cli, name: str, bot: str) -> None:
-    """Say no. The members of the room are not told.
+    """Decline an invitation. The members of the room are not told.
 
     \b
     Examples:

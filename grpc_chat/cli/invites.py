@@ -69,7 +69,7 @@ link_address_option = click.option(
 )
 
 invite_lifetime = click.option(
-    "--lifetime", type=Lifetime(), metavar="DURATION", help="How long it works: 12h, 30d, …  [7d]"
+    "--lifetime", type=Lifetime(), metavar="DURATION", help="How long it is valid: 12h, 30d, …  [7d]"
 )
 
 
@@ -80,13 +80,20 @@ def room_invite() -> None:
 
 @room_invite.command("create")
 @room_argument
-@click.option("--role", type=click.Choice(ROLES[:3]), default="member", help="What they become.  [member]")
+@click.option("--role", type=click.Choice(ROLES[:3]), default="member", help="Their role.  [member]")
 @click.option(
-    "--uses", type=click.IntRange(min=0), default=0, metavar="N", help="How many may use it.  [any number]"
+    "--uses",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="How many people may use it.  [any number]",
 )
 @invite_lifetime
 @click.option(
-    "--register", "allows_registration", is_flag=True, help="Anyone without an account may make one with it."
+    "--register",
+    "allows_registration",
+    is_flag=True,
+    help="Let people without an account register with it, too.",
 )
 @link_address_option
 @talks(once=True)
@@ -151,4 +158,4 @@ async def room_invite_revoke(cli: Cli, name: str, invite_id: str) -> None:
     if invite_id not in known:
         raise Failure(f"{title(found)} has no invite {invite_id}, or it has ended", NOT_FOUND)
     await cli.client.revoke_invite(found.room_id, invite_id)
-    cli.out.result(None, f"the invite {invite_id} is worthless now", invite_id=invite_id)
+    cli.out.result(None, f"the invite {invite_id} has been revoked", invite_id=invite_id)

@@ -175,7 +175,7 @@ async def _finished(finish: Callable[[], Awaitable[T]], say: Say) -> T:
 async def _elsewhere(client: Client, provider: str, finish: Finish[T], say: Say, begin: dict[str, Any]) -> T:
     """The person types a code in at the issuer, on whatever machine has a browser (RFC 8628)."""
     begun = await client.begin_log_in(provider, **begin)
-    say(f"open {begun.verification_uri} on any machine, and type in this code: {begun.user_code}")
+    say(f"open {begun.verification_uri} on any machine, and enter this code: {begun.user_code}")
     if begun.verification_uri_complete:
         say(f"or open {begun.verification_uri_complete}")
     clock = asyncio.get_running_loop().time

@@ -24,19 +24,19 @@ def ways_to_an_issuer(function: F) -> F:
     """The options of a command that has somebody go to an issuer."""
     options = (
         click.option(
-            "--code", "elsewhere", is_flag=True, help="At the issuer, with a browser on another machine."
+            "--code", "elsewhere", is_flag=True, help="Log in with a browser on another machine, by a code."
         ),
         click.option(
-            "--no-browser", is_flag=True, help="Only print the address to open, for the browser here."
+            "--no-browser", is_flag=True, help="Print the address to open instead of opening a browser."
         ),
         click.option(
             "--port",
             type=click.IntRange(1, 65535),
             metavar="PORT",
-            help="The port here that the browser comes back to.  [as the server says, or any that is free]",
+            help="The port here that the browser comes back to.  [the server's choice, or any free port]",
         ),
         click.option(
-            "--switch", is_flag=True, help="Have the issuer ask which of your accounts there it shall be."
+            "--switch", is_flag=True, help="Have the issuer ask which of your accounts there to use."
         ),
     )
     for option in reversed(options):
@@ -62,11 +62,11 @@ def way_to(
     from grpc_chat.cli.issuer import Way
 
     if issuer not in info.providers:
-        known = f"; it knows {', '.join(info.providers)}" if info.providers else ""
-        raise Failure(f"{address} knows no issuer {issuer!r}{known}", NOT_FOUND)
+        known = f"; it has {', '.join(info.providers)}" if info.providers else ""
+        raise Failure(f"{address} has no issuer {issuer!r}{known}", NOT_FOUND)
     if elsewhere and (no_browser or port or switch):
         raise Failure(
-            "--no-browser, --port and --switch are for a browser here, --code is for another", USAGE
+            "--no-browser, --port and --switch are for a browser here, --code is for one elsewhere", USAGE
         )
     return Way(
         elsewhere=elsewhere,
@@ -81,7 +81,7 @@ def link_columns(out: Output) -> list[Column[Identity]]:
     return [
         ("link", lambda i: i.identity_id),
         ("issuer", lambda i: i.label or i.issuer),
-        ("--with", lambda i: ", ".join(i.providers) or "no longer known here"),
+        ("--with", lambda i: ", ".join(i.providers) or "no longer in the settings"),
         ("subject", lambda i: i.subject),
         ("made", lambda i: out.when(i.create_time)),
     ]
@@ -89,7 +89,7 @@ def link_columns(out: Output) -> list[Column[Identity]]:
 
 @click.group()
 def link() -> None:
-    """Log in with an issuer to the account that you have."""
+    """Link your account to an issuer, to log in with it."""
 
 
 @link.command("add")
@@ -99,7 +99,7 @@ def link() -> None:
 async def link_add(
     cli: Cli, issuer: str, elsewhere: bool, no_browser: bool, port: int | None, switch: bool
 ) -> None:
-    """Log in at an issuer, and from then on to this account with it: `login --with ISSUER`.
+    """Link an identity at an issuer to your account, for `login --with ISSUER`.
 
     Do this before you log in with the issuer for the first time: that would make another account.
 
@@ -138,7 +138,7 @@ async def link_list(cli: Cli) -> None:
 
 
 _last = click.option(
-    "--last", is_flag=True, help="Also where there is no password and no other link to log in with."
+    "--last", is_flag=True, help="Even if there is no password and no other link to log in with."
 )
 
 
@@ -147,7 +147,9 @@ _last = click.option(
 @_last
 @talks()
 async def link_remove(cli: Cli, which: str, last: bool) -> None:
-    """End a link, by what `link list` calls it. Your other sessions end, tokens for programs included.
+    """End a link, by its id or issuer in `link list`.
+
+    Your other sessions end, tokens for programs included.
 
     \b
     Examples:
@@ -177,8 +179,8 @@ async def admin_links(at: Administration, user: str, which: str | None, last: bo
     links = await at.admin.user_identities(user)
     if which is None:
         if last:
-            raise click.UsageError("--last goes with --remove")
-        at.out.table(links, link_columns(at.out), empty=f"{user} logs in with no issuer")
+            raise click.UsageError("--last needs --remove")
+        at.out.table(links, link_columns(at.out), empty=f"{user} has no links to issuers")
         return
     found = _meant(links, which)
     ended = await at.admin.unlink_user_identity(user, found.identity_id, even_last=last)

@@ -132,15 +132,13 @@ _config = click.option(
 )
 @click.option("--host", help="Address to listen on; 0.0.0.0 or :: for all.  [127.0.0.1]")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any that is free.  [50051]"
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free port.  [50051]"
 )
-@click.option(
-    "--trusted-ids", metavar="ID,ID,…", help="Ids to believe without a secret, for trying things out."
-)
+@click.option("--trusted-ids", metavar="ID,ID,…", help="Ids that need no password, for trying things out.")
 @click.option(
     "--certificate",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Certificate for TLS, in PEM, with those it was signed with.  [none: plain text]",
+    help="Certificate for TLS, in PEM, followed by those that it was signed with.  [none: plain text]",
 )
 @click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="The certificate's key, in PEM.")
 @click.option(
@@ -152,7 +150,7 @@ _config = click.option(
     "--dev-certificate",
     is_flag=True,
     default=None,
-    help="TLS with a certificate made here, whose fingerprint clients are given.",
+    help="TLS with a certificate that the server makes; give clients its fingerprint.",
 )
 @click.option(
     "--insecure",
@@ -164,7 +162,7 @@ _config = click.option(
     "--accept-loss",
     is_flag=True,
     default=None,
-    help="Go on with a database that has lost events, in a new epoch.",
+    help="Continue with a database that has lost events, in a new epoch.",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port for Prometheus.  [none]")
 @click.option(
@@ -197,18 +195,18 @@ def serve(file: Path | None, **flags: object) -> None:
 @click.option(
     "--ca",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Authorities to trust, in PEM, instead of those that this system trusts.",
+    help="Authorities to trust, in PEM, instead of the system's.",
 )
 @click.option(
     "--fingerprint", default="", metavar="SHA256", help="Trust the certificate with this fingerprint instead."
 )
 @click.option(
-    "--server-name", default="", metavar="NAME", help="Whom the certificate must be for.  [the host]"
+    "--server-name", default="", metavar="NAME", help="The name that the certificate must have.  [the host]"
 )
 @click.option(
     "--certificate",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A client's certificate, where the server asks for one, in PEM.",
+    help="A client's certificate, in PEM, if the server asks for one.",
 )
 @click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Its key, in PEM.")
 @click.option("--insecure", is_flag=True, help="Ask another machine without TLS.")
@@ -226,8 +224,8 @@ def health(
 
     ADDRESS is HOST:PORT; without it, this machine and the port in GRPC_CHAT_PORT, or 50051.
 
-    A server on this machine is asked with or without TLS, as it likes, and whatever its certificate is; on
-    another machine it needs one from an authority that this system trusts, unless the options say otherwise.
+    For a server on this machine TLS is optional and its certificate is not checked. Other servers need a
+    certificate from an authority that this system trusts, unless an option says otherwise.
 
     \b
     Examples:
@@ -251,7 +249,7 @@ def health(
 
 @main.group()
 def config() -> None:
-    """Look at the settings."""
+    """Show and check the settings."""
 
 
 @config.command("default")
@@ -271,9 +269,9 @@ def config_default() -> None:
 @config.command("check")
 @_config
 def config_check(file: Path | None) -> None:
-    """Say whether the settings are right: exit code 0 if so, 1 and what is wrong if not.
+    """Check the settings: exit code 0 if they are right, 1 and what is wrong if not.
 
-    The files of `[tls]` are read and tried: what clients might refuse of the certificate is a warning.
+    The files of `[tls]` are read and tried; what clients might refuse in the certificate is a warning.
 
     \b
     Example:

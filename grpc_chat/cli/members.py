@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 ROLES = tuple(map(str, Role))
 
 _user = click.argument("user")
-_reason = click.option("--reason", default="", metavar="TEXT", help="Why; everybody in the room can read it.")
+_reason = click.option(
+    "--reason", default="", metavar="TEXT", help="The reason; everyone in the room can read it."
+)
 
 
 @room.command("join")
 @click.argument("invite", metavar="ROOM|INVITE")
 @talks()
 async def room_join(cli: Cli, invite: str) -> None:
-    """Become a member: of a public room, or of the one that an invite (its link, or its code) is for.
+    """Join a public room, or the room that an invite (a link or code) is for.
 
     \b
     Examples:
@@ -48,10 +50,10 @@ async def room_join(cli: Cli, invite: str) -> None:
 @click.option(
     "--new-owner", default="", metavar="USER", help="Offer the room to USER, if you are its only owner."
 )
-@click.option("--yes", is_flag=True, help="Do not ask, also where the room is deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if the room is then deleted.")
 @talks(once=True)
 async def room_leave(cli: Cli, name: str, new_owner: str, yes: bool) -> None:
-    """Stop being a member.
+    """Leave a room.
 
     If you are the only owner and others are in the room, offer it to one of them with --new-owner. You can
     leave when they have accepted. If nobody else is in the room, it is deleted with everything that was said
@@ -65,7 +67,10 @@ async def room_leave(cli: Cli, name: str, new_owner: str, yes: bool) -> None:
     found = await find_room(cli.client, name)
     cli.answered()
     if found.role == "owner" and found.member_count == 1 and not new_owner and not yes:
-        _be_sure(cli, f"nobody else is in {title(found)}: it and everything in it will be gone for good")
+        _be_sure(
+            cli,
+            f"nobody else is in {title(found)}: the room and everything in it will be permanently deleted",
+        )
     try:
         deleted = await cli.client.leave_room(found.room_id, new_owner=new_owner)
     except FailedPrecondition as error:
@@ -88,7 +93,7 @@ def _be_sure(cli: Cli, what: str) -> None:
     import sys
 
     if not sys.stdin or not sys.stdin.isatty():
-        raise Failure(f"{what}; say --yes if you mean it", USAGE)
+        raise Failure(f"{what}; give --yes to confirm", USAGE)
     cli.out.note(f"{what}.")
     if ask("Leave and delete it? [y/N]", default="", show_default=False).strip().lower() not in ("y", "yes"):
         raise Failure("nothing is changed")
@@ -128,13 +133,13 @@ async def room_members(cli: Cli, name: str) -> None:
 @room.command("add")
 @room_argument
 @_user
-@click.option("--role", type=click.Choice(ROLES[:3]), default="member", help="What they become.  [member]")
+@click.option("--role", type=click.Choice(ROLES[:3]), default="member", help="Their role.  [member]")
 @_reason
 @talks()
 async def room_add(cli: Cli, name: str, user: str, role: AnyRole, reason: str) -> None:
-    """Make somebody a member, or invite them: the server decides which, and you are told.
+    """Add somebody, or invite them: the server decides which and tells you.
 
-    Usually those who are with you in another private room are members at once, and others must accept.
+    Usually, people who share another private room with you become members at once, and others must accept.
 
     \b
     Examples:
@@ -163,7 +168,7 @@ def _asked(given: Member | Invitation) -> TypeGuard[Invitation]:
 @_reason
 @talks(once=True)
 async def room_remove(cli: Cli, name: str, user: str, reason: str) -> None:
-    """Make somebody stop being a member. What they said stays.
+    """Remove a member. What they said stays.
 
     \b
     Examples:
@@ -182,10 +187,10 @@ async def room_remove(cli: Cli, name: str, user: str, reason: str) -> None:
 @_reason
 @talks()
 async def room_role(cli: Cli, name: str, user: str, role: AnyRole, reason: str) -> None:
-    """Give a member another role.
+    """Change a member's role.
 
-    A reader reads, a member also writes, an admin also keeps order, an owner also decides what becomes of
-    the room. To be an owner is offered, and the member must accept.
+    Readers read, members also write, admins also moderate, and owners also archive, delete and hand over the
+    room. Ownership is offered: the member must accept it.
 
     \b
     Examples:
@@ -197,7 +202,7 @@ async def room_role(cli: Cli, name: str, user: str, role: AnyRole, reason: str) 
     if _asked(given):
         cli.out.result(given, f"{who} is asked to be an owner of {where}, and must accept")
     else:
-        cli.out.result(given, f"{who} is {given.role} of {where} now")
+        cli.out.result(given, f"{who} is now {given.role} of {where}")
 
 
 @room.command("ban")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 end_bot_tokens = click.option(
     "--end-bot-tokens",
     is_flag=True,
-    help="End the access tokens of all of the account's bots, too; each needs a new one.",
+    help="End the access tokens of all of the account's bots, too; each then needs a new one.",
 )
 
 
@@ -49,5 +49,5 @@ def tell(
         goes = "goes" if change.live_bot_tokens == 1 else "go"
         out.note(
             f"{count(change.live_bot_tokens, 'bot token')} {goes} on working; "
-            f"to end them: {revoke}, or --end-bot-tokens with the next new password"
+            f"to end them: {revoke}, or give --end-bot-tokens with the next new password"
         )

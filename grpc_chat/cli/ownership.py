@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @admin.command("block")
 @click.argument("user")
-@click.option("--dry-run", is_flag=True, help="Change nothing; only say what would come of it.")
-@click.option("--yes", is_flag=True, help="Do not ask, whatever comes of it.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; only show what would happen.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @administers()
 async def admin_block(at: Administration, user: str, dry_run: bool, yes: bool) -> None:
     """Keep an account and its bots from logging in, and end their sessions at once.
 
-    Names the rooms that are left without an owner, and the bots that stop; on a terminal, it asks first
-    where there are any.
+    Shows the rooms that are left without an owner, and the bots that stop. If there are any, it asks first on
+    a terminal.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def _say_more(out: Output, more: int) -> None:
 @click.argument("user")
 @administers()
 async def admin_unblock(at: Administration, user: str) -> None:
-    """Let a blocked account log in again, and its bots. The tokens of bots are gone; it says of which.
+    """Let a blocked account and its bots log in again. Shows the bots whose tokens have ended.
 
     Bots that were blocked themselves stay blocked.
 
@@ -129,7 +129,7 @@ async def admin_unblock(at: Administration, user: str) -> None:
 @admin.command("rooms")
 @administers()
 async def admin_rooms(at: Administration) -> None:
-    """List the rooms whose owners are all blocked. Administrators are told of no others.
+    """List the rooms whose owners are all blocked. Administrators see no others.
 
     \b
     Examples:
@@ -148,12 +148,12 @@ async def admin_rooms(at: Administration) -> None:
 @admin.command("room-owner")
 @click.argument("room")
 @click.argument("user")
-@click.option("--reason", default="", metavar="TEXT", help="Why; everyone in the room can read it.")
+@click.option("--reason", default="", metavar="TEXT", help="The reason; everyone in the room can read it.")
 @administers(once=True)
 async def admin_room_owner(at: Administration, room: str, user: str, reason: str) -> None:
     """Make a member the owner of a room whose owners are all blocked.
 
-    ROOM is its id or name, as `admin rooms` lists it. The room's members see who did it; you see nothing of
+    ROOM is its id or name, as `admin rooms` lists it. The room's members see who did it; you see nothing in
     the room.
 
     \b
@@ -171,7 +171,7 @@ async def admin_room_owner(at: Administration, room: str, user: str, reason: str
             f"there is no room {room} whose owners are all blocked; see grpc-chat admin rooms", NOT_FOUND
         )
     changed = await at.admin.assign_room_owner(found[0].room_id, user, reason=reason)
-    at.out.result(changed, f"{user} owns {changed.name} now", user_id=user)
+    at.out.result(changed, f"{user} now owns {changed.name}", user_id=user)
 
 
 @admin.command("bot-owner")
@@ -181,7 +181,7 @@ async def admin_room_owner(at: Administration, room: str, user: str, reason: str
 async def admin_bot_owner(at: Administration, bot: str, user: str) -> None:
     """Give a bot whose owner is blocked to another person, and end its tokens.
 
-    The new owner makes it a new one with `bot token`.
+    The new owner makes a new one for it with `bot token`.
 
     Everyone in the bot's rooms sees it.
 
@@ -191,5 +191,5 @@ async def admin_bot_owner(at: Administration, bot: str, user: str) -> None:
     """
     changed = await at.admin.assign_bot_owner(bot, user)
     at.out.result(
-        changed, f"{bot} belongs to {user} now, who makes it a new token: grpc-chat bot token {bot}"
+        changed, f"{bot} now belongs to {user}, who can make a new token for it: grpc-chat bot token {bot}"
     )

@@ -176,9 +176,9 @@ class Profiles:
         except OSError as exc:
             raise BadProfiles(f"{self.path} can't be read: {exc.strerror}") from exc
         except ValueError as exc:
-            raise BadProfiles(f"{self.path} is not JSON: {exc}; mend it or delete it") from exc
+            raise BadProfiles(f"{self.path} is not JSON: {exc}; correct it or delete it") from exc
         if not isinstance(content, dict) or not isinstance(content.get("profiles"), dict):
-            raise BadProfiles(f"{self.path} is not a list of servers; mend it or delete it")
+            raise BadProfiles(f"{self.path} is not a list of servers; correct it or delete it")
         return content
 
     @contextmanager

@@ -95,7 +95,7 @@ def checked_password(given: str, question: str, user: str, *, asks: bool) -> str
         else:
             if not asks or _typed("The same again") == given:
                 return given
-            say("the two are not the same")
+            say("the two are different")
         given = _typed(question)
 
 

@@ -33,23 +33,25 @@ _LEAVING = timedelta(seconds=8)
     context_settings={"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100},
     options_metavar="-client_id ID [-server_ip HOST] [-port PORT] [-message TEXT]… [-timeout SECONDS]",
 )
-@click.option("-client_id", "client_id", required=True, metavar="ID", help="Who you are.")
+@click.option("-client_id", "client_id", required=True, metavar="ID", help="Your id.")
 @click.option(
-    "-server_ip", "server_ip", default="localhost", metavar="HOST", help="Where the server is.  [localhost]"
+    "-server_ip", "server_ip", default="localhost", metavar="HOST", help="The server's host.  [localhost]"
 )
-@click.option("-port", "port", default=50051, type=click.IntRange(1, 65535), help="Its port.  [50051]")
-@click.option("-message", "messages", multiple=True, metavar="TEXT", help="Say this first; may be repeated.")
 @click.option(
-    "-timeout", "timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Leave after this long."
+    "-port", "port", default=50051, type=click.IntRange(1, 65535), help="The server's port.  [50051]"
+)
+@click.option("-message", "messages", multiple=True, metavar="TEXT", help="Send this first; may be repeated.")
+@click.option(
+    "-timeout", "timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Leave after this time."
 )
 def command(
     client_id: str, server_ip: str, port: int, messages: tuple[str, ...], timeout: float | None
 ) -> None:
-    """Talk: print what the others say, and say what is typed.
+    """Talk in the room: print what others say, and send what you type.
 
     Each message is one line of standard output, `<sender>: <text>`; everything else goes to standard error.
-    Stays until Ctrl-C, SIGTERM or -timeout, and reconnects by itself. What was said while you were away
-    comes first. What this id says itself, here or in another program, is not printed.
+    Stays until Ctrl-C, SIGTERM or -timeout, and reconnects by itself. Messages sent while you were away come
+    first. What this id itself sends, here or in another program, is not printed.
 
     \b
     Examples:

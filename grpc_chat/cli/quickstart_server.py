@@ -15,9 +15,15 @@ from grpc_chat.cli import serve, streams
     options_metavar="-client_ids ID,ID,… [-port PORT] [-host HOST] [-data DIR]",
 )
 @click.option(
-    "-client_ids", "client_ids", required=True, metavar="ID,ID,…", help="Who may join; all in one room."
+    "-client_ids",
+    "client_ids",
+    required=True,
+    metavar="ID,ID,…",
+    help="Ids that may join; all share one room.",
 )
-@click.option("-port", "port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any.  [50051]")
+@click.option(
+    "-port", "port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free port.  [50051]"
+)
 @click.option("-host", "host", help="Address to listen on.  [127.0.0.1, or GRPC_CHAT_HOST]")
 @click.option(
     "-data",
@@ -36,7 +42,7 @@ def command(client_ids: str, port: int | None, host: str | None, data: Path | No
     streams.take()
     if not client_ids.strip(" ,"):
         # Without ids it would be a server with accounts, which is something else.
-        raise click.UsageError("-client_ids is empty; name who may join, as in: -client_ids 1,2,3")
+        raise click.UsageError("-client_ids must not be empty; name the ids that may join: -client_ids 1,2,3")
     try:
         config = serve.load_config(None, trusted_ids=client_ids, port=port, host=host, data=data)
     except ValueError as exc:

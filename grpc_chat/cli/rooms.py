@@ -76,10 +76,10 @@ async def room_list(cli: Cli) -> None:
 
 @room.command("public")
 @click.argument("query", default="")
-@click.option("--archived", is_flag=True, help="Archived ones, too.")
+@click.option("--archived", is_flag=True, help="Include archived rooms.")
 @talks()
 async def room_public(cli: Cli, query: str, archived: bool) -> None:
-    """List the server's public rooms, which everybody may join; with QUERY, those that are about it.
+    """List the server's public rooms, which anyone may join; with QUERY, those with it in name or topic.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ async def room_public(cli: Cli, query: str, archived: bool) -> None:
 @room_argument
 @talks()
 async def room_show(cli: Cli, name: str) -> None:
-    """Say what is known of a room.
+    """Show a room.
 
     \b
     Examples:
@@ -152,24 +152,24 @@ def _kind(room: Room) -> str:
 
 @room.command("create")
 @click.argument("name")
-@click.option("--public", is_flag=True, help="Everybody on the server may find and join it.")
+@click.option("--public", is_flag=True, help="Everyone on the server can find and join it.")
 @click.option("--topic", default="", metavar="TEXT", help="What it is about.")
 @click.option(
     "--history",
     type=click.Choice(["all", "since-join"]),
     default="all",
-    help="What members read: everything, or what came after they joined.  [all]",
+    help="What members may read: everything, or what comes after they join.  [all]",
 )
 @click.option(
-    "--posting", type=click.Choice(["members", "admins"]), default="members", help="Who writes.  [members]"
+    "--posting", type=click.Choice(["members", "admins"]), default="members", help="Who may write.  [members]"
 )
 @talks()
 async def room_create(
     cli: Cli, name: str, public: bool, topic: str, history: str, posting: AnyPosting
 ) -> None:
-    """Make a room, which you own.
+    """Make a room, and become its owner.
 
-    It is private, unless it is made public: only those who are added or have an invite get in.
+    It is private unless you give --public: only people who are added or have an invite can get in.
 
     \b
     Examples:
@@ -194,7 +194,7 @@ def quoted(name: str) -> str:
 @click.argument("user")
 @talks()
 async def room_direct(cli: Cli, user: str) -> None:
-    """Begin the room of you and somebody else. Everywhere else it is called @USER.
+    """Begin a direct room with somebody. Other commands call it @USER.
 
     `send @USER` and `chat @USER` do that by themselves.
 
@@ -211,7 +211,7 @@ async def room_direct(cli: Cli, user: str) -> None:
 @click.argument("new_name")
 @talks()
 async def room_rename(cli: Cli, name: str, new_name: str) -> None:
-    """Call a room differently.
+    """Rename a room.
 
     \b
     Examples:
@@ -219,7 +219,7 @@ async def room_rename(cli: Cli, name: str, new_name: str) -> None:
     """
     found = await find_room(cli.client, name)
     changed = await cli.client.update_room(found.room_id, name=new_name)
-    cli.out.result(changed, f"{title(found)} is called {title(changed)} now")
+    cli.out.result(changed, f"{title(found)} is now called {title(changed)}")
 
 
 @room.command("topic")
@@ -227,7 +227,7 @@ async def room_rename(cli: Cli, name: str, new_name: str) -> None:
 @click.argument("topic")
 @talks()
 async def room_topic(cli: Cli, name: str, topic: str) -> None:
-    """Say what a room is about. An empty TOPIC removes it.
+    """Set a room's topic. An empty TOPIC removes it.
 
     \b
     Examples:
@@ -244,12 +244,12 @@ async def room_topic(cli: Cli, name: str, topic: str) -> None:
 @room.command("update")
 @room_argument
 @click.option(
-    "--history", type=click.Choice(["all", "since-join"]), help="What members read; see `room create`."
+    "--history", type=click.Choice(["all", "since-join"]), help="What members may read; see `room create`."
 )
-@click.option("--posting", type=click.Choice(["members", "admins"]), help="Who writes.")
+@click.option("--posting", type=click.Choice(["members", "admins"]), help="Who may write.")
 @talks()
 async def room_update(cli: Cli, name: str, history: str | None, posting: AnyPosting | None) -> None:
-    """Change how a room works.
+    """Change a room's settings.
 
     \b
     Examples:
@@ -269,7 +269,7 @@ async def room_update(cli: Cli, name: str, history: str | None, posting: AnyPost
 @room_argument
 @talks()
 async def room_archive(cli: Cli, name: str) -> None:
-    """Close a room: everything stays to be read, nothing can be added.
+    """Close a room: everything can still be read, and nothing added.
 
     \b
     Examples:
@@ -302,7 +302,7 @@ async def room_unarchive(cli: Cli, name: str) -> None:
 @click.option("--confirm", metavar="NAME", help="The room's name once more, instead of being asked for it.")
 @talks(once=True)
 async def room_delete(cli: Cli, name: str, confirm: str | None) -> None:
-    """Delete a room and everything that was said in it, for good.
+    """Delete a room and everything that was said in it, permanently.
 
     \b
     Examples:
@@ -315,10 +315,10 @@ async def room_delete(cli: Cli, name: str, confirm: str | None) -> None:
     cli.answered()
     if confirm is None:
         if not sys.stdin or not sys.stdin.isatty():
-            raise Failure("there is no terminal to ask at; give the room's name again with --confirm", USAGE)
-        cli.out.note(f"{title(found)} and everything in it will be gone for good.")
+            raise Failure("there is no terminal to ask; give the room's name again with --confirm", USAGE)
+        cli.out.note(f"{title(found)} and everything in it will be permanently deleted.")
         confirm = ask("Its name, to be sure")
     if normalize("NFC", confirm) != normalize("NFC", found.name):
-        raise Failure(f"{confirm!r} is not the room's name; nothing is deleted")
+        raise Failure(f"{confirm!r} is not the room's name; nothing was deleted")
     await cli.client.delete_room(found.room_id, confirm_name=confirm)
     cli.out.result(None, f"{title(found)} is deleted", room_id=found.room_id)

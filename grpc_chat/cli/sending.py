@@ -54,7 +54,7 @@ async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
             break
         number += 1
         if isinstance(line, ValueError):
-            Failure(f"{line}; it and what follows is not sent").show()
+            Failure(f"{line}; neither it nor what follows is sent").show()
             code = REFUSED
             break
         if line:

@@ -154,12 +154,13 @@ async def _serve(config: Config) -> int:
         async with node:
             if config.trusted_ids:
                 log.warning(
-                    "ids are trusted without a secret: whoever reaches this port can be any of them; "
-                    "for trying things out only"
+                    "ids are trusted without a password: anyone who can reach this port can use any of them;"
+                    " only for trying things out"
                 )
             elif not config.tls.enabled and not is_loopback(config.host):
                 log.warning(
-                    "insecure: without TLS, whoever is between clients and %s can read passwords and texts",
+                    "insecure: without TLS, anyone on the network between clients and %s can read passwords"
+                    " and messages",
                     join(config.host, node.port),
                 )
             print(f"grpc-chat {__version__} listening on {join(config.host, node.port)}", flush=True)
@@ -170,8 +171,8 @@ async def _serve(config: Config) -> int:
                 print(line, flush=True)
             if is_wildcard(config.host) and not node.public_address:
                 log.warning(
-                    "links of invites name the address that their maker uses, perhaps localhost: set "
-                    "public_address to the one by which others reach this server"
+                    "links of invites have the address that their maker uses, perhaps localhost: set "
+                    "public_address to the address at which others reach this server"
                 )
             node.failed.add_done_callback(lambda _: stop.set())
             _spare_the_collector()

@@ -56,7 +56,7 @@ def _require(profiles: Profiles, name: str | None) -> Profile:
             accounts = ", ".join(profile.name for profile in there)
             raise Failure(f"you have several accounts at {name}; name one: {accounts}", USAGE)
     names = ", ".join(profile.name for profile in profiles.all()) or "none"
-    raise Failure(f"there is no saved server {name!r}; there is: {names}", NOT_FOUND)
+    raise Failure(f"there is no saved server {name!r}; saved are: {names}", NOT_FOUND)
 
 
 @click.group()
@@ -67,7 +67,7 @@ def server() -> None:
 @server.command("list")
 @_about_profiles
 def server_list(profiles: Profiles, out: Output) -> None:
-    """List the saved servers; the one that commands without --server mean has a star.
+    """List the saved servers. A star marks the one that commands use without --server.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def server_list(profiles: Profiles, out: Output) -> None:
 @click.argument("name", required=False)
 @_about_profiles
 def server_show(profiles: Profiles, out: Output, name: str | None) -> None:
-    """Say what is saved about a server, and where the token is kept.
+    """Show what is saved about a server, and where the token is kept.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def server_show(profiles: Profiles, out: Output, name: str | None) -> None:
 @click.argument("name")
 @_about_profiles
 def server_use(profiles: Profiles, out: Output, name: str) -> None:
-    """Choose the server that commands without --server mean.
+    """Choose the server that commands use without --server.
 
     \b
     Examples:
@@ -132,7 +132,7 @@ def server_use(profiles: Profiles, out: Output, name: str) -> None:
 @click.argument("new_name")
 @_about_profiles
 def server_rename(profiles: Profiles, out: Output, name: str, new_name: str) -> None:
-    """Call a saved server differently.
+    """Rename a saved server.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def server_rename(profiles: Profiles, out: Output, name: str, new_name: str) -> 
     """
     profile = _require(profiles, name)
     profiles.rename(profile.name, new_name)
-    out.result(profiles.get(new_name), f"{name} is called {new_name} now")
+    out.result(profiles.get(new_name), f"{name} is now called {new_name}")
 
 
 @server.command("forget")
@@ -149,7 +149,8 @@ def server_rename(profiles: Profiles, out: Output, name: str, new_name: str) -> 
 def server_forget(profiles: Profiles, out: Output, name: str) -> None:
     """Remove a saved server and its token from this machine.
 
-    The login ends, where the server can be reached; otherwise the command says which one goes on there.
+    The login ends if the server can be reached; otherwise the command tells you which session is still valid
+    there.
 
     \b
     Examples:
@@ -187,7 +188,7 @@ def _end_login(profiles: Profiles, profile: Profile) -> str:
         return ""
     except (BadProfiles, ChatError, Failure, TimeoutError):
         return (
-            f"; the session {profile.session_id} goes on at {profile.address}, until you end it "
-            "with grpc-chat sessions revoke, or nobody has used it for long enough"
+            f"; the session {profile.session_id} is still valid at {profile.address}, until you end it with "
+            "grpc-chat sessions revoke, or it has not been used for long enough"
         )
     return ", and the login has ended"

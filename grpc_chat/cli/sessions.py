@@ -37,7 +37,7 @@ def session_columns(out: Output, own: str = "") -> list[Column[Session]]:
 
 @click.group()
 def sessions() -> None:
-    """See where you are logged in, and end it."""
+    """See where you are logged in, and end sessions."""
 
 
 @sessions.command("list")
@@ -57,10 +57,10 @@ async def sessions_list(cli: Cli) -> None:
 
 @sessions.command("revoke")
 @click.argument("session_ids", metavar="SESSION…", nargs=-1)
-@click.option("--others", is_flag=True, help="All but this one, tokens of programs included.")
+@click.option("--others", is_flag=True, help="End all other sessions, tokens of programs included.")
 @talks()
 async def sessions_revoke(cli: Cli, session_ids: tuple[str, ...], others: bool) -> None:
-    """End sessions; programs that use them are out within a second.
+    """End sessions; programs that use them are disconnected within a second.
 
     \b
     Examples:
@@ -90,9 +90,12 @@ _scopes = click.option(
     help="What it may do; may be repeated.  [read and write]",
 )
 _lifetime = click.option(
-    "--lifetime", type=Lifetime(), metavar="DURATION", help="How long it works: 12h, 30d, …  [until revoked]"
+    "--lifetime",
+    type=Lifetime(),
+    metavar="DURATION",
+    help="How long it is valid: 12h, 30d, …  [until revoked]",
 )
-_bot = click.option("--bot", default="", metavar="BOT", help="Of one of your bots, instead of you.")
+_bot = click.option("--bot", default="", metavar="BOT", help="For one of your bots instead of you.")
 
 
 @click.group()
@@ -108,7 +111,7 @@ def token() -> None:
 async def token_create(cli: Cli, name: str, scopes: tuple[AnyScope, ...], lifetime: timedelta | None) -> None:
     """Make a token, and print it: it is shown now and never again.
 
-    NAME says what it is for. Programs give it as CHAT_TOKEN, with CHAT_SERVER.
+    NAME says what it is for. Programs take it from CHAT_TOKEN, and the server from CHAT_SERVER.
 
     \b
     Examples:
@@ -160,7 +163,7 @@ async def token_list(cli: Cli, bot: str) -> None:
 @_bot
 @talks()
 async def token_revoke(cli: Cli, token_ids: tuple[str, ...], bot: str) -> None:
-    """End tokens, by what `token list` calls them.
+    """End tokens, by their ids in `token list`.
 
     \b
     Examples:
@@ -185,7 +188,8 @@ def bot() -> None:
 async def bot_create(cli: Cli, user: str, display_name: str) -> None:
     """Make an account for a program. It has no password, only tokens.
 
-    On a server where people are found by shared rooms alone, its name begins with yours: alice.builds.
+    On a server where people are found through shared rooms only, its name must begin with yours:
+    alice.builds.
 
     \b
     Examples:
@@ -196,7 +200,7 @@ async def bot_create(cli: Cli, user: str, display_name: str) -> None:
     asks = questions.somebody_is_there() and not cli.out.as_json
     user, display_name = questions.user_id(user, asks=asks, bot=True), questions.display_name(display_name)
     made = await cli.client.create_bot(user, display_name=display_name)
-    cli.out.result(made, f"{made.user_id} is your bot now; next: grpc-chat bot token {made.user_id}")
+    cli.out.result(made, f"{made.user_id} is now your bot; next: grpc-chat bot token {made.user_id}")
 
 
 @bot.command("list")
@@ -239,12 +243,12 @@ async def bot_token(
 @bot.command("give")
 @click.argument("user", metavar="BOT")
 @click.argument("new_owner", metavar="USER", default="")
-@click.option("--withdraw", is_flag=True, help="Offer it to nobody any longer.")
+@click.option("--withdraw", is_flag=True, help="Withdraw the offer.")
 @talks()
 async def bot_give(cli: Cli, user: str, new_owner: str, withdraw: bool) -> None:
     """Offer a bot to another person, who takes it with `bot take`.
 
-    Until then nothing changes. Then its tokens end, and its new owner makes it a new one.
+    Until then nothing changes. Then its tokens end, and its new owner makes a new one for it.
 
     \b
     Examples:
@@ -255,9 +259,11 @@ async def bot_give(cli: Cli, user: str, new_owner: str, withdraw: bool) -> None:
         raise click.UsageError("give either USER or --withdraw")
     offered = await cli.client.offer_bot(user, new_owner)
     if withdraw:
-        cli.out.result(offered, f"{user} is offered to nobody")
+        cli.out.result(offered, f"{user} is no longer offered to anybody")
     else:
-        cli.out.result(offered, f"{user} is offered to {new_owner}, who takes it: grpc-chat bot take {user}")
+        cli.out.result(
+            offered, f"{user} is offered to {new_owner}, who can take it: grpc-chat bot take {user}"
+        )
 
 
 @bot.command("take")
@@ -271,4 +277,4 @@ async def bot_take(cli: Cli, user: str) -> None:
       grpc-chat bot take builds
     """
     taken = await cli.client.accept_bot(user)
-    cli.out.result(taken, f"{user} is your bot now; next: grpc-chat bot token {user}")
+    cli.out.result(taken, f"{user} is now your bot; next: grpc-chat bot token {user}")

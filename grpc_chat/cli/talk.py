@@ -29,7 +29,7 @@ class _Uuid(click.ParamType):  # type: ignore[type-arg]
         try:
             return str(uuid.UUID(str(value)))
         except ValueError:
-            self.fail(f"{value!r} is no UUID", param, ctx)
+            self.fail(f"{value!r} is not a UUID", param, ctx)
 
 
 @click.command(cls=TextCommand)
@@ -38,10 +38,10 @@ class _Uuid(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="Send the whole of a file as one message; - for standard input.",
+    help="Send a whole file as one message; - for standard input.",
 )
-@click.option("--id", "message_id", type=_Uuid(), metavar="UUID", help="Send a message again; see below.")
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds to try until the server has it.")
+@click.option("--id", "message_id", type=_Uuid(), metavar="UUID", help="Send a message again; see above.")
+@click.option("--timeout", default=30.0, show_default=True, help="How many seconds to try.")
 @talks()
 async def send(
     cli: Cli, name: str, text: tuple[str, ...], file: Path | None, message_id: str | None, timeout: float
@@ -53,8 +53,8 @@ async def send(
     What you send is not sent back to programs with the same token as yours; `watch` and `chat` ask for it
     and print it.
 
-    Every message has an id, and is stored once however often it is sent with it. Where it is not known
-    whether it was stored, the exit code is 6 and the error names the id: repeat the command with --id.
+    Every message has an id, and is stored only once however often you send it with that id. If it is not
+    known whether it was stored, the exit code is 6 and the error names the id: repeat the command with --id.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
     ) -> tuple[int, datetime | None]:
         number, at, written = str(value).partition("@")
         if not (number.isascii() and number.isdecimal() and len(number) < 19):
-            self.fail(f"{value!r} does not begin with the number of a message", param, ctx)
+            self.fail(f"{value!r} must begin with the number of a message", param, ctx)
         try:
             time = datetime.fromisoformat(written) if at else None
         except ValueError:
@@ -128,10 +128,10 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 @click.command(cls=TextCommand)
 @_room
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The most messages to show.  [50]")
-@click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="What came before this number.")
-@click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="What came after this number.")
-@click.option("--all", "everything", is_flag=True, help="Everything there is.")
-@click.option("--full", is_flag=True, help="Long messages as a whole on a terminal, too.")
+@click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="Only messages before this number.")
+@click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="Only messages after this number.")
+@click.option("--all", "everything", is_flag=True, help="All messages.")
+@click.option("--full", is_flag=True, help="Do not fold long messages on a terminal.")
 @talks()
 async def read(
     cli: Cli,
@@ -142,9 +142,9 @@ async def read(
     everything: bool,
     full: bool,
 ) -> None:
-    """Print what was said in a room, oldest first: the newest 50, unless something else is asked for.
+    """Print messages of a room, oldest first: by default the newest 50.
 
-    On a terminal each message begins with the time, and one of more than 15 lines is folded, unless you say
+    On a terminal each message begins with the time, and one of more than 15 lines is folded, unless you give
     --full. Elsewhere each is a line that begins with date and time; with --json each is an object with its
     number in the room, `seq`.
 
@@ -192,16 +192,18 @@ async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterat
 
 @click.command(cls=TextCommand)
 @click.argument("names", metavar="[ROOM]…", nargs=-1)
-@click.option("--all-rooms", is_flag=True, help="All rooms you are in, and those you join; so without ROOM.")
-@click.option("--from-start", is_flag=True, help="Begin with everything that was said before.")
 @click.option(
-    "--since", type=_Since(), metavar="SEQ[@TIME]", help="Begin after this number, in one ROOM; see below."
+    "--all-rooms", is_flag=True, help="All rooms that you are in or join; the default without ROOM."
+)
+@click.option("--from-start", is_flag=True, help="Begin with the whole history.")
+@click.option(
+    "--since", type=_Since(), metavar="SEQ[@TIME]", help="Begin after this number, in one ROOM; see above."
 )
 @click.option(
     "--last",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Begin with the newest N, of all ROOMS together.  [0]",
+    help="Begin with the newest N messages of all ROOMs together.  [0]",
 )
 @talks()
 async def watch(
@@ -214,13 +216,13 @@ async def watch(
 ) -> int:
     """Print what happens, as it happens, until Ctrl-C.
 
-    What you send yourself is printed as well, from whichever program. Reconnects by itself and goes on where
-    it was; says so if that takes longer than a moment. Ends with exit code 4, and one line on standard error,
-    once you may no longer read any of the ROOMs, and with 3 when the session has ended.
+    What you send yourself is printed as well, from whichever program. Reconnects by itself, continues where
+    it was, and says so if that takes longer than a moment. Ends with exit code 4, and one line on standard
+    error, once you may no longer read any of the ROOMs, and with 3 when the session has ended.
 
-    A script that goes on where it was keeps `seq` and `create_time` of the last line that it has dealt with,
-    and gives both to --since. Then it also misses nothing where the server was restored from a backup
-    meanwhile: what is new comes, after a line of the type `history_changed`.
+    To continue where it stopped, a script keeps `seq` and `create_time` of the last line that it has dealt
+    with, and gives both to --since. It then misses nothing, even if the server was restored from a backup
+    meanwhile: the new messages come after a line of the type `history_changed`.
 
     \b
     Examples:
@@ -257,7 +259,7 @@ async def watch(
     type=click.IntRange(min=0),
     default=20,
     metavar="N",
-    help="How much of what was said before to begin with.  [20]",
+    help="How many earlier messages to begin with.  [20]",
 )
 @talks()
 async def chat(cli: Cli, name: str, last: int) -> int:
@@ -270,7 +272,8 @@ async def chat(cli: Cli, name: str, last: int) -> int:
 
     What you type while the server can't be reached is sent when it is back. What could not be sent when you
     leave is printed with the command that sends it. Ends by itself as `watch` does, with the same exit codes.
-    From a pipe, each line of standard input is a message, and what others say goes on after its end.
+    From a pipe, each line of standard input is a message, and others' messages are still printed after its
+    end.
 
     \b
     Examples:

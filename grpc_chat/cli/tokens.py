@@ -157,7 +157,7 @@ def _read_file(profiles: Profiles) -> dict[str, Any]:
     except ValueError as exc:
         raise BadProfiles(f"{path} is not JSON; delete it and log in again") from exc
     if not isinstance(content, dict):
-        raise BadProfiles(f"{path} is no list of tokens; delete it and log in again")
+        raise BadProfiles(f"{path} is not a list of tokens; delete it and log in again")
     # Copied by hand, it may be open to others.
     with suppress(OSError):
         if path.stat().st_mode & 0o077:

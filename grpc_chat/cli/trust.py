@@ -67,13 +67,13 @@ def recorded(record: object) -> Trust:
 def trust_options(function: F) -> F:
     """The options of a command that meets a server for the first time."""
     options = (
-        click.option("--fingerprint", metavar="HEX", help="SHA-256 of the one certificate to trust."),
-        click.option("--ca", type=_FILE, help="Authorities to trust, in PEM, instead of the system's."),
         click.option(
-            "--certificate", type=_FILE, help="Your own certificate, where the server asks for one."
+            "--fingerprint", metavar="HEX", help="Trust only the certificate with this SHA-256 fingerprint."
         ),
-        click.option("--key", type=_FILE, help="The key of that."),
-        click.option("--insecure", is_flag=True, help="Talk to another machine in plain text."),
+        click.option("--ca", type=_FILE, help="Authorities to trust, in PEM, instead of the system's."),
+        click.option("--certificate", type=_FILE, help="Your own certificate, if the server asks for one."),
+        click.option("--key", type=_FILE, help="The key of your certificate."),
+        click.option("--insecure", is_flag=True, help="Connect to another machine without TLS."),
     )
     for option in reversed(options):
         function = option(function)

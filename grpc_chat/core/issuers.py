@@ -86,7 +86,7 @@ class IssuerLogins:
         """
         party = self._require_party()
         if request.provider not in party.providers:
-            raise InvalidRequest("this server knows no issuer of this name", field="provider")
+            raise InvalidRequest("this server has no issuer of this name", field="provider")
         if request.switch_account and not request.redirect_uri:
             raise InvalidRequest(
                 "switch_account takes a redirect_uri: elsewhere, people choose the browser",

@@ -177,7 +177,7 @@ class Diagnosis:
             await look_at(self._address, self._name, _LOOK)
         except ServerNotTrusted as error:
             return ServerNotTrusted(
-                f"{error}; to trust the network instead takes insecure=True",
+                f"{error}; to trust the network instead, use insecure=True",
                 metadata={"reason": "no-tls", "found": error.message},
             )
         except (ChatError, ValueError) as error:

@@ -3,37 +3,38 @@
 isort:skip_file
 The API of grpc-chat.
 
-Unary calls are commands, and one server stream, SubscribeService.Subscribe, carries every event of
-every room to a client. All methods but those that say so need a caller: the metadata key `authorization`
-with the value `Bearer <token>`. A token comes from AuthService and belongs to a session. (On a server that
-was started with trusted ids there are no accounts: the token is the id itself, its UTF-8 percent-encoded
-where it is not printable ASCII.)
+Unary calls are commands. One server stream, SubscribeService.Subscribe, carries every event of every
+room to a client. All methods need a caller, except those that say otherwise: send the metadata key
+`authorization` with the value `Bearer <token>`. Tokens come from AuthService, and each belongs to a
+session. (A server that was started with trusted ids has no accounts: there the token is the id itself,
+with its UTF-8 percent-encoded where it is not printable ASCII.)
 
-Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
-`grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
-server takes) carries none. INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the
-field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps.
+Errors are gRPC statuses. Every error that the server itself makes carries a google.rpc.ErrorInfo with the
+domain `grpc-chat` and a stable `reason`. Errors that gRPC makes before the server sees the call (for an
+unknown method, or a request larger than the server takes) carry none. INVALID_ARGUMENT also carries a
+google.rpc.BadRequest with the path of the field. RESOURCE_EXHAUSTED and UNAVAILABLE carry a
+google.rpc.RetryInfo where waiting helps.
 
-What a field of a request must be stands in the last line of its comment, which begins with "Must". Its words
-stand for these rules, in which a word in backquotes is a setting of the server, as in
-docs/reference/configuration.md; a request that breaks one is INVALID_ARGUMENT, and the error names the limit in
-force:
+The last line of a request field's comment begins with "Must" and says what the field has to be. A request
+that breaks such a rule fails with INVALID_ARGUMENT, and the error names the limit in force. A word in
+backquotes is a setting of the server; docs/reference/configuration.md describes it. The rules use these
+terms:
 
-- an id: 1 to `limits.id_bytes` bytes of UTF-8. It has a character that shows, and none that does not, such as
-  control characters.
-- a name: 1 to `limits.name_bytes` bytes of UTF-8, of such characters as an id.
+- an id: 1 to `limits.id_bytes` bytes of UTF-8, with at least one visible character and no invisible ones,
+  such as control characters.
+- a name: 1 to `limits.name_bytes` bytes of UTF-8, with characters as in an id.
 - any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
 - a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
-- a page token: at most 256 bytes, as this server gave it out; empty for the first page.
-- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that many.
+- a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
+- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
 - a UUID: in its usual form of 36 characters, in upper or lower case.
 
-Of an enum, a request takes the values that the server knows. What is "Output only." is not looked at in requests.
-A request has at most `grpc.request_bytes` bytes.
+A field with an enum takes the values that the server knows. The server ignores "Output only." fields in
+requests. A request has at most `grpc.request_bytes` bytes.
 
-What a method needs of its caller stands in the last line of its comment, which begins with "Needs".
+The last line of a method's comment begins with "Needs" and says what the method requires of its caller.
 """
 
 from collections import abc as _abc
@@ -62,25 +63,25 @@ class _Registration:
 class _RegistrationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Registration.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REGISTRATION_UNSPECIFIED: _Registration.ValueType  # 0
-    """As REGISTRATION_CLOSED."""
+    """The same as REGISTRATION_CLOSED."""
     REGISTRATION_CLOSED: _Registration.ValueType  # 1
     """Nobody; administrators make accounts."""
     REGISTRATION_INVITE: _Registration.ValueType  # 2
-    """Who has an invite."""
+    """Anyone with an invite."""
     REGISTRATION_OPEN: _Registration.ValueType  # 3
-    """Everybody."""
+    """Anyone."""
 
 class Registration(_Registration, metaclass=_RegistrationEnumTypeWrapper):
     """Who may register."""
 
 REGISTRATION_UNSPECIFIED: Registration.ValueType  # 0
-"""As REGISTRATION_CLOSED."""
+"""The same as REGISTRATION_CLOSED."""
 REGISTRATION_CLOSED: Registration.ValueType  # 1
 """Nobody; administrators make accounts."""
 REGISTRATION_INVITE: Registration.ValueType  # 2
-"""Who has an invite."""
+"""Anyone with an invite."""
 REGISTRATION_OPEN: Registration.ValueType  # 3
-"""Everybody."""
+"""Anyone."""
 Global___Registration: _TypeAlias = Registration  # noqa: Y015
 
 class _UserKind:
@@ -90,17 +91,17 @@ class _UserKind:
 class _UserKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     USER_KIND_UNSPECIFIED: _UserKind.ValueType  # 0
-    """An id that the server was told to trust; there is nothing behind it."""
+    """Unknown: an id that the server was told to trust, without an account."""
     USER_KIND_PERSON: _UserKind.ValueType  # 1
     """A person."""
     USER_KIND_BOT: _UserKind.ValueType  # 2
     """A program."""
 
 class UserKind(_UserKind, metaclass=_UserKindEnumTypeWrapper):
-    """Who is behind an account."""
+    """Whether a person or a program uses an account."""
 
 USER_KIND_UNSPECIFIED: UserKind.ValueType  # 0
-"""An id that the server was told to trust; there is nothing behind it."""
+"""Unknown: an id that the server was told to trust, without an account."""
 USER_KIND_PERSON: UserKind.ValueType  # 1
 """A person."""
 USER_KIND_BOT: UserKind.ValueType  # 2
@@ -114,23 +115,23 @@ class _Audience:
 class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AUDIENCE_UNSPECIFIED: _Audience.ValueType  # 0
-    """Whom the server's setting names."""
+    """The audience that the server's setting names."""
     AUDIENCE_ANYONE: _Audience.ValueType  # 1
     """Everyone who can find the user."""
     AUDIENCE_SHARED_ROOM: _Audience.ValueType  # 2
-    """Those who are in a room with the user that is not a direct room."""
+    """Everyone who shares a room with the user, direct rooms not counted."""
     AUDIENCE_NOBODY: _Audience.ValueType  # 3
     """Nobody."""
 
 class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
-    """Some of a server's users, as seen by one of them."""
+    """A part of a server's users, in relation to one of them."""
 
 AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
-"""Whom the server's setting names."""
+"""The audience that the server's setting names."""
 AUDIENCE_ANYONE: Audience.ValueType  # 1
 """Everyone who can find the user."""
 AUDIENCE_SHARED_ROOM: Audience.ValueType  # 2
-"""Those who are in a room with the user that is not a direct room."""
+"""Everyone who shares a room with the user, direct rooms not counted."""
 AUDIENCE_NOBODY: Audience.ValueType  # 3
 """Nobody."""
 Global___Audience: _TypeAlias = Audience  # noqa: Y015
@@ -144,7 +145,7 @@ class _SessionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionKi
     SESSION_KIND_UNSPECIFIED: _SessionKind.ValueType  # 0
     """An id that the server was told to trust."""
     SESSION_KIND_LOGIN: _SessionKind.ValueType  # 1
-    """Somebody logged in."""
+    """A user logged in."""
     SESSION_KIND_ACCESS_TOKEN: _SessionKind.ValueType  # 2
     """A token was made for a program."""
 
@@ -154,7 +155,7 @@ class SessionKind(_SessionKind, metaclass=_SessionKindEnumTypeWrapper):
 SESSION_KIND_UNSPECIFIED: SessionKind.ValueType  # 0
 """An id that the server was told to trust."""
 SESSION_KIND_LOGIN: SessionKind.ValueType  # 1
-"""Somebody logged in."""
+"""A user logged in."""
 SESSION_KIND_ACCESS_TOKEN: SessionKind.ValueType  # 2
 """A token was made for a program."""
 Global___SessionKind: _TypeAlias = SessionKind  # noqa: Y015
@@ -168,27 +169,27 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     SCOPE_UNSPECIFIED: _Scope.ValueType  # 0
     """Nothing."""
     SCOPE_READ: _Scope.ValueType  # 1
-    """See rooms, members, messages, and follow them."""
+    """See and follow rooms, members and messages."""
     SCOPE_WRITE: _Scope.ValueType  # 2
-    """Send messages, and change rooms and who is in them. Lists the account's rooms too, since rooms are written to
-    by name.
+    """Send messages, and change rooms and their members. Also lists the account's rooms, because
+    rooms are written to by name.
     """
     SCOPE_ADMIN: _Scope.ValueType  # 3
-    """Administer the server, where the account may."""
+    """Administer the server, if the account may."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
-    """What may be done with a token."""
+    """What a token may do."""
 
 SCOPE_UNSPECIFIED: Scope.ValueType  # 0
 """Nothing."""
 SCOPE_READ: Scope.ValueType  # 1
-"""See rooms, members, messages, and follow them."""
+"""See and follow rooms, members and messages."""
 SCOPE_WRITE: Scope.ValueType  # 2
-"""Send messages, and change rooms and who is in them. Lists the account's rooms too, since rooms are written to
-by name.
+"""Send messages, and change rooms and their members. Also lists the account's rooms, because
+rooms are written to by name.
 """
 SCOPE_ADMIN: Scope.ValueType  # 3
-"""Administer the server, where the account may."""
+"""Administer the server, if the account may."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 class _RoomKind:
@@ -198,25 +199,25 @@ class _RoomKind:
 class _RoomKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoomKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ROOM_KIND_UNSPECIFIED: _RoomKind.ValueType  # 0
-    """As ROOM_KIND_PRIVATE."""
+    """The same as ROOM_KIND_PRIVATE."""
     ROOM_KIND_PRIVATE: _RoomKind.ValueType  # 1
-    """Those who are added or have an invite."""
+    """Users who are added or have an invite."""
     ROOM_KIND_PUBLIC: _RoomKind.ValueType  # 2
-    """Everybody on the server."""
+    """Everyone on the server."""
     ROOM_KIND_DIRECT: _RoomKind.ValueType  # 3
-    """Two users, for ever."""
+    """Two users, permanently."""
 
 class RoomKind(_RoomKind, metaclass=_RoomKindEnumTypeWrapper):
-    """Who finds a room and gets in."""
+    """Who can find and join a room."""
 
 ROOM_KIND_UNSPECIFIED: RoomKind.ValueType  # 0
-"""As ROOM_KIND_PRIVATE."""
+"""The same as ROOM_KIND_PRIVATE."""
 ROOM_KIND_PRIVATE: RoomKind.ValueType  # 1
-"""Those who are added or have an invite."""
+"""Users who are added or have an invite."""
 ROOM_KIND_PUBLIC: RoomKind.ValueType  # 2
-"""Everybody on the server."""
+"""Everyone on the server."""
 ROOM_KIND_DIRECT: RoomKind.ValueType  # 3
-"""Two users, for ever."""
+"""Two users, permanently."""
 Global___RoomKind: _TypeAlias = RoomKind  # noqa: Y015
 
 class _History:
@@ -226,21 +227,21 @@ class _History:
 class _HistoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_History.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     HISTORY_UNSPECIFIED: _History.ValueType  # 0
-    """As HISTORY_ALL."""
+    """The same as HISTORY_ALL."""
     HISTORY_ALL: _History.ValueType  # 1
     """Everything."""
     HISTORY_SINCE_JOIN: _History.ValueType  # 2
-    """What happened since they joined, their joining included; since the last time, if they joined again."""
+    """Events since they last joined, that event included."""
 
 class History(_History, metaclass=_HistoryEnumTypeWrapper):
     """How much of the past members may read."""
 
 HISTORY_UNSPECIFIED: History.ValueType  # 0
-"""As HISTORY_ALL."""
+"""The same as HISTORY_ALL."""
 HISTORY_ALL: History.ValueType  # 1
 """Everything."""
 HISTORY_SINCE_JOIN: History.ValueType  # 2
-"""What happened since they joined, their joining included; since the last time, if they joined again."""
+"""Events since they last joined, that event included."""
 Global___History: _TypeAlias = History  # noqa: Y015
 
 class _Posting:
@@ -250,7 +251,7 @@ class _Posting:
 class _PostingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Posting.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     POSTING_UNSPECIFIED: _Posting.ValueType  # 0
-    """As POSTING_MEMBERS."""
+    """The same as POSTING_MEMBERS."""
     POSTING_MEMBERS: _Posting.ValueType  # 1
     """Members, admins and owners."""
     POSTING_ADMINS: _Posting.ValueType  # 2
@@ -260,7 +261,7 @@ class Posting(_Posting, metaclass=_PostingEnumTypeWrapper):
     """Who may write in a room. Readers never may."""
 
 POSTING_UNSPECIFIED: Posting.ValueType  # 0
-"""As POSTING_MEMBERS."""
+"""The same as POSTING_MEMBERS."""
 POSTING_MEMBERS: Posting.ValueType  # 1
 """Members, admins and owners."""
 POSTING_ADMINS: Posting.ValueType  # 2
@@ -276,27 +277,29 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_UNSPECIFIED: _Role.ValueType  # 0
     """Not a role."""
     ROLE_READER: _Role.ValueType  # 1
-    """Reads."""
+    """May read."""
     ROLE_MEMBER: _Role.ValueType  # 2
-    """Reads and writes."""
+    """May also write."""
     ROLE_ADMIN: _Role.ValueType  # 3
-    """Also keeps order in the room."""
+    """May also moderate the room and its members."""
     ROLE_OWNER: _Role.ValueType  # 4
-    """Also decides what becomes of the room."""
+    """May also archive, delete and hand over the room."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """What a member may do in a room; each role may do all that the ones below it may."""
+    """What a member may do in a room. Each role may do everything that the roles above it in this list
+    may.
+    """
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 """Not a role."""
 ROLE_READER: Role.ValueType  # 1
-"""Reads."""
+"""May read."""
 ROLE_MEMBER: Role.ValueType  # 2
-"""Reads and writes."""
+"""May also write."""
 ROLE_ADMIN: Role.ValueType  # 3
-"""Also keeps order in the room."""
+"""May also moderate the room and its members."""
 ROLE_OWNER: Role.ValueType  # 4
-"""Also decides what becomes of the room."""
+"""May also archive, delete and hand over the room."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _MembershipChange:
@@ -308,21 +311,21 @@ class _MembershipChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Memb
     MEMBERSHIP_CHANGE_UNSPECIFIED: _MembershipChange.ValueType  # 0
     """Not a change."""
     MEMBERSHIP_CHANGE_JOINED: _MembershipChange.ValueType  # 1
-    """They came by themselves."""
+    """They joined."""
     MEMBERSHIP_CHANGE_ADDED: _MembershipChange.ValueType  # 2
-    """Somebody added them."""
+    """They were added."""
     MEMBERSHIP_CHANGE_LEFT: _MembershipChange.ValueType  # 3
-    """They went by themselves."""
+    """They left."""
     MEMBERSHIP_CHANGE_REMOVED: _MembershipChange.ValueType  # 4
-    """Somebody removed them."""
+    """They were removed."""
     MEMBERSHIP_CHANGE_BANNED: _MembershipChange.ValueType  # 5
-    """Somebody banned them, whether they were in the room or not."""
+    """They were banned, whether they were a member or not."""
     MEMBERSHIP_CHANGE_UNBANNED: _MembershipChange.ValueType  # 6
     """They may join again."""
     MEMBERSHIP_CHANGE_ROLE: _MembershipChange.ValueType  # 7
-    """They have another role."""
+    """Their role changed."""
     MEMBERSHIP_CHANGE_INVITED: _MembershipChange.ValueType  # 8
-    """Somebody invited them to be what `role` says; they are that once they accept."""
+    """They were invited to have `role`, and have it once they accept."""
 
 class MembershipChange(_MembershipChange, metaclass=_MembershipChangeEnumTypeWrapper):
     """What happened to a membership."""
@@ -330,21 +333,21 @@ class MembershipChange(_MembershipChange, metaclass=_MembershipChangeEnumTypeWra
 MEMBERSHIP_CHANGE_UNSPECIFIED: MembershipChange.ValueType  # 0
 """Not a change."""
 MEMBERSHIP_CHANGE_JOINED: MembershipChange.ValueType  # 1
-"""They came by themselves."""
+"""They joined."""
 MEMBERSHIP_CHANGE_ADDED: MembershipChange.ValueType  # 2
-"""Somebody added them."""
+"""They were added."""
 MEMBERSHIP_CHANGE_LEFT: MembershipChange.ValueType  # 3
-"""They went by themselves."""
+"""They left."""
 MEMBERSHIP_CHANGE_REMOVED: MembershipChange.ValueType  # 4
-"""Somebody removed them."""
+"""They were removed."""
 MEMBERSHIP_CHANGE_BANNED: MembershipChange.ValueType  # 5
-"""Somebody banned them, whether they were in the room or not."""
+"""They were banned, whether they were a member or not."""
 MEMBERSHIP_CHANGE_UNBANNED: MembershipChange.ValueType  # 6
 """They may join again."""
 MEMBERSHIP_CHANGE_ROLE: MembershipChange.ValueType  # 7
-"""They have another role."""
+"""Their role changed."""
 MEMBERSHIP_CHANGE_INVITED: MembershipChange.ValueType  # 8
-"""Somebody invited them to be what `role` says; they are that once they accept."""
+"""They were invited to have `role`, and have it once they accept."""
 Global___MembershipChange: _TypeAlias = MembershipChange  # noqa: Y015
 
 class _Start:
@@ -354,26 +357,26 @@ class _Start:
 class _StartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Start.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     START_UNSPECIFIED: _Start.ValueType  # 0
-    """As START_BEGINNING."""
+    """The same as START_BEGINNING."""
     START_BEGINNING: _Start.ValueType  # 1
-    """Before the first event. Where retention removed that one, a `Gap` comes first."""
+    """Before the first event. If retention has removed that event, a `Gap` comes first."""
     START_LATEST: _Start.ValueType  # 2
     """After the newest event."""
 
 class Start(_Start, metaclass=_StartEnumTypeWrapper):
-    """Where a consumer starts in a room it has no position in."""
+    """Where a consumer starts in a room that it has no position in."""
 
 START_UNSPECIFIED: Start.ValueType  # 0
-"""As START_BEGINNING."""
+"""The same as START_BEGINNING."""
 START_BEGINNING: Start.ValueType  # 1
-"""Before the first event. Where retention removed that one, a `Gap` comes first."""
+"""Before the first event. If retention has removed that event, a `Gap` comes first."""
 START_LATEST: Start.ValueType  # 2
 """After the newest event."""
 Global___Start: _TypeAlias = Start  # noqa: Y015
 
 @_typing.final
 class LoginProvider(_message.Message):
-    """An issuer that one can log in with."""
+    """An issuer that users can log in with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -385,8 +388,8 @@ class LoginProvider(_message.Message):
     label: _builtins.str
     """For people to read."""
     redirect_port: _builtins.int
-    """The port on the loopback address where the browser has to come back to, for an issuer that compares the whole
-    redirect URI, http://127.0.0.1:PORT/; 0 for any that is free.
+    """The port on the loopback address that the browser has to come back to, for issuers that compare
+    the whole redirect URI, http://127.0.0.1:PORT/. 0 for any free port.
     """
     def __init__(
         self,
@@ -416,21 +419,21 @@ class User(_message.Message):
     OFFERED_TO_USER_ID_FIELD_NUMBER: _builtins.int
     PRIVACY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name by which it is known on this server, for ever: 2 to 32 characters of a-z, 0-9 and, between
-    them, `.`, `_` and `-`; 64 for a bot that is named after its owner (CreateBot). No two accounts have names that
-    look alike. (On a server with trusted ids: any id.)
+    """The permanent name of the account on this server: 2 to 32 characters of a-z, 0-9 and, between
+    them, `.`, `_` and `-`; up to 64 for a bot that is named after its owner (see CreateBot). No
+    two accounts have names that look alike. (On a server with trusted ids: any id.)
     """
     display_name: _builtins.str
     """For people to read. Not unique: show the user id with it."""
     kind: Global___UserKind.ValueType
-    """Who is behind it."""
+    """Whether a person or a program uses it."""
     owner_user_id: _builtins.str
-    """For a bot: who owns it. Only told to those who own it or administer the server."""
+    """For a bot: its owner. Only visible to the owner and to administrators of the server."""
     offered_to_user_id: _builtins.str
-    """For a bot: the person it is offered to (OfferBot); empty for nobody. Only told to its owner."""
+    """For a bot: the person it is offered to (see OfferBot), if any. Only visible to its owner."""
     @_builtins.property
     def privacy(self) -> Global___Privacy:
-        """Who may reach this user. Only told to the user, and to a bot's owner."""
+        """Who may reach this user. Only visible to the user, and to a bot's owner."""
 
     def __init__(
         self,
@@ -461,17 +464,17 @@ class Privacy(_message.Message):
     EFFECTIVE_ADDING_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
     adding: Global___Audience.ValueType
-    """Who may add the user to rooms without asking first; unspecified for the server's setting
+    """Who may add the user to rooms without asking first. Unspecified for the server's setting
     (`accounts.adding`).
     """
     direct_messages: Global___Audience.ValueType
-    """Who may write to the user directly, in direct rooms that exist already, too; unspecified for the server's
+    """Who may write to the user directly, in existing direct rooms too. Unspecified for the server's
     setting (`accounts.direct_messages`).
     """
     effective_adding: Global___Audience.ValueType
-    """Set by the server: what counts now, whoever chose it."""
+    """Set by the server: the audience in force, chosen by the user or by the server's setting."""
     effective_direct_messages: Global___Audience.ValueType
-    """Set by the server: what counts now, whoever chose it."""
+    """Set by the server: the audience in force, chosen by the user or by the server's setting."""
     def __init__(
         self,
         *,
@@ -502,14 +505,14 @@ class Session(_message.Message):
     LAST_USED_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """Names the session. Not a secret."""
+    """The session's id. Not a secret."""
     kind: Global___SessionKind.ValueType
     """How it began."""
     device_name: _builtins.str
-    """What the user calls the device, or the program that the token is for."""
+    """The user's name for the device, or for the program that the token is for."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
-        """What may be done in it; all three for a login."""
+        """What the session may do. A login has all three scopes."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -517,11 +520,11 @@ class Session(_message.Message):
 
     @_builtins.property
     def last_used_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was used last, give or take a minute."""
+        """When it was last used, within a minute."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends if it is not used before, or at the latest; absent for never."""
+        """When it ends, at the latest or if it is not used until then. Absent for never."""
 
     def __init__(
         self,
@@ -544,7 +547,7 @@ Global___Session: _TypeAlias = Session  # noqa: Y015
 
 @_typing.final
 class Identity(_message.Message):
-    """A link between an account and an issuer's identity, with which its user logs in."""
+    """A link between an account and an identity at an issuer, with which its user logs in."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -555,17 +558,18 @@ class Identity(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     identity_id: _builtins.str
-    """Names the link; the same identity always has the same."""
+    """The link's id. The same identity always has the same id."""
     label: _builtins.str
-    """What people call the issuer; empty where it is no longer in the settings."""
+    """The issuer's name for people. Empty if the issuer is no longer configured."""
     issuer: _builtins.str
     """The issuer's identifier."""
     subject: _builtins.str
-    """Who it is there: the issuer's `sub`, which only the issuer understands."""
+    """The user's id at the issuer: the `sub` claim, which only the issuer understands."""
     @_builtins.property
     def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the issuer is called in the server's settings, as in LoginProvider.name: several where it stands there several
-        times; none where it no longer does, so that nobody can log in with this identity.
+        """The issuer's names in the server's settings, as in LoginProvider.name. Several if it is
+        configured several times; none if it is no longer configured, so that nobody can log in with
+        this identity.
         """
 
     @_builtins.property
@@ -592,7 +596,7 @@ Global___Identity: _TypeAlias = Identity  # noqa: Y015
 
 @_typing.final
 class Block(_message.Message):
-    """A user whom another one has blocked."""
+    """A user whom another user has blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -600,11 +604,11 @@ class Block(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def user(self) -> Global___User:
-        """Whom."""
+        """The blocked user."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
+        """When the user was blocked."""
 
     def __init__(
         self,
@@ -622,7 +626,7 @@ Global___Block: _TypeAlias = Block  # noqa: Y015
 
 @_typing.final
 class GetServerInfoRequest(_message.Message):
-    """Asks what a server offers."""
+    """The request of GetServerInfo."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -639,7 +643,7 @@ Global___GetServerInfoRequest: _TypeAlias = GetServerInfoRequest  # noqa: Y015
 
 @_typing.final
 class GetServerInfoResponse(_message.Message):
-    """What a server offers."""
+    """How to register and log in on a server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -653,14 +657,14 @@ class GetServerInfoResponse(_message.Message):
     registration: Global___Registration.ValueType
     """Who may register."""
     password_login: _builtins.bool
-    """Whether one can log in with a password. Not on a server with trusted ids."""
+    """Whether users can log in with a password. False on a server with trusted ids."""
     public_address: _builtins.str
-    """`host:port` by which clients elsewhere reach the server, for links that lead to it. Empty where the server
-    has not been told.
+    """The `host:port` at which clients elsewhere reach the server, for links that lead to it. Empty
+    if the server has not been told.
     """
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoginProvider]:
-        """The OpenID Connect issuers that one can log in with."""
+        """The OpenID Connect issuers that users can log in with."""
 
     def __init__(
         self,
@@ -681,7 +685,7 @@ Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
 
 @_typing.final
 class RegisterRequest(_message.Message):
-    """Asks for an account."""
+    """The account to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -691,24 +695,24 @@ class RegisterRequest(_message.Message):
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id.
+    """The account's permanent name; see User.user_id.
     Must be an id.
     """
     display_name: _builtins.str
-    """What people read; empty for the user id.
+    """The name for people to read. Empty for the user id.
     Must be a name, or empty.
     """
     password: _builtins.str
-    """The new password.
+    """The account's password.
     Must be a password.
     """
     invite_code: _builtins.str
-    """The code of an invite. Needed where registration is by invite. One that leads to a room also makes the new
-    account a member there.
+    """The code of an invite. Required where registration needs an invite. An invite to a room also
+    makes the new account a member there.
     Must be an id, or empty.
     """
     device_name: _builtins.str
-    """What this device is called.
+    """The user's name for this device.
     Must be a name, or empty.
     """
     def __init__(
@@ -739,7 +743,7 @@ class RegisterResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     ROOM_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Proves that a caller is this session. Told here and never again."""
+    """The session's token, to send with calls. A secret, returned only here."""
     room_id: _builtins.str
     """The room that the invite led to, if it led to one."""
     @_builtins.property
@@ -748,7 +752,7 @@ class RegisterResponse(_message.Message):
 
     @_builtins.property
     def session(self) -> Global___Session:
-        """Its session."""
+        """Its first session."""
 
     def __init__(
         self,
@@ -768,7 +772,7 @@ Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
 
 @_typing.final
 class LogInRequest(_message.Message):
-    """Asks for a session."""
+    """A user and their password."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -776,16 +780,16 @@ class LogInRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose.
+    """The user.
     Must be an id.
     """
     password: _builtins.str
-    """Their password. Empty for a client with a certificate that has the user id among its names, on a server
-    that takes that for proof.
+    """Their password. Empty for a client whose certificate has the user id among its names, on a
+    server that accepts that as proof.
     Must be a password, or empty.
     """
     device_name: _builtins.str
-    """What this device is called.
+    """The user's name for this device.
     Must be a name, or empty.
     """
     def __init__(
@@ -814,10 +818,10 @@ class LogInResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     ENDED_SESSION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Proves that a caller is this session. Told here and never again."""
+    """The session's token, to send with calls. A secret, returned only here."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Whose."""
+        """The user who has logged in."""
 
     @_builtins.property
     def session(self) -> Global___Session:
@@ -825,8 +829,8 @@ class LogInResponse(_message.Message):
 
     @_builtins.property
     def ended_session(self) -> Global___Session:
-        """The login that was used least and has ended, because the account had as many as it may have
-        (accounts.sessions in the server's settings); unset where none did.
+        """The least recently used login, which has ended because the account had as many as it may have
+        (the server's setting `accounts.sessions`). Unset if none has ended.
         """
 
     def __init__(
@@ -847,7 +851,7 @@ Global___LogInResponse: _TypeAlias = LogInResponse  # noqa: Y015
 
 @_typing.final
 class BeginLogInRequest(_message.Message):
-    """Asks to log in with an issuer."""
+    """The issuer to log in with, and how."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -857,24 +861,27 @@ class BeginLogInRequest(_message.Message):
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     SWITCH_ACCOUNT_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
-    """Which.
+    """The issuer: a LoginProvider.name.
     Must be an id.
     """
     redirect_uri: _builtins.str
-    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/… Empty for a machine without a
-    browser.
+    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/… Empty to log in
+    without a browser on this machine.
     Must be at most 256 bytes of printable ASCII.
     """
     user_id: _builtins.str
-    """For a new account: as in FinishLogInRequest, to be looked at before the user goes to the issuer. May be empty.
+    """For a new account: the name as in FinishLogInRequest, to be checked before the user goes to the
+    issuer. May be empty.
     Must be an id, or empty.
     """
     invite_code: _builtins.str
-    """As in FinishLogInRequest, for the same. May be empty.
+    """The code as in FinishLogInRequest, to be checked likewise. May be empty.
     Must be an id, or empty.
     """
     switch_account: _builtins.bool
-    """With a browser: have the issuer ask which account it shall be, even where the browser is logged in to one."""
+    """With a browser: whether the issuer is to ask which account to use, even if the browser is
+    logged in to one.
+    """
     def __init__(
         self,
         *,
@@ -906,22 +913,22 @@ class BeginLogInResponse(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """For FinishLogIn. A secret."""
+    """The login's handle, for FinishLogIn or LinkIdentity. A secret."""
     authorization_url: _builtins.str
-    """With a browser: what to open in it."""
+    """With a browser: the address to open in it."""
     verification_uri: _builtins.str
-    """Without: where the user goes on any machine, …"""
+    """Without a browser: the address for the user to open on any machine."""
     user_code: _builtins.str
-    """… what they type in there, …"""
+    """Without a browser: the code for the user to enter there."""
     verification_uri_complete: _builtins.str
-    """… and the same address with the code in it, if the issuer gives one."""
+    """Without a browser: the same address with the code in it, if the issuer gives one."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """Without a browser: how long to wait before each FinishLogIn."""
 
     @_builtins.property
     def expires_in(self) -> _duration_pb2.Duration:
-        """How long the user may take."""
+        """How long the user has to log in."""
 
     def __init__(
         self,
@@ -944,7 +951,7 @@ Global___BeginLogInResponse: _TypeAlias = BeginLogInResponse  # noqa: Y015
 
 @_typing.final
 class FinishLogInRequest(_message.Message):
-    """Asks for a session, by a login with an issuer."""
+    """The issuer's answer, and the account to make if there is none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -959,7 +966,7 @@ class FinishLogInRequest(_message.Message):
     ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     NEEDS_USER_ID_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """What BeginLogIn answered.
+    """BeginLogInResponse.handle.
     Must be an id.
     """
     code: _builtins.str
@@ -967,39 +974,40 @@ class FinishLogInRequest(_message.Message):
     Must be at most 2,048 bytes of printable ASCII.
     """
     state: _builtins.str
-    """The `state` that it came back with.
+    """With a browser: the `state` that it came back with.
     Must be at most 256 bytes of printable ASCII.
     """
     iss: _builtins.str
-    """The `iss` that it came back with, if it did.
+    """With a browser: the `iss` that it came back with, if any.
     Must be at most 1,024 bytes of printable ASCII.
     """
     device_name: _builtins.str
-    """What this device is called.
+    """The user's name for this device.
     Must be a name, or empty.
     """
     user_id: _builtins.str
-    """For a new account: the name that it will have for ever; see User.user_id. Empty for what the issuer proposes,
-    or what is free and like it.
+    """For a new account: its permanent name; see User.user_id. Empty for the name that the issuer
+    proposes, or a free one like it.
     Must be an id, or empty.
     """
     invite_code: _builtins.str
-    """The code of an invite. It lets a new account be made; one to a room also makes the user a member there,
-    whether the account is new or not.
+    """The code of an invite. It permits a new account; an invite to a room also makes the user a
+    member there, whether the account is new or not.
     Must be an id, or empty.
     """
     error: _builtins.str
-    """With a browser that came back with an `error` instead of a `code`: what it was, so that the server can log it
-    and say what it means. Ends the login.
+    """With a browser that came back with an `error` instead of a `code`: that error. The server logs
+    it and answers with what it means. This ends the login.
     Must be at most 64 bytes of printable ASCII.
     """
     error_description: _builtins.str
-    """The `error_description` that came with it. What is too long is better cut than not sent.
+    """The `error_description` that came with it. If it is too long, cut it.
     Must be at most 1,024 bytes of UTF-8.
     """
     needs_user_id: _builtins.bool
-    """For a new account: whether to answer USER_ID_NEEDED, so that the user can be asked, where the issuer proposes
-    nothing that could be a user id. Otherwise the account is called `user`, or something like it.
+    """For a new account: whether to fail with USER_ID_NEEDED if the issuer proposes nothing that
+    could be a user id, so that the client can ask the user. Otherwise the account is called
+    `user`, or something like it.
     """
     def __init__(
         self,
@@ -1036,14 +1044,14 @@ class FinishLogInResponse(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     ENDED_SESSION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Proves that a caller is this session. Told here and never again."""
+    """The session's token, to send with calls. A secret, returned only here."""
     registered: _builtins.bool
-    """Whether the account was made just now."""
+    """Whether this call made the account."""
     room_id: _builtins.str
     """The room that the invite led to, if it led to one."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Whose."""
+        """The user who has logged in."""
 
     @_builtins.property
     def session(self) -> Global___Session:
@@ -1073,7 +1081,7 @@ Global___FinishLogInResponse: _TypeAlias = FinishLogInResponse  # noqa: Y015
 
 @_typing.final
 class LinkIdentityRequest(_message.Message):
-    """Asks for an issuer's identity to belong to the caller. See FinishLogInRequest."""
+    """The issuer's answer; see FinishLogInRequest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1084,27 +1092,27 @@ class LinkIdentityRequest(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """What BeginLogIn answered.
+    """BeginLogInResponse.handle.
     Must be an id.
     """
     code: _builtins.str
-    """As there.
+    """As in FinishLogInRequest.
     Must be at most 2,048 bytes of printable ASCII.
     """
     state: _builtins.str
-    """As there.
+    """As in FinishLogInRequest.
     Must be at most 256 bytes of printable ASCII.
     """
     iss: _builtins.str
-    """As there.
+    """As in FinishLogInRequest.
     Must be at most 1,024 bytes of printable ASCII.
     """
     error: _builtins.str
-    """As there.
+    """As in FinishLogInRequest.
     Must be at most 64 bytes of printable ASCII.
     """
     error_description: _builtins.str
-    """As there.
+    """As in FinishLogInRequest.
     Must be at most 1,024 bytes of UTF-8.
     """
     def __init__(
@@ -1127,7 +1135,7 @@ Global___LinkIdentityRequest: _TypeAlias = LinkIdentityRequest  # noqa: Y015
 
 @_typing.final
 class LinkIdentityResponse(_message.Message):
-    """The identity is linked."""
+    """The response of LinkIdentity: the identity is linked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1144,7 +1152,7 @@ Global___LinkIdentityResponse: _TypeAlias = LinkIdentityResponse  # noqa: Y015
 
 @_typing.final
 class ListIdentitiesRequest(_message.Message):
-    """Lists the caller's links."""
+    """The request of ListIdentities."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1185,18 +1193,20 @@ Global___ListIdentitiesResponse: _TypeAlias = ListIdentitiesResponse  # noqa: Y0
 
 @_typing.final
 class UnlinkIdentityRequest(_message.Message):
-    """Ends a link of the caller."""
+    """The link to end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTITY_ID_FIELD_NUMBER: _builtins.int
     EVEN_LAST_FIELD_NUMBER: _builtins.int
     identity_id: _builtins.str
-    """Identity.identity_id. Where the caller has no such link, nothing changes.
+    """Identity.identity_id. If the caller has no such link, nothing changes.
     Must be an id.
     """
     even_last: _builtins.bool
-    """Whether to do it even where the caller has no password and no other link to log in with."""
+    """Whether to end the link even if the account then has no password and no other link to log in
+    with.
+    """
     def __init__(
         self,
         *,
@@ -1213,7 +1223,7 @@ Global___UnlinkIdentityRequest: _TypeAlias = UnlinkIdentityRequest  # noqa: Y015
 
 @_typing.final
 class UnlinkIdentityResponse(_message.Message):
-    """The link has ended."""
+    """How many sessions ended with the link."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1235,7 +1245,7 @@ Global___UnlinkIdentityResponse: _TypeAlias = UnlinkIdentityResponse  # noqa: Y0
 
 @_typing.final
 class LogOutRequest(_message.Message):
-    """Asks for the caller's session to end."""
+    """The request of LogOut."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1252,7 +1262,7 @@ Global___LogOutRequest: _TypeAlias = LogOutRequest  # noqa: Y015
 
 @_typing.final
 class LogOutResponse(_message.Message):
-    """It has ended."""
+    """The response of LogOut: the session has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1269,7 +1279,7 @@ Global___LogOutResponse: _TypeAlias = LogOutResponse  # noqa: Y015
 
 @_typing.final
 class GetMeRequest(_message.Message):
-    """Asks for the caller's own account."""
+    """The request of GetMe."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1286,7 +1296,7 @@ Global___GetMeRequest: _TypeAlias = GetMeRequest  # noqa: Y015
 
 @_typing.final
 class GetMeResponse(_message.Message):
-    """The caller."""
+    """The caller's account and session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1298,7 +1308,7 @@ class GetMeResponse(_message.Message):
 
     @_builtins.property
     def session(self) -> Global___Session:
-        """The session that this call was made in."""
+        """The session of this call."""
 
     def __init__(
         self,
@@ -1316,7 +1326,7 @@ Global___GetMeResponse: _TypeAlias = GetMeResponse  # noqa: Y015
 
 @_typing.final
 class GetUserRequest(_message.Message):
-    """Asks who somebody is."""
+    """The user to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1340,7 +1350,7 @@ Global___GetUserRequest: _TypeAlias = GetUserRequest  # noqa: Y015
 
 @_typing.final
 class GetUserResponse(_message.Message):
-    """The user asked for."""
+    """The requested user."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1364,7 +1374,7 @@ Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
 
 @_typing.final
 class UpdateProfileRequest(_message.Message):
-    """Asks for a profile to change."""
+    """A profile and the changes to it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1374,20 +1384,20 @@ class UpdateProfileRequest(_message.Message):
     DIRECT_MESSAGES_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     display_name: _builtins.str
-    """What people read. May be empty where the mask does not name it.
+    """The name for people to read. May be empty if the mask does not name it.
     Must be a name, or empty.
     """
     adding: Global___Audience.ValueType
-    """Who may add the user to rooms without asking first; unspecified for the server's setting."""
+    """Who may add the user to rooms without asking first. Unspecified for the server's setting."""
     direct_messages: Global___Audience.ValueType
-    """Who may write to the user directly; unspecified for the server's setting."""
+    """Who may write to the user directly. Unspecified for the server's setting."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change. Where there is no mask, display_name.
+        """Which fields to change. Without a mask: display_name.
         Must name one or more of display_name, adding, direct_messages.
         """
 
@@ -1410,7 +1420,7 @@ Global___UpdateProfileRequest: _TypeAlias = UpdateProfileRequest  # noqa: Y015
 
 @_typing.final
 class UpdateProfileResponse(_message.Message):
-    """The profile as it is now."""
+    """The account after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1434,7 +1444,7 @@ Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
 
 @_typing.final
 class ChangePasswordRequest(_message.Message):
-    """Asks for another password."""
+    """The caller's old and new password."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1442,7 +1452,7 @@ class ChangePasswordRequest(_message.Message):
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
     END_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     current_password: _builtins.str
-    """The one that was.
+    """The current password.
     Must be a password.
     """
     new_password: _builtins.str
@@ -1450,7 +1460,9 @@ class ChangePasswordRequest(_message.Message):
     Must be a password.
     """
     end_bot_tokens: _builtins.bool
-    """Whether the access tokens of the caller's bots end, too: whoever knew the password may have made or read some."""
+    """Whether the access tokens of the caller's bots end too: whoever knew the password may have made
+    or read some.
+    """
     def __init__(
         self,
         *,
@@ -1468,7 +1480,7 @@ Global___ChangePasswordRequest: _TypeAlias = ChangePasswordRequest  # noqa: Y015
 
 @_typing.final
 class ChangePasswordResponse(_message.Message):
-    """The password is another."""
+    """The sessions and tokens that ended with the password."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1476,11 +1488,11 @@ class ChangePasswordResponse(_message.Message):
     REVOKED_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     LIVE_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many other sessions have ended, access tokens of the caller included."""
+    """How many other sessions ended, the caller's access tokens included."""
     revoked_bot_tokens: _builtins.int
-    """How many access tokens of the caller's bots have ended; 0 without end_bot_tokens."""
+    """How many access tokens of the caller's bots ended. 0 without `end_bot_tokens`."""
     live_bot_tokens: _builtins.int
-    """How many access tokens of the caller's bots go on working; 0 with end_bot_tokens."""
+    """How many access tokens of the caller's bots stay valid. 0 with `end_bot_tokens`."""
     def __init__(
         self,
         *,
@@ -1498,7 +1510,7 @@ Global___ChangePasswordResponse: _TypeAlias = ChangePasswordResponse  # noqa: Y0
 
 @_typing.final
 class ListSessionsRequest(_message.Message):
-    """Asks for sessions."""
+    """Whose sessions, and which page of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1506,15 +1518,15 @@ class ListSessionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -1541,7 +1553,7 @@ class ListSessionsResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
         """Newest first."""
@@ -1562,7 +1574,7 @@ Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
 
 @_typing.final
 class RevokeSessionsRequest(_message.Message):
-    """Asks for sessions to end. Either some by their ids, or all others."""
+    """The sessions to end: either some, by their ids, or all others."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1570,14 +1582,14 @@ class RevokeSessionsRequest(_message.Message):
     SESSION_IDS_FIELD_NUMBER: _builtins.int
     ALL_OTHERS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     all_others: _builtins.bool
-    """Instead: all but the one that the caller is calling in."""
+    """Instead of ids: all sessions except the one that makes this call."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which. One that does not exist, or no longer, is passed over.
+        """Their ids. Ids of sessions that do not exist, or no longer do, are ignored.
         Must have at most 100 entries, each an id.
         """
 
@@ -1598,13 +1610,13 @@ Global___RevokeSessionsRequest: _TypeAlias = RevokeSessionsRequest  # noqa: Y015
 
 @_typing.final
 class RevokeSessionsResponse(_message.Message):
-    """They have ended."""
+    """How many sessions ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many."""
+    """The number of sessions."""
     def __init__(
         self,
         *,
@@ -1620,7 +1632,7 @@ Global___RevokeSessionsResponse: _TypeAlias = RevokeSessionsResponse  # noqa: Y0
 
 @_typing.final
 class CreateAccessTokenRequest(_message.Message):
-    """Asks for a token."""
+    """The token to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1629,22 +1641,22 @@ class CreateAccessTokenRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     LIFETIME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     name: _builtins.str
-    """What it is for.
+    """What the token is for.
     Must be a name.
     """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
-        """What may be done with it.
+        """What the token may do.
         Must have 1 to 3 entries, each specified, none twice.
         """
 
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for as long as it is not revoked.
+        """How long it is valid. Absent for until it is revoked.
         Must be more than 0 and at most 36,500 days.
         """
 
@@ -1673,7 +1685,7 @@ class CreateAccessTokenResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Told here and never again."""
+    """The token. A secret, returned only here."""
     @_builtins.property
     def session(self) -> Global___Session:
         """The session that it belongs to."""
@@ -1694,18 +1706,18 @@ Global___CreateAccessTokenResponse: _TypeAlias = CreateAccessTokenResponse  # no
 
 @_typing.final
 class CreateBotRequest(_message.Message):
-    """Asks for an account for a program."""
+    """The bot to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id.
+    """The account's permanent name; see User.user_id.
     Must be an id.
     """
     display_name: _builtins.str
-    """What people read; empty for the user id.
+    """The name for people to read. Empty for the user id.
     Must be a name, or empty.
     """
     def __init__(
@@ -1724,7 +1736,7 @@ Global___CreateBotRequest: _TypeAlias = CreateBotRequest  # noqa: Y015
 
 @_typing.final
 class CreateBotResponse(_message.Message):
-    """A new bot."""
+    """The new bot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1748,18 +1760,18 @@ Global___CreateBotResponse: _TypeAlias = CreateBotResponse  # noqa: Y015
 
 @_typing.final
 class ListBotsRequest(_message.Message):
-    """Asks for the caller's bots."""
+    """Which page of the caller's bots."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -1785,7 +1797,7 @@ class ListBotsResponse(_message.Message):
     BOTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
         """In the order of their user ids."""
@@ -1806,7 +1818,7 @@ Global___ListBotsResponse: _TypeAlias = ListBotsResponse  # noqa: Y015
 
 @_typing.final
 class OfferBotRequest(_message.Message):
-    """Offers a bot to another person."""
+    """A bot, and the person it is offered to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1817,7 +1829,8 @@ class OfferBotRequest(_message.Message):
     Must be an id.
     """
     new_owner_user_id: _builtins.str
-    """Who may take it, a person whom the caller can find. Empty to withdraw an offer.
+    """The person who may become its owner, whom the caller must be able to find. Empty to withdraw an
+    offer.
     Must be an id, or empty.
     """
     def __init__(
@@ -1836,7 +1849,7 @@ Global___OfferBotRequest: _TypeAlias = OfferBotRequest  # noqa: Y015
 
 @_typing.final
 class OfferBotResponse(_message.Message):
-    """The offer stands."""
+    """The bot, with the offer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1860,7 +1873,7 @@ Global___OfferBotResponse: _TypeAlias = OfferBotResponse  # noqa: Y015
 
 @_typing.final
 class AcceptBotRequest(_message.Message):
-    """Takes a bot that was offered to the caller."""
+    """The bot to take over."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1884,14 +1897,14 @@ Global___AcceptBotRequest: _TypeAlias = AcceptBotRequest  # noqa: Y015
 
 @_typing.final
 class AcceptBotResponse(_message.Message):
-    """The bot is the caller's."""
+    """The bot, now the caller's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BOT_FIELD_NUMBER: _builtins.int
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many sessions of it have ended."""
+    """How many of its sessions ended."""
     @_builtins.property
     def bot(self) -> Global___User:
         """The bot."""
@@ -1912,18 +1925,20 @@ Global___AcceptBotResponse: _TypeAlias = AcceptBotResponse  # noqa: Y015
 
 @_typing.final
 class CreateBlockRequest(_message.Message):
-    """Asks for a user to be blocked."""
+    """The user to block."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     LEAVE_ROOMS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whom.
+    """The user.
     Must be an id.
     """
     leave_rooms: _builtins.bool
-    """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to without asking."""
+    """Whether the caller also leaves the rooms that this user, or a bot of theirs, added them to
+    without asking.
+    """
     def __init__(
         self,
         *,
@@ -1940,7 +1955,7 @@ Global___CreateBlockRequest: _TypeAlias = CreateBlockRequest  # noqa: Y015
 
 @_typing.final
 class CreateBlockResponse(_message.Message):
-    """They are blocked."""
+    """The new block, and the rooms that the caller left."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1948,14 +1963,14 @@ class CreateBlockResponse(_message.Message):
     LEFT_ROOMS_FIELD_NUMBER: _builtins.int
     KEPT_ROOM_IDS_FIELD_NUMBER: _builtins.int
     left_rooms: _builtins.int
-    """With `leave_rooms`: how many rooms the caller has left."""
+    """With `leave_rooms`: how many rooms the caller left."""
     @_builtins.property
     def block(self) -> Global___Block:
         """The block."""
 
     @_builtins.property
     def kept_room_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """With `leave_rooms`: those of the rooms that the caller is still in, being their last owner by now."""
+        """With `leave_rooms`: the rooms that the caller could not leave, as their last owner."""
 
     def __init__(
         self,
@@ -1974,13 +1989,13 @@ Global___CreateBlockResponse: _TypeAlias = CreateBlockResponse  # noqa: Y015
 
 @_typing.final
 class DeleteBlockRequest(_message.Message):
-    """Asks for a block to end."""
+    """The user to unblock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Of whom.
+    """The user.
     Must be an id.
     """
     def __init__(
@@ -1998,7 +2013,7 @@ Global___DeleteBlockRequest: _TypeAlias = DeleteBlockRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBlockResponse(_message.Message):
-    """They are not blocked."""
+    """The response of DeleteBlock: the block has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2015,18 +2030,18 @@ Global___DeleteBlockResponse: _TypeAlias = DeleteBlockResponse  # noqa: Y015
 
 @_typing.final
 class ListBlocksRequest(_message.Message):
-    """Asks whom the caller has blocked."""
+    """Which page of the caller's blocks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -2052,10 +2067,10 @@ class ListBlocksResponse(_message.Message):
     BLOCKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
-        """In the order of the user ids."""
+        """In the order of the users' ids."""
 
     def __init__(
         self,
@@ -2093,33 +2108,33 @@ class Room(_message.Message):
     PEER_FIELD_NUMBER: _builtins.int
     LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Chosen by the server.
+    """The room's id, chosen by the server.
     Must be an id.
     """
     name: _builtins.str
-    """For people to read. Of a public room: unique on the server, and not empty. Empty for a direct room.
+    """For people to read. The name of a public room is unique on the server and not empty; that of a
+    direct room is empty.
     Must be a name, or empty.
     """
     epoch: _builtins.str
-    """Which life of the log the numbers belong to. It changes when a backup is restored.
+    """Which history of the log the numbers belong to. It changes when a backup is restored.
     Output only.
     """
     first_seq: _builtins.int
-    """The number of the oldest event that the caller may read. One more than `last_seq` when there is none. 0
-    for those who are not members.
+    """The number of the oldest event that the caller may read: `last_seq` + 1 if there is none, 0 if
+    the caller is not a member.
     Output only.
     """
     last_seq: _builtins.int
-    """The number of the newest event; 0 in a room in which nothing ever happened, and for those who are not
-    members.
+    """The number of the newest event: 0 if there is none, or if the caller is not a member.
     Output only.
     """
     kind: Global___RoomKind.ValueType
-    """Who finds it and gets in.
+    """Who can find and join it.
     Output only.
     """
     topic: _builtins.str
-    """What it is about.
+    """What the room is about.
     Must be a short text.
     """
     history: Global___History.ValueType
@@ -2131,7 +2146,7 @@ class Room(_message.Message):
     Output only.
     """
     role: Global___Role.ValueType
-    """What the caller is in it; ROLE_UNSPECIFIED for those who are not members.
+    """The caller's role in it. ROLE_UNSPECIFIED if the caller is not a member.
     Output only.
     """
     @_builtins.property
@@ -2142,21 +2157,21 @@ class Room(_message.Message):
 
     @_builtins.property
     def archive_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is closed; absent while it is open.
+        """Since when it is archived. Absent while it is open.
         Output only.
         """
 
     @_builtins.property
     def peer(self) -> Global___User:
-        """Of a direct room: the other member.
+        """In a direct room: the other member.
         Output only.
         """
 
     @_builtins.property
     def last_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the newest event was stored; absent where that is not known, in a room in which nothing ever
-        happened, and for those who are not members. In microseconds since 1970 it is the stamp that belongs to
-        `last_seq` (see `Cursor.stamp`).
+        """When the newest event was stored. Absent if that is not known, if there is no event, and if the
+        caller is not a member. In microseconds since 1970 it is the stamp that belongs to `last_seq`
+        (see `Cursor.stamp`).
         Output only.
         """
 
@@ -2189,7 +2204,7 @@ Global___Room: _TypeAlias = Room  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
-    """A user in a room."""
+    """A user's membership of a room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2199,20 +2214,20 @@ class Member(_message.Message):
     JOIN_SEQ_FIELD_NUMBER: _builtins.int
     BLOCKED_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
-    """What the member may do."""
+    """Their role."""
     join_seq: _builtins.int
-    """The number of the event by which they joined; 0 on a server with trusted ids."""
+    """The number of the event by which they joined. 0 on a server with trusted ids."""
     blocked: _builtins.bool
-    """Whether the account is blocked by the server's administrators, or, of a bot, its owner's: it can't be used, but
-    stays a member.
+    """Whether the server's administrators have blocked the account or, for a bot, its owner's
+    account. A blocked account can't be used but stays a member.
     """
     @_builtins.property
     def user(self) -> Global___User:
-        """Whose membership this is."""
+        """The user."""
 
     @_builtins.property
     def join_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
+        """When they joined."""
 
     def __init__(
         self,
@@ -2233,7 +2248,9 @@ Global___Member: _TypeAlias = Member  # noqa: Y015
 
 @_typing.final
 class Invitation(_message.Message):
-    """Somebody is asked to be a member of a room, or an owner of one that they are a member of."""
+    """An invitation to one user to become a member of a room, or an owner of a room that they are a
+    member of.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2248,30 +2265,30 @@ class Invitation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Which room."""
+    """The room."""
     room_name: _builtins.str
-    """What it is called."""
+    """The room's name."""
     room_kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
+    """Who can find and join the room."""
     room_topic: _builtins.str
-    """What it is about."""
+    """What the room is about."""
     room_member_count: _builtins.int
-    """How many members it has."""
+    """How many members the room has."""
     role: Global___Role.ValueType
-    """What they would be. ROLE_OWNER for those who are members already, and for nobody else."""
+    """The role that they would have. ROLE_OWNER in an invitation to a member, and in no other."""
     reason: _builtins.str
-    """Why, if that was said."""
+    """The reason, if one was given."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Who is asked."""
+        """The user who is invited."""
 
     @_builtins.property
     def invited_by(self) -> Global___User:
-        """Who asks."""
+        """The user who made the invitation."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it was made."""
 
     def __init__(
         self,
@@ -2306,16 +2323,16 @@ class Ban(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     banned_by_user_id: _builtins.str
-    """Who banned them."""
+    """The user who banned them."""
     reason: _builtins.str
-    """Why, if that was said."""
+    """The reason, if one was given."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Who."""
+        """The user."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
+        """When they were banned."""
 
     def __init__(
         self,
@@ -2335,7 +2352,7 @@ Global___Ban: _TypeAlias = Ban  # noqa: Y015
 
 @_typing.final
 class Invite(_message.Message):
-    """A way in, for whoever has its code."""
+    """A way to join a room or to register, for anyone who has its code."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2350,28 +2367,28 @@ class Invite(_message.Message):
     ALLOWS_REGISTRATION_FIELD_NUMBER: _builtins.int
     MAKES_ADMIN_FIELD_NUMBER: _builtins.int
     invite_id: _builtins.str
-    """Not a secret: it names the invite, and does not let anybody in."""
+    """The invite's id. Not a secret: it is not the code."""
     room_id: _builtins.str
-    """Where it leads; empty for an invite to the server alone."""
+    """The room that it leads to. Empty for an invite to the server alone."""
     role: Global___Role.ValueType
-    """What those who use it become in the room."""
+    """The role in the room of users who join with it."""
     created_by_user_id: _builtins.str
-    """Who made it."""
+    """The user who made it."""
     max_uses: _builtins.int
-    """How many may use it; 0 for any number."""
+    """How many times it can be used. 0 for any number."""
     uses: _builtins.int
-    """How many have."""
+    """How many times it has been used."""
     allows_registration: _builtins.bool
-    """Whether it also lets somebody register who has no account yet."""
+    """Whether users without an account can register with it."""
     makes_admin: _builtins.bool
-    """Whether those who register with it become administrators of the server."""
+    """Whether users who register with it become administrators of the server."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it was made."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops working; absent for never."""
+        """When it expires. Absent for never."""
 
     def __init__(
         self,
@@ -2397,7 +2414,7 @@ Global___Invite: _TypeAlias = Invite  # noqa: Y015
 
 @_typing.final
 class CreateRoomRequest(_message.Message):
-    """Asks for a room."""
+    """The room to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2410,12 +2427,12 @@ class CreateRoomRequest(_message.Message):
     kind: Global___RoomKind.ValueType
     """ROOM_KIND_PRIVATE or ROOM_KIND_PUBLIC."""
     name: _builtins.str
-    """What it is called: no space at either end, no @ at the beginning, and not the id of a room of this server. Of
-    a public room: not the name of another one, whatever its case and however it is encoded.
+    """Its name. It must not begin or end with a space, begin with @, or be the id of a room on this
+    server. The name of a public room must not be another public room's, in any case or encoding.
     Must be a name.
     """
     topic: _builtins.str
-    """What it is about.
+    """What the room is about.
     Must be a short text.
     """
     history: Global___History.ValueType
@@ -2423,7 +2440,8 @@ class CreateRoomRequest(_message.Message):
     posting: Global___Posting.ValueType
     """Who may write."""
     request_id: _builtins.str
-    """Made by the client for this room. Asking again with the same one gives the same room. Empty to make one every time.
+    """Made by the client for this room: a call with the same one again returns the same room. Empty
+    to make a new room with each call.
     Must be a UUID, or empty.
     """
     def __init__(
@@ -2470,13 +2488,13 @@ Global___CreateRoomResponse: _TypeAlias = CreateRoomResponse  # noqa: Y015
 
 @_typing.final
 class GetDirectRoomRequest(_message.Message):
-    """Asks for the room of two."""
+    """The user to have a direct room with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The other one.
+    """The other user.
     Must be an id.
     """
     def __init__(
@@ -2494,7 +2512,7 @@ Global___GetDirectRoomRequest: _TypeAlias = GetDirectRoomRequest  # noqa: Y015
 
 @_typing.final
 class GetDirectRoomResponse(_message.Message):
-    """The room of two."""
+    """The direct room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2518,18 +2536,18 @@ Global___GetDirectRoomResponse: _TypeAlias = GetDirectRoomResponse  # noqa: Y015
 
 @_typing.final
 class ListRoomsRequest(_message.Message):
-    """Asks for the caller's rooms."""
+    """Which page of the caller's rooms."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -2555,7 +2573,7 @@ class ListRoomsResponse(_message.Message):
     ROOMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
         """In the order of their ids."""
@@ -2576,7 +2594,7 @@ Global___ListRoomsResponse: _TypeAlias = ListRoomsResponse  # noqa: Y015
 
 @_typing.final
 class ListPublicRoomsRequest(_message.Message):
-    """Asks for the server's public rooms."""
+    """Which public rooms, and which page of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2585,17 +2603,17 @@ class ListPublicRoomsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Only rooms whose name or topic holds this, upper and lower case being the same.
+    """Only rooms with this in their name or topic, ignoring case. Empty for all.
     Must be any name.
     """
     include_archived: _builtins.bool
-    """Whether archived ones too."""
+    """Whether to include archived rooms."""
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -2623,7 +2641,7 @@ class ListPublicRoomsResponse(_message.Message):
     ROOMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
         """In the order of their names."""
@@ -2644,7 +2662,7 @@ Global___ListPublicRoomsResponse: _TypeAlias = ListPublicRoomsResponse  # noqa: 
 
 @_typing.final
 class GetRoomRequest(_message.Message):
-    """Asks for one room."""
+    """The room to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2668,7 +2686,7 @@ Global___GetRoomRequest: _TypeAlias = GetRoomRequest  # noqa: Y015
 
 @_typing.final
 class GetRoomResponse(_message.Message):
-    """The room asked for."""
+    """The requested room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2692,7 +2710,7 @@ Global___GetRoomResponse: _TypeAlias = GetRoomResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRoomRequest(_message.Message):
-    """Asks for a room to change."""
+    """A room and the changes to it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2700,11 +2718,11 @@ class UpdateRoomRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def room(self) -> Global___Room:
-        """The room's id, and what is to be different."""
+        """The room's id, and the new values."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields of `room` count.
+        """Which fields of `room` to change.
         Must name one or more of name, topic, history, posting.
         """
 
@@ -2724,7 +2742,7 @@ Global___UpdateRoomRequest: _TypeAlias = UpdateRoomRequest  # noqa: Y015
 
 @_typing.final
 class UpdateRoomResponse(_message.Message):
-    """The room as it is now."""
+    """The room after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2748,7 +2766,7 @@ Global___UpdateRoomResponse: _TypeAlias = UpdateRoomResponse  # noqa: Y015
 
 @_typing.final
 class ArchiveRoomRequest(_message.Message):
-    """Asks for a room to be closed."""
+    """The room to close."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2796,7 +2814,7 @@ Global___ArchiveRoomResponse: _TypeAlias = ArchiveRoomResponse  # noqa: Y015
 
 @_typing.final
 class UnarchiveRoomRequest(_message.Message):
-    """Asks for a room to be opened again."""
+    """The room to open again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2820,7 +2838,7 @@ Global___UnarchiveRoomRequest: _TypeAlias = UnarchiveRoomRequest  # noqa: Y015
 
 @_typing.final
 class UnarchiveRoomResponse(_message.Message):
-    """The open room."""
+    """The reopened room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2844,7 +2862,7 @@ Global___UnarchiveRoomResponse: _TypeAlias = UnarchiveRoomResponse  # noqa: Y015
 
 @_typing.final
 class DeleteRoomRequest(_message.Message):
-    """Asks for a room to be deleted."""
+    """The room to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2855,7 +2873,7 @@ class DeleteRoomRequest(_message.Message):
     Must be an id.
     """
     confirm_name: _builtins.str
-    """The room's name, once more: what is deleted by mistake does not come back.
+    """The room's name, to confirm: a deleted room can't be restored.
     Must be any name.
     """
     def __init__(
@@ -2874,7 +2892,7 @@ Global___DeleteRoomRequest: _TypeAlias = DeleteRoomRequest  # noqa: Y015
 
 @_typing.final
 class DeleteRoomResponse(_message.Message):
-    """It is gone."""
+    """The response of DeleteRoom: the room is deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2891,7 +2909,7 @@ Global___DeleteRoomResponse: _TypeAlias = DeleteRoomResponse  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):
-    """Asks who is in a room."""
+    """Which page of a room's members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2903,11 +2921,11 @@ class ListMembersRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -2934,7 +2952,7 @@ class ListMembersResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """In the order of their user ids."""
@@ -2955,18 +2973,18 @@ Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
 
 @_typing.final
 class JoinRoomRequest(_message.Message):
-    """Asks to become a member. Either of a room, or by an invite."""
+    """The room to join: either a public room, or an invite."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     INVITE_CODE_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """A public room.
+    """The id of a public room.
     Must be an id, or empty.
     """
     invite_code: _builtins.str
-    """Instead: the code of an invite.
+    """Instead of `room_id`: the code of an invite.
     Must be an id, or empty.
     """
     def __init__(
@@ -2985,14 +3003,14 @@ Global___JoinRoomRequest: _TypeAlias = JoinRoomRequest  # noqa: Y015
 
 @_typing.final
 class JoinRoomResponse(_message.Message):
-    """The caller is a member."""
+    """The room that the caller is now a member of."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def room(self) -> Global___Room:
-        """Where."""
+        """The room."""
 
     def __init__(
         self,
@@ -3009,7 +3027,7 @@ Global___JoinRoomResponse: _TypeAlias = JoinRoomResponse  # noqa: Y015
 
 @_typing.final
 class LeaveRoomRequest(_message.Message):
-    """Asks to leave."""
+    """The room to leave."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3020,9 +3038,9 @@ class LeaveRoomRequest(_message.Message):
     Must be an id.
     """
     new_owner_user_id: _builtins.str
-    """For the last owner: the member who is owner next. One who is not an owner yet must accept
-    first (see SetMemberRole): LAST_OWNER, or FAILED_PRECONDITION where there are other owners. A bot of the caller
-    becomes one at once.
+    """For the last owner: the member who becomes the next owner. If they are not an owner yet, they
+    must accept first (see SetMemberRole): the call fails with LAST_OWNER, or with
+    FAILED_PRECONDITION if there are other owners. A bot of the caller becomes an owner at once.
     Must be an id, or empty.
     """
     def __init__(
@@ -3041,13 +3059,13 @@ Global___LeaveRoomRequest: _TypeAlias = LeaveRoomRequest  # noqa: Y015
 
 @_typing.final
 class LeaveRoomResponse(_message.Message):
-    """The caller is no longer a member."""
+    """What became of the room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOM_DELETED_FIELD_NUMBER: _builtins.int
     room_deleted: _builtins.bool
-    """Whether the room was deleted, because nobody else was in it."""
+    """Whether the room was deleted because the caller was its only member."""
     def __init__(
         self,
         *,
@@ -3063,7 +3081,7 @@ Global___LeaveRoomResponse: _TypeAlias = LeaveRoomResponse  # noqa: Y015
 
 @_typing.final
 class AddMemberRequest(_message.Message):
-    """Asks for somebody to become a member."""
+    """The user to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3076,13 +3094,15 @@ class AddMemberRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who.
+    """The user.
     Must be an id.
     """
     role: Global___Role.ValueType
-    """What they become, less than the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER. Nobody is added as owner."""
+    """Their role, which must be lower than the caller's. ROLE_UNSPECIFIED for ROLE_MEMBER. Nobody is
+    added as an owner.
+    """
     reason: _builtins.str
-    """Why.
+    """The reason, for others to read. May be empty.
     Must be a short text.
     """
     def __init__(
@@ -3103,7 +3123,7 @@ Global___AddMemberRequest: _TypeAlias = AddMemberRequest  # noqa: Y015
 
 @_typing.final
 class AddMemberResponse(_message.Message):
-    """The new member, or who was invited."""
+    """The new member, or their invitation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3111,11 +3131,11 @@ class AddMemberResponse(_message.Message):
     INVITATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def member(self) -> Global___Member:
-        """The member; absent where they must accept first."""
+        """The member. Absent if they must accept first."""
 
     @_builtins.property
     def invitation(self) -> Global___Invitation:
-        """The invitation that waits for their answer; absent where they are a member."""
+        """The invitation that waits for their answer. Absent if they are a member."""
 
     def __init__(
         self,
@@ -3133,7 +3153,7 @@ Global___AddMemberResponse: _TypeAlias = AddMemberResponse  # noqa: Y015
 
 @_typing.final
 class RemoveMemberRequest(_message.Message):
-    """Asks for somebody to stop being a member."""
+    """The member to remove."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3145,11 +3165,11 @@ class RemoveMemberRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who.
+    """The user.
     Must be an id.
     """
     reason: _builtins.str
-    """Why.
+    """The reason, for others to read. May be empty.
     Must be a short text.
     """
     def __init__(
@@ -3169,7 +3189,7 @@ Global___RemoveMemberRequest: _TypeAlias = RemoveMemberRequest  # noqa: Y015
 
 @_typing.final
 class RemoveMemberResponse(_message.Message):
-    """They are no longer a member."""
+    """The response of RemoveMember: the user is no longer a member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3186,7 +3206,7 @@ Global___RemoveMemberResponse: _TypeAlias = RemoveMemberResponse  # noqa: Y015
 
 @_typing.final
 class BanMemberRequest(_message.Message):
-    """Asks for somebody to be kept out."""
+    """The user to ban."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3198,11 +3218,11 @@ class BanMemberRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who.
+    """The user.
     Must be an id.
     """
     reason: _builtins.str
-    """Why.
+    """The reason, for others to read. May be empty.
     Must be a short text.
     """
     def __init__(
@@ -3222,7 +3242,7 @@ Global___BanMemberRequest: _TypeAlias = BanMemberRequest  # noqa: Y015
 
 @_typing.final
 class BanMemberResponse(_message.Message):
-    """They are kept out."""
+    """The response of BanMember: the user is banned."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3239,7 +3259,7 @@ Global___BanMemberResponse: _TypeAlias = BanMemberResponse  # noqa: Y015
 
 @_typing.final
 class UnbanMemberRequest(_message.Message):
-    """Asks for somebody to be let in again."""
+    """The user to unban."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3250,7 +3270,7 @@ class UnbanMemberRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who.
+    """The user.
     Must be an id.
     """
     def __init__(
@@ -3269,7 +3289,7 @@ Global___UnbanMemberRequest: _TypeAlias = UnbanMemberRequest  # noqa: Y015
 
 @_typing.final
 class UnbanMemberResponse(_message.Message):
-    """They may join again."""
+    """The response of UnbanMember: the user may join again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3286,7 +3306,7 @@ Global___UnbanMemberResponse: _TypeAlias = UnbanMemberResponse  # noqa: Y015
 
 @_typing.final
 class ListBansRequest(_message.Message):
-    """Asks who is kept out."""
+    """Which page of a room's bans."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3298,11 +3318,11 @@ class ListBansRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -3322,17 +3342,17 @@ Global___ListBansRequest: _TypeAlias = ListBansRequest  # noqa: Y015
 
 @_typing.final
 class ListBansResponse(_message.Message):
-    """A page of those who are kept out."""
+    """A page of bans."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BANS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def bans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ban]:
-        """In the order of their user ids."""
+        """In the order of the users' ids."""
 
     def __init__(
         self,
@@ -3350,7 +3370,7 @@ Global___ListBansResponse: _TypeAlias = ListBansResponse  # noqa: Y015
 
 @_typing.final
 class SetMemberRoleRequest(_message.Message):
-    """Asks for somebody to be something else."""
+    """A member and their new role."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3363,15 +3383,15 @@ class SetMemberRoleRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who.
+    """The member.
     Must be an id.
     """
     role: Global___Role.ValueType
-    """What they become.
+    """The new role.
     Must be specified.
     """
     reason: _builtins.str
-    """Why.
+    """The reason, for others to read. May be empty.
     Must be a short text.
     """
     def __init__(
@@ -3392,7 +3412,7 @@ Global___SetMemberRoleRequest: _TypeAlias = SetMemberRoleRequest  # noqa: Y015
 
 @_typing.final
 class SetMemberRoleResponse(_message.Message):
-    """The member as they are now."""
+    """The member after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3404,7 +3424,7 @@ class SetMemberRoleResponse(_message.Message):
 
     @_builtins.property
     def invitation(self) -> Global___Invitation:
-        """The offer of ownership that waits for their answer; absent where none was needed."""
+        """The offer of ownership that waits for their answer. Absent if none was needed."""
 
     def __init__(
         self,
@@ -3422,7 +3442,7 @@ Global___SetMemberRoleResponse: _TypeAlias = SetMemberRoleResponse  # noqa: Y015
 
 @_typing.final
 class ListInvitationsRequest(_message.Message):
-    """Asks for the invitations that wait for an answer."""
+    """Whose invitations, and which page of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3430,15 +3450,15 @@ class ListInvitationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -3465,7 +3485,7 @@ class ListInvitationsResponse(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
         """Newest first."""
@@ -3486,18 +3506,18 @@ Global___ListInvitationsResponse: _TypeAlias = ListInvitationsResponse  # noqa: 
 
 @_typing.final
 class AcceptInvitationRequest(_message.Message):
-    """Asks to be what an invitation says."""
+    """The invitation to accept."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """To which room.
+    """The room that it is to.
     Must be an id.
     """
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     def __init__(
@@ -3516,7 +3536,7 @@ Global___AcceptInvitationRequest: _TypeAlias = AcceptInvitationRequest  # noqa: 
 
 @_typing.final
 class AcceptInvitationResponse(_message.Message):
-    """It is accepted."""
+    """The room after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3540,18 +3560,18 @@ Global___AcceptInvitationResponse: _TypeAlias = AcceptInvitationResponse  # noqa
 
 @_typing.final
 class DeclineInvitationRequest(_message.Message):
-    """Asks for an invitation to end."""
+    """The invitation to decline."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """To which room.
+    """The room that it is to.
     Must be an id.
     """
     user_id: _builtins.str
-    """Whose; empty for the caller's own, or the id of one of the caller's bots.
+    """The user: empty for the caller, or the id of one of the caller's bots.
     Must be an id, or empty.
     """
     def __init__(
@@ -3570,7 +3590,7 @@ Global___DeclineInvitationRequest: _TypeAlias = DeclineInvitationRequest  # noqa
 
 @_typing.final
 class DeclineInvitationResponse(_message.Message):
-    """It has ended."""
+    """The response of DeclineInvitation: the invitation has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3587,7 +3607,7 @@ Global___DeclineInvitationResponse: _TypeAlias = DeclineInvitationResponse  # no
 
 @_typing.final
 class ListRoomInvitationsRequest(_message.Message):
-    """Asks who is invited to a room."""
+    """Which page of a room's invitations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3599,11 +3619,11 @@ class ListRoomInvitationsRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -3630,7 +3650,7 @@ class ListRoomInvitationsResponse(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
         """In the order of their user ids."""
@@ -3651,7 +3671,7 @@ Global___ListRoomInvitationsResponse: _TypeAlias = ListRoomInvitationsResponse  
 
 @_typing.final
 class WithdrawInvitationRequest(_message.Message):
-    """Asks for an invitation to be taken back."""
+    """The invitation to withdraw."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3662,7 +3682,7 @@ class WithdrawInvitationRequest(_message.Message):
     Must be an id.
     """
     user_id: _builtins.str
-    """Who was invited.
+    """The user who was invited.
     Must be an id.
     """
     def __init__(
@@ -3681,7 +3701,7 @@ Global___WithdrawInvitationRequest: _TypeAlias = WithdrawInvitationRequest  # no
 
 @_typing.final
 class WithdrawInvitationResponse(_message.Message):
-    """It has ended."""
+    """The response of WithdrawInvitation: the invitation has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3698,7 +3718,7 @@ Global___WithdrawInvitationResponse: _TypeAlias = WithdrawInvitationResponse  # 
 
 @_typing.final
 class CreateInviteRequest(_message.Message):
-    """Asks for an invite to a room."""
+    """The invite to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3712,18 +3732,20 @@ class CreateInviteRequest(_message.Message):
     Must be an id.
     """
     role: Global___Role.ValueType
-    """What those who use it become, less than the caller is; ROLE_UNSPECIFIED for ROLE_MEMBER."""
+    """The role of users who join with it, which must be lower than the caller's. ROLE_UNSPECIFIED for
+    ROLE_MEMBER.
+    """
     max_uses: _builtins.int
-    """How many may use it; 0 for any number.
+    """How many times it can be used. 0 for any number.
     Must be 0 or more.
     """
     allows_registration: _builtins.bool
-    """Whether it also lets somebody register who has no account yet. For those whom the server's policy lets
-    invite.
+    """Whether users without an account can also register with it. Only for callers whom the server's
+    policy lets invite to the server.
     """
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for 7 days.
+        """How long it is valid. Absent for 7 days.
         Must be more than 0 and at most 365 days.
         """
 
@@ -3753,10 +3775,10 @@ class CreateInviteResponse(_message.Message):
     INVITE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """What lets people in. Told here and never again."""
+    """Its code. A secret, returned only here."""
     @_builtins.property
     def invite(self) -> Global___Invite:
-        """What is known of it."""
+        """The invite."""
 
     def __init__(
         self,
@@ -3774,7 +3796,7 @@ Global___CreateInviteResponse: _TypeAlias = CreateInviteResponse  # noqa: Y015
 
 @_typing.final
 class ListInvitesRequest(_message.Message):
-    """Asks for a room's invites."""
+    """Which page of a room's invites."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3786,11 +3808,11 @@ class ListInvitesRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -3817,7 +3839,7 @@ class ListInvitesResponse(_message.Message):
     INVITES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def invites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invite]:
         """Newest first."""
@@ -3838,7 +3860,7 @@ Global___ListInvitesResponse: _TypeAlias = ListInvitesResponse  # noqa: Y015
 
 @_typing.final
 class RevokeInviteRequest(_message.Message):
-    """Asks for an invite to end."""
+    """The invite to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3849,7 +3871,7 @@ class RevokeInviteRequest(_message.Message):
     Must be an id.
     """
     invite_id: _builtins.str
-    """Which.
+    """The invite.
     Must be an id.
     """
     def __init__(
@@ -3868,7 +3890,7 @@ Global___RevokeInviteRequest: _TypeAlias = RevokeInviteRequest  # noqa: Y015
 
 @_typing.final
 class RevokeInviteResponse(_message.Message):
-    """It has ended."""
+    """The response of RevokeInvite: the invite is revoked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3885,7 +3907,7 @@ Global___RevokeInviteResponse: _TypeAlias = RevokeInviteResponse  # noqa: Y015
 
 @_typing.final
 class SentMessage(_message.Message):
-    """Where one message is."""
+    """Where a message is stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3894,15 +3916,16 @@ class SentMessage(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log."""
+    """The room."""
     seq: _builtins.int
-    """Its number in the log."""
+    """Its number in the room's log."""
     epoch: _builtins.str
     """The epoch the number belongs to."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored; for a message that was sent before, then. 1970-01-01 where that was, but the disk
-        has spoilt it since. In microseconds since 1970 it is the message's stamp (see `Cursor.stamp`).
+        """When it was stored. For a message that had been sent before: when it was first stored, or
+        1970-01-01 if the disk has since damaged it. In microseconds since 1970 it is the message's
+        stamp (see `Cursor.stamp`).
         """
 
     def __init__(
@@ -3923,7 +3946,7 @@ Global___SentMessage: _TypeAlias = SentMessage  # noqa: Y015
 
 @_typing.final
 class OutgoingMessage(_message.Message):
-    """A message on its way to a room."""
+    """A message to send."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3935,12 +3958,13 @@ class OutgoingMessage(_message.Message):
     Must be an id.
     """
     client_message_id: _builtins.str
-    """Made by the client for this message, and used again when it sends the message again. Unique for each sender
-    and room for as long as the message exists: the same id with another text is refused with ALREADY_EXISTS.
+    """Made by the client for this message, and reused when it sends the message again. Unique for
+    each sender and room for as long as the message exists: the same id with another text fails
+    with ALREADY_EXISTS.
     Must be a UUID.
     """
     text: _builtins.str
-    """What to say. It is stored as it is.
+    """The text, which is stored exactly as it is.
     Must be a text.
     """
     def __init__(
@@ -3973,33 +3997,33 @@ class Event(_message.Message):
     ROOM_UPDATED_FIELD_NUMBER: _builtins.int
     MEMBERSHIP_CHANGED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log."""
+    """The room."""
     seq: _builtins.int
-    """The number in this log, from 1."""
+    """The event's number in this log, from 1."""
     user_id: _builtins.str
-    """Who caused it."""
+    """The user who caused it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock when the event was stored, in whole microseconds; later than the event before it in
-        the same log, whatever the clock did. So, in microseconds since 1970, it is the event's stamp (see
-        `Cursor.stamp`).
+        """When the event was stored, by the server's clock in whole microseconds. It is always later than
+        that of the event before it in the same log, even if the clock went back. In microseconds since
+        1970 it is therefore the event's stamp (see `Cursor.stamp`).
         """
 
     @_builtins.property
     def message(self) -> Global___Message:
-        """Somebody said something."""
+        """A message was sent."""
 
     @_builtins.property
     def room_created(self) -> Global___RoomCreated:
-        """The room was made; always the first event of a room that has it."""
+        """The room was made. Always a room's first event, in rooms that have it."""
 
     @_builtins.property
     def room_updated(self) -> Global___RoomUpdated:
-        """The room is called or works differently from now on."""
+        """The room's name or settings changed."""
 
     @_builtins.property
     def membership_changed(self) -> Global___MembershipChanged:
-        """Somebody came, went, or is something else now."""
+        """A membership began, ended or changed."""
 
     def __init__(
         self,
@@ -4025,14 +4049,14 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """What somebody said."""
+    """A message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     client_message_id: _builtins.str
-    """The sender's own id for it, as it was sent."""
+    """The sender's own id for it, exactly as it was sent."""
     text: _builtins.str
     """Unicode text, exactly as it was sent."""
     def __init__(
@@ -4051,7 +4075,7 @@ Global___Message: _TypeAlias = Message  # noqa: Y015
 
 @_typing.final
 class RoomCreated(_message.Message):
-    """The room was made."""
+    """A new room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4061,11 +4085,11 @@ class RoomCreated(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     POSTING_FIELD_NUMBER: _builtins.int
     kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
+    """Who can find and join it."""
     name: _builtins.str
-    """What it is called."""
+    """Its name."""
     topic: _builtins.str
-    """What it is about."""
+    """What the room is about."""
     history: Global___History.ValueType
     """How much of the past members may read."""
     posting: Global___Posting.ValueType
@@ -4089,7 +4113,7 @@ Global___RoomCreated: _TypeAlias = RoomCreated  # noqa: Y015
 
 @_typing.final
 class RoomUpdated(_message.Message):
-    """The room is called or works differently from now on. Only what changed is set."""
+    """A change of a room's name or settings. Only the fields that changed are set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4099,15 +4123,15 @@ class RoomUpdated(_message.Message):
     POSTING_FIELD_NUMBER: _builtins.int
     ARCHIVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it is called now."""
+    """The new name."""
     topic: _builtins.str
-    """What it is about now."""
+    """The new topic."""
     history: Global___History.ValueType
     """How much of the past members may read now."""
     posting: Global___Posting.ValueType
     """Who may write now."""
     archived: _builtins.bool
-    """Whether it is closed now."""
+    """Whether it is archived now."""
     def __init__(
         self,
         *,
@@ -4146,7 +4170,7 @@ Global___RoomUpdated: _TypeAlias = RoomUpdated  # noqa: Y015
 
 @_typing.final
 class MembershipChanged(_message.Message):
-    """Somebody came, went, or is something else now. Who did it is `Event.user_id`."""
+    """A membership that began, ended or changed. `Event.user_id` is the user who did it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4158,19 +4182,19 @@ class MembershipChanged(_message.Message):
     BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     INVITED_BY_USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whom it concerns."""
+    """The user whose membership changed."""
     change: Global___MembershipChange.ValueType
     """What happened."""
     role: Global___Role.ValueType
-    """What they are now; ROLE_UNSPECIFIED for those who are no longer in the room."""
+    """Their role after the change. ROLE_UNSPECIFIED if they are no longer a member."""
     reason: _builtins.str
-    """Why, if that was said."""
+    """The reason, if one was given."""
     invite_id: _builtins.str
-    """By which invite they joined, if by one."""
+    """The invite that they joined with, if any."""
     banned_owner_user_id: _builtins.str
-    """Of a bot that was removed because its owner is banned from the room: the owner."""
+    """For a bot that was removed because its owner is banned from the room: the owner."""
     invited_by_user_id: _builtins.str
-    """Whose invitation they accepted, if it came by one."""
+    """The user whose invitation they accepted, if any."""
     def __init__(
         self,
         *,
@@ -4192,14 +4216,14 @@ Global___MembershipChanged: _TypeAlias = MembershipChanged  # noqa: Y015
 
 @_typing.final
 class SendMessagesRequest(_message.Message):
-    """Messages to store, of any of the caller's rooms."""
+    """Messages to store, in any of the caller's rooms."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutgoingMessage]:
-        """Numbered in this order.
+        """The messages, which are numbered in this order.
         Must have 1 to `limits.messages` entries.
         """
 
@@ -4218,14 +4242,14 @@ Global___SendMessagesRequest: _TypeAlias = SendMessagesRequest  # noqa: Y015
 
 @_typing.final
 class SendMessagesResponse(_message.Message):
-    """Where the messages are."""
+    """Where the messages are stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SentMessage]:
-        """One for each message, in the request's order."""
+        """One for each message, in the order of the request."""
 
     def __init__(
         self,
@@ -4242,7 +4266,7 @@ Global___SendMessagesResponse: _TypeAlias = SendMessagesResponse  # noqa: Y015
 
 @_typing.final
 class ListMessagesRequest(_message.Message):
-    """Asks for a page of history."""
+    """Which page of a room's history."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4258,30 +4282,32 @@ class ListMessagesRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return. A page is also cut at `limits.page_bytes`.
+    """How many to return at most. A page also ends at `limits.page_bytes`.
     Must be a page size.
     """
     page_token: _builtins.str
-    """A token of a page before. It stands for a place in this room, so `position` is left out with it. Where
-    the log went back since, and the event at that place is another now, it is refused with the reason
-    EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that is still what it was.
+    """A token from another page. It stands for a place in this room's log, so leave out `position`.
+    If the log has gone back since then, and another event is at that place now, the call fails
+    with the reason EPOCH_CHANGED; `lastCommonSeq` in the metadata is the last number that still
+    stands for the same event.
     Must be a page token.
     """
     before_seq: _builtins.int
-    """The page that ends right before this number; 1 or more.
+    """The page that ends just before this number.
     Must be 1 or more.
     """
     after_seq: _builtins.int
-    """The page that starts right after this number; 0 or more.
+    """The page that starts just after this number.
     Must be 0 or more.
     """
     around_seq: _builtins.int
-    """The page with this number in its middle; 1 or more.
+    """The page with this number in its middle.
     Must be 1 or more.
     """
     stamp: _builtins.int
-    """The stamp of the event that `position` names (see `Cursor.stamp`): where it has another, or is not there yet,
-    the request is refused as an outdated `page_token` is. 0 for none.
+    """The stamp of the event that `position` names (see `Cursor.stamp`). If the event has another
+    stamp, or does not exist yet, the call fails as it does for an outdated `page_token`. 0 for
+    none.
     Must be 0 or more.
     """
     def __init__(
@@ -4316,14 +4342,14 @@ class ListMessagesResponse(_message.Message):
     PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the page after this one (newer); empty when this page reaches the newest event."""
+    """For the page after this one (newer). Empty if this page reaches the newest event."""
     previous_page_token: _builtins.str
-    """For the page before this one (older); empty when this page reaches the oldest event."""
+    """For the page before this one (older). Empty if this page reaches the oldest event."""
     epoch: _builtins.str
     """The epoch that the numbers belong to."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """Oldest first, whichever way the pages are turned."""
+        """Oldest first, in whichever direction the client pages."""
 
     def __init__(
         self,
@@ -4343,7 +4369,7 @@ Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
 
 @_typing.final
 class SubscribeStarted(_message.Message):
-    """The stream is open."""
+    """The start of a stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4354,7 +4380,9 @@ class SubscribeStarted(_message.Message):
     """The epoch of all positions on this stream."""
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """The longest silence on the stream. A client that hears nothing for much longer opens a new one."""
+        """The longest silence on the stream. A client that hears nothing for much longer should open a
+        new stream.
+        """
 
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
@@ -4386,22 +4414,23 @@ class Cursor(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log.
+    """The room.
     Must be an id.
     """
     seq: _builtins.int
-    """The last number seen; 0 for nothing yet.
+    """The last number seen. 0 for none yet.
     Must be 0 or more.
     """
     epoch: _builtins.str
-    """The epoch that `seq` was seen in (`Room.epoch`, `SubscribeStarted.epoch`, …). Needed when `seq` is not 0.
-    Without a stamp, another epoch than the room's is refused with the reason EPOCH_CHANGED.
+    """The epoch in which `seq` was seen (`Room.epoch`, `SubscribeStarted.epoch`, …). Required if
+    `seq` is not 0. Without a stamp, an epoch other than the room's fails with the reason
+    EPOCH_CHANGED.
     Must be an id, or empty.
     """
     stamp: _builtins.int
-    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970, by which the server notices
-    a log that went back, as after a backup was put back. 0 for none: then it can't be noticed as long as the
-    epoch is the same.
+    """The stamp of the event `seq`: its `create_time` in whole microseconds since 1970. By it the
+    server notices a log that went back, as after restoring a backup. 0 for none: then the server
+    can't notice that while the epoch stays the same.
     Must be 0 or more.
     """
     def __init__(
@@ -4422,7 +4451,7 @@ Global___Cursor: _TypeAlias = Cursor  # noqa: Y015
 
 @_typing.final
 class Gap(_message.Message):
-    """A part of the log that is gone: the room's retention removed it, or the disk has spoilt it."""
+    """A part of the log that is gone: the room's retention removed it, or the disk has damaged it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4431,7 +4460,7 @@ class Gap(_message.Message):
     TO_SEQ_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log."""
+    """The room."""
     from_seq: _builtins.int
     """The first number that is missing."""
     to_seq: _builtins.int
@@ -4456,7 +4485,7 @@ Global___Gap: _TypeAlias = Gap  # noqa: Y015
 
 @_typing.final
 class CaughtUp(_message.Message):
-    """Everything that was there when the stream was opened has been sent."""
+    """The stream has sent every event that existed when it was opened."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4473,7 +4502,7 @@ Global___CaughtUp: _TypeAlias = CaughtUp  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Nothing happened."""
+    """A sign of life on a silent stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4514,8 +4543,8 @@ Global___Draining: _TypeAlias = Draining  # noqa: Y015
 
 @_typing.final
 class RoomLeft(_message.Message):
-    """The caller may no longer read a room. The stream goes on with the others, and with this one only if the
-    caller joins it again.
+    """A room that the caller may no longer read. The stream goes on with the other rooms, and with this
+    one only if the caller joins it again.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -4527,19 +4556,19 @@ class RoomLeft(_message.Message):
     DELETED_FIELD_NUMBER: _builtins.int
     BANNED_OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Which."""
+    """The room."""
     change: Global___MembershipChange.ValueType
-    """How that came: MEMBERSHIP_CHANGE_LEFT, _REMOVED or _BANNED. _UNSPECIFIED where it is not known, or the room
-    was deleted.
+    """How the membership ended: MEMBERSHIP_CHANGE_LEFT, _REMOVED or _BANNED. _UNSPECIFIED if that is
+    not known, or if the room was deleted.
     """
     user_id: _builtins.str
-    """Who did it; empty where that is not known."""
+    """The user who did it. Empty if that is not known."""
     reason: _builtins.str
-    """Why, if that was said."""
+    """The reason, if one was given."""
     deleted: _builtins.bool
     """Whether the room was deleted."""
     banned_owner_user_id: _builtins.str
-    """Where you are a bot that was removed because its owner is banned from the room: the owner."""
+    """If the caller is a bot that was removed because its owner is banned from the room: the owner."""
     def __init__(
         self,
         *,
@@ -4560,9 +4589,9 @@ Global___RoomLeft: _TypeAlias = RoomLeft  # noqa: Y015
 
 @_typing.final
 class HistoryChanged(_message.Message):
-    """A room's log is not the one that the request's cursor is from: a backup was put back, or the log has lost
-    its end. Up to `last_common_seq` both are the same; the stream goes on after it. What was seen after it is no
-    longer in the log, and its numbers stand for other events now.
+    """A room whose log is not the one that the request's cursor is from: a backup was restored, or the
+    log has lost its end. Both are the same up to `last_common_seq`, and the stream goes on after it.
+    Events seen after it are no longer in the log, and their numbers stand for other events now.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -4571,13 +4600,13 @@ class HistoryChanged(_message.Message):
     LAST_COMMON_SEQ_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Whose log."""
+    """The room."""
     last_common_seq: _builtins.int
-    """The last number that stands for the same event in both, at most the cursor's; 0 where there is none, or it
-    can't be found.
+    """The last number that stands for the same event in both, never more than the cursor's. 0 if
+    there is none, or if it can't be found.
     """
     stamp: _builtins.int
-    """The stamp that belongs to it; 0 where there is none. With the stream's epoch, it makes the new cursor."""
+    """The stamp of that event; 0 if there is none. With the stream's epoch, it makes the new cursor."""
     def __init__(
         self,
         *,
@@ -4595,7 +4624,7 @@ Global___HistoryChanged: _TypeAlias = HistoryChanged  # noqa: Y015
 
 @_typing.final
 class Consumer(_message.Message):
-    """A named position that the server keeps in each room of a user."""
+    """A named reader whose position in each of its user's rooms the server keeps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4606,14 +4635,14 @@ class Consumer(_message.Message):
     consumer: _builtins.str
     """Its name."""
     streaming: _builtins.bool
-    """Whether it has a stream open on this server now."""
+    """Whether it has a stream open on this server."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it first acknowledged something."""
+        """When it first acknowledged an event."""
 
     @_builtins.property
     def last_used_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last had a stream open or acknowledged something, give or take ten minutes."""
+        """When it last had a stream open or acknowledged an event, within ten minutes."""
 
     def __init__(
         self,
@@ -4633,7 +4662,7 @@ Global___Consumer: _TypeAlias = Consumer  # noqa: Y015
 
 @_typing.final
 class ConsumerPosition(_message.Message):
-    """Where a consumer stands in a room."""
+    """A consumer's position in a room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4643,7 +4672,7 @@ class ConsumerPosition(_message.Message):
     """The number of the room's newest event."""
     @_builtins.property
     def cursor(self) -> Global___Cursor:
-        """What was acknowledged last."""
+        """The last event that it acknowledged."""
 
     def __init__(
         self,
@@ -4661,7 +4690,7 @@ Global___ConsumerPosition: _TypeAlias = ConsumerPosition  # noqa: Y015
 
 @_typing.final
 class SubscribeRequest(_message.Message):
-    """What to follow: either `cursors`, `all_rooms`, or both; or a `consumer`."""
+    """The rooms to follow: `cursors`, `all_rooms`, or both; or a `consumer`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4676,47 +4705,49 @@ class SubscribeRequest(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """The name of a position that the server keeps, one for each user, name and room: all rooms of the
-    caller are followed, each from what was acknowledged last. A consumer has one stream
-    at a time: a newer one ends an older one with the reason CONSUMER_TAKEN_OVER.
+    """A consumer's name. All rooms of the caller are followed, each from the consumer's last
+    acknowledgement, which the server keeps. A consumer has one stream at a time: a new one ends
+    the old one with the reason CONSUMER_TAKEN_OVER.
     Must be an id, or empty.
     """
     start: Global___Start.ValueType
     """For a consumer and `all_rooms`: where to start in a room that has no position yet."""
     max_unacknowledged: _builtins.int
-    """For a consumer: how many events may be on their way or in work, not yet acknowledged, before the server waits;
-    0 means 4,096, which is also the most.
+    """For a consumer: how many events the server sends before it waits for acknowledgements. 0 for
+    4,096, which is also the maximum.
     Must be 0 or more.
     """
     include_own: _builtins.bool
     """Whether events caused by this session are sent back to it."""
     all_rooms: _builtins.bool
-    """Also follow the caller's rooms that have no cursor here, and those that the caller joins while the stream
-    is open. A consumer does so anyway.
+    """Whether to follow also the caller's rooms that have no cursor here, and those that the caller
+    joins while the stream is open. A consumer always does.
     """
     invitations: _builtins.bool
-    """Whether to be told of the caller's invitations, too, in `SubscribeResponse.invitations`."""
+    """Whether to send the caller's invitations too, in `SubscribeResponse.invitations`."""
     signals: _builtins.bool
-    """Whether to be sent signals, too, in `SubscribeResponse.signals`."""
+    """Whether to send signals too, in `SubscribeResponse.signals`."""
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """Positions that the client keeps: these rooms are followed, each from its cursor.
+        """Positions that the client keeps. These rooms are followed, each from its cursor.
         Must have at most `limits.cursors` entries, one for each room.
         """
 
     @_builtins.property
     def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """For a consumer: what this client has received already, which may be further than what it acknowledged. It
-        moves no position. The server compares it with its logs, as it does `cursors`, and answers with
-        `history_changed` where they part, and `left` where the caller may no longer read the room.
+        """For a consumer: what this client has already received, which may be ahead of what it has
+        acknowledged. It moves no position. The server compares it with its logs, as it does `cursors`,
+        and answers with `history_changed` where they differ, and with `left` where the caller may no
+        longer read the room.
         Must have at most `limits.cursors` entries, one for each room.
         """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """The longest silence that the client wants on the stream, so that it notices soon when the server hangs: a
-        proxy in between answers pings by itself. Less than a second counts as one, and more than the server's own as
-        the server's, which also counts where this is absent. `SubscribeStarted` says which it is.
+        """The longest silence that the client wants on the stream, so that it soon notices a server that
+        hangs (a proxy in between answers pings itself). Less than a second counts as one second. The
+        server's own interval is used if it is shorter, or if this is absent. `SubscribeStarted` has
+        the interval in force.
         Must be more than 0 and at most 1 day.
         """
 
@@ -4744,8 +4775,8 @@ Global___SubscribeRequest: _TypeAlias = SubscribeRequest  # noqa: Y015
 
 @_typing.final
 class SubscribeResponse(_message.Message):
-    """A part of the stream. Which fields are set is what it says; `left` comes before `gaps`, and these before
-    `events`.
+    """A part of the stream. The fields that are set say what happened; `left` applies before `gaps`,
+    and `gaps` before `events`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -4767,51 +4798,54 @@ class SubscribeResponse(_message.Message):
 
     @_builtins.property
     def started(self) -> Global___SubscribeStarted:
-        """Set on the first response and never again."""
+        """Set on the first response only."""
 
     @_builtins.property
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gap]:
-        """What can't be had any more, each right before the first event of its room that can."""
+        """Events that are gone, each gap just before the first event of its room that remains."""
 
     @_builtins.property
     def passed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """Rooms in which the position is now further than the last event sent, because what followed was this
-        session's own. To be taken as seen after this response's events.
+        """Rooms in which the position is now ahead of the last event sent, because the following events
+        were this session's own. Count them as seen after this response's events.
         """
 
     @_builtins.property
     def caught_up(self) -> Global___CaughtUp:
-        """Set once, when everything that was there when the stream was opened has been sent."""
+        """Set once, when every event that existed when the stream was opened has been sent."""
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Set when nothing else was sent for a while, so that both sides and all between know of each other."""
+        """Set if nothing else was sent for a while, so that both sides, and everything between them, know
+        that the stream is alive.
+        """
 
     @_builtins.property
     def draining(self) -> Global___Draining:
-        """Set on the last response when the server is about to stop."""
+        """Set on the last response before the server stops."""
 
     @_builtins.property
     def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomLeft]:
-        """Rooms that are not, or no longer, followed, because the caller may not read them. With `started`: those
-        that the request named. (Where that is all of them, and the request asks for nothing else, it is refused
+        """Rooms that are not, or no longer, followed, because the caller may not read them. With
+        `started`: those that the request named. (If those are all the rooms that it asks for, it fails
         with ROOM_NOT_FOUND instead.)
         """
 
     @_builtins.property
     def history_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryChanged]:
-        """Set with `started`, if ever: rooms whose log is another than the one that the request's cursors are from."""
+        """Set with `started` only: rooms whose log is not the one that the request's cursors are from."""
 
     @_builtins.property
     def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
-        """Where the request asks for them: with `started`, the invitations that wait for the caller's answer, at most the
-        newest 200; later, each new one. A hint, which may be missing: ListInvitations is certain.
+        """If the request asks for them: with `started`, the newest invitations that wait for the caller's
+        answer, at most 200; later, each new one. They are hints, and some may be missing;
+        ListInvitations returns all of them.
         """
 
     @_builtins.property
     def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
-        """Where the request asks for them: what happens in the rooms that the stream follows and is not kept. To be taken
-        after this response's events.
+        """If the request asks for them: what happens in the rooms that the stream follows and is not
+        kept. They apply after this response's events.
         """
 
     def __init__(
@@ -4839,10 +4873,11 @@ Global___SubscribeResponse: _TypeAlias = SubscribeResponse  # noqa: Y015
 
 @_typing.final
 class Signal(_message.Message):
-    """Something that happens now and is not kept: it has no number, is in no history, and is not sent again.
+    """Something that happens now and is not kept: it has no number, is in no history, and is not sent
+    again.
 
-    A signal may be missing, late or repeated. Of each user, room and kind only the newest counts, and a stream that
-    is read slowly, or a busy server, is given no other. What a user does is not signalled to that user.
+    A signal may be missing, late or repeated. Only the newest of each user, room and kind counts; a
+    slow reader, or any reader of a busy server, gets no others. Users get no signals of their own.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -4851,12 +4886,12 @@ class Signal(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     TYPING_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """The room in which it happens."""
+    """The room."""
     user_id: _builtins.str
-    """Who does it."""
+    """The user."""
     @_builtins.property
     def typing(self) -> Global___Typing:
-        """The user writes a message, or has stopped."""
+        """The user is writing a message, or has stopped."""
 
     def __init__(
         self,
@@ -4877,14 +4912,16 @@ Global___Signal: _TypeAlias = Signal  # noqa: Y015
 
 @_typing.final
 class Typing(_message.Message):
-    """Somebody writes a message that is not sent yet."""
+    """A user is writing a message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LIFETIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long to show it, unless another signal or a message of theirs comes first; absent where they have stopped."""
+        """How long to show this, unless another signal or a message of theirs comes first. Absent if they
+        have stopped.
+        """
 
     def __init__(
         self,
@@ -4913,10 +4950,11 @@ class AcknowledgeRequest(_message.Message):
     """
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
-        """The new positions. A position after the newest event is refused. One with a stamp that is not its event's
-        moves nothing: the other positions of the call count, and the call is answered with EPOCH_CHANGED, whose
-        metadata names a room (`roomId`) and the last number that stands for the same event (`lastCommonSeq`). More than
-        256 are stored in several steps: if the outcome of the call is unknown, some may have moved. Send it again.
+        """The new positions. A position after the newest event fails. A position with a stamp that is not
+        its event's does not move. The other positions of the call still count, and the call fails with
+        EPOCH_CHANGED, whose metadata names a room (`roomId`) and the last number that stands for the
+        same event (`lastCommonSeq`). More than 256 positions are stored in several steps: if the
+        outcome of the call is unknown, some may have moved. Send it again.
         Must have 1 to `limits.cursors` entries, one for each room.
         """
 
@@ -4936,7 +4974,7 @@ Global___AcknowledgeRequest: _TypeAlias = AcknowledgeRequest  # noqa: Y015
 
 @_typing.final
 class AcknowledgeResponse(_message.Message):
-    """The positions are on disk."""
+    """The response of Acknowledge: the positions are on disk."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4953,18 +4991,18 @@ Global___AcknowledgeResponse: _TypeAlias = AcknowledgeResponse  # noqa: Y015
 
 @_typing.final
 class ListConsumersRequest(_message.Message):
-    """Lists the caller's consumers."""
+    """Which page of the caller's consumers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -4990,7 +5028,7 @@ class ListConsumersResponse(_message.Message):
     CONSUMERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def consumers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consumer]:
         """In the order of their names."""
@@ -5011,7 +5049,7 @@ Global___ListConsumersResponse: _TypeAlias = ListConsumersResponse  # noqa: Y015
 
 @_typing.final
 class ListConsumerPositionsRequest(_message.Message):
-    """Lists a consumer's positions."""
+    """Which consumer, and which page of its positions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5019,15 +5057,15 @@ class ListConsumerPositionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Its name.
+    """The consumer's name.
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -5054,7 +5092,7 @@ class ListConsumerPositionsResponse(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsumerPosition]:
         """In the order of the rooms' ids."""
@@ -5075,13 +5113,13 @@ Global___ListConsumerPositionsResponse: _TypeAlias = ListConsumerPositionsRespon
 
 @_typing.final
 class DeleteConsumerRequest(_message.Message):
-    """Forgets a consumer."""
+    """The consumer to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSUMER_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Its name.
+    """The consumer's name.
     Must be an id.
     """
     def __init__(
@@ -5099,7 +5137,7 @@ Global___DeleteConsumerRequest: _TypeAlias = DeleteConsumerRequest  # noqa: Y015
 
 @_typing.final
 class DeleteConsumerResponse(_message.Message):
-    """The consumer is forgotten."""
+    """The response of DeleteConsumer: the consumer is deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5130,24 +5168,26 @@ class UserRecord(_message.Message):
     BLOCKED_ITSELF_FIELD_NUMBER: _builtins.int
     OWNER_BLOCKED_FIELD_NUMBER: _builtins.int
     admin: _builtins.bool
-    """Whether it administers the server."""
+    """Whether it is an administrator of the server."""
     sessions: _builtins.int
     """How many sessions and tokens it has."""
     ended_tokens: _builtins.int
-    """Of a bot: how many of its tokens have ended because it or its owner was blocked, or because it has another
-    owner, since it was given its last one.
+    """For a bot: how many of its tokens have ended since it was given its last one, because it or its
+    owner was blocked or because its owner changed.
     """
     blocked_itself: _builtins.bool
-    """Whether it was blocked itself. A bot can be blocked both itself and with its owner: each stays until it is undone."""
+    """Whether it is blocked itself. A bot can be blocked both itself and with its owner: each block
+    stays until it is undone.
+    """
     owner_blocked: _builtins.bool
-    """Of a bot: whether its owner is blocked, and it with them."""
+    """For a bot: whether its owner is blocked, and the bot therefore too."""
     @_builtins.property
     def user(self) -> Global___User:
         """The account."""
 
     @_builtins.property
     def block_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is blocked, itself or with its owner; absent where it is not."""
+        """Since when it is blocked, itself or with its owner. Absent if it is not."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -5155,7 +5195,7 @@ class UserRecord(_message.Message):
 
     @_builtins.property
     def last_used_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was used last, give or take a minute; absent for never."""
+        """When it was last used, within a minute. Absent for never."""
 
     def __init__(
         self,
@@ -5180,7 +5220,7 @@ Global___UserRecord: _TypeAlias = UserRecord  # noqa: Y015
 
 @_typing.final
 class UnownedRoom(_message.Message):
-    """A room, as far as administrators need to know of it to hand it on."""
+    """A room whose owners are all blocked, with what administrators need to find it a new owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5189,13 +5229,13 @@ class UnownedRoom(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     MEMBER_COUNT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """Names it."""
+    """The room's id."""
     name: _builtins.str
-    """What it is called."""
+    """Its name."""
     kind: Global___RoomKind.ValueType
-    """Who finds it and gets in."""
+    """Who can find and join it."""
     member_count: _builtins.int
-    """How many members it has, those who are blocked included."""
+    """How many members it has, blocked ones included."""
     def __init__(
         self,
         *,
@@ -5214,7 +5254,7 @@ Global___UnownedRoom: _TypeAlias = UnownedRoom  # noqa: Y015
 
 @_typing.final
 class StoppedBot(_message.Message):
-    """A bot that stops because it or its owner is blocked."""
+    """A bot that stops, because it or its owner is blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5223,7 +5263,7 @@ class StoppedBot(_message.Message):
     user_id: _builtins.str
     """Its user id."""
     tokens: _builtins.int
-    """How many tokens of it have ended, or would."""
+    """How many of its tokens ended, or would end."""
     def __init__(
         self,
         *,
@@ -5240,7 +5280,7 @@ Global___StoppedBot: _TypeAlias = StoppedBot  # noqa: Y015
 
 @_typing.final
 class ListUsersRequest(_message.Message):
-    """Asks for accounts."""
+    """Which accounts, and which page of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5248,15 +5288,15 @@ class ListUsersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Only accounts whose user id or display name holds this, upper and lower case being the same.
+    """Only accounts with this in their user id or display name, ignoring case. Empty for all.
     Must be any name.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -5283,7 +5323,7 @@ class ListUsersResponse(_message.Message):
     USERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserRecord]:
         """In the order of their user ids."""
@@ -5304,7 +5344,7 @@ Global___ListUsersResponse: _TypeAlias = ListUsersResponse  # noqa: Y015
 
 @_typing.final
 class CreateUserRequest(_message.Message):
-    """Asks for an account for somebody."""
+    """The account to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5313,19 +5353,19 @@ class CreateUserRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     ADMIN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The name that it will have for ever; see User.user_id.
+    """The account's permanent name; see User.user_id.
     Must be an id.
     """
     display_name: _builtins.str
-    """What people read; empty for the user id.
+    """The name for people to read. Empty for the user id.
     Must be a name, or empty.
     """
     password: _builtins.str
-    """The new password.
+    """The account's password.
     Must be a password.
     """
     admin: _builtins.bool
-    """Whether it administers the server."""
+    """Whether it is an administrator of the server."""
     def __init__(
         self,
         *,
@@ -5368,7 +5408,7 @@ Global___CreateUserResponse: _TypeAlias = CreateUserResponse  # noqa: Y015
 
 @_typing.final
 class BlockUserRequest(_message.Message):
-    """Blocks an account."""
+    """The account to block."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5379,7 +5419,7 @@ class BlockUserRequest(_message.Message):
     Must be an id.
     """
     validate_only: _builtins.bool
-    """Whether to change nothing, and only return what would come of it."""
+    """Whether to change nothing and only return what the effects would be."""
     def __init__(
         self,
         *,
@@ -5396,7 +5436,7 @@ Global___BlockUserRequest: _TypeAlias = BlockUserRequest  # noqa: Y015
 
 @_typing.final
 class BlockUserResponse(_message.Message):
-    """What came of it, or would."""
+    """The account, and the effects of blocking it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5415,11 +5455,11 @@ class BlockUserResponse(_message.Message):
 
     @_builtins.property
     def unowned_rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
-        """The rooms that no owner is left in who is not blocked; the first 100, in the order of their ids."""
+        """The rooms that have no owner left who is not blocked: the first 100, in the order of their ids."""
 
     @_builtins.property
     def stopped_bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedBot]:
-        """The account's bots, which stop; the first 100, in the order of their user ids."""
+        """The account's bots, which stop: the first 100, in the order of their user ids."""
 
     def __init__(
         self,
@@ -5440,7 +5480,7 @@ Global___BlockUserResponse: _TypeAlias = BlockUserResponse  # noqa: Y015
 
 @_typing.final
 class UnblockUserRequest(_message.Message):
-    """Unblocks an account."""
+    """The account to unblock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5464,7 +5504,7 @@ Global___UnblockUserRequest: _TypeAlias = UnblockUserRequest  # noqa: Y015
 
 @_typing.final
 class UnblockUserResponse(_message.Message):
-    """The account may log in."""
+    """The account, and the bots that don't work yet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5483,14 +5523,14 @@ class UnblockUserResponse(_message.Message):
 
     @_builtins.property
     def stopped_bots(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedBot]:
-        """Those of its bots whose tokens ended when it was blocked, and that need new ones; the first 100, in the order
-        of their user ids.
+        """Those of its bots whose tokens ended when it was blocked, and which need new ones: the first
+        100, in the order of their user ids.
         """
 
     @_builtins.property
     def blocked_bot_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those of its bots that stay blocked, as they were blocked themselves; the first 100, in the order of their user
-        ids.
+        """Those of its bots that stay blocked because they were blocked themselves: the first 100, in the
+        order of their user ids.
         """
 
     def __init__(
@@ -5512,7 +5552,7 @@ Global___UnblockUserResponse: _TypeAlias = UnblockUserResponse  # noqa: Y015
 
 @_typing.final
 class ResetPasswordRequest(_message.Message):
-    """Asks for another password for somebody."""
+    """An account and its new password."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5528,7 +5568,9 @@ class ResetPasswordRequest(_message.Message):
     Must be a password.
     """
     end_bot_tokens: _builtins.bool
-    """Whether the access tokens of its bots end, too: whoever knew the password may have made or read some."""
+    """Whether the access tokens of its bots end too: whoever knew the password may have made or read
+    some.
+    """
     def __init__(
         self,
         *,
@@ -5546,7 +5588,7 @@ Global___ResetPasswordRequest: _TypeAlias = ResetPasswordRequest  # noqa: Y015
 
 @_typing.final
 class ResetPasswordResponse(_message.Message):
-    """The password is another."""
+    """The sessions and tokens that ended with the password."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5554,11 +5596,11 @@ class ResetPasswordResponse(_message.Message):
     REVOKED_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     LIVE_BOT_TOKENS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many sessions have ended, access tokens included."""
+    """How many sessions ended, access tokens included."""
     revoked_bot_tokens: _builtins.int
-    """How many access tokens of its bots have ended; 0 without end_bot_tokens."""
+    """How many access tokens of its bots ended. 0 without `end_bot_tokens`."""
     live_bot_tokens: _builtins.int
-    """How many access tokens of its bots go on working; 0 with end_bot_tokens."""
+    """How many access tokens of its bots stay valid. 0 with `end_bot_tokens`."""
     def __init__(
         self,
         *,
@@ -5576,7 +5618,7 @@ Global___ResetPasswordResponse: _TypeAlias = ResetPasswordResponse  # noqa: Y015
 
 @_typing.final
 class SetAdminRequest(_message.Message):
-    """Asks for an account to administer the server, or not."""
+    """An account, and whether it is to be an administrator of the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5587,7 +5629,7 @@ class SetAdminRequest(_message.Message):
     Must be an id.
     """
     admin: _builtins.bool
-    """Whether it does."""
+    """Whether it is to be an administrator."""
     def __init__(
         self,
         *,
@@ -5604,7 +5646,7 @@ Global___SetAdminRequest: _TypeAlias = SetAdminRequest  # noqa: Y015
 
 @_typing.final
 class SetAdminResponse(_message.Message):
-    """It does, or does not."""
+    """The account after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5628,7 +5670,7 @@ Global___SetAdminResponse: _TypeAlias = SetAdminResponse  # noqa: Y015
 
 @_typing.final
 class ListUserSessionsRequest(_message.Message):
-    """Asks for an account's sessions."""
+    """Whose sessions, and which page of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5640,11 +5682,11 @@ class ListUserSessionsRequest(_message.Message):
     Must be an id.
     """
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -5671,7 +5713,7 @@ class ListUserSessionsResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
         """Newest first."""
@@ -5692,13 +5734,13 @@ Global___ListUserSessionsResponse: _TypeAlias = ListUserSessionsResponse  # noqa
 
 @_typing.final
 class ListUserIdentitiesRequest(_message.Message):
-    """Lists an account's links."""
+    """Whose links."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose.
+    """The user.
     Must be an id.
     """
     def __init__(
@@ -5740,7 +5782,7 @@ Global___ListUserIdentitiesResponse: _TypeAlias = ListUserIdentitiesResponse  # 
 
 @_typing.final
 class UnlinkUserIdentityRequest(_message.Message):
-    """Ends a link of an account."""
+    """The link to end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5748,15 +5790,17 @@ class UnlinkUserIdentityRequest(_message.Message):
     IDENTITY_ID_FIELD_NUMBER: _builtins.int
     EVEN_LAST_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose.
+    """The user.
     Must be an id.
     """
     identity_id: _builtins.str
-    """Identity.identity_id. Where the account has no such link, nothing changes.
+    """Identity.identity_id. If the account has no such link, nothing changes.
     Must be an id.
     """
     even_last: _builtins.bool
-    """Whether to do it even where the account has no password and no other link to log in with."""
+    """Whether to end the link even if the account then has no password and no other link to log in
+    with.
+    """
     def __init__(
         self,
         *,
@@ -5774,13 +5818,13 @@ Global___UnlinkUserIdentityRequest: _TypeAlias = UnlinkUserIdentityRequest  # no
 
 @_typing.final
 class UnlinkUserIdentityResponse(_message.Message):
-    """The link has ended."""
+    """How many sessions ended with the link."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many sessions ended, which is all."""
+    """How many sessions ended: all that the account had."""
     def __init__(
         self,
         *,
@@ -5796,7 +5840,7 @@ Global___UnlinkUserIdentityResponse: _TypeAlias = UnlinkUserIdentityResponse  # 
 
 @_typing.final
 class RevokeUserSessionsRequest(_message.Message):
-    """Asks for an account's sessions to end. Either some by their ids, or all."""
+    """The sessions to end: either some, by their ids, or all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5808,10 +5852,10 @@ class RevokeUserSessionsRequest(_message.Message):
     Must be an id.
     """
     all: _builtins.bool
-    """Instead: all of them."""
+    """Instead of ids: all sessions."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which. One that does not exist, or no longer, is passed over.
+        """Their ids. Ids of sessions that do not exist, or no longer do, are ignored.
         Must have at most 100 entries, each an id.
         """
 
@@ -5832,13 +5876,13 @@ Global___RevokeUserSessionsRequest: _TypeAlias = RevokeUserSessionsRequest  # no
 
 @_typing.final
 class RevokeUserSessionsResponse(_message.Message):
-    """They have ended."""
+    """How many sessions ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many."""
+    """The number of sessions."""
     def __init__(
         self,
         *,
@@ -5854,18 +5898,18 @@ Global___RevokeUserSessionsResponse: _TypeAlias = RevokeUserSessionsResponse  # 
 
 @_typing.final
 class ListUnownedRoomsRequest(_message.Message):
-    """Lists the rooms whose owners are all blocked."""
+    """Which page of the rooms whose owners are all blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -5884,14 +5928,14 @@ Global___ListUnownedRoomsRequest: _TypeAlias = ListUnownedRoomsRequest  # noqa: 
 
 @_typing.final
 class ListUnownedRoomsResponse(_message.Message):
-    """A page of such rooms."""
+    """A page of rooms whose owners are all blocked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROOMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedRoom]:
         """In the order of their ids."""
@@ -5912,7 +5956,7 @@ Global___ListUnownedRoomsResponse: _TypeAlias = ListUnownedRoomsResponse  # noqa
 
 @_typing.final
 class AssignRoomOwnerRequest(_message.Message):
-    """Makes a member the owner of a room."""
+    """A room and its new owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5928,7 +5972,7 @@ class AssignRoomOwnerRequest(_message.Message):
     Must be an id.
     """
     reason: _builtins.str
-    """Why, for the room's members to read. Empty for a sentence of the server's.
+    """The reason, for the room's members to read. Empty for a sentence that the server provides.
     Must be a short text.
     """
     def __init__(
@@ -5948,7 +5992,7 @@ Global___AssignRoomOwnerRequest: _TypeAlias = AssignRoomOwnerRequest  # noqa: Y0
 
 @_typing.final
 class AssignRoomOwnerResponse(_message.Message):
-    """The member is the room's owner."""
+    """The room, which has an owner now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5972,7 +6016,7 @@ Global___AssignRoomOwnerResponse: _TypeAlias = AssignRoomOwnerResponse  # noqa: 
 
 @_typing.final
 class AssignBotOwnerRequest(_message.Message):
-    """Gives a bot to another owner."""
+    """A bot and its new owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6002,14 +6046,14 @@ Global___AssignBotOwnerRequest: _TypeAlias = AssignBotOwnerRequest  # noqa: Y015
 
 @_typing.final
 class AssignBotOwnerResponse(_message.Message):
-    """The bot has a new owner."""
+    """The bot, with its new owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BOT_FIELD_NUMBER: _builtins.int
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
-    """How many sessions of it have ended."""
+    """How many of its sessions ended."""
     @_builtins.property
     def bot(self) -> Global___User:
         """The bot."""
@@ -6030,7 +6074,7 @@ Global___AssignBotOwnerResponse: _TypeAlias = AssignBotOwnerResponse  # noqa: Y0
 
 @_typing.final
 class CreateServerInviteRequest(_message.Message):
-    """Asks for an invite to the server."""
+    """The invite to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6038,14 +6082,14 @@ class CreateServerInviteRequest(_message.Message):
     LIFETIME_FIELD_NUMBER: _builtins.int
     MAKES_ADMIN_FIELD_NUMBER: _builtins.int
     max_uses: _builtins.int
-    """How many may use it; 0 for any number.
+    """How many times it can be used. 0 for any number.
     Must be 0 or more.
     """
     makes_admin: _builtins.bool
-    """Whether those who register with it become administrators of the server."""
+    """Whether users who register with it become administrators of the server."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent for 7 days.
+        """How long it is valid. Absent for 7 days.
         Must be more than 0 and at most 365 days.
         """
 
@@ -6073,10 +6117,10 @@ class CreateServerInviteResponse(_message.Message):
     INVITE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """What lets people in. Told here and never again."""
+    """Its code. A secret, returned only here."""
     @_builtins.property
     def invite(self) -> Global___Invite:
-        """What is known of it."""
+        """The invite."""
 
     def __init__(
         self,
@@ -6094,18 +6138,18 @@ Global___CreateServerInviteResponse: _TypeAlias = CreateServerInviteResponse  # 
 
 @_typing.final
 class ListServerInvitesRequest(_message.Message):
-    """Asks for the invites to the server."""
+    """Which page of the invites to the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -6131,7 +6175,7 @@ class ListServerInvitesResponse(_message.Message):
     INVITES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def invites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invite]:
         """Newest first."""
@@ -6152,7 +6196,7 @@ Global___ListServerInvitesResponse: _TypeAlias = ListServerInvitesResponse  # no
 
 @_typing.final
 class RevokeServerInviteRequest(_message.Message):
-    """Asks for an invite to the server to end."""
+    """The invite to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6176,7 +6220,7 @@ Global___RevokeServerInviteRequest: _TypeAlias = RevokeServerInviteRequest  # no
 
 @_typing.final
 class RevokeServerInviteResponse(_message.Message):
-    """It has ended."""
+    """The response of RevokeServerInvite: the invite is revoked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -28,8 +28,8 @@ if _version_not_supported:
 class AuthServiceStub(object):
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     def __init__(self, channel):
@@ -158,12 +158,12 @@ class AuthServiceStub(object):
 class AuthServiceServicer(object):
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     def GetServerInfo(self, request, context):
-        """What a server offers to those who want to log in.
+        """Returns how to register and log in on this server.
         Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -171,10 +171,10 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """Make an account, and log in to it.
+        """Makes an account and logs in to it.
 
-        Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
-        who may register learns which names are taken.
+        Fails with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS. The invite is checked first,
+        so that only callers that may register learn which names are taken.
         Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -182,9 +182,9 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LogIn(self, request, context):
-        """Begin a session with a password.
+        """Begins a session with a password.
 
-        Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+        A wrong name and a wrong password get the same answer in the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
         Needs no caller.
         """
@@ -193,17 +193,17 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BeginLogIn(self, request, context):
-        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
+        """Begins a login with one of the OpenID Connect issuers that GetServerInfo names. There are two
+        ways: with a browser on this machine, which comes back to `redirect_uri` with `code` and
+        `state`; or without one, by showing the user an address and a code to enter there.
 
-        What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
-        is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
-        where everyone may register).
+        Already refuses what FinishLogIn would otherwise refuse after the user has been to the issuer:
+        an invite that is not valid, and a `user_id` that is not allowed or is taken (the latter only
+        where the caller may learn that: with an invite, or where registration is open).
 
-        ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
-        something, here or there.
-
-        Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
-        one, by showing the user an address and a code to type in there.
+        Fails with ISSUER_UNAVAILABLE where the issuer does not answer the server, and with
+        FAILED_PRECONDITION where an administrator has to correct something, at this server or at the
+        issuer.
         Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -211,14 +211,16 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FinishLogIn(self, request, context):
-        """Begin a session with what the issuer says.
+        """Begins a session with the issuer's answer.
 
-        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
-        one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        Fails with LOGIN_PENDING, with RetryInfo, until the user has finished at the issuer. Users
+        without an account here get one where the issuer's settings allow it, or with an invite;
+        otherwise the call fails with REGISTRATION_CLOSED.
 
-        Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
-        REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
-        and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+        If only the account can't be made as requested (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+        REGISTRATION_CLOSED), the handle stays valid for ten minutes: call again with another `user_id`
+        or `invite_code`, and without `code` and `state`. The handle also stays valid after
+        ISSUER_UNAVAILABLE: call again with all the fields.
         Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -226,10 +228,11 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LinkIdentity(self, request, context):
-        """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+        """Finishes what BeginLogIn began by linking the issuer's identity to the caller's account: from
+        now on the caller can log in with it.
 
-        ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
-        account has at most 100 links: LIMIT_EXCEEDED.
+        Fails with ALREADY_EXISTS if the identity is linked to another account. Linking the
+        caller's own identity again changes nothing. An account has at most 100 links (LIMIT_EXCEEDED).
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -245,10 +248,10 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UnlinkIdentity(self, request, context):
-        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
-        access tokens included, as with a changed password.
+        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the
+        caller end, access tokens included, as with a changed password.
 
-        LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+        Fails with LAST_LOGIN if the caller could then no longer log in, unless `even_last` is set.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -256,7 +259,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LogOut(self, request, context):
-        """End the caller's session: its token, its calls and its streams.
+        """Ends the caller's session: its token, its calls and its streams.
         Needs any token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -264,7 +267,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetMe(self, request, context):
-        """The caller's own account and session.
+        """Returns the caller's own account and session.
         Needs any token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -272,8 +275,8 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
-        USER_NOT_FOUND, as is one who does not exist.
+        """Returns another user, by their exact user id. A user whom the server's policy does not let the
+        caller find is USER_NOT_FOUND, like a user who does not exist.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -281,7 +284,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfile(self, request, context):
-        """Change what others see of the caller, or of one of the caller's bots.
+        """Changes what others see of the caller, or of one of the caller's bots.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -289,8 +292,8 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
-        caller's bots go on working, unless the request says otherwise.
+        """Changes the caller's password. All other sessions of the caller end, access tokens included.
+        Access tokens of the caller's bots stay valid, unless `end_bot_tokens` is set.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -298,7 +301,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+        """Returns the sessions and tokens of the caller, or of one of the caller's bots, newest first.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -306,7 +309,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeSessions(self, request, context):
-        """End sessions: their tokens are refused from now on, and their open streams end.
+        """Ends sessions: their tokens are refused from now on, and their open streams end.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -314,7 +317,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateAccessToken(self, request, context):
-        """Make a token for a program, of the caller or of one of the caller's bots.
+        """Makes a token for a program, for the caller or for one of the caller's bots.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -322,9 +325,10 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateBot(self, request, context):
-        """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
-        found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
-        full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+        """Makes an account for a program, owned by the caller. It has no password, only access tokens. On
+        servers where people are found through shared rooms only (the setting `accounts.finding`), its
+        user id must begin with the caller's and a full stop, as in `alice.builds`; otherwise trying
+        names would reveal who is on the server.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -332,7 +336,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListBots(self, request, context):
-        """The caller's bots, in the order of their user ids.
+        """Returns the caller's bots, in the order of their user ids.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -340,8 +344,8 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def OfferBot(self, request, context):
-        """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
-        replaces an older one.
+        """Offers one of the caller's bots to another person, who becomes its owner with AcceptBot. A new
+        offer replaces an older one.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -349,8 +353,8 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcceptBot(self, request, context):
-        """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
-        the new owner makes it a new token.
+        """Makes the caller the owner of a bot that its owner has offered to them. The bot's tokens and
+        open streams end; the new owner makes a new token for it.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -358,12 +362,14 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateBlock(self, request, context):
-        """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
-        and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
-        answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
-        they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
-        arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
-        exist; one who is blocked already stays so.
+        """Blocks a user for the caller. The user can no longer write to the caller directly or add the
+        caller to rooms, and what they have offered the caller is withdrawn. Only the caller can see
+        the block: the user's own calls are answered like those of anyone whom the caller's settings
+        turn away. A block of a person also covers the bots that they own, and protects the caller's
+        own bots too. Messages in rooms that both are in still arrive.
+
+        A user whom the caller may not find is USER_NOT_FOUND, like a user who does not exist. Blocking
+        a user again changes nothing.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -371,7 +377,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBlock(self, request, context):
-        """Ends a block. USER_NOT_FOUND where there is none.
+        """Ends a block. Fails with USER_NOT_FOUND if there is none.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -379,7 +385,7 @@ class AuthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListBlocks(self, request, context):
-        """Whom the caller has blocked, in the order of their user ids.
+        """Returns the users whom the caller has blocked, in the order of their user ids.
         Needs a session that began by logging in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -515,8 +521,8 @@ def add_AuthServiceServicer_to_server(servicer, server):
 class AuthService(object):
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     @staticmethod
@@ -1142,13 +1148,14 @@ class AuthService(object):
 
 
 class RoomServiceStub(object):
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     def __init__(self, channel):
@@ -1290,17 +1297,18 @@ class RoomServiceStub(object):
 
 
 class RoomServiceServicer(object):
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     def CreateRoom(self, request, context):
-        """Make a room; the caller becomes its owner.
+        """Makes a room and the caller its owner.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1308,7 +1316,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetDirectRoom(self, request, context):
-        """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+        """Returns the direct room of the caller and another user, and makes it first if it does not
+        exist. Each pair of users has one.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1316,7 +1325,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRooms(self, request, context):
-        """The rooms the caller is a member of, in the order of their ids.
+        """Returns the rooms that the caller is a member of, in the order of their ids.
         Needs the scope read or the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1324,7 +1333,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListPublicRooms(self, request, context):
-        """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+        """Returns the server's public rooms, in the order of their names, whether the caller is a member
+        or not.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1332,7 +1342,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetRoom(self, request, context):
-        """One room.
+        """Returns one room.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1340,7 +1350,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRoom(self, request, context):
-        """Change what a room is called and how it works.
+        """Changes a room's name and settings.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1348,7 +1358,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveRoom(self, request, context):
-        """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+        """Closes a room: everything can still be read, and nothing added, until the room is opened again.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1356,7 +1366,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UnarchiveRoom(self, request, context):
-        """Open an archived room again.
+        """Opens an archived room again.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1364,7 +1374,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRoom(self, request, context):
-        """Delete a room and everything that was ever said in it, for good.
+        """Deletes a room and everything in it, permanently.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1372,7 +1382,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMembers(self, request, context):
-        """The members of a room, in the order of their ids.
+        """Returns the members of a room, in the order of their user ids.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1380,8 +1390,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def JoinRoom(self, request, context):
-        """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
-        they are.
+        """Makes the caller a member of a public room, or of the room that an invite is for. For a member
+        nothing changes.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1389,9 +1399,10 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LeaveRoom(self, request, context):
-        """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
-        are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
-        in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+        """Ends the caller's membership. While there are other members, a room's last owner can't leave:
+        the call fails with LAST_OWNER and changes nothing. Make somebody else an owner first (see
+        SetMemberRole), or delete the room. When an owner leaves who is the only member, the room is
+        deleted with everything in it, permanently.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1399,12 +1410,13 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AddMember(self, request, context):
-        """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
-        a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
-        came into themselves. A bot and its owner need not ask each other.
+        """Makes a user a member, or invites them; the response says which. The server's setting
+        `accounts.adding` says whom the caller may add without asking: by default, users who share a
+        private room with the caller that they came into themselves. A bot and its owner need not ask
+        each other.
 
-        Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
-        bots, has 10 invitations waiting for the same person.
+        Called again, it returns the member or invitation that exists. Fails with LIMIT_EXCEEDED if the
+        caller and their bots already have 10 invitations waiting for the same person.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1412,7 +1424,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RemoveMember(self, request, context):
-        """Make somebody stop being a member. Their open streams lose the room at once.
+        """Ends a user's membership. Their open streams lose the room at once.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1420,11 +1432,14 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BanMember(self, request, context):
-        """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
-        bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
-        let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
-        bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
-        covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+        """Removes a user, who need not be a member, and keeps them from joining again. The invites that
+        the person or their bots made to this room end too.
+
+        The ban of a person covers the bots that they own. Each of these bots that is a member is
+        removed, by an event of its own that names the owner, and none can join while its owner is
+        banned, whenever it was made. A person therefore can't be banned by somebody whom one of their
+        bots outranks. The ban of a bot covers that bot alone. (RemoveMember does not affect the bots
+        of the person removed: they are members themselves.)
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1432,7 +1447,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UnbanMember(self, request, context):
-        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+        """Lets a user and the bots that they own join again. The invites that ended with the ban stay
+        ended.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1440,7 +1456,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListBans(self, request, context):
-        """Who is banned from a room, in the order of their user ids.
+        """Returns the users who are banned from a room, in the order of their user ids.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1448,10 +1464,10 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetMemberRole(self, request, context):
-        """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
-        invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
-        they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
-        last owner can't.
+        """Changes a member's role. Nobody becomes an owner without their consent: instead of changing the
+        role, the call offers ownership, as an invitation that the member accepts with
+        AcceptInvitation, and the response has it. To hand a room over, make somebody else an owner and
+        then give yourself a lower role. The last owner's role can't be lowered.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1459,13 +1475,15 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListInvitations(self, request, context):
-        """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+        """Returns the invitations to rooms, and the offers to become an owner of one, that wait for the
+        caller's answer, newest first.
 
-        An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
-        stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
-        when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
-        rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
-        person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        An invitation is for one person, by name, and shows them only what Invitation says of the room
+        until they accept. (An invite is a code, for anyone who has it.) An invitation ends when the
+        room is deleted, when its person declines, is banned or becomes a member another way, and when
+        it is withdrawn. It outlives the rights of the user who made it, as an invite does; but an
+        offer of ownership ends when its maker is no longer an owner. At most 200 wait for a person:
+        when another arrives, the user who has made most of them loses their oldest.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1473,8 +1491,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcceptInvitation(self, request, context):
-        """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
-        none, whether the room is there or not.
+        """Makes the caller a member of the room, or an owner, as the invitation says. Fails with
+        INVITATION_NOT_FOUND if there is none, whether the room exists or not.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1482,7 +1500,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeclineInvitation(self, request, context):
-        """Ends an invitation. It is no event of the room: its members are told nothing.
+        """Ends an invitation to the caller. It makes no event: the room's members are not told.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1498,7 +1516,8 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawInvitation(self, request, context):
-        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+        """Withdraws an invitation. If it is to a role that the caller could not give, only the user who
+        made it may.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1506,7 +1525,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateInvite(self, request, context):
-        """Make an invite, for a link that can be passed on.
+        """Makes an invite, for a link that can be passed on.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1514,7 +1533,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListInvites(self, request, context):
-        """The invites of a room that can still be used, newest first.
+        """Returns the invites of a room that can still be used, newest first.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1522,7 +1541,7 @@ class RoomServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeInvite(self, request, context):
-        """Make an invite worthless. Who has used it stays.
+        """Revokes an invite. Members who joined with it stay.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1671,13 +1690,14 @@ def add_RoomServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoomService(object):
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     @staticmethod
@@ -2410,12 +2430,13 @@ class MessageServiceServicer(object):
     """
 
     def SendMessages(self, request, context):
-        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+        """Stores messages. The response comes when they are on disk, and nobody is sent them earlier.
 
-        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        It is all or nothing. OK means that every message is stored. A definite error
+        (INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS,
+        RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
+        error they may or may not be stored: send them again with the same `client_message_id`s, which
+        never stores a message twice.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2423,7 +2444,7 @@ class MessageServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """A page of a room's history, as the events that made it, oldest first.
+        """Returns a page of a room's history: its events, oldest first.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2552,10 +2573,11 @@ class SubscribeServiceServicer(object):
     """
 
     def Subscribe(self, request, context):
-        """Everything after a cursor, then everything new, in one stream that does not end by itself.
+        """Returns everything after a cursor and then everything new, in one stream that does not end by
+        itself.
 
-        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-        the log at their own pace; nothing is skipped without a `Gap` that says so.
+        In each room events come in the order of `seq`, each once. Readers that are slow or behind are
+        served from the log at their own pace; nothing is skipped without a `Gap` that says so.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2563,7 +2585,7 @@ class SubscribeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Acknowledge(self, request, context):
-        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2571,9 +2593,9 @@ class SubscribeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListConsumers(self, request, context):
-        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-        new name is RESOURCE_EXHAUSTED.
+        """Returns the caller's consumers, in the order of their names. A consumer begins with its first
+        acknowledgement. It ends with DeleteConsumer, or when it has not been used for 365 days. A user
+        has at most 64; after that, a new name is RESOURCE_EXHAUSTED.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2581,8 +2603,8 @@ class SubscribeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListConsumerPositions(self, request, context):
-        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-        caller has no consumer of.
+        """Returns a consumer's position in each room, in the order of the rooms' ids. Fails with
+        NOT_FOUND if the caller has no consumer of that name.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2590,8 +2612,8 @@ class SubscribeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteConsumer(self, request, context):
-        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-        FAILED_PRECONDITION while it has a stream open.
+        """Deletes a consumer and its positions. Used again, its name is that of a new consumer. Fails
+        with NOT_FOUND if there is none, and with FAILED_PRECONDITION while it has a stream open.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2775,8 +2797,9 @@ class SubscribeService(object):
 
 
 class AdminServiceStub(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     def __init__(self, channel):
@@ -2868,12 +2891,13 @@ class AdminServiceStub(object):
 
 
 class AdminServiceServicer(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     def ListUsers(self, request, context):
-        """All accounts, in the order of their user ids.
+        """Returns all accounts, in the order of their user ids.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2881,7 +2905,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateUser(self, request, context):
-        """Make an account for somebody.
+        """Makes an account for somebody.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2889,8 +2913,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BlockUser(self, request, context):
-        """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
-        that no owner is left in, and the bots that stop.
+        """Keeps an account and its bots from logging in. Their sessions end, open streams included.
+        Returns the rooms that have no owner left who is not blocked, and the bots that stop.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2898,8 +2922,9 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UnblockUser(self, request, context):
-        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
-        blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+        """Lets a blocked account and its bots log in again. Their tokens have ended, so the bots need new
+        ones. Bots that were blocked themselves stay blocked. For a bot whose owner is blocked, it
+        fails with FAILED_PRECONDITION: unblock the owner.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2907,8 +2932,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
-        unless the request says otherwise.
+        """Gives an account a new password. Its sessions end, access tokens included. Access tokens of its
+        bots stay valid, unless `end_bot_tokens` is set.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2916,7 +2941,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetAdmin(self, request, context):
-        """Make an account an administrator of the server, or no longer one. The last one stays.
+        """Grants or revokes server administration. The last administrator can't be revoked.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2924,7 +2949,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUserSessions(self, request, context):
-        """An account's sessions and tokens, newest first.
+        """Returns an account's sessions and tokens, newest first.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2942,7 +2967,7 @@ class AdminServiceServicer(object):
     def UnlinkUserIdentity(self, request, context):
         """Ends a link of an account, and all its sessions, access tokens included.
 
-        LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+        Fails with LAST_LOGIN if nobody could then log in to the account, unless `even_last` is set.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2950,7 +2975,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeUserSessions(self, request, context):
-        """End sessions of an account.
+        """Ends sessions of an account.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2966,9 +2991,9 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AssignRoomOwner(self, request, context):
-        """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
-        which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
-        that does not exist.
+        """Makes a member the owner of a room whose owners are all blocked. The room's members see who did
+        it, as an event of the room. A room that has an owner who is not blocked is ROOM_NOT_FOUND,
+        like a room that does not exist.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2976,8 +3001,9 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AssignBotOwner(self, request, context):
-        """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
-        tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+        """Gives a bot whose owner is blocked to another person. The bot is no longer blocked, unless it
+        was blocked itself. Its tokens have ended; the new owner makes a new one for it. Each room that
+        the bot is in gets an event.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2985,7 +3011,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateServerInvite(self, request, context):
-        """Make an invite with which somebody can register.
+        """Makes an invite with which people can register.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2993,7 +3019,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListServerInvites(self, request, context):
-        """The invites to the server that can still be used, newest first.
+        """Returns the invites to the server that can still be used, newest first.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3001,7 +3027,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeServerInvite(self, request, context):
-        """Make an invite to the server worthless.
+        """Revokes an invite to the server.
         Needs the scope admin, of an administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3100,8 +3126,9 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService(object):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     @staticmethod

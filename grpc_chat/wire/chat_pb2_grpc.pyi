@@ -3,37 +3,38 @@
 isort:skip_file
 The API of grpc-chat.
 
-Unary calls are commands, and one server stream, SubscribeService.Subscribe, carries every event of
-every room to a client. All methods but those that say so need a caller: the metadata key `authorization`
-with the value `Bearer <token>`. A token comes from AuthService and belongs to a session. (On a server that
-was started with trusted ids there are no accounts: the token is the id itself, its UTF-8 percent-encoded
-where it is not printable ASCII.)
+Unary calls are commands. One server stream, SubscribeService.Subscribe, carries every event of every
+room to a client. All methods need a caller, except those that say otherwise: send the metadata key
+`authorization` with the value `Bearer <token>`. Tokens come from AuthService, and each belongs to a
+session. (A server that was started with trusted ids has no accounts: there the token is the id itself,
+with its UTF-8 percent-encoded where it is not printable ASCII.)
 
-Errors are gRPC statuses. Each that the server makes itself carries a google.rpc.ErrorInfo with domain
-`grpc-chat` and a stable `reason`; what gRPC refuses before (an unknown method, a request larger than the
-server takes) carries none. INVALID_ARGUMENT also carries google.rpc.BadRequest with the path of the
-field, and RESOURCE_EXHAUSTED and UNAVAILABLE carry google.rpc.RetryInfo where waiting helps.
+Errors are gRPC statuses. Every error that the server itself makes carries a google.rpc.ErrorInfo with the
+domain `grpc-chat` and a stable `reason`. Errors that gRPC makes before the server sees the call (for an
+unknown method, or a request larger than the server takes) carry none. INVALID_ARGUMENT also carries a
+google.rpc.BadRequest with the path of the field. RESOURCE_EXHAUSTED and UNAVAILABLE carry a
+google.rpc.RetryInfo where waiting helps.
 
-What a field of a request must be stands in the last line of its comment, which begins with "Must". Its words
-stand for these rules, in which a word in backquotes is a setting of the server, as in
-docs/reference/configuration.md; a request that breaks one is INVALID_ARGUMENT, and the error names the limit in
-force:
+The last line of a request field's comment begins with "Must" and says what the field has to be. A request
+that breaks such a rule fails with INVALID_ARGUMENT, and the error names the limit in force. A word in
+backquotes is a setting of the server; docs/reference/configuration.md describes it. The rules use these
+terms:
 
-- an id: 1 to `limits.id_bytes` bytes of UTF-8. It has a character that shows, and none that does not, such as
-  control characters.
-- a name: 1 to `limits.name_bytes` bytes of UTF-8, of such characters as an id.
+- an id: 1 to `limits.id_bytes` bytes of UTF-8, with at least one visible character and no invisible ones,
+  such as control characters.
+- a name: 1 to `limits.name_bytes` bytes of UTF-8, with characters as in an id.
 - any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
 - a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
-- a page token: at most 256 bytes, as this server gave it out; empty for the first page.
-- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that many.
+- a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
+- a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
 - a UUID: in its usual form of 36 characters, in upper or lower case.
 
-Of an enum, a request takes the values that the server knows. What is "Output only." is not looked at in requests.
-A request has at most `grpc.request_bytes` bytes.
+A field with an enum takes the values that the server knows. The server ignores "Output only." fields in
+requests. A request has at most `grpc.request_bytes` bytes.
 
-What a method needs of its caller stands in the last line of its comment, which begins with "Needs".
+The last line of a method's comment begins with "Needs" and says what the method requires of its caller.
 """
 
 from collections import abc as _abc
@@ -62,8 +63,8 @@ GRPC_VERSION: str
 class AuthServiceStub:
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     @_typing.overload
@@ -71,53 +72,56 @@ class AuthServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]
-    """What a server offers to those who want to log in.
+    """Returns how to register and log in on this server.
     Needs no caller.
     """
     Register: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]
-    """Make an account, and log in to it.
+    """Makes an account and logs in to it.
 
-    Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
-    who may register learns which names are taken.
+    Fails with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS. The invite is checked first,
+    so that only callers that may register learn which names are taken.
     Needs no caller.
     """
     LogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]
-    """Begin a session with a password.
+    """Begins a session with a password.
 
-    Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+    A wrong name and a wrong password get the same answer in the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
     Needs no caller.
     """
     BeginLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]
-    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
+    """Begins a login with one of the OpenID Connect issuers that GetServerInfo names. There are two
+    ways: with a browser on this machine, which comes back to `redirect_uri` with `code` and
+    `state`; or without one, by showing the user an address and a code to enter there.
 
-    What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
-    is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
-    where everyone may register).
+    Already refuses what FinishLogIn would otherwise refuse after the user has been to the issuer:
+    an invite that is not valid, and a `user_id` that is not allowed or is taken (the latter only
+    where the caller may learn that: with an invite, or where registration is open).
 
-    ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
-    something, here or there.
-
-    Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
-    one, by showing the user an address and a code to type in there.
+    Fails with ISSUER_UNAVAILABLE where the issuer does not answer the server, and with
+    FAILED_PRECONDITION where an administrator has to correct something, at this server or at the
+    issuer.
     Needs no caller.
     """
     FinishLogIn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]
-    """Begin a session with what the issuer says.
+    """Begins a session with the issuer's answer.
 
-    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
-    one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    Fails with LOGIN_PENDING, with RetryInfo, until the user has finished at the issuer. Users
+    without an account here get one where the issuer's settings allow it, or with an invite;
+    otherwise the call fails with REGISTRATION_CLOSED.
 
-    Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
-    REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
-    and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+    If only the account can't be made as requested (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+    REGISTRATION_CLOSED), the handle stays valid for ten minutes: call again with another `user_id`
+    or `invite_code`, and without `code` and `state`. The handle also stays valid after
+    ISSUER_UNAVAILABLE: call again with all the fields.
     Needs no caller.
     """
     LinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]
-    """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+    """Finishes what BeginLogIn began by linking the issuer's identity to the caller's account: from
+    now on the caller can log in with it.
 
-    ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
-    account has at most 100 links: LIMIT_EXCEEDED.
+    Fails with ALREADY_EXISTS if the identity is linked to another account. Linking the
+    caller's own identity again changes nothing. An account has at most 100 links (LIMIT_EXCEEDED).
     Needs a session that began by logging in.
     """
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]
@@ -125,81 +129,84 @@ class AuthServiceStub:
     Needs a session that began by logging in.
     """
     UnlinkIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]
-    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
-    access tokens included, as with a changed password.
+    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the
+    caller end, access tokens included, as with a changed password.
 
-    LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    Fails with LAST_LOGIN if the caller could then no longer log in, unless `even_last` is set.
     Needs a session that began by logging in.
     """
     LogOut: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]
-    """End the caller's session: its token, its calls and its streams.
+    """Ends the caller's session: its token, its calls and its streams.
     Needs any token.
     """
     GetMe: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]
-    """The caller's own account and session.
+    """Returns the caller's own account and session.
     Needs any token.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]
-    """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
-    USER_NOT_FOUND, as is one who does not exist.
+    """Returns another user, by their exact user id. A user whom the server's policy does not let the
+    caller find is USER_NOT_FOUND, like a user who does not exist.
     Needs the scope read.
     """
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]
-    """Change what others see of the caller, or of one of the caller's bots.
+    """Changes what others see of the caller, or of one of the caller's bots.
     Needs a session that began by logging in.
     """
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]
-    """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
-    caller's bots go on working, unless the request says otherwise.
+    """Changes the caller's password. All other sessions of the caller end, access tokens included.
+    Access tokens of the caller's bots stay valid, unless `end_bot_tokens` is set.
     Needs a session that began by logging in.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]
-    """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+    """Returns the sessions and tokens of the caller, or of one of the caller's bots, newest first.
     Needs a session that began by logging in.
     """
     RevokeSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]
-    """End sessions: their tokens are refused from now on, and their open streams end.
+    """Ends sessions: their tokens are refused from now on, and their open streams end.
     Needs a session that began by logging in.
     """
     CreateAccessToken: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]
-    """Make a token for a program, of the caller or of one of the caller's bots.
+    """Makes a token for a program, for the caller or for one of the caller's bots.
     Needs a session that began by logging in.
     """
     CreateBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]
-    """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
-    found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
-    full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    """Makes an account for a program, owned by the caller. It has no password, only access tokens. On
+    servers where people are found through shared rooms only (the setting `accounts.finding`), its
+    user id must begin with the caller's and a full stop, as in `alice.builds`; otherwise trying
+    names would reveal who is on the server.
     Needs a session that began by logging in.
     """
     ListBots: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]
-    """The caller's bots, in the order of their user ids.
+    """Returns the caller's bots, in the order of their user ids.
     Needs a session that began by logging in.
     """
     OfferBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]
-    """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
-    replaces an older one.
+    """Offers one of the caller's bots to another person, who becomes its owner with AcceptBot. A new
+    offer replaces an older one.
     Needs a session that began by logging in.
     """
     AcceptBot: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]
-    """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
-    the new owner makes it a new token.
+    """Makes the caller the owner of a bot that its owner has offered to them. The bot's tokens and
+    open streams end; the new owner makes a new token for it.
     Needs a session that began by logging in.
     """
     CreateBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]
-    """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
-    and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
-    answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
-    they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
-    arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
-    exist; one who is blocked already stays so.
+    """Blocks a user for the caller. The user can no longer write to the caller directly or add the
+    caller to rooms, and what they have offered the caller is withdrawn. Only the caller can see
+    the block: the user's own calls are answered like those of anyone whom the caller's settings
+    turn away. A block of a person also covers the bots that they own, and protects the caller's
+    own bots too. Messages in rooms that both are in still arrive.
+
+    A user whom the caller may not find is USER_NOT_FOUND, like a user who does not exist. Blocking
+    a user again changes nothing.
     Needs a session that began by logging in.
     """
     DeleteBlock: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]
-    """Ends a block. USER_NOT_FOUND where there is none.
+    """Ends a block. Fails with USER_NOT_FOUND if there is none.
     Needs a session that began by logging in.
     """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]
-    """Whom the caller has blocked, in the order of their user ids.
+    """Returns the users whom the caller has blocked, in the order of their user ids.
     Needs a session that began by logging in.
     """
 
@@ -207,59 +214,62 @@ class AuthServiceStub:
 class AuthServiceAsyncStub(AuthServiceStub):
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """What a server offers to those who want to log in.
+    """Returns how to register and log in on this server.
     Needs no caller.
     """
     Register: _aio.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]  # type: ignore[assignment]
-    """Make an account, and log in to it.
+    """Makes an account and logs in to it.
 
-    Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
-    who may register learns which names are taken.
+    Fails with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS. The invite is checked first,
+    so that only callers that may register learn which names are taken.
     Needs no caller.
     """
     LogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogInRequest, _chat_pb2.LogInResponse]  # type: ignore[assignment]
-    """Begin a session with a password.
+    """Begins a session with a password.
 
-    Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+    A wrong name and a wrong password get the same answer in the same time. Too many failures, for
     one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
     Needs no caller.
     """
     BeginLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.BeginLogInRequest, _chat_pb2.BeginLogInResponse]  # type: ignore[assignment]
-    """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
+    """Begins a login with one of the OpenID Connect issuers that GetServerInfo names. There are two
+    ways: with a browser on this machine, which comes back to `redirect_uri` with `code` and
+    `state`; or without one, by showing the user an address and a code to enter there.
 
-    What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
-    is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
-    where everyone may register).
+    Already refuses what FinishLogIn would otherwise refuse after the user has been to the issuer:
+    an invite that is not valid, and a `user_id` that is not allowed or is taken (the latter only
+    where the caller may learn that: with an invite, or where registration is open).
 
-    ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
-    something, here or there.
-
-    Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
-    one, by showing the user an address and a code to type in there.
+    Fails with ISSUER_UNAVAILABLE where the issuer does not answer the server, and with
+    FAILED_PRECONDITION where an administrator has to correct something, at this server or at the
+    issuer.
     Needs no caller.
     """
     FinishLogIn: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishLogInRequest, _chat_pb2.FinishLogInResponse]  # type: ignore[assignment]
-    """Begin a session with what the issuer says.
+    """Begins a session with the issuer's answer.
 
-    LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
-    one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+    Fails with LOGIN_PENDING, with RetryInfo, until the user has finished at the issuer. Users
+    without an account here get one where the issuer's settings allow it, or with an invite;
+    otherwise the call fails with REGISTRATION_CLOSED.
 
-    Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
-    REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
-    and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+    If only the account can't be made as requested (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+    REGISTRATION_CLOSED), the handle stays valid for ten minutes: call again with another `user_id`
+    or `invite_code`, and without `code` and `state`. The handle also stays valid after
+    ISSUER_UNAVAILABLE: call again with all the fields.
     Needs no caller.
     """
     LinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.LinkIdentityRequest, _chat_pb2.LinkIdentityResponse]  # type: ignore[assignment]
-    """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+    """Finishes what BeginLogIn began by linking the issuer's identity to the caller's account: from
+    now on the caller can log in with it.
 
-    ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
-    account has at most 100 links: LIMIT_EXCEEDED.
+    Fails with ALREADY_EXISTS if the identity is linked to another account. Linking the
+    caller's own identity again changes nothing. An account has at most 100 links (LIMIT_EXCEEDED).
     Needs a session that began by logging in.
     """
     ListIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListIdentitiesRequest, _chat_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
@@ -267,89 +277,92 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Needs a session that began by logging in.
     """
     UnlinkIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkIdentityRequest, _chat_pb2.UnlinkIdentityResponse]  # type: ignore[assignment]
-    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
-    access tokens included, as with a changed password.
+    """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the
+    caller end, access tokens included, as with a changed password.
 
-    LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+    Fails with LAST_LOGIN if the caller could then no longer log in, unless `even_last` is set.
     Needs a session that began by logging in.
     """
     LogOut: _aio.UnaryUnaryMultiCallable[_chat_pb2.LogOutRequest, _chat_pb2.LogOutResponse]  # type: ignore[assignment]
-    """End the caller's session: its token, its calls and its streams.
+    """Ends the caller's session: its token, its calls and its streams.
     Needs any token.
     """
     GetMe: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMeRequest, _chat_pb2.GetMeResponse]  # type: ignore[assignment]
-    """The caller's own account and session.
+    """Returns the caller's own account and session.
     Needs any token.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]  # type: ignore[assignment]
-    """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
-    USER_NOT_FOUND, as is one who does not exist.
+    """Returns another user, by their exact user id. A user whom the server's policy does not let the
+    caller find is USER_NOT_FOUND, like a user who does not exist.
     Needs the scope read.
     """
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]  # type: ignore[assignment]
-    """Change what others see of the caller, or of one of the caller's bots.
+    """Changes what others see of the caller, or of one of the caller's bots.
     Needs a session that began by logging in.
     """
     ChangePassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ChangePasswordRequest, _chat_pb2.ChangePasswordResponse]  # type: ignore[assignment]
-    """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
-    caller's bots go on working, unless the request says otherwise.
+    """Changes the caller's password. All other sessions of the caller end, access tokens included.
+    Access tokens of the caller's bots stay valid, unless `end_bot_tokens` is set.
     Needs a session that began by logging in.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSessionsRequest, _chat_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+    """Returns the sessions and tokens of the caller, or of one of the caller's bots, newest first.
     Needs a session that began by logging in.
     """
     RevokeSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeSessionsRequest, _chat_pb2.RevokeSessionsResponse]  # type: ignore[assignment]
-    """End sessions: their tokens are refused from now on, and their open streams end.
+    """Ends sessions: their tokens are refused from now on, and their open streams end.
     Needs a session that began by logging in.
     """
     CreateAccessToken: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateAccessTokenRequest, _chat_pb2.CreateAccessTokenResponse]  # type: ignore[assignment]
-    """Make a token for a program, of the caller or of one of the caller's bots.
+    """Makes a token for a program, for the caller or for one of the caller's bots.
     Needs a session that began by logging in.
     """
     CreateBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBotRequest, _chat_pb2.CreateBotResponse]  # type: ignore[assignment]
-    """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
-    found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
-    full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+    """Makes an account for a program, owned by the caller. It has no password, only access tokens. On
+    servers where people are found through shared rooms only (the setting `accounts.finding`), its
+    user id must begin with the caller's and a full stop, as in `alice.builds`; otherwise trying
+    names would reveal who is on the server.
     Needs a session that began by logging in.
     """
     ListBots: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBotsRequest, _chat_pb2.ListBotsResponse]  # type: ignore[assignment]
-    """The caller's bots, in the order of their user ids.
+    """Returns the caller's bots, in the order of their user ids.
     Needs a session that began by logging in.
     """
     OfferBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.OfferBotRequest, _chat_pb2.OfferBotResponse]  # type: ignore[assignment]
-    """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
-    replaces an older one.
+    """Offers one of the caller's bots to another person, who becomes its owner with AcceptBot. A new
+    offer replaces an older one.
     Needs a session that began by logging in.
     """
     AcceptBot: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptBotRequest, _chat_pb2.AcceptBotResponse]  # type: ignore[assignment]
-    """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
-    the new owner makes it a new token.
+    """Makes the caller the owner of a bot that its owner has offered to them. The bot's tokens and
+    open streams end; the new owner makes a new token for it.
     Needs a session that began by logging in.
     """
     CreateBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateBlockRequest, _chat_pb2.CreateBlockResponse]  # type: ignore[assignment]
-    """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
-    and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
-    answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
-    they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
-    arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
-    exist; one who is blocked already stays so.
+    """Blocks a user for the caller. The user can no longer write to the caller directly or add the
+    caller to rooms, and what they have offered the caller is withdrawn. Only the caller can see
+    the block: the user's own calls are answered like those of anyone whom the caller's settings
+    turn away. A block of a person also covers the bots that they own, and protects the caller's
+    own bots too. Messages in rooms that both are in still arrive.
+
+    A user whom the caller may not find is USER_NOT_FOUND, like a user who does not exist. Blocking
+    a user again changes nothing.
     Needs a session that began by logging in.
     """
     DeleteBlock: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteBlockRequest, _chat_pb2.DeleteBlockResponse]  # type: ignore[assignment]
-    """Ends a block. USER_NOT_FOUND where there is none.
+    """Ends a block. Fails with USER_NOT_FOUND if there is none.
     Needs a session that began by logging in.
     """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBlocksRequest, _chat_pb2.ListBlocksResponse]  # type: ignore[assignment]
-    """Whom the caller has blocked, in the order of their user ids.
+    """Returns the users whom the caller has blocked, in the order of their user ids.
     Needs a session that began by logging in.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts and sessions: who is calling, and how they prove it.
 
-    A personal access token may call what its scopes allow (Scope says what); only a session that began by
-    logging in may call the methods that change accounts, sessions and tokens.
+    A personal access token may call the methods that its scopes allow (see Scope). Only a session
+    that began by logging in may call the methods that change accounts, sessions and tokens.
     """
 
     @_abc_1.abstractmethod
@@ -358,7 +371,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetServerInfoResponse, _abc.Awaitable[_chat_pb2.GetServerInfoResponse]]:
-        """What a server offers to those who want to log in.
+        """Returns how to register and log in on this server.
         Needs no caller.
         """
 
@@ -368,10 +381,10 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RegisterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RegisterResponse, _abc.Awaitable[_chat_pb2.RegisterResponse]]:
-        """Make an account, and log in to it.
+        """Makes an account and logs in to it.
 
-        Refused with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS; the invite is looked at first, so only
-        who may register learns which names are taken.
+        Fails with REGISTRATION_CLOSED, INVITE_NOT_VALID or USER_EXISTS. The invite is checked first,
+        so that only callers that may register learn which names are taken.
         Needs no caller.
         """
 
@@ -381,9 +394,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LogInResponse, _abc.Awaitable[_chat_pb2.LogInResponse]]:
-        """Begin a session with a password.
+        """Begins a session with a password.
 
-        Whether the name or the password was wrong is not said, and takes the same time. Too many failures, for
+        A wrong name and a wrong password get the same answer in the same time. Too many failures, for
         one account or from one address, are RESOURCE_EXHAUSTED with RetryInfo.
         Needs no caller.
         """
@@ -394,17 +407,17 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BeginLogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BeginLogInResponse, _abc.Awaitable[_chat_pb2.BeginLogInResponse]]:
-        """Begin to log in with an OpenID Connect issuer, of those that GetServerInfo names.
+        """Begins a login with one of the OpenID Connect issuers that GetServerInfo names. There are two
+        ways: with a browser on this machine, which comes back to `redirect_uri` with `code` and
+        `state`; or without one, by showing the user an address and a code to enter there.
 
-        What FinishLogIn would refuse only after the user has been to the issuer is refused here already: an invite that
-        is not valid, a `user_id` that can't be one, or is taken (where the caller may learn that: with an invite, or
-        where everyone may register).
+        Already refuses what FinishLogIn would otherwise refuse after the user has been to the issuer:
+        an invite that is not valid, and a `user_id` that is not allowed or is taken (the latter only
+        where the caller may learn that: with an invite, or where registration is open).
 
-        ISSUER_UNAVAILABLE where the issuer does not answer the server; FAILED_PRECONDITION where someone has to mend
-        something, here or there.
-
-        Either with a browser on this machine, which comes back to `redirect_uri` with `code` and `state`; or without
-        one, by showing the user an address and a code to type in there.
+        Fails with ISSUER_UNAVAILABLE where the issuer does not answer the server, and with
+        FAILED_PRECONDITION where an administrator has to correct something, at this server or at the
+        issuer.
         Needs no caller.
         """
 
@@ -414,14 +427,16 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.FinishLogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.FinishLogInResponse, _abc.Awaitable[_chat_pb2.FinishLogInResponse]]:
-        """Begin a session with what the issuer says.
+        """Begins a session with the issuer's answer.
 
-        LOGIN_PENDING, with RetryInfo, while the user has not finished at the issuer. Anyone without an account here gets
-        one where the issuer's settings say so, or with an invite; otherwise REGISTRATION_CLOSED.
+        Fails with LOGIN_PENDING, with RetryInfo, until the user has finished at the issuer. Users
+        without an account here get one where the issuer's settings allow it, or with an invite;
+        otherwise the call fails with REGISTRATION_CLOSED.
 
-        Where it is only the account that can't be made as asked (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
-        REGISTRATION_CLOSED), the handle stays good for ten minutes: call again with another `user_id` or `invite_code`
-        and without `code` and `state`. ISSUER_UNAVAILABLE leaves the handle good, too: call again with all of them.
+        If only the account can't be made as requested (USER_EXISTS, USER_ID_NEEDED, INVITE_NOT_VALID,
+        REGISTRATION_CLOSED), the handle stays valid for ten minutes: call again with another `user_id`
+        or `invite_code`, and without `code` and `state`. The handle also stays valid after
+        ISSUER_UNAVAILABLE: call again with all the fields.
         Needs no caller.
         """
 
@@ -431,10 +446,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LinkIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LinkIdentityResponse, _abc.Awaitable[_chat_pb2.LinkIdentityResponse]]:
-        """Lets the caller log in with an issuer from now on, as with a password. Finishes what BeginLogIn began.
+        """Finishes what BeginLogIn began by linking the issuer's identity to the caller's account: from
+        now on the caller can log in with it.
 
-        ALREADY_EXISTS where another account logs in with this identity; linking one's own again changes nothing. An
-        account has at most 100 links: LIMIT_EXCEEDED.
+        Fails with ALREADY_EXISTS if the identity is linked to another account. Linking the
+        caller's own identity again changes nothing. An account has at most 100 links (LIMIT_EXCEEDED).
         Needs a session that began by logging in.
         """
 
@@ -454,10 +470,10 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnlinkIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnlinkIdentityResponse, _abc.Awaitable[_chat_pb2.UnlinkIdentityResponse]]:
-        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the caller end,
-        access tokens included, as with a changed password.
+        """Ends a link: the identity no longer logs in to the caller's account. All other sessions of the
+        caller end, access tokens included, as with a changed password.
 
-        LAST_LOGIN where the caller could not log in any more, unless the request says that it may be so.
+        Fails with LAST_LOGIN if the caller could then no longer log in, unless `even_last` is set.
         Needs a session that began by logging in.
         """
 
@@ -467,7 +483,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LogOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LogOutResponse, _abc.Awaitable[_chat_pb2.LogOutResponse]]:
-        """End the caller's session: its token, its calls and its streams.
+        """Ends the caller's session: its token, its calls and its streams.
         Needs any token.
         """
 
@@ -477,7 +493,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetMeResponse, _abc.Awaitable[_chat_pb2.GetMeResponse]]:
-        """The caller's own account and session.
+        """Returns the caller's own account and session.
         Needs any token.
         """
 
@@ -487,8 +503,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetUserResponse, _abc.Awaitable[_chat_pb2.GetUserResponse]]:
-        """Another user, by their exact user id. Somebody whom the server's policy does not let the caller find is
-        USER_NOT_FOUND, as is one who does not exist.
+        """Returns another user, by their exact user id. A user whom the server's policy does not let the
+        caller find is USER_NOT_FOUND, like a user who does not exist.
         Needs the scope read.
         """
 
@@ -498,7 +514,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UpdateProfileResponse, _abc.Awaitable[_chat_pb2.UpdateProfileResponse]]:
-        """Change what others see of the caller, or of one of the caller's bots.
+        """Changes what others see of the caller, or of one of the caller's bots.
         Needs a session that began by logging in.
         """
 
@@ -508,8 +524,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ChangePasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ChangePasswordResponse, _abc.Awaitable[_chat_pb2.ChangePasswordResponse]]:
-        """Changes the caller's password. All other sessions of the caller end, their access tokens included. Those of the
-        caller's bots go on working, unless the request says otherwise.
+        """Changes the caller's password. All other sessions of the caller end, access tokens included.
+        Access tokens of the caller's bots stay valid, unless `end_bot_tokens` is set.
         Needs a session that began by logging in.
         """
 
@@ -519,7 +535,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListSessionsResponse, _abc.Awaitable[_chat_pb2.ListSessionsResponse]]:
-        """The sessions and tokens of the caller, or of one of the caller's bots, newest first.
+        """Returns the sessions and tokens of the caller, or of one of the caller's bots, newest first.
         Needs a session that began by logging in.
         """
 
@@ -529,7 +545,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeSessionsResponse]]:
-        """End sessions: their tokens are refused from now on, and their open streams end.
+        """Ends sessions: their tokens are refused from now on, and their open streams end.
         Needs a session that began by logging in.
         """
 
@@ -539,7 +555,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateAccessTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateAccessTokenResponse, _abc.Awaitable[_chat_pb2.CreateAccessTokenResponse]]:
-        """Make a token for a program, of the caller or of one of the caller's bots.
+        """Makes a token for a program, for the caller or for one of the caller's bots.
         Needs a session that began by logging in.
         """
 
@@ -549,9 +565,10 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateBotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateBotResponse, _abc.Awaitable[_chat_pb2.CreateBotResponse]]:
-        """Makes an account for a program, owned by the caller. It has no password, only access tokens. Where people are
-        found by shared rooms alone (the setting `accounts.finding`), its user id must begin with the caller's and a
-        full stop, as in `alice.builds`: so that trying names tells nobody who is on the server.
+        """Makes an account for a program, owned by the caller. It has no password, only access tokens. On
+        servers where people are found through shared rooms only (the setting `accounts.finding`), its
+        user id must begin with the caller's and a full stop, as in `alice.builds`; otherwise trying
+        names would reveal who is on the server.
         Needs a session that began by logging in.
         """
 
@@ -561,7 +578,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBotsResponse, _abc.Awaitable[_chat_pb2.ListBotsResponse]]:
-        """The caller's bots, in the order of their user ids.
+        """Returns the caller's bots, in the order of their user ids.
         Needs a session that began by logging in.
         """
 
@@ -571,8 +588,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.OfferBotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.OfferBotResponse, _abc.Awaitable[_chat_pb2.OfferBotResponse]]:
-        """Offers one of the caller's bots to another person, who becomes its owner by AcceptBot. A newer offer
-        replaces an older one.
+        """Offers one of the caller's bots to another person, who becomes its owner with AcceptBot. A new
+        offer replaces an older one.
         Needs a session that began by logging in.
         """
 
@@ -582,8 +599,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AcceptBotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcceptBotResponse, _abc.Awaitable[_chat_pb2.AcceptBotResponse]]:
-        """Makes the caller the owner of a bot that its owner offered to them. The bot's tokens and open streams end;
-        the new owner makes it a new token.
+        """Makes the caller the owner of a bot that its owner has offered to them. The bot's tokens and
+        open streams end; the new owner makes a new token for it.
         Needs a session that began by logging in.
         """
 
@@ -593,12 +610,14 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateBlockResponse, _abc.Awaitable[_chat_pb2.CreateBlockResponse]]:
-        """Blocks a user for the caller: they can no longer write to the caller directly or add the caller to rooms,
-        and what they have offered the caller is gone. Only the caller can see it; the user's own calls are
-        answered as those of anyone whom the caller's settings turn away. A block of a person covers the bots that
-        they own, and the caller's own bots are covered with the caller. In rooms that both are in, messages
-        arrive as before. A user whom the caller may not find is answered USER_NOT_FOUND, as is one who does not
-        exist; one who is blocked already stays so.
+        """Blocks a user for the caller. The user can no longer write to the caller directly or add the
+        caller to rooms, and what they have offered the caller is withdrawn. Only the caller can see
+        the block: the user's own calls are answered like those of anyone whom the caller's settings
+        turn away. A block of a person also covers the bots that they own, and protects the caller's
+        own bots too. Messages in rooms that both are in still arrive.
+
+        A user whom the caller may not find is USER_NOT_FOUND, like a user who does not exist. Blocking
+        a user again changes nothing.
         Needs a session that began by logging in.
         """
 
@@ -608,7 +627,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeleteBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeleteBlockResponse, _abc.Awaitable[_chat_pb2.DeleteBlockResponse]]:
-        """Ends a block. USER_NOT_FOUND where there is none.
+        """Ends a block. Fails with USER_NOT_FOUND if there is none.
         Needs a session that began by logging in.
         """
 
@@ -618,20 +637,21 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBlocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBlocksResponse, _abc.Awaitable[_chat_pb2.ListBlocksResponse]]:
-        """Whom the caller has blocked, in the order of their user ids.
+        """Returns the users whom the caller has blocked, in the order of their user ids.
         Needs a session that began by logging in.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class RoomServiceStub:
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     @_typing.overload
@@ -639,109 +659,119 @@ class RoomServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoomServiceAsyncStub: ...
     CreateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]
-    """Make a room; the caller becomes its owner.
+    """Makes a room and the caller its owner.
     Needs the scope write.
     """
     GetDirectRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]
-    """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+    """Returns the direct room of the caller and another user, and makes it first if it does not
+    exist. Each pair of users has one.
     Needs the scope write.
     """
     ListRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]
-    """The rooms the caller is a member of, in the order of their ids.
+    """Returns the rooms that the caller is a member of, in the order of their ids.
     Needs the scope read or the scope write.
     """
     ListPublicRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]
-    """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+    """Returns the server's public rooms, in the order of their names, whether the caller is a member
+    or not.
     Needs the scope read.
     """
     GetRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]
-    """One room.
+    """Returns one room.
     Needs the scope read.
     """
     UpdateRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]
-    """Change what a room is called and how it works.
+    """Changes a room's name and settings.
     Needs the scope write.
     """
     ArchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]
-    """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+    """Closes a room: everything can still be read, and nothing added, until the room is opened again.
     Needs the scope write.
     """
     UnarchiveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]
-    """Open an archived room again.
+    """Opens an archived room again.
     Needs the scope write.
     """
     DeleteRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]
-    """Delete a room and everything that was ever said in it, for good.
+    """Deletes a room and everything in it, permanently.
     Needs the scope write.
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]
-    """The members of a room, in the order of their ids.
+    """Returns the members of a room, in the order of their user ids.
     Needs the scope read.
     """
     JoinRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]
-    """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
-    they are.
+    """Makes the caller a member of a public room, or of the room that an invite is for. For a member
+    nothing changes.
     Needs the scope write.
     """
     LeaveRoom: _grpc.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]
-    """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
-    are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
-    in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    """Ends the caller's membership. While there are other members, a room's last owner can't leave:
+    the call fails with LAST_OWNER and changes nothing. Make somebody else an owner first (see
+    SetMemberRole), or delete the room. When an owner leaves who is the only member, the room is
+    deleted with everything in it, permanently.
     Needs the scope write.
     """
     AddMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]
-    """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
-    a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
-    came into themselves. A bot and its owner need not ask each other.
+    """Makes a user a member, or invites them; the response says which. The server's setting
+    `accounts.adding` says whom the caller may add without asking: by default, users who share a
+    private room with the caller that they came into themselves. A bot and its owner need not ask
+    each other.
 
-    Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
-    bots, has 10 invitations waiting for the same person.
+    Called again, it returns the member or invitation that exists. Fails with LIMIT_EXCEEDED if the
+    caller and their bots already have 10 invitations waiting for the same person.
     Needs the scope write.
     """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]
-    """Make somebody stop being a member. Their open streams lose the room at once.
+    """Ends a user's membership. Their open streams lose the room at once.
     Needs the scope write.
     """
     BanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]
-    """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
-    bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
-    let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
-    bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
-    covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    """Removes a user, who need not be a member, and keeps them from joining again. The invites that
+    the person or their bots made to this room end too.
+
+    The ban of a person covers the bots that they own. Each of these bots that is a member is
+    removed, by an event of its own that names the owner, and none can join while its owner is
+    banned, whenever it was made. A person therefore can't be banned by somebody whom one of their
+    bots outranks. The ban of a bot covers that bot alone. (RemoveMember does not affect the bots
+    of the person removed: they are members themselves.)
     Needs the scope write.
     """
     UnbanMember: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]
-    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+    """Lets a user and the bots that they own join again. The invites that ended with the ban stay
+    ended.
     Needs the scope write.
     """
     ListBans: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]
-    """Who is banned from a room, in the order of their user ids.
+    """Returns the users who are banned from a room, in the order of their user ids.
     Needs the scope read.
     """
     SetMemberRole: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]
-    """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
-    invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
-    they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
-    last owner can't.
+    """Changes a member's role. Nobody becomes an owner without their consent: instead of changing the
+    role, the call offers ownership, as an invitation that the member accepts with
+    AcceptInvitation, and the response has it. To hand a room over, make somebody else an owner and
+    then give yourself a lower role. The last owner's role can't be lowered.
     Needs the scope write.
     """
     ListInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]
-    """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+    """Returns the invitations to rooms, and the offers to become an owner of one, that wait for the
+    caller's answer, newest first.
 
-    An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
-    stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
-    when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
-    rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
-    person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    An invitation is for one person, by name, and shows them only what Invitation says of the room
+    until they accept. (An invite is a code, for anyone who has it.) An invitation ends when the
+    room is deleted, when its person declines, is banned or becomes a member another way, and when
+    it is withdrawn. It outlives the rights of the user who made it, as an invite does; but an
+    offer of ownership ends when its maker is no longer an owner. At most 200 wait for a person:
+    when another arrives, the user who has made most of them loses their oldest.
     Needs the scope read.
     """
     AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]
-    """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
-    none, whether the room is there or not.
+    """Makes the caller a member of the room, or an owner, as the invitation says. Fails with
+    INVITATION_NOT_FOUND if there is none, whether the room exists or not.
     Needs the scope write.
     """
     DeclineInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]
-    """Ends an invitation. It is no event of the room: its members are told nothing.
+    """Ends an invitation to the caller. It makes no event: the room's members are not told.
     Needs the scope write.
     """
     ListRoomInvitations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]
@@ -749,138 +779,150 @@ class RoomServiceStub:
     Needs the scope read.
     """
     WithdrawInvitation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]
-    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+    """Withdraws an invitation. If it is to a role that the caller could not give, only the user who
+    made it may.
     Needs the scope write.
     """
     CreateInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]
-    """Make an invite, for a link that can be passed on.
+    """Makes an invite, for a link that can be passed on.
     Needs the scope write.
     """
     ListInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]
-    """The invites of a room that can still be used, newest first.
+    """Returns the invites of a room that can still be used, newest first.
     Needs the scope read.
     """
     RevokeInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]
-    """Make an invite worthless. Who has used it stays.
+    """Revokes an invite. Members who joined with it stay.
     Needs the scope write.
     """
 
 @_typing.type_check_only
 class RoomServiceAsyncStub(RoomServiceStub):
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateRoomRequest, _chat_pb2.CreateRoomResponse]  # type: ignore[assignment]
-    """Make a room; the caller becomes its owner.
+    """Makes a room and the caller its owner.
     Needs the scope write.
     """
     GetDirectRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetDirectRoomRequest, _chat_pb2.GetDirectRoomResponse]  # type: ignore[assignment]
-    """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+    """Returns the direct room of the caller and another user, and makes it first if it does not
+    exist. Each pair of users has one.
     Needs the scope write.
     """
     ListRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]  # type: ignore[assignment]
-    """The rooms the caller is a member of, in the order of their ids.
+    """Returns the rooms that the caller is a member of, in the order of their ids.
     Needs the scope read or the scope write.
     """
     ListPublicRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]  # type: ignore[assignment]
-    """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+    """Returns the server's public rooms, in the order of their names, whether the caller is a member
+    or not.
     Needs the scope read.
     """
     GetRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetRoomRequest, _chat_pb2.GetRoomResponse]  # type: ignore[assignment]
-    """One room.
+    """Returns one room.
     Needs the scope read.
     """
     UpdateRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateRoomRequest, _chat_pb2.UpdateRoomResponse]  # type: ignore[assignment]
-    """Change what a room is called and how it works.
+    """Changes a room's name and settings.
     Needs the scope write.
     """
     ArchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.ArchiveRoomRequest, _chat_pb2.ArchiveRoomResponse]  # type: ignore[assignment]
-    """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+    """Closes a room: everything can still be read, and nothing added, until the room is opened again.
     Needs the scope write.
     """
     UnarchiveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnarchiveRoomRequest, _chat_pb2.UnarchiveRoomResponse]  # type: ignore[assignment]
-    """Open an archived room again.
+    """Opens an archived room again.
     Needs the scope write.
     """
     DeleteRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteRoomRequest, _chat_pb2.DeleteRoomResponse]  # type: ignore[assignment]
-    """Delete a room and everything that was ever said in it, for good.
+    """Deletes a room and everything in it, permanently.
     Needs the scope write.
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMembersRequest, _chat_pb2.ListMembersResponse]  # type: ignore[assignment]
-    """The members of a room, in the order of their ids.
+    """Returns the members of a room, in the order of their user ids.
     Needs the scope read.
     """
     JoinRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.JoinRoomRequest, _chat_pb2.JoinRoomResponse]  # type: ignore[assignment]
-    """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
-    they are.
+    """Makes the caller a member of a public room, or of the room that an invite is for. For a member
+    nothing changes.
     Needs the scope write.
     """
     LeaveRoom: _aio.UnaryUnaryMultiCallable[_chat_pb2.LeaveRoomRequest, _chat_pb2.LeaveRoomResponse]  # type: ignore[assignment]
-    """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
-    are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
-    in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+    """Ends the caller's membership. While there are other members, a room's last owner can't leave:
+    the call fails with LAST_OWNER and changes nothing. Make somebody else an owner first (see
+    SetMemberRole), or delete the room. When an owner leaves who is the only member, the room is
+    deleted with everything in it, permanently.
     Needs the scope write.
     """
     AddMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddMemberRequest, _chat_pb2.AddMemberResponse]  # type: ignore[assignment]
-    """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
-    a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
-    came into themselves. A bot and its owner need not ask each other.
+    """Makes a user a member, or invites them; the response says which. The server's setting
+    `accounts.adding` says whom the caller may add without asking: by default, users who share a
+    private room with the caller that they came into themselves. A bot and its owner need not ask
+    each other.
 
-    Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
-    bots, has 10 invitations waiting for the same person.
+    Called again, it returns the member or invitation that exists. Fails with LIMIT_EXCEEDED if the
+    caller and their bots already have 10 invitations waiting for the same person.
     Needs the scope write.
     """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveMemberRequest, _chat_pb2.RemoveMemberResponse]  # type: ignore[assignment]
-    """Make somebody stop being a member. Their open streams lose the room at once.
+    """Ends a user's membership. Their open streams lose the room at once.
     Needs the scope write.
     """
     BanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.BanMemberRequest, _chat_pb2.BanMemberResponse]  # type: ignore[assignment]
-    """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
-    bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
-    let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
-    bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
-    covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+    """Removes a user, who need not be a member, and keeps them from joining again. The invites that
+    the person or their bots made to this room end too.
+
+    The ban of a person covers the bots that they own. Each of these bots that is a member is
+    removed, by an event of its own that names the owner, and none can join while its owner is
+    banned, whenever it was made. A person therefore can't be banned by somebody whom one of their
+    bots outranks. The ban of a bot covers that bot alone. (RemoveMember does not affect the bots
+    of the person removed: they are members themselves.)
     Needs the scope write.
     """
     UnbanMember: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnbanMemberRequest, _chat_pb2.UnbanMemberResponse]  # type: ignore[assignment]
-    """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+    """Lets a user and the bots that they own join again. The invites that ended with the ban stay
+    ended.
     Needs the scope write.
     """
     ListBans: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListBansRequest, _chat_pb2.ListBansResponse]  # type: ignore[assignment]
-    """Who is banned from a room, in the order of their user ids.
+    """Returns the users who are banned from a room, in the order of their user ids.
     Needs the scope read.
     """
     SetMemberRole: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetMemberRoleRequest, _chat_pb2.SetMemberRoleResponse]  # type: ignore[assignment]
-    """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
-    invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
-    they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
-    last owner can't.
+    """Changes a member's role. Nobody becomes an owner without their consent: instead of changing the
+    role, the call offers ownership, as an invitation that the member accepts with
+    AcceptInvitation, and the response has it. To hand a room over, make somebody else an owner and
+    then give yourself a lower role. The last owner's role can't be lowered.
     Needs the scope write.
     """
     ListInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitationsRequest, _chat_pb2.ListInvitationsResponse]  # type: ignore[assignment]
-    """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+    """Returns the invitations to rooms, and the offers to become an owner of one, that wait for the
+    caller's answer, newest first.
 
-    An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
-    stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
-    when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
-    rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
-    person has at most 200: with one more, the oldest goes of those of whoever has most there.
+    An invitation is for one person, by name, and shows them only what Invitation says of the room
+    until they accept. (An invite is a code, for anyone who has it.) An invitation ends when the
+    room is deleted, when its person declines, is banned or becomes a member another way, and when
+    it is withdrawn. It outlives the rights of the user who made it, as an invite does; but an
+    offer of ownership ends when its maker is no longer an owner. At most 200 wait for a person:
+    when another arrives, the user who has made most of them loses their oldest.
     Needs the scope read.
     """
     AcceptInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcceptInvitationRequest, _chat_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
-    """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
-    none, whether the room is there or not.
+    """Makes the caller a member of the room, or an owner, as the invitation says. Fails with
+    INVITATION_NOT_FOUND if there is none, whether the room exists or not.
     Needs the scope write.
     """
     DeclineInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeclineInvitationRequest, _chat_pb2.DeclineInvitationResponse]  # type: ignore[assignment]
-    """Ends an invitation. It is no event of the room: its members are told nothing.
+    """Ends an invitation to the caller. It makes no event: the room's members are not told.
     Needs the scope write.
     """
     ListRoomInvitations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomInvitationsRequest, _chat_pb2.ListRoomInvitationsResponse]  # type: ignore[assignment]
@@ -888,30 +930,32 @@ class RoomServiceAsyncStub(RoomServiceStub):
     Needs the scope read.
     """
     WithdrawInvitation: _aio.UnaryUnaryMultiCallable[_chat_pb2.WithdrawInvitationRequest, _chat_pb2.WithdrawInvitationResponse]  # type: ignore[assignment]
-    """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+    """Withdraws an invitation. If it is to a role that the caller could not give, only the user who
+    made it may.
     Needs the scope write.
     """
     CreateInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateInviteRequest, _chat_pb2.CreateInviteResponse]  # type: ignore[assignment]
-    """Make an invite, for a link that can be passed on.
+    """Makes an invite, for a link that can be passed on.
     Needs the scope write.
     """
     ListInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInvitesRequest, _chat_pb2.ListInvitesResponse]  # type: ignore[assignment]
-    """The invites of a room that can still be used, newest first.
+    """Returns the invites of a room that can still be used, newest first.
     Needs the scope read.
     """
     RevokeInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeInviteRequest, _chat_pb2.RevokeInviteResponse]  # type: ignore[assignment]
-    """Make an invite worthless. Who has used it stays.
+    """Revokes an invite. Members who joined with it stay.
     Needs the scope write.
     """
 
 class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Rooms and who is in them.
+    """Rooms and their members.
 
-    A private or direct room that the caller is not a member of does not exist for the caller: NOT_FOUND with
-    the reason ROOM_NOT_FOUND, whether it is there or not. Of a public room everybody on the server may know
-    what GetRoom tells, and no more before joining: PERMISSION_DENIED with the reason NOT_A_MEMBER.
+    A private or direct room that the caller is not a member of does not exist for the caller: calls
+    fail with NOT_FOUND and the reason ROOM_NOT_FOUND, whether the room exists or not. Everyone on
+    the server may learn what GetRoom returns of a public room; the rest needs membership:
+    PERMISSION_DENIED with the reason NOT_A_MEMBER.
 
-    Who may do what is a table in docs/reference/permissions.md.
+    docs/reference/permissions.md has a table of who may do what.
     """
 
     @_abc_1.abstractmethod
@@ -920,7 +964,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateRoomResponse, _abc.Awaitable[_chat_pb2.CreateRoomResponse]]:
-        """Make a room; the caller becomes its owner.
+        """Makes a room and the caller its owner.
         Needs the scope write.
         """
 
@@ -930,7 +974,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetDirectRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetDirectRoomResponse, _abc.Awaitable[_chat_pb2.GetDirectRoomResponse]]:
-        """The direct room of the caller and another user, made if it is not there yet: one for each pair.
+        """Returns the direct room of the caller and another user, and makes it first if it does not
+        exist. Each pair of users has one.
         Needs the scope write.
         """
 
@@ -940,7 +985,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListRoomsResponse, _abc.Awaitable[_chat_pb2.ListRoomsResponse]]:
-        """The rooms the caller is a member of, in the order of their ids.
+        """Returns the rooms that the caller is a member of, in the order of their ids.
         Needs the scope read or the scope write.
         """
 
@@ -950,7 +995,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListPublicRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListPublicRoomsResponse, _abc.Awaitable[_chat_pb2.ListPublicRoomsResponse]]:
-        """The public rooms of the server, in the order of their names, whether the caller is in them or not.
+        """Returns the server's public rooms, in the order of their names, whether the caller is a member
+        or not.
         Needs the scope read.
         """
 
@@ -960,7 +1006,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetRoomResponse, _abc.Awaitable[_chat_pb2.GetRoomResponse]]:
-        """One room.
+        """Returns one room.
         Needs the scope read.
         """
 
@@ -970,7 +1016,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UpdateRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UpdateRoomResponse, _abc.Awaitable[_chat_pb2.UpdateRoomResponse]]:
-        """Change what a room is called and how it works.
+        """Changes a room's name and settings.
         Needs the scope write.
         """
 
@@ -980,7 +1026,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ArchiveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ArchiveRoomResponse, _abc.Awaitable[_chat_pb2.ArchiveRoomResponse]]:
-        """Close a room: everything stays to be read, nothing can be added, until it is opened again.
+        """Closes a room: everything can still be read, and nothing added, until the room is opened again.
         Needs the scope write.
         """
 
@@ -990,7 +1036,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnarchiveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnarchiveRoomResponse, _abc.Awaitable[_chat_pb2.UnarchiveRoomResponse]]:
-        """Open an archived room again.
+        """Opens an archived room again.
         Needs the scope write.
         """
 
@@ -1000,7 +1046,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeleteRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeleteRoomResponse, _abc.Awaitable[_chat_pb2.DeleteRoomResponse]]:
-        """Delete a room and everything that was ever said in it, for good.
+        """Deletes a room and everything in it, permanently.
         Needs the scope write.
         """
 
@@ -1010,7 +1056,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListMembersResponse, _abc.Awaitable[_chat_pb2.ListMembersResponse]]:
-        """The members of a room, in the order of their ids.
+        """Returns the members of a room, in the order of their user ids.
         Needs the scope read.
         """
 
@@ -1020,8 +1066,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.JoinRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.JoinRoomResponse, _abc.Awaitable[_chat_pb2.JoinRoomResponse]]:
-        """Become a member of a public room, or of the room that an invite is for. Who is a member already stays as
-        they are.
+        """Makes the caller a member of a public room, or of the room that an invite is for. For a member
+        nothing changes.
         Needs the scope write.
         """
 
@@ -1031,9 +1077,10 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.LeaveRoomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.LeaveRoomResponse, _abc.Awaitable[_chat_pb2.LeaveRoomResponse]]:
-        """Ends the caller's membership. A room's last owner is refused with LAST_OWNER, and nothing changes, while others
-        are in the room: somebody must be an owner first (see SetMemberRole), or the room be deleted. With nobody else
-        in it, the room is deleted when its owner leaves, with everything that was ever said in it, for good.
+        """Ends the caller's membership. While there are other members, a room's last owner can't leave:
+        the call fails with LAST_OWNER and changes nothing. Make somebody else an owner first (see
+        SetMemberRole), or delete the room. When an owner leaves who is the only member, the room is
+        deleted with everything in it, permanently.
         Needs the scope write.
         """
 
@@ -1043,12 +1090,13 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AddMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AddMemberResponse, _abc.Awaitable[_chat_pb2.AddMemberResponse]]:
-        """Makes somebody a member, or invites them: the response says which. Whom one may make a member without asking is
-        a policy of the server (accounts.adding), by default those who are with the caller in a private room that they
-        came into themselves. A bot and its owner need not ask each other.
+        """Makes a user a member, or invites them; the response says which. The server's setting
+        `accounts.adding` says whom the caller may add without asking: by default, users who share a
+        private room with the caller that they came into themselves. A bot and its owner need not ask
+        each other.
 
-        Asked again, it returns the member or the invitation that there is. LIMIT_EXCEEDED where the caller, with their
-        bots, has 10 invitations waiting for the same person.
+        Called again, it returns the member or invitation that exists. Fails with LIMIT_EXCEEDED if the
+        caller and their bots already have 10 invitations waiting for the same person.
         Needs the scope write.
         """
 
@@ -1058,7 +1106,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RemoveMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RemoveMemberResponse, _abc.Awaitable[_chat_pb2.RemoveMemberResponse]]:
-        """Make somebody stop being a member. Their open streams lose the room at once.
+        """Ends a user's membership. Their open streams lose the room at once.
         Needs the scope write.
         """
 
@@ -1068,11 +1116,14 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BanMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BanMemberResponse, _abc.Awaitable[_chat_pb2.BanMemberResponse]]:
-        """Removes a user, who need not be a member, and keeps them from joining again. The ban of a person covers the
-        bots that they own: each that is a member is removed, by an event of its own that names the owner, and none is
-        let in, whether it was made before or after, for as long as its owner is banned. So nobody bans a person of whose
-        bots one outranks them. The invites that the person or their bots made to this room end, too. The ban of a bot
-        covers that bot alone. (RemoveMember does not touch the bots of the person removed: they are members themselves.)
+        """Removes a user, who need not be a member, and keeps them from joining again. The invites that
+        the person or their bots made to this room end too.
+
+        The ban of a person covers the bots that they own. Each of these bots that is a member is
+        removed, by an event of its own that names the owner, and none can join while its owner is
+        banned, whenever it was made. A person therefore can't be banned by somebody whom one of their
+        bots outranks. The ban of a bot covers that bot alone. (RemoveMember does not affect the bots
+        of the person removed: they are members themselves.)
         Needs the scope write.
         """
 
@@ -1082,7 +1133,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnbanMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnbanMemberResponse, _abc.Awaitable[_chat_pb2.UnbanMemberResponse]]:
-        """Lets a user join again, and the bots that they own. The invites that ended with the ban are gone.
+        """Lets a user and the bots that they own join again. The invites that ended with the ban stay
+        ended.
         Needs the scope write.
         """
 
@@ -1092,7 +1144,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListBansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListBansResponse, _abc.Awaitable[_chat_pb2.ListBansResponse]]:
-        """Who is banned from a room, in the order of their user ids.
+        """Returns the users who are banned from a room, in the order of their user ids.
         Needs the scope read.
         """
 
@@ -1102,10 +1154,10 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SetMemberRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SetMemberRoleResponse, _abc.Awaitable[_chat_pb2.SetMemberRoleResponse]]:
-        """Gives a member another role. Nobody becomes an owner without their consent: ownership is offered, as an
-        invitation that the member accepts with AcceptInvitation, and the response says so; until then they keep the role
-        they have. It is handed over by having somebody else be an owner, and then making oneself something less; the
-        last owner can't.
+        """Changes a member's role. Nobody becomes an owner without their consent: instead of changing the
+        role, the call offers ownership, as an invitation that the member accepts with
+        AcceptInvitation, and the response has it. To hand a room over, make somebody else an owner and
+        then give yourself a lower role. The last owner's role can't be lowered.
         Needs the scope write.
         """
 
@@ -1115,13 +1167,15 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListInvitationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListInvitationsResponse, _abc.Awaitable[_chat_pb2.ListInvitationsResponse]]:
-        """Returns the invitations that wait for the caller's answer, newest first: to rooms, and to be an owner of one.
+        """Returns the invitations to rooms, and the offers to become an owner of one, that wait for the
+        caller's answer, newest first.
 
-        An invitation is for one person, by name, and tells them of the room what stands in Invitation; everything else
-        stays closed to them until they accept. (An invite is a code, for anybody who has it.) It ends with the room,
-        when its person becomes a member another way, is banned or declines, and when it is withdrawn. It outlives the
-        rights of whoever made it, as an invite does; an offer of ownership ends when its maker is an owner no longer. A
-        person has at most 200: with one more, the oldest goes of those of whoever has most there.
+        An invitation is for one person, by name, and shows them only what Invitation says of the room
+        until they accept. (An invite is a code, for anyone who has it.) An invitation ends when the
+        room is deleted, when its person declines, is banned or becomes a member another way, and when
+        it is withdrawn. It outlives the rights of the user who made it, as an invite does; but an
+        offer of ownership ends when its maker is no longer an owner. At most 200 wait for a person:
+        when another arrives, the user who has made most of them loses their oldest.
         Needs the scope read.
         """
 
@@ -1131,8 +1185,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AcceptInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcceptInvitationResponse, _abc.Awaitable[_chat_pb2.AcceptInvitationResponse]]:
-        """Makes the caller a member of the room, or an owner, as the invitation says. INVITATION_NOT_FOUND where there is
-        none, whether the room is there or not.
+        """Makes the caller a member of the room, or an owner, as the invitation says. Fails with
+        INVITATION_NOT_FOUND if there is none, whether the room exists or not.
         Needs the scope write.
         """
 
@@ -1142,7 +1196,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeclineInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeclineInvitationResponse, _abc.Awaitable[_chat_pb2.DeclineInvitationResponse]]:
-        """Ends an invitation. It is no event of the room: its members are told nothing.
+        """Ends an invitation to the caller. It makes no event: the room's members are not told.
         Needs the scope write.
         """
 
@@ -1162,7 +1216,8 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.WithdrawInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.WithdrawInvitationResponse, _abc.Awaitable[_chat_pb2.WithdrawInvitationResponse]]:
-        """Takes an invitation back. Of an invitation to a role that the caller could not give, only whoever made it may.
+        """Withdraws an invitation. If it is to a role that the caller could not give, only the user who
+        made it may.
         Needs the scope write.
         """
 
@@ -1172,7 +1227,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateInviteResponse, _abc.Awaitable[_chat_pb2.CreateInviteResponse]]:
-        """Make an invite, for a link that can be passed on.
+        """Makes an invite, for a link that can be passed on.
         Needs the scope write.
         """
 
@@ -1182,7 +1237,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListInvitesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListInvitesResponse, _abc.Awaitable[_chat_pb2.ListInvitesResponse]]:
-        """The invites of a room that can still be used, newest first.
+        """Returns the invites of a room that can still be used, newest first.
         Needs the scope read.
         """
 
@@ -1192,7 +1247,7 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeInviteResponse, _abc.Awaitable[_chat_pb2.RevokeInviteResponse]]:
-        """Make an invite worthless. Who has used it stays.
+        """Revokes an invite. Members who joined with it stay.
         Needs the scope write.
         """
 
@@ -1206,16 +1261,17 @@ class MessageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MessageServiceAsyncStub: ...
     SendMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]
-    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+    """Stores messages. The response comes when they are on disk, and nobody is sent them earlier.
 
-    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    It is all or nothing. OK means that every message is stored. A definite error
+    (INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS,
+    RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
+    error they may or may not be stored: send them again with the same `client_message_id`s, which
+    never stores a message twice.
     Needs the scope write.
     """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
-    """A page of a room's history, as the events that made it, oldest first.
+    """Returns a page of a room's history: its events, oldest first.
     Needs the scope read.
     """
 
@@ -1225,16 +1281,17 @@ class MessageServiceAsyncStub(MessageServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.SendMessagesRequest, _chat_pb2.SendMessagesResponse]  # type: ignore[assignment]
-    """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+    """Stores messages. The response comes when they are on disk, and nobody is sent them earlier.
 
-    All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-    UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-    FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-    have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+    It is all or nothing. OK means that every message is stored. A definite error
+    (INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS,
+    RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
+    error they may or may not be stored: send them again with the same `client_message_id`s, which
+    never stores a message twice.
     Needs the scope write.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """A page of a room's history, as the events that made it, oldest first.
+    """Returns a page of a room's history: its events, oldest first.
     Needs the scope read.
     """
 
@@ -1247,12 +1304,13 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SendMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SendMessagesResponse, _abc.Awaitable[_chat_pb2.SendMessagesResponse]]:
-        """Store messages. The answer comes when they are on disk, and nobody is told of them earlier.
+        """Stores messages. The response comes when they are on disk, and nobody is sent them earlier.
 
-        All or nothing: OK means every message is stored; an error that is definite (INVALID_ARGUMENT,
-        UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED,
-        FAILED_PRECONDITION) means that this call stored none. Any other error means that they may or may not
-        have been stored: send again with the same `client_message_id`s, which never stores a message twice.
+        It is all or nothing. OK means that every message is stored. A definite error
+        (INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, ALREADY_EXISTS,
+        RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
+        error they may or may not be stored: send them again with the same `client_message_id`s, which
+        never stores a message twice.
         Needs the scope write.
         """
 
@@ -1262,7 +1320,7 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
-        """A page of a room's history, as the events that made it, oldest first.
+        """Returns a page of a room's history: its events, oldest first.
         Needs the scope read.
         """
 
@@ -1276,30 +1334,31 @@ class SubscribeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SubscribeServiceAsyncStub: ...
     Subscribe: _grpc.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]
-    """Everything after a cursor, then everything new, in one stream that does not end by itself.
+    """Returns everything after a cursor and then everything new, in one stream that does not end by
+    itself.
 
-    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-    the log at their own pace; nothing is skipped without a `Gap` that says so.
+    In each room events come in the order of `seq`, each once. Readers that are slow or behind are
+    served from the log at their own pace; nothing is skipped without a `Gap` that says so.
     Needs the scope read.
     """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
     Needs the scope read.
     """
     ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
-    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-    new name is RESOURCE_EXHAUSTED.
+    """Returns the caller's consumers, in the order of their names. A consumer begins with its first
+    acknowledgement. It ends with DeleteConsumer, or when it has not been used for 365 days. A user
+    has at most 64; after that, a new name is RESOURCE_EXHAUSTED.
     Needs the scope read.
     """
     ListConsumerPositions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]
-    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-    caller has no consumer of.
+    """Returns a consumer's position in each room, in the order of the rooms' ids. Fails with
+    NOT_FOUND if the caller has no consumer of that name.
     Needs the scope read.
     """
     DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]
-    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-    FAILED_PRECONDITION while it has a stream open.
+    """Deletes a consumer and its positions. Used again, its name is that of a new consumer. Fails
+    with NOT_FOUND if there is none, and with FAILED_PRECONDITION while it has a stream open.
     Needs the scope read.
     """
 
@@ -1309,30 +1368,31 @@ class SubscribeServiceAsyncStub(SubscribeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Subscribe: _aio.UnaryStreamMultiCallable[_chat_pb2.SubscribeRequest, _chat_pb2.SubscribeResponse]  # type: ignore[assignment]
-    """Everything after a cursor, then everything new, in one stream that does not end by itself.
+    """Returns everything after a cursor and then everything new, in one stream that does not end by
+    itself.
 
-    In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-    the log at their own pace; nothing is skipped without a `Gap` that says so.
+    In each room events come in the order of `seq`, each once. Readers that are slow or behind are
+    served from the log at their own pace; nothing is skipped without a `Gap` that says so.
     Needs the scope read.
     """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
-    """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+    """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
     Needs the scope read.
     """
     ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
-    """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-    is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-    new name is RESOURCE_EXHAUSTED.
+    """Returns the caller's consumers, in the order of their names. A consumer begins with its first
+    acknowledgement. It ends with DeleteConsumer, or when it has not been used for 365 days. A user
+    has at most 64; after that, a new name is RESOURCE_EXHAUSTED.
     Needs the scope read.
     """
     ListConsumerPositions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumerPositionsRequest, _chat_pb2.ListConsumerPositionsResponse]  # type: ignore[assignment]
-    """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-    caller has no consumer of.
+    """Returns a consumer's position in each room, in the order of the rooms' ids. Fails with
+    NOT_FOUND if the caller has no consumer of that name.
     Needs the scope read.
     """
     DeleteConsumer: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteConsumerRequest, _chat_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
-    """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-    FAILED_PRECONDITION while it has a stream open.
+    """Deletes a consumer and its positions. Used again, its name is that of a new consumer. Fails
+    with NOT_FOUND if there is none, and with FAILED_PRECONDITION while it has a stream open.
     Needs the scope read.
     """
 
@@ -1345,10 +1405,11 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SubscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.SubscribeResponse], _abc.AsyncIterator[_chat_pb2.SubscribeResponse]]:
-        """Everything after a cursor, then everything new, in one stream that does not end by itself.
+        """Returns everything after a cursor and then everything new, in one stream that does not end by
+        itself.
 
-        In each room events come in the order of `seq`, each once. Behind or slow readers are read to from
-        the log at their own pace; nothing is skipped without a `Gap` that says so.
+        In each room events come in the order of `seq`, each once. Readers that are slow or behind are
+        served from the log at their own pace; nothing is skipped without a `Gap` that says so.
         Needs the scope read.
         """
 
@@ -1358,7 +1419,7 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AcknowledgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
-        """Moves a consumer's positions forward. A position never moves back: an older one is ignored.
+        """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
         Needs the scope read.
         """
 
@@ -1368,9 +1429,9 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListConsumersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListConsumersResponse, _abc.Awaitable[_chat_pb2.ListConsumersResponse]]:
-        """Returns the caller's consumers, in the order of their names. One begins with its first acknowledgement, and
-        is forgotten by DeleteConsumer, or when it was not used for 365 days. A user has at most 64; with as many, a
-        new name is RESOURCE_EXHAUSTED.
+        """Returns the caller's consumers, in the order of their names. A consumer begins with its first
+        acknowledgement. It ends with DeleteConsumer, or when it has not been used for 365 days. A user
+        has at most 64; after that, a new name is RESOURCE_EXHAUSTED.
         Needs the scope read.
         """
 
@@ -1380,8 +1441,8 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListConsumerPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListConsumerPositionsResponse, _abc.Awaitable[_chat_pb2.ListConsumerPositionsResponse]]:
-        """Returns where a consumer stands in each room, in the order of the rooms' ids. NOT_FOUND for a name that the
-        caller has no consumer of.
+        """Returns a consumer's position in each room, in the order of the rooms' ids. Fails with
+        NOT_FOUND if the caller has no consumer of that name.
         Needs the scope read.
         """
 
@@ -1391,16 +1452,17 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DeleteConsumerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.DeleteConsumerResponse, _abc.Awaitable[_chat_pb2.DeleteConsumerResponse]]:
-        """Forgets a consumer and its positions: used again, its name is new. NOT_FOUND where there is none, and
-        FAILED_PRECONDITION while it has a stream open.
+        """Deletes a consumer and its positions. Used again, its name is that of a new consumer. Fails
+        with NOT_FOUND if there is none, and with FAILED_PRECONDITION while it has a stream open.
         Needs the scope read.
         """
 
 def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class AdminServiceStub:
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     @_typing.overload
@@ -1408,34 +1470,35 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListUsers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]
-    """All accounts, in the order of their user ids.
+    """Returns all accounts, in the order of their user ids.
     Needs the scope admin, of an administrator.
     """
     CreateUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]
-    """Make an account for somebody.
+    """Makes an account for somebody.
     Needs the scope admin, of an administrator.
     """
     BlockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]
-    """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
-    that no owner is left in, and the bots that stop.
+    """Keeps an account and its bots from logging in. Their sessions end, open streams included.
+    Returns the rooms that have no owner left who is not blocked, and the bots that stop.
     Needs the scope admin, of an administrator.
     """
     UnblockUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]
-    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
-    blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    """Lets a blocked account and its bots log in again. Their tokens have ended, so the bots need new
+    ones. Bots that were blocked themselves stay blocked. For a bot whose owner is blocked, it
+    fails with FAILED_PRECONDITION: unblock the owner.
     Needs the scope admin, of an administrator.
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]
-    """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
-    unless the request says otherwise.
+    """Gives an account a new password. Its sessions end, access tokens included. Access tokens of its
+    bots stay valid, unless `end_bot_tokens` is set.
     Needs the scope admin, of an administrator.
     """
     SetAdmin: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]
-    """Make an account an administrator of the server, or no longer one. The last one stays.
+    """Grants or revokes server administration. The last administrator can't be revoked.
     Needs the scope admin, of an administrator.
     """
     ListUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]
-    """An account's sessions and tokens, newest first.
+    """Returns an account's sessions and tokens, newest first.
     Needs the scope admin, of an administrator.
     """
     ListUserIdentities: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]
@@ -1445,11 +1508,11 @@ class AdminServiceStub:
     UnlinkUserIdentity: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]
     """Ends a link of an account, and all its sessions, access tokens included.
 
-    LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    Fails with LAST_LOGIN if nobody could then log in to the account, unless `even_last` is set.
     Needs the scope admin, of an administrator.
     """
     RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]
-    """End sessions of an account.
+    """Ends sessions of an account.
     Needs the scope admin, of an administrator.
     """
     ListUnownedRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]
@@ -1457,65 +1520,68 @@ class AdminServiceStub:
     Needs the scope admin, of an administrator.
     """
     AssignRoomOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]
-    """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
-    which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
-    that does not exist.
+    """Makes a member the owner of a room whose owners are all blocked. The room's members see who did
+    it, as an event of the room. A room that has an owner who is not blocked is ROOM_NOT_FOUND,
+    like a room that does not exist.
     Needs the scope admin, of an administrator.
     """
     AssignBotOwner: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]
-    """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
-    tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+    """Gives a bot whose owner is blocked to another person. The bot is no longer blocked, unless it
+    was blocked itself. Its tokens have ended; the new owner makes a new one for it. Each room that
+    the bot is in gets an event.
     Needs the scope admin, of an administrator.
     """
     CreateServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]
-    """Make an invite with which somebody can register.
+    """Makes an invite with which people can register.
     Needs the scope admin, of an administrator.
     """
     ListServerInvites: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]
-    """The invites to the server that can still be used, newest first.
+    """Returns the invites to the server that can still be used, newest first.
     Needs the scope admin, of an administrator.
     """
     RevokeServerInvite: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]
-    """Make an invite to the server worthless.
+    """Revokes an invite to the server.
     Needs the scope admin, of an administrator.
     """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUsersRequest, _chat_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """All accounts, in the order of their user ids.
+    """Returns all accounts, in the order of their user ids.
     Needs the scope admin, of an administrator.
     """
     CreateUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUserRequest, _chat_pb2.CreateUserResponse]  # type: ignore[assignment]
-    """Make an account for somebody.
+    """Makes an account for somebody.
     Needs the scope admin, of an administrator.
     """
     BlockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.BlockUserRequest, _chat_pb2.BlockUserResponse]  # type: ignore[assignment]
-    """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
-    that no owner is left in, and the bots that stop.
+    """Keeps an account and its bots from logging in. Their sessions end, open streams included.
+    Returns the rooms that have no owner left who is not blocked, and the bots that stop.
     Needs the scope admin, of an administrator.
     """
     UnblockUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnblockUserRequest, _chat_pb2.UnblockUserResponse]  # type: ignore[assignment]
-    """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
-    blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+    """Lets a blocked account and its bots log in again. Their tokens have ended, so the bots need new
+    ones. Bots that were blocked themselves stay blocked. For a bot whose owner is blocked, it
+    fails with FAILED_PRECONDITION: unblock the owner.
     Needs the scope admin, of an administrator.
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResetPasswordRequest, _chat_pb2.ResetPasswordResponse]  # type: ignore[assignment]
-    """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
-    unless the request says otherwise.
+    """Gives an account a new password. Its sessions end, access tokens included. Access tokens of its
+    bots stay valid, unless `end_bot_tokens` is set.
     Needs the scope admin, of an administrator.
     """
     SetAdmin: _aio.UnaryUnaryMultiCallable[_chat_pb2.SetAdminRequest, _chat_pb2.SetAdminResponse]  # type: ignore[assignment]
-    """Make an account an administrator of the server, or no longer one. The last one stays.
+    """Grants or revokes server administration. The last administrator can't be revoked.
     Needs the scope admin, of an administrator.
     """
     ListUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserSessionsRequest, _chat_pb2.ListUserSessionsResponse]  # type: ignore[assignment]
-    """An account's sessions and tokens, newest first.
+    """Returns an account's sessions and tokens, newest first.
     Needs the scope admin, of an administrator.
     """
     ListUserIdentities: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUserIdentitiesRequest, _chat_pb2.ListUserIdentitiesResponse]  # type: ignore[assignment]
@@ -1525,11 +1591,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     UnlinkUserIdentity: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnlinkUserIdentityRequest, _chat_pb2.UnlinkUserIdentityResponse]  # type: ignore[assignment]
     """Ends a link of an account, and all its sessions, access tokens included.
 
-    LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+    Fails with LAST_LOGIN if nobody could then log in to the account, unless `even_last` is set.
     Needs the scope admin, of an administrator.
     """
     RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeUserSessionsRequest, _chat_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
-    """End sessions of an account.
+    """Ends sessions of an account.
     Needs the scope admin, of an administrator.
     """
     ListUnownedRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUnownedRoomsRequest, _chat_pb2.ListUnownedRoomsResponse]  # type: ignore[assignment]
@@ -1537,32 +1603,34 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Needs the scope admin, of an administrator.
     """
     AssignRoomOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignRoomOwnerRequest, _chat_pb2.AssignRoomOwnerResponse]  # type: ignore[assignment]
-    """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
-    which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
-    that does not exist.
+    """Makes a member the owner of a room whose owners are all blocked. The room's members see who did
+    it, as an event of the room. A room that has an owner who is not blocked is ROOM_NOT_FOUND,
+    like a room that does not exist.
     Needs the scope admin, of an administrator.
     """
     AssignBotOwner: _aio.UnaryUnaryMultiCallable[_chat_pb2.AssignBotOwnerRequest, _chat_pb2.AssignBotOwnerResponse]  # type: ignore[assignment]
-    """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
-    tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+    """Gives a bot whose owner is blocked to another person. The bot is no longer blocked, unless it
+    was blocked itself. Its tokens have ended; the new owner makes a new one for it. Each room that
+    the bot is in gets an event.
     Needs the scope admin, of an administrator.
     """
     CreateServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateServerInviteRequest, _chat_pb2.CreateServerInviteResponse]  # type: ignore[assignment]
-    """Make an invite with which somebody can register.
+    """Makes an invite with which people can register.
     Needs the scope admin, of an administrator.
     """
     ListServerInvites: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListServerInvitesRequest, _chat_pb2.ListServerInvitesResponse]  # type: ignore[assignment]
-    """The invites to the server that can still be used, newest first.
+    """Returns the invites to the server that can still be used, newest first.
     Needs the scope admin, of an administrator.
     """
     RevokeServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]  # type: ignore[assignment]
-    """Make an invite to the server worthless.
+    """Revokes an invite to the server.
     Needs the scope admin, of an administrator.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeping a server's accounts in order, for its administrators. It gives no access to what is said in rooms, nor
-    to who is in them. Of a room whose owners are all blocked it tells the id, name, kind and size.
+    """Managing a server's accounts, for its administrators. It gives no access to what is said in
+    rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind
+    and size.
     """
 
     @_abc_1.abstractmethod
@@ -1571,7 +1639,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUsersResponse, _abc.Awaitable[_chat_pb2.ListUsersResponse]]:
-        """All accounts, in the order of their user ids.
+        """Returns all accounts, in the order of their user ids.
         Needs the scope admin, of an administrator.
         """
 
@@ -1581,7 +1649,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateUserResponse, _abc.Awaitable[_chat_pb2.CreateUserResponse]]:
-        """Make an account for somebody.
+        """Makes an account for somebody.
         Needs the scope admin, of an administrator.
         """
 
@@ -1591,8 +1659,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.BlockUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.BlockUserResponse, _abc.Awaitable[_chat_pb2.BlockUserResponse]]:
-        """Keeps an account and its bots from logging in. Their sessions end, open streams included. Returns the rooms
-        that no owner is left in, and the bots that stop.
+        """Keeps an account and its bots from logging in. Their sessions end, open streams included.
+        Returns the rooms that have no owner left who is not blocked, and the bots that stop.
         Needs the scope admin, of an administrator.
         """
 
@@ -1602,8 +1670,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UnblockUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UnblockUserResponse, _abc.Awaitable[_chat_pb2.UnblockUserResponse]]:
-        """Lets a blocked account log in again, and its bots, whose tokens are gone: they need new ones. Bots that were
-        blocked themselves stay blocked. A bot whose owner is blocked is FAILED_PRECONDITION: unblock the owner.
+        """Lets a blocked account and its bots log in again. Their tokens have ended, so the bots need new
+        ones. Bots that were blocked themselves stay blocked. For a bot whose owner is blocked, it
+        fails with FAILED_PRECONDITION: unblock the owner.
         Needs the scope admin, of an administrator.
         """
 
@@ -1613,8 +1682,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ResetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ResetPasswordResponse, _abc.Awaitable[_chat_pb2.ResetPasswordResponse]]:
-        """Gives an account a new password. Its sessions end, its access tokens included. Those of its bots go on working,
-        unless the request says otherwise.
+        """Gives an account a new password. Its sessions end, access tokens included. Access tokens of its
+        bots stay valid, unless `end_bot_tokens` is set.
         Needs the scope admin, of an administrator.
         """
 
@@ -1624,7 +1693,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SetAdminRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SetAdminResponse, _abc.Awaitable[_chat_pb2.SetAdminResponse]]:
-        """Make an account an administrator of the server, or no longer one. The last one stays.
+        """Grants or revokes server administration. The last administrator can't be revoked.
         Needs the scope admin, of an administrator.
         """
 
@@ -1634,7 +1703,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUserSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUserSessionsResponse, _abc.Awaitable[_chat_pb2.ListUserSessionsResponse]]:
-        """An account's sessions and tokens, newest first.
+        """Returns an account's sessions and tokens, newest first.
         Needs the scope admin, of an administrator.
         """
 
@@ -1656,7 +1725,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.UnlinkUserIdentityResponse, _abc.Awaitable[_chat_pb2.UnlinkUserIdentityResponse]]:
         """Ends a link of an account, and all its sessions, access tokens included.
 
-        LAST_LOGIN where nobody could log in to the account any more, unless the request says that it may be so.
+        Fails with LAST_LOGIN if nobody could then log in to the account, unless `even_last` is set.
         Needs the scope admin, of an administrator.
         """
 
@@ -1666,7 +1735,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeUserSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeUserSessionsResponse, _abc.Awaitable[_chat_pb2.RevokeUserSessionsResponse]]:
-        """End sessions of an account.
+        """Ends sessions of an account.
         Needs the scope admin, of an administrator.
         """
 
@@ -1686,9 +1755,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AssignRoomOwnerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AssignRoomOwnerResponse, _abc.Awaitable[_chat_pb2.AssignRoomOwnerResponse]]:
-        """Makes a member of a room its owner, where the room's owners are all blocked. It is an event of the room, in
-        which its members see who did it. A room that has an owner who is not blocked is ROOM_NOT_FOUND, as is one
-        that does not exist.
+        """Makes a member the owner of a room whose owners are all blocked. The room's members see who did
+        it, as an event of the room. A room that has an owner who is not blocked is ROOM_NOT_FOUND,
+        like a room that does not exist.
         Needs the scope admin, of an administrator.
         """
 
@@ -1698,8 +1767,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.AssignBotOwnerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AssignBotOwnerResponse, _abc.Awaitable[_chat_pb2.AssignBotOwnerResponse]]:
-        """Gives a bot whose owner is blocked to another person. It is blocked no longer, unless it was blocked itself. Its
-        tokens are gone; the new owner makes it a new one. It is an event of each room that the bot is in.
+        """Gives a bot whose owner is blocked to another person. The bot is no longer blocked, unless it
+        was blocked itself. Its tokens have ended; the new owner makes a new one for it. Each room that
+        the bot is in gets an event.
         Needs the scope admin, of an administrator.
         """
 
@@ -1709,7 +1779,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateServerInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateServerInviteResponse, _abc.Awaitable[_chat_pb2.CreateServerInviteResponse]]:
-        """Make an invite with which somebody can register.
+        """Makes an invite with which people can register.
         Needs the scope admin, of an administrator.
         """
 
@@ -1719,7 +1789,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListServerInvitesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListServerInvitesResponse, _abc.Awaitable[_chat_pb2.ListServerInvitesResponse]]:
-        """The invites to the server that can still be used, newest first.
+        """Returns the invites to the server that can still be used, newest first.
         Needs the scope admin, of an administrator.
         """
 
@@ -1729,7 +1799,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.RevokeServerInviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeServerInviteResponse, _abc.Awaitable[_chat_pb2.RevokeServerInviteResponse]]:
-        """Make an invite to the server worthless.
+        """Revokes an invite to the server.
         Needs the scope admin, of an administrator.
         """
 

@@ -215,7 +215,7 @@ async def test_code_that_is_typed_in_elsewhere_logs_the_terminal_in(client: Clie
 
     def say(words: str) -> None:
         said.append(words)
-        if "type in this code" in words:
+        if "enter this code" in words:
             issuer.approve(words.split()[-1])
 
     login = await log_in(client, "example", ELSEWHERE, say=say, device_name="server room")
@@ -297,7 +297,7 @@ async def test_links_from_the_command_line(
     gone = await run("link", "remove", "example", *where)
 
     assert "no links" in none.output + none.stderr
-    assert (unknown.exit_code, "knows no issuer 'nobody'; it knows example" in unknown.stderr) == (4, True)
+    assert (unknown.exit_code, "has no issuer 'nobody'; it has example" in unknown.stderr) == (4, True)
     assert added.exit_code == 0, added.output
     assert '"subject": "1"' in listed.output
     assert other.exit_code == 0, other.output

@@ -466,7 +466,7 @@ async def test_quick_start_server_without_ids_is_refused(tmp_path: Path, ids: st
     program = await run(*python("server.py", "-client_ids", ids, "-port", "0", "-data", f"{tmp_path}/data"))
 
     assert program.process.returncode == 2
-    assert "-client_ids is empty" in program.errors[-1]
+    assert "-client_ids must not be empty" in program.errors[-1]
     assert not (tmp_path / "data").exists()
 
 

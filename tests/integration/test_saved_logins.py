@@ -54,12 +54,12 @@ async def test_a_login_ends_the_one_that_it_replaces(node: RunningNode, profiles
     assert said == ""
     second, after, said = await log_in(node, profiles, "work")
 
-    assert said == "; the login before it has ended"
+    assert said == "; the previous login has ended"
     assert await sessions(second) == [after.session_id] != [before.session_id]
     assert [profile.name for profile in profiles.all()] == ["work"]
     await second.revoke_sessions(all_others=True)
     third, _, said = await log_in(node, profiles, "work")
-    assert said == "; the login before it has ended"
+    assert said == "; the previous login has ended"
     await third.log_out()
     # Where it is over already, there is nothing to say.
     fourth, _, said = await log_in(node, profiles, "work")
@@ -74,7 +74,7 @@ async def test_a_device_that_a_login_throws_out_is_named(profiles: Profiles) -> 
         phone = await node.register("alice")
         [device] = [session.device_name async for session in phone.sessions()]
         client, _, said = await log_in(node, profiles)
-        assert said == f"; there were too many logins, and the one used least has ended: {device}"
+        assert said == f"; there were too many logins, and the least recently used one has ended: {device}"
         # A login that is replaced is not named twice.
         again, _, said = await log_in(node, profiles)
         assert said == ""
@@ -130,4 +130,4 @@ def test_a_forgotten_server_that_is_away_leaves_a_session_and_says_so(
     saved = Profile(saved.name, saved.address, "alice", session_id="abc", token_in=where)
     profiles.save(saved)
 
-    assert f"; the session abc goes on at {saved.address}" in servers._end_login(profiles, saved)
+    assert f"; the session abc is still valid at {saved.address}" in servers._end_login(profiles, saved)

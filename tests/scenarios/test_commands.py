@@ -530,7 +530,7 @@ async def test_people_are_invited_and_answer(alice: Person, joins: Callable[...,
     assert await bob("invitations", "accept", "plans") == ["you are an owner of plans"]
     assert await alice("room", "leave", "plans") == ["you have left plans"]
     why = await bob.fails(2, "room", "leave", "plans")
-    assert why.endswith("will be gone for good; say --yes if you mean it")
+    assert why.endswith("will be permanently deleted; give --yes to confirm")
     assert await bob("room", "leave", "plans", "--yes") == ["plans is deleted"]
 
 
@@ -554,7 +554,7 @@ async def test_tokens_and_bots_act_for_programs(
     await alice("token", "revoke", listed[0]["session_id"], "--bot", "ci")
     refused = await machine.fails(3, "send", "builds", "again", env=env)
 
-    assert refused.startswith(f"error: {server.address} does not take the token in CHAT_TOKEN: ")
+    assert refused.startswith(f"error: {server.address} refuses the token in CHAT_TOKEN: ")
     assert without_times(await alice("read", "builds"))[-1] == "ci  all green"
     assert not (machine.home / "grpc-chat").exists()
 
@@ -570,14 +570,14 @@ async def test_what_goes_wrong_is_one_line_and_a_code(
     assert "grpc-chat login YOU" in await stranger.fails(3, "rooms")
     assert "did you mean plans?" in await alice.fails(4, "read", "plan")
     assert "2 rooms are called 'plans'; say which by its id" in await alice.fails(1, "read", "plans")
-    assert "takes an invite" in await stranger.fails(1, "register", "stranger", "-s", server.address)
+    assert "needs an invite" in await stranger.fails(1, "register", "stranger", "-s", server.address)
     wrong = await stranger.fails(
         4, "register", "stranger", "-s", server.address, "--invite", "gci_" + "a" * 25
     )
     assert "ask for another one" in wrong
     assert "wrong" in await stranger.fails(3, "login", "alice", "-s", server.address)
     no_terminal = await stranger.fails(2, "login", "alice", "-s", server.address, env={"CHAT_PASSWORD": None})
-    assert "--password-stdin, or CHAT_PASSWORD" in no_terminal
+    assert "--password-stdin, or set CHAT_PASSWORD" in no_terminal
     nobody = await stranger.fails(5, "login", "alice", "-s", f"localhost:{free_port()}")
     assert "Connection refused" in nobody
     nowhere = await stranger.fails(5, "login", "alice", "-s", "nowhere.invalid")

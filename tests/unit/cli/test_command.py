@@ -62,7 +62,9 @@ def test_a_server_is_named_by_its_profile_its_address_or_not_at_all(profiles: Pr
 
     profiles.set_default("work")
     assert found(profiles, None) == ("chat.org:443", "gc_work")
-    with pytest.raises(Failure, match=r"several accounts at localhost:50051; say which.*home, other"):
+    with pytest.raises(
+        Failure, match=r"several accounts at localhost:50051; choose one with --server: home, other"
+    ):
         find_target(profiles, "localhost:50051")
 
 
@@ -123,7 +125,7 @@ def test_a_token_of_the_environment_is_for_one_server(
         find_target(profiles, None, "grpc-chat://evil.org/#gci_x")
     for name in ("work", "home", "other"):
         profiles.forget(name)
-    with pytest.raises(Failure, match="CHAT_TOKEN is for no link's server"):
+    with pytest.raises(Failure, match="CHAT_TOKEN is not for the server of a link"):
         find_target(profiles, None, "grpc-chat://evil.org/#gci_x")
 
 
@@ -211,7 +213,9 @@ def test_who_is_not_logged_in_is_told_the_command(profiles: Profiles) -> None:
     with pytest.raises(Failure, match="grpc-chat login alice -s home"):
         find_target(profiles, "home")
     profiles.forget("other")
-    with pytest.raises(Failure, match="no server is chosen: grpc-chat server use NAME, of home, work"):
+    with pytest.raises(
+        Failure, match="no server is chosen: grpc-chat server use NAME, where NAME is one of home"
+    ):
         find_target(profiles, None)
     for name in ("home", "work"):
         profiles.forget(name)
@@ -242,7 +246,7 @@ def test_addresses(text: str, address: str) -> None:
 @pytest.mark.parametrize("text", ["", ":1", "a:", "a:x", "a:0", "a:65536", "a b", "http://a:1", "a/b", "a:²"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     """As a mistake on the command line."""
-    with pytest.raises(Failure, match="is no saved server and no HOST:PORT") as refused:
+    with pytest.raises(Failure, match="is neither a saved server nor HOST:PORT") as refused:
         as_address(text)
     assert refused.value.exit_code == 2
 
@@ -308,14 +312,14 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.NotAChatServer("what answers at a:1 is no grpc-chat server")).endswith("server")
     assert words(errors.Unavailable("late")) == "no answer from a:1: late; try again"
     assert words(errors.Unavailable("late"), once=True) == (
-        "it is not known whether this was done (late); look before trying again"
+        "it is not known whether this was done (late); check before trying again"
     )
     assert words(
         errors.ServerNotTrusted(
-            "it does not speak TLS; to trust the network instead takes insecure=True",
+            "it does not speak TLS; to trust the network instead, use insecure=True",
             metadata={"reason": "no-tls", "found": "it does not speak TLS"},
         )
-    ) == ("it does not speak TLS; to trust the network instead takes a login with --insecure")
+    ) == ("it does not speak TLS; to trust the network instead, use a login with --insecure")
     assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
     too_long = errors.MessageTooLong("messages[0].text is longer", field="messages[0].text")
     assert words(too_long) == "the message is longer"
@@ -373,7 +377,7 @@ def test_a_saved_server_is_forgotten_by_its_address_where_that_says_which(profil
     assert "you have several accounts at localhost:50051; name one: home, other" in refused.stderr
     unknown = CliRunner().invoke(main, ["server", "forget", "nowhere:1"])
     assert unknown.exit_code == 4
-    assert "there is no saved server 'nowhere:1'; there is: home, other, work" in unknown.stderr
+    assert "there is no saved server 'nowhere:1'; saved are: home, other, work" in unknown.stderr
 
 
 def test_what_is_saved_of_a_certificate_is_shown_in_words(profiles: Profiles) -> None:

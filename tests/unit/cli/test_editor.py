@@ -98,7 +98,7 @@ def test_a_text_is_bounded() -> None:
     """What is too much is left out, which is said; a paste without end takes no memory."""
     editor = typed("ab", f"\x1b[200~{'я' * 70_000}", "я" * 50_000, "\x1b[201~")
     assert editor.text == "ab" + "я" * 59_998
-    assert editor.notes == ["a message holds at most 60,000 characters; the last 60,002 are left out"]
+    assert editor.notes == ["a message has at most 60,000 characters; the last 60,002 were left out"]
 
     keys = Keys(10)
     pieces = [list(keys.feed(piece)) for piece in ["\x1b[200~", *["x" * 1000] * 100]]

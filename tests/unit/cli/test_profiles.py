@@ -158,7 +158,7 @@ def test_a_file_that_is_something_else_is_not_overwritten(content: str, profiles
     profiles.path.write_text(content)
 
     for use in (profiles.all, lambda: profiles.save(HOME)):
-        with pytest.raises(BadProfiles, match="mend it or delete it"):
+        with pytest.raises(BadProfiles, match="correct it or delete it"):
             use()
     assert profiles.path.read_text() == content
 

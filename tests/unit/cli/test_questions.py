@@ -80,7 +80,7 @@ def test_a_password_is_checked_before_it_is_asked_for_a_second_time(
         "the password must be at least 8 bytes",
         "the password must not be the user id",
         "the password must not be one character, many times",
-        "the two are not the same",
+        "the two are different",
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_password_of_a_script_is_checked_and_not_asked_for(
         questions.checked_password("\udcff" * 9, "", "alice", asks=False)
     monkeypatch.delenv("CHAT_PASSWORD")
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(Failure, match="--password-stdin, or CHAT_PASSWORD"):
+    with pytest.raises(Failure, match="--password-stdin, or set CHAT_PASSWORD"):
         questions.new_password("Password", "alice")
     assert asked == []
 
