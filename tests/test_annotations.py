@@ -123,3 +123,18 @@ def test_the_table_is_what_chat_proto_says() -> None:
     rules = Rules(table.TERMS, Limits().setting)
     for sentence in {*table.RULES.values()} - {OUTPUT_ONLY}:
         rules.rule(sentence)
+
+
+def test_methods_and_messages_say_what_they_are() -> None:
+    """A method's comment begins with what the method does ("Returns"); a message's never with a request."""
+    said = read_folder()
+    first = {path: comment.partition(" ")[0] for path, comment in said.comments.items()}
+    methods = {
+        f"{service.name}/{method.name}": first[6, at, 2, number]
+        for at, service in enumerate(said.file.service)
+        for number, method in enumerate(service.method)
+    }
+    messages = {message.name: first[4, at] for at, message in enumerate(said.file.message_type)}
+
+    assert {name: word for name, word in methods.items() if not word.endswith("s")} == {}
+    assert {name: word for name, word in messages.items() if word in ("Ask", "Asks", "It", "They")} == {}
