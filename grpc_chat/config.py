@@ -27,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from grpc_chat.file_settings import Files
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
 
@@ -43,6 +44,11 @@ class Limits(Group):
     )
     messages: Count = Field(256, description="Most messages in one SendMessages.")
     cursors: Count = Field(4096, description="Most cursors in one Subscribe or Acknowledge.")
+    files: Count = Field(10, le=100, description="Most files that one message carries.")
+    # A part and the rest of its request have to fit into `grpc.request_bytes`.
+    part_bytes: Count = Field(
+        192 * 1024, le=1024 * 1024, description="Most bytes of a file in one UploadPart."
+    )
     page: Count = Field(50, description="Entries in a page, unless the request says how many.")
     max_page: Count = Field(500, description="Most entries in a page.")
     page_bytes: Count = Field(
@@ -410,6 +416,7 @@ class Config(BaseSettings):
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
     tls: Tls = Tls()
+    files: Files = Files()
     oidc: Groups[Oidc] = Field(
         (), description="Issuers that people can log in with. In the environment: the whole list, as JSON."
     )

@@ -19,6 +19,8 @@
         UserNotFound
         InvitationNotFound
         InviteNotValid
+        FileNotFound
+        UploadNotFound
       AlreadyExists
         ClientMessageIdReused
         RequestIdReused
@@ -36,6 +38,8 @@
         UserBlocked
         ServerNotTrusted
         NotAChatServer
+        WrongOffset
+        UploadDamaged
       LimitExceeded
         RateLimited
         StoreFull
@@ -198,6 +202,18 @@ class InviteNotValid(NotFound):
     code = "INVITE_NOT_VALID"
 
 
+class FileNotFound(NotFound):
+    """There is no such file, or the caller may not see it: the two look the same."""
+
+    code = "FILE_NOT_FOUND"
+
+
+class UploadNotFound(NotFound):
+    """There is no such upload of the caller's; it may have expired, or been canceled or finished."""
+
+    code = "UPLOAD_NOT_FOUND"
+
+
 class AlreadyExists(ChatError):
     """There is one already, and it is different."""
 
@@ -313,6 +329,24 @@ class NotAChatServer(FailedPrecondition):
     """
 
     code = "NOT_A_CHAT_SERVER"
+
+
+class WrongOffset(FailedPrecondition):
+    """Parts of a file are missing before this one, or at its end; ``offset`` says where to go on."""
+
+    code = "WRONG_OFFSET"
+
+    @property
+    def offset(self) -> int:
+        """How many bytes the server has."""
+        given = self.metadata.get("offset", "")
+        return int(given) if given.isdecimal() else 0
+
+
+class UploadDamaged(FailedPrecondition):
+    """What arrived of a file is not what was announced; the upload has ended, and can be begun anew."""
+
+    code = "UPLOAD_DAMAGED"
 
 
 class LimitExceeded(ChatError):

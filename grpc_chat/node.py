@@ -30,7 +30,10 @@ from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.trusted import TrustedIds
+from grpc_chat.core.uploads import FileLimits
 from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
+from grpc_chat.files.base import Storage
+from grpc_chat.files.local import local_storage
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.base import Store
@@ -149,6 +152,8 @@ class Node:
 
             party = RelyingParty([_taken(Provider, issuer) for issuer in config.oidc])
             await self._resources.enter_async_context(party)
+        storage = await asyncio.to_thread(_storage, config)
+        self._resources.callback(storage.contents.close)
         addresses = Addresses(config.grpc.trusted_proxies)
         # Alone, a node hears of every event from its own writer and need not look for lost hints.
         told = options(config)
@@ -161,6 +166,7 @@ class Node:
             authenticator=trusted,
             issuers=issuers(config) if party else {},
             party=party,
+            storage=storage,
             on_failure=self._fail,
             limited=addresses.limited,
         )
@@ -278,7 +284,19 @@ def options(config: Config) -> Options:
         adds_burst=limits.adds_burst,
         signals_per_second=limits.signals_per_second,
         signals_burst=limits.signals_burst,
+        files=_file_limits(config),
     )
+
+
+def _file_limits(config: Config) -> FileLimits:
+    # What comes with a part in its request is some hundred bytes at most.
+    room = max(config.grpc.request_bytes - 1024, 1)
+    return replace(_taken(FileLimits, config.files), part_bytes=min(config.limits.part_bytes, room))
+
+
+def _storage(config: Config) -> Storage:
+    """Where the contents of files are."""
+    return local_storage(config.data / "files", keep_free=config.files.free_bytes)
 
 
 def request_limits(config: Config) -> Limits:

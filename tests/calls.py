@@ -66,6 +66,12 @@ class Reply:
         return dict(self._detail(error_details_pb2.ErrorInfo()).metadata)
 
     @property
+    def field(self) -> str:
+        """The field of the request that is wrong; empty where the error names none."""
+        violations = self._detail(error_details_pb2.BadRequest()).field_violations
+        return violations[0].field if violations else ""
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds of ``RetryInfo``."""
         info = self._detail(error_details_pb2.RetryInfo())

@@ -156,6 +156,14 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         "SubscribeService/ListConsumerPositions": [
             pb.ListConsumerPositionsRequest(consumer="c", page_size=2)
         ],
+        "FileService/CreateUpload": [
+            pb.CreateUploadRequest(name="Größe.png", size=2**40, content_type="image/png", sha256=bytes(32)),
+            pb.CreateUploadRequest(name="a", keep_metadata=True),
+        ],
+        "FileService/UploadPart": [pb.UploadPartRequest(upload_id="abcdefgh", offset=2**60, data=b"x" * 40)],
+        "FileService/DownloadFile": [
+            pb.DownloadFileRequest(file_id="abcdefgh", offset=3, length=2**62, preview=True)
+        ],
         "AdminService/ListUsers": [pb.ListUsersRequest(query="b", page_size=2)],
         "AdminService/CreateUser": [
             pb.CreateUserRequest(user_id="dave", password="correct horse", admin=True)
@@ -183,6 +191,13 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         "RoomService/ListMembers": [pb.ListMembersRequest(room_id="general", page_size=500)],
         "MessageService/SendMessages": [
             pb.SendMessagesRequest(messages=[message("hello")]),
+            pb.SendMessagesRequest(
+                messages=[
+                    pb.OutgoingMessage(
+                        room_id="general", client_message_id=str(UUID(int=9)), file_ids=["abcdefgh", "b"]
+                    )
+                ]
+            ),
             pb.SendMessagesRequest(messages=[message(f"{n} äöü 👋 {'x' * 3 * n}") for n in range(12)]),
         ],
         "MessageService/ListMessages": [
@@ -312,7 +327,7 @@ class _Services:
         await write(b"")
 
     def __getattr__(self, name: str) -> Any:
-        return self._stream if name == "subscribe" else self._unary
+        return self._stream if name in ("subscribe", "download_file") else self._unary
 
 
 _MOST_BYTES = {"text": 65_536, "page_token": 256, "topic": 512, "reason": 512} | dict.fromkeys(
@@ -337,6 +352,10 @@ def _look(message: Message) -> None:
                 _look(each)
             elif isinstance(each, int):
                 _expect(each >= 0, field.name)
+            elif isinstance(each, bytes):
+                _expect(len(each) <= 192 * 1024, field.name)
+            elif message.DESCRIPTOR.name == "CreateUploadRequest":
+                _expect(len(each.encode()) <= 255 and each.isprintable(), field.name)
             elif field.name in ("client_message_id", "request_id"):
                 _expect(len(each) == 36, field.name)
             else:
@@ -432,7 +451,7 @@ async def fuzz_parser(inputs: int, seed: int) -> Counter[str]:
 async def _ask(channel: grpc.aio.Channel, path: str, data: bytes, token: str) -> grpc.StatusCode:
     metadata = grpc.aio.Metadata(("authorization", f"Bearer {token}"))
     try:
-        if path.endswith("/Subscribe"):
+        if path.endswith(("/Subscribe", "/DownloadFile")):
             open_ = cast("grpc.aio.UnaryStreamMultiCallable[bytes, bytes]", channel.unary_stream(path))
             stream = open_(data, metadata=metadata, timeout=HANG_SECONDS)
             await stream.read()

@@ -115,6 +115,16 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "SubscribeService/ListConsumers": lambda n: pb.ListConsumersRequest(),
     "SubscribeService/ListConsumerPositions": lambda n: pb.ListConsumerPositionsRequest(consumer=n.consumer),
     "SubscribeService/DeleteConsumer": lambda n: pb.DeleteConsumerRequest(consumer=n.consumer),
+    "FileService/CreateUpload": lambda n: pb.CreateUploadRequest(name="a.txt", size=5),
+    "FileService/GetUpload": lambda n: pb.GetUploadRequest(upload_id=n.thing),
+    "FileService/ListUploads": lambda n: pb.ListUploadsRequest(),
+    "FileService/UploadPart": lambda n: pb.UploadPartRequest(upload_id=n.thing, data=b"hello"),
+    "FileService/FinishUpload": lambda n: pb.FinishUploadRequest(upload_id=n.thing),
+    "FileService/CancelUpload": lambda n: pb.CancelUploadRequest(upload_id=n.thing),
+    "FileService/DownloadFile": lambda n: pb.DownloadFileRequest(file_id=n.thing),
+    "FileService/CreateDownloadLink": lambda n: pb.CreateDownloadLinkRequest(
+        file_id=n.thing, lifetime=Duration(seconds=60)
+    ),
     "AdminService/ListUsers": lambda n: pb.ListUsersRequest(),
     "AdminService/CreateUser": lambda n: pb.CreateUserRequest(user_id=n.user, password=n.password),
     "AdminService/BlockUser": lambda n: pb.BlockUserRequest(user_id=n.user),

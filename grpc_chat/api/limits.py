@@ -25,6 +25,8 @@ class Limits:
         topic_bytes: Of a room's topic, and of a reason, in UTF-8.
         messages: In one SendMessages.
         cursors: In one Subscribe or Acknowledge.
+        files: That one message carries.
+        part_bytes: Of a file, in one UploadPart.
         page: Entries in a page when the request does not say.
         max_page: Entries in a page at most; more is taken as this.
         page_bytes: Of a page of history.
@@ -36,6 +38,8 @@ class Limits:
     topic_bytes: int = 512
     messages: int = 256
     cursors: int = 4096
+    files: int = 10
+    part_bytes: int = 192 * 1024
     page: int = 50
     max_page: int = 500
     page_bytes: int = 1024 * 1024
@@ -199,6 +203,13 @@ def _ids_or_all(everything: str) -> Callable[[Any], None]:
     return check
 
 
+def _text_or_files(request: Any) -> None:
+    for at, message in enumerate(request.messages):
+        if not message.text and not message.file_ids:
+            path = f"messages[{at}].text"
+            raise InvalidRequest(f"{path} must not be empty where the message carries no files", field=path)
+
+
 def _one_place(request: Any) -> None:
     if request.page_token and request.WhichOneof("position"):
         raise InvalidRequest(
@@ -224,6 +235,7 @@ def _cursors_or_consumer(request: Any) -> None:
 
 
 _WHOLE: dict[str, Callable[[Any], None]] = {
+    "SendMessagesRequest": _text_or_files,
     "ListMessagesRequest": _one_place,
     "SubscribeRequest": _cursors_or_consumer,
     "UpdateRoomRequest": _room_and_mask,

@@ -198,6 +198,28 @@ def _uuid(_most: int) -> Rule:
     return rule
 
 
+def _file_name(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        check_id(value, path, most)
+        if "/" in value or "\\" in value or value in (".", ".."):
+            raise InvalidRequest(f"{path} must be a file's name, without the folder it is in", field=path)
+
+    return rule
+
+
+# RFC 6838, section 4.2: at most 127 characters on each side; together they are at most 127 here.
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", re.ASCII | re.IGNORECASE)
+
+
+def _media_type(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        _check_length(value, path, most)
+        if not _MEDIA_TYPE.fullmatch(value):
+            raise InvalidRequest(f"{path} must be a media type without parameters, as image/png", field=path)
+
+    return rule
+
+
 _TERMS: dict[str, Callable[[int], Rule]] = {
     "an id": _id,
     "a name": _id,
@@ -208,6 +230,8 @@ _TERMS: dict[str, Callable[[int], Rule]] = {
     "a page token": _page_token,
     "a page size": lambda _most: _at_least(0),
     "a UUID": _uuid,
+    "a file name": _file_name,
+    "a media type": _media_type,
 }
 
 
@@ -233,6 +257,26 @@ def _printable(most: int) -> Rule:
         # RFC 6749, appendix A: VSCHAR.
         if not value.isascii() or not value.isprintable():
             raise InvalidRequest(f"{path} must be printable ASCII", field=path)
+
+    return rule
+
+
+def _bytes(most: int) -> Rule:
+    def rule(value: bytes, path: str) -> None:
+        if len(value) > most:
+            raise InvalidRequest(
+                f"{path} must be at most {most} bytes, and has {len(value)}",
+                field=path,
+                metadata={"maxBytes": str(most)},
+            )
+
+    return rule
+
+
+def _so_many_bytes(count: int) -> Rule:
+    def rule(value: bytes, path: str) -> None:
+        if len(value) != count:
+            raise InvalidRequest(f"{path} must be {count} bytes, and has {len(value)}", field=path)
 
     return rule
 
@@ -263,6 +307,8 @@ def _duration(value: Any) -> timedelta:
 _NUMBER = r"([\d,]+|`[\w.]+`)"
 _FORMS: list[tuple[str, Callable[[int], Rule]]] = [
     (rf"be {_NUMBER} or more", _at_least),
+    (rf"be at most {_NUMBER} bytes", _bytes),
+    (rf"be {_NUMBER} bytes", _so_many_bytes),
     (rf"be at most {_NUMBER} bytes of UTF-8", _utf8),
     (rf"be at most {_NUMBER} bytes of printable ASCII", _printable),
     (rf"be more than 0 and at most {_NUMBER} days?", _within_days),

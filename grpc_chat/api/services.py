@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
+from grpc_chat.api.files import FileService
 from grpc_chat.api.messages import MessageService
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
@@ -23,5 +24,6 @@ def services(system: ChatSystem, *, public_address: Callable[[], str] = str) -> 
         "RoomService": RoomService(system),
         "MessageService": MessageService(system),
         "SubscribeService": SubscribeService(system),
+        "FileService": FileService(system),
         "AdminService": AdminService(system),
     }

@@ -210,7 +210,8 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def as_json(value: object, **more: object) -> str:
-    """One line of ASCII: everything else is escaped. Times are RFC 3339 in UTC, durations seconds."""
+    """One line of ASCII: everything else is escaped. Times are RFC 3339 in UTC, durations seconds,
+    bytes hexadecimal."""
     plain = _plain(value)
     if more:
         plain = (plain if isinstance(plain, dict) else {}) | {name: _plain(m) for name, m in more.items()}
@@ -226,6 +227,8 @@ def _plain(value: object) -> Any:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

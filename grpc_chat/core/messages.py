@@ -10,8 +10,10 @@ from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.files import Files
 from grpc_chat.core.reads import at_once
 from grpc_chat.core.turns import FewAtATime, share
+from grpc_chat.core.uploads import file_told
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Position
@@ -27,6 +29,7 @@ class Messages:
 
     Args:
         direct_messages: Decides who may write in direct rooms.
+        files: What messages carry.
         page_bytes: Where a page of history is cut, whatever was asked for.
     """
 
@@ -35,6 +38,7 @@ class Messages:
         context: Context,
         *,
         direct_messages: DirectMessages | None = None,
+        files: Files,
         page_bytes: int = 1024 * 1024,
     ) -> None:
         self._committer = context.committer
@@ -42,12 +46,16 @@ class Messages:
         self._pages = context.pages
         self.epoch = context.epoch
         self._direct_messages = direct_messages or DirectMessages()
+        self._files = files
         self._page_bytes = page_bytes
         self._drafting = FewAtATime()
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Position]:
         """Store messages, all or none; where each is. See ``MessageService.SendMessages``."""
-        append = Append(await self._drafts(caller, messages))
+        drafts = await self._drafts(caller, messages)
+        if any(message.file_ids for message in messages):
+            drafts = await self._with_files(caller, messages, drafts)
+        append = Append(drafts)
         appended = await self._committer.append(append)
         return appended.placed
 
@@ -62,6 +70,21 @@ class Messages:
                 drafts += [_draft(caller, message, check_direct) for message in some]
                 await asyncio.sleep(0)
         return drafts
+
+    async def _with_files(
+        self, caller: Caller, messages: Sequence[pb.OutgoingMessage], drafts: Sequence[Draft]
+    ) -> list[Draft]:
+        """Drafts whose messages say what the files are that they carry."""
+        found = await self._files.to_carry(messages)
+        ready: list[Draft] = []
+        for at, (message, draft) in enumerate(zip(messages, drafts, strict=True)):
+            if ids := list(message.file_ids):
+                content = draft.event.message
+                content.files.extend(file_told(found[id_]) for id_ in ids if id_ in found)
+                check = self._files.may_carry(caller, f"messages[{at}]", ids, found)
+                draft = draft._replace(check_state=check)
+            ready.append(draft)
+        return ready
 
     async def list_(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         """A page of history, as an encoded ListMessagesResponse: the events go out as they are stored."""
@@ -127,6 +150,9 @@ def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeD
     message_id, text = message.client_message_id.lower(), message.text
     content = pb.Message(client_message_id=message_id, text=text)
     event = pb.Event(room_id=message.room_id, user_id=caller.user_id, message=content)
-    content_hash = blake2b(text.encode(), digest_size=16).digest()
+    said = text.encode()
+    if message.file_ids:
+        said = "\0".join((text, *message.file_ids)).encode()
+    content_hash = blake2b(said, digest_size=16).digest()
     once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
     return Draft(event, caller.session_id, access.to_send, once, check_direct=check_direct)

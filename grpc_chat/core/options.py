@@ -13,6 +13,7 @@ from grpc_chat.core.logins import Registration
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
+from grpc_chat.core.uploads import FileLimits
 from grpc_chat.core.users import Finding
 
 
@@ -70,6 +71,7 @@ class Options:
         adds_burst: How many at once.
         signals_per_second: How many signals a user may send, in the long run; 0 for any number.
         signals_burst: How many at once.
+        files: How much there may be of files.
     """
 
     trusting: bool = False
@@ -95,3 +97,4 @@ class Options:
     adds_burst: float = 200
     signals_per_second: float = 2
     signals_burst: float = 20
+    files: FileLimits = field(default_factory=FileLimits)

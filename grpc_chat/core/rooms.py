@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from unicodedata import normalize
@@ -61,6 +62,7 @@ class Rooms:
         secret: The store's; ids of rooms are made with it that nobody can guess.
         direct_messages: Decides who may begin direct rooms.
         adds: Counts how many a user begins.
+        dropped: Called when messages are gone with a room that carried files.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Rooms:
         direct_messages: DirectMessages | None = None,
         adds: Adds | None = None,
         limits: RoomLimits | None = None,
+        dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._committer = context.committer
         self._readers = context.readers
@@ -82,6 +85,7 @@ class Rooms:
         self._adds = adds or Adds()
         self._purging = asyncio.Lock()
         self._limits = limits or RoomLimits()
+        self._dropped = dropped
 
     # Finding
 
@@ -385,12 +389,18 @@ class Rooms:
         In pieces, and one at a time, so that nobody's message waits for long behind it, however many rooms
         somebody deletes at once; and whoever deletes a small one meanwhile takes turns with them.
         """
-        more = True
+
+        def purge(transaction: Transaction) -> tuple[bool, bool]:
+            more = transaction.purge(_PURGE_EVENTS, room_id)
+            return more, bool(transaction.unneeded_contents(transaction.now_us, limit=1))
+
+        more, dropped = True, False
         while more:
             async with self._purging:
-                more = await self._committer.transact(
-                    SYSTEM, lambda transaction: transaction.purge(_PURGE_EVENTS, room_id)
-                )
+                more, unneeded = await self._committer.transact(SYSTEM, purge)
+            dropped |= unneeded
+        if dropped:
+            self._dropped()
 
     # In common
 

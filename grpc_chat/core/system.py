@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, assert_never
@@ -25,6 +25,7 @@ from grpc_chat.core.contacts import Contacts
 from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.disk import Disk
 from grpc_chat.core.effects import (
     Deleted,
     Effect,
@@ -36,6 +37,9 @@ from grpc_chat.core.effects import (
     SessionsEnded,
 )
 from grpc_chat.core.feeds import Feeds
+from grpc_chat.core.file_keeping import FileKeeping
+from grpc_chat.core.file_links import FileLinks
+from grpc_chat.core.files import Files
 from grpc_chat.core.identities import Identities, KnownIssuer
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
@@ -58,7 +62,11 @@ from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
 from grpc_chat.core.streams import Streams
+from grpc_chat.core.turns import FewAtATime
+from grpc_chat.core.uploads import Uploads
 from grpc_chat.core.users import Users
+from grpc_chat.files.base import Storage
+from grpc_chat.files.nowhere import NOWHERE
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Store
 
@@ -79,6 +87,8 @@ class ChatSystem:
         readers: How the store is read, if not by threads of its own.
         issuers: The issuers of identities that have a name here.
         party: Logs people in with them.
+        storage: Where the contents of files are; without, there are none.
+        file_links: How the addresses of links to files begin; see :class:`FileLinks`.
         on_failure: Called once when the store has failed for good; see :class:`Committer`.
         limited: Told of addresses that are asked to wait.
         housekeeping: Whether it also does what nobody asks for: save what was used, forget what was not, end
@@ -99,6 +109,8 @@ class ChatSystem:
         readers: Readers | None = None,
         issuers: Mapping[str, KnownIssuer] | None = None,
         party: RelyingParty | None = None,
+        storage: Storage | None = None,
+        file_links: Callable[[], str] = str,
         on_failure: Callable[[], None] = lambda: None,
         limited: Callable[[str], None] = lambda _: None,
         housekeeping: bool = True,
@@ -142,7 +154,7 @@ class ChatSystem:
             store,
             publish=feeds.publish,
             apply=self._apply,
-            rewritten=feeds.rewritten,
+            rewritten=self._rewritten,
             on_failure=on_failure,
             metrics=metrics,
             max_batch=options.batches.max_batch,
@@ -185,6 +197,7 @@ class ChatSystem:
             direct_messages=direct_messages,
             adds=adds,
             limits=options.rooms,
+            dropped=lambda: self.file_keeping.look_soon(),
         )
         self.invites = Invites(context, inviters=options.inviters, most=options.rooms.invites_per_room)
         self.invitations = Invitations(
@@ -201,8 +214,30 @@ class ChatSystem:
             invitations=self.invitations,
             adds=adds,
         )
+        (contents, arriving), disk, placing = storage or NOWHERE, Disk(), FewAtATime()
+        self.disk = disk
+        self.files = Files(context, contents, disk, limits=options.files, clock=monotonic)
+        self.uploads = Uploads(context, contents, arriving, disk, placing=placing, limits=options.files)
+        self.file_links = FileLinks(
+            context,
+            self.files,
+            self.authenticator,
+            secret=store.secret,
+            base=file_links,
+            most=options.files.link_age,
+        )
+        self.file_keeping = FileKeeping(
+            context,
+            self.uploads,
+            contents,
+            arriving,
+            disk,
+            placing=placing,
+            limits=options.files,
+        )
         self.messages = Messages(
             context,
+            files=self.files,
             direct_messages=direct_messages,
             page_bytes=paging.page_bytes,
         )
@@ -288,6 +323,7 @@ class ChatSystem:
         self._resources.callback(self.readers.close)
         self._resources.push_async_callback(self.committer.close)
         self._resources.callback(self._passwords.close)
+        self._resources.push_async_callback(self.disk.close)
         try:
             await self._start()
         except BaseException:
@@ -304,6 +340,11 @@ class ChatSystem:
     def drain(self) -> None:
         """Open no stream any more, and have each open one say when to come back, and end."""
         self.streams.drain()
+
+    def _rewritten(self, rewritten: Mapping[str, Sequence[int]]) -> None:
+        """Have nobody be given what was replaced, files included."""
+        self.feeds.rewritten(rewritten)
+        self.file_keeping.look_soon()
 
     def _apply(self, effect: Effect) -> None:
         """Have streams and tokens follow what is durable now."""
@@ -333,6 +374,7 @@ class ChatSystem:
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")
+        self._go_on_with(self.file_keeping.run(), "FileKeeping")
         if not self.options.trusting:
             await self._known.load()
             for part in (self.sessions, self._known):

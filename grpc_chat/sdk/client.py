@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -15,6 +15,8 @@ from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls, ShortAdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
+from grpc_chat.sdk.file_records import File
+from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
@@ -28,7 +30,7 @@ _ACCOUNT = "gc_"
 """How tokens of accounts begin."""
 
 
-class Client(AccountCalls, AdminCalls, ConsumerCalls, RoomCalls):
+class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
     """One session with a server.
 
     ::
@@ -124,8 +126,9 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, RoomCalls):
     async def send(
         self,
         room: str,
-        text: str,
+        text: str = "",
         *,
+        files: Sequence[File | str] = (),
         client_message_id: str | None = None,
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> Sent:
@@ -135,6 +138,8 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, RoomCalls):
 
         Args:
             room: Its id, its name, or ``@user``, whose direct room is made if need be.
+            text: What to say; it may be empty where the message carries files.
+            files: What :meth:`upload` returned, files of messages that one can see, or their ids.
             client_message_id: A UUID, to send a message again whose outcome was not known, also after the
                 program was restarted. Made anew by default.
             timeout: How long to try; None for ever.
@@ -147,12 +152,15 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, RoomCalls):
         """
         self._link.require_loop()
         message_id = client_message_id or new_message_id()
+        file_ids = [file if isinstance(file, str) else file.file_id for file in files]
         now = asyncio.get_running_loop().time
         end = now() + (timeout.total_seconds() if timeout is not None else math.inf)
 
         async def send(room_id: str) -> Sent:
             left = None if timeout is None else timedelta(seconds=max(end - now(), 0))
-            return await self._outbox.send(room_id, text, client_message_id=message_id, timeout=left)
+            return await self._outbox.send(
+                room_id, text, file_ids=file_ids, client_message_id=message_id, timeout=left
+            )
 
         return await self._finder.use(room, send, make=True, until=end)
 

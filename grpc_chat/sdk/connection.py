@@ -129,7 +129,11 @@ class Connection:
         self._answered = True
         return result
 
-    async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+    def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+        """See :meth:`grpc_chat.sdk.link.Link.subscribe`."""
+        return self.stream(SUBSCRIBE, request, pb.SubscribeResponse)
+
+    async def stream(self, path: str, request: Message, response: type[Response]) -> AsyncIterator[Response]:
         """Open a stream and yield its responses until it ends.
 
         Raises:
@@ -137,16 +141,16 @@ class Connection:
         """
         channel = await self._open()
         method = channel.unary_stream(
-            SUBSCRIBE,
-            request_serializer=pb.SubscribeRequest.SerializeToString,
-            response_deserializer=pb.SubscribeResponse.FromString,
+            path,
+            request_serializer=cast("Callable[[Any], bytes]", type(request).SerializeToString),
+            response_deserializer=response.FromString,
         )
         call = method(request, metadata=self._metadata)
         try:
-            async for response in call:
+            async for received in call:
                 self._failures = 0
                 self._answered = True
-                yield response
+                yield received
         except grpc.aio.AioRpcError as error:
             raise await self._failed(error, channel) from None
         except grpc.aio.UsageError as error:

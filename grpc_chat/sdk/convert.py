@@ -22,6 +22,7 @@ from grpc_chat.sdk.choices import (
     Scope,
     chosen,
 )
+from grpc_chat.sdk.file_records import File, Upload
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -84,6 +85,7 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 create_time=time(told.create_time),
                 client_message_id=told.message.client_message_id,
                 epoch=epoch,
+                files=tuple(map(file, told.message.files)),
                 _client=client,
             )
         case "membership_changed":
@@ -318,4 +320,33 @@ def password_change(told: pb.ChangePasswordResponse | pb.ResetPasswordResponse) 
         revoked_sessions=told.revoked_sessions,
         revoked_bot_tokens=told.revoked_bot_tokens,
         live_bot_tokens=told.live_bot_tokens,
+    )
+
+
+def file(told: pb.File) -> File:
+    """A file."""
+    return File(
+        file_id=told.file_id,
+        name=told.name,
+        size=told.size,
+        content_type=told.content_type,
+        width=told.width,
+        height=told.height,
+        has_preview=told.has_preview,
+        metadata_removed=told.metadata_removed,
+        sha256=told.sha256,
+    )
+
+
+def upload(told: pb.Upload) -> Upload:
+    """An upload that is not finished."""
+    return Upload(
+        upload_id=told.upload_id,
+        name=told.name,
+        size=told.size,
+        content_type=told.content_type,
+        offset=told.offset,
+        part_size=told.part_size,
+        create_time=time(told.create_time),
+        expire_time=time(told.expire_time),
     )

@@ -54,6 +54,9 @@ class Link(Protocol):
         ...
 
     def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+        """As :meth:`stream`, of the method :data:`SUBSCRIBE`."""
+
+    def stream(self, path: str, request: Message, response: type[Response]) -> AsyncIterator[Response]:
         """Open a stream and yield its responses until it ends; it ends with the iterator, too.
 
         A server that sends more than is taken MUST be made to wait.

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
+from grpc_chat.sdk.file_records import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Message:
     create_time: datetime
     client_message_id: str
     epoch: str = ""
+    files: tuple[File, ...] = ()
+    """What it carries."""
     _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property

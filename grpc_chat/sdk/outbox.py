@@ -63,14 +63,22 @@ class Outbox:
         self._closed = False
 
     async def send(
-        self, room_id: str, text: str, *, client_message_id: str, timeout: timedelta | None
+        self,
+        room_id: str,
+        text: str,
+        *,
+        file_ids: Sequence[str] = (),
+        client_message_id: str,
+        timeout: timedelta | None,
     ) -> Sent:
         """Send one message.
 
         Raises:
             ChatError: It was refused, or ``Unavailable`` when the outcome is still unknown after ``timeout``.
         """
-        message = pb.OutgoingMessage(room_id=room_id, client_message_id=client_message_id, text=text)
+        message = pb.OutgoingMessage(
+            room_id=room_id, client_message_id=client_message_id, text=text, file_ids=file_ids
+        )
         # The tag and length of an entry of the request are 2 to 4 bytes.
         item = _Item(message, message.ByteSize() + 4, asyncio.get_running_loop().create_future())
         seconds = timeout.total_seconds() if timeout is not None else None

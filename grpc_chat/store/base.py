@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from grpc_chat.errors import ChatError
+from grpc_chat.store.files import FileWrites
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import (
     Account,
@@ -52,7 +53,7 @@ from grpc_chat.store.writes import Acknowledge, Append, Appended
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Transaction(Snapshot, Protocol):
+class Transaction(Snapshot, FileWrites, Protocol):
     """Reads, and writes, in one transaction. What was written is seen by what is read after it."""
 
     now_us: int

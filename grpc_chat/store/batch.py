@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
 from grpc_chat.store.base import Done, Result, Transact, Write
+from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import StoredEvent
 from grpc_chat.store.rows import Rows
@@ -186,6 +187,8 @@ class Batch:
             error = draft.check(room_id, room)
             if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
                 error = self._refusal(draft.check_direct, room_id, user_id)
+            if draft.check_state and not error:
+                error = draft.check_state(self._transaction(self))
             if draft.concerns and not error:
                 error = draft.concerns.check(room_id, room, self._target(room_id, draft.concerns.seq))
             if once is None:
@@ -280,7 +283,9 @@ class Batch:
         self.newest = (room_id, seq)
         rows.events.append((room_id, seq, session_id, payload, crc32(payload)))
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload))
-        if project := PROJECTIONS.get(event.WhichOneof("kind") or ""):
+        if event.message.files:
+            carry_files(rows, event)
+        elif project := PROJECTIONS.get(event.WhichOneof("kind") or ""):
             project(rows, event, time_us)
             self._refusals.clear()
         return seq

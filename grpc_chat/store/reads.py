@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from grpc_chat.store.files import FileReads
 from grpc_chat.store.records import (
     Account,
     ConsumerRecord,
@@ -23,7 +24,7 @@ from grpc_chat.store.records import (
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Snapshot(Protocol):
+class Snapshot(FileReads, Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
     Listings are pages: ``after`` is the key of the last entry before the page, in the order that is named.

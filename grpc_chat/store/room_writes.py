@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
+from grpc_chat.store.file_writes import drop_files_of_room
 from grpc_chat.store.records import StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
@@ -122,6 +123,8 @@ class RoomWrites:
         if found is None:
             return False
         room_id = found
+        if drop_files_of_room(self._conn, room_id, self.now_us, limit):
+            return True
         sends, events = schema.sends.c, schema.events.c
         for table, key in (
             (schema.sends, sa.tuple_(sends.user_id, sends.client_message_id)),

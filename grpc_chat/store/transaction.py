@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from grpc_chat.store import schema
 from grpc_chat.store.account_writes import AccountWrites
 from grpc_chat.store.consumer_writes import ConsumerWrites
+from grpc_chat.store.file_writes import SqlFileWrites, drop_files
 from grpc_chat.store.invitation_writes import InvitationWrites
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
@@ -74,7 +75,9 @@ class Statements:
             self._rows.forget()
 
 
-class SqlTransaction(RoomWrites, InvitationWrites, AccountWrites, SessionWrites, ConsumerWrites, SqlSnapshot):
+class SqlTransaction(
+    RoomWrites, InvitationWrites, AccountWrites, SessionWrites, ConsumerWrites, SqlFileWrites, SqlSnapshot
+):
     """See :class:`grpc_chat.store.base.Transaction`.
 
     Args:
@@ -113,6 +116,9 @@ class SqlTransaction(RoomWrites, InvitationWrites, AccountWrites, SessionWrites,
         for of in (old, event):
             if (kind := of.WhichOneof("kind")) in PROJECTIONS:
                 raise ValueError(f"other rows follow from {kind}: it stays as it is")
+        if old.message.files:
+            kept = [file.file_id for file in event.message.files]
+            drop_files(self._conn, room_id, seq, self.now_us, keep=kept)
         event.room_id, event.seq = room_id, seq
         event.create_time.CopyFrom(old.create_time)
         payload = event.SerializeToString()

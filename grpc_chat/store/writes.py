@@ -23,6 +23,10 @@ AuthorizeDirect = Callable[[Snapshot, str, str], ChatError | None]
 """Given the state of things, a direct room's id and who wants to write there: what forbids it, or None."""
 
 
+CheckState = Callable[[Snapshot], ChatError | None]
+"""Given the state of things: what forbids the write, or None. As :data:`Authorize` otherwise."""
+
+
 class Target(NamedTuple):
     """An event that another one concerns, as it is stored now."""
 
@@ -69,6 +73,8 @@ class Draft(NamedTuple):
     """For kinds that are about another event."""
     check_direct: AuthorizeDirect | None = None
     """Asked besides in direct rooms, where it depends on the other member, too."""
+    check_state: CheckState | None = None
+    """Asked besides, where it depends on more than the room."""
 
 
 @dataclass(frozen=True, slots=True)

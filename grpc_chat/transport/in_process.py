@@ -80,16 +80,20 @@ class InProcess:
             raise _told(error)
         return response.FromString(task.result())
 
-    async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
+    def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeResponse]:
         """See :meth:`grpc_chat.sdk.link.Link.subscribe`."""
-        pipeline, method, data = self._prepare(SUBSCRIBE, request)
+        return self.stream(SUBSCRIBE, request, pb.SubscribeResponse)
+
+    async def stream(self, path: str, request: Message, response: type[Response]) -> AsyncIterator[Response]:
+        """See :meth:`grpc_chat.sdk.link.Link.stream`."""
+        pipeline, method, data = self._prepare(path, request)
         responses = _Responses()
         stream = pipeline.stream(method, authorization(self.token), data, responses.write, self._peer)
         task = self._start(stream, method.path)
         task.add_done_callback(responses.end)
         try:
             while (taken := await responses.take()) is not None:
-                yield pb.SubscribeResponse.FromString(taken)
+                yield response.FromString(taken)
         finally:
             task.cancel()
         if task.cancelled():

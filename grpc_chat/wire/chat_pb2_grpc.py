@@ -2796,6 +2796,425 @@ class SubscribeService(object):
             _registered_method=True)
 
 
+class FileServiceStub(object):
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateUpload = channel.unary_unary(
+                '/chat.v1.FileService/CreateUpload',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUploadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUploadResponse.FromString,
+                _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/chat.v1.FileService/GetUpload',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUploadResponse.FromString,
+                _registered_method=True)
+        self.ListUploads = channel.unary_unary(
+                '/chat.v1.FileService/ListUploads',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUploadsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUploadsResponse.FromString,
+                _registered_method=True)
+        self.UploadPart = channel.unary_unary(
+                '/chat.v1.FileService/UploadPart',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UploadPartRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UploadPartResponse.FromString,
+                _registered_method=True)
+        self.FinishUpload = channel.unary_unary(
+                '/chat.v1.FileService/FinishUpload',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.FinishUploadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.FinishUploadResponse.FromString,
+                _registered_method=True)
+        self.CancelUpload = channel.unary_unary(
+                '/chat.v1.FileService/CancelUpload',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CancelUploadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CancelUploadResponse.FromString,
+                _registered_method=True)
+        self.DownloadFile = channel.unary_stream(
+                '/chat.v1.FileService/DownloadFile',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DownloadFileRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DownloadFileResponse.FromString,
+                _registered_method=True)
+        self.CreateDownloadLink = channel.unary_unary(
+                '/chat.v1.FileService/CreateDownloadLink',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkResponse.FromString,
+                _registered_method=True)
+
+
+class FileServiceServicer(object):
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    def CreateUpload(self, request, context):
+        """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
+        a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+        Needs the scope read or the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUploads(self, request, context):
+        """Returns the caller's uploads that are not finished, oldest first.
+        Needs the scope read or the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadPart(self, request, context):
+        """Stores the next part of a file. When it is answered, the part is on disk.
+
+        What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
+        after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishUpload(self, request, context):
+        """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
+        the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+
+        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
+        `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
+        that it can't read is a file like any other.
+
+        Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelUpload(self, request, context):
+        """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
+        already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadFile(self, request, context):
+        """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
+        does not exist; also in the middle of a download, once the caller may not see it any longer.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateDownloadLink(self, request, context):
+        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
+        expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
+        server serves no links (the settings `files.http_port` and `files.public_url`).
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_FileServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUpload,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUploadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateUploadResponse.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUploadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUploadResponse.SerializeToString,
+            ),
+            'ListUploads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUploads,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListUploadsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListUploadsResponse.SerializeToString,
+            ),
+            'UploadPart': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadPart,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UploadPartRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UploadPartResponse.SerializeToString,
+            ),
+            'FinishUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishUpload,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.FinishUploadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.FinishUploadResponse.SerializeToString,
+            ),
+            'CancelUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelUpload,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CancelUploadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CancelUploadResponse.SerializeToString,
+            ),
+            'DownloadFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadFile,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DownloadFileRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DownloadFileResponse.SerializeToString,
+            ),
+            'CreateDownloadLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateDownloadLink,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.FileService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.FileService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class FileService(object):
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    @staticmethod
+    def CreateUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/CreateUpload',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateUploadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/GetUpload',
+            grpc__chat_dot_wire_dot_chat__pb2.GetUploadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUploads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/ListUploads',
+            grpc__chat_dot_wire_dot_chat__pb2.ListUploadsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListUploadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadPart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/UploadPart',
+            grpc__chat_dot_wire_dot_chat__pb2.UploadPartRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UploadPartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/FinishUpload',
+            grpc__chat_dot_wire_dot_chat__pb2.FinishUploadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.FinishUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/CancelUpload',
+            grpc__chat_dot_wire_dot_chat__pb2.CancelUploadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CancelUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chat.v1.FileService/DownloadFile',
+            grpc__chat_dot_wire_dot_chat__pb2.DownloadFileRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DownloadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateDownloadLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.FileService/CreateDownloadLink',
+            grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CreateDownloadLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class AdminServiceStub(object):
     """Managing a server's accounts, for its administrators. It gives no access to what is said in
     rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind

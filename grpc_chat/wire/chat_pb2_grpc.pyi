@@ -30,6 +30,8 @@ terms:
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
 - a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
 - a UUID: in its usual form of 36 characters, in upper or lower case.
+- a file name: 1 to 255 bytes of UTF-8, of such characters as an id, without `/` and `\\`; neither `.` nor `..`.
+- a media type: at most 127 bytes, of the form of RFC 6838, as in `image/png`, without parameters.
 
 A field with an enum takes the values that the server knows. The server ignores "Output only." fields in
 requests. A request has at most `grpc.request_bytes` bytes.
@@ -1458,6 +1460,229 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class FileServiceStub:
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> FileServiceAsyncStub: ...
+    CreateUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUploadRequest, _chat_pb2.CreateUploadResponse]
+    """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
+    a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+    Needs the scope write.
+    """
+    GetUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetUploadRequest, _chat_pb2.GetUploadResponse]
+    """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+    Needs the scope read or the scope write.
+    """
+    ListUploads: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUploadsRequest, _chat_pb2.ListUploadsResponse]
+    """Returns the caller's uploads that are not finished, oldest first.
+    Needs the scope read or the scope write.
+    """
+    UploadPart: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UploadPartRequest, _chat_pb2.UploadPartResponse]
+    """Stores the next part of a file. When it is answered, the part is on disk.
+
+    What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
+    after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+    Needs the scope write.
+    """
+    FinishUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishUploadRequest, _chat_pb2.FinishUploadResponse]
+    """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
+    the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+
+    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
+    `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
+    that it can't read is a file like any other.
+
+    Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+    Needs the scope write.
+    """
+    CancelUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelUploadRequest, _chat_pb2.CancelUploadResponse]
+    """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
+    already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+    Needs the scope write.
+    """
+    DownloadFile: _grpc.UnaryStreamMultiCallable[_chat_pb2.DownloadFileRequest, _chat_pb2.DownloadFileResponse]
+    """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
+    does not exist; also in the middle of a download, once the caller may not see it any longer.
+    Needs the scope read.
+    """
+    CreateDownloadLink: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateDownloadLinkRequest, _chat_pb2.CreateDownloadLinkResponse]
+    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
+    expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
+    server serves no links (the settings `files.http_port` and `files.public_url`).
+    Needs the scope read.
+    """
+
+@_typing.type_check_only
+class FileServiceAsyncStub(FileServiceStub):
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUploadRequest, _chat_pb2.CreateUploadResponse]  # type: ignore[assignment]
+    """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
+    a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+    Needs the scope write.
+    """
+    GetUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUploadRequest, _chat_pb2.GetUploadResponse]  # type: ignore[assignment]
+    """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+    Needs the scope read or the scope write.
+    """
+    ListUploads: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUploadsRequest, _chat_pb2.ListUploadsResponse]  # type: ignore[assignment]
+    """Returns the caller's uploads that are not finished, oldest first.
+    Needs the scope read or the scope write.
+    """
+    UploadPart: _aio.UnaryUnaryMultiCallable[_chat_pb2.UploadPartRequest, _chat_pb2.UploadPartResponse]  # type: ignore[assignment]
+    """Stores the next part of a file. When it is answered, the part is on disk.
+
+    What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
+    after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+    Needs the scope write.
+    """
+    FinishUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishUploadRequest, _chat_pb2.FinishUploadResponse]  # type: ignore[assignment]
+    """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
+    the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+
+    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
+    `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
+    that it can't read is a file like any other.
+
+    Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+    Needs the scope write.
+    """
+    CancelUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelUploadRequest, _chat_pb2.CancelUploadResponse]  # type: ignore[assignment]
+    """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
+    already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+    Needs the scope write.
+    """
+    DownloadFile: _aio.UnaryStreamMultiCallable[_chat_pb2.DownloadFileRequest, _chat_pb2.DownloadFileResponse]  # type: ignore[assignment]
+    """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
+    does not exist; also in the middle of a download, once the caller may not see it any longer.
+    Needs the scope read.
+    """
+    CreateDownloadLink: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateDownloadLinkRequest, _chat_pb2.CreateDownloadLinkResponse]  # type: ignore[assignment]
+    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
+    expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
+    server serves no links (the settings `files.http_port` and `files.public_url`).
+    Needs the scope read.
+    """
+
+class FileServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Files that messages carry: uploaded in parts, downloaded in pieces.
+
+    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
+    read a message that carries a file may download it, as long as they may read the message. When no message carries
+    it any longer, its content is deleted.
+    """
+
+    @_abc_1.abstractmethod
+    def CreateUpload(
+        self,
+        request: _chat_pb2.CreateUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateUploadResponse, _abc.Awaitable[_chat_pb2.CreateUploadResponse]]:
+        """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
+        a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: _chat_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetUploadResponse, _abc.Awaitable[_chat_pb2.GetUploadResponse]]:
+        """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+        Needs the scope read or the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUploads(
+        self,
+        request: _chat_pb2.ListUploadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListUploadsResponse, _abc.Awaitable[_chat_pb2.ListUploadsResponse]]:
+        """Returns the caller's uploads that are not finished, oldest first.
+        Needs the scope read or the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadPart(
+        self,
+        request: _chat_pb2.UploadPartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UploadPartResponse, _abc.Awaitable[_chat_pb2.UploadPartResponse]]:
+        """Stores the next part of a file. When it is answered, the part is on disk.
+
+        What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
+        after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishUpload(
+        self,
+        request: _chat_pb2.FinishUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.FinishUploadResponse, _abc.Awaitable[_chat_pb2.FinishUploadResponse]]:
+        """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
+        the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+
+        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
+        `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
+        that it can't read is a file like any other.
+
+        Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelUpload(
+        self,
+        request: _chat_pb2.CancelUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CancelUploadResponse, _abc.Awaitable[_chat_pb2.CancelUploadResponse]]:
+        """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
+        already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadFile(
+        self,
+        request: _chat_pb2.DownloadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_pb2.DownloadFileResponse], _abc.AsyncIterator[_chat_pb2.DownloadFileResponse]]:
+        """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
+        does not exist; also in the middle of a download, once the caller may not see it any longer.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateDownloadLink(
+        self,
+        request: _chat_pb2.CreateDownloadLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CreateDownloadLinkResponse, _abc.Awaitable[_chat_pb2.CreateDownloadLinkResponse]]:
+        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
+        expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
+        server serves no links (the settings `files.http_port` and `files.public_url`).
+        Needs the scope read.
+        """
+
+def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class AdminServiceStub:
     """Managing a server's accounts, for its administrators. It gives no access to what is said in

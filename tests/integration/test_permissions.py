@@ -132,6 +132,14 @@ RoomService/ListInvitations         read    ok
 SubscribeService/ListConsumers      read    ok
 SubscribeService/ListConsumerPositions read NOT_FOUND
 SubscribeService/DeleteConsumer     read    NOT_FOUND
+FileService/CreateUpload            write   ok
+FileService/GetUpload               either  UPLOAD_NOT_FOUND
+FileService/ListUploads             either  ok
+FileService/UploadPart              write   UPLOAD_NOT_FOUND
+FileService/FinishUpload            write   UPLOAD_NOT_FOUND
+FileService/CancelUpload            write   UPLOAD_NOT_FOUND
+FileService/DownloadFile            read    FILE_NOT_FOUND
+FileService/CreateDownloadLink      read    FAILED_PRECONDITION
 AdminService/ListUsers              admin   ok
 AdminService/CreateUser             admin   ok
 AdminService/BlockUser              admin   ok

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import schema
 
-LATEST = "0011"
+LATEST = "0012"
 """The newest revision in ``versions/``; a test compares the two."""
 
 # As Alembic makes it.

@@ -135,6 +135,8 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
                 getattr(changed, field.name)[:] = ["\0" * 100_000]
                 yield f"{field.name}[0]", changed
                 getattr(changed, field.name)[:] = ["x"] * 10_000
+            case FieldDescriptor.CPPTYPE_STRING if field.type == FieldDescriptor.TYPE_BYTES:
+                setattr(changed, field.name, bytes(400_000))
             case FieldDescriptor.CPPTYPE_STRING:
                 setattr(changed, field.name, "\0" * 100_000)
             case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_INT64:

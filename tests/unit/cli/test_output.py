@@ -63,6 +63,7 @@ def test_json_is_one_line_of_ascii() -> None:
         "create_time": "2026-05-01T12:00:00.000005Z",
         "client_message_id": "id",
         "epoch": "",
+        "files": [],
         "lifetime": 86400.0,
     }
 

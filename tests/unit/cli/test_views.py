@@ -432,6 +432,7 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "create_time": "2026-05-01T12:30:00Z",
         "client_message_id": EVIL,
         "epoch": "",
+        "files": [],
         "room": EVIL,
     }
     assert {line["type"] for line in lines} == {"message", "membership", "room"}

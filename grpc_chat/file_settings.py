@@ -1,0 +1,51 @@
+"""Settings of files: how many and how large, where they are kept, how browsers get them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from grpc_chat.setting_types import Group, Wait
+
+Count = Annotated[int, Field(ge=1)]
+
+_MIB, _GIB = 1024**2, 1024**3
+
+
+class Files(Group):
+    """Files that messages carry."""
+
+    uploads: bool = Field(
+        True, description="Whether files can be uploaded. Those that are there stay, and can be downloaded."
+    )
+    file_bytes: Count = Field(100 * _MIB, description="Largest file, in bytes.")
+    user_bytes: Count = Field(
+        2 * _GIB,
+        description="All files of a user and their bots together, in bytes: those that messages carry, those "
+        "that are yet to be sent, and what unfinished uploads announced.",
+    )
+    user_files: Count = Field(20_000, description="The same, as a number of files.")
+    all_bytes: Count = Field(20 * _GIB, description="The same, of all users together, in bytes.")
+    free_bytes: int = Field(
+        _GIB,
+        ge=0,
+        description="Space on the disk that uploads leave free, in bytes: the database needs some, too.",
+    )
+    uploads_per_user: Count = Field(20, description="Unfinished uploads that a user may have, bots included.")
+    upload_age: Wait = Field(timedelta(days=3), description="An upload that takes longer ends.")
+    unsent_age: Wait = Field(
+        timedelta(days=1), description="A file that no message carries after so long is deleted."
+    )
+    link_age: Wait = Field(
+        timedelta(minutes=10), description="How long a link to a file works for a browser."
+    )
+    downloads_per_user: Count = Field(
+        16, description="Downloads that a user may have at once, bots included."
+    )
+    download_bytes_per_second: int = Field(
+        50 * _MIB,
+        ge=0,
+        description="How fast all downloads of a user together may be, in bytes; 0 for as fast as they can.",
+    )

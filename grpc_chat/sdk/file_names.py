@@ -1,0 +1,48 @@
+"""Names of files, fit to be sent and to be saved by."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_MOST_BYTES = 255
+_NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# What other systems take for something else: separators, drives and streams, quotes, wildcards, pipes.
+_SPECIAL = set('/\\:*?"<>|')
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{at}" for name in ("com", "lpt") for at in range(1, 10))}
+
+
+def sent_name(name: str) -> str:
+    """A name that a server takes, as like this one as can be."""
+    shown = "".join("_" if _is_hidden(character) or character in "/\\" else character for character in name)
+    shown = _cut(shown.strip())
+    return shown if shown and shown not in (".", "..") else "file"
+
+
+def safe_name(name: str) -> str:
+    """A name by which a file from a stranger can be saved: in the folder that it is put in, not hidden, and
+    the same on every system."""
+    shown = "".join(
+        "_" if _is_hidden(character) or character in _SPECIAL else character for character in name
+    )
+    shown = shown.strip(" ").rstrip(".")
+    if shown.startswith((".", "-", "~")):
+        # Hidden files are settings of programs, and other programs take a dash for an option.
+        shown = f"_{shown[1:]}"
+    if shown.partition(".")[0].rstrip().lower() in _DEVICES:
+        shown = f"_{shown}"
+    return _cut(shown) or "file"
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _NOT_SHOWN
+
+
+def _cut(name: str) -> str:
+    """A name of at most 255 bytes, with what tells its kind."""
+    if len(name.encode()) <= _MOST_BYTES:
+        return name
+    stem, dot, kind = name.rpartition(".")
+    if not stem or len(kind.encode()) > 32:
+        stem, dot, kind = name, "", ""
+    room = _MOST_BYTES - len((dot + kind).encode())
+    return stem.encode()[:room].decode(errors="ignore") + dot + kind
