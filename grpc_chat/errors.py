@@ -63,20 +63,20 @@ from typing import ClassVar
 
 
 class ChatError(Exception):
-    """Something that was asked for was not done, or perhaps not done.
+    """The request failed, or its outcome is unknown (see ``definite``).
 
     Args:
         message: A sentence for a person. Never internals, never the text of a message.
-        field: The path of the request's field that is wrong, as ``messages[3].text``.
+        field: The path of the wrong field in the request, such as ``messages[3].text``.
         metadata: What the sentence mentions, for programs.
         retry_after: How long to wait before trying again.
     """
 
     code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
-    """Whether the same call may succeed later without a change. Sends stay safe: use the same ids."""
+    """Whether the same call may succeed later. Sending again is safe: use the same ids."""
     definite: ClassVar[bool] = True
-    """Whether nothing was done for certain. Where not, a send may or may not have been stored."""
+    """Whether it is certain that nothing was done. If not, a send may or may not have been stored."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class ChatError(Exception):
 
 
 class Unauthenticated(ChatError):
-    """The call does not say who is calling, or not in a way that is accepted."""
+    """The call does not prove who is calling."""
 
     code = "UNAUTHENTICATED"
 
 
 class LoginFailed(Unauthenticated):
-    """The name or the password is wrong; which of them is not said."""
+    """The name or the password is wrong. The server does not say which."""
 
     code = "LOGIN_FAILED"
 
@@ -118,7 +118,7 @@ class OwnerBlocked(SessionEnded):
 
 
 class PermissionDenied(ChatError):
-    """The caller may see this, but not do that with it."""
+    """The caller may not do this."""
 
     code = "PERMISSION_DENIED"
 
@@ -130,26 +130,26 @@ class NotAMember(PermissionDenied):
 
 
 class Banned(PermissionDenied):
-    """The room does not let the caller in."""
+    """The caller is banned from the room."""
 
     code = "BANNED"
 
 
 class AccountBlocked(PermissionDenied):
-    """The server does not let the account in."""
+    """The server's administrators have blocked the account."""
 
     code = "ACCOUNT_BLOCKED"
 
 
 class RegistrationClosed(PermissionDenied):
-    """The server makes no accounts for those who ask, or only with an invite."""
+    """Registration is closed, or needs an invite."""
 
     code = "REGISTRATION_CLOSED"
 
 
 class NotAccepted(PermissionDenied):
-    """The user takes no direct messages from the caller: by what they chose, by what the server says, or
-    because they have blocked the caller; it looks the same."""
+    """The user takes no direct messages from the caller: because of their settings or the server's, or
+    because they have blocked the caller. These look the same."""
 
     code = "NOT_ACCEPTED"
 
@@ -167,13 +167,13 @@ class MessageTooLong(InvalidRequest):
 
 
 class BadCursor(InvalidRequest):
-    """The cursor points to where the log has never been."""
+    """The cursor is after the newest event of the log."""
 
     code = "BAD_CURSOR"
 
 
 class NotFound(ChatError):
-    """It does not exist, or not for the caller."""
+    """It does not exist, or the caller may not see it."""
 
     code = "NOT_FOUND"
 
@@ -185,7 +185,7 @@ class RoomNotFound(NotFound):
 
 
 class UserNotFound(NotFound):
-    """There is no such user, or the caller may not find them, or they are not a member: it looks the same."""
+    """There is no such user, the caller may not find them, or they are not a member: these look the same."""
 
     code = "USER_NOT_FOUND"
 
@@ -197,7 +197,7 @@ class InvitationNotFound(NotFound):
 
 
 class InviteNotValid(NotFound):
-    """There is no such invite, or it can't be used any more."""
+    """There is no such invite, or it can no longer be used."""
 
     code = "INVITE_NOT_VALID"
 
@@ -215,19 +215,19 @@ class UploadNotFound(NotFound):
 
 
 class AlreadyExists(ChatError):
-    """There is one already, and it is different."""
+    """Something with this name or id exists already, and is different."""
 
     code = "ALREADY_EXISTS"
 
 
 class ClientMessageIdReused(AlreadyExists):
-    """The same client_message_id was used for another content; the first one stands."""
+    """The same client_message_id was used for another message, which stays."""
 
     code = "CLIENT_MESSAGE_ID_REUSED"
 
 
 class RequestIdReused(AlreadyExists):
-    """The same request_id was used for another room; the first one stands."""
+    """The same request_id was used for another room, which stays."""
 
     code = "REQUEST_ID_REUSED"
 
@@ -245,17 +245,17 @@ class UserExists(AlreadyExists):
 
 
 class FailedPrecondition(ChatError):
-    """Not in the state that things are in."""
+    """The request is valid, but not in the current state."""
 
     code = "FAILED_PRECONDITION"
 
 
 class EpochChanged(FailedPrecondition):
-    """A room's log is not the one that a position is from, as after a backup was put back.
+    """A room's log is not the one that a position is from, for example because a backup was restored.
 
-    ``metadata`` holds ``roomId`` and ``epoch``, the log's, and, where it can be found, ``lastCommonSeq``, the
-    last number that stands for the same event in both, with ``lastCommonStamp``: read on after it. Without
-    these, read the room again.
+    ``metadata`` has the log's ``roomId`` and ``epoch`` and, if it can be found, ``lastCommonSeq``, the last
+    number that stands for the same event in both, with ``lastCommonStamp``: continue after it. Without these,
+    read the room again.
     """
 
     code = "EPOCH_CHANGED"
@@ -268,19 +268,19 @@ class ConsumerTakenOver(FailedPrecondition):
 
 
 class RoomArchived(FailedPrecondition):
-    """The room is closed: it can be read, and nothing else."""
+    """The room is archived: it can only be read."""
 
     code = "ROOM_ARCHIVED"
 
 
 class LastOwner(FailedPrecondition):
-    """Somebody else must be an owner of the room first."""
+    """The room would have no owner: make somebody else an owner first."""
 
     code = "LAST_OWNER"
 
 
 class LastAdmin(FailedPrecondition):
-    """Somebody else must be an administrator of the server first."""
+    """The server would have no administrator: make somebody else one first."""
 
     code = "LAST_ADMIN"
 
@@ -293,13 +293,13 @@ class LoginPending(FailedPrecondition):
 
 
 class UserIdNeeded(FailedPrecondition):
-    """The issuer proposes no user id for the new account; finish the login again with one."""
+    """The issuer proposes no user id for the new account: finish the login again with one."""
 
     code = "USER_ID_NEEDED"
 
 
 class LastLogin(FailedPrecondition):
-    """Without this link to an issuer nobody could log in to the account any more."""
+    """Without this link to an issuer nobody could log in to the account."""
 
     code = "LAST_LOGIN"
 
@@ -311,21 +311,21 @@ class UserBlocked(FailedPrecondition):
 
 
 class ServerNotTrusted(FailedPrecondition):
-    """The server could not prove that it is the right one, so that nothing was sent to it.
+    """The server could not prove its identity, so nothing was sent to it.
 
-    Only clients raise it, before anything of a call or a token has left the machine. ``metadata`` holds
-    ``fingerprint``, of the certificate that the server shows, where that is known.
+    Only clients raise it, before a call or token has left the machine. ``metadata`` has the ``fingerprint``
+    of the certificate that the server shows, if it is known.
     """
 
     code = "SERVER_NOT_TRUSTED"
 
 
 class NotAChatServer(FailedPrecondition):
-    """Something answers at the address, and it is no grpc-chat server: a web site, a proxy that leads
-    elsewhere, another gRPC server.
+    """What answers at the address is not a grpc-chat server, but a web site, a proxy that leads elsewhere, or
+    another gRPC server.
 
-    Only clients raise it, and only those that the server has never answered: to others it is a passing state
-    of the network (:class:`Unreachable`).
+    Only clients raise it, and only if the server has never answered them: otherwise it is a passing state of
+    the network (:class:`Unreachable`).
     """
 
     code = "NOT_A_CHAT_SERVER"
@@ -350,7 +350,7 @@ class UploadDamaged(FailedPrecondition):
 
 
 class LimitExceeded(ChatError):
-    """More than the server allows."""
+    """The request exceeds a limit of the server."""
 
     code = "LIMIT_EXCEEDED"
 
@@ -370,7 +370,7 @@ class StoreFull(LimitExceeded):
 
 
 class Unavailable(ChatError):
-    """The server can't be reached, or can't answer now. The call may or may not have been carried out."""
+    """The server can't be reached, or can't answer now. The call may or may not have taken effect."""
 
     code = "UNAVAILABLE"
     retryable = True
@@ -378,32 +378,32 @@ class Unavailable(ChatError):
 
 
 class Unreachable(Unavailable):
-    """The network, or something in it, answered in the server's place, or nobody did.
+    """No answer came from the server itself: something in the network answered in its place, or nothing did.
 
-    Only clients raise it. ``metadata["detail"]`` is what was said in the server's place, for logs.
+    Only clients raise it. ``metadata["detail"]`` is that other answer, for logs.
     """
 
     code = "UNREACHABLE"
 
     @property
     def reason(self) -> str:
-        """``refused``, ``host`` (there is none of this name), ``timeout``, ``silent``, ``lost``, ``busy``,
-        ``proxy``, ``foreign`` or ``renewed``; empty where it is none of them."""
+        """``refused``, ``host`` (no host has this name), ``timeout``, ``silent``, ``lost``, ``busy``,
+        ``proxy``, ``foreign`` or ``renewed``; empty for anything else."""
         return self.metadata.get("reason", "")
 
     @property
     def nobody_there(self) -> bool:
-        """Whether there was nobody to ask, so that nothing has been done."""
+        """Whether no server was there, so that nothing was done."""
         return self.reason in ("refused", "host")
 
     @property
     def why(self) -> str:
-        """Why, without saying again that the server can't be reached."""
+        """The reason, without repeating that the server can't be reached."""
         return self.metadata.get("why", self.message)
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not say what became of the call."""
+    """The database did not report the outcome of the call."""
 
     code = "STORE_UNAVAILABLE"
 
@@ -421,7 +421,7 @@ class ShuttingDown(Unavailable):
 
 
 class IssuerUnavailable(Unavailable):
-    """The server answered; the OpenID Connect issuer that it asked did not, or has trouble of its own."""
+    """The server answered, but the OpenID Connect issuer that it asked did not, or has trouble of its own."""
 
     code = "ISSUER_UNAVAILABLE"
 
@@ -433,7 +433,7 @@ class Unimplemented(ChatError):
 
 
 class Internal(ChatError):
-    """A mistake in the server; the sentence holds an id to look for in its log."""
+    """A fault in the server. The sentence has an id to look for in its log."""
 
     code = "INTERNAL"
     definite = False

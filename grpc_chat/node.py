@@ -242,7 +242,7 @@ class Node:
         """Something happened after which only a restart is safe."""
         if not self.failed.done():
             log.critical(
-                "the database failed; the server stops, because nothing more is certain to be stored"
+                "the database failed; the server stops, because it can no longer be sure to store anything"
             )
             self.failed.set_exception(StoreUnavailable("the database failed"))
 
@@ -322,9 +322,9 @@ def _check_exposure(config: Config) -> None:
     if config.tls.enabled or config.insecure or config.trusted_ids or is_loopback(config.host):
         return
     raise InvalidRequest(
-        f"listening on {config.host} without TLS would let others read passwords and messages on their way: "
-        "give a certificate (--certificate and --key), have one made (--dev-certificate), "
-        "or say --insecure if the network may be trusted, or a proxy in front does the encryption",
+        f"without TLS, others could read passwords and messages on their way to {config.host}: give a "
+        "certificate (--certificate and --key), let the server make one (--dev-certificate), or give "
+        "--insecure if the network can be trusted or a proxy in front does the encryption",
         field="insecure",
     )
 

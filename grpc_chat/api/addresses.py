@@ -48,7 +48,7 @@ class Addresses:
             self._tell(
                 "stranger",
                 "%s sends x-forwarded-for and is not one of grpc.trusted_proxies, so the header is ignored. "
-                "If it is your proxy, name it there: until then all clients behind it count as one address",
+                "If it is your proxy, list it there; until then all clients behind it count as one address",
                 address,
             )
             return str(address)
@@ -80,7 +80,8 @@ class Addresses:
         self._tell(
             "limited",
             "the limit for a single address refused a call from %s, a private address. If that is a proxy, "
-            "have it set x-forwarded-for and name it in grpc.trusted_proxies; if many people share it, raise "
+            "let it set x-forwarded-for, and list it in grpc.trusted_proxies; if many people share it, raise"
+            " "
             "limits.guest_calls_per_second and accounts.attempts_per_address",
             ip,
         )

@@ -179,7 +179,7 @@ def _room_and_mask(request: Any) -> None:
         if not request.HasField(field):
             raise InvalidRequest(f"{field} must be given", field=field)
     if "name" in request.update_mask.paths and not request.room.name:
-        raise InvalidRequest("room.name must not be empty where update_mask names it", field="room.name")
+        raise InvalidRequest("room.name must not be empty if update_mask names it", field="room.name")
 
 
 def _room_or_invite(request: Any) -> None:

@@ -37,7 +37,7 @@ def require(needs: Needs, caller: Caller) -> None:
                 require_scope(caller, pb.SCOPE_READ)
         case Needs.LOGIN:
             if not caller.interactive:
-                raise PermissionDenied("this takes a session that began by logging in")
+                raise PermissionDenied("this needs a session that began by logging in")
         case Needs.ADMIN:
             require_scope(caller, pb.SCOPE_ADMIN)
             if not caller.admin:

@@ -203,9 +203,7 @@ class Pipeline:
             request.ParseFromString(data)
         except DecodeError:
             name = api_name(method.request_class.DESCRIPTOR.full_name)
-            raise InvalidRequest(
-                f"the request is not an encoded {name}, or holds text that is not UTF-8"
-            ) from None
+            raise InvalidRequest(f"the request must be an encoded {name} whose text is UTF-8") from None
         # What this server does not know must not be stored and handed on by it.
         request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
         if isinstance(who, Caller):
@@ -259,7 +257,7 @@ class Pipeline:
             log.exception("call failed", extra={"request_id": request_id, "method": method.path})
             # Neither the exception's text (a password was once in one) nor its kind leaves the server.
             raise Internal(
-                f"the server made a mistake; its log says more at {request_id}",
+                f"the server has a fault; its log says more at {request_id}",
                 metadata={"requestId": request_id},
             ) from exc
         except BaseException:
@@ -278,11 +276,13 @@ def _token(metadata: Metadata) -> str:
     found = [value for key, value in metadata if key == "authorization"]
     if len(found) != 1:
         raise Unauthenticated(
-            "the call has no authorization metadata" if not found else "the call has several authorizations"
+            "the call has no authorization metadata"
+            if not found
+            else "the call must have one authorization metadata, and has several"
         )
     value = found[0]
     if not isinstance(value, str) or not value.startswith("Bearer ") or value != value.strip():
-        raise Unauthenticated("the authorization metadata is not of the form: Bearer TOKEN")
+        raise Unauthenticated("the authorization metadata must be of the form: Bearer TOKEN")
     return value[len("Bearer ") :]
 
 

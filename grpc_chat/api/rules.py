@@ -126,7 +126,7 @@ def _check_length(value: str, path: str, most: int) -> None:
 def _check_no_nul(value: str, path: str) -> None:
     # PostgreSQL can't store it.
     if "\0" in value:
-        raise InvalidRequest(f"{path} must not hold the character U+0000", field=path)
+        raise InvalidRequest(f"{path} must not have the character U+0000", field=path)
 
 
 # What the words stand for, each made for a number of bytes
@@ -177,7 +177,7 @@ def _password(most: int) -> Rule:
 def _page_token(most: int) -> Rule:
     def rule(value: str, path: str) -> None:
         if len(value) > most:
-            raise InvalidRequest(f"{path} must be one that this server gave out", field=path)
+            raise InvalidRequest(f"{path} must be one that this server returned", field=path)
 
     return rule
 

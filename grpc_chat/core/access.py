@@ -98,18 +98,18 @@ def forbids(action: Action, room_id: str, membership: Membership | None) -> Chat
         return NotAMember("you are not a member of this room; join it first", metadata=told)
     if membership.kind == pb.ROOM_KIND_DIRECT and not rule.direct:
         return PermissionDenied(
-            f"a direct room belongs to its two members alike: you may not {action.value}", metadata=told
+            f"a direct room belongs to both its members: you may not {action.value}", metadata=told
         )
     if membership.role < rule.role:
         return PermissionDenied(
-            f"you may not {action.value}: you are {_NAMES[membership.role]} of it, "
-            f"and that takes {_NAMES[rule.role]}",
+            f"you may not {action.value}: you are {_NAMES[membership.role]} of it, and that needs "
+            f"{_NAMES[rule.role]}",
             metadata=told,
         )
     if action is Action.SEND and membership.posting == pb.POSTING_ADMINS and membership.role < pb.ROLE_ADMIN:
         return PermissionDenied("only admins and owners write in this room", metadata=told)
     if membership.archived and not rule.archived:
-        return RoomArchived("this room is archived: it can be read, and nothing else", metadata=told)
+        return RoomArchived("this room is archived: it can only be read", metadata=told)
     return None
 
 
@@ -172,7 +172,7 @@ def forbids_on(action: Action, membership: Membership, role: int) -> ChatError |
     """
     if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(
-            f"you may not do this to {_NAMES[role]} of the room, being {_NAMES[membership.role]} yourself",
+            f"you may not do this to {_NAMES[role]} of the room: you are {_NAMES[membership.role]} yourself",
             metadata={"roomId": membership.room_id},
         )
     return None
@@ -185,7 +185,8 @@ def forbids_granting(membership: Membership, role: int) -> ChatError | None:
     """
     if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(
-            f"you may not make anybody {_NAMES[role]} of the room, being {_NAMES[membership.role]} yourself",
+            f"you may not make anybody {_NAMES[role]} of the room: you are {_NAMES[membership.role]} "
+            "yourself",
             metadata={"roomId": membership.room_id},
         )
     return None

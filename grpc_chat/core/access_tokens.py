@@ -41,16 +41,16 @@ class AccessTokens:
             assert account, "it is one's own"
             if pb.SCOPE_ADMIN in request.scopes and not account.admin:
                 raise PermissionDenied(
-                    f"{user_id} does not administer this server, and neither can a token of theirs"
+                    f"{user_id} is not an administrator of this server, so a token of theirs can't be one"
                 )
             if account.blocked:
                 raise FailedPrecondition(
-                    f"{user_id} is blocked, and so would be a token; ask the server's administrator",
+                    f"{user_id} is blocked, and so would a token be; ask the server's administrator",
                     field="user_id",
                 )
             if transaction.sessions_of(user_id, pb.SESSION_KIND_ACCESS_TOKEN) >= most:
                 raise LimitExceeded(
-                    f"{user_id} has {most} access tokens, which is the most; revoke one first",
+                    f"{user_id} has {most} access tokens, which is the maximum; revoke one first",
                     metadata={"limit": str(most)},
                 )
             transaction.forget_ended_tokens(user_id)

@@ -34,7 +34,7 @@ class Blocks:
         """
         user_id, most = request.user_id, self._most
         if user_id == caller.user_id:
-            raise InvalidRequest("user_id is your own: you can't block yourself", field="user_id")
+            raise InvalidRequest("user_id must not be your own: you can't block yourself", field="user_id")
 
         def in_transaction(transaction: Transaction) -> pb.Block:
             # Who is blocked already may be out of the caller's sight by now.
@@ -45,7 +45,7 @@ class Blocks:
                 self._users.require(transaction, caller, user_id)
             if transaction.blocks_of(caller.user_id) >= most:
                 raise LimitExceeded(
-                    f"you have blocked {most} users, which is the most; end a block first",
+                    f"you have blocked {most} users, which is the maximum; end a block first",
                     metadata={"limit": str(most)},
                 )
             transaction.put_block(caller.user_id, user_id)

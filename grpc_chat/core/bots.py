@@ -61,7 +61,9 @@ class Bots:
 
         def in_transaction(transaction: Transaction) -> None:
             if transaction.bots_of(caller.user_id) >= most:
-                raise LimitExceeded(f"you have {most} bots, which is the most", metadata={"limit": str(most)})
+                raise LimitExceeded(
+                    f"you have {most} bots, which is the maximum", metadata={"limit": str(most)}
+                )
             insert(transaction, account)
 
         await self._committer.transact(caller, in_transaction)

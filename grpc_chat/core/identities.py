@@ -82,7 +82,7 @@ class Identities:
                 raise AlreadyExists("another account logs in with this identity")
             if len(transaction.identities(caller.user_id)) >= _MOST:
                 raise LimitExceeded(
-                    f"you have {_MOST} links to issuers, which is the most", metadata={"limit": str(_MOST)}
+                    f"you have {_MOST} links to issuers, which is the maximum", metadata={"limit": str(_MOST)}
                 )
             transaction.insert_identity(identity.issuer, identity.subject, caller.user_id)
 

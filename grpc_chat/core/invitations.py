@@ -119,7 +119,7 @@ class Invitations:
         if asked[(account and account.owner_id) or caller.user_id] >= self._most_of_one:
             raise LimitExceeded(
                 f"{self._most_of_one} invitations of yours and your bots wait for {user_id} to answer, "
-                "which is the most; withdraw one first",
+                "which is the maximum; withdraw one first",
                 metadata={"limit": str(self._most_of_one), "userId": user_id},
             )
         if len(waiting) >= self._most:

@@ -53,10 +53,11 @@ class Invites:
         role = request.role or pb.ROLE_MEMBER
         if role == pb.ROLE_OWNER:
             raise InvalidRequest(
-                "nobody is invited as an owner; let them come in, and then set their role", field="role"
+                "role must not be owner: let them join first, and then set their role",
+                field="role",
             )
         if request.allows_registration and self._inviters == "admins" and not caller.admin:
-            raise PermissionDenied("on this server only its administrators invite people to register")
+            raise PermissionDenied("only this server's administrators can invite people to register")
 
         def check(snapshot: Snapshot) -> None:
             membership = access.require(Action.INVITE, snapshot, request.room_id, caller.user_id)
@@ -175,7 +176,7 @@ class Invites:
             # Those that let nobody in any more take no place: they make room, the oldest first.
             if transaction.trim_invites(room_id, keep=self._most - 1) >= self._most:
                 raise LimitExceeded(
-                    f"there are {self._most} invites, which is the most; revoke one first",
+                    f"there are {self._most} invites, which is the maximum; revoke one first",
                     metadata={"limit": str(self._most)},
                 )
             expire_time_us = None
@@ -212,7 +213,7 @@ def require_invite(transaction: Transaction, code: str) -> InviteRecord:
     """
     invite = transaction.invite(secret_hash(code))
     if invite is None or not invite.usable(transaction.now_us):
-        raise InviteNotValid("this invite is not valid, or not any more; ask for another one")
+        raise InviteNotValid("this invite is not valid, or no longer valid; ask for another one")
     return invite
 
 

@@ -86,10 +86,10 @@ class IssuerLogins:
         """
         party = self._require_party()
         if request.provider not in party.providers:
-            raise InvalidRequest("this server has no issuer of this name", field="provider")
+            raise InvalidRequest("provider must be one that GetServerInfo names", field="provider")
         if request.switch_account and not request.redirect_uri:
             raise InvalidRequest(
-                "switch_account takes a redirect_uri: elsewhere, people choose the browser",
+                "switch_account must be given with a redirect_uri: without one, people choose the browser",
                 field="switch_account",
             )
         await self._check_newcomer(guest, request)
@@ -177,7 +177,7 @@ class IssuerLogins:
 
     def _require_party(self) -> RelyingParty:
         if self._party is None:
-            raise FailedPrecondition("on this server one logs in with a password, not with an issuer")
+            raise FailedPrecondition("this server has no issuers to log in with; log in with a password")
         return self._party
 
     async def _identity(

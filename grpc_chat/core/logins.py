@@ -95,9 +95,11 @@ class Logins:
         code = request.invite_code
         self._require_passwords()
         if self.registration == "closed":
-            raise RegistrationClosed("this server makes no accounts by itself; ask its administrator")
+            raise RegistrationClosed("registration is closed; ask this server's administrator for an account")
         if self.registration == "invite" and not code:
-            raise RegistrationClosed("this server takes an invite to register; ask somebody who is on it")
+            raise RegistrationClosed(
+                "registration needs an invite; ask somebody who is on this server for one"
+            )
         check_user_id(request.user_id, "user_id")
         check_password(request.password, request.user_id, "password")
         # Before the password is hashed, which is what costs.
@@ -265,7 +267,7 @@ class Logins:
             invite_code = ""
         if not invite_code and not sign_up:
             raise RegistrationClosed(
-                "nobody has an account here under this login; it takes an invite to make one"
+                "there is no account here for this login, and making one needs an invite"
             )
         return invite_code
 
@@ -299,8 +301,8 @@ class Logins:
                 invite = snapshot.invite(secret_hash(invite_code))
                 if invite is None or not invite.usable(int(self._clock() * 1_000_000)):
                     raise InviteNotValid(
-                        "this invite is not valid, or no longer; ask for another one, or, if you have an "
-                        "account here, log in without it"
+                        "this invite is not valid, or no longer valid; ask for another one or, if you have "
+                        "an account here, log in without it"
                     )
             if not user_id or not (invite_code or self.registration == "open"):
                 return
@@ -332,7 +334,7 @@ class Logins:
     def _require_passwords(self) -> None:
         if not self.password_login:
             raise FailedPrecondition(
-                "this server trusts ids: there is nothing to log in to, the id itself is the token"
+                "this server trusts ids: there is no login, and the id itself is the token"
             )
 
     def _log_in(
@@ -354,7 +356,7 @@ class Logins:
         account = await self._readers.run(lambda snapshot: snapshot.account(user_id))
         # Bots do not log in: they have access tokens.
         if account is None or account.kind != pb.USER_KIND_PERSON or user_id not in guest.names:
-            raise LoginFailed("this client's certificate is not this user's")
+            raise LoginFailed("this client's certificate must have the user id among its names")
         require_unblocked(account)
         return account
 
@@ -383,5 +385,7 @@ def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecor
     What is wrong with one that is not good for it looks the same, whatever it is.
     """
     if invite is None or not invite.registers or (now_us is not None and not invite.usable(now_us)):
-        raise InviteNotValid("this invite is not valid for registering, or not any more; ask for another one")
+        raise InviteNotValid(
+            "this invite is not valid for registering, or no longer valid; ask for another one"
+        )
     return invite

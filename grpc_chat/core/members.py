@@ -110,7 +110,7 @@ class Members:
                 membership = transaction.membership(room_id, caller.user_id)
                 if membership is None or (membership.kind != pb.ROOM_KIND_PUBLIC and not membership.role):
                     raise RoomNotFound(
-                        "there is no such room, or it takes an invite to join it",
+                        "there is no such room, or it needs an invite",
                         metadata={"roomId": room_id},
                     )
                 self._join(transaction, caller, membership, pb.ROLE_MEMBER)
@@ -135,7 +135,7 @@ class Members:
             return membership.room_id
         invite = require_invite(transaction, code)
         if membership is None:
-            raise InviteNotValid("this invite is to the server, and you are on it already")
+            raise InviteNotValid("this invite is to the server, where you already have an account")
         if self._join(transaction, caller, membership, invite.role, invite_id=invite.invite_id):
             transaction.use_invite(invite.invite_id)
         return invite.room_id
@@ -181,7 +181,7 @@ class Members:
         role = request.role or pb.ROLE_MEMBER
         if role == pb.ROLE_OWNER:
             raise InvalidRequest(
-                "nobody is added as an owner; add them, and then set their role", field="role"
+                "role must not be owner: add them first, and then set their role", field="role"
             )
 
         def in_transaction(transaction: Transaction) -> pb.Member | pb.Invitation:
@@ -266,7 +266,9 @@ class Members:
                     metadata={"roomId": room_id},
                 )
         elif heir:
-            raise PermissionDenied("only an owner says who is owner next", metadata={"roomId": room_id})
+            raise PermissionDenied(
+                "only an owner can say who is the next owner", metadata={"roomId": room_id}
+            )
         change = pb.MembershipChanged(user_id=caller.user_id, change=pb.MEMBERSHIP_CHANGE_LEFT)
         put_out(transaction, caller, room_id, change)
         return False
@@ -428,7 +430,7 @@ class Members:
                 raise error
             if member.role == pb.ROLE_OWNER != role and not transaction.owners(room_id, but=user_id):
                 raise LastOwner(
-                    f"{user_id} is this room's last owner: make somebody else one first",
+                    f"{user_id} is this room's last owner: make somebody else an owner first",
                     metadata={"roomId": room_id},
                 )
             if member.role == role:
@@ -479,7 +481,7 @@ class Members:
 
     def _require_another(self, caller: Caller, user_id: str) -> None:
         if user_id == caller.user_id:
-            raise InvalidRequest("user_id is your own; to go, leave the room", field="user_id")
+            raise InvalidRequest("user_id must not be your own; to go, leave the room", field="user_id")
 
     def _require_on(
         self,

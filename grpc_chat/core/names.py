@@ -73,7 +73,7 @@ def check_shows(value: str, path: str) -> None:
             seen = seen or kind[0] in _SEEN
         before = "" if character.isascii() else kind
     if not seen:
-        raise InvalidRequest(f"{path} must have a character that shows", field=path)
+        raise InvalidRequest(f"{path} must have a visible character", field=path)
 
 
 def check_characters(value: str, path: str) -> None:
@@ -90,7 +90,7 @@ def check_characters(value: str, path: str) -> None:
 
 
 def _has(character: str, path: str) -> InvalidRequest:
-    return InvalidRequest(f"{path} must not hold the character U+{ord(character):04X}", field=path)
+    return InvalidRequest(f"{path} must not have the character U+{ord(character):04X}", field=path)
 
 
 def check_display_name(value: str, path: str) -> None:
@@ -189,7 +189,8 @@ def check_room_name(value: str, path: str) -> None:
         raise InvalidRequest(f"{path} must not be empty", field=path)
     if value != " ".join(value.split()):
         raise InvalidRequest(
-            f"{path} must have no space at an end, no two in a row, and no other kind of space", field=path
+            f"{path} must not begin or end with a space, have two in a row, or have another kind of space",
+            field=path,
         )
     # What stands for something else where people name a room.
     if value.startswith("@"):
@@ -197,7 +198,7 @@ def check_room_name(value: str, path: str) -> None:
     # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
     if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
         raise InvalidRequest(
-            f"{path} must not hold so many characters that stand for several others", field=path
+            f"{path} must not have so many characters that stand for several others", field=path
         )
 
 

@@ -91,7 +91,7 @@ class Ownership:
                 user_id=user_id,
                 change=pb.MEMBERSHIP_CHANGE_ROLE,
                 role=pb.ROLE_OWNER,
-                reason=request.reason or "an administrator of this server did this: all owners were blocked",
+                reason=request.reason or "by an administrator of this server: all owners were blocked",
             )
             record(transaction, caller, room_id, change)
             return room
@@ -170,7 +170,7 @@ class Ownership:
                 account = self._users.require(transaction, caller, heir)
                 if account.kind != pb.USER_KIND_PERSON or heir == caller.user_id:
                     raise InvalidRequest(
-                        "new_owner_user_id must be another person", field="new_owner_user_id"
+                        "new_owner_user_id must be a person other than you", field="new_owner_user_id"
                     )
             transaction.offer_bot(bot_id, heir or None)
             bot = transaction.account(bot_id)
@@ -219,10 +219,10 @@ class Ownership:
         """
         account = require_active(transaction, heir, field)
         if account.kind != pb.USER_KIND_PERSON:
-            raise InvalidRequest(f"{heir} is a bot; bots belong to people", field=field)
+            raise InvalidRequest(f"{field} must be a person, and {heir} is a bot", field=field)
         if transaction.bots_of(heir) >= self._max_bots:
             raise LimitExceeded(
-                f"{heir} has {self._max_bots} bots, which is the most",
+                f"{heir} has {self._max_bots} bots, which is the maximum",
                 metadata={"limit": str(self._max_bots)},
             )
         transaction.give_bot(bot.user_id, heir)

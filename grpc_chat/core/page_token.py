@@ -57,7 +57,7 @@ class PageTokens:
         # Base64 has several spellings of the same bytes; only the one that was given out is taken.
         if self._mac(listing, plain) != mac or _spelled(raw) != token:
             raise InvalidRequest(
-                "page_token was not given out for this request; start again without it", field="page_token"
+                "page_token must be from this request; start again without it", field="page_token"
             )
         return plain.decode()
 

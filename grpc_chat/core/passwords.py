@@ -109,7 +109,7 @@ def check_password(password: str, user_id: str, path: str) -> None:
     if user_id and password.casefold() in (user_id, user_id * 2, user_id[::-1]):
         raise InvalidRequest(f"{path} must not be the user id", field=path)
     if len(set(password)) == 1:
-        raise InvalidRequest(f"{path} must not be one character, many times", field=path)
+        raise InvalidRequest(f"{path} must not be one character repeated", field=path)
 
 
 def _bytes(password: str) -> bytes:

@@ -135,8 +135,8 @@ class Adds:
             self._rate.take(who)
         except RateLimited as error:
             refused = RateLimited(
-                "you have added, invited or first written to too many people of late; "
-                f"in the long run it may be {self._per_minute:g} a minute",
+                "you have added, invited or first written to too many people lately; the sustained limit is"
+                f" {self._per_minute:g} a minute",
                 retry_after=error.retry_after,
             )
         reaching = Reaching(refused)

@@ -146,7 +146,9 @@ class Rooms:
         check_room_name(request.name, "name")
         kind = request.kind or pb.ROOM_KIND_PRIVATE
         if kind == pb.ROOM_KIND_DIRECT:
-            raise InvalidRequest("a direct room is made by GetDirectRoom", field="kind")
+            raise InvalidRequest(
+                "kind must be private or public: GetDirectRoom makes direct rooms", field="kind"
+            )
         request_id = request.request_id.lower()
         room = pb.Room(
             room_id=self._derived_id("room", caller.user_id, request_id) if request_id else new_id(),
@@ -199,7 +201,9 @@ class Rooms:
             RateLimited: There is none, and the caller has begun or added too many of late.
         """
         if other == caller.user_id:
-            raise InvalidRequest("a direct room is for two; user_id is your own", field="user_id")
+            raise InvalidRequest(
+                "user_id must not be your own: a direct room is for two users", field="user_id"
+            )
         pair = sorted((caller.user_id, other))
         room_id = self._derived_id("direct", *pair)
 
@@ -259,7 +263,7 @@ class Rooms:
         """
         most = self._limits.members_per_room
         if transaction.members_of(room_id) >= most:
-            raise LimitExceeded(f"this room has {most} members, which is the most", metadata=_limit(most))
+            raise LimitExceeded(f"this room has {most} members, which is the maximum", metadata=_limit(most))
         if not added_by:
             self._require_fewer(transaction, user_id)
         transaction.delete_invitation(room_id, user_id)
@@ -276,7 +280,7 @@ class Rooms:
     def _require_fewer(self, snapshot: Snapshot, user_id: str, *, than: int = 0) -> None:
         most = self._limits.rooms_per_user
         if snapshot.rooms_of(user_id) >= (than or most):
-            raise LimitExceeded(f"{user_id} is in {most} rooms, which is the most", metadata=_limit(most))
+            raise LimitExceeded(f"{user_id} is in {most} rooms, which is the maximum", metadata=_limit(most))
 
     def may_be_added(self, snapshot: Snapshot, user_id: str) -> bool:
         """Whether somebody has room for being added to one more room without being asked."""
@@ -361,7 +365,7 @@ class Rooms:
             assert room, "access was granted"
             if normalize("NFC", room.name) != normalize("NFC", request.confirm_name):
                 raise FailedPrecondition(
-                    f"confirm_name is not the room's name, which is {room.name!r}", field="confirm_name"
+                    f"confirm_name must be the room's name, which is {room.name!r}", field="confirm_name"
                 )
             self.end(transaction, caller, room_id)
 
@@ -431,7 +435,7 @@ def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:
     """
     room_id = as_room_id(name)
     if room_id and (snapshot.room(room_id) or snapshot.was_deleted(room_id)):
-        raise InvalidRequest(f"{path} is the id of a room", field=path)
+        raise InvalidRequest(f"{path} must not be the id of a room", field=path)
 
 
 _USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}

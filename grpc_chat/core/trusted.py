@@ -54,8 +54,8 @@ class TrustedIds:
         with store.snapshot() as snapshot:
             if snapshot.any_account():
                 raise FailedPrecondition(
-                    "this database holds accounts with passwords, and a server that trusts ids would let "
-                    "everybody be any of them; for trying things out use another folder (--data, or -data of "
+                    "this database has accounts with passwords, and a server that trusts ids would let "
+                    "anyone use any of them; to try things out, use another folder (--data, or -data of "
                     "server.py)"
                 )
         members: dict[str, pb.Role.ValueType] = {

@@ -150,10 +150,10 @@ class CodeLogins:
             FailedPrecondition: The issuer does not accept this server.
         """
         if not error and not 0 < len(code) <= 4096:
-            raise InvalidRequest("code is empty, or longer than 4096 characters", field="code")
+            raise InvalidRequest("code must have 1 to 4,096 characters", field="code")
         begun = self._pending.get(handle)
         if not hmac.compare_digest(begun.state.encode(), state.encode(errors="surrogatepass")):
-            raise Unauthenticated("the answer belongs to another login: state")
+            raise Unauthenticated("state must be that of this login")
         # From here on nobody else can use the handle, whatever happens while we wait.
         bring_back = self._pending.end(handle)
         if error:
@@ -171,7 +171,7 @@ class CodeLogins:
         metadata = await issuer.ready()
         if (iss or metadata.names_itself) and iss != issuer.provider.issuer:
             # The code may be another issuer's, which ours must not be shown (mix-up: RFC 9207, section 1).
-            raise Unauthenticated("the answer is not from the issuer of this login: iss")
+            raise Unauthenticated("iss must be the issuer of this login")
         form = {
             "grant_type": "authorization_code",
             "code": code,

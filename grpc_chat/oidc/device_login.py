@@ -131,7 +131,9 @@ class DeviceLogins:
             or not expires_in
             or interval is None
         ):
-            raise FailedPrecondition(f"{issuer.provider.shown} answers in a way that RFC 8628 does not know")
+            raise FailedPrecondition(
+                f"{issuer.provider.shown} answers in a way that RFC 8628 does not define"
+            )
         seconds = min(expires_in, self._longest)
         interval = max(interval, 1.0)  # 0 would be a flood
         begun = _Begun(issuer, device_code, verifier, interval, not_before=self._clock() + interval)

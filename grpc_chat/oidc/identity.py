@@ -43,7 +43,7 @@ class Identity:
         """
         subject = _text(claims.get("sub"))
         if not subject:
-            raise Unauthenticated("the ID token has no sub of at most 255 characters")
+            raise Unauthenticated("the ID token must have a sub of at most 255 characters")
         email = _text(claims.get("email"))
         return cls(
             provider=provider,

@@ -174,7 +174,7 @@ class Issuer:
             ) from refused
         if refused.error in _OUR_FAULT:
             raise FailedPrecondition(
-                f"{label} does not accept what this server is registered as ({refused.words})"
+                f"{label} does not accept this server's client id, secret or registration ({refused.words})"
             ) from refused
         raise Unauthenticated(f"{label} refused the login ({refused.words})") from refused
 
@@ -264,5 +264,5 @@ def known_issuer(issuers: Mapping[str, Issuer], provider: str) -> Issuer:
         NotFound: There is none.
     """
     if provider not in issuers:
-        raise NotFound("this server has no such provider; list them to see which it has")
+        raise NotFound("provider must be one that GetServerInfo names")
     return issuers[provider]

@@ -46,7 +46,7 @@ class Metadata:
         if fields.get("issuer") != issuer:
             # Section 4.3 of Discovery; without it, one issuer could speak for another.
             raise FailedPrecondition(
-                f"{label} does not say of itself that it is the issuer in the settings"
+                f"the issuer that {label} names must be the one in the settings"
             ) from Detail(f'it says {quoted(fields.get("issuer"))}, the settings "{issuer}"')
         at_home = (own := parsed_url(issuer)) is not None and is_loopback(own)
 

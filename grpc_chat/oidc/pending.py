@@ -74,7 +74,7 @@ class Pending(Generic[T]):
         if entry is not None and entry.deadline > self._clock():
             return entry.login
         self._entries.pop(key, None)
-        raise Unauthenticated("this login is over, or took too long; begin again")
+        raise Unauthenticated("this login has ended, or took too long; begin again")
 
     def end(self, handle: str) -> Callable[[], None]:
         """Forget a login, so that its handle is good for nothing any more.

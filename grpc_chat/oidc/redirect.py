@@ -21,6 +21,6 @@ def check_redirect_uri(uri: str) -> None:
     found = _LOOPBACK.fullmatch(uri)
     if not found or int(found[2]) > 65_535:
         raise InvalidRequest(
-            "redirect_uri is not of the form http://127.0.0.1:PORT/PATH or http://[::1]:PORT/PATH",
+            "redirect_uri must be of the form http://127.0.0.1:PORT/PATH or http://[::1]:PORT/PATH",
             field="redirect_uri",
         )

@@ -145,7 +145,7 @@ class Web:
 
     async def _read(self, response: httpx.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise self._unavailable("answered compressed, unasked")
+            raise self._unavailable("answered with compression that was not asked for")
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk

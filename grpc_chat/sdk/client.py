@@ -196,7 +196,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
                 for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
         """
         if bool(consumer) == bool(rooms or all_rooms):
-            raise ValueError("give either rooms or a consumer")
+            raise ValueError("rooms and consumer must not both be given")
         subscription = Subscription(
             self,
             open_=self._link.subscribe,
@@ -257,7 +257,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
             page_size: How many are asked for at once; 500 at the most, which is the default.
         """
         if after is not None and before is not None:
-            raise ValueError("give either after or before")
+            raise ValueError("after and before must not both be given")
         request = pb.ListMessagesRequest(page_size=min(page_size or 500, 500))
         if before is None:
             request.after_seq = after or 0

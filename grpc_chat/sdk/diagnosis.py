@@ -49,7 +49,7 @@ async def of_plain_text(address: str, details: str) -> ChatError | None:
         # Whoever answers this does speak TLS.
         await look_at(address, "", _LOOK)
         return FailedPrecondition(
-            f"the server at {address} expects TLS, and was spoken to in plain text",
+            f"the server at {address} expects TLS, and this client used none",
             metadata={"reason": "tls"},
         )
     return None
@@ -126,7 +126,7 @@ class Diagnosis:
             # TLS, but no HTTP/2 within, which is not a matter of TLS.
             return None
         if found := re.search(r"handshake failed.*?OPENSSL_internal:(\w+)", details, re.IGNORECASE):
-            return Unavailable(f"{who} and this client found no way to speak TLS: {found[1]}")
+            return Unavailable(f"{who} and this client could not agree on TLS: {found[1]}")
         return None
 
     async def _most_telling(self, details: str) -> str:
@@ -157,12 +157,14 @@ class Diagnosis:
             return await self._not_trusted(f"the certificate of {who} can't be checked: {why}")
         if await self._hangs_up():
             if self._shows_certificate:
-                return Unauthenticated(f"{who} hangs up: it seems not to accept this client's certificate")
+                return Unauthenticated(
+                    f"{who} closes the connection: it seems not to accept this client's certificate"
+                )
             return Unauthenticated(
-                f"{who} hangs up: it seems to ask for a client certificate, and there is none"
+                f"{who} closes the connection: it seems to ask for a client certificate, and there is none"
             )
         if seen:
-            return Unavailable(f"{who} and this client found no way to speak TLS: it ended the handshake")
+            return Unavailable(f"{who} and this client could not agree on TLS: it ended the handshake")
         return None
 
     async def _seen(self) -> x509.Certificate | None:
@@ -204,9 +206,7 @@ class Diagnosis:
                     return error
                 return Unavailable(f"{certificate} changes; if it has several, server_name says for whom")
             if reason.startswith("self") and "chain" not in reason:
-                return await self._not_trusted(
-                    f"{certificate} is its own authority, and not one that is trusted here"
-                )
+                return await self._not_trusted(f"{certificate} is signed by itself, and not trusted here")
             return await self._not_trusted(f"{certificate} is from an authority that is not trusted here")
         return await self._not_trusted(f"{certificate} is not trusted: {reason}")
 

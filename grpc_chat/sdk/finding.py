@@ -105,7 +105,7 @@ def choose(rooms: Iterable[Room], name: str) -> Room | None:
         candidates = ", ".join(_candidate(room) for room in matches[:_MOST_CANDIDATES])
         more = ", …" if len(matches) > _MOST_CANDIDATES else ""
         raise RoomNotFound(
-            f"{len(matches)} rooms are called {name!r}; say which by its id: {candidates}{more}",
+            f"{len(matches)} rooms are called {name!r}; give the id of one: {candidates}{more}",
             metadata={"name": name, "roomIds": ",".join(room.room_id for room in matches)},
         )
     return matches[0] if matches else None

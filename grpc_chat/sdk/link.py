@@ -86,8 +86,8 @@ class OneLoop:
             self._loop = loop
         elif self._loop is not loop:
             raise WrongLoop(
-                "this client was used in another event loop; a client belongs to one: make it, use it and "
-                "close it within the same asyncio.run()"
+                "this client was used in another event loop; make, use and close a client within the same "
+                "asyncio.run()"
             )
 
 
@@ -100,7 +100,7 @@ def fit_to_send(token: str) -> str:
     """
     token = token.strip()
     if not all(" " < character <= "~" for character in token):
-        raise ValueError("token must be printable ASCII without blanks; this one is damaged, or is none")
+        raise ValueError("token must be printable ASCII without spaces; this one is damaged, or not a token")
     return token
 
 

@@ -152,7 +152,7 @@ def _http(status: str, details: str, address: str, answered: bool) -> ChatError:
 
 def _stranger(address: str, what: str, details: str) -> NotAChatServer:
     return NotAChatServer(
-        f"what answers at {address} is no grpc-chat server ({what})", metadata={"detail": details}
+        f"what answers at {address} is not a grpc-chat server ({what})", metadata={"detail": details}
     )
 
 

@@ -64,9 +64,9 @@ class Tls:
 
             object.__setattr__(self, "fingerprint", read_fingerprint(self.fingerprint))
             if self.ca:
-                raise ValueError("give either authorities to trust or the fingerprint of one certificate")
+                raise ValueError("ca and fingerprint must not both be given")
         if bool(self.certificate) != bool(self.key):
-            raise ValueError("a client's certificate and its key go together")
+            raise ValueError("certificate and key must be given together")
 
 
 class Way(Protocol):
@@ -95,7 +95,7 @@ def way_to(address: str, *, tls: Tls | None, insecure: bool) -> Way:
         OSError: A file can't be read.
     """
     if tls and insecure:
-        raise ValueError("either TLS or insecure")
+        raise ValueError("insecure must not be given with other options of TLS")
     local = is_loopback(host_of(address))
     if insecure or (tls is None and local):
         return PlainText(address, straight=local)
@@ -167,8 +167,8 @@ class Secured:
         found = certificates.fingerprint(shown)
         if not hmac.compare_digest(found, self._tls.fingerprint):
             raise ServerNotTrusted(
-                f"the server at {self._address} shows another certificate than the one to trust: "
-                f"its SHA-256 fingerprint is {found}, expected was {self._tls.fingerprint}",
+                f"the server at {self._address} shows a certificate other than the one to trust: its "
+                f"SHA-256 fingerprint is {found}, and must be {self._tls.fingerprint}",
                 metadata={"fingerprint": found},
             )
         certificate = parse(shown, self._address)

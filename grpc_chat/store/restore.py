@@ -133,7 +133,7 @@ def _require_none(database: Path) -> None:
     for suffix in ("-wal", "-journal"):
         left = database.with_name(database.name + suffix)
         if left.exists():
-            raise BackupError(f"{left} is left of a database; move it away, or --replace it")
+            raise BackupError(f"{left} is left over from a database; move it away, or give --replace")
 
 
 @contextmanager

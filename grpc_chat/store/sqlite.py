@@ -144,7 +144,7 @@ def _require_all_acknowledged(
     if not accept_loss:
         raise StoreUnavailable(
             f"{lost}. Restore a backup (grpc-chat admin restore FILE --replace), or go on with what is left "
-            "by --accept-loss (GRPC_CHAT_ACCEPT_LOSS=true), which has all clients read their rooms again"
+            "by --accept-loss (GRPC_CHAT_ACCEPT_LOSS=true), which makes all clients read their rooms again"
         )
     log.error("%s; going on in a new epoch", lost)
     store.begin_epoch()

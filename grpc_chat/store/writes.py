@@ -128,7 +128,7 @@ class Acknowledge:
 def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
     """What to answer to the cursor number ``at`` of a request that points to where the log has never been."""
     return BadCursor(
-        f"cursors[{at}].seq is {seq}, after the room's newest event {last_seq}",
+        f"cursors[{at}].seq must be at most {last_seq}, the room's newest event, and is {seq}",
         field=f"cursors[{at}].seq",
         metadata={"roomId": room_id, "lastSeq": str(last_seq)},
     )
@@ -137,7 +137,7 @@ def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
 def too_many_consumers(most: int) -> LimitExceeded:
     """What to answer to who has as many consumers as they may, and uses a new name."""
     return LimitExceeded(
-        f"you have {most} consumers, which is the most; forget one that you no longer use",
+        f"you have {most} consumers, which is the maximum; delete one that you no longer use",
         field="consumer",
         metadata={"limit": str(most)},
     )

@@ -146,7 +146,7 @@ class Certificates:
                 log.error(
                     "the certificate stays as it was, because clients would refuse the newer one: it %s%s",
                     refusal,
-                    "; it is taken when its time comes" if newer.chain.is_early(now) else "",
+                    "; it is used when its time comes" if newer.chain.is_early(now) else "",
                 )
             return
         self._prove(newer)

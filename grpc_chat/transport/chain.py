@@ -39,9 +39,9 @@ class Chain:
                 raise ValueError(f"{_name(signer.subject)}, which signed it, can't be used: {why}")
         usage = _extension(self.leaf, x509.KeyUsage)
         if usage and not usage.digital_signature:
-            raise ValueError("its key usage does not hold digitalSignature, which TLS needs")
+            raise ValueError("its key usage lacks digitalSignature, which TLS needs")
         if not names_of(self.leaf):
-            raise ValueError("it is for no server: it has no DNS name, no IP address and no common name")
+            raise ValueError("it names no server: it has no DNS name, IP address or common name")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -58,7 +58,7 @@ class Chain:
             if certificate.not_valid_before_utc > now:
                 return f"{which}is not valid before {_when(certificate.not_valid_before_utc)}"
         if not self._is_for_servers():
-            return "is for clients only: its extended key usage does not hold serverAuth"
+            return "is for clients only: its extended key usage lacks serverAuth"
         return ""
 
     def is_early(self, now: datetime) -> bool:
@@ -83,8 +83,8 @@ class Chain:
         issuer = self.leaf.issuer
         if len(self.path) == 1 and not _signs_itself(self.leaf) and not has_root(issuer.public_bytes()):
             found.append(
-                f"comes without the certificate of {_name(issuer)}, which signed it: clients that do not "
-                "have that one refuse it; append it to the file"
+                f"comes without the certificate of {_name(issuer)}, which signed it: clients without that "
+                "one refuse it; append it to the file"
             )
         return found
 

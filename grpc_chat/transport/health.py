@@ -71,7 +71,7 @@ class Health(health_pb2_grpc.HealthServicer):
         """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
         status = self._status(request.service)
         if status.status == Response.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no service of this name")
         return status
 
     async def Watch(self, request: Request, context: Context) -> None:  # noqa: N802
@@ -88,6 +88,6 @@ async def _parsed(data: bytes, context: Context) -> Request:
     except DecodeError:
         await context.abort(
             grpc.StatusCode.INVALID_ARGUMENT,
-            "the request is not an encoded HealthCheckRequest, or holds text that is not UTF-8",
+            "the request must be an encoded HealthCheckRequest whose text is UTF-8",
         )
         raise AssertionError("abort raises") from None

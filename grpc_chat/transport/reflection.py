@@ -85,7 +85,7 @@ class Reflection:
             except DecodeError:
                 await context.abort(
                     grpc.StatusCode.INVALID_ARGUMENT,
-                    "the request is not an encoded ServerReflectionRequest, or holds text that is not UTF-8",
+                    "the request must be an encoded ServerReflectionRequest whose text is UTF-8",
                 )
             self._writing.add(context)
             await write(context, self.answer(request).SerializeToString())
@@ -115,7 +115,9 @@ class Reflection:
                 _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
             case _:
                 _refuse(
-                    response, grpc.StatusCode.INVALID_ARGUMENT, "the request asks for nothing that is known"
+                    response,
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "the request must ask for something that this server knows",
                 )
         return response
 

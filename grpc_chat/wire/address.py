@@ -74,7 +74,7 @@ def port_of(address: str) -> int:
         ":"
     )
     if before or not colon or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError(f"{address!r} is not HOST:PORT")
+        raise ValueError(f"{address!r} must be HOST:PORT")
     return int(port)
 
 

@@ -44,7 +44,7 @@ def read_fingerprint(text: str) -> str:
     """
     digits = re.sub(r"^sha-?256( fingerprint)?[:= ]*|[:\s]", "", text.strip().lower())
     if not re.fullmatch("[0-9a-f]{64}", digits):
-        raise ValueError(f"{text!r} is no SHA-256 fingerprint, which has 64 hexadecimal digits")
+        raise ValueError(f"{text!r} must be a SHA-256 fingerprint: 64 hexadecimal digits")
     return digits
 
 
@@ -93,7 +93,7 @@ def read_chain(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(_lines(pem))
     except ValueError as exc:
-        raise ValueError("it holds no certificate in PEM that can be read") from exc
+        raise ValueError("it must have a certificate in PEM") from exc
 
 
 def read_pair(chain: bytes, key: bytes) -> Pair:
@@ -113,9 +113,7 @@ def read_pair(chain: bytes, key: bytes) -> Pair:
     try:
         private = load_pem_private_key(_lines(key), password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm) as exc:
-        raise WrongPair(
-            "the key is no private key in PEM, without a passphrase, that can be read", "key"
-        ) from exc
+        raise WrongPair("the key must be a private key in PEM without a passphrase", "key") from exc
     wanted = _bytes_of(private.public_key())
     if not _has_key(certificates[0], wanted):
         if any(_has_key(certificate, wanted) for certificate in certificates[1:]):
@@ -124,7 +122,7 @@ def read_pair(chain: bytes, key: bytes) -> Pair:
                 "before those that it was signed with",
                 "certificate",
             )
-        raise WrongPair("the key does not belong to the certificate, the first one in its file", "key")
+        raise WrongPair("the key must belong to the certificate, the first one in its file", "key")
     return Pair(certificates, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
@@ -152,7 +150,7 @@ def kind_of(certificate: x509.Certificate) -> str:
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as exc:
-        raise ValueError("its key is of a kind that is not known") from exc
+        raise ValueError("the kind of its key is unknown") from exc
     match key:
         case rsa.RSAPublicKey():
             return "RSA"

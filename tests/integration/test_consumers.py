@@ -62,7 +62,7 @@ async def test_names_without_end_leave_as_many_rows_as_a_user_may_have_consumers
         assert await acknowledge("name-9", "2") == "OK"
 
         stream = calls.subscribe("1", consumer="name-4")
-        with pytest.raises(Exception, match="you have 3 consumers, which is the most"):
+        with pytest.raises(Exception, match="you have 3 consumers, which is the maximum"):
             await stream.until_caught_up()
         await client.forget_consumer("name-0")
         assert await acknowledge("name-4") == "OK"

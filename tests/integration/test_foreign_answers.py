@@ -177,7 +177,7 @@ async def test_a_first_call_that_meets_something_else_says_so_at_once(unused_por
             Client(f"127.0.0.1:{unused_port}", token="1", timeout=timedelta(seconds=5)) as client,
         ):
             with pytest.raises(
-                errors.NotAChatServer, match=f"127.0.0.1:{unused_port} is no grpc-chat server"
+                errors.NotAChatServer, match=f"127.0.0.1:{unused_port} is not a grpc-chat server"
             ):
                 await client.me()
             with pytest.raises(errors.NotAChatServer):
@@ -220,7 +220,7 @@ async def test_plain_text_at_a_port_for_tls_is_told_as_such(unused_port: int, tm
         tls_port(unused_port, tmp_path),
         Client(f"127.0.0.1:{unused_port}", token="1", timeout=timedelta(seconds=5)) as client,
     ):
-        with pytest.raises(errors.FailedPrecondition, match="expects TLS, and was spoken to in plain text"):
+        with pytest.raises(errors.FailedPrecondition, match="expects TLS, and this client used none"):
             await client.me()
 
 
@@ -259,7 +259,7 @@ async def test_commands_say_what_answers_in_words(
     """With exit code 5, as nothing was reached; `health` has 1 for all that does not serve."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     address = f"127.0.0.1:{unused_port}"
-    stranger = f"what answers at {address} is no grpc-chat server"
+    stranger = f"what answers at {address} is not a grpc-chat server"
     for name, what in {
         "UNAUTHENTICATED": f"{stranger} (UNAUTHENTICATED)",
         "HTTP 401": f"{stranger} (HTTP 401)",
@@ -293,7 +293,7 @@ async def test_client_py_says_once_what_answers(
 
     assert code == 1
     assert capsys.readouterr().err == (
-        f"error: what answers at 127.0.0.1:{unused_port} is no grpc-chat server (HTTP 404)\n"
+        f"error: what answers at 127.0.0.1:{unused_port} is not a grpc-chat server (HTTP 404)\n"
     )
 
 

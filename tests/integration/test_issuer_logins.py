@@ -290,7 +290,7 @@ async def test_account_that_can_not_be_made_as_asked_gets_another_chance(
         with pytest.raises(UserExists):
             await client.finish_log_in(begun, invite=invite.code, user_id="owner")
         login = await client.finish_log_in(begun, invite=invite.code, user_id="bruce")
-        with pytest.raises(Unauthenticated, match="over"):
+        with pytest.raises(Unauthenticated, match="has ended"):
             await client.finish_log_in(begun, invite=invite.code, user_id="bruce2")
 
     assert (login.user.user_id, login.registered) == ("bruce", True)
@@ -336,7 +336,8 @@ async def test_display_name_of_an_issuer_is_checked_like_others(
         (
             "invalid_scope",
             FailedPrecondition,
-            "Example Ltd. does not accept what this server is registered as (invalid_scope: not [31m today)",
+            "Example Ltd. does not accept this server's client id, secret or registration (invalid_scope: "
+            "not [31m today)",
         ),
     ],
 )
@@ -357,7 +358,7 @@ async def test_error_that_the_browser_comes_back_with_reaches_the_log(
             await client.finish_log_in(begun, **came_back | {"state": "made-up"})
         with pytest.raises(cls) as caught:
             await client.finish_log_in(begun, **came_back)
-        with pytest.raises(Unauthenticated, match="over"):
+        with pytest.raises(Unauthenticated, match="has ended"):
             await client.finish_log_in(begun, **came_back)
 
     assert type(caught.value) is cls

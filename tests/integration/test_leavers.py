@@ -223,7 +223,7 @@ async def test_a_room_and_a_bot_are_handed_on_while_the_server_is_stopped(node: 
     assert bot.owner_id == "bob"
     owner, of_bot = (await events_of(bob, room.room_id))[-2:]
     assert (owner.actor_id, owner.user_id, owner.role) == ("", "bob", "owner")
-    assert owner.reason == "an administrator of this server did this: all owners were blocked"
+    assert owner.reason == "by an administrator of this server: all owners were blocked"
     assert (of_bot.actor_id, of_bot.user_id, of_bot.role) == ("", "builds", "member")
     assert "gave this bot to bob" in of_bot.reason
 
@@ -363,7 +363,7 @@ async def test_an_owner_hands_a_bot_over_to_who_takes_it(node: RunningNode) -> N
         await bob.accept_bot("other")
     for name in ("second", "third"):
         await bob.create_bot(name)
-    with pytest.raises(errors.LimitExceeded, match="bob has 3 bots, which is the most"):
+    with pytest.raises(errors.LimitExceeded, match="bob has 3 bots, which is the maximum"):
         await boss.admin.assign_bot_owner("other", "bob")
 
 

@@ -25,7 +25,7 @@ async def test_a_room_may_be_called_like_no_other_s_id() -> None:
                     with pytest.raises(InvalidRequest) as refused:
                         await bob.create_room(name, public=public)
                     assert (refused.value.message, refused.value.field) == (
-                        "name is the id of a room",
+                        "name must not be the id of a room",
                         "name",
                     )
                     with pytest.raises(InvalidRequest) as refused:

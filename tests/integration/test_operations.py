@@ -238,7 +238,7 @@ async def test_requests_that_can_not_be_read_are_refused(path: str) -> None:
                 pass
 
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "is not an encoded" in (caught.value.details() or "")
+    assert "must be an encoded" in (caught.value.details() or "")
 
 
 async def test_reflection_can_be_switched_off() -> None:

@@ -91,7 +91,7 @@ async def test_a_certificate_from_a_trusted_authority_is_enough(tmp_path: Path, 
 
 
 WRONG: dict[str, tuple[Callable[[], Issued], str]] = {
-    "self-signed": (issue, "is its own authority, and not one that is trusted here"),
+    "self-signed": (issue, "is signed by itself, and not trusted here"),
     "another authority's": (lambda: issue(by=OTHER), "is from an authority that is not trusted here"),
     "another host's": (
         lambda: issue(names=["chat.example.org"], by=TRUSTED),
@@ -172,7 +172,7 @@ async def test_of_several_addresses_the_most_telling_error_is_told(tmp_path: Pat
             "is from an authority that is not trusted here": way_to(
                 address, tls=Tls(ca=TRUSTED.pem), insecure=False
             ),
-            "expects TLS, and was spoken to in plain text": way_to(address, tls=None, insecure=False),
+            "expects TLS, and this client used none": way_to(address, tls=None, insecure=False),
         }
         for words, way in ways.items():
             error = await way.explain(REFUSED_BY_ANOTHER, look=True)
@@ -237,7 +237,7 @@ async def test_a_wrong_fingerprint_is_refused(tmp_path: Path) -> None:
         error = await refusal(node, Tls(fingerprint=other.fingerprint))
 
     assert isinstance(error, errors.ServerNotTrusted)
-    assert f"fingerprint is {issued.fingerprint}, expected was {other.fingerprint}" in str(error)
+    assert f"fingerprint is {issued.fingerprint}, and must be {other.fingerprint}" in str(error)
     assert error.metadata == {"fingerprint": issued.fingerprint}
 
 
@@ -310,7 +310,7 @@ async def test_showing_the_right_certificate_is_no_proof(
         )
 
     assert looks == [real.fingerprint, false.fingerprint]
-    assert f"fingerprint is {false.fingerprint}, expected was {real.fingerprint}" in str(caught.value)
+    assert f"fingerprint is {false.fingerprint}, and must be {real.fingerprint}" in str(caught.value)
     assert not answered
 
 
@@ -377,7 +377,7 @@ async def test_another_host_is_spoken_to_in_tls_without_being_told_so() -> None:
     async with Listener(SETTINGS) as listener:
         address = f"0.0.0.0:{listener.port}"
         async with Client(address, token=SECRET) as client:
-            with pytest.raises(errors.ServerNotTrusted, match="takes insecure=True"):
+            with pytest.raises(errors.ServerNotTrusted, match="use insecure=True"):
                 await client.me()
         assert listener.heard.startswith(b"\x16\x03")
         assert SECRET.encode() not in listener.heard
@@ -733,7 +733,7 @@ async def test_beyond_this_machine_needs_tls_or_many_words(tmp_path: Path) -> No
 
     assert program.process.returncode == 1
     (line,) = program.errors
-    assert line.startswith("error: listening on 0.0.0.0 without TLS")
+    assert line.startswith("error: without TLS, others could read")
     for flag in ("--certificate", "--dev-certificate", "--insecure"):
         assert flag in line
     assert not (tmp_path / "data").exists()
@@ -775,7 +775,7 @@ async def test_trusted_ids_need_no_further_word(tmp_path: Path) -> None:
             assert (await client.me()).user_id == "1"
         assert await program.leave() == 0
 
-    assert sum("ids are trusted without a secret" in line for line in program.errors) == 1
+    assert sum("ids are trusted without a password" in line for line in program.errors) == 1
 
 
 async def test_the_quick_start_goes_on_between_hosts(tmp_path: Path) -> None:
@@ -797,10 +797,10 @@ async def test_the_quick_start_goes_on_between_hosts(tmp_path: Path) -> None:
     [
         ("tls.certificate", {"certificate": None}, "No such file"),
         ("tls.key", {"key": None}, "No such file"),
-        ("tls.certificate", {"certificate": b"nothing"}, "no certificate in PEM"),
-        ("tls.key", {"key": b"nothing"}, "no private key in PEM"),
-        ("tls.key", {"key": issue().key}, "does not belong to the certificate"),
-        ("tls.client_ca", {"client_ca": b"nothing"}, "no certificate in PEM"),
+        ("tls.certificate", {"certificate": b"nothing"}, "must have a certificate in PEM"),
+        ("tls.key", {"key": b"nothing"}, "must be a private key in PEM"),
+        ("tls.key", {"key": issue().key}, "must belong to the certificate"),
+        ("tls.client_ca", {"client_ca": b"nothing"}, "must have a certificate in PEM"),
         ("tls.client_ca", {"client_ca": None}, "No such file"),
     ],
 )
@@ -863,7 +863,7 @@ async def test_a_server_with_a_certificate_from_files(tmp_path: Path) -> None:
         assert (program.lines, program.process.returncode) == (["SERVING"], 0), program
     for program, why in (
         (wrong, "not trusted here"),
-        (wrong_pin, "another certificate than the one to trust"),
+        (wrong_pin, "a certificate other than the one to trust"),
     ):
         assert program.process.returncode == 1
         assert program.lines[0].startswith(f"no answer from {address}: ")
@@ -877,8 +877,8 @@ async def test_health_options_that_make_no_sense_are_named(tmp_path: Path) -> No
     )
 
     assert (short.process.returncode, both.process.returncode) == (2, 2)
-    assert "'abc' is no SHA-256 fingerprint" in short.errors[0]
-    assert "either TLS or insecure" in both.errors[0]
+    assert "'abc' must be a SHA-256 fingerprint" in short.errors[0]
+    assert "insecure must not be given" in both.errors[0]
 
 
 # A certificate of the server's own making

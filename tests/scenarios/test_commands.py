@@ -569,7 +569,7 @@ async def test_what_goes_wrong_is_one_line_and_a_code(
 
     assert "grpc-chat login YOU" in await stranger.fails(3, "rooms")
     assert "did you mean plans?" in await alice.fails(4, "read", "plan")
-    assert "2 rooms are called 'plans'; say which by its id" in await alice.fails(1, "read", "plans")
+    assert "2 rooms are called 'plans'; give the id of one" in await alice.fails(1, "read", "plans")
     assert "needs an invite" in await stranger.fails(1, "register", "stranger", "-s", server.address)
     wrong = await stranger.fails(
         4, "register", "stranger", "-s", server.address, "--invite", "gci_" + "a" * 25

@@ -40,8 +40,8 @@ def upgrade(connection: sa.Connection) -> None:
             return
         if current is not None and current > LATEST:
             raise StoreUnavailable(
-                f"the database has revision {current}, and this program knows revisions up to {LATEST}: "
-                "it was made by a newer version, which is needed to open it"
+                f"the database has revision {current}, and this program knows revisions up to {LATEST}: open"
+                " it with the newer version that made it"
             )
         if not sa.inspect(connection).get_table_names():
             # A new database: the tables as they are now, which a test compares with what the revisions make.

@@ -371,10 +371,7 @@ async def test_request_that_cannot_be_read_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await world.call(TOKEN, data)
 
-    assert (
-        str(refused.value)
-        == "the request is not an encoded chat.v1.GetRoomRequest, or holds text that is not UTF-8"
-    )
+    assert str(refused.value) == "the request must be an encoded chat.v1.GetRoomRequest whose text is UTF-8"
     assert refused.value.__cause__ is None
     assert world.service.calls == []
 
@@ -553,7 +550,7 @@ async def test_mistake_of_ours_is_answered_with_an_id_and_nothing_else(
         await (world.all_of_the_stream() if streaming else world.call())
 
     answer = caught.value
-    match = re.fullmatch(r"the server made a mistake; its log says more at ([0-9a-f]{16})", str(answer))
+    match = re.fullmatch(r"the server has a fault; its log says more at ([0-9a-f]{16})", str(answer))
     assert match
     assert answer.metadata == {"requestId": match.group(1)}
     assert not answer.field

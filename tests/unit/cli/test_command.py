@@ -309,7 +309,7 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.RateLimited("too many", retry_after=timedelta(minutes=14))) == "too many; wait 14 min"
     assert words(down, once=True) == "can't reach a server at a:1: Connection refused"
     assert words(away) == "the proxy at a:1 can't reach the server (HTTP 502); try again"
-    assert words(errors.NotAChatServer("what answers at a:1 is no grpc-chat server")).endswith("server")
+    assert words(errors.NotAChatServer("what answers at a:1 is not a grpc-chat server")).endswith("server")
     assert words(errors.Unavailable("late")) == "no answer from a:1: late; try again"
     assert words(errors.Unavailable("late"), once=True) == (
         "it is not known whether this was done (late); check before trying again"
@@ -323,7 +323,8 @@ def test_errors_say_what_to_do() -> None:
     assert words(errors.IssuerUnavailable("it has trouble")) == "it has trouble; try again later"
     too_long = errors.MessageTooLong("messages[0].text is longer", field="messages[0].text")
     assert words(too_long) == "the message is longer"
-    assert words(ahead_of_log(0, "plans", 500, 20)) == "--since is 500, after the room's newest event 20"
+    ahead = words(ahead_of_log(0, "plans", 500, 20))
+    assert ahead == "--since must be at most 20, the room's newest event, and is 500"
 
 
 @pytest.mark.parametrize("reason", ["tls", "no-tls"])

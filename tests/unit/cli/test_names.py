@@ -92,7 +92,7 @@ async def test_a_room_that_is_called_like_another_has_to_be_said_by_id() -> None
         await find("dev")
 
     assert ambiguous.value.message == (
-        "2 rooms are called 'dev'; say which by its id: "
+        "2 rooms are called 'dev'; give the id of one: "
         "r-dev1 (private, 3 members, the one with the topic), r-dev2 (public, 1 member)"
     )
     assert ambiguous.value.exit_code == 1

@@ -60,7 +60,7 @@ def test_where_nobody_answers_a_name_is_an_error(answers: Callable[..., list[str
 
     with pytest.raises(InvalidRequest, match="user_id must be 2 to 32"):
         questions.user_id("Alice", asks=False)
-    with pytest.raises(InvalidRequest, match="must have a character that shows"):
+    with pytest.raises(InvalidRequest, match="must have a visible character"):
         questions.display_name("\u00a0")
     assert questions.display_name("") == ""
     assert asked == []
@@ -79,7 +79,7 @@ def test_a_password_is_checked_before_it_is_asked_for_a_second_time(
     assert said.splitlines() == [
         "the password must be at least 8 bytes",
         "the password must not be the user id",
-        "the password must not be one character, many times",
+        "the password must not be one character repeated",
         "the two are different",
     ]
 

@@ -24,7 +24,7 @@ def test_the_check_of_settings_tries_the_certificate(tmp_path: Path, monkeypatch
     assert (warned.exit_code, warned.stdout) == (0, "the settings are right\n")
     assert warned.stderr.startswith("warning: the certificate expired on ")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr.startswith(f"error: tls.key: {paths['key']}: the key does not belong")
+    assert refused.stderr.startswith(f"error: tls.key: {paths['key']}: the key must belong")
 
 
 def test_authorities_of_clients_are_checked_beside_a_certificate_of_the_servers_own(

@@ -64,7 +64,7 @@ def test_all_of_it_is_read() -> None:
 )
 def test_issuer_that_names_itself_otherwise_is_refused(issuer: object) -> None:
     """Letter by letter (OpenID Connect Discovery, section 4.3)."""
-    with pytest.raises(FailedPrecondition, match="issuer in the settings"):
+    with pytest.raises(FailedPrecondition, match="must be the one in the settings"):
         Metadata.read({**FIELDS, "issuer": issuer}, issuer=ISSUER, label="Example")
 
 

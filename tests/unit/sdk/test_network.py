@@ -56,7 +56,7 @@ TABLE = [
             code,
             f"Received http2 header with status: {status}",
             "",
-            f"what answers at c:1 is no grpc-chat server (HTTP {status})",
+            f"what answers at c:1 is not a grpc-chat server (HTTP {status})",
         )
         for code, status in (
             ("UNAUTHENTICATED", 401),
@@ -70,7 +70,7 @@ TABLE = [
         "UNKNOWN",
         "Received http2 header with status: 0",
         "",
-        "what answers at c:1 is no grpc-chat server (no HTTP/2)",
+        "what answers at c:1 is not a grpc-chat server (no HTTP/2)",
     ),
     (
         "UNAVAILABLE",
@@ -83,16 +83,16 @@ TABLE = [
         f"{CONNECT}Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 80) "
         "(Trying to connect an http1.x server)",
         "",
-        "what answers at c:1 is no grpc-chat server (no HTTP/2)",
+        "what answers at c:1 is not a grpc-chat server (no HTTP/2)",
     ),
     (
         "UNKNOWN",
         "Stream removed (Data frame with END_STREAM flag received)",
         "",
-        "what answers at c:1 is no grpc-chat server (no gRPC)",
+        "what answers at c:1 is not a grpc-chat server (no gRPC)",
     ),
     *(
-        ("UNAVAILABLE", f"{CONNECT}{words}", "", "what answers at c:1 is no grpc-chat server (no HTTP/2)")
+        ("UNAVAILABLE", f"{CONNECT}{words}", "", "what answers at c:1 is not a grpc-chat server (no HTTP/2)")
         for words in (
             "Ssl handshake failed: SSL_ERROR_SSL: error:1000045c:SSL routines:OPENSSL_internal:"
             "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
@@ -107,7 +107,7 @@ TABLE = [
     ("UNAVAILABLE", "max connection age", "renewed", "the connection has reached its age"),
     ("RESOURCE_EXHAUSTED", "Concurrent RPC limit exceeded!", "busy", "the server has too many calls at once"),
     *(
-        (code, "words of another server", "", f"what answers at c:1 is no grpc-chat server ({code})")
+        (code, "words of another server", "", f"what answers at c:1 is not a grpc-chat server ({code})")
         for code in ("UNIMPLEMENTED", "UNAUTHENTICATED", "NOT_FOUND", "INVALID_ARGUMENT", "OUT_OF_RANGE")
     ),
 ]

@@ -154,10 +154,10 @@ def signed_by_a_kind_that_cannot_be_read() -> tuple[Issued, ...]:
 
 USELESS: dict[str, tuple[Callable[[], tuple[Issued, ...]], str]] = {
     "kind": (lambda: (with_rsa_pss_key(),), "its key is of the type RSA-PSS"),
-    "use": (lambda: (issue(more=[ONLY_SIGNS]),), "its key usage does not hold digitalSignature"),
+    "use": (lambda: (issue(more=[ONLY_SIGNS]),), "its key usage lacks digitalSignature"),
     "no name": (
         lambda: (issue("x", (), more=[x509.SubjectAlternativeName([x509.RFC822Name("a@example.org")])]),),
-        "it is for no server",
+        "it names no server",
     ),
     "signer": (
         signed_by_a_kind_that_cannot_be_read,

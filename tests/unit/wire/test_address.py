@@ -37,7 +37,7 @@ def test_an_address_is_a_host_and_a_port(address: str, host: str, port: int) -> 
 )
 def test_an_address_without_a_port_is_named(address: str) -> None:
     """Where a port is needed."""
-    with pytest.raises(ValueError, match="is not HOST:PORT"):
+    with pytest.raises(ValueError, match="must be HOST:PORT"):
         port_of(address)
 
 

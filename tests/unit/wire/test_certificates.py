@@ -51,7 +51,7 @@ def test_a_fingerprint_is_read_in_every_spelling(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "abc", DIGITS[:-1], f"{DIGITS}0", "x" * 64, f"sha1:{DIGITS}", "²" * 64])
 def test_what_is_no_fingerprint_is_refused(text: str) -> None:
     """A pin that can't match must not look like one that does not."""
-    with pytest.raises(ValueError, match="no SHA-256 fingerprint"):
+    with pytest.raises(ValueError, match="must be a SHA-256 fingerprint"):
         read_fingerprint(text)
 
 
@@ -85,7 +85,7 @@ def test_a_key_with_a_passphrase_is_refused() -> None:
 )
 def test_what_is_no_certificate_is_refused(chain: bytes) -> None:
     """In words that fit behind the name of a file."""
-    with pytest.raises(ValueError, match="it holds no certificate in PEM that can be read"):
+    with pytest.raises(ValueError, match="it must have a certificate in PEM"):
         read_pair(chain, issue().key)
 
 
