@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from grpc_chat.setting_types import Group, Wait
 
@@ -41,6 +42,18 @@ class Files(Group):
     link_age: Wait = Field(
         timedelta(minutes=10), description="How long a link to a file works for a browser."
     )
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="Where browsers get files by links, on `host`: over HTTPS if there is a certificate, and "
+        "over HTTP otherwise. Unset for nowhere.",
+    )
+    public_url: str = Field(
+        "",
+        description="How links to files begin, where browsers reach `http_port` by a proxy or another name: "
+        "https://chat.example.org. By default, `http_port` on the host of `public_address`, or on `host`.",
+    )
     downloads_per_user: Count = Field(
         16, description="Downloads that a user may have at once, bots included."
     )
@@ -49,3 +62,13 @@ class Files(Group):
         ge=0,
         description="How fast all downloads of a user together may be, in bytes; 0 for as fast as they can.",
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        match = re.fullmatch(
+            r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?(/[\w./~-]*)?", value
+        )
+        if value and not match:
+            raise ValueError("must be an address, as https://chat.example.org")
+        return value.rstrip("/")

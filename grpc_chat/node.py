@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 import prometheus_client
 
 from grpc_chat.api.addresses import Addresses
+from grpc_chat.api.downloads import Downloads
 from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rules import check_id
@@ -71,6 +72,7 @@ class Node:
 
     Attributes:
         port: The port it listens on.
+        files_port: The port on which browsers get files; 0 for none.
         certificates: What it shows to clients; None without TLS.
         failed: Done when the node can't go on: the process must stop it and end with an error.
         system: The chat system, while the node runs; the next ones are parts of it.
@@ -89,6 +91,7 @@ class Node:
         self._resources = AsyncExitStack()
         self.metrics = Metrics()
         self.port = 0
+        self.files_port = 0
         self.first_invite: str | None = None
         self.certificates: Certificates | None = None
         self._servers: list[Server] = []
@@ -101,6 +104,14 @@ class Node:
             named = host_of(given)
             return given if given not in (named, f"[{named}]") else join(named, self.port)
         return "" if is_loopback(host) or is_wildcard(host) else join(host, self.port)
+
+    def _links_to_files(self) -> str:
+        """How links to files begin; empty where there are none."""
+        config = self._config
+        if config.files.public_url or not self.files_port:
+            return config.files.public_url
+        host = host_of(config.public_address) or ("" if is_wildcard(config.host) else config.host)
+        return f"{'https' if self.certificates else 'http'}://{join(host, self.files_port)}" if host else ""
 
     async def __aenter__(self) -> Self:
         """Start store, chat system and transports, in this order.
@@ -167,6 +178,7 @@ class Node:
             issuers=issuers(config) if party else {},
             party=party,
             storage=storage,
+            file_links=self._links_to_files,
             on_failure=self._fail,
             limited=addresses.limited,
         )
@@ -220,6 +232,13 @@ class Node:
         server = GrpcServer(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
         self._servers.append(server)
         self.port = await server.listen(config.host, config.port, self.certificates)
+        if config.files.http_port is not None:
+            # Slow to import, and most servers have no use for it.
+            from grpc_chat.transport.file_server import FileServer
+
+            files = FileServer(Downloads(self.system.file_links, self.system.files))
+            self._servers.append(files)
+            self.files_port = await files.listen(config.host, config.files.http_port, self.certificates)
 
     async def _serve(self, config: Config) -> None:
         if self.certificates:

@@ -65,7 +65,9 @@ class FileLinks:
         """A link, and when it stops working. See ``FileService.CreateDownloadLink``."""
         base = self._base()
         if not base:
-            raise FailedPrecondition("this server has no links for browsers (its setting files.http_port)")
+            raise FailedPrecondition(
+                "this server has no links for browsers (its settings files.http_port and files.public_url)"
+            )
         await self._files.find(caller, request.file_id, preview=request.preview)
         lifetime = self._most
         if request.HasField("lifetime"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+import tempfile
 import threading
 import time
 from collections import deque
@@ -73,7 +75,8 @@ class Certificates:
         self._warned: set[str] = set()
         first = self._read(self._contents)
         self._prove(first)
-        self._chain, self._initial = first.chain, first.configuration
+        self._chain, self._pair, self._initial = first.chain, first.pair, first.configuration
+        self._contexts: list[ssl.SSLContext] = []
 
     @property
     def fingerprint(self) -> str:
@@ -87,6 +90,19 @@ class Certificates:
         return grpc.dynamic_ssl_server_credentials(
             self._initial, newest, require_client_authentication="tls.client_ca" in self._paths
         )
+
+    def for_browsers(self) -> ssl.SSLContext:
+        """For a port that speaks HTTPS; new connections to it get the newest certificate, too."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        if "tls.client_ca" in self._paths:
+            # As gRPC's port: without a certificate of these authorities nobody gets further.
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self._paths["tls.client_ca"])
+        self._contexts.append(context)
+        _load(context, self._pair)
+        return context
 
     def _newest(self) -> grpc.ServerCertificateConfiguration | None:
         # grpc asks at each new connection, on threads of its own.
@@ -151,7 +167,9 @@ class Certificates:
             return
         self._prove(newer)
         self._held = None
-        self._chain = newer.chain
+        self._chain, self._pair = newer.chain, newer.pair
+        for context in self._contexts:
+            _load(context, newer.pair)
         self._warned.clear()
         self._offered.append(newer.configuration)
         log.info(
@@ -225,3 +243,12 @@ class Certificates:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _load(context: ssl.SSLContext, pair: Pair) -> None:
+    """Have a context show a certificate. Python takes it from files alone, which the owner alone can read."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder) / "certificate.pem", Path(folder) / "key.pem"
+        certificate.write_bytes(pair.pem)
+        key.write_bytes(pair.key)
+        context.load_cert_chain(certificate, key)
