@@ -28,7 +28,7 @@ class Bus(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Call nobody any more."""
+        """Stop calling."""
 
     def publish(self, hints: Hints) -> None:
         """Tell the other nodes. MUST NOT block, MUST NOT raise; may do nothing."""

@@ -36,7 +36,7 @@ class Absence:
             self._timer = asyncio.get_running_loop().call_later(self._moment, self._tell)
 
     def ends(self) -> bool:
-        """There is a connection, or nobody wants to know any more; whether the absence was told."""
+        """There is a connection, or nobody is waiting for one; returns whether its absence was reported."""
         if self._timer:
             self._timer.cancel()
         told, self._told, self._why, self._timer = self._told, False, None, None

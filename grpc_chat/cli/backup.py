@@ -35,7 +35,7 @@ _SECONDS_BEFORE = 0.5
 
 
 class _Progress:
-    """How far a command is, on one line of a terminal; nothing where standard error is none."""
+    """How far a command is, on one line of a terminal; nothing if standard error is not a terminal."""
 
     def __init__(self, *, silent: bool) -> None:
         self._terminal = not silent and sys.stderr.isatty()

@@ -237,7 +237,7 @@ def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") 
 
 
 def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Trust:
-    """How a server is known that one has an account on, or that the environment tells of.
+    """How to trust a server that the person has an account on, or that the environment names.
 
     Args:
         needed: Whether it matters that the saved servers can't be read.
@@ -258,7 +258,7 @@ def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Tru
 
 
 def _address_of(profiles: Profiles, server: str | None) -> str:
-    """The address of a server that is named, or of the usual one; empty where there is none."""
+    """The address of a named server, or of the default one; empty if there is none."""
     # The name of a saved server has no colon in it: an address needs no saved servers.
     if server and ":" in server:
         return as_address(server)
@@ -311,7 +311,7 @@ def as_address(text: str) -> str:
     """``host:port`` of what somebody typed: a host, with or without a port, or a link.
 
     Raises:
-        Failure: It is none.
+        Failure: It is not an address.
     """
     text = text.strip()
     text = read_link(text).address or text

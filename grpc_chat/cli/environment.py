@@ -14,7 +14,7 @@ def server() -> str:
 
 
 def token() -> str:
-    """``CHAT_TOKEN``; empty where there is none.
+    """``CHAT_TOKEN``; empty if it is not set.
 
     Raises:
         Failure: It holds what no token does, and no call could carry.

@@ -65,7 +65,7 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
     """What an error means for the person at the terminal.
 
     Args:
-        login: The command that would mend it, where nobody is logged in (any more).
+        login: The command to log in with, if nobody is logged in, or no longer.
         once: Whether what was asked for happens twice if it is asked for twice.
     """
     # Only commands that meet a server for the first time have that option.
@@ -99,7 +99,7 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
 
 
 def why_not(error: ChatError) -> str:
-    """Why there is no connection, where it is said already that there is none."""
+    """Why there is no connection, for a sentence that already says so."""
     return error.why if isinstance(error, Unreachable) else error.message
 
 

@@ -138,7 +138,7 @@ class Follow:
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
     async def run(self) -> int:
-        """Until there is nothing to follow any more; the exit code.
+        """Follow until there is nothing left to follow; returns the exit code.
 
         Raises:
             Failure: The session has ended, or the history is another one.

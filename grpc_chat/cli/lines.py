@@ -77,7 +77,7 @@ class Lines:
         try:
             asyncio.run_coroutine_threadsafe(putting, self._loop).result()
         finally:
-            # Where there is no loop any more it never began, which Python would print a warning about.
+            # Without a loop it never began, which Python would print a warning about.
             putting.close()
 
 

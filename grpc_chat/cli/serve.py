@@ -187,7 +187,7 @@ async def _serve(config: Config) -> int:
 
 
 def _on_terminal() -> bool:
-    """Whether there is a terminal to read from; one that was closed is none."""
+    """Whether there is a terminal to read from. A closed one does not count."""
     return os.isatty(0)
 
 

@@ -9,7 +9,7 @@ class TextCommand(click.Command):
     """A command whose arguments may begin with - where that can't be an option.
 
     What has a space in it, or no letter after the -, is text, unless it begins with an option of the command.
-    What may be an option with a mistake in it stays an error, which tells of ``--``.
+    What may be a misspelt option stays an error, which explains ``--``.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -22,7 +22,7 @@ class TextCommand(click.Command):
             raise click.UsageError(f"No such option {error.option_name!r}; {hint}", ctx) from None
 
     def _sorted(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The options first, and then, after ``--``, what is none."""
+        """The options first, and then, after ``--``, the rest."""
         known = {
             name: param.nargs if not (param.is_flag or param.count) else 0
             for param in self.get_params(ctx)

@@ -1,4 +1,4 @@
-"""Where tokens are kept: in the system's keyring, or in a file for the owner alone where there is none.
+"""Where tokens are kept: in the system's keyring or, without one, in a file that only the owner can read.
 
 Importing the keyring takes as long as everything else together, so it is only done for tokens that are there.
 """
@@ -49,7 +49,7 @@ def keep(profiles: Profiles, account: str, token: str, *, say: Say) -> str:
 
 
 def find(profiles: Profiles, account: str, where: str, *, say: Say) -> str:
-    """A token that was kept; empty where there is none any more.
+    """A saved token; empty if it is gone.
 
     Raises:
         BadProfiles: The keyring does not give it, or does not answer.

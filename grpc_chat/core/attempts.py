@@ -57,7 +57,7 @@ class Attempt:
         self._know()
 
     def withdraw(self) -> None:
-        """It was not looked at, and is none."""
+        """It was not checked, so it does not count as a failure."""
         self._forgive()
 
 

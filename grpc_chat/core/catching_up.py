@@ -16,7 +16,7 @@ from grpc_chat.store.records import StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 _WORD_SECONDS = 0.05
-"""How long a stream that may not read a room any more waits to be told why."""
+"""How long a stream that may no longer read a room waits for the reason."""
 
 
 class CatchingUp:
@@ -52,7 +52,7 @@ class CatchingUp:
                     page = await self._readers.run(read_page)
                     if not any(event.seq in rewritten for event in page.events):
                         return page
-                    # It was read before that. Each event is rewritten a few times at the most, if ever.
+                    # It was read before that. Each event is rewritten a few times at most, if ever.
                     rewritten.clear()
         except (RoomNotFound, NotAMember):
             # Another node's doing, or this one's a moment ago: then word of who did it and why is on its way.

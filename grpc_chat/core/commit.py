@@ -60,7 +60,7 @@ class Committer:
         rewritten: See :data:`Rewritten`; called before ``publish``. MUST NOT block, MUST NOT raise.
         on_failure: Called once, on the event loop, when the store has failed for good: the process must
             end, because only a restart tells what the disk holds.
-        max_batch: How many drafts go into one transaction at the most, each 2 KiB counted as one more.
+        max_batch: The most drafts in one transaction, where each 2 KiB counts as one more.
         user_share: How many of one user's, if a first write does not hold more: what somebody else's write
             waits for.
         max_waiting: How many drafts may wait before further ones are refused with ``LimitExceeded``.

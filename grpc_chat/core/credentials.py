@@ -20,7 +20,7 @@ class Credentials:
         self._attempts = attempts
 
     async def prove(self, user_id: str, password: str, address: str) -> Account:
-        """The account, if the password is its own. Takes as long where there is none.
+        """The account, if the password is its own. Takes as long if there is no such account.
 
         Raises:
             LoginFailed, AccountBlocked, RateLimited: As :meth:`grpc_chat.core.logins.Logins.log_in`.

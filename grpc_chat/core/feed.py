@@ -40,7 +40,7 @@ class Feed:
     it is read from the store.
 
     Args:
-        max_slice_bytes: How much one slice holds at the most, unless one event alone is larger.
+        max_slice_bytes: The largest slice, unless a single event is larger.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class Feed:
         """The events after ``seq``, as many as fit into a slice; None where the store must be read.
 
         Args:
-            most: How many events at the most. Without it, the slice is shared by all who ask.
+            most: The maximum number of events. Without it, everyone who asks shares the slice.
         """
         if most is not None:
             return self._slice(seq, most)

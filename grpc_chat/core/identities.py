@@ -110,7 +110,7 @@ class Identities:
 
         Raises:
             UserNotFound: There is no such account.
-            LastLogin: Nobody could log in to it any more, and that is not what was asked for.
+            LastLogin: Nobody could then log in to it, and the request does not allow that.
         """
         own = user_id == caller.user_id
         why = SessionEnded(

@@ -72,7 +72,7 @@ class Invitations:
         Raises:
             AlreadyExists: They have been asked to be something else.
             LimitExceeded: Too many of the caller's invitations wait for the same person's answer.
-            RateLimited: The caller has asked too many people of late.
+            RateLimited: The caller has asked too many people lately.
         """
         known = transaction.invitation(room_id, user_id)
         if known and known.role != role:

@@ -173,7 +173,7 @@ class Invites:
 
         def in_transaction(transaction: Transaction) -> InviteRecord:
             check(transaction)
-            # Those that let nobody in any more take no place: they make room, the oldest first.
+            # Those that no longer let anybody in don't count: they make room, the oldest first.
             if transaction.trim_invites(room_id, keep=self._most - 1) >= self._most:
                 raise LimitExceeded(
                     f"there are {self._most} invites, which is the maximum; revoke one first",

@@ -13,7 +13,7 @@ class Frame(NamedTuple):
 
     Attributes:
         data: An entry of ``SubscribeResponse.signals``.
-        expires: When it says nothing any more, by the clock of whoever takes it.
+        expires: When it becomes meaningless, by the clock of the code that takes it.
     """
 
     key: Key

@@ -88,7 +88,7 @@ class Logins:
 
         Raises:
             RegistrationClosed: The server makes none, or takes an invite for it.
-            InviteNotValid: The code is not, or not any more, that of an invite to register with.
+            InviteNotValid: The invite is unknown, expired, used up, or does not allow registration.
             UserExists: The name is taken, or looks like one that is.
             RateLimited: Too many wrong codes, or new accounts without one, from this address.
         """

@@ -48,12 +48,12 @@ class Meanwhile:
             self._changes[user_id] = self.changes(user_id) + 1
 
     def note_deleted(self, room_id: str) -> None:
-        """A room is no more."""
+        """A room was deleted."""
         if self._opening:
             self._deleted.add(room_id)
 
     def note_ended(self, session_id: str, why: ChatError) -> None:
-        """A session is no more."""
+        """A session has ended."""
         if self._opening:
             self._ended[session_id] = why
 
@@ -66,9 +66,9 @@ class Meanwhile:
         return self._changes.get(user_id, 0)
 
     def was_deleted(self, room_id: str) -> bool:
-        """Whether a room is no more."""
+        """Whether a room was deleted."""
         return room_id in self._deleted
 
     def ended(self, session_id: str) -> ChatError | None:
-        """Why a session is no more, if it is not."""
+        """Why a session has ended, if it has."""
         return self._ended.get(session_id)

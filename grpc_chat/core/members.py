@@ -97,7 +97,7 @@ class Members:
 
         Raises:
             RoomNotFound: There is no such public room.
-            InviteNotValid: The code is not, or not any more, an invite's.
+            InviteNotValid: The invite is unknown, expired or used up.
             Banned: The room does not let the caller in.
             RoomArchived: Nobody can join.
         """
@@ -175,7 +175,7 @@ class Members:
             AlreadyExists: They are a member with another role, or invited to another.
             Banned: They have to be let in again first.
             LimitExceeded: The room has too many members, or the caller too many invitations waiting for them.
-            RateLimited: The caller has added or invited too many of late.
+            RateLimited: The caller has added or invited too many people lately.
         """
         room_id, user_id = request.room_id, request.user_id
         role = request.role or pb.ROLE_MEMBER

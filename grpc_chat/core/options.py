@@ -67,9 +67,9 @@ class Options:
         invitations_per_user: How many a user may have.
         invitations_of_one: How many of them from one other user.
         blocks_per_user: How many others a user may block.
-        adds_per_second: How many others a user may reach who did not ask for it, in the long run.
+        adds_per_second: How many people a user may reach unasked, as a sustained rate.
         adds_burst: How many at once.
-        signals_per_second: How many signals a user may send, in the long run; 0 for any number.
+        signals_per_second: How many signals a user may send, as a sustained rate; 0 for any number.
         signals_burst: How many at once.
         files: How much there may be of files.
     """

@@ -152,7 +152,7 @@ class Ownership:
         return _as_bot(bot), revoked
 
     async def offer_bot(self, caller: Caller, request: pb.OfferBotRequest) -> pb.User:
-        """Let somebody take a bot of the caller's; nobody any more, where nobody is named.
+        """Offer a bot of the caller's to somebody, or withdraw the offer if nobody is named.
 
         Raises:
             UserNotFound: The caller has no such bot, or may not find the one it is offered to.

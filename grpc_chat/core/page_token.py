@@ -89,7 +89,7 @@ class Pages:
 
     Args:
         page: How many entries a page holds when the request does not say.
-        max_page: How many at the most.
+        max_page: The most entries in a page.
     """
 
     def __init__(self, tokens: PageTokens, *, page: int = 50, max_page: int = 500) -> None:
@@ -116,7 +116,7 @@ class Listed(Generic[T]):
     """A page of a listing, read and cut.
 
     Attributes:
-        next_page_token: For the page after it; empty where there is none.
+        next_page_token: For the page after it; empty if there is none.
     """
 
     entries: list[T]
@@ -177,7 +177,7 @@ class Page:
         return entries[: self._size]
 
     def next(self, entries: list[T], key: Callable[[T], str]) -> str:
-        """The token of the next page; empty where there is none."""
+        """The token of the next page; empty if there is none."""
         if len(entries) < self.limit:
             return ""
         return self._tokens.make(self._listing, key(entries[self._size - 1]))

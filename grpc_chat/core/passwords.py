@@ -56,7 +56,7 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(_bytes(password)))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the hash is this password's; takes as long where there is none.
+        """Whether the hash is this password's. Takes as long if there is no hash.
 
         Raises:
             LimitExceeded: Too many are waiting.

@@ -16,7 +16,7 @@ class Rate:
     """A token bucket for each user, or address.
 
     Args:
-        per_second: How many each may take, in the long run; 0 for any number.
+        per_second: How many each may take, as a sustained rate; 0 for any number.
         burst: How many at once.
         max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
         advice: What those who take too many could do instead.
@@ -45,7 +45,7 @@ class Rate:
         """Count a call, or what it costs.
 
         Raises:
-            RateLimited: Too many of late.
+            RateLimited: Too many lately.
         """
         if not self._per_second:
             return
@@ -101,7 +101,7 @@ class Reaching:
         """Somebody is about to be reached. For the transaction, before anything is written.
 
         Raises:
-            RateLimited: The caller has reached too many of late.
+            RateLimited: The caller has reached too many people lately.
         """
         if self._refused:
             raise self._refused
@@ -113,7 +113,7 @@ class Adds:
     offering them to own one, by beginning a direct room. A bot's count for its owner.
 
     Args:
-        per_second: How many in the long run; 0 for any number.
+        per_second: How many, as a sustained rate; 0 for any number.
         burst: How many at once.
     """
 

@@ -139,7 +139,7 @@ class Readers:
         while self._wake.get():
             with self._lock:
                 turn = self._turns.take(_LEAST_SECONDS)
-            # Nobody waits for some of them any more.
+            # Nobody waits for some of them now.
             if turn is None or turn[1].future.done():
                 continue
             user_id, read = turn

@@ -198,7 +198,7 @@ class Rooms:
             UserNotFound: There is no such user, or the caller may not find them.
             UserBlocked: There is no room yet, and the caller has blocked the other.
             NotAccepted: There is none, and the other takes no direct messages from the caller.
-            RateLimited: There is none, and the caller has begun or added too many of late.
+            RateLimited: There is none, and the caller has begun or added too many lately.
         """
         if other == caller.user_id:
             raise InvalidRequest(

@@ -73,7 +73,7 @@ class Signals:
         followers.add(stream)
 
     def unfollow(self, room_id: str, stream: Stream) -> None:
-        """Tell a stream nothing of a room any more, nor what waits for it already."""
+        """Stop sending a stream the signals of a room, including those that wait already."""
         followers = self._followers.get(room_id)
         if followers is None or stream not in followers:
             return
@@ -92,7 +92,7 @@ class Signals:
         That the caller may, in this moment, must have been asked. MUST NOT block.
 
         Raises:
-            RateLimited: The caller has sent too many of late.
+            RateLimited: The caller has sent too many lately.
         """
         self._rate.take(caller.charged_to)
         self._gather(signal, own=True)
@@ -168,13 +168,13 @@ class Signals:
         return given
 
     def close(self) -> None:
-        """Tell nobody any more."""
+        """Stop sending."""
         if self._flushing:
             self._flushing.cancel()
 
 
 def _lifetime(signal: pb.Signal) -> float:
-    """After how many seconds a signal that was not sent yet says nothing any more."""
+    """After how many seconds an unsent signal is stale."""
     if signal.typing.HasField("lifetime"):
         return signal.typing.lifetime.ToTimedelta().total_seconds()
     return math.inf

@@ -33,7 +33,7 @@ class Host:
     Attributes:
         epoch: The store's.
         totals: Where it counts.
-        read: A page of a room, from the store; None where that is not to be read any more.
+        read: A page of a room, from the store; None if it should no longer be read.
         save: Stores a consumer's positions; with True, also where they move back.
         close: Forgets the stream.
         monotonic: Seconds, never set.
@@ -177,7 +177,7 @@ class Stream:
         return b"".join(parts)
 
     def _invited(self) -> bytes:
-        """What tells of the invitations that it has not been told of; empty where there are none."""
+        """A response with the invitations that it has not sent yet; empty if there are none."""
         if not self.invitations:
             return b""
         invitations, self.invitations = self.invitations, []

@@ -22,7 +22,7 @@ _PAGE_EVENTS = 4096
 
 
 class Behind(NamedTuple):
-    """The store must be read: this room, after this number, so many events at the most.
+    """The store must be read: this room, after this number, at most so many events.
 
     What it holds is for :meth:`Subscription.read`.
     """
@@ -69,7 +69,7 @@ class Subscription:
         session_id: Whose own events are left out; empty to leave out none (``include_own``).
         epoch: The epoch of all positions.
         window: For a consumer, how many events may be unacknowledged before it has to wait; 0 for others.
-        max_bytes: About how large a response becomes at the most.
+        max_bytes: About how large a response can become.
     """
 
     def __init__(self, *, session_id: str, epoch: str, window: int, max_bytes: int) -> None:
@@ -111,7 +111,7 @@ class Subscription:
                 self._targets[room_id] = feed.head
 
     def lose(self, left: pb.RoomLeft, seq: int | None) -> bool:
-        """Follow a room no longer, and tell of it.
+        """Stop following a room, and say so on the stream.
 
         Args:
             seq: The event by which its reader may not; None where it is certain that they may not.
@@ -245,7 +245,7 @@ class Subscription:
             gap = pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=to_seq, stamp=page.stamp)
             self._gaps.append(gap)
             self._move(room_id, room, to_seq, sent=0)
-            # The gap tells of the position itself.
+            # The gap says the position itself.
             self._passed.pop(room_id, None)
         elif not page.events and room.feed.after(room.seq, most=1) is None:
             # There is nothing, whatever a hint said; nor did anything come while the store was read.

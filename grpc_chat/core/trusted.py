@@ -42,7 +42,7 @@ class TrustedIds:
         return caller
 
     def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
-        """See :meth:`grpc_chat.core.caller.Authenticator.require_session`: an id is trusted for ever."""
+        """See :meth:`grpc_chat.core.caller.Authenticator.require_session`: an id is always trusted."""
 
     def install(self, store: Store) -> None:
         """Make the accounts, and the one room with them all and nobody else as members. Blocks.

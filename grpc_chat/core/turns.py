@@ -86,7 +86,7 @@ class Turns(Generic[T]):
         return None
 
     def take(self, cost: float) -> tuple[str, T] | None:
-        """The piece whose turn it is, which costs its user this much for now; None where there is none."""
+        """The piece whose turn it is, which costs its user this much for now; None if there is none."""
         user_id = self.next_user()
         if user_id is None:
             return None

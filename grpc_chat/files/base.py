@@ -36,7 +36,7 @@ class Arriving(Protocol):
         """See that there is room for so many more bytes.
 
         Raises:
-            StoreFull: There is none.
+            StoreFull: There is no space.
         """
 
     def length(self, upload_id: str) -> int:

@@ -208,7 +208,7 @@ class DeviceLogins:
 
 
 def _seconds(value: object) -> float | None:
-    """A number of seconds up to a day; None where it is none."""
+    """A number of seconds up to a day, or None."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 86_400:
         return float(value)
     return None

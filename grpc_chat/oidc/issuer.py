@@ -261,7 +261,7 @@ def known_issuer(issuers: Mapping[str, Issuer], provider: str) -> Issuer:
     """The issuer of this name in the settings.
 
     Raises:
-        NotFound: There is none.
+        NotFound: There is no such provider.
     """
     if provider not in issuers:
         raise NotFound("provider must be one that GetServerInfo names")

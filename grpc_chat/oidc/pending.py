@@ -77,7 +77,7 @@ class Pending(Generic[T]):
         raise Unauthenticated("this login has ended, or took too long; begin again")
 
     def end(self, handle: str) -> Callable[[], None]:
-        """Forget a login, so that its handle is good for nothing any more.
+        """Forget a login, so that its handle is no longer valid.
 
         Returns:
             What brings it back as it was, deadline included.

@@ -32,7 +32,7 @@ def _lists(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _value(value: Any) -> str | None:
-    """A default as TOML; None where there is none."""
+    """A default as TOML; None if there is none."""
     match value:
         case None:
             return None

@@ -26,7 +26,7 @@ from grpc_chat.wire.links import read_invite
 
 
 class AccountCalls(Calls):
-    """What one can do about one's account."""
+    """The calls about the caller's own account."""
 
     @property
     def token(self) -> str:
@@ -34,7 +34,7 @@ class AccountCalls(Calls):
         return self._link.token
 
     async def server_info(self) -> ServerInfo:
-        """What the server offers. Takes no token."""
+        """How to register and log in on this server. Needs no token."""
         info = await self._repeat(
             "AuthService/GetServerInfo", pb.GetServerInfoRequest(), pb.GetServerInfoResponse
         )
@@ -88,7 +88,7 @@ class AccountCalls(Calls):
 
         Args:
             password: Empty for a client with a certificate that has the user id among its names
-                (:attr:`Tls.certificate`), on a server that takes that for proof.
+                (:attr:`Tls.certificate`), on a server that accepts that as proof.
 
         Raises:
             LoginFailed: The name or the password is wrong.
@@ -118,15 +118,15 @@ class AccountCalls(Calls):
         Args:
             provider: One of ``server_info().providers``.
             redirect_uri: Where a browser on this machine comes back to, ``http://127.0.0.1:PORT/…``; empty
-                for a login by a code that is typed in elsewhere. ``server_info().redirect_ports`` has the
-                ports of issuers that take only one.
-            user_id, invite: What :meth:`finish_log_in` will be given, to have it looked at before the person
-                goes to the issuer.
-            switch_account: Whether the issuer shall ask which account it is to be, even where the browser is
-                logged in to one.
+                for a login by a code that is entered elsewhere. ``server_info().redirect_ports`` has the
+                ports of issuers that accept only one.
+            user_id, invite: What :meth:`finish_log_in` will be given, to be checked before the person goes to
+                the issuer.
+            switch_account: Whether the issuer is to ask which account to use, even if the browser is logged
+                in to one.
 
         Raises:
-            InviteNotValid, UserExists, InvalidRequest: Making an account would be refused.
+            InviteNotValid, UserExists, InvalidRequest: The server would refuse to make the account.
             IssuerUnavailable: The server can't reach the issuer.
             FailedPrecondition: Someone has to mend something first, at the server or at the issuer.
         """
@@ -162,7 +162,7 @@ class AccountCalls(Calls):
         error_description: str = "",
         needs_user_id: bool = False,
     ) -> Login:
-        """Begin a session with what the issuer says: from now on this client calls as it.
+        """Begin a session with the issuer's answer: from now on this client calls as it.
 
         After :class:`UserExists`, :class:`UserIdNeeded`, :class:`InviteNotValid` and
         :class:`RegistrationClosed` the login can still be finished, with another ``user_id`` or ``invite``
@@ -170,10 +170,10 @@ class AccountCalls(Calls):
 
         Args:
             code, state, iss, error, error_description: What the browser came back with.
-            user_id: What a new account shall be called; empty for what the issuer proposes.
+            user_id: The name of a new account; empty for what the issuer proposes.
             invite: The code of an invite, or its link: for a new account, and for the room that it leads to.
-            needs_user_id: Whether to raise UserIdNeeded where the issuer proposes no user id, instead of
-                calling the account ``user``.
+            needs_user_id: Whether to raise UserIdNeeded if the issuer proposes no user id, instead of calling
+                the account ``user``.
 
         Raises:
             LoginPending: The user has not finished at the issuer; ask again after ``retry_after``.
@@ -211,13 +211,13 @@ class AccountCalls(Calls):
         error: str = "",
         error_description: str = "",
     ) -> None:
-        """Link the caller's account to what the issuer says, to log in with it from now on.
+        """Link an identity at the issuer to the caller's account, to log in with it from now on.
 
         Args:
             code, state, iss, error, error_description: What the browser came back with.
 
         Raises:
-            AlreadyExists: Another account logs in with this identity.
+            AlreadyExists: The identity is linked to another account.
         """
         request = pb.LinkIdentityRequest(
             handle=login.handle,
@@ -240,17 +240,17 @@ class AccountCalls(Calls):
         """End a link, and all other sessions of the account; returns how many there were.
 
         Args:
-            even_last: Whether to do it where there is no password and no other link to log in with.
+            even_last: Whether to end it even if there is no password and no other link to log in with.
 
         Raises:
-            LastLogin: So it is, and ``even_last`` is not given.
+            LastLogin: There is none, and ``even_last`` is not given.
         """
         request = pb.UnlinkIdentityRequest(identity_id=identity_id, even_last=even_last)
         response = await self._repeat("AuthService/UnlinkIdentity", request, pb.UnlinkIdentityResponse)
         return response.revoked_sessions
 
     async def log_out(self) -> None:
-        """End the session; its token is worthless from then on."""
+        """End the session; its token is no longer valid."""
         await self._repeat("AuthService/LogOut", pb.LogOutRequest(), pb.LogOutResponse)
         self._link.token = ""
 
@@ -266,7 +266,7 @@ class AccountCalls(Calls):
         return await self._repeat("AuthService/GetMe", pb.GetMeRequest(), pb.GetMeResponse)
 
     async def user(self, user_id: str) -> User:
-        """Somebody, by their exact id."""
+        """Return a user, by their exact id."""
         request = pb.GetUserRequest(user_id=user_id)
         return convert.user((await self._repeat("AuthService/GetUser", request, pb.GetUserResponse)).user)
 
@@ -278,11 +278,11 @@ class AccountCalls(Calls):
         direct_messages: AnyAudience | Literal[""] | None = None,
         bot_id: str = "",
     ) -> User:
-        """Change what others see of oneself, or of a bot of one's own, and who may reach it.
+        """Change what others see of the caller, or of one of the caller's bots, and who may reach them.
 
         Args:
-            adding: Who adds one to rooms without asking first; empty for what the server says.
-            direct_messages: Who writes to one directly, likewise.
+            adding: Who may add them to rooms without asking first; empty for the server's setting.
+            direct_messages: Who may write to them directly, likewise.
         """
         request = pb.UpdateProfileRequest(user_id=bot_id)
         if display_name is not None:
@@ -300,10 +300,10 @@ class AccountCalls(Calls):
     async def change_password(
         self, current: str, new: str, *, end_bot_tokens: bool = False
     ) -> PasswordChange:
-        """Change one's password. One's other sessions end, access tokens included.
+        """Change the caller's password. The caller's other sessions end, access tokens included.
 
         Args:
-            end_bot_tokens: Whether the access tokens of one's bots end, too.
+            end_bot_tokens: Whether the access tokens of the caller's bots end too.
         """
         request = pb.ChangePasswordRequest(
             current_password=current, new_password=new, end_bot_tokens=end_bot_tokens
@@ -312,7 +312,7 @@ class AccountCalls(Calls):
         return convert.password_change(response)
 
     async def sessions(self, *, bot_id: str = "") -> AsyncIterator[Session]:
-        """One's sessions and tokens, or those of a bot of one's own, newest first."""
+        """The sessions and tokens of the caller, or of one of the caller's bots, newest first."""
         request = pb.ListSessionsRequest(user_id=bot_id)
         async for session in self._pages(
             "AuthService/ListSessions", request, pb.ListSessionsResponse, "sessions"
@@ -320,7 +320,7 @@ class AccountCalls(Calls):
             yield convert.session(session)
 
     async def revoke_sessions(self, *session_ids: str, all_others: bool = False, bot_id: str = "") -> int:
-        """End sessions; how many there were."""
+        """End sessions; returns how many ended."""
         request = pb.RevokeSessionsRequest(user_id=bot_id, session_ids=session_ids, all_others=all_others)
         response = await self._repeat("AuthService/RevokeSessions", request, pb.RevokeSessionsResponse)
         return response.revoked_sessions
@@ -333,10 +333,10 @@ class AccountCalls(Calls):
         lifetime: timedelta | None = None,
         bot_id: str = "",
     ) -> AccessToken:
-        """Make a token for a program, of oneself or of a bot of one's own.
+        """Make a token for a program, for the caller or for one of the caller's bots.
 
         Args:
-            scopes: What it is good for.
+            scopes: What it may do.
         """
         numbers = [convert.number(Scope, scope, "scopes") for scope in scopes]
         request = pb.CreateAccessTokenRequest(user_id=bot_id, name=name, scopes=numbers)
@@ -352,30 +352,30 @@ class AccountCalls(Calls):
         return convert.user(response.user)
 
     async def bots(self) -> AsyncIterator[User]:
-        """One's bots."""
+        """The caller's bots."""
         request = pb.ListBotsRequest()
         async for bot in self._pages("AuthService/ListBots", request, pb.ListBotsResponse, "bots"):
             yield convert.user(bot)
 
     async def offer_bot(self, bot_id: str, new_owner_id: str) -> User:
-        """Offer a bot of one's own to another person, who takes it with :meth:`accept_bot`; to nobody any
-        more, where ``new_owner_id`` is empty."""
+        """Offer one of the caller's bots to another person, who takes it with :meth:`accept_bot`; withdraw
+        the offer if ``new_owner_id`` is empty."""
         request = pb.OfferBotRequest(user_id=bot_id, new_owner_user_id=new_owner_id)
         response = await self._repeat("AuthService/OfferBot", request, pb.OfferBotResponse)
         return convert.user(response.bot)
 
     async def accept_bot(self, bot_id: str) -> User:
-        """Take a bot that was offered. Its tokens end; make it a new one."""
+        """Take a bot that was offered. Its tokens end; make a new one for it."""
         request = pb.AcceptBotRequest(user_id=bot_id)
         response = await self._call("AuthService/AcceptBot", request, pb.AcceptBotResponse)
         return convert.user(response.bot)
 
     async def block(self, user_id: str, *, leave_rooms: bool = False) -> Block:
-        """Block somebody: they can no longer write to one directly or add one to rooms, and only the caller
-        knows. It covers the bots that they own.
+        """Block somebody: they can no longer write to the caller directly or add the caller to rooms, and
+        only the caller knows. The block covers the bots that they own.
 
         Args:
-            leave_rooms: Whether to leave the rooms, too, that they added one to without asking.
+            leave_rooms: Whether to leave the rooms too that they added the caller to without asking.
         """
         request = pb.CreateBlockRequest(user_id=user_id, leave_rooms=leave_rooms)
         response = await self._repeat("AuthService/CreateBlock", request, pb.CreateBlockResponse)
@@ -389,13 +389,13 @@ class AccountCalls(Calls):
         """End a block.
 
         Raises:
-            UserNotFound: There is none.
+            UserNotFound: There is no such block.
         """
         request = pb.DeleteBlockRequest(user_id=user_id)
         await self._call("AuthService/DeleteBlock", request, pb.DeleteBlockResponse)
 
     async def blocks(self) -> AsyncIterator[Block]:
-        """Whom one has blocked, in the order of their ids."""
+        """The users whom the caller has blocked, in the order of their ids."""
         request = pb.ListBlocksRequest()
         async for block in self._pages("AuthService/ListBlocks", request, pb.ListBlocksResponse, "blocks"):
             yield convert.block(block)
@@ -410,5 +410,5 @@ def _ended(response: pb.LogInResponse | pb.FinishLogInResponse) -> Session | Non
 
 
 def _cut(description: str) -> str:
-    """As much of somebody else's words as the server takes."""
+    """As much of somebody else's text as the server accepts."""
     return description.encode(errors="replace")[:1024].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Looking after a server's accounts, from the client's side."""
+"""Managing a server's accounts, from the client's side."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class AdminCalls(Calls):
-    """What administrators of a server can do."""
+    """The calls of a server's administrators."""
 
     async def users(self, query: str = "") -> AsyncIterator[UserRecord]:
-        """All accounts whose user id or display name holds ``query``, in the order of their ids."""
+        """All accounts with ``query`` in their user id or display name, in the order of their ids."""
         request = pb.ListUsersRequest(query=query)
         async for user in self._pages("AdminService/ListUsers", request, pb.ListUsersResponse, "users"):
             yield convert.record(user)
@@ -41,14 +41,14 @@ class AdminCalls(Calls):
         """Keep an account and its bots from logging in, and end their sessions.
 
         Args:
-            dry_run: Change nothing, and only tell what would come of it.
+            dry_run: Whether to change nothing and only return what the effects would be.
         """
         request = pb.BlockUserRequest(user_id=user_id, validate_only=dry_run)
         response = await self._repeat("AdminService/BlockUser", request, pb.BlockUserResponse)
         return convert.blocked(response)
 
     async def unblock_user(self, user_id: str) -> Unblocked:
-        """Let a blocked account log in again, and its bots, which need new tokens."""
+        """Let a blocked account and its bots log in again; the bots need new tokens."""
         request = pb.UnblockUserRequest(user_id=user_id)
         response = await self._repeat("AdminService/UnblockUser", request, pb.UnblockUserResponse)
         return convert.unblocked(response)
@@ -68,7 +68,7 @@ class AdminCalls(Calls):
         return convert.unowned_room(response.room)
 
     async def assign_bot_owner(self, bot_id: str, owner_id: str) -> User:
-        """Give a bot whose owner is blocked to another person, who makes it a new token."""
+        """Give a bot whose owner is blocked to another person, who makes a new token for it."""
         request = pb.AssignBotOwnerRequest(user_id=bot_id, owner_user_id=owner_id)
         response = await self._call("AdminService/AssignBotOwner", request, pb.AssignBotOwnerResponse)
         return convert.user(response.bot)
@@ -88,7 +88,7 @@ class AdminCalls(Calls):
         return convert.password_change(response)
 
     async def set_admin(self, user_id: str, *, admin: bool) -> UserRecord:
-        """Make an account an administrator, or no longer one."""
+        """Grant or revoke server administration."""
         request = pb.SetAdminRequest(user_id=user_id, admin=admin)
         response = await self._repeat("AdminService/SetAdmin", request, pb.SetAdminResponse)
         return convert.record(response.user)
@@ -105,10 +105,10 @@ class AdminCalls(Calls):
         """End a link of an account, and all its sessions; returns how many there were.
 
         Args:
-            even_last: Whether to do it where there is no password and no other link to log in with.
+            even_last: Whether to end it even if there is no password and no other link to log in with.
 
         Raises:
-            LastLogin: So it is, and ``even_last`` is not given.
+            LastLogin: There is none, and ``even_last`` is not given.
         """
         request = pb.UnlinkUserIdentityRequest(user_id=user_id, identity_id=identity_id, even_last=even_last)
         response = await self._repeat(
@@ -125,7 +125,7 @@ class AdminCalls(Calls):
             yield convert.session(session)
 
     async def revoke_user_sessions(self, user_id: str, *session_ids: str, all_: bool = False) -> int:
-        """End sessions of an account; how many there were."""
+        """End sessions of an account; returns how many ended."""
         request = pb.RevokeUserSessionsRequest(user_id=user_id, session_ids=session_ids, all=all_)
         response = await self._repeat(
             "AdminService/RevokeUserSessions", request, pb.RevokeUserSessionsResponse
@@ -135,7 +135,7 @@ class AdminCalls(Calls):
     async def create_server_invite(
         self, *, max_uses: int = 1, lifetime: timedelta | None = None, makes_admin: bool = False
     ) -> Invite:
-        """Make an invite with which somebody can register; its ``code`` is told now and never again."""
+        """Make an invite with which people can register; its ``code`` is returned only here."""
         request = pb.CreateServerInviteRequest(max_uses=max_uses, makes_admin=makes_admin)
         if lifetime is not None:
             request.lifetime.FromTimedelta(lifetime)
@@ -151,14 +151,14 @@ class AdminCalls(Calls):
             yield convert.invite(invite)
 
     async def revoke_server_invite(self, invite_id: str) -> None:
-        """Make an invite worthless."""
+        """Revoke an invite."""
         request = pb.RevokeServerInviteRequest(invite_id=invite_id)
         await self._repeat("AdminService/RevokeServerInvite", request, pb.RevokeServerInviteResponse)
 
 
 class ShortAdminCalls(AdminCalls):
-    """The same, also by the shorter names that they have as ``client.admin.…``; on the client these are of
-    one's own sessions, identities and rooms' invites."""
+    """The same calls, also by their shorter names in ``client.admin.…``. On the client itself these names are
+    about the caller's own sessions, identities and rooms' invites."""
 
     identities = AdminCalls.user_identities
     unlink_identity = AdminCalls.unlink_user_identity

@@ -13,7 +13,7 @@ from grpc_chat.sdk import retry
 from grpc_chat.sdk.link import Link, Response
 
 PAGE = 500
-"""How many entries of a listing are asked for at once."""
+"""How many entries of a listing are requested at once."""
 
 
 class _Listing(Protocol):
@@ -22,20 +22,20 @@ class _Listing(Protocol):
 
 
 class Calls:
-    """Calls methods. Each kind of them is a class, and :class:`grpc_chat.Client` is all of them.
-
-    Methods are called as in chat.proto, each on the client; what is listed has the name of what it lists.
+    """Calls methods. Each group of methods is a class, and :class:`grpc_chat.Client` inherits all of them.
+    Methods are named as in chat.proto; those that list something are named after it.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     async def _call(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
-        """Call a method once; after an error that is not definite, it may have changed something."""
+        """Call a method once. After an error that is not definite, it may or may not have changed
+        something."""
         return await self._link.call(f"/chat.v1.{method}", request, response)
 
     async def _repeat(self, method: str, request: ProtoMessage, response: type[Response]) -> Response:
-        """Call a method that is the same whether it is called once or twice; a few attempts."""
+        """Call an idempotent method, with a few attempts."""
         backoff = retry.Backoff()
         while True:
             try:
@@ -43,7 +43,7 @@ class Calls:
             except ChatError as error:
                 if not retry.worthwhile(error) or self._link.closed:
                     raise
-                # A server that hangs has had its time; one that is being replaced is back soon.
+                # A server that hangs has had its time; one that is being replaced will soon be back.
                 hangs = isinstance(error, Unreachable) and error.reason == "timeout"
                 if backoff.failures >= (1 if hangs else 4):
                     raise
@@ -61,7 +61,7 @@ class Calls:
         """All entries of a listing, read page by page.
 
         Args:
-            first: What asks for the first page, if it is not asked for like the others.
+            first: Requests the first page, if not in the same way as the others.
         """
         listing: _Listing = request
         listing.page_size = PAGE

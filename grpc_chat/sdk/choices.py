@@ -1,4 +1,4 @@
-"""The words that stand for the choices of the API. Each is a string, too."""
+"""The words for the enums of the API. Each is also a string."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal, Self, TypeVar
 class Choice(StrEnum):
     """Words of one kind, equal to the strings that they are.
 
-    What a newer server says and this version does not know is of the kind, too, as the number that stands
-    for it. It is none of the members, and can't be asked for.
+    A value of a newer server that this version does not know is also of this kind, with its number as the
+    word. It is not one of the members, and can't be used in requests.
     """
 
     @classmethod
     def told(cls, word: str) -> Self:
-        """The member of this word, or what stands for one that this version does not know."""
+        """The member with this word, or a stand-in for one that this version does not know."""
         if word in cls._value2member_map_:
             return cls(word)
         unknown = str.__new__(cls, word)
@@ -28,7 +28,7 @@ class Choice(StrEnum):
 
 
 class Role(Choice):
-    """What a member of a room is."""
+    """The role of a member in a room."""
 
     READER = "reader"
     MEMBER = "member"
@@ -37,7 +37,7 @@ class Role(Choice):
 
 
 class RoomKind(Choice):
-    """Who may be in a room."""
+    """Who can find and join a room."""
 
     PRIVATE = "private"
     PUBLIC = "public"
@@ -45,21 +45,21 @@ class RoomKind(Choice):
 
 
 class History(Choice):
-    """What members of a room read: everything, or what happened since they joined."""
+    """What members of a room may read: everything, or what happened since they joined."""
 
     ALL = "all"
     SINCE_JOIN = "since_join"
 
 
 class Posting(Choice):
-    """Who writes in a room."""
+    """Who may write in a room."""
 
     MEMBERS = "members"
     ADMINS = "admins"
 
 
 class Change(Choice):
-    """What happened to somebody in a room."""
+    """What happened to a membership."""
 
     JOINED = "joined"
     ADDED = "added"
@@ -68,14 +68,14 @@ class Change(Choice):
     BANNED = "banned"
     UNBANNED = "unbanned"
     ROLE = "role"
-    """They have another role."""
+    """Their role changed."""
     INVITED = "invited"
     DELETED = "deleted"
-    """The room is no more; only of a :class:`RoomLeft`."""
+    """The room was deleted; only in a :class:`RoomLeft`."""
 
 
 class Scope(Choice):
-    """What a token is good for."""
+    """What a token may do."""
 
     READ = "read"
     WRITE = "write"
@@ -83,7 +83,7 @@ class Scope(Choice):
 
 
 class Audience(Choice):
-    """Some of a server's users, as seen by one of them."""
+    """A part of a server's users, in relation to one of them."""
 
     ANYONE = "anyone"
     SHARED_ROOM = "shared_room"
@@ -91,7 +91,7 @@ class Audience(Choice):
 
 
 class Registration(Choice):
-    """Who can make an account."""
+    """Who may register."""
 
     CLOSED = "closed"
     INVITE = "invite"
@@ -109,13 +109,13 @@ C = TypeVar("C", bound=Choice)
 
 
 def chosen(kind: type[C], word: str, what: str) -> C:
-    """The member that somebody asks for.
+    """The member with a word that an argument has.
 
     Args:
         what: The argument's name.
 
     Raises:
-        ValueError: There is none of this word.
+        ValueError: There is no member with this word.
     """
     # A value of the kind that is no member would be taken for one by the class.
     member = kind._value2member_map_.get(str(word).lower())

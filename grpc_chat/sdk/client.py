@@ -40,33 +40,34 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
             async for message in client.subscribe("general"):
                 print(message.sender_id, message.text)
 
-    A room is said by its id, its name, or as ``@user``; see :class:`RoomCalls` for what that costs.
+    A room is given as its id, its name, or ``@user``; see :class:`RoomCalls` for what each costs.
 
-    Nothing is connected before the first call. Everything mends itself while the server is away: sends wait
-    and are repeated with the same id, so that each is stored once; subscriptions go on where they were.
+    Nothing is connected before the first call. While the server is away, everything recovers by itself: sends
+    wait and are repeated with the same id, so that each is stored once; subscriptions continue where they
+    were.
 
     Attributes:
-        admin: What administrators of a server can do, also by shorter names; see :class:`ShortAdminCalls`.
+        admin: The calls of a server's administrators, also by shorter names; see :class:`ShortAdminCalls`.
 
     Args:
         address: ``host:port``.
         token: Proves who is calling: what :meth:`log_in` gave an earlier client, or an access token; on a
             server with trusted ids, :func:`trusted_token` of the id. Empty to log in or register first. All
-            programs with one token are one session, which is not sent what it sent itself (see
+            programs with the same token are one session, which does not receive what it sent itself (see
             ``include_own`` of :meth:`subscribe`).
-        tls: How to know the server; see :class:`Tls`. By default, only an address of this machine (localhost,
-            127.0.0.1, ::1) is spoken to without TLS, and any other server has to have a certificate from an
+        tls: How to know the server; see :class:`Tls`. By default, the client uses no TLS for addresses of
+            this machine (localhost, 127.0.0.1, ::1), and any other server must have a certificate from an
             authority that this system trusts.
-        insecure: Whether to speak to another host in plain text, so that whoever is between can read the
-            token and everything else.
+        insecure: Whether to connect to another host without TLS. Anyone on the network in between can then
+            read the token and everything else.
         timeout: How long one attempt of a call may take.
 
     Raises:
-        ValueError: Both ``tls`` and ``insecure``, or a file of ``tls`` holds something else than it should.
+        ValueError: Both ``tls`` and ``insecure`` are given, or a file of ``tls`` has the wrong contents.
         OSError: A file of ``tls`` can't be read.
 
-    A server that is not the right one is never told anything: calls raise :class:`ServerNotTrusted`, which is
-    not tried again.
+    Nothing is ever sent to a server that can't prove its identity: calls raise :class:`ServerNotTrusted`, and
+    are not retried.
     """
 
     def __init__(
@@ -82,10 +83,10 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
 
     @classmethod
     def over(cls, link: Link) -> Self:
-        """A client whose calls are carried by something else than a connection of its own.
+        """Make a client whose calls travel over a link other than its own connection.
 
         Args:
-            link: For this client alone, which closes it.
+            link: Used by this client alone, which closes it.
         """
         client = cls.__new__(cls)
         client._begin(link)
@@ -100,11 +101,11 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
 
     @property
     def address(self) -> str:
-        """The server's."""
+        """The server's address."""
         return self._link.address
 
     def _is_trusted(self) -> bool:
-        """Whether the server trusts ids, so that its rooms have ids that people chose."""
+        """Whether the server trusts ids, so that people chose the ids of its rooms."""
         return bool(self._link.token) and not self._link.token.startswith(_ACCOUNT)
 
     async def __aenter__(self) -> Self:
@@ -134,19 +135,19 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
     ) -> Sent:
         """Send a message, and wait until it is on the server's disk.
 
-        Sends are numbered in the order in which they were called; many at once travel together.
+        Sends are numbered in the order in which they were called; simultaneous ones travel together.
 
         Args:
-            room: Its id, its name, or ``@user``, whose direct room is made if need be.
-            text: What to say; it may be empty where the message carries files.
-            files: What :meth:`upload` returned, files of messages that one can see, or their ids.
-            client_message_id: A UUID, to send a message again whose outcome was not known, also after the
-                program was restarted. Made anew by default.
-            timeout: How long to try; None for ever.
+            room: Its id, its name, or ``@user``, whose direct room is made if it does not exist.
+            text: The text; it may be empty if the message carries files.
+            files: What :meth:`upload` returned, files of messages that the caller can see, or their ids.
+            client_message_id: A UUID, to send a message again if its outcome was not known, even after a
+                restart of the program. A new one by default.
+            timeout: How long to try; None for no limit.
 
         Raises:
-            ChatError: It was refused and not stored.
-            RoomNotFound: There is no such room, or there are several; it says which there are.
+            ChatError: The server refused it, and did not store it.
+            RoomNotFound: There is no such room, or there are several; the error lists them.
             Unavailable: After ``timeout`` it is not known whether it was stored. Its
                 ``metadata["clientMessageId"]`` is the id to send it again with.
         """
@@ -180,20 +181,21 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
         all_rooms: bool = False,
         invitations: bool = False,
     ) -> Subscription:
-        """Follow rooms from where the client was, or all rooms from where the server remembers.
+        """Follow rooms from the client's own position, or all rooms from the position that the server keeps.
 
         Args:
-            rooms: Ids or names, to begin at the oldest message kept, or cursors, to go on after them.
-            consumer: Instead of rooms: the name of a position that the server keeps, in all rooms.
+            rooms: Ids or names, to begin at the oldest message kept, or cursors, to continue after them.
+            consumer: Instead of rooms: the name of a consumer, whose position in all rooms the server keeps.
             from_latest: Where a new consumer, or a room without a cursor, begins: after the newest message
                 instead of before the first.
-            max_unacknowledged: How many messages a consumer's server sends ahead; 0 for as many as it likes.
-            include_own: Also hand out what this session sent itself. All programs with one token are one
-                session: without this they do not hear each other.
-            all_rooms: Also follow the other rooms that one is in, and those that one joins meanwhile. A
-                consumer does so anyway.
-            invitations: Also tell of invitations, as :class:`Invitation` among the updates: those that wait
-                for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
+            max_unacknowledged: How many messages the server sends a consumer ahead; 0 for the server's
+                maximum.
+            include_own: Whether to include what this session sent itself. All programs with the same token
+                are one session: without this they do not receive each other's messages.
+            all_rooms: Whether to follow also the caller's other rooms, and those that the caller joins
+                meanwhile. A consumer always does.
+            invitations: Whether to send invitations too, as :class:`Invitation` among the updates: those that
+                wait for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")
@@ -230,7 +232,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
             room: Its id, its name, or ``@user``.
             after: Oldest first, beginning after this number. The default, from the very first.
             before: Instead: newest first, beginning before this number.
-            limit: How many at the most.
+            limit: The maximum number.
         """
         if limit is not None and limit <= 0:
             return
@@ -254,7 +256,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
 
         Args:
             room, after, before: As for :meth:`history`.
-            page_size: How many are asked for at once; 500 at the most, which is the default.
+            page_size: How many are requested at once; at most 500, which is the default.
         """
         if after is not None and before is not None:
             raise ValueError("after and before must not both be given")

@@ -30,15 +30,15 @@ _OPTIONS = [
     # Without it a dead server is noticed after 70 s, with it after 15.
     ("grpc.http2.ping_timeout_ms", 5000),
     ("grpc.http2.max_pings_without_data", 0),
-    # A page of history is larger than grpc's own bound where the server's limits were raised.
+    # If the server's limits were raised, a page of history is larger than grpc's own bound.
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-    # Retrying is ours: it knows which calls are safe to repeat.
+    # We retry ourselves: grpc does not know which calls are safe to repeat.
     ("grpc.enable_retries", 0),
-    # Channels to one address would share a connection and its state, which renewing is to get rid of.
+    # Channels to one address would share a connection and its state, which a renewal is meant to get rid of.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
-# A channel that tries again for ever grows (grpc#38499), so it is made anew now and then.
+# A channel that retries indefinitely grows (grpc#38499), so it is replaced now and then.
 _FAILURES_PER_CHANNEL = 20
 
 
@@ -47,14 +47,13 @@ class Connection:
 
     Args:
         address: ``host:port``.
-        token: Proves who is calling; empty for a guest. May be set anew.
+        token: Proves who is calling; empty for a guest. It may be replaced.
         timeout: How long one attempt of a call may take.
-        tls: How to know the server. By default it is only this machine that is spoken to without TLS.
-        insecure: Whether to speak to any host in plain text, token included.
+        tls: How to know the server. By default, TLS is used for all addresses but this machine's.
+        insecure: Whether to use no TLS for any host, although the token is sent to it.
 
     Raises:
-        ValueError: Both are given, a file of ``tls`` holds something else than it should, or ``token`` can't
-            be one.
+        ValueError: Both are given, a file of ``tls`` has the wrong contents, or ``token`` can't be a token.
         OSError: A file of ``tls`` can't be read.
     """
 
@@ -83,10 +82,10 @@ class Connection:
         self._loop.require()
 
     async def _open(self) -> grpc.aio.Channel:
-        """The channel, made where there is none.
+        """The channel, made if there is none.
 
         Raises:
-            ChatError: There can be none.
+            ChatError: It can't be made.
         """
         self.require_loop()
         async with self._opening:
@@ -166,14 +165,14 @@ class Connection:
             call.cancel()
 
     async def _failed(self, error: grpc.aio.AioRpcError, channel: grpc.aio.Channel) -> ChatError:
-        """What a failed call is to raise."""
+        """The error that a failed call raises."""
         code, details = error.code(), error.details() or ""
         ours = has_reason(error)
         if ours:
             self._answered = True
             if code is not grpc.StatusCode.UNAVAILABLE:
                 return from_rpc_error(error)
-        # To look at the server takes a connection of its own, so not each time that the same happens.
+        # Looking at the server needs another connection, so it is not done each time that the same happens.
         look = details != self._last_details or self._failures % _FAILURES_PER_CHANNEL == 0
         self._failures += 1
         explained = None
@@ -183,7 +182,7 @@ class Connection:
             or (code is grpc.StatusCode.UNAUTHENTICATED and is_about_names(details))
         ):
             explained = await self._way.explain(details, look=look)
-        # Who tries again in spite of an explanation is to get it again.
+        # A caller that tries again in spite of an explanation gets it again.
         self._last_details = details if explained is None else ""
         # Also where the server itself is in trouble: a new connection may lead to another node.
         if explained or self._failures % _FAILURES_PER_CHANNEL == 0:

@@ -126,7 +126,7 @@ def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool]:
 
 
 def left(told: pb.RoomLeft) -> models.RoomLeft:
-    """A room that can't be followed any more."""
+    """A room that can no longer be followed."""
     return models.RoomLeft(
         room_id=told.room_id,
         change=Change.DELETED if told.deleted else word(Change, told.change),

@@ -230,7 +230,7 @@ class Diagnosis:
         """Whether the server ends connections as soon as both sides have shown their certificates.
 
         A server that refuses the client's certificate does (grpc's without a word), and so may one that is
-        just being stopped; the second is not there any more after a moment.
+        just being stopped; the second is gone after a moment.
         """
         for attempt in range(2):
             if attempt:

@@ -134,7 +134,7 @@ class RoomFinder:
         client: Where to look.
         takes_ids: Whether any text may be the id of a room, as on servers with trusted ids: then it is used
             as it is, too, before it is looked for.
-        closed: Whether nothing can be asked any more.
+        closed: Whether the client is closed, so that no call can be made.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A part of a room's log that can't be had any more; ``to_seq`` is the last number missing."""
+    """A part of a room's log that is gone; ``to_seq`` is the last number missing."""
 
     room_id: str
     from_seq: int
@@ -165,7 +165,7 @@ class RoomChange:
 
 @dataclass(frozen=True, slots=True)
 class RoomLeft:
-    """A room can't be followed any more, because one may not read it any more."""
+    """A room can no longer be followed, because you may no longer read it."""
 
     room_id: str
     change: Change | Literal[""]

@@ -138,7 +138,7 @@ class Outbox:
         return batch
 
     async def _deliver(self, batch: Sequence[_Item]) -> None:
-        """Try until all outcomes are known, or nobody waits for them any more."""
+        """Try until all outcomes are known, or nobody waits for them."""
         while items := [item for item in batch if not item.done.done()]:
             request = pb.SendMessagesRequest(messages=[item.message for item in items])
             try:

@@ -231,7 +231,7 @@ class RoomCalls(CallsInRooms):
             bot_id: Instead: for a bot of one's own.
 
         Raises:
-            InvitationNotFound: There is none.
+            InvitationNotFound: There is no such invitation.
         """
         request = pb.AcceptInvitationRequest(room_id=room_id, user_id=bot_id)
         method = "RoomService/AcceptInvitation"

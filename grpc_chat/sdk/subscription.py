@@ -250,14 +250,14 @@ class Subscription:
                     await self._acknowledge(request)
                     backoff.reset()
                 except (RoomNotFound, NotAMember) as error:
-                    # One may not read a room any more; that must not hold up the others.
+                    # The caller may no longer read a room; that must not hold up the others.
                     taken.pop(error.metadata.get("roomId", ""), None)
                     if len(taken) < len(positions):
                         self._to_acknowledge = taken | self._to_acknowledge
                 except EpochChanged as error:
                     if "lastCommonSeq" not in error.metadata:
                         log.warning("the server refused an acknowledgement: %s", error)
-                    # Otherwise the stream tells of it, or has done so; the other rooms' positions count.
+                    # Otherwise the stream reports it, or already has; the other rooms' positions count.
                 except ChatError as error:
                     if not retry.worthwhile(error):
                         log.warning("the server refused an acknowledgement: %s", error)
@@ -321,7 +321,7 @@ class Subscription:
                         # Not yet at `started`: one that fails right after it would be tried without end.
                         self._backoff.reset()
                     else:
-                        # Two heartbeats may be late; then nobody is there any more.
+                        # Two heartbeats may be late; after that, nobody is there.
                         heartbeat = response.started.heartbeat_interval.ToTimedelta()
                         silence = max(heartbeat * 2.5, timedelta(seconds=1))
                     await self._receive(response)

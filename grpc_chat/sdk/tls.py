@@ -49,7 +49,7 @@ class Tls:
         server_name: What the server's certificate has to be for, where that is not the host of the address.
 
     Raises:
-        ValueError: These do not go together, or the fingerprint is none.
+        ValueError: Options exclude each other, or the fingerprint is not one.
     """
 
     ca: Pem | None = None
@@ -106,7 +106,7 @@ class PlainText:
     """Without TLS.
 
     Args:
-        straight: Whether to leave out the proxies that the environment tells of.
+        straight: Whether to ignore the proxies that the environment names.
     """
 
     def __init__(self, address: str, *, straight: bool) -> None:

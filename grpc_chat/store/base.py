@@ -74,7 +74,7 @@ class Transaction(Snapshot, FileWrites, Protocol):
 
     def rewrite(self, room_id: str, seq: int, event: pb.Event) -> bool:
         """Have an event that is stored say something else for good: its bytes are everywhere replaced, and
-        nobody is sent the old ones any more when this is durable. Its number, its stamp and its session stay.
+        nobody is sent the old ones once this is durable. Its number, its stamp and its session stay.
 
         Args:
             event: Complete but for ``room_id``, ``seq`` and ``create_time``, which are those of the old one.

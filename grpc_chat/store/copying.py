@@ -68,7 +68,7 @@ class NewFile:
         """Have what was written go to the disk now.
 
         Gigabytes of it at the end would have others, as a server that commits, wait for the disk: a commit
-        took 0.36 s while a file of 1.9 GB was made durable at once, and 0.1 s at the most since.
+        took 0.36 s while a file of 1.9 GB was made durable at once, and at most 0.1 s since.
         """
         os.fdatasync(self._descriptor)
 

@@ -20,7 +20,7 @@ class HomeFile:
         self._path = path
 
     def read(self) -> str:
-        """The name; empty where there is none."""
+        """The name; empty if there is none."""
         try:
             return self._path.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:

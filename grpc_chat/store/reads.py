@@ -232,7 +232,7 @@ class Snapshot(FileReads, Protocol):
         """The newest number of each of these rooms that exist."""
 
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
-        """The first events after ``seq``, oldest first: ``limit`` at the most, and no further one after
+        """The first events after ``seq``, oldest first: at most ``limit``, and no further one after
         ``max_bytes`` of payload are reached."""
 
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:

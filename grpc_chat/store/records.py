@@ -18,7 +18,7 @@ class Membership(NamedTuple):
     last_seq: int
     """The newest event, 0 when there was none yet."""
     join_seq: int = 0
-    """The event by which the user joined; 0 where there is none."""
+    """The event by which the user joined; 0 if there is none."""
     kind: int = 1
     """``chat.v1.RoomKind``."""
     history: int = 1

@@ -48,7 +48,7 @@ def examine(file: Path, *, progress: Progress) -> Contents:
     """Look through a backup, or any other copy of a database; nothing is changed.
 
     Raises:
-        BackupError: It is none, is damaged, or was made by a newer version of the program.
+        BackupError: It is not a backup, is damaged, or was made by a newer version of the program.
     """
     with _reading(file) as conn:
         require_ours(conn, str(file))
@@ -129,7 +129,7 @@ def _require_none(database: Path) -> None:
             f"there is a database in {database.parent}; --replace puts the backup in its place, "
             "and keeps it under another name"
         )
-    # Of a database that is no more. SQLite would take a log for that of the one that is put there.
+    # Of a database that is gone. SQLite would take a log for that of the new database.
     for suffix in ("-wal", "-journal"):
         left = database.with_name(database.name + suffix)
         if left.exists():

@@ -50,7 +50,7 @@ class Driver(Protocol):
         """Whether no further write can be trusted before a restart."""
 
     def count(self, conn: sa.Connection) -> bool:
-        """Count a transaction that stores no event, before it is committed: nothing else would tell of it.
+        """Count a transaction that stores no event, before it is committed: nothing else would record it.
 
         Returns:
             Whether there was something to count: it changes anything at all.
@@ -87,7 +87,7 @@ class SqlStore:
         self._failed = False
         # Calls that came in before a session ended may still wait. A dict keeps the order.
         self._ended: dict[str, None] = {}
-        # One connection for the one writer, for ever: checking one out costs a quarter of a small commit.
+        # One permanent connection for the one writer: checking one out costs a quarter of a small commit.
         self._connection = driver.writer.connect()
         # The same for readers. None stands for one that is yet to be connected.
         self._idle: queue.LifoQueue[sa.Connection | None] = queue.LifoQueue()

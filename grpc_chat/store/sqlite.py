@@ -38,8 +38,8 @@ _HARMLESS = {
 }
 
 
-# Up to this size the whole database is looked through at every start (it takes a second at the most), beyond
-# it only after a start that was not followed by an orderly stop.
+# Up to this size the whole database is looked through at every start (it takes at most a second), beyond it
+# only after a start that was not followed by an orderly stop.
 _SMALL_BYTES = 256 * 1024 * 1024
 
 # Of SQLite's -shm file.

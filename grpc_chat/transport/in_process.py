@@ -26,8 +26,8 @@ class InProcess:
     runs in a task of its own, as one of another connection would.
 
     Args:
-        pipeline: Gives it, for each call; raises a ``ChatError`` where there is none. That of a server that
-            was started again is another.
+        pipeline: Gives it, for each call; raises a ``ChatError`` if there is none. That of a server that was
+            started again is another.
         token: Proves who is calling; empty for a guest.
         timeout: How long a call may take; None for as long as it does.
         request_bytes: How large a request may be.
@@ -136,7 +136,7 @@ class InProcess:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            # What a call that nobody waits for any more ends with is nobody's.
+            # Nobody waits for the result of such a call.
             task.exception()
 
     def _lost(self) -> Unavailable:

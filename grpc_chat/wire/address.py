@@ -16,7 +16,7 @@ _WITH_PORT = re.compile(
 
 
 def read_ip(text: str) -> IpAddress | None:
-    """The address that ``text`` is, without a port; None where it is none.
+    """The address in ``text``, without a port; None if it is not an address.
 
     The same host has one address, however it is written: IPv4 within IPv6 (``::ffff:192.0.2.1``) is that
     IPv4 address, and a zone (``fe80::1%eth0``), which means something only to the machine that wrote it, is
@@ -45,7 +45,7 @@ def read_network(text: str) -> IpNetwork:
     """The network that ``text`` is, as ``10.0.0.0/8``; one of IPv4 within IPv6 is that of IPv4.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not HOST:PORT.
     """
     network = ipaddress.ip_network(text, strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)

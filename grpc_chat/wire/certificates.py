@@ -40,7 +40,7 @@ def read_fingerprint(text: str) -> str:
     """A fingerprint as people and openssl write it, with or without colons, capitals and words before it.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a fingerprint.
     """
     digits = re.sub(r"^sha-?256( fingerprint)?[:= ]*|[:\s]", "", text.strip().lower())
     if not re.fullmatch("[0-9a-f]{64}", digits):
@@ -130,7 +130,7 @@ def read_authorities(pem: bytes) -> list[x509.Certificate]:
     """Certificates to trust, of which gRPC can use at least one.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no certificate.
     """
     certificates = read_chain(pem)
     if all(unusable(certificate, signs=True) for certificate in certificates):
