@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+from grpc_chat.core.rates import Buckets
 from grpc_chat.errors import RateLimited
 from grpc_chat.wire.address import read_ip
 
@@ -85,10 +86,9 @@ class Attempts:
     ) -> None:
         self._limits = limits or AttemptLimits()
         self._secret = secret or secrets.token_bytes(32)
-        self._clock = clock
         self._limited = limited
         self._max = max_remembered
-        self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(max_remembered, clock)
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._unsaved: set[bytes] = set()
 
@@ -112,22 +112,20 @@ class Attempts:
             keys.append((("address", kind, network), self._limits.per_address))
             if account:
                 keys.append((("account", account), self._limits.per_account))
-        now = self._clock()
         window = self._limits.window.total_seconds()
-        counted = {key: self._count(key, most, now) for key, most in keys}
+        left = {key: self._left(key, most) for key, most in keys}
         for key, most in keys:
-            if (over := counted[key] + 1 - most) > 0:
+            if (over := 1 - left[key]) > 0:
                 if key == ("address", kind, network):
                     self._limited(address)
                 wait = timedelta(seconds=over * window / most)
                 raise RateLimited("too many failed attempts", retry_after=wait)
-        for key, _ in keys:
-            self._set(key, counted[key] + 1, now)
+        for key, most in keys:
+            self._buckets.set(key, left[key] - 1, burst=most)
 
         def forgive() -> None:
-            now = self._clock()
             for key, most in keys:
-                self._set(key, max(0.0, self._count(key, most, now) - 1), now)
+                self._buckets.set(key, self._left(key, most) + 1, burst=most)
 
         def know() -> None:
             if account:
@@ -165,17 +163,9 @@ class Attempts:
         text = f"{account}\0{network}".encode(errors="surrogatepass")
         return hashlib.blake2b(text, digest_size=16, key=self._secret, person=b"known address").digest()
 
-    def _count(self, key: Hashable, most: int, now: float) -> float:
-        """Failures that are not forgiven yet: ``most`` of them are after one window."""
-        count, then = self._failures.get(key, (0.0, now))
-        return max(0.0, count - (now - then) * most / self._limits.window.total_seconds())
-
-    def _set(self, key: Hashable, count: float, now: float) -> None:
-        self._failures.pop(key, None)
-        if count:
-            self._failures[key] = (count, now)
-            if len(self._failures) > self._max:
-                self._failures.popitem(last=False)
+    def _left(self, key: Hashable, most: int) -> float:
+        """How many failures there may still be, of ``most`` within a window."""
+        return self._buckets.left(key, burst=most, per_second=most / self._limits.window.total_seconds())
 
 
 def _network(address: str) -> str:

@@ -96,6 +96,7 @@ class Committer:
         self._failed = False
         self._wake = threading.Condition()
         self._closing = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._thread.start()
 
@@ -177,15 +178,18 @@ class Committer:
         with self._wake:
             self._closing = True
             self._wake.notify()
+        # The thread hands this over last, so all that it handed over before is carried out by then.
+        await asyncio.shield(self._ended)
         await asyncio.to_thread(self._thread.join)
-        # What the thread handed over last is carried out by now, or by the next turn of the loop.
-        await asyncio.sleep(0)
 
     def _run(self) -> None:
-        while batch := self._take():
-            with self._metrics.commit_seconds.time():
-                results = self._results([waiting.write for waiting in batch])
-            self._loop.call_soon_threadsafe(self._finish, batch, results)
+        try:
+            while batch := self._take():
+                with self._metrics.commit_seconds.time():
+                    results = self._results([waiting.write for waiting in batch])
+                self._loop.call_soon_threadsafe(self._finish, batch, results)
+        finally:
+            self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
     def _take(self) -> list[_Waiting]:
         """Wait for writes, and take all, up to the bounds; none only when it is time to end."""
@@ -196,16 +200,17 @@ class Committer:
             # Turns decide what is in a transaction. Within it, what came first is first.
             return sorted(taken, key=_number_of)
 
-    def _results(self, writes: Sequence[Write]) -> list[Result]:
+    def _results(self, writes: Sequence[Write], *, batch: int = 0) -> list[Result]:
+        """What came of writes; where they are tried again, of how many the batch was."""
         try:
             return self._store.commit(writes)
         except ChatError as error:
             return [error] * len(writes)
-        except Exception as exc:
+        except Exception:
             # A mistake of ours. It must not take the other senders' writes with it, so each goes alone.
             if len(writes) > 1:
-                return [self._results([write])[0] for write in writes]
-            log.exception("commit failed", exc_info=exc)
+                return [self._results([write], batch=len(writes))[0] for write in writes]
+            log.exception("commit failed, of a batch of %d", batch or 1)
             return [Internal("it could not be stored")]
 
     def _finish(self, batch: list[_Waiting], results: list[Result]) -> None:

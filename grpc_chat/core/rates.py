@@ -4,12 +4,42 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.errors import RateLimited
+
+
+class Buckets:
+    """Token buckets by their keys: what is left of each, of as much as it holds.
+
+    Args:
+        most: How many are remembered. Those that were quiet longest are forgotten first, and are full again.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def left(self, key: Hashable, *, burst: float, per_second: float) -> float:
+        """What is left in a bucket that holds ``burst``, and is given ``per_second``."""
+        now = self._clock()
+        left, then = self._left.get(key, (burst, now))
+        return min(burst, left + (now - then) * per_second)
+
+    def set(self, key: Hashable, left: float, *, burst: float) -> None:
+        """Have so much left in a bucket that holds ``burst``."""
+        self._left.pop(key, None)
+        if left < burst:
+            self._left[key] = (left, self._clock())
+            if len(self._left) > self._most:
+                self._left.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._left)
 
 
 class Rate:
@@ -37,9 +67,7 @@ class Rate:
         self._advice = f"; {advice}" if advice else ""
         self._per_second = per_second
         self._burst = burst
-        self._clock = clock
-        self._max_users = max_users
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(max_users, clock)
 
     def take(self, user_id: str, cost: float = 1) -> None:
         """Count a call, or what it costs.
@@ -49,40 +77,29 @@ class Rate:
         """
         if not self._per_second:
             return
-        now = self._clock()
-        left = self._left(user_id, now)
+        left = self._left(user_id)
         # What is more than can ever be there is let pass once all of that is.
         needed = min(cost, self._burst)
         if left < needed:
-            self._buckets[user_id] = (left, now)
+            self._buckets.set(user_id, left, burst=self._burst)
             wait = timedelta(seconds=(needed - left) / self._per_second)
             raise RateLimited(
                 f"more than {self._per_second:g} {self._what} a second{self._advice}",
                 retry_after=wait,
             )
-        self._put(user_id, left - cost, now)
+        self._buckets.set(user_id, left - cost, burst=self._burst)
 
     def owe(self, user_id: str, cost: float) -> None:
         """Count what was only known afterwards; it may leave less than nothing."""
         if self._per_second:
-            now = self._clock()
-            self._put(user_id, self._left(user_id, now) - cost, now)
-
-    def _left(self, user_id: str, now: float) -> float:
-        left, then = self._buckets.pop(user_id, (self._burst, now))
-        return min(self._burst, left + (now - then) * self._per_second)
-
-    def _put(self, user_id: str, left: float, now: float) -> None:
-        self._buckets[user_id] = (left, now)
-        if len(self._buckets) > self._max_users:
-            self._buckets.popitem(last=False)
+            self._buckets.set(user_id, self._left(user_id) - cost, burst=self._burst)
 
     def give_back(self, user_id: str) -> None:
         """Count one less, that was taken and not used."""
-        # Who has been forgotten since has a full bucket anyway.
-        if user_id in self._buckets:
-            left, then = self._buckets[user_id]
-            self._buckets[user_id] = (min(self._burst, left + 1), then)
+        self._buckets.set(user_id, self._left(user_id) + 1, burst=self._burst)
+
+    def _left(self, user_id: str) -> float:
+        return self._buckets.left(user_id, burst=self._burst, per_second=self._per_second)
 
 
 class Reaching:

@@ -209,8 +209,12 @@ MISTAKES = {
         (
             (
                 "core/rates.py",
-                "            self._buckets[user_id] = (left, now)\n            wait",
-                "            self._buckets[user_id] = (left, then)\n            wait",
+                "        self._left.pop(key, None)\n"
+                "        if left < burst:\n"
+                "            self._left[key] = (left, self._clock())",
+                "        _, then = self._left.pop(key, (0, self._clock()))\n"
+                "        if left < burst:\n"
+                "            self._left[key] = (left, then)",
             ),
         ),
         ("unit/core/test_rates.py",),

@@ -249,7 +249,7 @@ def test_only_so_much_is_remembered(clock: Clock) -> None:
         failures(attempts, f"user{number}", f"203.0.{number // 250}.{number % 250}", 1)
         succeed(attempts, f"friend{number}", f"203.0.{number // 250}.{number % 250}")
 
-    assert len(attempts._failures) <= 30
+    assert len(attempts._buckets) <= 30
     assert len(attempts._known) <= 30
     # What happened just now is remembered all the same.
     assert failures(attempts, "user999", "203.0.3.249") == 4

@@ -247,6 +247,7 @@ async def test_write_that_meets_a_mistake_of_ours_spoils_no_other(
     assert world.numbers == [1, 2, 3]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "ZeroDivisionError" in caplog.text
+    assert "of a batch of 3" in caplog.text
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("not confirmed"), StoreFull("full")])
