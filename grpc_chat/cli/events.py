@@ -117,7 +117,7 @@ class EventLines:
         if isinstance(event, RoomChange) and isinstance(name := event.changes.get("name"), str):
             self._names[event.room_id] = name
         if self._out.as_json:
-            self._out.json({"type": _KINDS[type(event)]}, **fields_of(event), room=self.name(event.room_id))
+            self._out.json({"type": _kind(event)}, **fields_of(event), room=self.name(event.room_id))
             return
         moment = None
         if not isinstance(event, Gap | RoomLeft | HistoryChanged):
@@ -184,9 +184,15 @@ def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> di
     return {name: getattr(event, name) for name in names}
 
 
-def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChanged) -> str:
+def _kind(event: object) -> str:
+    return _KINDS.get(type(event)) or type(event).__name__.lower()
+
+
+def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
     """What happened, in words. Holds what others wrote, as they wrote it."""
     match event:
+        case MembershipChange():
+            return _membership_changed(event)
         case Gap():
             return f"events {event.from_seq} to {event.to_seq} can't be read"
         case RoomLeft():
@@ -195,6 +201,18 @@ def sentence(event: MembershipChange | RoomChange | Gap | RoomLeft | HistoryChan
             return restored([event])
         case RoomChange():
             return _room_changed(event)
+        case other:
+            return _without_words(other)
+
+
+def _without_words(event: Event) -> str:
+    """A kind of event that has no sentence here yet: what it is, and what it says."""
+    known = ("room_id", "seq", "create_time", "epoch")
+    said = [f"{name} {value}" for name, value in fields_of(event).items() if name not in known]
+    return f"{_kind(event)}: {', '.join(said)}"
+
+
+def _membership_changed(event: MembershipChange) -> str:
     # What is done to the database of a stopped server is done by nobody in particular.
     who, whom = event.actor_id or "the server's administrator", event.user_id
     match event.change:

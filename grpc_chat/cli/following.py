@@ -20,12 +20,12 @@ from grpc_chat.sdk.models import (
     Connected,
     Cursor,
     Disconnected,
+    Event,
     HistoryChanged,
     Invitation,
     MembershipChange,
     Message,
     Room,
-    RoomChange,
     RoomLeft,
     Update,
     stamp_of,
@@ -75,10 +75,10 @@ class Past:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: list[tuple[datetime, Message | MembershipChange | RoomChange]] = []
+        self._kept: list[tuple[datetime, Event]] = []
         self._last: dict[str, datetime] = {}
 
-    def add(self, event: Message | MembershipChange | RoomChange) -> None:
+    def add(self, event: Event) -> None:
         """Keep it; it comes after what was added of its room."""
         # Where the server's clock went back, the order of the room counts.
         time = max(event.create_time, self._last.get(event.room_id, event.create_time))
@@ -87,7 +87,7 @@ class Past:
         if len(self._kept) >= 2 * self._most + 1000:
             self._sort()
 
-    def newest(self) -> list[Message | MembershipChange | RoomChange]:
+    def newest(self) -> list[Event]:
         """What is kept, oldest first."""
         self._sort()
         return [event for _, event in self._kept]
@@ -224,7 +224,7 @@ class Follow:
                 self._meet(event)
                 if self._cli.out.terminal:
                     await self._ask_who(event.room_id)
-                if self._past and isinstance(event, Message | MembershipChange | RoomChange):
+                if self._past and isinstance(event, Event):
                     self._past.add(event)
                     return
                 with self.aside():

@@ -13,16 +13,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from grpc_chat.store import schema
 from grpc_chat.store.rows import Rows
 from grpc_chat.wire import chat_pb2 as pb
 
+Projection = Callable[[Rows, pb.Event, int], None]
+"""What to do when an event is stored; it is given the event with its number, and its time in microseconds
+since 1970."""
 
+PROJECTIONS: dict[str, Projection] = {}
+"""By the kind of event. Messages have no rows but their own."""
+
+
+def projection(kind: str) -> Callable[[Projection], Projection]:
+    """Note a function as the projection of the events of a kind."""
+
+    def note(function: Projection) -> Projection:
+        assert kind in pb.Event.DESCRIPTOR.fields_by_name, kind
+        assert kind not in PROJECTIONS, kind
+        PROJECTIONS[kind] = function
+        return function
+
+    return note
+
+
+@projection("room_created")
 def _room_created(rows: Rows, event: pb.Event, time_us: int) -> None:
     # Who is the other one in a direct room, its log does not say.
     if event.room_created.kind != pb.ROOM_KIND_DIRECT:
         rows.put_member(event.room_id, event.user_id, pb.ROLE_OWNER, time_us=time_us, join_seq=event.seq)
 
 
+@projection("room_updated")
 def _room_updated(rows: Rows, event: pb.Event, time_us: int) -> None:
     updated = event.room_updated
     values: dict[str, Any] = {
@@ -35,6 +57,7 @@ def _room_updated(rows: Rows, event: pb.Event, time_us: int) -> None:
     rows.change_room(event.room_id, values)
 
 
+@projection("membership_changed")
 def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     room_id, changed = event.room_id, event.membership_changed
     user_id = changed.user_id
@@ -46,17 +69,15 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
             rows.delete_member(room_id, user_id)
         case pb.MEMBERSHIP_CHANGE_BANNED:
             rows.delete_member(room_id, user_id)
-            rows.put_ban(room_id, user_id, banned_by=event.user_id, reason=changed.reason, time_us=time_us)
+            rows.put(
+                schema.bans,
+                room_id=room_id,
+                user_id=user_id,
+                banned_by=event.user_id,
+                reason=changed.reason,
+                create_time_us=time_us,
+            )
         case pb.MEMBERSHIP_CHANGE_UNBANNED:
-            rows.delete_ban(room_id, user_id)
+            rows.delete(schema.bans, room_id=room_id, user_id=user_id)
         case pb.MEMBERSHIP_CHANGE_ROLE if changed.role:
             rows.set_role(room_id, user_id, changed.role)
-
-
-PROJECTIONS: dict[str, Callable[[Rows, pb.Event, int], None]] = {
-    "room_created": _room_created,
-    "room_updated": _room_updated,
-    "membership_changed": _membership_changed,
-}
-"""By the kind of event, what to do when one is stored; it is given the event with its number, and its time in
-microseconds since 1970. Messages have no rows but their own."""

@@ -13,6 +13,14 @@ from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.wire import chat_pb2 as pb
 
+_OF_ROOMS = [
+    table
+    for table in schema.metadata.sorted_tables
+    if "room_id" in table.c and table not in (schema.events, schema.sends, schema.deleted_rooms)
+]
+"""The tables whose rows go with their room at once; those of its log go in pieces, by
+:meth:`RoomWrites.purge`."""
+
 
 class RoomWrites:
     """See :class:`grpc_chat.store.base.Transaction`."""
@@ -103,14 +111,7 @@ class RoomWrites:
             delete_time_us=self.now_us,
             purged=0,
         )
-        for table in (
-            schema.consumers,
-            schema.members,
-            schema.bans,
-            schema.invites,
-            schema.invitations,
-            rooms,
-        ):
+        for table in _OF_ROOMS:
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
         self.new.pop(room_id, None)
 
@@ -155,7 +156,14 @@ class RoomWrites:
         return self._conn.execute(sa.update(schema.members).where(one).values(added_by="")).rowcount > 0
 
     def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
-        self._rows.put_ban(room_id, user_id, banned_by=banned_by, reason=reason, time_us=self.now_us)
+        self._rows.put(
+            schema.bans,
+            room_id=room_id,
+            user_id=user_id,
+            banned_by=banned_by,
+            reason=reason,
+            create_time_us=self.now_us,
+        )
 
     def delete_ban(self, room_id: str, user_id: str) -> None:
-        self._rows.delete_ban(room_id, user_id)
+        self._rows.delete(schema.bans, room_id=room_id, user_id=user_id)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import sqlalchemy as sa
 
-from grpc_chat.store import schema
+from grpc_chat.store import row_statements, schema
 from grpc_chat.store.records import Membership, Place
 from grpc_chat.store.statements import (
     count,
-    insert_into,
     insert_rows,
     known_consumers,
     membership,
@@ -27,66 +25,13 @@ Key = tuple[str, str]
 _MISSING: Any = object()
 _IN_STANDINGS = {"history", "posting", "archive_time_us"}
 
-_IN_ROOM: sa.BindParameter[str] = sa.bindparam("room")
-_OF_USER: sa.BindParameter[str] = sa.bindparam("user")
-_INSERT_SENDS, _INSERT_EVENTS, _INSERT_CONSUMERS = (
-    sa.insert(table) for table in (schema.sends, schema.events, schema.consumer_names)
-)
-_SET_HEAD = (
-    sa.update(schema.rooms)
-    .where(schema.rooms.c.room_id == _IN_ROOM)
-    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
-)
-_ADD_MEMBERS = (
-    sa.update(schema.rooms)
-    .where(schema.rooms.c.room_id == _IN_ROOM)
-    .values(member_count=schema.rooms.c.member_count + sa.bindparam("more"))
-)
-_MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
-_ONE_MEMBER = sa.and_(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
-_JOIN_TIME = sa.select(schema.members.c.join_time_us).where(_ONE_MEMBER)
-_SET_ROLE = (
-    sa.update(schema.members)
-    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
-    .values(role=sa.bindparam("given"))
-)
-_DELETE_MEMBER, _DELETE_BAN, _DELETE_POSITIONS = (
-    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
-    for table in (schema.members, schema.bans, schema.consumers)
-)
-
-
-@functools.cache
-def _change_room(names: tuple[str, ...]) -> sa.Update:
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    return sa.update(schema.rooms).where(schema.rooms.c.room_id == _IN_ROOM).values(values)
-
-
-@functools.cache
-def _put(table: sa.Table, dialect: str) -> sa.Insert:
-    """Insert a row, or have the one with its key be as this."""
-    insert, keys = insert_into(table, dialect), list(table.primary_key.columns)
-    values = {column.name: insert.excluded[column.name] for column in table.c if column not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=values)
-
-
-@functools.cache
-def _move_position(dialect: str, *, back: bool) -> sa.Insert:
-    """Set a consumer's position, unless it is further already and must not move ``back``."""
-    insert, consumers = insert_into(schema.consumers, dialect), schema.consumers.c
-    return insert.on_conflict_do_update(
-        index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
-        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
-        where=None if back else insert.excluded.seq > consumers.seq,
-    )
-
 
 class Rows:
     """What one transaction knows of the database, and what it is yet to be given.
 
-    Rows of the tables that most writes concern (events, sends, heads of rooms, members, bans, positions) are
-    collected here, and written many to a statement by :meth:`flush`. What is read meanwhile by other
-    statements has to find them: see :meth:`before`.
+    Rows of the tables that most writes concern (events, sends, heads of rooms, members, positions), and of
+    those that follow from events (:meth:`put`), are collected here, and written many to a statement by
+    :meth:`flush`. What is read meanwhile by other statements has to find them: see :meth:`before`.
 
     A command (:meth:`begin`, and then :meth:`end` or :meth:`undo`) is undone in memory as long as all it did
     is collected here. A savepoint is set before its first statement that changes the database, so one that
@@ -116,7 +61,8 @@ class Rows:
         # A row; a role, where nothing else of the row is another; or None for one that is to go.
         self._members: dict[Key, tuple[object, ...] | int | None] = {}
         self._more_members: dict[str, int] = {}
-        self._bans: dict[Key, tuple[object, ...] | None] = {}
+        # By table and primary key: a row, or None for one that is to go.
+        self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
         # Whose consumers forget which room.
         self._forgotten: dict[Key, bool] = {}
         self._changed_users: set[str] = set()
@@ -200,7 +146,7 @@ class Rows:
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
         if room_id not in self._member_counts:
-            row = run(self.conn, _MEMBER_COUNT, {"room": room_id}).first()
+            row = run(self.conn, row_statements.MEMBER_COUNT, {"room": room_id}).first()
             count = row[0] if row else 0
             self._set(self._member_counts, room_id, count + self._more_members.get(room_id, 0))
         return self._member_counts[room_id]
@@ -258,8 +204,9 @@ class Rows:
 
     def _join_time_us(self, key: Key) -> int:
         row = self._members.get(key)
-        known = row[3] if isinstance(row, tuple) else run(self.conn, _JOIN_TIME, _named(key)).scalar()
-        return cast(int, known)
+        if isinstance(row, tuple):
+            return cast(int, row[3])
+        return cast(int, run(self.conn, row_statements.JOIN_TIME, _named(key)).scalar())
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
         """Give a member another role; nobody, where they are none."""
@@ -295,13 +242,18 @@ class Rows:
             if not _IN_STANDINGS.isdisjoint(values):
                 self._set(self._memberships, room_id, {})
 
-    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str, time_us: int) -> None:
-        """Keep somebody out."""
-        self._change(self._bans, (room_id, user_id), (room_id, user_id, banned_by, reason, time_us))
+    def put(self, table: sa.Table, **row: object) -> None:
+        """Have a table hold this row, in place of the one with its key; a value for each column.
 
-    def delete_ban(self, room_id: str, user_id: str) -> None:
-        """Let somebody in again."""
-        self._change(self._bans, (room_id, user_id), None)
+        For tables that follow from events alone, and of which nothing else is known here.
+        """
+        key = tuple(row[column.name] for column in table.primary_key.columns)
+        self._change(self._put.setdefault(table, {}), key, tuple(row[column.name] for column in table.c))
+
+    def delete(self, table: sa.Table, **key: object) -> None:
+        """Have a table no longer hold the row with this key. See :meth:`put`."""
+        columns = table.primary_key.columns
+        self._change(self._put.setdefault(table, {}), tuple(key[column.name] for column in columns), None)
 
     def add_consumer(self, user_id: str, consumer: str, time_us: int) -> None:
         """Note a consumer's name. No command does this, so it is not undone."""
@@ -383,8 +335,9 @@ class Rows:
             yield "rooms"
         if self._members:
             yield "members"
-        if self._bans:
-            yield "bans"
+        for table, rows in self._put.items():
+            if rows:
+                yield table.name
         if self._positions or self._forgotten:
             yield "consumers"
         if self._new_consumers:
@@ -425,20 +378,21 @@ class Rows:
         """Give the database what was collected, many rows to a statement."""
         conn = self.conn
         if self.sends:
-            insert_rows(conn, _INSERT_SENDS, self.sends)
+            insert_rows(conn, row_statements.INSERT_SENDS, self.sends)
             self.sends.clear()
         if self.events:
-            insert_rows(conn, _INSERT_EVENTS, self.events)
+            insert_rows(conn, row_statements.INSERT_EVENTS, self.events)
             self.events.clear()
         if dirty := self.dirty:
             heads, times = self.heads, self.times
             moved = [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]
-            run(conn, _SET_HEAD, *moved)
+            run(conn, row_statements.SET_HEAD, *moved)
             dirty.clear()
         if self._others:
             self._others = False
             self._flush_rooms()
             self._flush_members()
+            self._flush_put()
             self._flush_consumers()
 
     def _flush_rooms(self) -> None:
@@ -446,34 +400,51 @@ class Rows:
         for room_id, values in self._room_values.items():
             alike.setdefault(tuple(sorted(values)), []).append({"room": room_id, **values})
         for names, changes in alike.items():
-            run(self.conn, _change_room(names), *changes)
+            run(self.conn, row_statements.change_room(names), *changes)
         self._room_values.clear()
 
     def _flush_members(self) -> None:
         conn, dialect = self.conn, self.conn.dialect.name
         put = [row for row in self._members.values() if isinstance(row, tuple)]
-        insert_rows(conn, _put(schema.members, dialect), put)
-        insert_rows(conn, _put(schema.bans, dialect), [row for row in self._bans.values() if row])
+        insert_rows(conn, row_statements.put_row(schema.members, dialect), put)
         given = [(key, role) for key, role in self._members.items() if isinstance(role, int)]
         for statement, changes in (
-            (_SET_ROLE, [_named(key, given=role) for key, role in given]),
-            (_DELETE_MEMBER, [_named(key) for key, row in self._members.items() if row is None]),
-            (_DELETE_POSITIONS, [_named(key) for key in self._forgotten]),
-            (_DELETE_BAN, [_named(key) for key, row in self._bans.items() if row is None]),
-            (_ADD_MEMBERS, [{"room": at, "more": n} for at, n in self._more_members.items() if n]),
+            (row_statements.SET_ROLE, [_named(key, given=role) for key, role in given]),
+            (
+                row_statements.DELETE_MEMBER,
+                [_named(key) for key, row in self._members.items() if row is None],
+            ),
+            (row_statements.DELETE_POSITIONS, [_named(key) for key in self._forgotten]),
+            (
+                row_statements.ADD_MEMBERS,
+                [{"room": at, "more": n} for at, n in self._more_members.items() if n],
+            ),
         ):
             if changes:
                 run(conn, statement, *changes)
-        for rows in (self._members, self._more_members, self._bans, self._forgotten):
+        for rows in (self._members, self._more_members, self._forgotten):
             rows.clear()
         self._changed_users.clear()
 
+    def _flush_put(self) -> None:
+        conn, dialect = self.conn, self.conn.dialect.name
+        for table, rows in self._put.items():
+            insert_rows(
+                conn,
+                row_statements.put_row(table, dialect),
+                [row for row in rows.values() if row is not None],
+            )
+            names = [f"_{column.name}" for column in table.primary_key.columns]
+            if gone := [dict(zip(names, key, strict=True)) for key, row in rows.items() if row is None]:
+                run(conn, row_statements.delete_row(table), *gone)
+            rows.clear()
+
     def _flush_consumers(self) -> None:
         conn, dialect = self.conn, self.conn.dialect.name
-        insert_rows(conn, _INSERT_CONSUMERS, self._new_consumers)
+        insert_rows(conn, row_statements.INSERT_CONSUMERS, self._new_consumers)
         for back in (False, True):
             moves = [(*key, *place) for key, (place, at_all) in self._positions.items() if at_all is back]
-            insert_rows(conn, _move_position(dialect, back=back), moves)
+            insert_rows(conn, row_statements.move_position(dialect, back=back), moves)
         self._new_consumers.clear()
         self._positions.clear()
 
@@ -481,8 +452,10 @@ class Rows:
         self._others = False
         self.events.clear()
         self.sends.clear()
-        for rows in (self.dirty, self._room_values, self._more_members, self._bans, self._forgotten):
+        for rows in (self.dirty, self._room_values, self._more_members, self._forgotten):
             rows.clear()
+        for put in self._put.values():
+            put.clear()
         self._members.clear()
 
     def forget(self) -> None:

@@ -250,7 +250,7 @@ def test_migrations_make_what_the_program_expects(tmp_path: Path, engine: sa.Eng
 
 
 def test_latest_is_the_newest_revision(engine: sa.Engine) -> None:
-    """The constant that saves an import at every start names the newest file, and so does a new database."""
+    """A new database has the number of the newest file."""
     files = sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
 
     with engine.connect() as connection:

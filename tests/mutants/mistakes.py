@@ -289,7 +289,7 @@ MISTAKES = {
         "a role that is given in one room is given in all",
         (
             (
-                "store/rows.py",
+                "store/row_statements.py",
                 "schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)\n"
                 "    .values(role",
                 'sa.or_(schema.members.c.room_id == _IN_ROOM, sa.text("1")),'
@@ -302,10 +302,10 @@ MISTAKES = {
         "who is unbanned from one room is unbanned from all",
         (
             (
-                "store/rows.py",
-                "where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)\n",
-                "where(sa.or_(table.c.room_id == _IN_ROOM, sa.text(f\"'{table.name}' = 'bans'\")),"
-                " table.c.user_id == _OF_USER)\n",
+                "store/row_statements.py",
+                'where(*(key == sa.bindparam(f"_{key.name}") for key',
+                'where(*(sa.or_(key == sa.bindparam(f"_{key.name}"),'
+                " sa.text(f\"'{key}' = 'bans.room_id'\")) for key",
             ),
         ),
         (_STORE,),

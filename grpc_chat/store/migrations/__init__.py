@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import schema
 
-LATEST = "0012"
-"""The newest revision in ``versions/``; a test compares the two."""
+LATEST = max(path.name[:4] for path in Path(__file__).parent.glob("versions/[0-9]*.py"))
+"""The newest revision in ``versions/``."""
 
 # As Alembic makes it.
 _version = sa.Table(
@@ -40,8 +40,8 @@ def upgrade(connection: sa.Connection) -> None:
             return
         if current is not None and current > LATEST:
             raise StoreUnavailable(
-                f"the database has revision {current}, and this program knows revisions up to {LATEST}: open"
-                " it with the newer version that made it"
+                f"the database has revision {current}, and this program knows revisions up to {LATEST}: "
+                "it was made by a newer version, which is needed to open it"
             )
         if not sa.inspect(connection).get_table_names():
             # A new database: the tables as they are now, which a test compares with what the revisions make.

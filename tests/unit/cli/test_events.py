@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +18,17 @@ from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.sdk.choices import Change, Role, RoomKind
-from grpc_chat.sdk.models import CaughtUp, Connected, Member, MembershipChange, Message, Room, Update, User
+from grpc_chat.sdk.models import (
+    CaughtUp,
+    Connected,
+    Event,
+    Member,
+    MembershipChange,
+    Message,
+    Room,
+    Update,
+    User,
+)
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind=RoomKind.PRIVATE)
@@ -197,3 +209,26 @@ async def test_the_newest_of_several_rooms_are_one_list(capsys: pytest.CaptureFi
     assert await follow.run() == 0
 
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == list("abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Waved:
+    """A kind of event that was added, and has no sentence yet."""
+
+    room_id: str
+    seq: int
+    actor_id: str
+    create_time: datetime
+    epoch: str = ""
+
+
+def test_a_kind_without_a_sentence_is_shown_by_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    """To people and to programs."""
+    waved = cast(Event, Waved("r1", 3, "bob", NOW))
+
+    for as_json in (False, True):
+        EventLines(Output(as_json=as_json), [PLANS], with_rooms=False).show(waved)
+
+    line, as_object = capsys.readouterr().out.splitlines()
+    assert line.endswith("  *  waved: actor_id bob")
+    assert json.loads(as_object)["type"] == "waved"

@@ -1,0 +1,77 @@
+"""The statements that :mod:`grpc_chat.store.rows` writes many rows with."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.statements import insert_into
+
+_IN_ROOM: sa.BindParameter[str] = sa.bindparam("room")
+_OF_USER: sa.BindParameter[str] = sa.bindparam("user")
+INSERT_SENDS, INSERT_EVENTS, INSERT_CONSUMERS = (
+    sa.insert(table) for table in (schema.sends, schema.events, schema.consumer_names)
+)
+SET_HEAD = (
+    sa.update(schema.rooms)
+    .where(schema.rooms.c.room_id == _IN_ROOM)
+    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
+)
+ADD_MEMBERS = (
+    sa.update(schema.rooms)
+    .where(schema.rooms.c.room_id == _IN_ROOM)
+    .values(member_count=schema.rooms.c.member_count + sa.bindparam("more"))
+)
+MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
+_ONE_MEMBER = sa.and_(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
+JOIN_TIME = sa.select(schema.members.c.join_time_us).where(_ONE_MEMBER)
+SET_ROLE = (
+    sa.update(schema.members)
+    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
+    .values(role=sa.bindparam("given"))
+)
+DELETE_MEMBER, DELETE_POSITIONS = (
+    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
+    for table in (schema.members, schema.consumers)
+)
+
+
+@functools.cache
+def change_room(names: tuple[str, ...]) -> sa.Update:
+    """Change these columns of a room."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return sa.update(schema.rooms).where(schema.rooms.c.room_id == _IN_ROOM).values(values)
+
+
+@functools.cache
+def put_row(table: sa.Table, dialect: str) -> sa.Insert:
+    """Insert a row, or have the one with its key be as this."""
+    insert, keys = insert_into(table, dialect), list(table.primary_key.columns)
+    values = {
+        column.name: insert.excluded[column.name]
+        for column in table.c
+        if column.name not in table.primary_key.columns
+    }
+    if not values:
+        return insert.on_conflict_do_nothing(index_elements=keys)
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+@functools.cache
+def delete_row(table: sa.Table) -> sa.Delete:
+    """Delete the row with a key, whose values are named as its columns with ``_`` before them."""
+    return sa.delete(table).where(*(key == sa.bindparam(f"_{key.name}") for key in table.primary_key.columns))
+
+
+@functools.cache
+def move_position(dialect: str, *, back: bool) -> sa.Insert:
+    """Set a consumer's position, unless it is further already and must not move ``back``."""
+    insert, consumers = insert_into(schema.consumers, dialect), schema.consumers.c
+    return insert.on_conflict_do_update(
+        index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
+        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
+        where=None if back else insert.excluded.seq > consumers.seq,
+    )
