@@ -13,13 +13,15 @@ from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.wire import chat_pb2 as pb
 
-_OF_ROOMS = [
+_IN_PIECES = (schema.events, schema.sends, schema.message_files)
+"""The tables whose rows are as many as a room has messages. Those of a deleted room go in pieces, by
+:meth:`RoomWrites.purge`."""
+_AT_ONCE = [
     table
     for table in schema.metadata.sorted_tables
-    if "room_id" in table.c and table not in (schema.events, schema.sends, schema.deleted_rooms)
+    if "room_id" in table.c and table not in (*_IN_PIECES, schema.deleted_rooms)
 ]
-"""The tables whose rows go with their room at once; those of its log go in pieces, by
-:meth:`RoomWrites.purge`."""
+"""The tables whose rows go with their room."""
 
 
 class RoomWrites:
@@ -111,7 +113,7 @@ class RoomWrites:
             delete_time_us=self.now_us,
             purged=0,
         )
-        for table in _OF_ROOMS:
+        for table in _AT_ONCE:
             self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
         self.new.pop(room_id, None)
 
