@@ -39,6 +39,20 @@ class Files(Group):
     unsent_age: Wait = Field(
         timedelta(days=1), description="A file that no message carries after so long is deleted."
     )
+    images: bool = Field(
+        True,
+        description="Whether the server looks into PNG, JPEG, WebP and GIF images, one at a time, in a "
+        "process of its own: it makes a preview, and removes metadata such as positions.",
+    )
+    image_bytes: Count = Field(
+        64 * _MIB, le=256 * _MIB, description="Largest image that the server looks into, in bytes."
+    )
+    image_pixels: Count = Field(
+        64_000_000,
+        le=128_000_000,
+        description="Most pixels of an image that it decodes; of a larger one it only removes the metadata.",
+    )
+    image_time: Wait = Field(timedelta(seconds=10), description="How long it may look into one image.")
     link_age: Wait = Field(
         timedelta(minutes=10), description="How long a link to a file works for a browser."
     )

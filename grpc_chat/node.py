@@ -34,6 +34,7 @@ from grpc_chat.core.trusted import TrustedIds
 from grpc_chat.core.uploads import FileLimits
 from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
 from grpc_chat.files.base import Storage
+from grpc_chat.files.images import Images
 from grpc_chat.files.local import local_storage
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.dev_certificate import dev_certificate
@@ -178,6 +179,7 @@ class Node:
             issuers=issuers(config) if party else {},
             party=party,
             storage=storage,
+            images=_images(config),
             file_links=self._links_to_files,
             on_failure=self._fail,
             limited=addresses.limited,
@@ -311,6 +313,13 @@ def _file_limits(config: Config) -> FileLimits:
     # What comes with a part in its request is some hundred bytes at most.
     room = max(config.grpc.request_bytes - 1024, 1)
     return replace(_taken(FileLimits, config.files), part_bytes=min(config.limits.part_bytes, room))
+
+
+def _images(config: Config) -> Images | None:
+    files = config.files
+    if not files.images:
+        return None
+    return Images(pixels=files.image_pixels, most_bytes=files.image_bytes, seconds=files.image_time)
 
 
 def _storage(config: Config) -> Storage:

@@ -66,6 +66,7 @@ from grpc_chat.core.turns import FewAtATime
 from grpc_chat.core.uploads import Uploads
 from grpc_chat.core.users import Users
 from grpc_chat.files.base import Storage
+from grpc_chat.files.images import Images
 from grpc_chat.files.nowhere import NOWHERE
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Store
@@ -88,6 +89,7 @@ class ChatSystem:
         issuers: The issuers of identities that have a name here.
         party: Logs people in with them.
         storage: Where the contents of files are; without, there are none.
+        images: Looks into files that are images.
         file_links: How the addresses of links to files begin; see :class:`FileLinks`.
         on_failure: Called once when the store has failed for good; see :class:`Committer`.
         limited: Told of addresses that are asked to wait.
@@ -110,6 +112,7 @@ class ChatSystem:
         issuers: Mapping[str, KnownIssuer] | None = None,
         party: RelyingParty | None = None,
         storage: Storage | None = None,
+        images: Images | None = None,
         file_links: Callable[[], str] = str,
         on_failure: Callable[[], None] = lambda: None,
         limited: Callable[[str], None] = lambda _: None,
@@ -217,7 +220,15 @@ class ChatSystem:
         (contents, arriving), disk, placing = storage or NOWHERE, Disk(), FewAtATime()
         self.disk = disk
         self.files = Files(context, contents, disk, limits=options.files, clock=monotonic)
-        self.uploads = Uploads(context, contents, arriving, disk, placing=placing, limits=options.files)
+        self.uploads = Uploads(
+            context,
+            contents,
+            arriving,
+            disk,
+            placing=placing,
+            limits=options.files,
+            images=images,
+        )
         self.file_links = FileLinks(
             context,
             self.files,

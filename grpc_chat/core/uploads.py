@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.disk import Disk
 from grpc_chat.core.page_token import Listed
-from grpc_chat.core.turns import FewAtATime
+from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.errors import (
     FailedPrecondition,
     InvalidRequest,
@@ -22,7 +25,8 @@ from grpc_chat.errors import (
     UploadNotFound,
     WrongOffset,
 )
-from grpc_chat.files.base import Arriving, Contents
+from grpc_chat.files.base import Arriving, Contents, sync
+from grpc_chat.files.images import Images, Seen
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.files import FileRecord, UploadRecord
 from grpc_chat.store.reads import Snapshot
@@ -31,6 +35,9 @@ from grpc_chat.wire import chat_pb2 as pb
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
 _UNKNOWN_TYPE = "application/octet-stream"
+
+_LOOKING_AT_ONCE = 1
+"""Images: each may have a gigabyte of memory, and a core."""
 
 _SETTLED = timedelta(hours=1)
 """When to look after a content that is being put in its place: long after that is done, or has failed."""
@@ -75,6 +82,7 @@ class Uploads:
     Args:
         disk: Where the blocking work is done.
         placing: Keeps a content from being put in its place and deleted at the same time.
+        images: Looks into images; none where they are files like others.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class Uploads:
         *,
         placing: FewAtATime,
         limits: FileLimits,
+        images: Images | None = None,
     ) -> None:
         self._committer = context.committer
         self._readers = context.readers
@@ -96,7 +105,9 @@ class Uploads:
         self._disk = disk
         self._placing = placing
         self._limits = limits
-        # Parts of one upload, and its end, are dealt with one after the other.
+        self._images = images
+        self._looking = asyncio.Semaphore(_LOOKING_AT_ONCE)
+        # Parts of one upload, and its end, are dealt with one after the other; so are the images of a user.
         self._one = FewAtATime()
 
     async def create(self, caller: Caller, request: pb.CreateUploadRequest) -> pb.Upload:
@@ -200,28 +211,66 @@ class Uploads:
             if found.sha256 and found.sha256.hex() != digest:
                 await self._end(caller, upload_id)
                 raise UploadDamaged("what arrived is not what its sha256 says; upload the file again")
-            file = _file_of(found, digest)
-            await self._place(caller, file)
+            with self._arriving.temporary() as stripped, self._arriving.temporary() as preview:
+                file, places = await self._looked_into(found, digest, stripped, preview)
+                await self._place(caller, file, places)
             await self._disk.run(self._arriving.discard, upload_id)
             return file_told(file)
 
-    async def _place(self, caller: Caller, file: FileRecord) -> None:
-        """Put a file's content in its place, and then note the file: a content without its file is found by
-        the note made before, and a file without its content never is."""
-        digest, path = file.digest, self._arriving.path(file.file_id)
+    async def _looked_into(
+        self, upload: UploadRecord, digest: str, stripped: Path, preview: Path
+    ) -> tuple[FileRecord, dict[str, Path]]:
+        """What becomes of an upload, and where the contents are that it needs.
+
+        Args:
+            stripped, preview: Names for files that may be made.
+        """
+        path, file = self._arriving.path(upload.upload_id), _file_of(upload, digest)
+        seen = await self._see(path, None if upload.keep_metadata else stripped, preview)
+        if seen.stripped:
+            digest, size = await self._disk.run(_sealed, stripped)
+            path, file = stripped, file._replace(digest=digest, size=size, metadata_removed=True)
+        places = {file.digest: path}
+        if seen.has_preview:
+            digest, size = await self._disk.run(_sealed, preview)
+            places.setdefault(digest, preview)
+            file = file._replace(
+                content_type=seen.content_type,
+                width=seen.width,
+                height=seen.height,
+                preview_digest=digest,
+                preview_size=size,
+            )
+        return file, places
+
+    async def _see(self, path: Path, stripped: Path | None, preview: Path) -> Seen:
+        """What can be seen of a file that may be an image. Those of one user are looked into one by one."""
+        images = self._images
+        if not images or not await self._disk.run(images.may_be_one, path):
+            return Seen()
+        async with self._one.turn(f"images of {share.get()}"), self._looking:
+            return await self._disk.run(partial(images.look, path, stripped=stripped, preview=preview))
+
+    async def _place(self, caller: Caller, file: FileRecord, places: Mapping[str, Path]) -> None:
+        """Put a file's contents in their place, and then note the file: a content without its file is found
+        by the note made before, and a file without its content never is."""
 
         def expect(transaction: Transaction) -> None:
             later_us = transaction.now_us + int(_SETTLED.total_seconds() * 1_000_000)
-            transaction.expect_unneeded([digest], later_us)
+            transaction.expect_unneeded(places, later_us)
 
         def note(transaction: Transaction) -> None:
             if not transaction.delete_upload(file.file_id):
                 raise _no_upload()
             transaction.insert_file(file)
 
-        async with self._placing.turn(digest):
+        async with AsyncExitStack() as turns:
+            # In order, so that no two wait for each other.
+            for digest in sorted(places):
+                await turns.enter_async_context(self._placing.turn(digest))
             await self._committer.transact(caller, expect)
-            await self._disk.run(self._contents.put, digest, path)
+            for digest, path in places.items():
+                await self._disk.run(self._contents.put, digest, path)
             await self._committer.transact(caller, note)
 
     async def cancel(self, caller: Caller, upload_id: str) -> None:
@@ -301,6 +350,11 @@ def _file_of(upload: UploadRecord, digest: str) -> FileRecord:
         create_time_us=upload.create_time_us,
         sent=False,
     )
+
+
+def _sealed(path: Path) -> tuple[str, int]:
+    """The hash and the length of a file that is on the disk now."""
+    return sync(path), path.stat().st_size
 
 
 def _own(snapshot: Snapshot, caller: Caller, upload_id: str) -> UploadRecord:

@@ -14,6 +14,8 @@ one content :meth:`Contents.put` and :meth:`Contents.delete` MUST NOT run at the
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from grpc_chat.errors import StoreFull, StoreUnavailable
+
+_AT_ONCE = 1024 * 1024
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -133,3 +137,13 @@ def told(what: str) -> Iterator[None]:
         if exc.errno in (ENOSPC, EDQUOT):
             raise StoreFull("the server's disk is full; nothing was stored") from exc
         raise StoreUnavailable(f"the server can't {what}: {exc.strerror}") from exc
+
+
+def sync(path: Path) -> str:
+    """Have a file be on the disk, and return its SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while data := file.read(_AT_ONCE):
+            digest.update(data)
+    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -11,9 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grpc_chat.errors import StoreFull
-from grpc_chat.files.base import told
-
-_AT_ONCE = 1024 * 1024
+from grpc_chat.files.base import sync, told
 
 _TEMPORARY = "tmp-"
 
@@ -91,13 +88,3 @@ class Spool:
         if not upload_id.isalnum() or not upload_id.isascii():
             raise ValueError("not an upload's id")
         return self._folder / upload_id
-
-
-def sync(path: Path) -> str:
-    """Have a file be on the disk, and return its SHA-256."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        while data := file.read(_AT_ONCE):
-            digest.update(data)
-    return digest.hexdigest()

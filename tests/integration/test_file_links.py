@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 import grpc_chat as chat
 from grpc_chat.core.files import PIECE_BYTES
@@ -74,6 +76,30 @@ async def test_browser_downloads_by_a_link(node: RunningNode) -> None:
     assert (await get(link.url, if_none_match=etag)).status_code == 304
     beyond = await get(link.url, range=f"bytes={len(data)}-")
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(data)}")
+
+
+async def test_only_images_are_shown(node: RunningNode) -> None:
+    """Those that the server has seen to be images, and previews."""
+    alice = await node.register("alice")
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "PNG")
+    image = await uploaded(alice, out.getvalue(), "a.png")
+    claims = [
+        await uploaded(alice, b"<svg/>", name, content_type=kind)
+        for name, kind in (("a.png", "image/png"), ("a.svg", "image/svg+xml"), ("a.xml", "application/xml"))
+    ]
+
+    async def shown(file: chat.File, *, preview: bool = False) -> tuple[str, str]:
+        told = (await get((await alice.download_link(file, preview=preview)).url)).headers
+        return told["content-disposition"].partition(";")[0], told["content-type"]
+
+    assert await shown(image) == ("inline", "image/png")
+    assert await shown(image, preview=True) == ("inline", "image/webp")
+    assert [await shown(claim) for claim in claims] == [
+        ("attachment", "image/png"),
+        ("attachment", "application/octet-stream"),
+        ("attachment", "application/octet-stream"),
+    ]
 
 
 async def test_nothing_else_is_served(node: RunningNode) -> None:

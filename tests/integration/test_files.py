@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import grpc_chat as chat
 from grpc_chat.core.caller import SYSTEM
@@ -578,3 +580,65 @@ async def test_files_go_over_a_connection(tmp_path: Path) -> None:
         with pytest.raises(FileExistsError):
             await alice.download(file, saved)
         assert sorted(os.listdir(tmp_path)) == ["in.bin", "out.bin"]
+
+
+# Images
+
+
+async def test_image_is_looked_into(node: RunningNode) -> None:
+    """Its message says what it measures, it has a preview, and where it was taken is gone."""
+    alice, bob = node.client("alice"), node.client("bob")
+    data = picture(where="48.2082 North")
+
+    file = await alice.upload(data, name="a.jpg")
+    await alice.send("r", files=[file])
+
+    assert (file.width, file.height, file.has_preview, file.metadata_removed) == (40, 60, True, True)
+    assert file.content_type == "image/jpeg"
+    [message] = [message async for message in bob.history("r")]
+    assert message.files == (file,)
+    got = await content(bob, file)
+    assert (len(got), hashlib.sha256(got).digest()) == (file.size, file.sha256)
+    assert b"48.2082" not in got
+    assert not [digest for digest in kept(node) if digest == hashlib.sha256(data).hexdigest()]
+    preview = await content(bob, file, preview=True)
+    assert preview[8:12] == b"WEBP"
+    assert await usage(node, "alice") == (0, 1, file.size + len(preview))
+    assert sorted(kept(node)) == sorted([file.sha256.hex(), hashlib.sha256(preview).hexdigest()])
+    assert os.listdir(folder(node) / "uploads") == []
+
+    await delete_message(node, "r", message.seq)
+    await until(lambda: not kept(node))
+
+
+async def test_sender_may_keep_the_metadata(node: RunningNode) -> None:
+    """As of photographs for whom it matters."""
+    alice, data = node.client("alice"), picture(where="48.2082 North")
+
+    file = await alice.upload(data, name="a.jpg", keep_metadata=True)
+
+    assert (file.has_preview, file.metadata_removed) == (True, False)
+    assert await content(alice, file) == data
+
+
+async def test_what_is_no_image_is_a_file(node: RunningNode) -> None:
+    """Whatever its sender calls it; it has no preview that could be asked for."""
+    alice = node.client("alice")
+    for data in (picture()[:50], b"<svg onload=alert(1)>"):
+        file = await alice.upload(data, name="a.jpg", content_type="image/jpeg")
+        assert (file.width, file.has_preview) == (0, False)
+        with pytest.raises(chat.FileNotFound):
+            await content(alice, file, preview=True)
+    async with running_node("1", network=False, files={"images": False, "free_bytes": 0}) as other:
+        file = await other.client("1").upload(data := picture(where="x"), name="a.jpg")
+        assert (file.width, await content(other.client("1"), file)) == (0, data)
+
+
+def picture(*, where: str = "") -> bytes:
+    """A JPEG image, on its side."""
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    if where:
+        exif[0x010E] = where
+    Image.new("RGB", (60, 40), "red").save(out, "JPEG", exif=exif)
+    return out.getvalue()
