@@ -14,9 +14,9 @@ from grpc_chat.errors import ChatError
 from grpc_chat.testing import RunningNode
 from grpc_chat.wire.status import status_code, to_status
 from tests.calls import Reply
-from tests.support import From, Pulled
+from tests.support import PeerAt, PulledResponses
 
-_HERE = From("ipv4:127.0.0.1:4711")
+_HERE = PeerAt("ipv4:127.0.0.1:4711")
 
 
 def pipeline_of(node: RunningNode) -> Pipeline:
@@ -48,7 +48,9 @@ class InMemory:
             if method.unary:
                 response = await self._pipeline.call(method, metadata, request, _HERE)
             else:
-                stream = Pulled(lambda write: self._pipeline.stream(method, metadata, request, write, _HERE))
+                stream = PulledResponses(
+                    lambda write: self._pipeline.stream(method, metadata, request, write, _HERE)
+                )
                 try:
                     response = await anext(stream)
                 finally:

@@ -31,7 +31,7 @@ async def make_owner(owner: chat.Client, heir: chat.Client, room_id: str) -> Non
     await heir.accept_invitation(room_id)
 
 
-class Pulled(AsyncIterator[bytes]):
+class PulledResponses(AsyncIterator[bytes]):
     """What a stream of the pipeline writes, one by one; a write returns when the next one is asked for.
 
     Args:
@@ -77,7 +77,7 @@ class Pulled(AsyncIterator[bytes]):
                 await self._task
 
 
-class From:
+class PeerAt:
     """The other end of a connection, at an address as gRPC names it."""
 
     def __init__(self, address: str) -> None:

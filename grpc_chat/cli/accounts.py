@@ -24,7 +24,7 @@ from grpc_chat.cli.command import (
     talks,
 )
 from grpc_chat.cli.failures import USAGE, Failure
-from grpc_chat.cli.links import way_to, ways_to_an_issuer
+from grpc_chat.cli.links import issuer_options, read_issuer_options
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.texts import TextGroup
 from grpc_chat.cli.waiting import off_loop
@@ -121,7 +121,7 @@ async def register(
 @click.command()
 @click.argument("user", default="")
 @click.option("--with", "issuer", metavar="ISSUER", help="Log in with this issuer, one of the server's.")
-@ways_to_an_issuer
+@issuer_options
 @click.option(
     "--invite", metavar="CODE|LINK", help="With an issuer: an invite, for a new account or to a room."
 )
@@ -188,13 +188,13 @@ async def login(
     else:
         from grpc_chat.cli.issuer import log_in
 
-        way = way_to(
+        options = read_issuer_options(
             issuer, info, address, elsewhere=elsewhere, no_browser=no_browser, port=port, switch=switch
         )
         login = await log_in(
             cli.client,
             issuer,
-            way,
+            options,
             say=say,
             ask=ask if sys.stdin and sys.stdin.isatty() else None,
             device_name=device,

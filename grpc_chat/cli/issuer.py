@@ -48,7 +48,7 @@ Finish = Callable[..., Awaitable[T]]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class IssuerOptions:
     """How somebody goes to an issuer.
 
     Attributes:
@@ -67,7 +67,7 @@ class Way:
 async def log_in(
     client: Client,
     provider: str,
-    way: Way,
+    options: IssuerOptions,
     *,
     say: Say,
     ask: Ask | None = None,
@@ -102,30 +102,30 @@ async def log_in(
                 name, fields = await off_loop(ask, f"{error.message}\nUser id"), {}
 
     begin = {"user_id": user_id, "invite": invite}
-    return await at_issuer(client, provider, way, finish, say=say, **begin)
+    return await at_issuer(client, provider, options, finish, say=say, **begin)
 
 
 async def at_issuer(
-    client: Client, provider: str, way: Way, finish: Finish[T], *, say: Say, **begin: Any
+    client: Client, provider: str, options: IssuerOptions, finish: Finish[T], *, say: Say, **begin: Any
 ) -> T:
     """Have the person go to an issuer, and finish what they do there.
 
     Args:
         begin: What else :meth:`grpc_chat.sdk.accounts.AccountCalls.begin_log_in` takes.
     """
-    if way.elsewhere:
+    if options.elsewhere:
         return await _elsewhere(client, provider, finish, say, begin)
-    return await _with_browser(client, provider, way, finish, say, begin)
+    return await _with_browser(client, provider, options, finish, say, begin)
 
 
 async def _with_browser(
-    client: Client, provider: str, way: Way, finish: Finish[T], say: Say, begin: dict[str, Any]
+    client: Client, provider: str, options: IssuerOptions, finish: Finish[T], say: Say, begin: dict[str, Any]
 ) -> T:
     """The browser comes back to a port that this program listens on meanwhile (RFC 8252, section 7.3)."""
-    async with _listening(way.port) as door:
+    async with _listening(options.port) as door:
         redirect_uri = f"http://127.0.0.1:{door.port}/"
         begun = await client.begin_log_in(
-            provider, redirect_uri=redirect_uri, switch_account=way.switch, **begin
+            provider, redirect_uri=redirect_uri, switch_account=options.switch, **begin
         )
         door.state = parse_qs(urlsplit(begun.authorization_url).query).get("state", [""])[0]
         say(f"open this in a browser on this machine to log in: {begun.authorization_url}")
@@ -134,7 +134,7 @@ async def _with_browser(
             "if the page shows an error, press Ctrl-C, and tell the administrator this redirect URI: "
             f"{redirect_uri}"
         )
-        if way.open_browser:
+        if options.open_browser:
             # A browser in the terminal would take it over; where there is none, the address was printed.
             await asyncio.to_thread(webbrowser.open, begun.authorization_url)
         try:

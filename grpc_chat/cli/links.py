@@ -13,14 +13,14 @@ from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.output import Output, count
 
 if TYPE_CHECKING:
-    from grpc_chat.cli.issuer import Way
+    from grpc_chat.cli.issuer import IssuerOptions
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.models import Identity, PendingLogin, ServerInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def ways_to_an_issuer(function: F) -> F:
+def issuer_options(function: F) -> F:
     """The options of a command that has somebody go to an issuer."""
     options = (
         click.option(
@@ -44,7 +44,7 @@ def ways_to_an_issuer(function: F) -> F:
     return function
 
 
-def way_to(
+def read_issuer_options(
     issuer: str,
     info: ServerInfo,
     address: str,
@@ -53,13 +53,13 @@ def way_to(
     no_browser: bool,
     port: int | None,
     switch: bool,
-) -> Way:
+) -> IssuerOptions:
     """What those options say.
 
     Raises:
         Failure: The server knows no such issuer, or the options don't fit together.
     """
-    from grpc_chat.cli.issuer import Way
+    from grpc_chat.cli.issuer import IssuerOptions
 
     if issuer not in info.providers:
         known = f"; it has {', '.join(info.providers)}" if info.providers else ""
@@ -68,7 +68,7 @@ def way_to(
         raise Failure(
             "--no-browser, --port and --switch are for a browser here, --code is for one elsewhere", USAGE
         )
-    return Way(
+    return IssuerOptions(
         elsewhere=elsewhere,
         open_browser=not no_browser,
         port=port or info.redirect_ports.get(issuer, 0),
@@ -94,7 +94,7 @@ def link() -> None:
 
 @link.command("add")
 @click.argument("issuer")
-@ways_to_an_issuer
+@issuer_options
 @talks()
 async def link_add(
     cli: Cli, issuer: str, elsewhere: bool, no_browser: bool, port: int | None, switch: bool
@@ -113,14 +113,14 @@ async def link_add(
 
     info = await cli.client.server_info()
     cli.answered()
-    way = way_to(
+    options = read_issuer_options(
         issuer, info, cli.client.address, elsewhere=elsewhere, no_browser=no_browser, port=port, switch=switch
     )
 
     async def finish(begun: PendingLogin, **came_back: str) -> None:
         await cli.client.link_identity(begun, **came_back)
 
-    await at_issuer(cli.client, issuer, way, finish, say=say)
+    await at_issuer(cli.client, issuer, options, finish, say=say)
     cli.out.result(None, f"linked: grpc-chat login --with {issuer} -s {cli.client.address}", issuer=issuer)
 
 

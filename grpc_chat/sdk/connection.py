@@ -14,7 +14,7 @@ from grpc_chat.errors import ChatError, Unavailable, Unreachable
 from grpc_chat.sdk.diagnosis import is_about_names
 from grpc_chat.sdk.link import SUBSCRIBE, OneLoop, authorization, fit_to_send
 from grpc_chat.sdk.network import hides_status, told
-from grpc_chat.sdk.tls import Tls, way_to
+from grpc_chat.sdk.tls import Tls, connector_to
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.status import from_rpc_error, has_reason
 
@@ -69,7 +69,7 @@ class Connection:
         self._answered = False
         self._loop = OneLoop()
         self.closed = False
-        self._way = way_to(address, tls=tls, insecure=insecure)
+        self._connector = connector_to(address, tls=tls, insecure=insecure)
         self._channel: grpc.aio.Channel | None = None
         self._opening = asyncio.Lock()
 
@@ -90,7 +90,7 @@ class Connection:
         self.require_loop()
         async with self._opening:
             if self._channel is None:
-                channel = await self._way.open(_OPTIONS, self._timeout)
+                channel = await self._connector.open(_OPTIONS, self._timeout)
                 if not self.closed:
                     self._channel = channel
                 else:
@@ -181,7 +181,7 @@ class Connection:
             code is grpc.StatusCode.UNAVAILABLE
             or (code is grpc.StatusCode.UNAUTHENTICATED and is_about_names(details))
         ):
-            explained = await self._way.explain(details, look=look)
+            explained = await self._connector.explain(details, look=look)
         # A caller that tries again in spite of an explanation gets it again.
         self._last_details = details if explained is None else ""
         # Also where the server itself is in trouble: a new connection may lead to another node.

@@ -1,4 +1,4 @@
-"""What is in the way when a channel can't connect, in words."""
+"""The reason why a channel can't connect, in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]+)")
 _DURING_HANDSHAKE = "Handshake read failed"
 # Something in plain text, as web servers answer on a port for TLS.
 _NO_HTTP2 = "Failed parsing HTTP/2"
-# What grpc says when the other side hangs up before it has said anything.
+# What grpc says when the other side closes the connection before it has sent anything.
 _HUNG_UP = re.compile(r": (Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
 # grpc compares names twice, by different rules: while it connects, and with each call.
 _WRONG_NAME = re.compile(r"Hostname Verification Check failed|call host does not match SSL server name")
@@ -40,13 +40,13 @@ def is_about_names(details: str) -> bool:
 
 
 async def of_plain_text(address: str, details: str) -> ChatError | None:
-    """What is in the way of plain text; None if no more can be told than ``details`` says."""
+    """The reason why plain text fails; None if ``details`` says it all."""
     if not _NO_CONNECTION.match(details) or not (
         _HUNG_UP.search(details) or _NO_HTTP2 in details or _may_hide_more(address, details)
     ):
         return None
     with suppress(ChatError, ValueError):
-        # Whoever answers this does speak TLS.
+        # A server that answers this does speak TLS.
         await look_at(address, "", _LOOK)
         return FailedPrecondition(
             f"the server at {address} expects TLS, and this client used none",
@@ -56,9 +56,9 @@ async def of_plain_text(address: str, details: str) -> ChatError | None:
 
 
 def _may_hide_more(address: str, details: str) -> bool:
-    """Whether this is what grpc says of one address of several, of which another may tell more.
+    """Whether this is what grpc says of one address of several, where another may say more.
 
-    A server on 127.0.0.1 is not on ::1, and of `localhost`, which is both, grpc tells the last.
+    A server on 127.0.0.1 is not on ::1, and for `localhost`, which is both, grpc reports the last.
     """
     try:
         ipaddress.ip_address(host_of(address))
@@ -68,8 +68,8 @@ def _may_hide_more(address: str, details: str) -> bool:
 
 
 async def words_of(channel: grpc.aio.Channel, timeout: timedelta) -> str:
-    """What a channel says that can't connect; empty if it can."""
-    # No server knows this method, and nobody's token goes with it.
+    """What a channel says if it can't connect; empty if it can."""
+    # No server knows this method, and no token is sent with it.
     method = cast("Callable[..., Awaitable[bytes]]", channel.unary_unary("/handshake"))
     try:
         await method(b"", timeout=timeout.total_seconds())
@@ -80,14 +80,14 @@ async def words_of(channel: grpc.aio.Channel, timeout: timedelta) -> str:
 
 
 class Diagnosis:
-    """Finds out what is in the way of TLS.
+    """Finds out why TLS fails.
 
     Args:
         address: ``host:port``.
-        name: What the server's certificate has to be for.
+        name: The name that the server's certificate must have.
         shows_certificate: Whether the client has one of its own.
-        pinned: Finds the certificate that is to be trusted, or raises; None where it is not only one.
-        try_at: What a channel to one address of the server's says.
+        pinned: Finds the certificate to trust, or raises; None if it is not a single one.
+        try_at: Returns what a channel to one of the server's addresses says.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Diagnosis:
         self._try_at = try_at
 
     async def explain(self, details: str, *, look: bool) -> ChatError | None:
-        """See :meth:`grpc_chat.sdk.tls.Way.explain`."""
+        """See :meth:`grpc_chat.sdk.tls.Connector.explain`."""
         if is_about_names(details):
             return await self._wrong_name()
         if not _NO_CONNECTION.match(details):
@@ -130,7 +130,8 @@ class Diagnosis:
         return None
 
     async def _most_telling(self, details: str) -> str:
-        """What grpc says of that address of the server's where there is somebody; else what it said."""
+        """What grpc says of the one of the server's addresses at which something answers; else what it
+        said."""
         host, port = host_of(self._address), port_of(self._address)
         loop = asyncio.get_running_loop()
         with suppress(OSError):
@@ -148,7 +149,7 @@ class Diagnosis:
         )
 
     async def _hung_up(self, details: str) -> ChatError | None:
-        """What it means that the server ended a handshake, or the connection after it, without a word."""
+        """What it means that the server ended a handshake, or the connection after it, without an answer."""
         from grpc_chat.wire.certificates import unusable
 
         who = f"the server at {self._address}"
@@ -220,7 +221,7 @@ class Diagnosis:
             metadata["fingerprint"] = certificates.fingerprint(shown)
             if names:
                 known = certificates.names_of(parse(shown, self._address))
-                # Anybody may have written them, and the sentence may end on a terminal.
+                # Anyone may have written them, and the sentence may end up on a terminal.
                 if fit := [name for name in known if _FIT_TO_SHOW.fullmatch(name)]:
                     sentence += f", but for {', '.join(fit[:5])}"
             sentence += f" (its SHA-256 fingerprint: {metadata['fingerprint']})"

@@ -1,4 +1,4 @@
-"""Names of files, fit to be sent and to be saved by."""
+"""File names that can be sent, and under which files can be saved."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import unicodedata
 
 _MOST_BYTES = 255
 _NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# What other systems take for something else: separators, drives and streams, quotes, wildcards, pipes.
+# Characters with a meaning on other systems: separators, drives and streams, quotes, wildcards, pipes.
 _SPECIAL = set('/\\:*?"<>|')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{at}" for name in ("com", "lpt") for at in range(1, 10))}
 
 
 def sent_name(name: str) -> str:
-    """A name that a server takes, as like this one as can be."""
+    """A name that a server accepts, as close to this one as possible."""
     shown = "".join("_" if _is_hidden(character) or character in "/\\" else character for character in name)
     shown = _cut(shown.strip())
     return shown if shown and shown not in (".", "..") else "file"
 
 
 def safe_name(name: str) -> str:
-    """A name by which a file from a stranger can be saved: in the folder that it is put in, not hidden, and
-    the same on every system."""
+    """A name under which a file from a stranger can be saved: inside its folder, not hidden, and the same on
+    every system."""
     shown = "".join(
         "_" if _is_hidden(character) or character in _SPECIAL else character for character in name
     )
     shown = shown.strip(" ").rstrip(".")
     if shown.startswith((".", "-", "~")):
-        # Hidden files are settings of programs, and other programs take a dash for an option.
+        # Hidden files can be settings of programs, and programs can take a dash for an option.
         shown = f"_{shown[1:]}"
     if shown.partition(".")[0].rstrip().lower() in _DEVICES:
         shown = f"_{shown}"
@@ -38,7 +38,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _cut(name: str) -> str:
-    """A name of at most 255 bytes, with what tells its kind."""
+    """A name of at most 255 bytes that keeps its extension."""
     if len(name.encode()) <= _MOST_BYTES:
         return name
     stem, dot, kind = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""Files as the client takes and gives them."""
+"""Files, as the client takes and returns them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class File:
 
     file_id: str
     name: str
-    """As its sender calls it. To save a file by it, use :func:`grpc_chat.sdk.file_names.safe_name`."""
+    """The sender's name for it. To save a file by it, use :func:`grpc_chat.sdk.file_names.safe_name`."""
     size: int
     """In bytes."""
     content_type: str
-    """As its sender says: nobody has checked it."""
+    """What its sender says; nobody has checked it."""
     width: int = 0
-    """Of an image that the server could read, in pixels; 0 for all other files."""
+    """In pixels, for an image that the server could read; 0 for all other files."""
     height: int = 0
     has_preview: bool = False
     metadata_removed: bool = False
-    """Whether the server removed where and with what an image was taken."""
+    """Whether the server removed from an image where and with what it was taken."""
     sha256: bytes = b""
 
 
@@ -44,13 +44,13 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an upload or a download is."""
+    """The progress of an upload or a download."""
 
     done: int
     """Bytes."""
     size: int
     upload_id: str = ""
-    """Of an upload: with it, another program can go on."""
+    """For an upload: its id, with which another program can continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +58,5 @@ class FileLink:
     """A link to a file, for a browser."""
 
     url: str
-    """Whoever has it can download the file."""
+    """Anyone who has it can download the file."""
     expire_time: datetime

@@ -34,7 +34,7 @@ _HASHED_AT_ONCE = 1024 * 1024
 
 
 class FileCalls(Calls):
-    """What one can do with files."""
+    """The calls about files."""
 
     async def upload(
         self,
@@ -47,21 +47,21 @@ class FileCalls(Calls):
         upload_id: str = "",
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> File:
-        """Upload a file, and return what :meth:`Client.send` takes in ``files``. It goes on where it was when
-        the connection comes back, or, given the ``upload_id``, in another program.
+        """Upload a file, and return what :meth:`Client.send` takes in ``files``. It continues where it was
+        when the connection comes back or, given the ``upload_id``, in another program.
 
         Args:
-            name: What people see; that of ``source`` by default.
-            content_type: As ``image/png``; guessed from the name by default.
-            keep_metadata: Whether the metadata of an image stays in it, as where it was taken.
+            name: The name that people see; by default that of ``source``.
+            content_type: Such as ``image/png``; by default guessed from the name.
+            keep_metadata: Whether to keep an image's metadata, for example where it was taken.
             progress: Called when a part is on the server's disk.
-            upload_id: Of an upload of the same file that was begun before (see :class:`Progress`).
-            timeout: How long to try without getting on; None for ever.
+            upload_id: The id of an earlier upload of the same file (see :class:`Progress`).
+            timeout: How long to try without progress; None for no limit.
 
         Raises:
-            ChatError: The server does not take it; LimitExceeded and StoreFull say why.
+            ChatError: The server refuses it, for example with LimitExceeded or StoreFull.
             OSError: ``source`` can't be read.
-            UploadDamaged: The file is not the one that the upload was begun with.
+            UploadDamaged: The file is not the one that the upload began with.
         """
         opened, given = await asyncio.to_thread(_opened, source)
         try:
@@ -95,7 +95,7 @@ class FileCalls(Calls):
                 opened.close()
 
     async def _begun(self, upload_id: str, patience: _Patience) -> tuple[File | None, pb.Upload]:
-        """An upload that was begun before, or the file that it has become."""
+        """An earlier upload, or the file that it has become."""
         request = pb.GetUploadRequest(upload_id=upload_id)
         try:
             got = await patience.until_done(
@@ -128,12 +128,12 @@ class FileCalls(Calls):
                 )
                 offset = response.offset
             except WrongOffset as error:
-                # The server's disk has lost some of it, or another program is at it.
+                # The server's disk has lost some of it, or another program is uploading it too.
                 offset = error.offset
             patience.got_on()
 
     async def uploads(self) -> AsyncIterator[Upload]:
-        """One's uploads that are not finished, oldest first."""
+        """The caller's unfinished uploads, oldest first."""
         request = pb.ListUploadsRequest()
         async for upload in self._pages(
             "FileService/ListUploads", request, pb.ListUploadsResponse, "uploads"
@@ -155,16 +155,16 @@ class FileCalls(Calls):
         progress: OnProgress | None = None,
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> Path:
-        """Download a file, and return where it is. It goes on where it was when the connection comes back. It
-        gets its name when it is complete and its hash is right.
+        """Download a file, and return its path. It continues where it was when the connection comes back. The
+        file gets its name when it is complete and its hash is right.
 
         Args:
-            file: What a message carries, or its id.
+            file: A file that a message carries, or its id.
             path: A file, or a folder, in which it gets the name that its sender gave it, made safe.
-            preview: Whether to take the preview of an image in its place.
-            overwrite: Whether a file that is there is replaced.
+            preview: Whether to download the preview of an image instead.
+            overwrite: Whether to replace an existing file.
             progress: Called with each piece.
-            timeout: How long to try without getting on; None for ever.
+            timeout: How long to try without progress; None for no limit.
 
         Raises:
             FileExistsError: There is a file already.
@@ -207,7 +207,7 @@ class FileCalls(Calls):
             length: How many bytes; 0 for all that follow ``offset``.
 
         Raises:
-            FileNotFound: There is none, or one may not see it (any longer).
+            FileNotFound: There is none, or the caller may not see it, or no longer.
         """
         _, pieces = await self._opened(file, preview, _Patience(timeout), offset, length)
         async with aclosing(pieces):
@@ -229,7 +229,7 @@ class FileCalls(Calls):
     async def _opened(
         self, file: File | str, preview: bool, patience: _Patience, offset: int = 0, length: int = 0
     ) -> tuple[File, AsyncGenerator[bytes]]:
-        """What a file is, and the pieces of its content."""
+        """A file's record, and the pieces of its content."""
         pieces = self._pieces(file, preview, patience, offset, length)
         told = await anext(pieces)
         assert isinstance(told, File)
@@ -271,7 +271,7 @@ async def _only_bytes(pieces: AsyncGenerator[File | bytes]) -> AsyncGenerator[by
 
 
 class _Patience:
-    """Tries again as long as there is hope, and gives up where it does not get on."""
+    """Tries again as long as there is hope, and gives up if there is no progress."""
 
     def __init__(self, timeout: timedelta | None) -> None:
         self._seconds = timeout.total_seconds() if timeout is not None else None
@@ -279,7 +279,7 @@ class _Patience:
         self._since = asyncio.get_running_loop().time()
 
     def got_on(self) -> None:
-        """It works."""
+        """There is progress."""
         self._backoff.reset()
         self._since = asyncio.get_running_loop().time()
 
@@ -287,7 +287,7 @@ class _Patience:
         """Wait before the next try.
 
         Raises:
-            ChatError: There will be none.
+            ChatError: There will be no next try.
         """
         waited = asyncio.get_running_loop().time() - self._since
         if not retry.worthwhile(error) or (self._seconds is not None and waited >= self._seconds):
@@ -295,7 +295,7 @@ class _Patience:
         await asyncio.sleep(self._backoff.next(error).total_seconds())
 
     async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that is the same whether it is made once or twice."""
+        """Make an idempotent call."""
         while True:
             try:
                 return await attempt()
@@ -308,7 +308,7 @@ def _id(file: File | str) -> str:
 
 
 def _opened(source: Source) -> tuple[BinaryIO, str]:
-    """A source as an open file, and what it is called."""
+    """A source as an open file, and its name."""
     if isinstance(source, bytes):
         return io.BytesIO(source), ""
     if isinstance(source, str | os.PathLike):
@@ -333,7 +333,7 @@ def _read(opened: BinaryIO, offset: int, length: int) -> bytes:
 
 
 def _place(path: Path, name: str, *, overwrite: bool) -> Path:
-    """Where a download goes."""
+    """The path of a download."""
     place = path / name if path.is_dir() else path
     if not overwrite and os.path.lexists(place):
         raise FileExistsError(f"{place} exists")
@@ -345,12 +345,12 @@ def _put_in_place(new: Path, place: Path, *, overwrite: bool) -> None:
         new.replace(place)
         return
     try:
-        # Unlike a rename, it fails where there is one by now.
+        # Unlike a rename, it fails if there is one by now.
         os.link(new, place)
     except FileExistsError:
         raise FileExistsError(f"{place} exists") from None
     except OSError:
-        # A file system without links.
+        # The file system has no links.
         if place.exists():
             raise FileExistsError(f"{place} exists") from None
         new.rename(place)

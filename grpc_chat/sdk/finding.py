@@ -38,21 +38,21 @@ class Listings(Protocol):
 
 
 def title(room: Room) -> str:
-    """What a room is found by: its name, or ``@user`` for the room with somebody."""
+    """The name to find a room by, or ``@user`` for a direct room."""
     return f"@{room.peer.user_id}" if room.peer and not room.name else room.title
 
 
 async def find_room(client: Listings, name: str, *, public: bool = False, make: bool = False) -> Room:
-    """The room that somebody calls so: by its id, its name, or as ``@user``.
+    """The room with this id or name, or the direct room ``@user``.
 
     Args:
-        public: Whether it may be one of the server's public rooms that one is not in.
-        make: Whether the direct room with somebody is begun where there is none yet.
+        public: Whether it may be a public room that the caller is not in.
+        make: Whether to make the direct room if it does not exist.
 
     Raises:
-        RoomNotFound: There is none, or there are several; it says which ones. Its ``metadata`` has the
-            ``name``, and as ``roomIds`` or ``near`` the ids of those several, or the names that are like it.
-        ChatError: The server was not asked, or does not know the user.
+        RoomNotFound: There is none, or there are several, which the error lists. Its ``metadata`` has the
+            ``name`` and, as ``roomIds`` or ``near``, the ids of those rooms, or the names that are like it.
+        ChatError: The server was not reached, or does not know the user.
     """
     if name.startswith("@") and make:
         return await client.direct_room(name[1:])
@@ -60,7 +60,7 @@ async def find_room(client: Listings, name: str, *, public: bool = False, make: 
     if room := choose(own, name):
         return room
     if public:
-        # An id goes before a name.
+        # An id takes precedence over a name.
         if may_be_room_id(name) and (room := await _by_id(client, name)):
             return room
         others = [room async for room in client.public_rooms(_query(name), archived=True)]
@@ -84,14 +84,15 @@ async def _by_id(client: Listings, room_id: str) -> Room | None:
     except RoomNotFound:
         return None
     except InvalidRequest as error:
-        # What can't be an id is told like one that is not there.
+        # What can't be an id gets the same answer as an id that does not exist.
         if error.field != "room_id":
             raise
         return None
 
 
 def choose(rooms: Iterable[Room], name: str) -> Room | None:
-    """The one room with this id or name: an id first, then a name exactly so, then however it is written.
+    """The one room with this id or name: first an id, then an exact name, then a name in another case or
+    encoding.
 
     Raises:
         RoomNotFound: There are several.
@@ -119,21 +120,19 @@ def _candidate(room: Room) -> str:
 
 
 def _query(name: str) -> str:
-    """What to ask the server for: it takes no longer one."""
+    """What to ask the server for, which accepts no longer query."""
     return name.encode(errors="surrogatepass")[:64].decode(errors="ignore")
 
 
 class RoomFinder:
-    """Finds rooms for a client, and remembers which names they had.
-
-    An id costs nothing: what has the form of one is used as it is, and looked for as a name only where there
-    is no such room. The server takes no room's id as the name of another, so no name catches what is meant
-    for a room that one has lost.
+    """Finds rooms for a client, and remembers their names. An id costs nothing: what has the form of an id is
+    used as it is, and looked up as a name only if there is no such room. The server refuses a room's id as
+    the name of another, so no name can catch what is meant for a room that the caller has lost.
 
     Args:
         client: Where to look.
-        takes_ids: Whether any text may be the id of a room, as on servers with trusted ids: then it is used
-            as it is, too, before it is looked for.
+        takes_ids: Whether any text may be the id of a room, as on servers with trusted ids: then it too is
+            used as it is before it is looked up.
         closed: Whether the client is closed, so that no call can be made.
     """
 
@@ -144,18 +143,18 @@ class RoomFinder:
         self._takes_ids = takes_ids
         self._closed = closed
         self._found: dict[str, str] = {}
-        # Locks let in one after the other, in the order in which they came: sends keep theirs.
+        # Locks are granted in the order in which they were asked for, so sends keep theirs.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def may_be_id(self, room: str) -> bool:
-        """Whether a text is taken for an id until the server knows no such room."""
-        # Of an empty one the server says what is wrong.
+        """Whether a text counts as an id until the server knows no such room."""
+        # The server explains what is wrong with an empty one.
         return may_be_room_id(room) or not room or (self._takes_ids() and not room.startswith("@"))
 
     async def id_of(
         self, name: str, *, public: bool = False, make: bool = False, until: float | None = None
     ) -> str:
-        """The id of the room that is called so; asked for once.
+        """The id of the room with this name; looked up once.
 
         Args:
             until: How long to try while the server is away, by the loop's clock; None for a few attempts.
@@ -176,7 +175,7 @@ class RoomFinder:
                     except ChatError as error:
                         if until is None or self._closed() or not retry.worthwhile(error):
                             raise
-                        # Still locked: those who wait keep their order.
+                        # Still locked, so that waiting calls keep their order.
                         await asyncio.sleep(backoff.next(error).total_seconds())
                         continue
                     if len(self._found) >= _MOST_REMEMBERED:
@@ -187,7 +186,7 @@ class RoomFinder:
             raise Unavailable(f"it is not known which room is called {name!r}: no answer in time") from None
 
     def forget(self, room_id: str) -> None:
-        """A room was renamed or lost: its names may be another one's now."""
+        """A room was renamed or lost: its names may now belong to another room."""
         for name in [name for name, found in self._found.items() if found == room_id]:
             del self._found[name]
 
@@ -200,7 +199,7 @@ class RoomFinder:
         make: bool = False,
         until: float | None = None,
     ) -> T:
-        """Do something in the room that a text stands for; once more where that has become another one.
+        """Do something in the room that a text stands for, and again if that is now another room.
 
         Args:
             until: See :meth:`id_of`.
@@ -239,14 +238,14 @@ def _is_about(error: ChatError, room_id: str) -> bool:
 
 
 class CallsInRooms(Calls):
-    """Calls methods that are about a room, which is named as people do."""
+    """Calls methods that are about a room, which may be given by name."""
 
     _finder: RoomFinder
 
     async def _in_room(
         self, room: str, method: str, request: Any, response: type[Response], *, public: bool = False
     ) -> Response:
-        """Call a method that is the same whether it is called once or twice; see :meth:`Calls._repeat`."""
+        """Call an idempotent method; see :meth:`Calls._repeat`."""
         return await self._finder.use(
             room, partial(self._with_id, self._repeat, method, request, response), public=public
         )

@@ -17,15 +17,15 @@ Response = TypeVar("Response", bound=Message)
 
 
 class Link(Protocol):
-    """Carries the calls of one session, over gRPC, within a process, or however else.
+    """Carries the calls of one session: over gRPC, within a process, or in any other way.
 
-    MUST raise what the server raises as the same class of :class:`grpc_chat.errors.ChatError`, details
-    included, and :class:`grpc_chat.errors.Unavailable` where it is not known what became of a call.
-    MUST NOT try again: the client knows which calls are safe to repeat.
+    MUST raise the server's errors as the same class of :class:`grpc_chat.errors.ChatError`, details included,
+    and :class:`grpc_chat.errors.Unavailable` if the outcome of a call is not known. MUST NOT retry: the
+    client knows which calls are safe to repeat.
 
     Attributes:
-        closed: Whether calls end at once, and for good.
-        token: Proves who is calling; empty for a guest. Set anew when somebody logs in or out.
+        closed: Whether all calls end at once, from now on.
+        token: Proves who is calling; empty for a guest. Replaced when somebody logs in or out.
     """
 
     closed: bool
@@ -33,10 +33,10 @@ class Link(Protocol):
 
     @property
     def address(self) -> str:
-        """Where the server is, for people."""
+        """The server's address, for people."""
 
     def require_loop(self) -> None:
-        """See that it is used in one event loop.
+        """Check that it is used in one event loop only.
 
         Raises:
             WrongLoop: It was used in another one before.
@@ -59,7 +59,7 @@ class Link(Protocol):
     def stream(self, path: str, request: Message, response: type[Response]) -> AsyncIterator[Response]:
         """Open a stream and yield its responses until it ends; it ends with the iterator, too.
 
-        A server that sends more than is taken MUST be made to wait.
+        A server that sends faster than its responses are taken MUST be made to wait.
 
         Raises:
             ChatError: As the server says, or ``Unavailable`` when it did not.
@@ -70,11 +70,11 @@ class Link(Protocol):
 
 
 class WrongLoop(RuntimeError):
-    """A client was used in another event loop than before: a mistake of the program."""
+    """A client was used in an event loop other than before: an error in the program."""
 
 
 class OneLoop:
-    """Knows the event loop that a link was used in first."""
+    """Remembers the event loop that a link was first used in."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,11 +92,10 @@ class OneLoop:
 
 
 def fit_to_send(token: str) -> str:
-    """A token as metadata can carry it: line ends and blanks around it, as files and shells add them, are
-    left out.
+    """A token as metadata can carry it, without the line ends and spaces around it that files and shells add.
 
     Raises:
-        ValueError: It holds anything else that is not printable ASCII. The error does not hold the token.
+        ValueError: It holds anything else that is not printable ASCII. The error does not contain the token.
     """
     token = token.strip()
     if not all(" " < character <= "~" for character in token):

@@ -1,4 +1,4 @@
-"""What a server shows to anyone, without proof of who it is."""
+"""What a server shows to anyone, without proving its identity."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from grpc_chat.wire.address import host_of, port_of
 if TYPE_CHECKING:
     from cryptography import x509
 
-# What a server says that was spoken to in TLS and does not know any.
+# What a server that has no TLS answers to TLS.
 NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 
 
 async def shown_by(address: str, timeout: timedelta) -> str:
-    """The SHA-256 fingerprint of the certificate that a server shows to anyone: not proof of who it is.
+    """The SHA-256 fingerprint of the certificate that a server shows to anyone. It does not prove its
+    identity.
 
     Raises:
         ChatError: There is no connection, or no TLS.
@@ -36,16 +37,16 @@ class Seen(NamedTuple):
     """What a server shows to anyone."""
 
     certificate: bytes
-    """In DER. Whose it is has not been verified."""
+    """In DER. Nobody has verified whose it is."""
     hung_up: bool
-    """Whether the server ended the connection without a word."""
+    """Whether the server closed the connection without an answer."""
 
 
 async def look_at(address: str, name: str, timeout: timedelta, *, listen: bool = False) -> Seen:
-    """Speak TLS with whoever is there, believe nothing, and say nothing.
+    """Speak TLS with the server, without trusting its answers, and without sending anything.
 
     Args:
-        name: The one to ask for; the address's host by default.
+        name: The name to ask for; by default the address's host.
         listen: Whether to wait for the server to say something.
 
     Raises:
@@ -71,7 +72,7 @@ async def look_at(address: str, name: str, timeout: timedelta, *, listen: bool =
                         async with asyncio.timeout(timeout.total_seconds() / 2):
                             hung_up = not await reader.read(1)
             except (ssl.SSLError, ConnectionError):
-                # In TLS 1.3 a server tells only now, by an alert, what it does not like of the client.
+                # In TLS 1.3 only now does a server tell, by an alert, why it refuses the client.
                 hung_up = True
             finally:
                 writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What the client hands out: plain values, no protobuf."""
+"""The values that the client returns: plain ones, no protobuf."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from grpc_chat.sdk.file_records import File
 class Cursor:
     """A position in a room's log: everything up to and including ``seq`` has been seen.
 
-    Keep all four values: with the stamp, the server notices that its log is not the one that the position is
-    from any more, as after a backup was put back.
+    Keep all four values. By the stamp, the server notices that its log is no longer the one that the position
+    is from, for example because a backup was restored.
     """
 
     room_id: str
@@ -34,7 +34,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Where a message of one's own is."""
+    """Where a sent message is stored."""
 
     room_id: str
     seq: int
@@ -49,7 +49,7 @@ class Sent:
 
 
 class Replies(Protocol):
-    """What a message is answered with: a client."""
+    """What replies to messages: a client."""
 
     async def send(self, room: str, text: str) -> Sent:
         """Send a message; see :meth:`grpc_chat.Client.send`."""
@@ -58,7 +58,7 @@ class Replies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that somebody said."""
+    """A message."""
 
     room_id: str
     seq: int
@@ -68,7 +68,7 @@ class Message:
     client_message_id: str
     epoch: str = ""
     files: tuple[File, ...] = ()
-    """What it carries."""
+    """The files that it carries."""
     _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -94,20 +94,19 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChanged:
-    """The room's log is not the one that was followed so far: a backup of the server was put back.
-
-    What was handed out after ``last_seq`` is no longer in the log, and what is handed out from now on is new,
-    with numbers that may have been seen before.
+    """The room's log is not the one that was followed so far: a backup of the server was restored. Updates
+    after ``last_seq`` are no longer in the log. Updates from now on are new, with numbers that may have been
+    seen before.
     """
 
     room_id: str
     last_seq: int
-    """The last number that still stands for the same event; 0 where there is none, or it can't be found."""
+    """The last number that still stands for the same event; 0 if there is none, or it can't be found."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """Everything that was there when the stream was opened has been handed out."""
+    """Every update from before the stream was opened has been returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The stream was lost, and will be opened again after ``retry_in``."""
+    """The stream was lost, and will be reopened after ``retry_in``."""
 
     error: ChatError | None
     """Why; None when the server said that it is about to stop."""
@@ -126,38 +125,38 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
-    """Somebody came into a room, went, or is something else in it now."""
+    """A membership began, ended or changed."""
 
     room_id: str
     seq: int
     actor_id: str
     """Who did it."""
     user_id: str
-    """Whom it concerns."""
+    """The user whose membership changed."""
     change: Change
     role: Role | Literal[""]
-    """What they are now, or would be by an invitation; empty for those who are not in the room."""
+    """Their role, or the one that they are invited to have; empty if they are not in the room."""
     reason: str
     create_time: datetime
     epoch: str = ""
     banned_owner_id: str = ""
-    """Of a bot that was removed because its owner is banned from the room: the owner."""
+    """For a bot that was removed because its owner is banned from the room: the owner."""
     invited_by: str = ""
-    """Whose invitation they accepted, if it came by one."""
+    """The user whose invitation they accepted, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomChange:
-    """A room was made, or is called or works differently now."""
+    """A room was made, or its name or settings changed."""
 
     room_id: str
     seq: int
     actor_id: str
     """Who did it."""
     created: bool
-    """Whether this is the room's beginning."""
+    """Whether the room was made."""
     changes: Mapping[str, str | bool]
-    """What is different: of ``name``, ``topic``, ``history`` (a :class:`History`), ``posting`` (a
+    """What changed, of ``name``, ``topic``, ``history`` (a :class:`History`), ``posting`` (a
     :class:`Posting`), ``archived``, and ``kind`` (a :class:`RoomKind`) of a new room."""
     create_time: datetime
     epoch: str = ""
@@ -169,12 +168,12 @@ class RoomLeft:
 
     room_id: str
     change: Change | Literal[""]
-    """How it came; empty where it is not known."""
+    """How it ended; empty if that is not known."""
     actor_id: str
-    """Who did it; empty where it is not known."""
+    """Who did it; empty if that is not known."""
     reason: str
     banned_owner_id: str = ""
-    """Where the client is a bot that was removed because its owner is banned from the room: the owner."""
+    """If the client is a bot that was removed because its owner is banned from the room: the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +181,9 @@ class Privacy:
     """Who may reach a user."""
 
     adding: Audience | Literal[""] = ""
-    """Who adds them to rooms without asking first; empty where they leave it to the server."""
+    """Who may add them to rooms without asking first; empty for the server's setting."""
     direct_messages: Audience | Literal[""] = ""
-    """Who writes to them directly; empty where they leave it to the server."""
+    """Who may write to them directly; empty for the server's setting."""
     effective_adding: Audience | Literal[""] = ""
     """What counts, whoever chose it."""
     effective_direct_messages: Audience | Literal[""] = ""
@@ -199,23 +198,23 @@ class User:
     display_name: str
     bot: bool = False
     owner_id: str = ""
-    """Who owns a bot, for those who may know."""
+    """The bot's owner, if the caller may know."""
     offered_to_id: str = ""
-    """To whom a bot is offered, for its owner."""
+    """The person the bot is offered to, if the caller is its owner."""
     privacy: Privacy | None = None
-    """Who may reach them: for themselves, and for a bot's owner."""
+    """Who may reach them, if the caller is this user, or the bot's owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A user whom one has blocked."""
+    """A user whom the caller has blocked."""
 
     user: User
     create_time: datetime
     left_rooms: int = 0
-    """How many rooms were left with it."""
+    """How many rooms the caller left."""
     kept_room_ids: tuple[str, ...] = ()
-    """Rooms to be left with it that one is still in, being their last owner."""
+    """The rooms that the caller could not leave, as their last owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,14 +233,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class PasswordChange:
-    """What a new password ended, and what it did not."""
+    """The sessions and tokens that a new password ended, and those that it did not."""
 
     revoked_sessions: int
-    """Sessions that have ended, access tokens of the account included."""
+    """Sessions that ended, access tokens of the account included."""
     revoked_bot_tokens: int = 0
-    """Access tokens of its bots that have ended, where that was asked for."""
+    """Access tokens of its bots that ended, if the call requested that."""
     live_bot_tokens: int = 0
-    """Access tokens of its bots that go on working."""
+    """Access tokens of its bots that stay valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +253,9 @@ class Login:
     room_id: str = ""
     """The room that the invite led to, if it led to one."""
     registered: bool = False
-    """Whether the account was made just now."""
+    """Whether this call made the account."""
     ended_session: Session | None = None
-    """The login that was used least and has ended, because the account may have no more."""
+    """The least recently used login, which has ended because the account may have no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +264,9 @@ class PendingLogin:
 
     handle: str = field(repr=False)
     authorization_url: str = field(repr=False)
-    """With a browser: what to open in it."""
+    """With a browser: the address to open in it."""
     verification_uri: str
-    """Without one: where to go on any machine, and type in the ``user_code``."""
+    """Without a browser: the address to open on any machine, and enter the ``user_code``."""
     user_code: str
     verification_uri_complete: str
     """The same address with the code in it; may be empty."""
@@ -281,14 +280,14 @@ class Identity:
     """A link between an account and an issuer's identity, with which its user logs in."""
 
     identity_id: str
-    """Names the link."""
+    """The link's id."""
     providers: tuple[str, ...]
-    """What the issuer is called in the server's settings; empty where it no longer stands there."""
+    """The issuer's names in the server's settings; empty if it is no longer there."""
     label: str
-    """What people call the issuer; may be empty."""
+    """The issuer's name for people; may be empty."""
     issuer: str
     subject: str
-    """Who it is, as only the issuer understands it."""
+    """The user's id at the issuer."""
     create_time: datetime
 
 
@@ -308,12 +307,12 @@ class ServerInfo:
     registration: Registration
     password_login: bool
     providers: Mapping[str, str] = field(default_factory=dict)
-    """The OpenID Connect issuers that people can log in with: their names, and what they are called."""
+    """The OpenID Connect issuers that people can log in with: by name, their names for people."""
     redirect_ports: Mapping[str, int] = field(default_factory=dict)
-    """The port on the loopback address that a browser has to come back to, by the names of those issuers that
-    take only one."""
+    """The port on the loopback address that a browser has to come back to, by name, for issuers that accept
+    only one."""
     public_address: str = ""
-    """``host:port`` by which clients elsewhere reach it; empty where it has not been told."""
+    """``host:port`` at which clients elsewhere reach it; empty if the server has not been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +332,9 @@ class Room:
     archive_time: datetime | None = None
     member_count: int = 0
     role: Role | Literal[""] = ""
-    """What one is in it; empty for who is not a member."""
+    """The caller's role in it; empty if the caller is not a member."""
     peer: User | None = None
-    """Of a direct room: the other member."""
+    """In a direct room: the other member."""
     last_event_time: datetime | None = None
     """When the newest event was stored, for members."""
 
@@ -347,7 +346,7 @@ class Room:
 
     @property
     def title(self) -> str:
-        """What to call it in front of people: its name, or with whom it is."""
+        """The title to show people: its name, or the other member's."""
         return self.name or (self.peer.user_id if self.peer else self.room_id)
 
 
@@ -360,7 +359,8 @@ class Member:
     join_time: datetime
     join_seq: int = 0
     blocked: bool = False
-    """Whether the account can't be used: the server's administrators have blocked it, or a bot's owner."""
+    """Whether the server's administrators have blocked the account, or a bot's owner, so that it can't be
+    used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +375,7 @@ class Ban:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Somebody is asked to be a member of a room, or an owner of one that they are in."""
+    """An invitation to become a member of a room, or an owner of a room that they are in."""
 
     room_id: str
     room_name: str
@@ -383,28 +383,28 @@ class Invitation:
     room_topic: str
     room_member_count: int
     user: User
-    """Who is asked."""
+    """The user who is invited."""
     role: Role
-    """What they would be: ``owner`` where they are a member already."""
+    """The role that they would have: ``owner`` if they are a member already."""
     invited_by: User
     create_time: datetime
     reason: str
 
     @property
     def room_title(self) -> str:
-        """What to call the room in front of people."""
+        """The title of the room to show people."""
         return self.room_name or self.room_id
 
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A way in, for whoever has its code."""
+    """A way to join a room or to register, for anyone who has its code."""
 
     invite_id: str
     room_id: str
     """Empty for an invite to the server alone."""
     role: Role | Literal[""]
-    """What they become in the room; empty without one."""
+    """The role in the room of users who join with it; empty without a room."""
     created_by: str
     create_time: datetime
     expire_time: datetime | None
@@ -414,27 +414,27 @@ class Invite:
     allows_registration: bool
     makes_admin: bool
     code: str = field(default="", repr=False)
-    """What lets people in; only told to who makes it."""
+    """The code; only known when the invite is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A named position that the server keeps in each room of a user."""
+    """A named reader whose position in each of its user's rooms the server keeps."""
 
     name: str
     create_time: datetime
     last_used_time: datetime
     streaming: bool
-    """Whether it has a stream open now."""
+    """Whether it has a stream open."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerPosition:
-    """Where a consumer stands in a room."""
+    """A consumer's position in a room."""
 
     cursor: Cursor
     last_seq: int
-    """The room's newest event."""
+    """The number of the room's newest event."""
 
 
 Event = Message | MembershipChange | RoomChange
@@ -445,10 +445,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def stamp_of(create_time: datetime) -> int:
-    """The stamp of an event that was stored then."""
+    """The stamp of an event that was stored at that time."""
     return (create_time - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(seconds: int, nanos: int) -> datetime:
-    """A protobuf timestamp's two halves as an aware time."""
+    """A protobuf timestamp's two parts as an aware time."""
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)

@@ -1,16 +1,16 @@
-"""What the network says in the server's place, in words for people.
+"""Answers that the network gives in the server's place, in words for people.
 
 The server gives every error a reason of its own (``google.rpc.ErrorInfo`` with our domain). A status without
-one was made by something else: grpc on either side, a proxy, or another server at this address. Such a status
-says nothing about what was asked for, whatever its code is, because the server never looked at it:
+one comes from something else: grpc on either side, a proxy, or another server at this address. Whatever its
+code is, such a status says nothing about the request, because the server never saw it:
 
 - A client that the server has answered before takes it for a passing state of the network and tries again:
-  while a server is replaced, what stands in front of it answers 404, 401, 502, or UNIMPLEMENTED.
-- A client that was never answered says at once what it found. Only where nothing answered, or a proxy said
-  that it can't reach the server, does it try again.
+while a server is replaced, the proxy in front of it answers 404, 401, 502, or UNIMPLEMENTED.
+- A client that was never answered reports at once what it found. It tries again only if nothing answered, or
+if a proxy said that it can't reach the server.
 
-grpc's own sentences are read here and nowhere else; they change between versions, so every one that is not
-known still has an answer. They travel on in ``metadata["detail"]``, for logs.
+grpc's own sentences are read here and nowhere else; they change between versions, so every unknown one still
+has an answer. They travel on in ``metadata["detail"]``, for logs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TOO_LARGE = re.compile(
 _BUSY = re.compile(r"Concurrent RPC limit exceeded|[Tt]oo many pending|pending requests")
 _AGED = re.compile(r"max.?(?:connection.?)?age", re.IGNORECASE)
 _TIMED_OUT = re.compile(r"deadline.?exceeded", re.IGNORECASE)
-# What people understand of what systems say; everything else becomes "no connection".
+# The system messages that people understand; everything else becomes "no connection".
 _SYSTEM = {
     "Connection refused": "Connection refused",
     "No route to host": "No route to host",
@@ -58,9 +58,9 @@ _SYSTEM = {
     "Permission denied": "Permission denied",
 }
 
-# HTTP statuses by which a proxy says that it is the server that is away.
+# HTTP statuses by which a proxy says that the server is away.
 _AWAY = {"502", "503", "504"}
-# Those of anybody who may answer otherwise in a moment.
+# Statuses of anything that may answer differently in a moment.
 _PASSING = {"408", "425", "429", "500"}
 
 
@@ -70,7 +70,7 @@ def renewed(error: ChatError | None) -> bool:
 
 
 def hides_status(details: str) -> bool:
-    """Whether something answered in HTTP, with a status that another call would tell."""
+    """Whether something answered in HTTP, with a status that another call would reveal."""
     return _NOT_GRPC.search(details) is not None
 
 
@@ -121,7 +121,7 @@ def told(
     return _stranger(address, code.name, details)
 
 
-# Of these grpc itself makes most, and where a proxy or another server does, trying again is right as well.
+# grpc itself makes most of these, and if a proxy or another server does, trying again is right as well.
 _OF_THE_TRANSPORT = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,
@@ -145,7 +145,8 @@ def _http(status: str, details: str, address: str, answered: bool) -> ChatError:
         )
     if answered or status in _PASSING:
         return _unreachable(f"HTTP {status} from something in front of the server", "proxy", details)
-    # gRPC's way to say that there was no status at all, as where a proxy speaks HTTP/1 with the server.
+    # gRPC's way to say that there was no status at all, for example because a proxy speaks HTTP/1 with the
+    # server.
     what = f"HTTP {status}" if status != "0" else "no HTTP/2"
     return _stranger(address, what, details)
 

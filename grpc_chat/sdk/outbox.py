@@ -1,4 +1,4 @@
-"""Messages on their way out: what gathers while one call is under way goes together in the next."""
+"""Messages on their way out: those that gather while one call is under way go together in the next."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Outbox:
             self._pump = asyncio.create_task(self._run(), name="outbox")
 
     async def close(self) -> None:
-        """Stop sending; what is not sent is given up with ``Unavailable``."""
+        """Stop sending; unsent messages fail with ``Unavailable``."""
         self._closed = True
         if self._pump:
             self._pump.cancel()
@@ -165,8 +165,8 @@ class Outbox:
 
 
 def _outcome(item: _Item, refused: ChatError) -> ChatError:
-    """What a send that was refused ends with: after an attempt whose outcome was unknown, only a refusal by
-    the server that looked for the message says that it is not there."""
+    """The error of a refused send. After an attempt whose outcome was unknown, only a refusal by a server
+    that looked for the message proves that it is not there."""
     looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied)
     if item.last_error is None or looked:
         return refused

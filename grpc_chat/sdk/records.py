@@ -1,4 +1,4 @@
-"""What the client hands out to administrators of a server."""
+"""The values that the client returns to administrators of a server."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class UserRecord:
     last_used_time: datetime | None
     sessions: int
     ended_tokens: int = 0
-    """Of a bot: tokens that ended with a block or a change of owner, since it was given its last one."""
+    """For a bot: tokens that ended with a block or a change of owner, since it was given its last one."""
     blocked_itself: bool = False
     owner_blocked: bool = False
-    """Of a bot: whether its owner is blocked, and it with them."""
+    """For a bot: whether its owner is blocked, and the bot therefore too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class StoppedBot:
 
     user_id: str
     tokens: int
-    """How many tokens of it have ended, or would."""
+    """How many of its tokens ended, or would end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What came of blocking an account, or would."""
+    """The effects of blocking an account."""
 
     user: UserRecord
     unowned_rooms: tuple[UnownedRoom, ...]
-    """The first 100 rooms that no owner is left in."""
+    """The first 100 rooms that have no owner left who is not blocked."""
     unowned_room_count: int
     stopped_bots: tuple[StoppedBot, ...]
     """The first 100 bots that stop."""
@@ -60,13 +60,13 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Unblocked:
-    """What came of unblocking an account."""
+    """The effects of unblocking an account."""
 
     user: UserRecord
     stopped_bots: tuple[StoppedBot, ...]
     """The first 100 of its bots that need a new token."""
     stopped_bot_count: int
     blocked_bots: tuple[str, ...] = ()
-    """The ids of its bots that stay blocked, as they were blocked themselves; the first 100."""
+    """The ids of its bots that stay blocked because they were blocked themselves; the first 100."""
     blocked_bot_count: int = 0
     """How many such bots there are."""

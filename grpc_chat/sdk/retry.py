@@ -10,7 +10,7 @@ from grpc_chat.errors import ChatError
 
 
 def worthwhile(error: ChatError) -> bool:
-    """Whether the same call may still succeed: waiting may help, or nobody knows what became of it."""
+    """Whether the same call may still succeed: waiting may help, or its outcome is unknown."""
     return error.retryable or not error.definite
 
 
@@ -42,10 +42,10 @@ class Backoff:
         self.failures = 0
 
     def next(self, error: ChatError | None = None) -> timedelta:
-        """It failed again: how long to wait now, at least as long as the server asked for."""
+        """It failed again; returns how long to wait now, at least as long as the server asked for."""
         bound = min(self._most, self._first * (1 << min(self.failures, 20)))
         self.failures += 1
-        # Never nothing at all: a loop that fails at once must not spin.
+        # Never zero: a loop that fails at once must not spin.
         wait = bound * (0.1 + 0.9 * self._random())
         asked = error.retry_after if error and error.retry_after else timedelta(0)
         return max(wait, asked)

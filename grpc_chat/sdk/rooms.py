@@ -15,18 +15,18 @@ from grpc_chat.wire.links import read_invite
 
 
 class RoomCalls(CallsInRooms):
-    """What one can do about rooms.
+    """The calls about rooms.
 
     ``room`` is a room's id, its name, or ``@user`` for the direct room with somebody. An id costs no further
-    call; a name is looked for once, among the rooms that one is in, and remembered until the room is lost or
-    a subscription tells that it was renamed. Where there is no such room, or several, :class:`RoomNotFound`
-    says which there are.
+    call. A name is looked up once, among the caller's rooms, and remembered until the room is lost or a
+    subscription reports that it was renamed. If there is no such room, or several, :class:`RoomNotFound`
+    lists the candidates.
     """
 
     # Finding
 
     async def room(self, room: str) -> Room:
-        """One room that one is in, or a public one."""
+        """One of the caller's rooms, or a public room."""
         return await self._finder.use(room, self._room_by_id, public=True)
 
     async def _room_by_id(self, room_id: str) -> Room:
@@ -34,13 +34,13 @@ class RoomCalls(CallsInRooms):
         return convert.room((await self._repeat("RoomService/GetRoom", request, pb.GetRoomResponse)).room)
 
     async def rooms(self) -> AsyncIterator[Room]:
-        """All rooms that one is in, read page by page."""
+        """All rooms that the caller is in, read page by page."""
         request = pb.ListRoomsRequest()
         async for room in self._pages("RoomService/ListRooms", request, pb.ListRoomsResponse, "rooms"):
             yield convert.room(room)
 
     async def public_rooms(self, query: str = "", *, archived: bool = False) -> AsyncIterator[Room]:
-        """The server's public rooms whose name or topic holds ``query``, in the order of their names."""
+        """The server's public rooms with ``query`` in their name or topic, in the order of their names."""
         request = pb.ListPublicRoomsRequest(query=query, include_archived=archived)
         async for room in self._pages(
             "RoomService/ListPublicRooms", request, pb.ListPublicRoomsResponse, "rooms"
@@ -58,11 +58,11 @@ class RoomCalls(CallsInRooms):
         history: AnyHistory = History.ALL,
         posting: AnyPosting = Posting.MEMBERS,
     ) -> Room:
-        """Make a room, of which one is the owner.
+        """Make a room and the caller its owner.
 
         Args:
-            history: ``all``, or ``since_join``: members read what happened since they joined.
-            posting: ``members``, or ``admins``: only admins and owners write.
+            history: ``all``, or ``since_join``: members may read what happened since they joined.
+            posting: ``members``, or ``admins``: only admins and owners may write.
         """
         request = pb.CreateRoomRequest(
             kind=pb.ROOM_KIND_PUBLIC if public else pb.ROOM_KIND_PRIVATE,
@@ -70,14 +70,14 @@ class RoomCalls(CallsInRooms):
             topic=topic,
             history=convert.number(History, history, "history"),
             posting=convert.number(Posting, posting, "posting"),
-            # With it, an attempt that was lost on the way makes no second room.
+            # With it, repeating an attempt that was lost on the way makes no second room.
             request_id=new_message_id(),
         )
         response = await self._repeat("RoomService/CreateRoom", request, pb.CreateRoomResponse)
         return convert.room(response.room)
 
     async def direct_room(self, user_id: str) -> Room:
-        """The room of oneself and somebody else, made if need be."""
+        """The direct room of the caller and another user, made if it does not exist."""
         request = pb.GetDirectRoomRequest(user_id=user_id)
         response = await self._repeat("RoomService/GetDirectRoom", request, pb.GetDirectRoomResponse)
         return convert.room(response.room)
@@ -91,7 +91,7 @@ class RoomCalls(CallsInRooms):
         history: AnyHistory | None = None,
         posting: AnyPosting | None = None,
     ) -> Room:
-        """Change what is given; see :meth:`create_room`."""
+        """Change the given settings; see :meth:`create_room`."""
         request = pb.UpdateRoomRequest(room=pb.Room())
         if name is not None:
             request.room.name = name
@@ -116,7 +116,7 @@ class RoomCalls(CallsInRooms):
         return updated
 
     async def archive_room(self, room: str) -> Room:
-        """Close a room: everything stays to be read, nothing can be added."""
+        """Close a room: everything can still be read, and nothing added."""
         request = pb.ArchiveRoomRequest()
         response = await self._in_room(room, "RoomService/ArchiveRoom", request, pb.ArchiveRoomResponse)
         return convert.room(response.room)
@@ -128,7 +128,7 @@ class RoomCalls(CallsInRooms):
         return convert.room(response.room)
 
     async def delete_room(self, room: str, *, confirm_name: str) -> None:
-        """Delete a room and everything that was said in it, for good."""
+        """Delete a room and everything in it, permanently."""
         request = pb.DeleteRoomRequest(confirm_name=confirm_name)
         await self._once_in_room(room, "RoomService/DeleteRoom", request, pb.DeleteRoomResponse)
 
@@ -143,7 +143,7 @@ class RoomCalls(CallsInRooms):
             yield convert.member(member)
 
     async def join_room(self, room: str = "", *, invite: str = "") -> Room:
-        """Become a member of a public room, or of the one that an invite (its code, or its link) is for."""
+        """Join a public room, or the room that an invite (a code or link) is for."""
         method, request = "RoomService/JoinRoom", pb.JoinRoomRequest(invite_code=read_invite(invite)[1])
         if room:
             response = await self._in_room(room, method, request, pb.JoinRoomResponse, public=True)
@@ -152,14 +152,14 @@ class RoomCalls(CallsInRooms):
         return convert.room(response.room)
 
     async def leave_room(self, room: str, *, new_owner: str = "") -> bool:
-        """Stop being a member; whether the room was deleted, because nobody else was in it.
+        """Leave a room; returns whether it was deleted because nobody else was in it.
 
         Args:
-            new_owner: Who must be an owner before one goes; a bot of one's own becomes one at once.
+            new_owner: The member who must be an owner first; one of the caller's bots becomes one at once.
 
         Raises:
-            LastOwner: Others are in the room, and one is its last owner. Offer it with :meth:`set_role`, and
-                leave when that is accepted.
+            LastOwner: Others are in the room, and the caller is its last owner. Offer it with
+                :meth:`set_role`, and leave when that is accepted.
         """
         request = pb.LeaveRoomRequest(new_owner_user_id=new_owner)
         response = await self._once_in_room(room, "RoomService/LeaveRoom", request, pb.LeaveRoomResponse)
@@ -168,7 +168,7 @@ class RoomCalls(CallsInRooms):
     async def add_member(
         self, room: str, user_id: str, *, role: AnyRole = Role.MEMBER, reason: str = ""
     ) -> Member | Invitation:
-        """Make somebody a member; the invitation, where the server asks them first."""
+        """Add a member; returns the invitation if the server asks them first."""
         request = pb.AddMemberRequest(user_id=user_id, role=convert.number(Role, role, "role"), reason=reason)
         response = await self._in_room(room, "RoomService/AddMember", request, pb.AddMemberResponse)
         if response.HasField("invitation"):
@@ -176,22 +176,22 @@ class RoomCalls(CallsInRooms):
         return convert.member(response.member)
 
     async def remove_member(self, room: str, user_id: str, *, reason: str = "") -> None:
-        """Make somebody stop being a member."""
+        """Remove a member."""
         request = pb.RemoveMemberRequest(user_id=user_id, reason=reason)
         await self._once_in_room(room, "RoomService/RemoveMember", request, pb.RemoveMemberResponse)
 
     async def ban_member(self, room: str, user_id: str, *, reason: str = "") -> None:
-        """Remove somebody, and keep them from joining again."""
+        """Remove a user, and keep them from joining again."""
         request = pb.BanMemberRequest(user_id=user_id, reason=reason)
         await self._in_room(room, "RoomService/BanMember", request, pb.BanMemberResponse)
 
     async def unban_member(self, room: str, user_id: str) -> None:
-        """Let somebody join again."""
+        """Let a banned user join again."""
         request = pb.UnbanMemberRequest(user_id=user_id)
         await self._once_in_room(room, "RoomService/UnbanMember", request, pb.UnbanMemberResponse)
 
     async def bans(self, room: str) -> AsyncIterator[Ban]:
-        """Who is banned from a room."""
+        """The users who are banned from a room."""
         request = pb.ListBansRequest()
         async for ban in self._pages_in(room, "RoomService/ListBans", request, pb.ListBansResponse, "bans"):
             yield convert.ban(ban)
@@ -199,8 +199,8 @@ class RoomCalls(CallsInRooms):
     async def set_role(
         self, room: str, user_id: str, role: AnyRole, *, reason: str = ""
     ) -> Member | Invitation:
-        """Give a member another role: ``reader``, ``member``, ``admin`` or ``owner``. To be an owner they are
-        asked; then it is the invitation, and they stay what they are until they accept."""
+        """Change a member's role to ``reader``, ``member``, ``admin`` or ``owner``. Ownership is offered:
+        then this returns the invitation, and they keep their role until they accept."""
         request = pb.SetMemberRoleRequest(
             user_id=user_id, role=convert.number(Role, role, "role"), reason=reason
         )
@@ -212,10 +212,10 @@ class RoomCalls(CallsInRooms):
     # Invitations
 
     async def invitations(self, *, bot_id: str = "") -> AsyncIterator[Invitation]:
-        """What one is invited to and has not answered, newest first.
+        """The invitations that the caller has not answered, newest first.
 
         Args:
-            bot_id: Instead: what a bot of one's own is invited to.
+            bot_id: Instead: those of one of the caller's bots.
         """
         request = pb.ListInvitationsRequest(user_id=bot_id)
         async for invitation in self._pages(
@@ -224,11 +224,11 @@ class RoomCalls(CallsInRooms):
             yield convert.invitation(invitation)
 
     async def accept_invitation(self, room_id: str, *, bot_id: str = "") -> Room:
-        """Become what an invitation says.
+        """Accept an invitation.
 
         Args:
-            room_id: As :attr:`Invitation.room_id`; nobody can look a room up by name before they are in it.
-            bot_id: Instead: for a bot of one's own.
+            room_id: As in :attr:`Invitation.room_id`; nobody can look up a room's name before they are in it.
+            bot_id: Instead: for one of the caller's bots.
 
         Raises:
             InvitationNotFound: There is no such invitation.
@@ -238,12 +238,12 @@ class RoomCalls(CallsInRooms):
         return convert.room((await self._call(method, request, pb.AcceptInvitationResponse)).room)
 
     async def decline_invitation(self, room_id: str, *, bot_id: str = "") -> None:
-        """Have an invitation end; see :meth:`accept_invitation`."""
+        """Decline an invitation; see :meth:`accept_invitation`."""
         request = pb.DeclineInvitationRequest(room_id=room_id, user_id=bot_id)
         await self._call("RoomService/DeclineInvitation", request, pb.DeclineInvitationResponse)
 
     async def room_invitations(self, room: str) -> AsyncIterator[Invitation]:
-        """Who is invited to a room and has not answered."""
+        """The users who are invited to a room and have not answered."""
         request = pb.ListRoomInvitationsRequest()
         async for invitation in self._pages_in(
             room, "RoomService/ListRoomInvitations", request, pb.ListRoomInvitationsResponse, "invitations"
@@ -251,7 +251,7 @@ class RoomCalls(CallsInRooms):
             yield convert.invitation(invitation)
 
     async def withdraw_invitation(self, room: str, user_id: str) -> None:
-        """Take an invitation back."""
+        """Withdraw an invitation."""
         request = pb.WithdrawInvitationRequest(user_id=user_id)
         await self._once_in_room(
             room, "RoomService/WithdrawInvitation", request, pb.WithdrawInvitationResponse
@@ -268,12 +268,12 @@ class RoomCalls(CallsInRooms):
         lifetime: timedelta | None = None,
         allows_registration: bool = False,
     ) -> Invite:
-        """Make an invite; its ``code`` is told now and never again.
+        """Make an invite; its ``code`` is returned only here.
 
         Args:
-            max_uses: How many may use it; 0 for any number.
-            lifetime: How long it works; None for 7 days.
-            allows_registration: Whether it also lets somebody register who has no account yet.
+            max_uses: How many people may use it; 0 for any number.
+            lifetime: How long it is valid; None for 7 days.
+            allows_registration: Whether people without an account can also register with it.
         """
         request = pb.CreateInviteRequest(
             role=convert.number(Role, role, "role"),
@@ -296,6 +296,6 @@ class RoomCalls(CallsInRooms):
             yield convert.invite(invite)
 
     async def revoke_invite(self, room: str, invite_id: str) -> None:
-        """Make an invite worthless."""
+        """Revoke an invite."""
         request = pb.RevokeInviteRequest(invite_id=invite_id)
         await self._in_room(room, "RoomService/RevokeInvite", request, pb.RevokeInviteResponse)

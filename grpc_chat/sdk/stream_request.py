@@ -1,4 +1,4 @@
-"""What a subscription asks of the server, given what it has received."""
+"""What a subscription requests from the server, given what it has received."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stream_request(
     include_own: bool,
     invitations: bool,
 ) -> pb.SubscribeRequest:
-    """The request that goes on after ``received``, those that it began with last at the end."""
+    """The request that continues after ``received``; the positions that it began with come last."""
     request = pb.SubscribeRequest(include_own=include_own, all_rooms=all_rooms, invitations=invitations)
     request.heartbeat_interval.FromTimedelta(_HEARTBEAT)
     if consumer or all_rooms:
@@ -34,13 +34,13 @@ def stream_request(
     if consumer:
         request.consumer = consumer
         request.max_unacknowledged = max_unacknowledged
-        # Those that moved last, where there are more than the server takes.
+        # Those that moved last, if there are more than the server accepts.
         known = [cursor for cursor in received if cursor.seq]
         request.received.extend(map(as_cursor, known[-MOST_POSITIONS:]))
         return request
     if all_rooms and len(received) > MOST_POSITIONS:
-        # Others can put one into more rooms than a request may name. The rest begins anew, so that nothing is
-        # missed; what comes again is passed over.
+        # Others can add the caller to more rooms than a request may name. The rest begin again, so that
+        # nothing is missed; repeated events are ignored.
         received = received[-MOST_POSITIONS:]
         request.start = pb.START_BEGINNING
     request.cursors.extend(map(as_cursor, received))

@@ -46,21 +46,21 @@ log = logging.getLogger(__name__)
 Open = Callable[[pb.SubscribeRequest], AsyncIterator[pb.SubscribeResponse]]
 Acknowledge = Callable[[pb.AcknowledgeRequest], Awaitable[object]]
 
-# How many updates are read ahead of the one who iterates; the server's own buffers hold the rest.
+# How many updates are read ahead of the program; the server's own buffers hold the rest.
 _READ_AHEAD = 1024
 _SILENCE_BEFORE_STARTED = timedelta(seconds=12)
 
 
 class Subscription:
-    """A stream of messages that mends itself.
+    """A stream of messages that recovers by itself.
 
     Iterate over it for the messages alone, or over :meth:`updates` for everything there is to know. With a
     consumer, a message is acknowledged when the next one is asked for, so a program that dies while it deals
     with a message gets that one again. Close it with ``async with`` or :meth:`aclose`.
 
     Attributes:
-        cursors: By room, the position after the last update handed out. Give them to
-            ``Client.subscribe`` to go on from there, in another process too.
+        cursors: By room, the position after the last update returned. Give them to ``Client.subscribe`` to
+            continue from there, in another process too.
     """
 
     def __init__(
@@ -91,19 +91,19 @@ class Subscription:
         self._include_own = include_own
         self._all_rooms = all_rooms
         self._invitations = invitations
-        # By room, when those were made that were handed out.
+        # By room, when the returned ones were made.
         self._invited: dict[str, int] = {}
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
         self._warned = False
         self._finder = finder
-        # Rooms that have to be looked for before they can be followed.
+        # Rooms that must be looked up before they can be followed.
         self._names = [room for room in dict.fromkeys(rooms) if not finder.may_be_id(room)]
-        # Of rooms that the server has not taken yet, what they were called by.
+        # For rooms that the server has not accepted yet, what the program called them.
         self._unsure = {room: room for room in rooms if finder.may_be_id(room)}
         known = [Cursor(room_id) for room_id in self._unsure]
         self.cursors = {cursor.room_id: cursor for cursor in (*known, *cursors)}
-        # What has been received, which may be ahead of what has been handed out.
+        # What has been received, which may be ahead of what has been returned.
         self._received = dict(self.cursors)
         self._ahead: deque[tuple[Update | None, Cursor | None]] = deque()
         self._changed = asyncio.Event()
@@ -117,7 +117,7 @@ class Subscription:
         self._closing = asyncio.Event()
         # Whether the stream ended because its connection had reached its age, and the next has not begun yet.
         self._renewing = False
-        # Whether the stream has to be opened anew for a room that was found only now.
+        # Whether the stream must be reopened for a room that was found only now.
         self._found_more = False
 
     async def __aenter__(self) -> Self:
@@ -154,7 +154,7 @@ class Subscription:
         raise StopAsyncIteration
 
     def _warn_once(self, change: HistoryChanged) -> None:
-        """One warning for all rooms: the rest of them lies right behind this one."""
+        """One warning for all rooms: those of the others follow right behind this one."""
         if self._warned:
             return
         self._warned = True
@@ -168,11 +168,11 @@ class Subscription:
 
     async def updates(self) -> AsyncIterator[Update]:
         """Everything that happens in the rooms, and to the stream. Ends when it is closed, and when none of
-        the rooms may be read any more.
+        the rooms may be read.
 
         Raises:
-            ChatError: What no further attempt would mend: not authorised, none of the rooms may be read, the
-                consumer taken over by a newer stream, a cursor without a stamp from another epoch.
+            ChatError: An error that no further attempt would mend: not authorised, none of the rooms may be
+                read, the consumer taken over by a newer stream, a cursor without a stamp from another epoch.
         """
         while (update := await self.next()) is not None:
             yield update
@@ -194,7 +194,7 @@ class Subscription:
                     self.cursors.pop(update.room_id, None)
                     self._to_acknowledge.pop(update.room_id, None)
                 if isinstance(update, HistoryChanged):
-                    # What the log does not have can't be acknowledged.
+                    # Events that the log does not have can't be acknowledged.
                     self._to_acknowledge.pop(update.room_id, None)
                 if update is not None:
                     return update
@@ -207,13 +207,14 @@ class Subscription:
             await self._changed.wait()
 
     async def acknowledge(self) -> None:
-        """With a consumer: have the server remember everything handed out so far, and wait until it does."""
+        """With a consumer: acknowledge everything returned so far, and wait until the server has stored
+        that."""
         self._settle()
         while self._acknowledging:
             await asyncio.shield(self._acknowledging)
 
     async def aclose(self) -> None:
-        """End the stream; with a consumer, acknowledge what is settled first."""
+        """End the stream; with a consumer, first acknowledge what has been dealt with."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -230,7 +231,7 @@ class Subscription:
     # Acknowledging
 
     def _settle(self) -> None:
-        """What was handed out last has been dealt with."""
+        """The update returned last has been dealt with."""
         cursor, self._current = self._current, None
         if not cursor or not self._consumer:
             return
@@ -239,7 +240,7 @@ class Subscription:
             self._acknowledging = asyncio.create_task(self._send_acknowledgements(), name="acknowledge")
 
     async def _send_acknowledgements(self) -> None:
-        """One call at a time; what gathers meanwhile goes together in the next."""
+        """One call at a time; positions that gather meanwhile go together in the next."""
         backoff = retry.Backoff()
         try:
             while self._to_acknowledge:
@@ -266,7 +267,7 @@ class Subscription:
                     self._to_acknowledge = taken | self._to_acknowledge
                     if self._closing.is_set():
                         break
-                    # Closing does not wait for the wait's end: it tries once more, and then gives up.
+                    # Closing does not sit out the wait: it tries once more, and then gives up.
                     with suppress(TimeoutError):
                         async with asyncio.timeout(backoff.next(error).total_seconds()):
                             await self._closing.wait()
@@ -286,7 +287,7 @@ class Subscription:
                     self._renewing = self._epoch != ""
                     continue
                 if renewed(error) and not self._renewing:
-                    # The server asks for that now and then; it is worth a word only if it does not work.
+                    # The server asks for that now and then; it is worth reporting only if it does not work.
                     self._renewing = True
                     continue
                 self._renewing = False
@@ -301,10 +302,10 @@ class Subscription:
             self._changed.set()
 
     async def _follow_until_lost(self) -> tuple[timedelta, ChatError | None]:
-        """Open a stream and read it to its end; how long to wait before the next, and why it ended.
+        """Open a stream and read it to its end; returns how long to wait before the next, and why it ended.
 
         Raises:
-            ChatError: Another attempt would end alike.
+            ChatError: Another attempt would end the same way.
         """
         silence = _SILENCE_BEFORE_STARTED
         try:
@@ -318,7 +319,8 @@ class Subscription:
                     if response.HasField("draining"):
                         return response.draining.reconnect_after.ToTimedelta(), None
                     if not response.HasField("started"):
-                        # Not yet at `started`: one that fails right after it would be tried without end.
+                        # Not yet at `started`: a stream that fails right after it would be retried without
+                        # end.
                         self._backoff.reset()
                     else:
                         # Two heartbeats may be late; after that, nobody is there.
@@ -333,7 +335,7 @@ class Subscription:
         except ChatError as error:
             lost = error.metadata.get("roomId", "")
             if isinstance(error, RoomNotFound) and lost in self._unsure and await self._find_instead(lost):
-                # The stream is opened anew, and nobody has to hear of it.
+                # The stream is reopened, and nobody has to be told.
                 return timedelta(0), None
             if self._epoch and self._set_back(error):
                 return timedelta(0), error
@@ -342,10 +344,10 @@ class Subscription:
             return self._backoff.next(error), error
 
     async def _find_names(self) -> None:
-        """Learn the ids of the rooms that were named otherwise.
+        """Learn the ids of the rooms that were not given by id.
 
         Raises:
-            RoomNotFound: One of them is not there, or it is not clear which one is meant.
+            RoomNotFound: One of them does not exist, or several have its name.
         """
         while self._names:
             name = self._names[0]
@@ -356,9 +358,8 @@ class Subscription:
             self.cursors.setdefault(room_id, Cursor(room_id))
 
     async def _find_instead(self, lost: str) -> bool:
-        """Whether what was taken for an id is the name of a room, or a name is another room's by now.
-
-        That one is followed from then on.
+        """Whether what was taken for an id is the name of a room, or a name now belongs to another room. That
+        room is followed from then on.
         """
         name = self._unsure.pop(lost)
         self._finder.forget(lost)
@@ -377,9 +378,8 @@ class Subscription:
         return True
 
     def _set_back(self, error: ChatError) -> bool:
-        """Begin rooms anew, of which the server knows no better answer than an error; whether there are any.
-
-        That is an older server, or a position without a stamp, which the end of a gap can leave.
+        """Begin rooms again for which the server has no better answer than an error; returns whether there
+        are any. That is an older server, or a position without a stamp, which the end of a gap can leave.
         """
         room_id = error.metadata.get("roomId", "")
         known = self._received.get(room_id)
@@ -387,7 +387,7 @@ class Subscription:
             return False
         rooms = [room_id]
         if isinstance(error, EpochChanged):
-            # They all will be refused alike.
+            # They will all be refused in the same way.
             rooms = [each.room_id for each in self._received.values() if each.seq and not each.stamp]
             rooms = rooms if room_id in rooms else list(self._received)
         for each in rooms:
@@ -395,12 +395,13 @@ class Subscription:
         return True
 
     def _part(self, room_id: str, last_common: Cursor) -> None:
-        """Go on in a room from where its log and what was received part."""
+        """Continue in a room from where its log and what was received differ."""
         self._received[room_id] = last_common
         self._hand(HistoryChanged(room_id, last_common.seq), last_common)
 
     def _follows(self, positions: Mapping[str, Cursor]) -> bool:
-        """Whether there is anything to follow; not when one was put out of all the rooms that were named."""
+        """Whether there is anything left to follow: not if the caller was removed from all the named
+        rooms."""
         return bool(positions) or bool(self._names) or bool(self._consumer) or self._all_rooms
 
     def _request(self) -> pb.SubscribeRequest:
@@ -421,7 +422,7 @@ class Subscription:
             self._finder.forget(left.room_id)
             if left.room_id in self._unsure and await self._find_instead(left.room_id):
                 continue
-            # Joined again, the room begins anew for who follows it.
+            # Joined again, the room begins again for its followers.
             self._received.pop(left.room_id, None)
             self._hand(convert.left(left))
         self._unsure.clear()
@@ -438,7 +439,7 @@ class Subscription:
                 self._hand(convert.event(event, self._epoch, self._replies), cursor)
         for invitation in response.invitations:
             made = convert.stamp(invitation.create_time)
-            # Each stream begins with all that wait.
+            # Each stream begins with all the invitations that wait.
             if self._invited.get(invitation.room_id) != made:
                 self._invited[invitation.room_id] = made
                 self._hand(convert.invitation(invitation))
@@ -452,11 +453,11 @@ class Subscription:
             await self._space.wait()
 
     def _begin(self, response: pb.SubscribeResponse) -> None:
-        """What the first response of a stream says."""
+        """Take in the first response of a stream."""
         epoch = response.started.epoch
         unnamed = bool(self._consumer) or len(self._received) > MOST_POSITIONS
         if unnamed and self._epoch not in ("", epoch):
-            # Rooms that the server could not compare, and so says nothing of. Numbers may begin again.
+            # Rooms that the server could not compare, and so does not mention. Numbers may begin again.
             told = {change.room_id for change in response.history_changed}
             unknown = [
                 each.room_id for each in self._received.values() if each.seq and each.room_id not in told
@@ -474,7 +475,7 @@ class Subscription:
             seq = change.last_common_seq
             self._part(change.room_id, Cursor(change.room_id, seq, epoch if seq else "", change.stamp))
         if not self._consumer:
-            # Rooms without a cursor, so far: where the server has begun in them is one.
+            # Rooms without a cursor so far: the server's starting point in them is one.
             for begun in response.started.cursors:
                 if begun.room_id not in self._received:
                     cursor = Cursor(begun.room_id, begun.seq, begun.epoch if begun.seq else "", begun.stamp)

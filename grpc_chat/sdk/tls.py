@@ -1,4 +1,4 @@
-"""How the client knows that it talks to the right server: what it trusts, and what it shows."""
+"""How the client knows that it talks to the right server, and what it shows the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grpc_chat.sdk.look import look_at, parse
 from grpc_chat.wire.address import host_of, is_loopback, port_of
 from grpc_chat.wire.roots import system_roots
 
-# `cryptography` takes a while to load, so that it is loaded only where there are certificates to read.
+# `cryptography` takes a while to load, so it is loaded only when there are certificates to read.
 
 Options = Sequence[tuple[str, int | str]]
 Pem = Path | str | bytes
@@ -28,25 +28,23 @@ Pem = Path | str | bytes
 
 # A proxy from the environment (http_proxy) is another host.
 _STRAIGHT = ("grpc.enable_http_proxy", 0)
-# Who sets this wants gRPC to take these, and not what the system trusts.
+# If this is set, gRPC is to trust these instead of what the system trusts.
 _GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How to know the server, and what to show it.
-
-    With nothing given: its certificate has to be for the host of the address, and from an authority that this
-    system trusts.
+    """How to know the server, and what to show it. By default, its certificate must be for the host of the
+    address, and from an authority that this system trusts.
 
     Attributes:
         ca: The authorities to trust instead.
         fingerprint: The SHA-256 of the one certificate to trust instead, as ``serve --dev-certificate``
             prints it, or ``openssl x509 -noout -fingerprint -sha256``. Names do not matter
             then, dates still do.
-        certificate: The client's own, with those it was signed with, for a server that asks for one.
-        key: The key of that, without a passphrase.
-        server_name: What the server's certificate has to be for, where that is not the host of the address.
+        certificate: The client's own, followed by those it was signed with, for a server that asks for one.
+        key: The key of ``certificate``, without a passphrase.
+        server_name: The name that the server's certificate must have, if not the host of the address.
 
     Raises:
         ValueError: Options exclude each other, or the fingerprint is not one.
@@ -69,29 +67,29 @@ class Tls:
             raise ValueError("certificate and key must be given together")
 
 
-class Way(Protocol):
+class Connector(Protocol):
     """A way to open channels to one address."""
 
     async def open(self, options: Options, timeout: timedelta) -> grpc.aio.Channel:
         """A new channel.
 
         Raises:
-            ChatError: It can be told already that there will be no connection.
+            ChatError: It is already clear that there will be no connection.
         """
 
     async def explain(self, details: str, *, look: bool) -> ChatError | None:
-        """What is wrong when a channel says it can't connect; None if no more can be told than it says.
+        """What is wrong when a channel can't connect; None if the channel's own words say it all.
 
         Args:
-            look: Whether to ask the server too, where the channel's words mean many things.
+            look: Whether to ask the server too, if the channel's words can mean many things.
         """
 
 
-def way_to(address: str, *, tls: Tls | None, insecure: bool) -> Way:
-    """In plain text to this machine, or where that is asked for in as many words; otherwise with TLS.
+def connector_to(address: str, *, tls: Tls | None, insecure: bool) -> Connector:
+    """Without TLS to this machine, or if explicitly requested; otherwise with TLS.
 
     Raises:
-        ValueError: Both are asked for, or a file holds something else than it should.
+        ValueError: Both are given, or a file has the wrong contents.
         OSError: A file can't be read.
     """
     if tls and insecure:
@@ -134,7 +132,7 @@ class Secured:
 
     async def open(self, options: Options, timeout: timedelta) -> grpc.aio.Channel:
         if not self._fresh:
-            # What can't be read now is perhaps just being replaced.
+            # A file that can't be read now is perhaps just being replaced.
             with suppress(OSError, ValueError):
                 self._files = await asyncio.to_thread(_read, self._tls)
         self._fresh = False
@@ -155,9 +153,9 @@ class Secured:
     async def _pinned(self, timeout: timedelta) -> tuple[bytes, str]:
         """The one certificate to trust, in PEM, and a name it is for.
 
-        grpc has no way to look at a certificate by oneself. So the certificate that the server shows to
-        anyone is compared first, and then it alone is what grpc is told to trust: somebody in the middle
-        would need its key.
+        grpc does not let us check a certificate ourselves. So we first compare the certificate that the
+        server shows to anyone, and then tell grpc to trust it alone: somebody in the middle would need its
+        key.
         """
         from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -190,7 +188,7 @@ class Secured:
         return await found.explain(details, look=look)
 
     async def _try_at(self, address: str, timeout: timedelta) -> str:
-        """What gRPC says of one of the server's addresses, trusting the same as ever and telling nothing."""
+        """What gRPC says of one of the server's addresses, with the same trust as ever and nothing sent."""
         roots, name = self._files.roots, self._tls.server_name
         if self._tls.fingerprint:
             roots, name = await self._pinned(timeout)

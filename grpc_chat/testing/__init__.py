@@ -25,12 +25,12 @@ from grpc_chat.node import Node
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.network import nobody_there
 from grpc_chat.sdk.tls import Tls
-from grpc_chat.testing.proxy import FaultyProxy, Way
+from grpc_chat.testing.proxy import Direction, FaultyProxy
 from grpc_chat.transport.in_process import InProcess
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 
-__all__ = ["PASSWORD", "FaultyProxy", "RunningNode", "Way", "running_node"]
+__all__ = ["PASSWORD", "Direction", "FaultyProxy", "RunningNode", "running_node"]
 
 PASSWORD = "correct horse battery staple"
 """The password of the accounts that :meth:`RunningNode.register` makes."""

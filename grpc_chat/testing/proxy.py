@@ -22,11 +22,11 @@ _HEADERS = 1
 
 
 @dataclass(slots=True, eq=False)
-class Way:
+class Direction:
     """What happens to bytes in one direction. May be changed at any time, for open connections too."""
 
     latency: timedelta = timedelta(0)
-    """How long bytes are on their way."""
+    """How long bytes are on their direction."""
     jitter: timedelta = timedelta(0)
     """How much sooner or later than that, at random. Bytes do not overtake each other: this is TCP."""
     bytes_per_second: float = 0
@@ -60,15 +60,15 @@ class FaultyProxy:
         seed: Makes what is left to chance the same each time.
 
     Attributes:
-        to_server, to_client: What happens to bytes on their way there; see :class:`Way`.
+        to_server, to_client: What happens to bytes on their way there; see :class:`Direction`.
         connections: How many were made so far.
         answers_lost: How many answers :meth:`lose_answers` took away so far.
     """
 
     def __init__(self, target: str, *, seed: int = 0) -> None:
         self.target = target
-        self.to_server = Way()
-        self.to_client = Way()
+        self.to_server = Direction()
+        self.to_client = Direction()
         self.connections = 0
         self.answers_lost = 0
         self._random = random.Random(seed)
@@ -100,19 +100,19 @@ class FaultyProxy:
         return len(self._links)
 
     def black_hole(self) -> None:
-        """Let nothing pass in either direction; see :attr:`Way.black_hole`."""
+        """Let nothing pass in either direction; see :attr:`Direction.black_hole`."""
         self.to_server.black_hole = self.to_client.black_hole = True
 
-    def abandon(self, *ways: Way) -> None:
+    def abandon(self, *directions: Direction) -> None:
         """Let nothing pass on the connections of now, ever again; nobody is told, and new ones are welcome.
 
         So it is when a router loses its table, or a machine its power.
 
         Args:
-            ways: :attr:`to_server`, :attr:`to_client`, or both, which is the default.
+            directions: :attr:`to_server`, :attr:`to_client`, or both, which is the default.
         """
         for link in self._links:
-            link.abandoned.extend(ways or (self.to_server, self.to_client))
+            link.abandoned.extend(directions or (self.to_server, self.to_client))
 
     def cut(self) -> None:
         """Reset all connections, on both sides. New ones are welcome."""
@@ -129,10 +129,10 @@ class FaultyProxy:
 
     def heal(self) -> None:
         """Be a good network again. What a black hole held back arrives now."""
-        for way in (self.to_server, self.to_client):
-            way.latency = way.jitter = timedelta(0)
-            way.bytes_per_second = way.corrupt = 0
-            way.black_hole = False
+        for direction in (self.to_server, self.to_client):
+            direction.latency = direction.jitter = timedelta(0)
+            direction.bytes_per_second = direction.corrupt = 0
+            direction.black_hole = False
         self._to_lose = 0
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -147,12 +147,12 @@ class FaultyProxy:
         finally:
             self._links.discard(link)
 
-    def _delay(self, way: Way) -> float:
-        spread = way.jitter.total_seconds() * self._random.uniform(-1, 1)
-        return max(0.0, way.latency.total_seconds() + spread)
+    def _delay(self, direction: Direction) -> float:
+        spread = direction.jitter.total_seconds() * self._random.uniform(-1, 1)
+        return max(0.0, direction.latency.total_seconds() + spread)
 
-    def _corrupted(self, way: Way, data: bytes) -> bytes:
-        if self._random.random() >= way.corrupt:
+    def _corrupted(self, direction: Direction, data: bytes) -> bytes:
+        if self._random.random() >= direction.corrupt:
             return data
         at = self._random.randrange(len(data))
         return data[:at] + bytes((data[at] ^ self._random.randrange(1, 256),)) + data[at + 1 :]
@@ -179,7 +179,7 @@ class _Link:
         self.task = task
         self._proxy = proxy
         self._writers = [to_client]
-        self.abandoned: list[Way] = []
+        self.abandoned: list[Direction] = []
 
     def cut(self) -> None:
         self.task.cancel()
@@ -218,7 +218,7 @@ class _Link:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        way: Way,
+        direction: Direction,
         answers: _Answers | None = None,
     ) -> None:
         """One direction, to its end; an exception where the whole connection has to go."""
@@ -228,14 +228,14 @@ class _Link:
 
         async def read() -> None:
             while True:
-                await self._pass(way)
+                await self._pass(direction)
                 try:
                     data = await reader.read(_CHUNK)
                 except OSError:
                     data = b""
                 if answers and self._proxy._takes(answers.count(data)):
                     raise ConnectionResetError("the answer is lost")
-                line.append((loop.time() + self._proxy._delay(way), data))
+                line.append((loop.time() + self._proxy._delay(direction), data))
                 came.set()
                 if not data:
                     return
@@ -251,28 +251,28 @@ class _Link:
                 due, data = line.popleft()
                 left.set()
                 await asyncio.sleep(due - loop.time())
-                await self._pass(way)
+                await self._pass(direction)
                 if not data:
                     # One side has ended it. gRPC never goes on in one direction alone.
                     raise _EndedError
-                for piece in self._pieces(way, data):
-                    writer.write(self._proxy._corrupted(way, piece))
+                for piece in self._pieces(direction, data):
+                    writer.write(self._proxy._corrupted(direction, piece))
                     await writer.drain()
-                    if way.bytes_per_second:
-                        await asyncio.sleep(len(piece) / way.bytes_per_second)
+                    if direction.bytes_per_second:
+                        await asyncio.sleep(len(piece) / direction.bytes_per_second)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(read())
             group.create_task(write())
 
-    async def _pass(self, way: Way) -> None:
+    async def _pass(self, direction: Direction) -> None:
         """Until bytes may pass in this direction."""
-        while way.black_hole or way in self.abandoned:  # noqa: ASYNC110 - whoever flips a switch tells nobody
+        while direction.black_hole or direction in self.abandoned:  # noqa: ASYNC110 - whoever flips a switch tells nobody
             await asyncio.sleep(0.01)
 
-    def _pieces(self, way: Way, data: bytes) -> list[bytes]:
+    def _pieces(self, direction: Direction, data: bytes) -> list[bytes]:
         """Small enough for a throttled line to flow, not to come in gulps."""
-        size = max(1, int(way.bytes_per_second / 20)) if way.bytes_per_second else len(data)
+        size = max(1, int(direction.bytes_per_second / 20)) if direction.bytes_per_second else len(data)
         return [data[at : at + size] for at in range(0, len(data), size)]
 
 

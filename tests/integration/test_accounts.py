@@ -28,7 +28,7 @@ from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
 from tests.memory import pipeline_of
-from tests.support import From, until
+from tests.support import PeerAt, until
 
 NEW_PASSWORD = "another one, just as long"
 WRONG = "not the password of anybody"
@@ -238,7 +238,7 @@ async def guess(pipeline: Pipeline, user_id: str, password: str, address: str) -
     [method] = [method for method in pipeline.methods if method.path.endswith("/LogIn")]
     request = pb.LogInRequest(user_id=user_id, password=password).SerializeToString()
     try:
-        await pipeline.call(method, (), request, From(f"ipv4:{address}:4711"))
+        await pipeline.call(method, (), request, PeerAt(f"ipv4:{address}:4711"))
     except ChatError as error:
         return error
     return None
@@ -878,7 +878,7 @@ async def test_no_secret_is_left_anywhere(caplog: pytest.LogCaptureFixture) -> N
         await sessions_of(node).save()
 
         assert all(len(secret) > 20 for secret in secrets)
-        files = {path.name: path.read_bytes() for path in node.config.data.iterdir()}
+        files = {path.name: path.read_bytes() for path in node.config.data.rglob("*") if path.is_file()}
         assert {"chat.db", "chat.db-wal", "chat.db-shm"} <= set(files)
         # What is in the database is found in these files, so that what is not found is not there.
         assert any(b"machine" in content for content in files.values())
@@ -891,7 +891,9 @@ async def test_no_secret_is_left_anywhere(caplog: pytest.LogCaptureFixture) -> N
         assert "alice" in said
         await alice.aclose()
         await node.restart()
-        files |= {f"{path.name} later": path.read_bytes() for path in node.config.data.iterdir()}
+        files |= {
+            f"{path.name} later": path.read_bytes() for path in node.config.data.rglob("*") if path.is_file()
+        }
     logged = caplog.text + "".join(repr(record.__dict__) for record in caplog.records)
     assert "LogIn" in logged
     hits = [

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass
-class Town:
+class OpenServer:
     """A server on which everyone may write to everyone who is found by their id."""
 
     node: RunningNode
@@ -57,11 +57,11 @@ class Town:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town() -> AsyncIterator[Town]:
+async def server() -> AsyncIterator[OpenServer]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(running_node(accounts=True))
         await node.register("admin", admin=True)
-        yield Town(node, await stack.enter_async_context(Calls(node.address)), stack)
+        yield OpenServer(node, await stack.enter_async_context(Calls(node.address)), stack)
 
 
 async def id_of(client: chat.Client) -> str:
@@ -92,9 +92,9 @@ def statements() -> Iterator[list[str]]:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
-async def test_one_who_is_blocked_can_neither_write_nor_begin(town: Town) -> None:
+async def test_one_who_is_blocked_can_neither_write_nor_begin(server: OpenServer) -> None:
     """Until the block ends; whoever made it is told so, and what was said before stays."""
-    bob, mallory = await town.people("bob", "mallory")
+    bob, mallory = await server.people("bob", "mallory")
     bob_id, mallory_id = await id_of(bob), await id_of(mallory)
     room_id = (await mallory.direct_room(bob_id)).room_id
     await mallory.send(room_id, "before")
@@ -121,9 +121,9 @@ async def test_one_who_is_blocked_can_neither_write_nor_begin(town: Town) -> Non
         await bob.unblock(mallory_id)
 
 
-async def test_a_new_direct_room_takes_that_neither_has_blocked_the_other(town: Town) -> None:
+async def test_a_new_direct_room_takes_that_neither_has_blocked_the_other(server: OpenServer) -> None:
     """The own block is told; it hides the other's."""
-    bob, mallory = await town.people("bob", "mallory")
+    bob, mallory = await server.people("bob", "mallory")
     bob_id, mallory_id = await id_of(bob), await id_of(mallory)
     await bob.block(mallory_id)
 
@@ -140,12 +140,12 @@ async def test_a_new_direct_room_takes_that_neither_has_blocked_the_other(town: 
     assert not [room async for room in bob.rooms()] + [room async for room in mallory.rooms()]
 
 
-async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
+async def test_a_block_can_not_be_told_from_a_setting(server: OpenServer) -> None:
     """Byte by byte and statement by statement, whatever the one who is blocked asks."""
-    mallory = await town.person("mallory")
+    mallory = await server.person("mallory")
     answers: dict[str, list[tuple[Any, ...]]] = {}
     for how in ("blocked", "nobody", "both", "shared"):
-        bob, carol = await town.people("bob", "bob")
+        bob, carol = await server.people("bob", "bob")
         bob_id, carol_id = await id_of(bob), await id_of(carol)
         room_id = (await mallory.direct_room(bob_id)).room_id
         for client in (bob, carol):
@@ -164,7 +164,7 @@ async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
         told: list[tuple[Any, ...]] = []
         for method, request, reason in asks:
             with statements() as seen:
-                reply = await town.ask(mallory, method, request)
+                reply = await server.ask(mallory, method, request)
             assert reply.reason == reason, (how, method)
             # Their names and rooms are of one length; times are not compared.
             whole = repr(reply.status).encode() + (b"" if "Room" in method else reply.response)
@@ -175,10 +175,10 @@ async def test_a_block_can_not_be_told_from_a_setting(town: Town) -> None:
     assert answers["blocked"] == answers["nobody"] == answers["both"] == answers["shared"]
 
 
-async def test_a_block_covers_the_bots_of_both(town: Town) -> None:
+async def test_a_block_covers_the_bots_of_both(server: OpenServer) -> None:
     """Those that the one who is blocked owns now, and the blocker's own; of a bot, it alone."""
-    bob, mallory, carol = await town.people("bob", "mallory", "carol")
-    bots, of_bob = [await town.bot(mallory) for _ in range(2)], await town.bot(bob)
+    bob, mallory, carol = await server.people("bob", "mallory", "carol")
+    bots, of_bob = [await server.bot(mallory) for _ in range(2)], await server.bot(bob)
     bob_id, bots_ids, of_bob_id = await id_of(bob), [await id_of(bot) for bot in bots], await id_of(of_bob)
     await bob.block(await id_of(mallory))
 
@@ -189,7 +189,7 @@ async def test_a_block_covers_the_bots_of_both(town: Town) -> None:
     await mallory.offer_bot(bots_ids[0], await id_of(carol))
     await carol.accept_bot(bots_ids[0])
     token = (await carol.create_access_token("run", bot_id=bots_ids[0])).token
-    reply = await town.calls(DIRECT, pb.GetDirectRoomRequest(user_id=bob_id), token)
+    reply = await server.calls(DIRECT, pb.GetDirectRoomRequest(user_id=bob_id), token)
     assert reply.reason == "OK"
 
     await bob.unblock(await id_of(mallory))
@@ -199,46 +199,46 @@ async def test_a_block_covers_the_bots_of_both(town: Town) -> None:
     await mallory.direct_room(bob_id)
 
 
-async def test_what_was_sent_before_the_block_stands(town: Town) -> None:
+async def test_what_was_sent_before_the_block_stands(server: OpenServer) -> None:
     """A message sent again with its id is answered as the first time; another content is refused."""
-    bob, mallory = await town.people("bob", "mallory")
+    bob, mallory = await server.people("bob", "mallory")
     room_id = (await mallory.direct_room(await id_of(bob))).room_id
     id_ = str(uuid4())
-    first = await town.ask(mallory, SEND, sending(room_id, "once", id_))
+    first = await server.ask(mallory, SEND, sending(room_id, "once", id_))
     await bob.block(await id_of(mallory))
 
-    again = await town.ask(mallory, SEND, sending(room_id, "once", id_))
+    again = await server.ask(mallory, SEND, sending(room_id, "once", id_))
 
     assert again == first
-    assert (await town.ask(mallory, SEND, sending(room_id, "twice", id_))).reason == "NOT_ACCEPTED"
+    assert (await server.ask(mallory, SEND, sending(room_id, "twice", id_))).reason == "NOT_ACCEPTED"
     # Together with something for a room that is open to them: all or nothing.
     own = await mallory.create_room("own")
     both = pb.SendMessagesRequest(messages=[*sending(own.room_id).messages, *sending(room_id).messages])
-    assert (await town.ask(mallory, SEND, both)).reason == "NOT_ACCEPTED"
+    assert (await server.ask(mallory, SEND, both)).reason == "NOT_ACCEPTED"
     assert (await mallory.room(own.room_id)).last_seq == own.last_seq
 
 
-async def test_sends_and_a_block_at_once_have_one_order(town: Town) -> None:
+async def test_sends_and_a_block_at_once_have_one_order(server: OpenServer) -> None:
     """What is stored comes before all that is refused, also within one transaction."""
-    bob, mallory = await town.people("bob", "mallory")
+    bob, mallory = await server.people("bob", "mallory")
     room_id = (await mallory.direct_room(await id_of(bob))).room_id
     block = pb.CreateBlockRequest(user_id=await id_of(mallory))
 
-    asked = [town.ask(mallory, SEND, sending(room_id, str(at))) for at in range(40)]
-    asked.insert(20, town.ask(bob, "AuthService/CreateBlock", block))
+    asked = [server.ask(mallory, SEND, sending(room_id, str(at))) for at in range(40)]
+    asked.insert(20, server.ask(bob, "AuthService/CreateBlock", block))
     replies = await asyncio.gather(*asked)
 
     stored = [r.read(pb.SendMessagesResponse) for r in replies if r.reason == "OK" and r is not replies[20]]
     assert replies[20].reason == "OK"
     assert {r.reason for r in replies} <= {"OK", "NOT_ACCEPTED"}
     assert (await bob.room(room_id)).last_seq == 1 + len(stored)
-    assert (await town.ask(mallory, SEND, sending(room_id))).reason == "NOT_ACCEPTED"
+    assert (await server.ask(mallory, SEND, sending(room_id))).reason == "NOT_ACCEPTED"
 
 
-async def test_in_rooms_of_many_a_block_hides_nothing(town: Town) -> None:
+async def test_in_rooms_of_many_a_block_hides_nothing(server: OpenServer) -> None:
     """Both go on reading one another there."""
-    bob, mallory = await town.people("bob", "mallory")
-    room = await bob.create_room(f"together {town.made}", public=True)
+    bob, mallory = await server.people("bob", "mallory")
+    room = await bob.create_room(f"together {server.made}", public=True)
     await mallory.join_room(room.room_id)
     await bob.block(await id_of(mallory))
 
@@ -249,13 +249,13 @@ async def test_in_rooms_of_many_a_block_hides_nothing(town: Town) -> None:
     assert texts == ["to all", "also to all"]
 
 
-async def test_nobody_but_who_made_it_is_told_of_a_block(town: Town) -> None:
+async def test_nobody_but_who_made_it_is_told_of_a_block(server: OpenServer) -> None:
     """No stream, no list, no log of either's rooms, and no administrator."""
-    bob, mallory = await town.people("bob", "mallory")
-    room = await bob.create_room(f"common {town.made}", public=True)
+    bob, mallory = await server.people("bob", "mallory")
+    room = await bob.create_room(f"common {server.made}", public=True)
     await mallory.join_room(room.room_id)
     direct = await mallory.direct_room(await id_of(bob))
-    stream = town.calls.subscribe(mallory.token, all_rooms=True, include_own=True)
+    stream = server.calls.subscribe(mallory.token, all_rooms=True, include_own=True)
     try:
         await stream.until_caught_up()
         await bob.block(await id_of(mallory))
@@ -265,19 +265,19 @@ async def test_nobody_but_who_made_it_is_told_of_a_block(town: Town) -> None:
         assert (await mallory.room(direct.room_id)).last_seq == direct.last_seq
     finally:
         await stream.aclose()
-    admin = await town.node.log_in("admin")
+    admin = await server.node.log_in("admin")
     for client, method, request in (
         (mallory, "AuthService/ListBlocks", pb.ListBlocksRequest()),
         (admin, "AuthService/ListBlocks", pb.ListBlocksRequest()),
     ):
-        reply = await town.ask(client, method, request)
+        reply = await server.ask(client, method, request)
         assert (reply.reason, reply.response) == ("OK", b"")
 
 
-async def test_a_bot_that_somebody_blocked_offers_is_no_offer(town: Town) -> None:
+async def test_a_bot_that_somebody_blocked_offers_is_no_offer(server: OpenServer) -> None:
     """It is refused as one that was never made; its owner sees what any owner of an offered bot sees."""
-    bob, mallory, carol = await town.people("bob", "mallory", "carol")
-    bots = [await id_of(await town.bot(mallory)) for _ in range(2)]
+    bob, mallory, carol = await server.people("bob", "mallory", "carol")
+    bots = [await id_of(await server.bot(mallory)) for _ in range(2)]
     await bob.block(await id_of(mallory))
 
     offered = await mallory.offer_bot(bots[0], await id_of(bob))
@@ -285,16 +285,16 @@ async def test_a_bot_that_somebody_blocked_offers_is_no_offer(town: Town) -> Non
     assert offered.offered_to_id == await id_of(bob)
     assert (await mallory.offer_bot(bots[1], await id_of(carol))).offered_to_id == await id_of(carol)
     taking = [pb.AcceptBotRequest(user_id=bot) for bot in bots]
-    hidden, none = [await town.ask(bob, "AuthService/AcceptBot", request) for request in taking]
+    hidden, none = [await server.ask(bob, "AuthService/AcceptBot", request) for request in taking]
     assert hidden.reason == none.reason == "USER_NOT_FOUND"
     assert hidden.details.replace(bots[0].encode(), b"") == none.details.replace(bots[1].encode(), b"")
     await bob.unblock(await id_of(mallory))
     await bob.accept_bot(bots[0])
 
 
-async def test_who_may_write_is_what_the_person_says(town: Town) -> None:
+async def test_who_may_write_is_what_the_person_says(server: OpenServer) -> None:
     """Anyone, people met in a private room, or nobody; existing direct rooms go by it, too."""
-    bob, friend, stranger = await town.people("bob", "friend", "stranger")
+    bob, friend, stranger = await server.people("bob", "friend", "stranger")
     bob_id = await id_of(bob)
     room = await bob.create_room("private")
     invite = await bob.create_invite(room.room_id)
@@ -315,15 +315,15 @@ async def test_who_may_write_is_what_the_person_says(town: Town) -> None:
         assert changed.privacy.effective_direct_messages == (chosen or "anyone")
         assert (await bob.me()).privacy == changed.privacy
         assert changed.display_name == bob_id
-        got = [(await town.ask(c, SEND, sending(r))).reason == "OK" for c, r in rooms.items()]
+        got = [(await server.ask(c, SEND, sending(r))).reason == "OK" for c, r in rooms.items()]
         assert tuple(got) == expected
         assert (await bob.send(rooms[stranger], "mine")).seq, "the own choice is about others"
 
 
-async def test_a_bots_privacy_is_its_owners_to_say(town: Town) -> None:
+async def test_a_bots_privacy_is_its_owners_to_say(server: OpenServer) -> None:
     """Others see nothing of it. A bot and its owner reach one another whatever is chosen."""
-    bob, stranger = await town.people("bob", "stranger")
-    bot = await town.bot(bob)
+    bob, stranger = await server.people("bob", "stranger")
+    bot = await server.bot(bob)
     bot_id, bob_id = await id_of(bot), await id_of(bob)
 
     changed = await bob.update_profile(adding="nobody", direct_messages="nobody", bot_id=bot_id)
@@ -348,9 +348,9 @@ async def test_a_bots_privacy_is_its_owners_to_say(town: Town) -> None:
         await stranger.update_profile(adding="anyone", bot_id=bot_id)
 
 
-async def test_a_profile_is_changed_in_what_the_mask_names_alone(town: Town) -> None:
+async def test_a_profile_is_changed_in_what_the_mask_names_alone(server: OpenServer) -> None:
     """As before, a request without a mask changes the name."""
-    bob = await town.person("bob")
+    bob = await server.person("bob")
     await bob.update_profile(display_name="Bob", adding="nobody")
 
     method = "AuthService/UpdateProfile"
@@ -363,11 +363,11 @@ async def test_a_profile_is_changed_in_what_the_mask_names_alone(town: Town) -> 
         (pb.UpdateProfileRequest(update_mask=FieldMask(paths=["kind"])), "update_mask.paths[0]"),
         (unknown, "adding"),
     ):
-        reply = await town.ask(bob, method, request)
+        reply = await server.ask(bob, method, request)
         assert reply.reason == "INVALID_REQUEST"
         assert field.encode() in reply.details
     named = pb.UpdateProfileRequest(display_name="Bobby", adding=pb.AUDIENCE_ANYONE)
-    told = (await town.ask(bob, method, named)).read(pb.UpdateProfileResponse).user
+    told = (await server.ask(bob, method, named)).read(pb.UpdateProfileResponse).user
     assert (told.display_name, told.privacy.adding) == ("Bobby", pb.AUDIENCE_NOBODY)
 
 
@@ -416,12 +416,12 @@ async def test_nobody_is_found_by_blocking_them() -> None:
 ADD = "RoomService/AddMember"
 
 
-async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town: Town) -> None:
+async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(server: OpenServer) -> None:
     """To its maker and the room, byte by byte and statement by statement; the one who is asked has none."""
-    mallory = await town.person("mallory")
+    mallory = await server.person("mallory")
     told: dict[str, list[tuple[Any, ...]]] = {}
     for how in ("blocked", "met", "nobody"):
-        bob = await town.person("bob")
+        bob = await server.person("bob")
         bob_id = await id_of(bob)
         room_id = (await mallory.create_room("plans")).room_id
         await bob.update_profile(adding="shared_room" if how == "met" else "nobody")
@@ -441,7 +441,7 @@ async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town:
             (ADD, pb.AddMemberRequest(room_id=room_id, user_id=bob_id)),
         ):
             with statements() as seen:
-                reply = await town.ask(mallory, method, request)
+                reply = await server.ask(mallory, method, request)
             assert reply.reason == "OK"
             fields = _without_times(reply, method)
             for name, star in ((bob_id, "B"), (room_id, "R")):
@@ -455,7 +455,7 @@ async def test_an_invitation_to_one_who_has_blocked_its_maker_looks_as_any(town:
             ("RoomService/DeclineInvitation", pb.DeclineInvitationRequest(room_id=room_id)),
         ):
             if how != "nobody":
-                assert (await town.ask(bob, method, answer)).reason == "INVITATION_NOT_FOUND"
+                assert (await server.ask(bob, method, answer)).reason == "INVITATION_NOT_FOUND"
     assert told["blocked"] == told["met"] == told["nobody"]
 
 
@@ -466,9 +466,9 @@ def _without_times(reply: Reply, method: str) -> str:
     return re.sub(r'(epoch|next_page_token|previous_page_token): "[^"]*"', "", text)
 
 
-async def test_invitations_that_wait_vanish_with_the_block(town: Town) -> None:
+async def test_invitations_that_wait_vanish_with_the_block(server: OpenServer) -> None:
     """Whoever asks again when the block has ended is heard again."""
-    bob, mallory = await town.people("bob", "mallory")
+    bob, mallory = await server.people("bob", "mallory")
     bob_id = await id_of(bob)
     room = await mallory.create_room("plans")
     await mallory.add_member(room.room_id, bob_id)
@@ -478,20 +478,20 @@ async def test_invitations_that_wait_vanish_with_the_block(town: Town) -> None:
 
     assert [invitation async for invitation in bob.invitations()] == []
     accepting = pb.AcceptInvitationRequest(room_id=room.room_id)
-    reply = await town.ask(bob, "RoomService/AcceptInvitation", accepting)
+    reply = await server.ask(bob, "RoomService/AcceptInvitation", accepting)
     assert reply.reason == "INVITATION_NOT_FOUND"
     listing = pb.ListRoomInvitationsRequest(room_id=room.room_id)
-    told = await town.ask(mallory, "RoomService/ListRoomInvitations", listing)
+    told = await server.ask(mallory, "RoomService/ListRoomInvitations", listing)
     assert len(told.read(pb.ListRoomInvitationsResponse).invitations) == 1
     await bob.unblock(await id_of(mallory))
     await mallory.add_member(room.room_id, bob_id)
     assert [invitation.room_id async for invitation in bob.invitations()] == [room.room_id]
 
 
-async def test_one_who_blocks_leaves_the_rooms_they_were_put_into(town: Town) -> None:
+async def test_one_who_blocks_leaves_the_rooms_they_were_put_into(server: OpenServer) -> None:
     """By the one who is blocked or a bot of theirs; none that would be without an owner."""
-    bob, mallory, carol = await town.people("bob", "mallory", "carol")
-    bob_id, bot = await id_of(bob), await town.bot(mallory)
+    bob, mallory, carol = await server.people("bob", "mallory", "carol")
+    bob_id, bot = await id_of(bob), await server.bot(mallory)
     await bob.update_profile(adding="anyone")
     rooms = {}
     for name, adder in (("by mallory", mallory), ("by the bot", bot), ("by carol", carol), ("kept", mallory)):
@@ -505,7 +505,7 @@ async def test_one_who_blocks_leaves_the_rooms_they_were_put_into(town: Town) ->
     def make_owner(transaction: Transaction) -> None:
         transaction.set_role(rooms["kept"], bob_id, pb.ROLE_OWNER)
 
-    await town.node.node.committer.transact(SYSTEM, make_owner)
+    await server.node.node.committer.transact(SYSTEM, make_owner)
     await carol.join_room(invite=(await mallory.create_invite(rooms["kept"])).code)
     await mallory.leave_room(rooms["kept"])
 

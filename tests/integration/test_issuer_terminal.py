@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from grpc_chat.cli import tokens
 from grpc_chat.cli.failures import Failure
-from grpc_chat.cli.issuer import Way, log_in
+from grpc_chat.cli.issuer import IssuerOptions, log_in
 from grpc_chat.cli.main import main
 from grpc_chat.errors import ChatError, FailedPrecondition, Unauthenticated
 from grpc_chat.sdk.client import Client
@@ -66,8 +66,8 @@ def visit(authorization_url: str, **changes: str) -> tuple[int, str]:
     return response.status, body
 
 
-HERE = Way(open_browser=False)
-ELSEWHERE = Way(elsewhere=True)
+HERE = IssuerOptions(open_browser=False)
+ELSEWHERE = IssuerOptions(elsewhere=True)
 
 
 class Person:
@@ -128,7 +128,11 @@ async def test_what_another_page_sends_is_not_taken_for_the_answer(client: Clien
     ("error", "cls", "words"),
     [
         ("access_denied", Unauthenticated, "refused the login (access_denied: <b>no</b>)"),
-        ("unauthorized_client", FailedPrecondition, "is registered as (unauthorized_client: <b>no</b>)"),
+        (
+            "unauthorized_client",
+            FailedPrecondition,
+            "secret or registration (unauthorized_client: <b>no</b>)",
+        ),
     ],
 )
 async def test_error_at_the_issuer_is_told_on_both_sides(
@@ -163,9 +167,9 @@ async def test_port_can_be_chosen(client: Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Failure, match=f"port {port} .* another program uses it"):
-            await log_in(client, "example", Way(open_browser=False, port=port), say=Person())
+            await log_in(client, "example", IssuerOptions(open_browser=False, port=port), say=Person())
     person = Person()
-    await log_in(client, "example", Way(open_browser=False, port=port), say=person)
+    await log_in(client, "example", IssuerOptions(open_browser=False, port=port), say=person)
 
     assert person.said[1].endswith(f" http://127.0.0.1:{port}/")
 

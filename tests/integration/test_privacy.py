@@ -114,7 +114,7 @@ STRANGERS = ("outsider", "left", "removed", "banned", "admin")
 
 
 @dataclass
-class Town:
+class ServerWithSecrets:
     """A server with rooms that some are not in."""
 
     node: RunningNode
@@ -131,10 +131,10 @@ class Town:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town() -> AsyncIterator[Town]:
+async def server() -> AsyncIterator[ServerWithSecrets]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(running_node(accounts={"adding": "anyone"}))
-        made = Town(node, await stack.enter_async_context(Calls(node.address)))
+        made = ServerWithSecrets(node, await stack.enter_async_context(Calls(node.address)))
         clients = made.clients
         clients["admin"] = await node.register("admin", admin=True)
         for user in ("owner", "member", "outsider", "left", "removed", "banned"):
@@ -182,23 +182,23 @@ def without(room_id: str, reply: Reply) -> tuple[str, str, bytes, bytes]:
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-async def test_a_hidden_room_answers_as_one_that_is_not_there(town: Town, user: str) -> None:
+async def test_a_hidden_room_answers_as_one_that_is_not_there(server: ServerWithSecrets, user: str) -> None:
     """Whatever a stranger asks, every byte of the answer is that of a room that never was."""
     asks = [*ASKS.items(), *MORE]
     for method, request in asks:
-        first = await town.ask(user, method, request(town.missing["never made"], town.epoch))
-        expected = without(town.missing["never made"], first)
+        first = await server.ask(user, method, request(server.missing["never made"], server.epoch))
+        expected = without(server.missing["never made"], first)
         if first.reason == "OK":
             # A stream that goes on without the room.
             started = first.read(pb.SubscribeResponse)
-            assert started.left == [pb.RoomLeft(room_id=town.missing["never made"])]
+            assert started.left == [pb.RoomLeft(room_id=server.missing["never made"])]
             assert not started.history_changed
         elif user != "admin" and method.startswith("AdminService/"):
             assert first.reason == "PERMISSION_DENIED"
         else:
             assert first.reason in ("ROOM_NOT_FOUND", "INVALID_REQUEST", "INVITATION_NOT_FOUND")
-        for kind, room_id in [*town.hidden.items(), *town.missing.items()]:
-            reply = await town.ask(user, method, request(room_id, town.epoch))
+        for kind, room_id in [*server.hidden.items(), *server.missing.items()]:
+            reply = await server.ask(user, method, request(room_id, server.epoch))
             assert without(room_id, reply) == expected, (method, kind)
 
 
@@ -218,20 +218,20 @@ def statements() -> Iterator[list[str]]:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
-async def test_a_hidden_room_costs_what_one_that_is_not_there_costs(town: Town) -> None:
+async def test_a_hidden_room_costs_what_one_that_is_not_there_costs(server: ServerWithSecrets) -> None:
     """The database is asked the very same for both, so that the time an answer takes tells nothing."""
     for method, request in [*ASKS.items(), *MORE]:
         user = "admin" if method.startswith("AdminService/") else "outsider"
         counted = {}
-        for kind, room_id in [*town.missing.items(), *town.hidden.items()]:
-            asked = request(room_id, town.epoch)
+        for kind, room_id in [*server.missing.items(), *server.hidden.items()]:
+            asked = request(room_id, server.epoch)
             with statements() as seen:
-                await town.ask(user, method, asked)
+                await server.ask(user, method, asked)
             counted[kind] = seen
         assert all(seen == counted["never made"] for seen in counted.values()), (method, counted)
 
 
-async def test_no_listing_tells_of_a_hidden_room(town: Town) -> None:
+async def test_no_listing_tells_of_a_hidden_room(server: ServerWithSecrets) -> None:
     """Nothing that a stranger can list, the server's administrator included, holds a trace of it."""
     listings: list[tuple[str, Message]] = [
         ("RoomService/ListRooms", pb.ListRoomsRequest()),
@@ -252,32 +252,32 @@ async def test_no_listing_tells_of_a_hidden_room(town: Town) -> None:
         ("AdminService/ListUnownedRooms", pb.ListUnownedRoomsRequest()),
         ("AdminService/BlockUser", pb.BlockUserRequest(user_id="member", validate_only=True)),
     ]
-    traces = [text.encode() for text in (NAME, TOPIC, TEXT, *town.hidden.values())]
+    traces = [text.encode() for text in (NAME, TOPIC, TEXT, *server.hidden.values())]
     for user in STRANGERS:
         for method, request in listings + (admins if user == "admin" else []):
-            reply = await town.ask(user, method, request)
+            reply = await server.ask(user, method, request)
             assert reply.reason == "OK"
             assert not [trace for trace in traces if trace in reply.response], (user, method)
 
 
-async def test_a_stream_of_everything_tells_nothing_of_a_hidden_room(town: Town) -> None:
+async def test_a_stream_of_everything_tells_nothing_of_a_hidden_room(server: ServerWithSecrets) -> None:
     """Who follows all of their rooms is not told of another one: not in numbers, gaps or left rooms."""
     streams = [
-        town.calls.subscribe(town.clients[user].token, **how)
+        server.calls.subscribe(server.clients[user].token, **how)
         for user in STRANGERS
         for how in ({"all_rooms": True}, {"consumer": "everything"})
     ]
     try:
         for stream in streams:
             await stream.until_caught_up()
-        for room_id in town.hidden.values():
-            if room_id != town.hidden["private, archived"]:
-                await town.clients["owner"].send(room_id, TEXT)
+        for room_id in server.hidden.values():
+            if room_id != server.hidden["private, archived"]:
+                await server.clients["owner"].send(room_id, TEXT)
         # It comes to all of them after what was said before.
-        common = await town.clients["owner"].create_room(f"common {new_id()}", public=True)
+        common = await server.clients["owner"].create_room(f"common {new_id()}", public=True)
         for user in STRANGERS:
-            await town.clients[user].join_room(common.room_id)
-        mark = (await town.clients["owner"].send(common.room_id, "to all")).seq
+            await server.clients[user].join_room(common.room_id)
+        mark = (await server.clients["owner"].send(common.room_id, "to all")).seq
         for stream in streams:
             await stream.until_got(common.room_id, mark)
             assert set(stream.got) == {common.room_id}
@@ -287,64 +287,66 @@ async def test_a_stream_of_everything_tells_nothing_of_a_hidden_room(town: Town)
         await asyncio.gather(*[stream.aclose() for stream in streams])
 
 
-async def test_page_tokens_are_of_one_listing(town: Town) -> None:
+async def test_page_tokens_are_of_one_listing(server: ServerWithSecrets) -> None:
     """A token of one room leads nowhere in another, and one of somebody's own lists is theirs alone."""
     owner = "owner"
     for at in range(2):
-        await town.clients[owner].create_room(f"another {at}")
-        await town.node.log_in(owner)
-    here, there = town.hidden["private, all"], town.hidden["private, since_join"]
+        await server.clients[owner].create_room(f"another {at}")
+        await server.node.log_in(owner)
+    here, there = server.hidden["private, all"], server.hidden["private, since_join"]
     of_rooms: list[tuple[str, Callable[..., Message], type[Any]]] = [
         ("RoomService/ListMembers", pb.ListMembersRequest, pb.ListMembersResponse),
         ("MessageService/ListMessages", pb.ListMessagesRequest, pb.ListMessagesResponse),
     ]
     for method, request, response in of_rooms:
-        page = (await town.ask(owner, method, request(room_id=here, page_size=1))).read(response)
+        page = (await server.ask(owner, method, request(room_id=here, page_size=1))).read(response)
         token = page.next_page_token or page.previous_page_token
         assert token
-        assert (await town.ask(owner, method, request(room_id=here, page_token=token))).reason == "OK"
-        refused = await town.ask(owner, method, request(room_id=there, page_token=token))
+        assert (await server.ask(owner, method, request(room_id=here, page_token=token))).reason == "OK"
+        refused = await server.ask(owner, method, request(room_id=there, page_token=token))
         assert refused.reason == "INVALID_REQUEST"
         # It gives no authority: who is not a member is told what they are told without it.
-        stranger = await town.ask("outsider", method, request(room_id=here, page_token=token))
+        stranger = await server.ask("outsider", method, request(room_id=here, page_token=token))
         assert without(here, stranger) == without(
-            here, await town.ask("outsider", method, request(room_id=here))
+            here, await server.ask("outsider", method, request(room_id=here))
         )
     own: list[tuple[str, Callable[..., Message], type[Any]]] = [
         ("RoomService/ListRooms", pb.ListRoomsRequest, pb.ListRoomsResponse),
         ("AuthService/ListSessions", pb.ListSessionsRequest, pb.ListSessionsResponse),
     ]
     for method, request, response in own:
-        page = (await town.ask(owner, method, request(page_size=1))).read(response)
+        page = (await server.ask(owner, method, request(page_size=1))).read(response)
         assert page.next_page_token
-        assert (await town.ask(owner, method, request(page_token=page.next_page_token))).reason == "OK"
-        others = await town.ask("member", method, request(page_token=page.next_page_token))
+        assert (await server.ask(owner, method, request(page_token=page.next_page_token))).reason == "OK"
+        others = await server.ask("member", method, request(page_token=page.next_page_token))
         assert others.reason == "INVALID_REQUEST"
 
 
-async def test_a_page_token_shows_no_more_than_its_bearer_may_see(town: Town) -> None:
+async def test_a_page_token_shows_no_more_than_its_bearer_may_see(server: ServerWithSecrets) -> None:
     """A token that leads to before somebody's join shows them what they may read, and none of it more."""
-    room_id = town.hidden["private, since_join"]
-    await town.clients["owner"].add_member(room_id, "outsider")
+    room_id = server.hidden["private, since_join"]
+    await server.clients["owner"].add_member(room_id, "outsider")
     try:
         request = pb.ListMessagesRequest(room_id=room_id, after_seq=0, page_size=2)
-        page = (await town.ask("owner", "MessageService/ListMessages", request)).read(pb.ListMessagesResponse)
+        page = (await server.ask("owner", "MessageService/ListMessages", request)).read(
+            pb.ListMessagesResponse
+        )
         for token in (page.next_page_token,):
             asked = pb.ListMessagesRequest(room_id=room_id, page_token=token)
-            reply = await town.ask("outsider", "MessageService/ListMessages", asked)
+            reply = await server.ask("outsider", "MessageService/ListMessages", asked)
             [event] = reply.read(pb.ListMessagesResponse).events
             assert event.membership_changed.user_id == "outsider"
     finally:
-        await town.clients["owner"].remove_member(room_id, "outsider")
+        await server.clients["owner"].remove_member(room_id, "outsider")
 
 
-async def test_an_invite_that_is_none_tells_nothing(town: Town) -> None:
+async def test_an_invite_that_is_none_tells_nothing(server: ServerWithSecrets) -> None:
     """A code that never was, or no longer lets anybody in: one answer, which names no room."""
-    owner, room_id = town.clients["owner"], town.hidden["private, all"]
+    owner, room_id = server.clients["owner"], server.hidden["private, all"]
     revoked = await owner.create_invite(room_id)
     await owner.revoke_invite(room_id, revoked.invite_id)
     used = await owner.create_invite(room_id, max_uses=1)
-    newcomer = await town.node.register("newcomer")
+    newcomer = await server.node.register("newcomer")
     await newcomer.join_room(invite=used.code)
     gone = await owner.create_room("gone")
     of_gone = await owner.create_invite(gone.room_id)
@@ -353,7 +355,7 @@ async def test_an_invite_that_is_none_tells_nothing(town: Town) -> None:
     counted = []
     for code in (revoked.code, used.code, of_gone.code, "gci_" + "a" * 25, "x"):
         with statements() as seen:
-            reply = await town.ask("outsider", "RoomService/JoinRoom", pb.JoinRoomRequest(invite_code=code))
+            reply = await server.ask("outsider", "RoomService/JoinRoom", pb.JoinRoomRequest(invite_code=code))
         assert reply.reason == "INVITE_NOT_VALID"
         answers.add(reply.status)
         counted.append(seen)
@@ -361,14 +363,16 @@ async def test_an_invite_that_is_none_tells_nothing(town: Town) -> None:
     assert all(seen == counted[0] for seen in counted)
 
 
-async def test_nobody_is_answered_with_anothers_message(town: Town) -> None:
+async def test_nobody_is_answered_with_anothers_message(server: ServerWithSecrets) -> None:
     """A client_message_id is its sender's own: another who uses it stores a message of theirs."""
-    room_id = town.hidden["private, all"]
+    room_id = server.hidden["private, all"]
     id_ = str(uuid4())
 
     async def send(user: str, text: str) -> Reply:
         message = pb.OutgoingMessage(room_id=room_id, client_message_id=id_, text=text)
-        return await town.ask(user, "MessageService/SendMessages", pb.SendMessagesRequest(messages=[message]))
+        return await server.ask(
+            user, "MessageService/SendMessages", pb.SendMessagesRequest(messages=[message])
+        )
 
     # At once, so that they meet in one transaction; then again, when both are there.
     seqs = []
@@ -382,15 +386,15 @@ async def test_nobody_is_answered_with_anothers_message(town: Town) -> None:
     assert (await send("outsider", "mine")).reason == "ROOM_NOT_FOUND"
 
 
-async def test_all_or_nothing_is_sent(town: Town) -> None:
+async def test_all_or_nothing_is_sent(server: ServerWithSecrets) -> None:
     """Messages for a room that one is in are not stored when another of the same call is for a hidden one."""
-    outsider = town.clients["outsider"]
+    outsider = server.clients["outsider"]
     own = await outsider.create_room("own")
     messages = [
         pb.OutgoingMessage(room_id=room_id, client_message_id=str(uuid4()), text="x")
-        for room_id in (own.room_id, town.hidden["direct"])
+        for room_id in (own.room_id, server.hidden["direct"])
     ]
-    reply = await town.ask(
+    reply = await server.ask(
         "outsider", "MessageService/SendMessages", pb.SendMessagesRequest(messages=messages)
     )
     assert reply.reason == "ROOM_NOT_FOUND"
@@ -401,12 +405,12 @@ async def test_all_or_nothing_is_sent(town: Town) -> None:
 # What a request may say, and what it may not decide.
 
 
-async def test_a_room_is_changed_in_what_the_mask_names_alone(town: Town) -> None:
+async def test_a_room_is_changed_in_what_the_mask_names_alone(server: ServerWithSecrets) -> None:
     """Of a room that is sent to be changed, nothing counts but the fields named, and only four can be."""
-    owner = town.clients["owner"]
+    owner = server.clients["owner"]
     room = await owner.create_room(f"plain {new_id()}", topic="before")
     another = await owner.create_room("another")
-    before = (await town.ask("owner", "RoomService/GetRoom", pb.GetRoomRequest(room_id=room.room_id))).read(
+    before = (await server.ask("owner", "RoomService/GetRoom", pb.GetRoomRequest(room_id=room.room_id))).read(
         pb.GetRoomResponse
     )
     wanted = pb.Room(
@@ -427,7 +431,7 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(town: Town) -> Non
     wanted.last_event_time.FromSeconds(1)
     wanted.archive_time.FromSeconds(1)
     request = pb.UpdateRoomRequest(room=wanted, update_mask=FieldMask(paths=["topic"]))
-    after = (await town.ask("owner", "RoomService/UpdateRoom", request)).read(pb.UpdateRoomResponse).room
+    after = (await server.ask("owner", "RoomService/UpdateRoom", request)).read(pb.UpdateRoomResponse).room
 
     expected = pb.Room()
     expected.CopyFrom(before.room)
@@ -441,14 +445,14 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(town: Town) -> Non
         mask = FieldMask(paths=["topic", name])
         request = pb.UpdateRoomRequest(room=wanted, update_mask=mask)
         if name not in allowed:
-            assert (await town.ask("owner", "RoomService/UpdateRoom", request)).reason == "INVALID_REQUEST"
+            assert (await server.ask("owner", "RoomService/UpdateRoom", request)).reason == "INVALID_REQUEST"
     assert (await owner.room(room.room_id)).last_seq == expected.last_seq
     assert (await owner.room(another.room_id)).name == "another"
 
 
-async def test_a_room_keeps_a_name(town: Town) -> None:
+async def test_a_room_keeps_a_name(server: ServerWithSecrets) -> None:
     """No room is renamed to nothing: a public one would be in no list any more."""
-    owner = town.clients["owner"]
+    owner = server.clients["owner"]
     for public in (False, True):
         room = await owner.create_room(f"named {new_id()}", public=public)
         with pytest.raises(chat.InvalidRequest) as refused:
@@ -457,22 +461,22 @@ async def test_a_room_keeps_a_name(town: Town) -> None:
         assert (await owner.room(room.room_id)).name == room.name
 
 
-async def test_an_unspecified_rule_is_the_usual_one(town: Town) -> None:
+async def test_an_unspecified_rule_is_the_usual_one(server: ServerWithSecrets) -> None:
     """Where a change says nothing of what a rule shall be, it is the one that unspecified stands for."""
-    owner = town.clients["owner"]
+    owner = server.clients["owner"]
     room = await owner.create_room("rules", history="since_join", posting="admins")
     mask = FieldMask(paths=["history", "posting"])
     request = pb.UpdateRoomRequest(room=pb.Room(room_id=room.room_id), update_mask=mask)
     for _ in range(2):
-        reply = await town.ask("owner", "RoomService/UpdateRoom", request)
+        reply = await server.ask("owner", "RoomService/UpdateRoom", request)
         told = reply.read(pb.UpdateRoomResponse).room
         assert (told.history, told.posting) == (pb.HISTORY_ALL, pb.POSTING_MEMBERS)
         assert told.last_seq == room.last_seq + 1
 
 
-async def test_the_server_alone_decides_what_an_event_says_of_its_origin(town: Town) -> None:
+async def test_the_server_alone_decides_what_an_event_says_of_its_origin(server: ServerWithSecrets) -> None:
     """Fields that a request does not have, of an event's or made up, are gone before anything is stored."""
-    owner, room_id = town.clients["owner"], town.hidden["private, all"]
+    owner, room_id = server.clients["owner"], server.hidden["private, all"]
     forged = pb.Event(room_id="elsewhere", seq=9, user_id="member", room_created=pb.RoomCreated(name="x"))
     smuggled = b"smuggled " * 10
     message = pb.OutgoingMessage(room_id=room_id, client_message_id=str(uuid4()), text="plain")
@@ -482,11 +486,11 @@ async def test_the_server_alone_decides_what_an_event_says_of_its_origin(town: T
             raw += _field(number, payload)
     request = pb.SendMessagesRequest.FromString(_field(1, raw) + _field(2, smuggled))
     assert smuggled in request.SerializeToString(), "it is not sent at all"
-    sent = (await town.ask("owner", "MessageService/SendMessages", request)).read(pb.SendMessagesResponse)
+    sent = (await server.ask("owner", "MessageService/SendMessages", request)).read(pb.SendMessagesResponse)
 
     seq = sent.messages[0].seq
     asked = pb.ListMessagesRequest(room_id=room_id, after_seq=seq - 1)
-    reply = await town.ask("owner", "MessageService/ListMessages", asked)
+    reply = await server.ask("owner", "MessageService/ListMessages", asked)
     [event] = reply.read(pb.ListMessagesResponse).events
     assert (event.user_id, event.seq, event.room_id, event.message.text) == ("owner", seq, room_id, "plain")
     assert b"smuggled" not in reply.response
@@ -494,8 +498,8 @@ async def test_the_server_alone_decides_what_an_event_says_of_its_origin(town: T
     profile = pb.UpdateProfileRequest.FromString(
         pb.UpdateProfileRequest(display_name="Owner").SerializeToString() + _field(3, b"\x01") + b"\x20\x01"
     )
-    assert (await town.ask("owner", "AuthService/UpdateProfile", profile)).reason == "OK"
-    records = {record.user.user_id: record async for record in town.clients["admin"].admin.users("owner")}
+    assert (await server.ask("owner", "AuthService/UpdateProfile", profile)).reason == "OK"
+    records = {record.user.user_id: record async for record in server.clients["admin"].admin.users("owner")}
     assert not records["owner"].admin
     await owner.update_profile(display_name="owner")
 

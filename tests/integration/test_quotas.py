@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass
-class Town:
+class SmallServer:
     """A server on which there may be few of everything."""
 
     node: RunningNode
@@ -41,7 +41,7 @@ class Town:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town() -> AsyncIterator[Town]:
+async def server() -> AsyncIterator[SmallServer]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
@@ -62,7 +62,7 @@ async def town() -> AsyncIterator[Town]:
                 subscribe={"consumers_per_user": 2, "streams_per_user": 2},
             )
         )
-        yield Town(node, await stack.enter_async_context(Calls(node.address)), stack)
+        yield SmallServer(node, await stack.enter_async_context(Calls(node.address)), stack)
 
 
 async def id_of(client: chat.Client) -> str:
@@ -76,17 +76,17 @@ async def refused(asked: Any) -> str:
     return error.value.code
 
 
-async def test_rooms_that_others_bring_one_into_are_not_ones_own(town: Town) -> None:
+async def test_rooms_that_others_bring_one_into_are_not_ones_own(server: SmallServer) -> None:
     """Added, invited or written to by many, one makes and joins as many rooms as ever."""
-    [victim] = await town.people("victim")
+    [victim] = await server.people("victim")
     victim_id = await id_of(victim)
     for _ in range(3):
-        [mallory] = await town.people("mallory")
+        [mallory] = await server.people("mallory")
         for at in range(2):
             room = await mallory.create_room(f"trap {at}")
             await mallory.add_member(room.room_id, victim_id)
             offer = pb.SetMemberRoleRequest(room_id=room.room_id, user_id=victim_id, role=pb.ROLE_OWNER)
-            offered = (await town.ask(mallory, "RoomService/SetMemberRole", offer)).reason
+            offered = (await server.ask(mallory, "RoomService/SetMemberRole", offer)).reason
             # From the third on they are only invited.
             assert offered in ("OK", "USER_NOT_FOUND")
         await mallory.direct_room(victim_id)
@@ -97,22 +97,22 @@ async def test_rooms_that_others_bring_one_into_are_not_ones_own(town: Town) -> 
     assert await refused(victim.create_room("one more")) == "LIMIT_EXCEEDED"
     for room in [room async for room in victim.rooms() if room.kind != "direct"][1:]:
         await victim.leave_room(room.room_id)
-    [friend] = await town.people("friend")
+    [friend] = await server.people("friend")
     await victim.direct_room(await id_of(friend))
 
 
-async def test_invitations_of_one_leave_room_for_those_of_others(town: Town) -> None:
+async def test_invitations_of_one_leave_room_for_those_of_others(server: SmallServer) -> None:
     """However many accounts somebody has, a further person's invitation reaches the one who is asked."""
-    victim, friend = await town.people("victim", "friend")
+    victim, friend = await server.people("victim", "friend")
     victim_id = await id_of(victim)
     await victim.update_profile(adding="nobody")
     for _ in range(3):
-        [mallory] = await town.people("mallory")
+        [mallory] = await server.people("mallory")
         asked = []
         for at in range(3):
             room = await mallory.create_room(f"trap {at}")
             request = pb.AddMemberRequest(room_id=room.room_id, user_id=victim_id)
-            asked.append((await town.ask(mallory, "RoomService/AddMember", request)).reason)
+            asked.append((await server.ask(mallory, "RoomService/AddMember", request)).reason)
         assert asked == ["OK", "OK", "LIMIT_EXCEEDED"]
 
     room = await friend.create_room("welcome")
@@ -123,87 +123,89 @@ async def test_invitations_of_one_leave_room_for_those_of_others(town: Town) -> 
     assert len(found) == 4
 
 
-async def test_bots_that_are_offered_are_not_ones_own(town: Town) -> None:
+async def test_bots_that_are_offered_are_not_ones_own(server: SmallServer) -> None:
     """Nobody's bots count for somebody who has not taken them."""
-    victim, mallory = await town.people("victim", "mallory")
+    victim, mallory = await server.people("victim", "mallory")
     victim_id = await id_of(victim)
     for at in range(2):
-        await mallory.create_bot(f"gift{town.made}x{at}")
-        await mallory.offer_bot(f"gift{town.made}x{at}", victim_id)
+        await mallory.create_bot(f"gift{server.made}x{at}")
+        await mallory.offer_bot(f"gift{server.made}x{at}", victim_id)
 
     for at in range(2):
-        await victim.create_bot(f"own{town.made}x{at}")
+        await victim.create_bot(f"own{server.made}x{at}")
 
-    assert await refused(victim.accept_bot(f"gift{town.made}x0")) == "LIMIT_EXCEEDED"
+    assert await refused(victim.accept_bot(f"gift{server.made}x0")) == "LIMIT_EXCEEDED"
 
 
-async def test_what_an_account_has_of_its_own_is_its_own(town: Town) -> None:
+async def test_what_an_account_has_of_its_own_is_its_own(server: SmallServer) -> None:
     """Sessions, tokens, consumers and streams: one at every limit, and the other does all of it."""
-    people = await town.people("mallory", "victim")
-    [room] = [await people[0].create_room(f"common {town.made}", public=True)]
+    people = await server.people("mallory", "victim")
+    [room] = [await people[0].create_room(f"common {server.made}", public=True)]
     await people[1].join_room(room.room_id)
     cursor = pb.Cursor(room_id=room.room_id, seq=1, epoch=room.epoch)
     for client in people:
         for at in range(2):
             await client.create_access_token(f"t{at}", scopes=["read"])
-            reply = await town.ask(
+            reply = await server.ask(
                 client,
                 "SubscribeService/Acknowledge",
                 pb.AcknowledgeRequest(consumer=f"c{at}", cursors=[cursor]),
             )
             assert reply.reason == "OK"
-            stream = town.calls.subscribe(client.token, all_rooms=True)
-            town.stack.push_async_callback(stream.aclose)
+            stream = server.calls.subscribe(client.token, all_rooms=True)
+            server.stack.push_async_callback(stream.aclose)
             await stream.until_caught_up()
         assert await refused(client.create_access_token("t")) == "LIMIT_EXCEEDED"
         further = pb.AcknowledgeRequest(consumer="c", cursors=[cursor])
-        assert (await town.ask(client, "SubscribeService/Acknowledge", further)).reason == "LIMIT_EXCEEDED"
+        assert (await server.ask(client, "SubscribeService/Acknowledge", further)).reason == "LIMIT_EXCEEDED"
         following = pb.SubscribeRequest(all_rooms=True)
-        assert (await town.ask(client, "SubscribeService/Subscribe", following)).reason == "LIMIT_EXCEEDED"
+        assert (await server.ask(client, "SubscribeService/Subscribe", following)).reason == "LIMIT_EXCEEDED"
     mallory_id = await id_of(people[0])
     for _ in range(4):
-        await town.node.log_in(mallory_id)
+        await server.node.log_in(mallory_id)
     assert await id_of(people[1])
 
 
-async def test_invites_and_bans_of_one_admin_are_in_no_others_way(town: Town) -> None:
+async def test_invites_and_bans_of_one_admin_are_in_no_others_way(server: SmallServer) -> None:
     """Who uses a room's invites up can be undone by every other admin; bans have no number to use up."""
-    owner, mallory, friend = await town.people("owner", "mallory", "friend")
+    owner, mallory, friend = await server.people("owner", "mallory", "friend")
     room = await owner.create_room("common")
     for other in (mallory, friend):
         await owner.add_member(room.room_id, await id_of(other), role="admin")
     made = [await mallory.create_invite(room.room_id) for _ in range(2)]
     for at in range(5):
-        [banned] = await town.people(f"banned{at}")
+        [banned] = await server.people(f"banned{at}")
         await mallory.ban_member(room.room_id, await id_of(banned))
 
     assert await refused(friend.create_invite(room.room_id)) == "LIMIT_EXCEEDED"
     await friend.revoke_invite(room.room_id, made[0].invite_id)
     await friend.create_invite(room.room_id)
-    [stranger] = await town.people("stranger")
+    [stranger] = await server.people("stranger")
     await friend.ban_member(room.room_id, await id_of(stranger))
     assert len([ban async for ban in owner.bans(room.room_id)]) == 6
 
 
-async def test_changing_ones_password_keeps_nobody_out(town: Town) -> None:
+async def test_changing_ones_password_keeps_nobody_out(server: SmallServer) -> None:
     """Many changes at once of one account take one place in the queue of all who log in."""
-    mallory, victim = await town.people("mallory", "victim")
+    mallory, victim = await server.people("mallory", "victim")
     victim_id = await id_of(victim)
     change = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=PASSWORD)
 
     changing = [
-        asyncio.create_task(town.ask(mallory, "AuthService/ChangePassword", change)) for _ in range(20)
+        asyncio.create_task(server.ask(mallory, "AuthService/ChangePassword", change)) for _ in range(20)
     ]
-    logins = await asyncio.gather(*[town.node.log_in(victim_id) for _ in range(2)])
+    logins = await asyncio.gather(*[server.node.log_in(victim_id) for _ in range(2)])
 
     assert len(logins) == 2
     assert {(await reply).reason for reply in changing} == {"OK", "RATE_LIMITED"}
-    assert (await town.ask(mallory, "AuthService/ChangePassword", change)).reason == "OK"
+    assert (await server.ask(mallory, "AuthService/ChangePassword", change)).reason == "OK"
 
 
-async def test_deleting_much_keeps_nobody_waiting(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deleting_much_keeps_nobody_waiting(
+    server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Logs go in pieces, one at a time; a small room of somebody else's is gone before many long ones are."""
-    mallory, victim = await town.people("mallory", "victim")
+    mallory, victim = await server.people("mallory", "victim")
     monkeypatch.setattr(rooms, "_PURGE_EVENTS", 2)
     order: list[str] = []
     purge = SqlTransaction.purge

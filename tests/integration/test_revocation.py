@@ -44,7 +44,7 @@ def added(member: chat.Member | chat.Invitation) -> chat.Member:
 
 
 @dataclass
-class House:
+class OwnedServer:
     """A server, somebody who owns rooms on it, and an administrator."""
 
     node: RunningNode
@@ -104,7 +104,7 @@ class Newcomer:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
+async def server() -> AsyncIterator[OwnedServer]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
@@ -120,16 +120,16 @@ async def house() -> AsyncIterator[House]:
         )
         admin = await node.register("admin", admin=True)
         owner = await node.register("owner")
-        yield House(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
+        yield OwnedServer(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
 
 
 class Sender:
     """Somebody who sends all the time."""
 
-    def __init__(self, house: House, room_id: str) -> None:
+    def __init__(self, server: OwnedServer, room_id: str) -> None:
         self.sent: list[tuple[float, int]] = []
         """When each was begun to be sent, and where it is."""
-        self._house = house
+        self._house = server
         self._room_id = room_id
 
     async def run(self) -> None:
@@ -158,8 +158,8 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(house: House, room_id: str) -> AsyncIterator[Sender]:
-    sender = Sender(house, room_id)
+async def sending(server: OwnedServer, room_id: str) -> AsyncIterator[Sender]:
+    sender = Sender(server, room_id)
     task = asyncio.create_task(sender.run())
     try:
         await until(lambda: len(sender.sent) >= 6 or task.done())
@@ -177,9 +177,9 @@ async def reading(*streams: Stream) -> AsyncIterator[None]:
         await asyncio.gather(*[stream.aclose() for stream in streams])
 
 
-def streams_of_all_kinds(house: House, token: str, room_id: str) -> list[Stream]:
+def streams_of_all_kinds(server: OwnedServer, token: str, room_id: str) -> list[Stream]:
     """One that is behind, one that began at the end, and those that follow everything."""
-    subscribe = house.calls.subscribe
+    subscribe = server.calls.subscribe
     return [
         subscribe(token, pb.Cursor(room_id=room_id)),
         subscribe(token, all_rooms=True, start=pb.START_LATEST),
@@ -200,47 +200,47 @@ def check_runs(stream: Stream, room_id: str) -> None:
 # Rooms that are lost.
 
 
-async def remove(house: House, room_id: str, bob: Newcomer) -> None:
-    await house.owner.remove_member(room_id, bob.user_id)
+async def remove(server: OwnedServer, room_id: str, bob: Newcomer) -> None:
+    await server.owner.remove_member(room_id, bob.user_id)
 
 
-async def ban(house: House, room_id: str, bob: Newcomer) -> None:
-    await house.owner.ban_member(room_id, bob.user_id)
+async def ban(server: OwnedServer, room_id: str, bob: Newcomer) -> None:
+    await server.owner.ban_member(room_id, bob.user_id)
 
 
-async def leave(house: House, room_id: str, bob: Newcomer) -> None:
+async def leave(server: OwnedServer, room_id: str, bob: Newcomer) -> None:
     await bob.client.leave_room(room_id)
 
 
-async def delete(house: House, room_id: str, bob: Newcomer) -> None:
-    name = (await house.owner.room(room_id)).name
-    await house.owner.delete_room(room_id, confirm_name=name)
+async def delete(server: OwnedServer, room_id: str, bob: Newcomer) -> None:
+    name = (await server.owner.room(room_id)).name
+    await server.owner.delete_room(room_id, confirm_name=name)
 
 
-Losing = Callable[[House, str, Newcomer], Awaitable[None]]
+Losing = Callable[[OwnedServer, str, Newcomer], Awaitable[None]]
 
 
 @pytest.mark.parametrize("lose", [remove, ban, leave, delete], ids=lambda lose: lose.__name__)
 @pytest.mark.parametrize("behind", [False, True], ids=["caught up", "behind"])
-async def test_streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> None:
+async def test_streams_lose_a_room(server: OwnedServer, lose: Losing, *, behind: bool) -> None:
     """Who is no longer a member gets nothing that came after, on no stream; the streams go on."""
     for _ in range(2):
-        await streams_lose_a_room(house, lose, behind=behind)
+        await streams_lose_a_room(server, lose, behind=behind)
 
 
-async def streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> None:
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, backlog=60)
-    other_id = await house.room(bob.user_id)
+async def streams_lose_a_room(server: OwnedServer, lose: Losing, *, behind: bool) -> None:
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, backlog=60)
+    other_id = await server.room(bob.user_id)
     async with AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(sending(house, room_id))
-        streams = streams_of_all_kinds(house, bob.token, room_id)
+        sender = await stack.enter_async_context(sending(server, room_id))
+        streams = streams_of_all_kinds(server, bob.token, room_id)
         await stack.enter_async_context(reading(*streams))
         for stream in streams:
             await (stream.until_started() if behind else stream.until_caught_up())
-        late = [stream for _ in range(3) for stream in streams_of_all_kinds(house, bob.token, room_id)]
+        late = [stream for _ in range(3) for stream in streams_of_all_kinds(server, bob.token, room_id)]
         await stack.enter_async_context(reading(*late))
-        await lose(house, room_id, bob)
+        await lose(server, room_id, bob)
         returned = time.monotonic()
         if lose is not delete:
             await sender.until_sent_after(returned)
@@ -249,7 +249,7 @@ async def streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> No
         for stream in late:
             await until(lambda stream=stream: stream.ended or stream.started)  # type: ignore[misc]
         # What is said elsewhere is a mark that all of them come to, who follow it.
-        mark = (await house.owner.send(other_id, "are you still there?")).seq
+        mark = (await server.owner.send(other_id, "are you still there?")).seq
         for stream in [*streams, *late]:
             if not stream.request.cursors:
                 await stream.until_got(other_id, mark)
@@ -260,7 +260,7 @@ async def streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> No
             else:
                 assert stream.left_at[room_id] - returned < PROMPT
 
-    bound = 1 << 60 if lose is delete else await house.lost_by(room_id, bob.user_id)
+    bound = 1 << 60 if lose is delete else await server.lost_by(room_id, bob.user_id)
     for stream in [*streams, *late]:
         check_runs(stream, room_id)
         assert max(stream.seqs(room_id), default=0) < bound
@@ -272,23 +272,23 @@ async def streams_lose_a_room(house: House, lose: Losing, *, behind: bool) -> No
                 assert left.user_id == (bob.user_id if lose is leave else "owner")
 
 
-async def test_many_come_while_members_come_and_go(house: House) -> None:
+async def test_many_come_while_members_come_and_go(server: OwnedServer) -> None:
     """Streams opened in the moment of a removal get nothing from it on, and lose nothing that is theirs."""
-    bob = await house.newcomer()
-    room_id = await house.room(backlog=20, history="since_join")
+    bob = await server.newcomer()
+    room_id = await server.room(backlog=20, history="since_join")
     opened: list[Stream] = []
-    async with sending(house, room_id):
+    async with sending(server, room_id):
         for _ in range(30):
-            await house.owner.add_member(room_id, bob.user_id)
+            await server.owner.add_member(room_id, bob.user_id)
             for _ in range(2):
                 opened += [
-                    house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)),
-                    house.calls.subscribe(bob.token, all_rooms=True, start=pb.START_LATEST),
-                    house.calls.subscribe(bob.token, consumer=f"c{uuid4().hex[:8]}"),
+                    server.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)),
+                    server.calls.subscribe(bob.token, all_rooms=True, start=pb.START_LATEST),
+                    server.calls.subscribe(bob.token, consumer=f"c{uuid4().hex[:8]}"),
                 ]
-            await house.owner.remove_member(room_id, bob.user_id)
-        await house.owner.add_member(room_id, bob.user_id)
-        last = (await house.owner.send(room_id, "the last one")).seq
+            await server.owner.remove_member(room_id, bob.user_id)
+        await server.owner.add_member(room_id, bob.user_id)
+        last = (await server.owner.send(room_id, "the last one")).seq
         async with reading(*opened):
             for stream in opened:
                 if not stream.request.cursors:
@@ -301,7 +301,7 @@ async def test_many_come_while_members_come_and_go(house: House) -> None:
                     )
                 )
 
-    windows = membership(await house.log(room_id), bob.user_id)
+    windows = membership(await server.log(room_id), bob.user_id)
     assert len(windows) == 31
     for stream in opened:
         check_runs(stream, room_id)
@@ -314,80 +314,80 @@ async def test_many_come_while_members_come_and_go(house: House) -> None:
 
 
 @pytest.mark.parametrize("lose", [remove, ban, leave, delete], ids=lambda lose: lose.__name__)
-async def test_a_room_that_is_lost_while_a_stream_is_opened(house: House, lose: Losing) -> None:
+async def test_a_room_that_is_lost_while_a_stream_is_opened(server: OwnedServer, lose: Losing) -> None:
     """A stream whose user stops being a member after they were found to be one tells nothing of the room."""
     for how in ({}, {"all_rooms": True}, {"consumer": "opening"}):
-        bob = await house.newcomer()
-        room_id = await house.room(bob.user_id, backlog=3)
-        other_id = await house.room(bob.user_id)
-        with pages_kept_back(house, of="Opening.open") as keeper:
+        bob = await server.newcomer()
+        room_id = await server.room(bob.user_id, backlog=3)
+        other_id = await server.room(bob.user_id)
+        with pages_kept_back(server, of="Opening.open") as keeper:
             cursors = [] if how else [pb.Cursor(room_id=room_id)]
-            stream = house.calls.subscribe(bob.token, *cursors, **how)
+            stream = server.calls.subscribe(bob.token, *cursors, **how)
             await keeper.until_reached()
-            await lose(house, room_id, bob)
+            await lose(server, room_id, bob)
             keeper.open()
         async with reading(stream):
             if not how:
                 assert (await stream.until_ended()).reason == "ROOM_NOT_FOUND"
             else:
                 if lose is not delete:
-                    await house.owner.send(room_id, "gone?")
-                await stream.until_got(other_id, (await house.owner.send(other_id, "still here")).seq)
+                    await server.owner.send(room_id, "gone?")
+                await stream.until_got(other_id, (await server.owner.send(other_id, "still here")).seq)
             assert room_id not in stream.got
             assert not stream.left
 
 
-async def test_a_room_that_is_joined_while_a_stream_is_opened(house: House) -> None:
+async def test_a_room_that_is_joined_while_a_stream_is_opened(server: OwnedServer) -> None:
     """A stream whose user becomes a member after they were found to be none follows the room."""
-    bob = await house.newcomer()
-    room_id = await house.room(backlog=3)
-    with pages_kept_back(house, of="Opening.open") as keeper:
-        stream = house.calls.subscribe(bob.token, all_rooms=True)
+    bob = await server.newcomer()
+    room_id = await server.room(backlog=3)
+    with pages_kept_back(server, of="Opening.open") as keeper:
+        stream = server.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
-        await house.owner.add_member(room_id, bob.user_id)
-        last = (await house.owner.send(room_id, "welcome")).seq
+        await server.owner.add_member(room_id, bob.user_id)
+        last = (await server.owner.send(room_id, "welcome")).seq
         keeper.open()
     async with reading(stream):
         await stream.until_got(room_id, last)
         assert stream.seqs(room_id) == list(range(1, last + 1))
 
 
-async def test_what_is_sent_while_a_stream_is_opened(house: House) -> None:
+async def test_what_is_sent_while_a_stream_is_opened(server: OwnedServer) -> None:
     """A stream that begins at the end gets what was stored after that was read, and before it followed."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, backlog=3)
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, backlog=3)
     for how in ({"all_rooms": True}, {"consumer": "late"}):
-        with pages_kept_back(house, of="Opening.open") as keeper:
-            stream = house.calls.subscribe(bob.token, start=pb.START_LATEST, **how)
+        with pages_kept_back(server, of="Opening.open") as keeper:
+            stream = server.calls.subscribe(bob.token, start=pb.START_LATEST, **how)
             await keeper.until_reached()
-            last = (await house.owner.send(room_id, "meanwhile")).seq
+            last = (await server.owner.send(room_id, "meanwhile")).seq
             keeper.open()
         async with reading(stream):
             await stream.until_got(room_id, last)
             assert stream.seqs(room_id) == [last]
 
 
-async def test_a_stream_is_not_told_of_what_was_before_it(house: House) -> None:
+async def test_a_stream_is_not_told_of_what_was_before_it(server: OwnedServer) -> None:
     """News of a removal that comes after a stream was opened by a newer membership takes nothing from it."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, backlog=3)
-    committer: Any = house.node.node.committer
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, backlog=3)
+    committer: Any = server.node.node.committer
     finish, kept = committer._finish, []
     committer._finish = lambda *given: kept.append(given)
     try:
-        removing = asyncio.create_task(house.owner.remove_member(room_id, bob.user_id))
+        removing = asyncio.create_task(server.owner.remove_member(room_id, bob.user_id))
         await until(lambda: len(kept) == 1)
-        adding = asyncio.create_task(house.owner.add_member(room_id, bob.user_id))
+        adding = asyncio.create_task(server.owner.add_member(room_id, bob.user_id))
         await until(lambda: len(kept) == 2)
         # Both are in the store, and nobody has been told.
-        stream = await house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)).until_caught_up()
+        stream = await server.calls.subscribe(bob.token, pb.Cursor(room_id=room_id)).until_caught_up()
     finally:
         del committer._finish
     for given in kept:
         finish(*given)
     async with reading(stream):
         await asyncio.gather(removing, adding)
-        last = (await house.owner.send(room_id, "still here")).seq
+        last = (await server.owner.send(room_id, "still here")).seq
         await stream.until_got(room_id, last)
         assert not stream.left
         assert stream.seqs(room_id) == list(range(1, last + 1))
@@ -415,35 +415,35 @@ def membership(log: list[pb.Event], user_id: str) -> list[tuple[int, int]]:
 # Sessions that end.
 
 
-async def log_out(house: House, bob: Newcomer, other: chat.Client) -> None:
+async def log_out(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
     await bob.client.log_out()
 
 
-async def revoke(house: House, bob: Newcomer, other: chat.Client) -> None:
+async def revoke(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
     assert await other.revoke_sessions((await bob.client.session()).session_id) == 1
 
 
-async def revoke_all_others(house: House, bob: Newcomer, other: chat.Client) -> None:
+async def revoke_all_others(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
     assert await other.revoke_sessions(all_others=True) >= 1
 
 
-async def revoke_as_admin(house: House, bob: Newcomer, other: chat.Client) -> None:
-    assert await house.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id) == 1
+async def revoke_as_admin(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
+    assert await server.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id) == 1
 
 
-async def change_password(house: House, bob: Newcomer, other: chat.Client) -> None:
+async def change_password(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
     assert (await other.change_password(PASSWORD, NEW_PASSWORD)).revoked_sessions >= 1
 
 
-async def reset_password(house: House, bob: Newcomer, other: chat.Client) -> None:
-    assert (await house.admin.admin.reset_password(bob.user_id, NEW_PASSWORD)).revoked_sessions >= 2
+async def reset_password(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
+    assert (await server.admin.admin.reset_password(bob.user_id, NEW_PASSWORD)).revoked_sessions >= 2
 
 
-async def block(house: House, bob: Newcomer, other: chat.Client) -> None:
-    await house.admin.admin.block_user(bob.user_id)
+async def block(server: OwnedServer, bob: Newcomer, other: chat.Client) -> None:
+    await server.admin.admin.block_user(bob.user_id)
 
 
-Ending = Callable[[House, Newcomer, chat.Client], Coroutine[Any, Any, None]]
+Ending = Callable[[OwnedServer, Newcomer, chat.Client], Coroutine[Any, Any, None]]
 ENDINGS: list[Ending] = [
     log_out,
     revoke,
@@ -456,52 +456,52 @@ ENDINGS: list[Ending] = [
 
 
 @pytest.mark.parametrize("end", [log_out, revoke, change_password, block], ids=lambda end: end.__name__)
-async def test_a_session_that_ends_while_a_stream_is_opened(house: House, end: Ending) -> None:
+async def test_a_session_that_ends_while_a_stream_is_opened(server: OwnedServer, end: Ending) -> None:
     """A stream whose session ends after it was found to be there is not opened."""
-    bob = await house.newcomer()
-    other = await house.node.log_in(bob.user_id)
-    room_id = await house.room(bob.user_id)
-    with pages_kept_back(house, of="Opening.open") as keeper:
-        stream = house.calls.subscribe(bob.token, pb.Cursor(room_id=room_id))
+    bob = await server.newcomer()
+    other = await server.node.log_in(bob.user_id)
+    room_id = await server.room(bob.user_id)
+    with pages_kept_back(server, of="Opening.open") as keeper:
+        stream = server.calls.subscribe(bob.token, pb.Cursor(room_id=room_id))
         await keeper.until_reached()
-        await end(house, bob, other)
+        await end(server, bob, other)
         keeper.open()
     assert (await stream.until_ended()).reason == "SESSION_ENDED"
     assert not stream.got
 
 
-async def test_a_session_that_ends_while_its_token_is_looked_up(house: House) -> None:
+async def test_a_session_that_ends_while_its_token_is_looked_up(server: OwnedServer) -> None:
     """A token that was found in the store, and is none by the time that is known, stays none."""
-    bob = await house.newcomer()
-    other = await house.node.log_in(bob.user_id)
+    bob = await server.newcomer()
+    other = await server.node.log_in(bob.user_id)
     session_id = (await other.session()).session_id
-    unknown = await house.node.log_in(bob.user_id)
+    unknown = await server.node.log_in(bob.user_id)
     newest = await anext(session.session_id async for session in other.sessions())
     assert newest != session_id
-    with pages_kept_back(house, of="Sessions._read") as keeper:
-        asking = asyncio.create_task(house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
+    with pages_kept_back(server, of="Sessions._read") as keeper:
+        asking = asyncio.create_task(server.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
         await keeper.until_reached()
         assert await other.revoke_sessions(newest) == 1
         keeper.open()
     assert (await asking).reason == "UNAUTHENTICATED"
-    again = await house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token)
+    again = await server.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token)
     assert again.reason == "UNAUTHENTICATED"
 
 
 async def test_what_others_end_meanwhile_is_nothing_to_wait_for(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    server: OwnedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rooms that others delete have no stream opened anew, and sessions of others no token looked up again.
 
     Somebody who deleted rooms, or ended sessions, one after the other would keep all others out.
     """
-    bob, mallory = await house.newcomer(), await house.newcomer()
-    await house.room(bob.user_id)
+    bob, mallory = await server.newcomer(), await server.newcomer()
+    await server.room(bob.user_id)
     doomed = await mallory.client.create_room("doomed")
-    other = await house.node.log_in(mallory.user_id)
+    other = await server.node.log_in(mallory.user_id)
     doomed_session = (await other.session()).session_id
     await bob.client.me()
-    unknown = await house.node.log_in(bob.user_id)
+    unknown = await server.node.log_in(bob.user_id)
     done: list[str] = []
     run = Readers._run
 
@@ -510,14 +510,14 @@ async def test_what_others_end_meanwhile_is_nothing_to_wait_for(
         return await run(self, read, **how)
 
     monkeypatch.setattr(Readers, "_run", counted)
-    with pages_kept_back(house, of="Sessions._read") as keeper:
-        asking = asyncio.create_task(house.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
+    with pages_kept_back(server, of="Sessions._read") as keeper:
+        asking = asyncio.create_task(server.calls("AuthService/GetMe", pb.GetMeRequest(), unknown.token))
         await keeper.until_reached()
         assert await mallory.client.revoke_sessions(doomed_session) == 1
         keeper.open()
     assert (await asking).reason == "OK"
-    with pages_kept_back(house, of="Opening.open") as keeper:
-        stream = house.calls.subscribe(bob.token, all_rooms=True)
+    with pages_kept_back(server, of="Opening.open") as keeper:
+        stream = server.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
         await mallory.client.delete_room(doomed.room_id, confirm_name="doomed")
         keeper.open()
@@ -527,35 +527,35 @@ async def test_what_others_end_meanwhile_is_nothing_to_wait_for(
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
-async def test_streams_of_a_session_end_with_it(house: House, end: Ending) -> None:
+async def test_streams_of_a_session_end_with_it(server: OwnedServer, end: Ending) -> None:
     """All streams of a session end within a second, also those being opened, and tell nothing sent later."""
     for round_ in range(2):
-        await streams_end(house, end, behind=bool(round_ % 2))
+        await streams_end(server, end, behind=bool(round_ % 2))
 
 
-async def streams_end(house: House, end: Ending, *, behind: bool) -> None:
-    bob = await house.newcomer()
-    other = await house.node.log_in(bob.user_id)
+async def streams_end(server: OwnedServer, end: Ending, *, behind: bool) -> None:
+    bob = await server.newcomer()
+    other = await server.node.log_in(bob.user_id)
     token = bob.token
-    room_id = await house.room(bob.user_id, backlog=40)
+    room_id = await server.room(bob.user_id, backlog=40)
     async with AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(sending(house, room_id))
-        streams = streams_of_all_kinds(house, token, room_id)
-        kept = house.calls.subscribe(other.token, all_rooms=True, start=pb.START_LATEST)
+        sender = await stack.enter_async_context(sending(server, room_id))
+        streams = streams_of_all_kinds(server, token, room_id)
+        kept = server.calls.subscribe(other.token, all_rooms=True, start=pb.START_LATEST)
         await stack.enter_async_context(reading(*streams, kept))
         for stream in [*streams, kept]:
             await (stream.until_started() if behind and stream is not kept else stream.until_caught_up())
-        ending = asyncio.create_task(end(house, bob, other))
+        ending = asyncio.create_task(end(server, bob, other))
         while not ending.done():
             if len(streams) < 50:
-                streams.append(house.calls.subscribe(token, pb.Cursor(room_id=room_id)))
-                streams.append(house.calls.subscribe(token, all_rooms=True))
+                streams.append(server.calls.subscribe(token, pb.Cursor(room_id=room_id)))
+                streams.append(server.calls.subscribe(token, all_rooms=True))
             await asyncio.sleep(0.001)
         await ending
         returned = time.monotonic()
         await stack.enter_async_context(reading(*streams))
 
-        assert (await house.calls("AuthService/GetMe", pb.GetMeRequest(), token)).reason == "UNAUTHENTICATED"
+        assert (await server.calls("AuthService/GetMe", pb.GetMeRequest(), token)).reason == "UNAUTHENTICATED"
         for stream in streams:
             assert (await stream.until_ended()).reason in ("SESSION_ENDED", "UNAUTHENTICATED")
             assert stream.ended_at - returned < PROMPT
@@ -569,9 +569,9 @@ async def streams_end(house: House, end: Ending, *, behind: bool) -> None:
             await kept.until_got(room_id, sender.after(returned))
 
 
-async def test_an_ended_session_makes_no_token(house: House) -> None:
+async def test_an_ended_session_makes_no_token(server: OwnedServer) -> None:
     """A call that was under way while its session ended leaves nothing with which its caller comes back."""
-    committer = house.node.node.committer
+    committer = server.node.node.committer
     for method, request in (
         ("CreateAccessToken", pb.CreateAccessTokenRequest(name="way back", scopes=[pb.SCOPE_READ])),
         ("ChangePassword", pb.ChangePasswordRequest(current_password=PASSWORD, new_password=NEW_PASSWORD)),
@@ -579,11 +579,11 @@ async def test_an_ended_session_makes_no_token(house: House) -> None:
         ("CreateBot", pb.CreateBotRequest(user_id=f"bot{uuid4().hex[:8]}")),
         ("RevokeSessions", pb.RevokeSessionsRequest(all_others=True)),
     ):
-        bob = await house.newcomer()
-        stolen, other = bob.client, await house.node.log_in(bob.user_id)
+        bob = await server.newcomer()
+        stolen, other = bob.client, await server.node.log_in(bob.user_id)
         with held_up(committer, "transact") as gate:
             name = f"AuthService/{method}"
-            under_way = asyncio.create_task(house.calls(name, request, stolen.token))
+            under_way = asyncio.create_task(server.calls(name, request, stolen.token))
             await gate.until_reached()
         assert await other.revoke_sessions((await stolen.session()).session_id) == 1
         gate.open()
@@ -592,7 +592,7 @@ async def test_an_ended_session_makes_no_token(house: House) -> None:
         assert (await other.me()).display_name == bob.user_id
         kinds = [session.access_token async for session in other.sessions()]
         assert True not in kinds
-        await house.node.log_in(bob.user_id)
+        await server.node.log_in(bob.user_id)
 
 
 class held_up:  # noqa: N801 - reads as a function
@@ -628,24 +628,24 @@ class held_up:  # noqa: N801 - reads as a function
 
 
 @pytest.mark.parametrize("history", ["all", "since_join"])
-async def test_who_comes_back_begins_anew(house: House, history: AnyHistory) -> None:
+async def test_who_comes_back_begins_anew(server: OwnedServer, history: AnyHistory) -> None:
     """Added again, a stream that follows everything begins the room again, by the room's history rule."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, history=history, backlog=30)
-    async with sending(house, room_id):
-        everything = house.calls.subscribe(bob.token, all_rooms=True)
-        consumer = house.calls.subscribe(bob.token, consumer="returning")
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, history=history, backlog=30)
+    async with sending(server, room_id):
+        everything = server.calls.subscribe(bob.token, all_rooms=True)
+        consumer = server.calls.subscribe(bob.token, consumer="returning")
         async with reading(everything, consumer):
             for stream in (everything, consumer):
                 await stream.until_caught_up()
             for _ in range(3):
-                await house.owner.remove_member(room_id, bob.user_id)
-                await house.owner.add_member(room_id, bob.user_id)
-            last = (await house.owner.send(room_id, "the last one")).seq
+                await server.owner.remove_member(room_id, bob.user_id)
+                await server.owner.add_member(room_id, bob.user_id)
+            last = (await server.owner.send(room_id, "the last one")).seq
             for stream in (everything, consumer):
                 await stream.until_got(room_id, last)
 
-    windows = membership(await house.log(room_id), bob.user_id)
+    windows = membership(await server.log(room_id), bob.user_id)
     for stream in (everything, consumer):
         assert len(stream.left) == 3
         check_runs(stream, room_id)
@@ -658,37 +658,37 @@ async def test_who_comes_back_begins_anew(house: House, history: AnyHistory) -> 
         assert last in [event.seq for event in runs[-1]]
 
 
-async def test_a_page_under_way_is_not_for_who_came_back(house: House) -> None:
+async def test_a_page_under_way_is_not_for_who_came_back(server: OwnedServer) -> None:
     """What was being read when somebody was removed is not sent to them after they were added again."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, backlog=30)
-    with pages_kept_back(house) as keeper:
-        stream = house.calls.subscribe(bob.token, all_rooms=True)
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, backlog=30)
+    with pages_kept_back(server) as keeper:
+        stream = server.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
-        await house.owner.remove_member(room_id, bob.user_id)
-        await house.owner.update_room(room_id, history="since_join")
-        member = added(await house.owner.add_member(room_id, bob.user_id))
+        await server.owner.remove_member(room_id, bob.user_id)
+        await server.owner.update_room(room_id, history="since_join")
+        member = added(await server.owner.add_member(room_id, bob.user_id))
         keeper.open()
     async with reading(stream):
-        last = (await house.owner.send(room_id, "welcome back")).seq
+        last = (await server.owner.send(room_id, "welcome back")).seq
         await stream.until_got(room_id, last)
         assert stream.seqs(room_id) == list(range(member.join_seq, last + 1))
         assert len(stream.left) == 1
 
 
-async def test_a_refused_page_does_not_lose_a_room_again(house: House) -> None:
+async def test_a_refused_page_does_not_lose_a_room_again(server: OwnedServer) -> None:
     """A read that found somebody removed says nothing about the membership that they were given since."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id, backlog=30)
-    with pages_kept_back(house, before=True) as keeper:
-        stream = house.calls.subscribe(bob.token, all_rooms=True)
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id, backlog=30)
+    with pages_kept_back(server, before=True) as keeper:
+        stream = server.calls.subscribe(bob.token, all_rooms=True)
         await keeper.until_reached()
-        await house.owner.remove_member(room_id, bob.user_id)
+        await server.owner.remove_member(room_id, bob.user_id)
         await keeper.read()
-        await house.owner.add_member(room_id, bob.user_id)
+        await server.owner.add_member(room_id, bob.user_id)
         keeper.open()
     async with reading(stream):
-        last = (await house.owner.send(room_id, "welcome back")).seq
+        last = (await server.owner.send(room_id, "welcome back")).seq
         await stream.until_got(room_id, last)
         assert len(stream.left) == 1
         assert stream.seqs(room_id) == list(range(1, last + 1))
@@ -702,9 +702,9 @@ class pages_kept_back:  # noqa: N801 - reads as a function
         of: Instead of pages, what is read by this function of the server.
     """
 
-    def __init__(self, house: House, *, before: bool = False, of: str = "CatchingUp.read") -> None:
+    def __init__(self, server: OwnedServer, *, before: bool = False, of: str = "CatchingUp.read") -> None:
         self._of = of
-        self._readers: Any = house.node.node.readers
+        self._readers: Any = server.node.node.readers
         self._reached, self._opened = asyncio.Event(), asyncio.Event()
         self._may_read, self._was_read = asyncio.Event(), asyncio.Event()
         if not before:
@@ -747,24 +747,24 @@ class pages_kept_back:  # noqa: N801 - reads as a function
         self._opened.set()
 
 
-async def test_a_new_history_rule_reaches_who_is_behind(house: House) -> None:
+async def test_a_new_history_rule_reaches_who_is_behind(server: OwnedServer) -> None:
     """With history since_join from now on, a stream that is behind passes over what was before the join."""
-    bob = await house.newcomer()
-    room_id = await house.room(backlog=400)
-    member = added(await house.owner.add_member(room_id, bob.user_id))
+    bob = await server.newcomer()
+    room_id = await server.room(backlog=400)
+    member = added(await server.owner.add_member(room_id, bob.user_id))
     for number in range(3):
-        async with sending(house, room_id):
-            with pages_kept_back(house) as keeper:
+        async with sending(server, room_id):
+            with pages_kept_back(server) as keeper:
                 kinds: list[dict[str, Any]] = [
                     {"all_rooms": True},
                     {"consumer": "behind", "max_unacknowledged": 4000},
                 ]
-                stream = house.calls.subscribe(bob.token, **kinds[number % 2])
+                stream = server.calls.subscribe(bob.token, **kinds[number % 2])
                 await keeper.until_reached()
-                await house.owner.update_room(room_id, history="since_join")
+                await server.owner.update_room(room_id, history="since_join")
                 keeper.open()
             async with reading(stream):
-                last = (await house.owner.send(room_id, "the last one")).seq
+                last = (await server.owner.send(room_id, "the last one")).seq
                 await stream.until_got(room_id, last)
             seqs = stream.seqs(room_id)
             # At the most the page that was under way.
@@ -774,42 +774,42 @@ async def test_a_new_history_rule_reaches_who_is_behind(house: House) -> None:
             assert [(gap.from_seq, gap.to_seq) for gap in stream.gaps] == [
                 (len(hidden) + 1, member.join_seq - 1)
             ]
-            await house.owner.update_room(room_id, history="all")
+            await server.owner.update_room(room_id, history="all")
 
 
-async def test_a_new_history_rule_counts_for_what_is_in_memory(house: House) -> None:
+async def test_a_new_history_rule_counts_for_what_is_in_memory(server: OwnedServer) -> None:
     """What a room's rule hides is not sent to a consumer that waits, though the node has it at hand."""
-    bob = await house.newcomer()
-    room_id = await house.room()
-    epoch = (await house.owner.room(room_id)).epoch
+    bob = await server.newcomer()
+    room_id = await server.room()
+    epoch = (await server.owner.room(room_id)).epoch
     # Somebody follows the room, so that its newest events are kept.
-    keeping = await house.calls.subscribe(house.owner.token, all_rooms=True).until_caught_up()
+    keeping = await server.calls.subscribe(server.owner.token, all_rooms=True).until_caught_up()
     for at in range(5):
-        await house.owner.send(room_id, f"hidden {at}")
-    member = added(await house.owner.add_member(room_id, bob.user_id))
-    stream = house.calls.subscribe(bob.token, consumer="waiting", max_unacknowledged=1)
+        await server.owner.send(room_id, f"hidden {at}")
+    member = added(await server.owner.add_member(room_id, bob.user_id))
+    stream = server.calls.subscribe(bob.token, consumer="waiting", max_unacknowledged=1)
     async with reading(keeping, stream):
         await stream.until_got(room_id, 1)
-        await house.owner.update_room(room_id, history="since_join")
-        last = (await house.owner.send(room_id, "shown")).seq
+        await server.owner.update_room(room_id, history="since_join")
+        last = (await server.owner.send(room_id, "shown")).seq
         while stream.seqs(room_id)[-1] < last:
             seq = stream.seqs(room_id)[-1]
             cursor = pb.Cursor(room_id=room_id, seq=seq, epoch=epoch)
             request = pb.AcknowledgeRequest(consumer="waiting", cursors=[cursor])
-            reply = await house.calls("SubscribeService/Acknowledge", request, bob.token)
+            reply = await server.calls("SubscribeService/Acknowledge", request, bob.token)
             assert reply.reason == "OK"
             await stream.until_got(room_id, seq + 1)
     assert stream.seqs(room_id) == [1, *range(member.join_seq, last + 1)]
 
 
-async def test_an_access_token_that_expires_ends_its_stream(house: House) -> None:
+async def test_an_access_token_that_expires_ends_its_stream(server: OwnedServer) -> None:
     """A stream ends when its token does, though it was opened long before."""
-    bob = await house.newcomer()
-    room_id = await house.room(bob.user_id)
-    reply = await house.calls("AuthService/CreateAccessToken", _short_lived(), bob.token)
+    bob = await server.newcomer()
+    room_id = await server.room(bob.user_id)
+    reply = await server.calls("AuthService/CreateAccessToken", _short_lived(), bob.token)
     made = reply.read(pb.CreateAccessTokenResponse)
-    async with sending(house, room_id):
-        streams = streams_of_all_kinds(house, made.token, room_id)
+    async with sending(server, room_id):
+        streams = streams_of_all_kinds(server, made.token, room_id)
         async with reading(*streams):
             for stream in streams:
                 ended = await stream.until_ended()
@@ -817,7 +817,7 @@ async def test_an_access_token_that_expires_ends_its_stream(house: House) -> Non
                 assert ended.reason == "SESSION_ENDED"
                 expired = made.session.expire_time.ToNanoseconds() / 1e9
                 assert -0.1 < time.time() - expired < PROMPT
-    me: Reply = await house.calls("AuthService/GetMe", pb.GetMeRequest(), made.token)
+    me: Reply = await server.calls("AuthService/GetMe", pb.GetMeRequest(), made.token)
     assert me.reason in ("SESSION_ENDED", "UNAUTHENTICATED")
 
 

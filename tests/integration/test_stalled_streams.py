@@ -114,7 +114,7 @@ class Deaf:
 
 
 @dataclass
-class House:
+class OwnedServer:
     """A server, somebody who owns rooms on it, and an administrator."""
 
     node: RunningNode
@@ -142,7 +142,7 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(**settings: Any) -> AsyncIterator[House]:
+async def house_of(**settings: Any) -> AsyncIterator[OwnedServer]:
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(
             running_node(
@@ -158,16 +158,16 @@ async def house_of(**settings: Any) -> AsyncIterator[House]:
         )
         admin = await node.register("admin", admin=True)
         owner = await node.register("owner")
-        house = House(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
-        yield house
-        for deaf in house.deaf:
+        server = OwnedServer(node, await stack.enter_async_context(Calls(node.address)), owner, admin)
+        yield server
+        for deaf in server.deaf:
             deaf.vanish()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
-    async with house_of() as house:
-        yield house
+async def server() -> AsyncIterator[OwnedServer]:
+    async with house_of() as server:
+        yield server
 
 
 @dataclass
@@ -181,14 +181,14 @@ class Victim:
     token: str
 
 
-async def victim_in(house: House) -> Victim:
+async def victim_in(server: OwnedServer) -> Victim:
     user_id = f"user{uuid4().hex[:10]}"
-    client = await house.node.register(user_id)
-    room = await house.owner.create_room(f"room {uuid4().hex[:8]}")
-    await house.owner.set_role(room.room_id, "owner", "owner")
-    await house.owner.add_member(room.room_id, user_id)
-    await house.owner.send(room.room_id, LONG)
-    other = await house.node.log_in(user_id)
+    client = await server.node.register(user_id)
+    room = await server.owner.create_room(f"room {uuid4().hex[:8]}")
+    await server.owner.set_role(room.room_id, "owner", "owner")
+    await server.owner.add_member(room.room_id, user_id)
+    await server.owner.send(room.room_id, LONG)
+    other = await server.node.log_in(user_id)
     return Victim(user_id, client, other, room.room_id, client.token)
 
 
@@ -196,46 +196,46 @@ async def victim_in(house: House) -> Victim:
 # Sessions that end.
 
 
-async def log_out(house: House, bob: Victim) -> None:
+async def log_out(server: OwnedServer, bob: Victim) -> None:
     await bob.client.log_out()
 
 
-async def revoke(house: House, bob: Victim) -> None:
+async def revoke(server: OwnedServer, bob: Victim) -> None:
     await bob.other.revoke_sessions((await bob.client.session()).session_id)
 
 
-async def revoke_all_others(house: House, bob: Victim) -> None:
+async def revoke_all_others(server: OwnedServer, bob: Victim) -> None:
     await bob.other.revoke_sessions(all_others=True)
 
 
-async def revoke_as_admin(house: House, bob: Victim) -> None:
-    await house.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id)
+async def revoke_as_admin(server: OwnedServer, bob: Victim) -> None:
+    await server.admin.admin.revoke_sessions(bob.user_id, (await bob.client.session()).session_id)
 
 
-async def change_password(house: House, bob: Victim) -> None:
+async def change_password(server: OwnedServer, bob: Victim) -> None:
     await bob.other.change_password(PASSWORD, NEW_PASSWORD)
 
 
-async def reset_password(house: House, bob: Victim) -> None:
-    await house.admin.admin.reset_password(bob.user_id, NEW_PASSWORD)
-    bob.other = await house.node.log_in(bob.user_id, password=NEW_PASSWORD)
+async def reset_password(server: OwnedServer, bob: Victim) -> None:
+    await server.admin.admin.reset_password(bob.user_id, NEW_PASSWORD)
+    bob.other = await server.node.log_in(bob.user_id, password=NEW_PASSWORD)
 
 
-async def block(house: House, bob: Victim) -> None:
-    await house.admin.admin.block_user(bob.user_id)
-    assert not house.followers(bob.user_id)
-    await house.admin.admin.unblock_user(bob.user_id)
-    bob.other = await house.node.log_in(bob.user_id)
+async def block(server: OwnedServer, bob: Victim) -> None:
+    await server.admin.admin.block_user(bob.user_id)
+    assert not server.followers(bob.user_id)
+    await server.admin.admin.unblock_user(bob.user_id)
+    bob.other = await server.node.log_in(bob.user_id)
 
 
-async def expire(house: House, bob: Victim) -> None:
+async def expire(server: OwnedServer, bob: Victim) -> None:
     """The token's time is over, which the test does not wait for."""
-    for follower in house.followers(bob.user_id):
+    for follower in server.followers(bob.user_id):
         assert follower.expiry
         follower.expiry._run()
 
 
-Ending = Callable[[House, Victim], Awaitable[None]]
+Ending = Callable[[OwnedServer, Victim], Awaitable[None]]
 ENDINGS: list[Ending] = [
     log_out,
     revoke,
@@ -248,40 +248,40 @@ ENDINGS: list[Ending] = [
 ]
 
 
-async def test_stalled_streams_end_with_their_session(house: House) -> None:
+async def test_stalled_streams_end_with_their_session(server: OwnedServer) -> None:
     """However a session ends, streams of it that are not read free their places and their memory at once."""
-    await asyncio.gather(*(stalled_streams_end(house, end) for end in ENDINGS))
-    assert house.streams == 0
+    await asyncio.gather(*(stalled_streams_end(server, end) for end in ENDINGS))
+    assert server.streams == 0
 
 
-async def stalled_streams_end(house: House, end: Ending) -> None:
-    bob = await victim_in(house)
-    token = await short_lived(house, bob) if end is expire else bob.token
+async def stalled_streams_end(server: OwnedServer, end: Ending) -> None:
+    bob = await victim_in(server)
+    token = await short_lived(server, bob) if end is expire else bob.token
     one_room = pb.SubscribeRequest(cursors=[pb.Cursor(room_id=bob.room_id)])
     every_room = pb.SubscribeRequest(all_rooms=True)
-    deaf = await house.stalled(token, *[one_room, every_room] * (STREAMS // 2))
-    held = [weakref.ref(follower.subscription) for follower in house.followers(bob.user_id)]
+    deaf = await server.stalled(token, *[one_room, every_room] * (STREAMS // 2))
+    held = [weakref.ref(follower.subscription) for follower in server.followers(bob.user_id)]
     assert len(held) == STREAMS
 
-    await end(house, bob)
+    await end(server, bob)
 
     # At once, while gRPC still holds what was written.
-    assert not house.followers(bob.user_id), end
-    assert not house.follows(bob.room_id), end
-    again = [house.calls.subscribe(bob.other.token, all_rooms=True) for _ in range(STREAMS)]
+    assert not server.followers(bob.user_id), end
+    assert not server.follows(bob.room_id), end
+    again = [server.calls.subscribe(bob.other.token, all_rooms=True) for _ in range(STREAMS)]
     for stream in again:
         await stream.until_caught_up()
     await deaf.until_cut_off()
     assert deaf.reasons == {"SESSION_ENDED"}, end
     await until(lambda: not any(each() for each in held))
     await asyncio.gather(*(stream.aclose() for stream in again))
-    await until(lambda: not house.followers(bob.user_id))
+    await until(lambda: not server.followers(bob.user_id))
 
 
-async def short_lived(house: House, bob: Victim) -> str:
+async def short_lived(server: OwnedServer, bob: Victim) -> str:
     request = pb.CreateAccessTokenRequest(name="short", scopes=[pb.SCOPE_READ])
     request.lifetime.FromSeconds(60)
-    reply = await house.calls("AuthService/CreateAccessToken", request, bob.token)
+    reply = await server.calls("AuthService/CreateAccessToken", request, bob.token)
     return reply.read(pb.CreateAccessTokenResponse).token
 
 
@@ -289,86 +289,86 @@ async def short_lived(house: House, bob: Victim) -> str:
 # Streams that end for another reason, or lose a room.
 
 
-async def test_a_stalled_stream_gives_its_consumer_and_place_to_a_newer_one(house: House) -> None:
+async def test_a_stalled_stream_gives_its_consumer_and_place_to_a_newer_one(server: OwnedServer) -> None:
     """With all places taken, a stream can still be replaced; the old one is told why, and nothing else."""
-    bob = await victim_in(house)
+    bob = await victim_in(server)
     names = [f"consumer{at}" for at in range(STREAMS)]
-    deaf = await house.stalled(bob.token, *(pb.SubscribeRequest(consumer=name) for name in names))
+    deaf = await server.stalled(bob.token, *(pb.SubscribeRequest(consumer=name) for name in names))
 
-    again = [house.calls.subscribe(bob.token, consumer=name) for name in names]
+    again = [server.calls.subscribe(bob.token, consumer=name) for name in names]
     for stream in again:
         await stream.until_caught_up()
 
-    assert len(house.followers(bob.user_id)) == STREAMS
-    refused = house.calls.subscribe(bob.token, all_rooms=True)
+    assert len(server.followers(bob.user_id)) == STREAMS
+    refused = server.calls.subscribe(bob.token, all_rooms=True)
     assert (await refused.until_ended()).reason == "LIMIT_EXCEEDED"
     await deaf.until_cut_off()
     assert deaf.reasons == {"CONSUMER_TAKEN_OVER"}
     await asyncio.gather(*(stream.aclose() for stream in again))
 
 
-async def test_a_place_is_taken_while_a_stream_is_being_opened(house: House) -> None:
+async def test_a_place_is_taken_while_a_stream_is_being_opened(server: OwnedServer) -> None:
     """Of more streams than there are places, opened all at once, only as many as there are places open."""
-    bob = await victim_in(house)
-    streams = [house.calls.subscribe(bob.token, all_rooms=True) for _ in range(2 * STREAMS)]
+    bob = await victim_in(server)
+    streams = [server.calls.subscribe(bob.token, all_rooms=True) for _ in range(2 * STREAMS)]
     most = 0
 
     def settled() -> bool:
         nonlocal most
-        most = max(most, len(house.followers(bob.user_id)))
+        most = max(most, len(server.followers(bob.user_id)))
         return all(stream.caught_up or stream.ended for stream in streams)
 
     await until(settled)
     assert most == STREAMS
     assert sum(stream.caught_up for stream in streams) == STREAMS
     await asyncio.gather(*(stream.aclose() for stream in streams))
-    await until(lambda: not house.followers(bob.user_id))
-    assert not house.node.node.system.opening._places
+    await until(lambda: not server.followers(bob.user_id))
+    assert not server.node.node.system.opening._places
 
 
-async def test_a_stalled_client_that_goes_away_leaves_nothing(house: House) -> None:
+async def test_a_stalled_client_that_goes_away_leaves_nothing(server: OwnedServer) -> None:
     """A connection that ends during a write ends its streams."""
-    bob = await victim_in(house)
-    deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
-    held = [weakref.ref(follower.subscription) for follower in house.followers(bob.user_id)]
+    bob = await victim_in(server)
+    deaf = await server.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
+    held = [weakref.ref(follower.subscription) for follower in server.followers(bob.user_id)]
 
     deaf.vanish()
 
-    await until(lambda: not house.followers(bob.user_id) and not any(each() for each in held))
-    assert not house.follows(bob.room_id)
+    await until(lambda: not server.followers(bob.user_id) and not any(each() for each in held))
+    assert not server.follows(bob.room_id)
 
 
-async def remove(house: House, bob: Victim) -> None:
-    await house.owner.remove_member(bob.room_id, bob.user_id)
+async def remove(server: OwnedServer, bob: Victim) -> None:
+    await server.owner.remove_member(bob.room_id, bob.user_id)
 
 
-async def ban(house: House, bob: Victim) -> None:
-    await house.owner.ban_member(bob.room_id, bob.user_id)
+async def ban(server: OwnedServer, bob: Victim) -> None:
+    await server.owner.ban_member(bob.room_id, bob.user_id)
 
 
-async def delete(house: House, bob: Victim) -> None:
-    name = (await house.owner.room(bob.room_id)).name
-    await house.owner.delete_room(bob.room_id, confirm_name=name)
+async def delete(server: OwnedServer, bob: Victim) -> None:
+    name = (await server.owner.room(bob.room_id)).name
+    await server.owner.delete_room(bob.room_id, confirm_name=name)
 
 
-async def test_a_stalled_stream_that_loses_a_room_gets_nothing_later(house: House) -> None:
+async def test_a_stalled_stream_that_loses_a_room_gets_nothing_later(server: OwnedServer) -> None:
     """What was handed to the transport may still arrive, and was all stored before; the stream goes on."""
-    await asyncio.gather(*(stalled_stream_loses(house, lose) for lose in (remove, ban, delete)))
+    await asyncio.gather(*(stalled_stream_loses(server, lose) for lose in (remove, ban, delete)))
 
 
-async def stalled_stream_loses(house: House, lose: Ending) -> None:
-    bob = await victim_in(house)
-    kept = await house.owner.create_room(f"room {uuid4().hex[:8]}")
-    await house.owner.add_member(kept.room_id, bob.user_id)
-    deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * 2)
-    last = max([message.seq async for message in house.owner.history(bob.room_id)])
+async def stalled_stream_loses(server: OwnedServer, lose: Ending) -> None:
+    bob = await victim_in(server)
+    kept = await server.owner.create_room(f"room {uuid4().hex[:8]}")
+    await server.owner.add_member(kept.room_id, bob.user_id)
+    deaf = await server.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * 2)
+    last = max([message.seq async for message in server.owner.history(bob.room_id)])
 
-    await lose(house, bob)
+    await lose(server, bob)
 
-    assert not house.follows(bob.room_id)
+    assert not server.follows(bob.room_id)
     if lose is not delete:
-        await house.owner.send(bob.room_id, "not for you")
-    mark = await house.owner.send(kept.room_id, "still here?")
+        await server.owner.send(bob.room_id, "not for you")
+    mark = await server.owner.send(kept.room_id, "still here?")
     deaf.listen()
     for stream in deaf.data:
 
@@ -396,14 +396,14 @@ async def test_stalled_streams_do_not_hold_up_the_stop(
 ) -> None:
     """Nobody waits for streams that are not read, for however long calls may take; nor is it an error."""
     monkeypatch.setattr("grpc_chat.core.streams._LAST_WRITES_SECONDS", 0.1)
-    async with house_of(stop_grace="P300D") as house:
-        bob = await victim_in(house)
-        deaf = await house.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
-        stopping = asyncio.create_task(house.node.stop())
+    async with house_of(stop_grace="P300D") as server:
+        bob = await victim_in(server)
+        deaf = await server.stalled(bob.token, *[pb.SubscribeRequest(all_rooms=True)] * STREAMS)
+        stopping = asyncio.create_task(server.node.stop())
         await deaf.until_cut_off()
         await stopping
-        assert house.streams == 0
-        await house.node.start()
+        assert server.streams == 0
+        await server.node.start()
     assert deaf.reasons == {"SHUTTING_DOWN"}
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
@@ -425,11 +425,11 @@ PAGE = "/chat.v1.MessageService/ListMessages"
 
 async def test_nothing_that_is_not_read_holds_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:
     """Neither a watch of health, nor an answer of reflection, nor one of a unary call."""
-    async with house_of(stop_grace="P300D", grpc={"reflection": True}) as house:
-        bob = await victim_in(house)
+    async with house_of(stop_grace="P300D", grpc={"reflection": True}) as server:
+        bob = await victim_in(server)
         page = pb.ListMessagesRequest(room_id=bob.room_id).SerializeToString()
         question = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
-        with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, 0), answers=True) as peer:
+        with Http2Peer(server.node.node.port, (INITIAL_WINDOW_SIZE, 0), answers=True) as peer:
             await asyncio.to_thread(peer.settle)
             for at, (path, data) in enumerate(((WATCH, b""), (REFLECT, question), (PAGE, page))):
                 stream = 2 * at + 1
@@ -439,10 +439,10 @@ async def test_nothing_that_is_not_read_holds_up_the_stop(caplog: pytest.LogCapt
                     Frame(DATA, END_STREAM, stream, b"\0" + struct.pack(">I", len(data)) + data),
                 )
                 assert await asyncio.to_thread(peer.read_until, HEADERS)
-            stopping = asyncio.create_task(house.node.stop())
+            stopping = asyncio.create_task(server.node.stop())
             await until_left(peer)
             await stopping
-        await house.node.start()
+        await server.node.start()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -455,11 +455,11 @@ async def to_the_end(call: Any) -> None:
         pass
 
 
-async def test_a_client_that_reads_again_knows_why_its_stream_ended(house: House) -> None:
+async def test_a_client_that_reads_again_knows_why_its_stream_ended(server: OwnedServer) -> None:
     """The SDK takes a status without details for the server's: it does not try again with a dead token."""
-    bob = await victim_in(house)
+    bob = await victim_in(server)
     async with grpc.aio.insecure_channel(
-        house.node.address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+        server.node.address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
     ) as channel:
         stub = chat_pb2_grpc.SubscribeServiceStub(channel)
         call = stub.Subscribe(
@@ -468,8 +468,8 @@ async def test_a_client_that_reads_again_knows_why_its_stream_ended(house: House
         )
         await call.read()
         for _ in range(12):
-            await house.owner.send(bob.room_id, "x" * 60_000)
-        [follower] = house.followers(bob.user_id)
+            await server.owner.send(bob.room_id, "x" * 60_000)
+        [follower] = server.followers(bob.user_id)
         await until(lambda: not follower.waits)
 
         await bob.client.log_out()
@@ -482,14 +482,14 @@ async def test_a_client_that_reads_again_knows_why_its_stream_ended(house: House
 
 
 async def test_an_answer_that_is_not_read_is_dropped(
-    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    server: OwnedServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call takes a place of ``grpc.calls`` and its answer's memory only for so long; that is no error."""
-    bob = await victim_in(house)
-    server: Any = house.node.node._servers[0]
-    calls = server._open
+    bob = await victim_in(server)
+    transport: Any = server.node.node._servers[0]
+    calls = transport._open
     page = pb.ListMessagesRequest(room_id=bob.room_id).SerializeToString()
-    with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, 0)) as peer:
+    with Http2Peer(server.node.node.port, (INITIAL_WINDOW_SIZE, 0)) as peer:
         await asyncio.to_thread(peer.settle)
         peer.send(
             Frame(HEADERS, END_HEADERS, 1, request_headers(PAGE, ("authorization", f"Bearer {bob.token}"))),
@@ -510,11 +510,11 @@ async def test_an_answer_that_is_not_read_is_dropped(
 async def test_a_socket_that_is_not_read_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even the status gets past, because TCP is full, it takes ``keepalive_timeout`` at most."""
     monkeypatch.setattr("grpc_chat.core.streams._LAST_WRITES_SECONDS", 0.1)
-    async with house_of(stop_grace="P300D", grpc={"keepalive_timeout": "PT1S"}) as house:
-        bob = await victim_in(house)
-        await asyncio.gather(*(house.owner.send(bob.room_id, "x" * 60_000) for _ in range(60)))
+    async with house_of(stop_grace="P300D", grpc={"keepalive_timeout": "PT1S"}) as server:
+        bob = await victim_in(server)
+        await asyncio.gather(*(server.owner.send(bob.room_id, "x" * 60_000) for _ in range(60)))
         request = pb.SubscribeRequest(cursors=[pb.Cursor(room_id=bob.room_id)]).SerializeToString()
-        with Http2Peer(house.node.node.port, (INITIAL_WINDOW_SIZE, MOST)) as peer:
+        with Http2Peer(server.node.node.port, (INITIAL_WINDOW_SIZE, MOST)) as peer:
             await asyncio.to_thread(peer.settle)
             headers = request_headers(SUBSCRIBE, ("authorization", f"Bearer {bob.token}"))
             peer.send(
@@ -528,13 +528,13 @@ async def test_a_socket_that_is_not_read_does_not_hold_up_the_stop(monkeypatch: 
                     )
                 ),
             )
-            await until(lambda: len(house.followers(bob.user_id)) == 3)
-            await asyncio.gather(*(wedged(follower) for follower in house.followers(bob.user_id)))
+            await until(lambda: len(server.followers(bob.user_id)) == 3)
+            await asyncio.gather(*(wedged(follower) for follower in server.followers(bob.user_id)))
 
-            await house.node.stop()
+            await server.node.stop()
 
-            assert house.streams == 0
-        await house.node.start()
+            assert server.streams == 0
+        await server.node.start()
 
 
 async def wedged(follower: Stream) -> None:

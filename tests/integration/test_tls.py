@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from grpc_chat import Client, Tls, errors
 from grpc_chat.sdk import look, tls
 from grpc_chat.sdk.look import Seen, shown_by
-from grpc_chat.sdk.tls import way_to
+from grpc_chat.sdk.tls import connector_to
 from grpc_chat.testing import PASSWORD, FaultyProxy, RunningNode, running_node
 from grpc_chat.transport.grpc_server import verified_names
 from grpc_chat.wire.certificates import fingerprint
@@ -169,16 +169,16 @@ async def test_of_several_addresses_the_most_telling_error_is_told(tmp_path: Pat
     async with node_with(issue(by=OTHER), tmp_path) as node:
         address = f"localhost:{node.node.port}"
         ways = {
-            "is from an authority that is not trusted here": way_to(
+            "is from an authority that is not trusted here": connector_to(
                 address, tls=Tls(ca=TRUSTED.pem), insecure=False
             ),
-            "expects TLS, and this client used none": way_to(address, tls=None, insecure=False),
+            "expects TLS, and this client used none": connector_to(address, tls=None, insecure=False),
         }
         for words, way in ways.items():
             error = await way.explain(REFUSED_BY_ANOTHER, look=True)
             assert words in str(error)
             # Of an address that is one, it is what it says.
-            one = way_to("127.0.0.1:1", tls=Tls(ca=TRUSTED.pem), insecure=False)
+            one = connector_to("127.0.0.1:1", tls=Tls(ca=TRUSTED.pem), insecure=False)
             assert await one.explain(REFUSED_BY_ANOTHER, look=True) is None
 
     for words, way in ways.items():

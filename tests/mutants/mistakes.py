@@ -256,7 +256,7 @@ MISTAKES = {
         (
             (
                 "sdk/subscription.py",
-                "                    # What the log does not have can't be acknowledged.\n"
+                "                    # Events that the log does not have can't be acknowledged.\n"
                 "                    self._to_acknowledge.pop(update.room_id, None)\n",
                 "                    pass\n",
             ),

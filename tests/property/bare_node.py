@@ -29,7 +29,7 @@ from grpc_chat.errors import StoreUnavailable, Unauthenticated
 from grpc_chat.store.base import Result, Store, Write
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
-from tests.support import Pulled
+from tests.support import PulledResponses
 
 T = TypeVar("T")
 Response = TypeVar("Response", bound=Message)
@@ -334,10 +334,12 @@ class BareNode:
         )
         return response.FromString(data)
 
-    def subscribe(self, session: str, request: pb.SubscribeRequest) -> Pulled:
+    def subscribe(self, session: str, request: pb.SubscribeRequest) -> PulledResponses:
         """A stream; each response is made when it is asked for, as grpc asks when the last was written."""
         method, data = self._methods["Subscribe"], request.SerializeToString()
-        return Pulled(lambda write: self._pipeline.stream(method, _authorization(session), data, write))
+        return PulledResponses(
+            lambda write: self._pipeline.stream(method, _authorization(session), data, write)
+        )
 
     @property
     def draining(self) -> bool:

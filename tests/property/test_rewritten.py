@@ -22,7 +22,7 @@ from grpc_chat.store.writes import Append, Draft
 from grpc_chat.wire import chat_pb2 as pb
 from tests.property.bare_node import BareNode, FrozenLoop
 from tests.store_writes import put_room
-from tests.support import Pulled
+from tests.support import PulledResponses
 
 OLD, NEW = "what was said", "(deleted)"
 
@@ -55,14 +55,14 @@ class World:
 
         assert self.loop.run(self.node.committer.transact(SYSTEM, in_transaction))
 
-    def follow(self, seq: int) -> Pulled:
+    def follow(self, seq: int) -> PulledResponses:
         """A stream of ben's from a place on, that has said so."""
         cursor = pb.Cursor(room_id="r1", seq=seq, epoch=self.store.epoch)
         stream = self.node.subscribe("phone", pb.SubscribeRequest(cursors=[cursor]))
         assert pb.SubscribeResponse.FromString(self.loop.run(stream.__anext__())).HasField("started")
         return stream
 
-    def next_of(self, stream: Pulled) -> dict[int, str]:
+    def next_of(self, stream: PulledResponses) -> dict[int, str]:
         """The texts of the next response with any."""
         while True:
             response = pb.SubscribeResponse.FromString(self.loop.run(stream.__anext__()))

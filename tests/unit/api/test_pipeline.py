@@ -29,7 +29,7 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
-from tests.support import From, Pulled
+from tests.support import PeerAt, PulledResponses
 
 ALICE = Caller("alice", "phone")
 TOKEN: Metadata = [("authorization", "Bearer alice's token")]
@@ -116,8 +116,10 @@ class World:
     async def call(self, metadata: Metadata = TOKEN, data: bytes = GET_ROOM) -> pb.GetRoomResponse:
         return pb.GetRoomResponse.FromString(await self.pipeline.call(self.get_room, metadata, data))
 
-    def stream(self, metadata: Metadata = TOKEN, data: bytes = FOLLOW) -> Pulled:
-        return Pulled(lambda write: self.pipeline.stream(self.methods["Subscribe"], metadata, data, write))
+    def stream(self, metadata: Metadata = TOKEN, data: bytes = FOLLOW) -> PulledResponses:
+        return PulledResponses(
+            lambda write: self.pipeline.stream(self.methods["Subscribe"], metadata, data, write)
+        )
 
     async def all_of_the_stream(self) -> list[bytes]:
         return [response async for response in self.stream()]
@@ -328,7 +330,7 @@ async def test_method_that_needs_nobody_is_not_asked_who_calls(metadata: Metadat
     log_in = world.methods["LogIn"]
     request = pb.LogInRequest(user_id="alice", password="x")
 
-    await world.pipeline.call(log_in, metadata, request.SerializeToString(), From("ipv4:192.0.2.1:4711"))
+    await world.pipeline.call(log_in, metadata, request.SerializeToString(), PeerAt("ipv4:192.0.2.1:4711"))
 
     assert world.service.calls == [(Guest("192.0.2.1"), request)]
     assert world.accounts.asked == []
@@ -459,7 +461,7 @@ async def test_guests_are_counted_by_their_address() -> None:
     async def let_through(peer: str) -> int:
         for count in range(10):
             try:
-                await world.pipeline.call(info, [], b"", From(peer))
+                await world.pipeline.call(info, [], b"", PeerAt(peer))
             except RateLimited:
                 return count
         return 10
@@ -476,19 +478,19 @@ async def test_addresses_are_told_which_guests_are_too_many(caplog: pytest.LogCa
     world = World(guest_rate=Rate(per_second=1, burst=1, clock=Clock()))
     info = world.methods["GetServerInfo"]
     for peer, told in (("ipv4:1.2.3.4:4711", 0), ("ipv4:10.0.0.7:4711", 1)):
-        await world.pipeline.call(info, [], b"", From(peer))
+        await world.pipeline.call(info, [], b"", PeerAt(peer))
         assert "refused a call" not in caplog.text
         with pytest.raises(RateLimited):
-            await world.pipeline.call(info, [], b"", From(peer))
+            await world.pipeline.call(info, [], b"", PeerAt(peer))
         assert caplog.text.count("refused a call from 10.0.0.7") == told
 
 
 async def test_tokens_that_are_not_known_are_looked_up_in_turns_and_at_a_rate_of_their_address() -> None:
     """A made-up one counts for the address, one that is somebody's for nobody, and known ones go on."""
     world = World(guest_rate=Rate(per_second=1, burst=10, clock=Clock()))
-    peer = From("ipv4:192.0.2.1:4711")
+    peer = PeerAt("ipv4:192.0.2.1:4711")
 
-    async def call(token: str, peer: From) -> bytes:
+    async def call(token: str, peer: PeerAt) -> bytes:
         metadata = [("authorization", f"Bearer {token}")]
         return await world.pipeline.call(world.get_room, metadata, GET_ROOM, peer)
 
@@ -507,7 +509,7 @@ async def test_tokens_that_are_not_known_are_looked_up_in_turns_and_at_a_rate_of
     with pytest.raises(RateLimited):
         await call("alice's other token", peer)
     await call("alice's token", peer)
-    await call("alice's other token", From("ipv4:192.0.2.2:4711"))
+    await call("alice's other token", PeerAt("ipv4:192.0.2.2:4711"))
 
 
 # What goes wrong

@@ -23,7 +23,7 @@ from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests.property.bare_node import Tokens
-from tests.support import Pulled, until
+from tests.support import PulledResponses, until
 
 USERS = ("ann", "ben", "cat")
 SESSIONS = {f"{user}{number}": user for user in USERS for number in (1, 2)}
@@ -88,7 +88,7 @@ class Reader:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.pulled = Pulled(stream.run)
+        self.pulled = PulledResponses(stream.run)
         self.responses: list[pb.SubscribeResponse] = []
         self._next: asyncio.Task[bytes] | None = None
 

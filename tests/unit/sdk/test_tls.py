@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from grpc_chat import Tls
-from grpc_chat.sdk.tls import PlainText, Secured, way_to
+from grpc_chat.sdk.tls import PlainText, Secured, connector_to
 from tests.certificates import authority, issue, with_rsa_pss_key
 
 PIN = "ab" * 32
@@ -18,16 +18,16 @@ MINE = issue("alice")
 @pytest.mark.parametrize("address", ["localhost:1", "127.0.0.1:1", "[::1]:1"])
 def test_this_machine_is_spoken_to_in_plain_text_by_default(address: str) -> None:
     """And with TLS where that is asked for."""
-    assert isinstance(way_to(address, tls=None, insecure=False), PlainText)
-    assert isinstance(way_to(address, tls=None, insecure=True), PlainText)
-    assert isinstance(way_to(address, tls=Tls(), insecure=False), Secured)
+    assert isinstance(connector_to(address, tls=None, insecure=False), PlainText)
+    assert isinstance(connector_to(address, tls=None, insecure=True), PlainText)
+    assert isinstance(connector_to(address, tls=Tls(), insecure=False), Secured)
 
 
 @pytest.mark.parametrize("address", ["chat.example.org:1", "192.168.1.1:1", "0.0.0.0:1", "chat-server:1", ""])
 def test_every_other_host_is_spoken_to_in_tls_by_default(address: str) -> None:
     """In plain text only where that is asked for in as many words."""
-    assert isinstance(way_to(address, tls=None, insecure=False), Secured)
-    assert isinstance(way_to(address, tls=None, insecure=True), PlainText)
+    assert isinstance(connector_to(address, tls=None, insecure=False), Secured)
+    assert isinstance(connector_to(address, tls=None, insecure=True), PlainText)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_does_not_go_together_is_refused(given: dict[str, Any], why: str) -
 def test_tls_and_plain_text_at_once_are_refused() -> None:
     """Whoever says both is mistaken about one."""
     with pytest.raises(ValueError, match="insecure must not be given"):
-        way_to("localhost:1", tls=Tls(), insecure=True)
+        connector_to("localhost:1", tls=Tls(), insecure=True)
 
 
 @pytest.mark.parametrize(
@@ -67,23 +67,23 @@ def test_tls_and_plain_text_at_once_are_refused() -> None:
 def test_wrong_contents_are_refused_at_once(tls: Tls, why: str) -> None:
     """Not at the first call, and not in grpc's words."""
     with pytest.raises(ValueError, match=why):
-        way_to("localhost:1", tls=tls, insecure=False)
+        connector_to("localhost:1", tls=tls, insecure=False)
 
 
 def test_files_that_are_missing_are_named(tmp_path: Path) -> None:
     """As open() names them; wrong ones too."""
     with pytest.raises(FileNotFoundError, match=r"nowhere\.pem"):
-        way_to("localhost:1", tls=Tls(ca=tmp_path / "nowhere.pem"), insecure=False)
+        connector_to("localhost:1", tls=Tls(ca=tmp_path / "nowhere.pem"), insecure=False)
     (tmp_path / "wrong.pem").write_text("nothing")
     with pytest.raises(ValueError, match=r"ca .*wrong\.pem: it must have a certificate"):
-        way_to("localhost:1", tls=Tls(ca=str(tmp_path / "wrong.pem")), insecure=False)
+        connector_to("localhost:1", tls=Tls(ca=str(tmp_path / "wrong.pem")), insecure=False)
 
 
 def test_a_pin_needs_a_port_to_look_at() -> None:
     """Which other addresses may do without."""
-    way_to("chat.example.org", tls=Tls(ca=authority().pem), insecure=False)
+    connector_to("chat.example.org", tls=Tls(ca=authority().pem), insecure=False)
     with pytest.raises(ValueError, match="must be HOST:PORT"):
-        way_to("chat.example.org", tls=Tls(fingerprint=PIN), insecure=False)
+        connector_to("chat.example.org", tls=Tls(fingerprint=PIN), insecure=False)
 
 
 def test_a_key_is_not_shown() -> None:
