@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from grpc_chat._version import __version__
 from grpc_chat.cli.admin import admin
 from grpc_chat.cli.command import json_option
 from grpc_chat.cli.failures import Failure
-from grpc_chat.cli.output import Output, count, minute
+from grpc_chat.cli.output import Output, count, minute, size
+from grpc_chat.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     from grpc_chat.store.contents import Contents
@@ -30,40 +30,9 @@ _data_option = click.option(
 )
 _file_argument = click.argument("file", type=click.Path(path_type=Path))
 
-_SECONDS_BETWEEN = 0.1
-_SECONDS_BEFORE = 0.5
-
-
-class _Progress:
-    """How far a command is, on one line of a terminal; nothing if standard error is not a terminal."""
-
-    def __init__(self, *, silent: bool) -> None:
-        self._terminal = not silent and sys.stderr.isatty()
-        # What is done at once needs no line.
-        self._next = time.monotonic() + _SECONDS_BEFORE
-        self._shown = False
-
-    def __call__(self, what: str, done: float | None) -> None:
-        if not self._terminal or (now := time.monotonic()) < self._next:
-            return
-        self._next, self._shown = now + _SECONDS_BETWEEN, True
-        much = "" if done is None else f" {int(done * 100)} %"
-        self._write(f"\r\x1b[K{what} …{much}")
-
-    def end(self) -> None:
-        """Leave the line empty."""
-        if self._shown:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        # A terminal that is gone must not end a backup half-way.
-        with suppress(OSError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
 
 @contextmanager
-def _at_work(*, silent: bool) -> Iterator[_Progress]:
+def _at_work(*, silent: bool) -> Iterator[ProgressLine]:
     """Show progress, end in order whoever asks for the end, and say in a line what went wrong."""
     from grpc_chat.store.contents import BackupError
 
@@ -77,7 +46,7 @@ def _at_work(*, silent: bool) -> Iterator[_Progress]:
             before[number] = signal.signal(number, stop)
     # As the server does: what SQLite makes beside a database is for the owner alone.
     mask = os.umask(0o077)
-    progress = _Progress(silent=silent)
+    progress = ProgressLine(silent=silent)
     try:
         try:
             yield progress
@@ -101,14 +70,6 @@ def _data_folder(given: Path | None) -> Path:
         return load_config(None).data
     except ValueError as exc:
         raise Failure(f"give --data; the settings in the environment are wrong: {exc}") from exc
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1_000_000:
-        return f"{-(-size_bytes // 1000)} kB"
-    if size_bytes < 1_000_000_000:
-        return f"{size_bytes / 1_000_000:.1f} MB"
-    return f"{size_bytes / 1_000_000_000:.1f} GB"
 
 
 def _summary(contents: Contents) -> str:
@@ -152,7 +113,7 @@ def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) ->
         contents = back_up(folder, file, replace=replace, version=__version__, progress=progress)
     out.result(
         contents,
-        f"{file}: {_size(contents.size_bytes)}, {_summary(contents)}",
+        f"{file}: {size(contents.size_bytes)}, {_summary(contents)}",
         file=str(file),
         seconds=round(time.monotonic() - begin, 3),
     )
@@ -240,7 +201,7 @@ def _show_contents(out: Output, file: Path, contents: Contents) -> None:
     made = contents.backup_time
     out.fields(
         [
-            ("file", f"{file}, {_size(contents.size_bytes)}"),
+            ("file", f"{file}, {size(contents.size_bytes)}"),
             ("made", f"{minute(made)}{by}" if made else "not by grpc-chat admin backup"),
             ("schema", contents.schema),
             ("epoch", contents.epoch),

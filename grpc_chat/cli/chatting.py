@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
+from grpc_chat.cli import files
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
@@ -18,6 +21,7 @@ from grpc_chat.cli.output import count, cut, wrapped
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
+from grpc_chat.sdk.file_names import safe_names
 from grpc_chat.sdk.models import Member, Room
 from grpc_chat.sdk.outbox import new_message_id
 
@@ -35,6 +39,8 @@ _WIDEST_NAME = 24
 _HELP = {
     "/members": "show who is in this room",
     "/topic [TEXT]": "show or set what this room is about",
+    "/upload FILE": "send a file",
+    "/download N": "save the files of message N in the current folder",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -153,6 +159,17 @@ class Chat:
                 self._ask(self._members())
             case "topic", topic:
                 self._ask(self._topic(topic))
+            case "upload", path if path:
+                self._ask(self._upload(path))
+            case "download", number if number.isdecimal():
+                self._ask(self._download(int(number)))
+            case "upload", _:
+                self._say(f"/upload needs a file after it; nothing is sent. As a message: /{_start(line)}")
+            case "download", _:
+                self._say(
+                    "/download needs the number of a message after it, which stands beside its files; "
+                    f"nothing is sent. As a message: /{_start(line)}"
+                )
             case (("accept" | "decline"), room) if room:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
@@ -203,6 +220,16 @@ class Chat:
             return
         room = await self._cli.client.room(self._room.room_id)
         self._say(f"this room is about: {room.topic}" if room.topic else "this room has no topic")
+
+    async def _upload(self, path: str) -> None:
+        self._say(f"sending {path} …")
+        await files.share(self._cli.client, self._room, os.path.expanduser(path))  # noqa: ASYNC240 - no disk
+
+    async def _download(self, seq: int) -> None:
+        carried = await files.carried(self._cli.client, self._room, seq)
+        for file, name in zip(carried, safe_names(file.name for file in carried), strict=True):
+            saved = await files.save(self._cli.client, file, Path(name), timeout=None)
+            self._say(f"saved {saved}")
 
     async def _answer_invitation(self, name: str, *, accept: bool) -> None:
         invitation = await find_invitation(self._cli.client, name)

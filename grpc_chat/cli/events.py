@@ -7,7 +7,7 @@ from datetime import date, datetime
 from zlib import crc32
 
 from grpc_chat.cli.names import title
-from grpc_chat.cli.output import Output, count, cut, padded, wide, wrapped
+from grpc_chat.cli.output import Output, count, cut, padded, size, wide, wrapped
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.sdk.models import (
     Event,
@@ -123,7 +123,8 @@ class EventLines:
         if not isinstance(event, Gap | RoomLeft | HistoryChanged):
             moment = event.create_time.astimezone()
         if isinstance(event, Message):
-            self._line(event.room_id, moment, event.sender_id, event.text, event.seq)
+            text = said(event, on_lines=self._out.terminal)
+            self._line(event.room_id, moment, event.sender_id, text, event.seq)
         else:
             self._line(event.room_id, moment, "", sentence(event))
 
@@ -176,6 +177,17 @@ class EventLines:
 
 def _colour(user_id: str) -> str:
     return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
+
+
+def said(message: Message, *, on_lines: bool) -> str:
+    """What a message says, and which files it carries.
+
+    Args:
+        on_lines: Whether each file has a line of its own.
+    """
+    # The number is what `download` takes.
+    files = [f"[file: {file.name}, {size(file.size)}, message {message.seq}]" for file in message.files]
+    return ("\n" if on_lines else " ").join([*([message.text] if message.text else []), *files])
 
 
 def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> dict[str, object]:

@@ -23,6 +23,7 @@ from grpc_chat.cli import (
     backup,  # noqa: F401
     blocks,
     consumers,
+    files,
     invitations,
     invites,  # noqa: F401
     links,
@@ -308,7 +309,7 @@ main.chapter(
     links.link,
     blocks.block,
 )
-main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch)
+main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch, files.upload, files.download)
 main.chapter("Rooms", rooms.room, invitations.invitations, rooms=rooms.room.commands["list"])
 main.chapter(
     "Programs and devices",

@@ -209,6 +209,17 @@ def wrapped(text: str, width: int) -> list[str]:
     return rows
 
 
+def size(size_bytes: int) -> str:
+    """A number of bytes, for people."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{-(-size_bytes // 1000)} kB"
+    if size_bytes < 1_000_000_000:
+        return f"{size_bytes / 1_000_000:.1f} MB"
+    return f"{size_bytes / 1_000_000_000:.1f} GB"
+
+
 def as_json(value: object, **more: object) -> str:
     """One line of ASCII: everything else is escaped. Times are RFC 3339 in UTC, durations seconds,
     bytes hexadecimal."""

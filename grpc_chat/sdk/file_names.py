@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 _MOST_BYTES = 255
 _NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -31,6 +32,21 @@ def safe_name(name: str) -> str:
     if shown.partition(".")[0].rstrip().lower() in _DEVICES:
         shown = f"_{shown}"
     return _cut(shown) or "file"
+
+
+def safe_names(names: Iterable[str]) -> list[str]:
+    """As :func:`safe_name`, of files that go to the same folder: no two are the same, on any system."""
+    taken: set[str] = set()
+    safe = []
+    for name in map(safe_name, names):
+        stem, dot, kind = name.rpartition(".")
+        unique, count = name, 1
+        while unique.casefold() in taken:
+            count += 1
+            unique = f"{stem} ({count}){dot}{kind}" if stem else f"{name} ({count})"
+        taken.add(unique.casefold())
+        safe.append(unique)
+    return safe
 
 
 def _is_hidden(character: str) -> bool:

@@ -23,9 +23,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grpc_chat._version import __version__
-from grpc_chat.cli import backup as commands
 from grpc_chat.cli.failures import INTERRUPTED, REFUSED, USAGE
 from grpc_chat.cli.main import main
+from grpc_chat.cli.progress import ProgressLine
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import contents, migrations
 from grpc_chat.store.backup import back_up
@@ -642,7 +642,7 @@ def test_interrupted_command_ends_as_others_do(
     def stop(_self: object, _what: str, _done: float | None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(commands._Progress, "__call__", stop)
+    monkeypatch.setattr(ProgressLine, "__call__", stop)
     before = signal.getsignal(signal.SIGTERM)
 
     result = run("backup", file, "--data", data)
@@ -650,26 +650,6 @@ def test_interrupted_command_ends_as_others_do(
     assert result.exit_code == INTERRUPTED
     assert names(file.parent) == []
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_progress_is_for_terminals(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One line that is empty in the end; nothing in a pipe, and nothing of what is done at once."""
-    monkeypatch.setattr(commands, "_SECONDS_BETWEEN", 0)
-    for terminal, before in ((False, 0), (True, 60), (True, 0)):
-        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
-        monkeypatch.setattr(commands, "_SECONDS_BEFORE", before)
-        progress = commands._Progress(silent=False)
-        progress("copying", 0.0)
-        progress("copying", 0.436)
-        progress("checking", None)
-        progress.end()
-        said = capsys.readouterr().err
-        if terminal and not before:
-            assert said == "\r\x1b[Kcopying … 0 %\r\x1b[Kcopying … 43 %\r\x1b[Kchecking …\r\x1b[K"
-        else:
-            assert said == ""
 
 
 def test_errors_of_a_lost_log_name_the_command(data: Path) -> None:

@@ -18,6 +18,7 @@ from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
 from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
@@ -72,7 +73,7 @@ BAN = Ban(USER, EVIL, EVIL, NOW)
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 EVENTS: list[Any] = [
-    Message("plans", 1, EVIL, EVIL, NOW, EVIL),
+    Message("plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),)),
     *(MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW) for change in CHANGES),
     *(
         MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW, invited_by=EVIL)
@@ -432,7 +433,19 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "create_time": "2026-05-01T12:30:00Z",
         "client_message_id": EVIL,
         "epoch": "",
-        "files": [],
+        "files": [
+            {
+                "file_id": EVIL,
+                "name": EVIL,
+                "size": 5,
+                "content_type": EVIL,
+                "width": 0,
+                "height": 0,
+                "has_preview": False,
+                "metadata_removed": False,
+                "sha256": "",
+            }
+        ],
         "room": EVIL,
     }
     assert {line["type"] for line in lines} == {"message", "membership", "room"}
