@@ -1,4 +1,4 @@
-"""Telling of a server that can't be reached, and of its return."""
+"""Reports that a server can't be reached, and its return."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from grpc_chat.cli.failures import why_not
 from grpc_chat.errors import ChatError
 
 _MOMENT = 1.0
-"""Seconds that a connection may be lost without a word. Proxies, and servers after their `connection_age`,
+"""Seconds that a connection may be lost without a report. Proxies, and servers after their `connection_age`,
 end connections now and then, and the next one opens at once."""
 
 
 class Absence:
-    """Says that there is no connection, once, and only if that lasts.
+    """Reports once that there is no connection, and only if that lasts.
 
     Args:
         address: The server's.
@@ -30,7 +30,7 @@ class Absence:
         self._timer: asyncio.TimerHandle | None = None
 
     def begins(self, why: ChatError | None) -> None:
-        """The connection is lost, or another attempt has failed; the newest reason is told."""
+        """The connection is lost, or another attempt has failed; the newest reason is reported."""
         self._why = why or self._why
         if not self._told and not self._timer:
             self._timer = asyncio.get_running_loop().call_later(self._moment, self._tell)

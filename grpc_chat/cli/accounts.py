@@ -1,4 +1,4 @@
-"""Commands about one's own account: in, out, passwords, sessions, tokens and bots."""
+"""Commands about your own account: registering, logging in and out, password and profile."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _profile = click.option(
 
 
 _TO_TIDY_UP = 3.0
-"""Seconds for what is good to have done, and nothing to wait for."""
+"""Seconds for tidying up, which nobody should wait for any longer."""
 
 
 def device_name() -> str:
-    """What this machine is called, as far as a server takes it."""
+    """This machine's name, as far as a server accepts it."""
     name = "".join(c for c in socket.gethostname() if c.isprintable())
     return name.encode()[:64].decode(errors="ignore")
 
@@ -85,7 +85,7 @@ async def register(
     """
     if profile:
         cli.profiles.require_free(profile, f"{user}@{cli.client.address}")
-    # Before somebody thinks of a password in vain.
+    # Before the person thinks of a password for nothing.
     info = await cli.client.server_info()
     if not info.password_login:
         raise Failure(f"{cli.client.address} has no accounts: it trusts ids; see `python3 client.py -h`")
@@ -214,7 +214,7 @@ async def login(
 
 
 async def _with_a_free_name(register: Callable[[str], Awaitable[Login]], user: str, *, asks: bool) -> Login:
-    """Register, and ask for another name as long as somebody else has it, or one like it."""
+    """Register, and ask for another name while somebody else has this one, or one like it."""
     while True:
         try:
             return await register(user)
@@ -241,7 +241,7 @@ async def _keep(cli: Cli, login: Login, name: str | None) -> tuple[Profile, str]
     try:
         saved, before = await off_loop(_save, cli, login, name)
     except BaseException:
-        # A session that nobody can use need not stay; nor where Ctrl-C ended the wait for a keyring.
+        # A session that nobody can use need not stay, even if Ctrl-C ended the wait for a keyring.
         with suppress(ChatError, TimeoutError):
             async with asyncio.timeout(_TO_TIDY_UP):
                 await cli.client.log_out()
@@ -254,7 +254,7 @@ async def _keep(cli: Cli, login: Login, name: str | None) -> tuple[Profile, str]
 
 
 def _save(cli: Cli, login: Login, name: str | None) -> tuple[Profile, Profile | None]:
-    """Save a new session; how it is saved, and how the account was before. Blocks."""
+    """Save a new session; returns how it is saved, and how the account was saved before. Blocks."""
     profiles, address, user_id = cli.profiles, cli.client.address, login.user.user_id
     name = name or profiles.new_name(address, user_id)
     new = Profile(name, address, user_id, session_id=login.session.session_id)
@@ -352,7 +352,7 @@ async def whoami(cli: Cli, verbose: bool) -> None:
                 ("server", f"{cli.target.address} (grpc-chat {info.version})"),
                 ("saved as", profile.name if profile else ""),
                 ("session", f"{session.session_id} on {session.device_name or 'an unnamed device'}"),
-                # Of a trusted id there is no beginning.
+                # The session of a trusted id has no beginning.
                 ("since", out.when(session.create_time) if session.create_time.timestamp() else ""),
                 ("ends", out.when(session.expire_time) or "never"),
                 ("token", where),

@@ -1,4 +1,4 @@
-"""Commands for those who look after a server: over the API, or on the database of one that is stopped."""
+"""Commands for administrators of a server: over the API, or on the database of a stopped server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Administration:
     """A command at work on a server's accounts.
 
     Attributes:
-        cli: None where a database is opened, instead of asking a server.
+        cli: None if a database is opened instead of calling a server.
     """
 
     admin: AdminCalls
@@ -59,7 +59,7 @@ class Administration:
 
     @property
     def fingerprint(self) -> str:
-        """Of the server's certificate, where nobody else vouches for it."""
+        """The fingerprint of the server's certificate, if no authority vouches for it."""
         return self.cli.target.trust.fingerprint if self.cli else ""
 
     def answered(self) -> None:
@@ -69,7 +69,7 @@ class Administration:
 
 
 def administers(*, once: bool = False) -> Callable[[F], F]:
-    """As :func:`grpc_chat.cli.command.talks`, for what can also be done to a database."""
+    """As :func:`grpc_chat.cli.command.talks`, for commands that also work on a database."""
 
     def decorate(function: F) -> F:
         @click.option(
@@ -113,7 +113,7 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
         async with offline_admin(data) as admin:
             return await work(Administration(admin, out)) or 0
 
-    # As the server does: files that SQLite makes are for the owner alone.
+    # As the server does: only the owner may read the files that SQLite makes.
     os.umask(0o077)
     logging.basicConfig(level=logging.ERROR)
     try:
@@ -121,7 +121,7 @@ def _perform_offline(work: Callable[[Administration], Awaitable[int | None]], da
     except KeyboardInterrupt:
         raise click.Abort() from None
     except Unavailable as error:
-        # The disk's trouble: trying again does not mend it.
+        # The disk is at fault: trying again does not help.
         raise Failure(f"it is not known whether this was done: {error.message}", UNKNOWN) from error
     except ChatError as error:
         raise from_error(error, address=str(data)) from error

@@ -1,4 +1,4 @@
-"""Backups of a server's database: made while it runs, looked into, put back."""
+"""Backups of a server's database: made while it runs, checked, restored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 @contextmanager
 def _at_work(*, silent: bool) -> Iterator[ProgressLine]:
-    """Show progress, end in order whoever asks for the end, and say in a line what went wrong."""
+    """Show progress, stop in order when asked to, and report in one line what went wrong."""
     from grpc_chat.store.contents import BackupError
 
     def stop(_number: int, _frame: Any) -> None:
@@ -44,7 +44,7 @@ def _at_work(*, silent: bool) -> Iterator[ProgressLine]:
         # `nohup` says not to.
         if signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, stop)
-    # As the server does: what SQLite makes beside a database is for the owner alone.
+    # As the server does: only the owner may read the files that SQLite makes beside a database.
     mask = os.umask(0o077)
     progress = ProgressLine(silent=silent)
     try:

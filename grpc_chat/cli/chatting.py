@@ -1,4 +1,4 @@
-"""Talking in a room: what `chat` sends, its commands, and what it says when it ends."""
+"""Talking in a room: the messages and commands of `chat`, and its report when it ends."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _KEYS = "Enter sends · Alt-Enter begins a new line · Up brings back what you s
 
 
 class Chat:
-    """Follows a room, and sends what is typed.
+    """Follows a room, and sends what the person types.
 
     Args:
-        before: How much of what was said before to begin with.
+        before: How many earlier messages to begin with.
     """
 
     def __init__(self, cli: Cli, room: Room, before: int) -> None:
@@ -70,7 +70,7 @@ class Chat:
         self._code = 0
 
     async def run(self) -> int:
-        """Until one leaves or is put out; the exit code."""
+        """Run until the person leaves or is removed; returns the exit code."""
         return await until_interrupted(self._run(), code=lambda: self._code)
 
     async def _run(self) -> int:
@@ -111,7 +111,7 @@ class Chat:
         try:
             await asyncio.wait([following, typing], return_when=asyncio.FIRST_COMPLETED)
             if not following.done() and not self._prompt:
-                # The pipe has ended; what others say goes on.
+                # The pipe has ended; others' messages go on.
                 await asyncio.wait([following])
         finally:
             typing.cancel()
@@ -129,7 +129,7 @@ class Chat:
                 self._not_sent(str(line))
                 continue
             if self._prompt and line.startswith("/"):
-                # Only what a person types: a line of a pipe that begins so is a line like any other.
+                # Only lines that a person types: from a pipe, such a line is a line like any other.
                 if not line.startswith("//"):
                     if self._command(line):
                         return
@@ -148,7 +148,7 @@ class Chat:
     # Commands
 
     def _command(self, line: str) -> bool:
-        """Do what a command says; whether it is the one that leaves."""
+        """Carry out a command; returns whether it is the one that leaves."""
         name, _, rest = line[1:].strip().partition(" ")
         match name, rest.strip():
             case "quit", "":
@@ -189,7 +189,7 @@ class Chat:
                     self._cli.out.line(self._cli.out.style(row, dim=True))
 
     def _ask(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have the server answer while the next line is typed."""
+        """Call the server while the person types the next line."""
         task = asyncio.create_task(self._answer(work))
         self._asks.add(task)
         task.add_done_callback(self._asks.discard)
@@ -250,7 +250,7 @@ class Chat:
         try:
             await self._cli.client.send(self._room.room_id, text, client_message_id=message_id, timeout=None)
         except (Unauthenticated, RoomNotFound):
-            # The stream is told the same, once for all messages; what is not sent is told at the end.
+            # The stream reports the same, once for all messages; unsent messages are reported at the end.
             self._code = REFUSED
             return
         except ChatError as error:
@@ -291,10 +291,10 @@ class Chat:
             task.cancel()
 
     def _command_for(self, message_id: str, text: str) -> str:
-        """The command that sends a message, once however often it is repeated."""
+        """The command that sends a message, only once however often it is repeated."""
         profile = self._cli.target.profile
         server = ["-s", in_shell(profile.name)] if profile else []
-        # What begins with - would be an option.
+        # A text that begins with - would be an option.
         room = in_shell(title(self._room))
         return " ".join(["grpc-chat send", *server, "--id", message_id, "--", room, in_shell(text)])
 
@@ -306,5 +306,5 @@ def _person(member: Member) -> str:
 
 
 def _start(line: str) -> str:
-    """Enough of a line to know it again."""
+    """Enough of a line to recognise it."""
     return cut(visible(line), 40)

@@ -1,4 +1,4 @@
-"""What the commands that talk to a server have in common: which server, as whom, and how they end."""
+"""What commands that call a server have in common: which server, as whom, and how they end."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ server_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 _PATIENCE = 3.0
-"""Seconds without an answer until somebody who waits is told what for."""
+"""Seconds without an answer until the person is told what the command waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server, and who one is on it."""
+    """A server, and the account to use on it."""
 
     address: str
     token: str = field(default="", repr=False)
     profile: Profile | None = None
-    """The saved server it comes from; None where the command line or the environment says it all."""
+    """The saved server that it comes from; None if the command line or the environment says it all."""
     trust: Trust = field(default_factory=Trust)
-    """How to know it."""
+    """How to know the server."""
 
     @property
     def login(self) -> str:
-        """The command with which one logs in again; empty where it is not a login that is missing."""
+        """The command to log in again with; empty if a login would not help."""
         if self.profile is None:
             return ""
         return f"grpc-chat login {self.profile.user_id} -s {self.profile.name}"
@@ -80,13 +80,13 @@ class Cli:
     waiting: asyncio.TimerHandle | None = None
 
     def answered(self) -> None:
-        """The server is there, or the command tells by itself when it is not."""
+        """The server has answered, or the command itself reports if it does not."""
         if self.waiting:
             self.waiting.cancel()
 
     @property
     def me(self) -> str:
-        """Who one is; empty where only a token knows."""
+        """The user id; empty if only the token says it."""
         return self.target.profile.user_id if self.target.profile else ""
 
 
@@ -103,14 +103,14 @@ def make_client(target: Target) -> Client:
 
 
 def talks(*, login: bool = True, once: bool = False) -> Callable[[F], F]:
-    """Make a coroutine function that begins with a :class:`Cli` the body of a command.
+    """Make a command of a coroutine function whose first argument is a :class:`Cli`.
 
     It gets the options ``--server`` and ``--json``, and its errors become lines and exit codes.
 
     Args:
-        login: Whether one has to be logged in.
-        once: Whether the command does something twice if it is repeated: where its outcome is not known, that
-            is said instead of recommending another try.
+        login: Whether the person must be logged in.
+        once: Whether repeating the command would do something twice: if its outcome is not known, the error
+            says so instead of recommending another try.
     """
 
     def decorate(function: F) -> F:
@@ -144,10 +144,10 @@ def perform(
     *,
     once: bool = False,
 ) -> int:
-    """Do a command's work with a client; the exit code.
+    """Do a command's work with a client; returns the exit code.
 
     Raises:
-        Failure: What there is to say otherwise.
+        Failure: The command failed.
     """
     import asyncio
 
@@ -173,7 +173,7 @@ def perform(
 
 @contextmanager
 def profile_errors() -> Iterator[None]:
-    """Say what is wrong with the saved servers in one line."""
+    """Report what is wrong with the saved servers in one line."""
     try:
         yield
     except BadProfiles as exc:
@@ -181,24 +181,24 @@ def profile_errors() -> Iterator[None]:
 
 
 def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
-    """The server that is meant, and as whom.
+    """The server to use, and as whom.
 
     Args:
         server: What the command line says.
-        invite: An invite, which may say it, too. Its server gets no token but its own.
+        invite: An invite, which may name the server too. That server gets no token but its own.
 
     Raises:
-        Failure: One is not logged in there.
+        Failure: The person is not logged in there.
     """
     usual, linked = environment.server(), read_invite(invite)[0]
     if token := environment.token():
-        # A token says nothing of the server that it is for; CHAT_SERVER does, or else the command line.
+        # A token does not say which server it is for; CHAT_SERVER does, or else the command line.
         owner = _address_of(profiles, usual or server)
         address = _address_of(profiles, server or linked) if server or linked else owner
         if not address:
             raise Failure("CHAT_TOKEN is set; say which server it is for: CHAT_SERVER=HOST:PORT", USAGE)
         if address.lower() == owner.lower():
-            # A link says how to know the server it leads to.
+            # A link says how to know the server that it leads to.
             shown = Trust(fingerprint=read_link(server or usual).fingerprint)
             return Target(address, token, trust=known_trust(profiles, address, needed=False) or shown)
         try:
@@ -210,7 +210,7 @@ def find_target(profiles: Profiles, server: str | None, invite: str = "") -> Tar
 
 
 def saved_target(profiles: Profiles, server: str) -> Target:
-    """The server that is meant, with the login that is saved."""
+    """The server to use, with its saved login."""
     profile, address = _named(profiles, server)
     if profile is None:
         raise _not_logged_in(profiles, server, address)
@@ -226,12 +226,12 @@ def saved_target(profiles: Profiles, server: str) -> Target:
 def find_guest_target(profiles: Profiles, server: str | None, invite: str = "") -> Target:
     """Where to log in: as the command line says, or the invite; else the saved server, else this machine."""
     link = read_link(invite)
-    # Several accounts there may be; here it is only asked where.
+    # There may be several accounts there; here only the address matters.
     address = _address_of(profiles, server or link.address or environment.server())
     address = address or f"localhost:{DEFAULT_PORT}"
     known = known_trust(profiles, address)
     if not known and link.fingerprint and as_address(link.address) == address:
-        # What somebody sent says how to know a server that one has not met, and of no other.
+        # A link from somebody may say how to know a new server, but not any other.
         known = Trust(fingerprint=link.fingerprint)
     return Target(address, trust=known)
 
@@ -240,7 +240,7 @@ def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Tru
     """How to trust a server that the person has an account on, or that the environment names.
 
     Args:
-        needed: Whether it matters that the saved servers can't be read.
+        needed: Whether it is an error if the saved servers can't be read.
     """
     try:
         for profile in profiles.all():
@@ -248,7 +248,8 @@ def known_trust(profiles: Profiles, address: str, *, needed: bool = True) -> Tru
                 return known
         usual = environment.server()
         if usual and _address_of(profiles, usual).lower() != address.lower():
-            # What the environment says of one server is no reason to trust another, or to do without.
+            # What the environment says about one server is no reason to trust another, or to go without
+            # trust.
             return Trust()
     except BadProfiles as exc:
         if needed:
@@ -270,7 +271,7 @@ def _address_of(profiles: Profiles, server: str | None) -> str:
 
 
 def _named(profiles: Profiles, server: str) -> tuple[Profile | None, str]:
-    """The saved server, and the address, that somebody means."""
+    """The saved server that somebody names, and its address."""
     default = profiles.default()
     if not server:
         return default, default.address if default else ""
@@ -308,7 +309,7 @@ def _not_logged_in(profiles: Profiles, server: str, address: str) -> Failure:
 
 
 def as_address(text: str) -> str:
-    """``host:port`` of what somebody typed: a host, with or without a port, or a link.
+    """``host:port`` from what somebody typed: a host, with or without a port, or a link.
 
     Raises:
         Failure: It is not an address.
@@ -317,7 +318,7 @@ def as_address(text: str) -> str:
     text = read_link(text).address or text
     host, colon, port = text.rpartition(":")
     if not colon or (host.count(":") and not host.endswith("]")) or text.endswith("]"):
-        # A bare host, or a bare address of IPv6.
+        # A bare host, or a bare IPv6 address.
         host, port = text, str(DEFAULT_PORT)
     host = host.strip("[]")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
@@ -328,7 +329,7 @@ def as_address(text: str) -> str:
 
 
 def say(words: str) -> None:
-    """Tell the person something, whatever standard output is for."""
+    """Tell the person something, whatever standard output is used for."""
     click.echo(visible(words), err=True)
 
 
@@ -350,10 +351,10 @@ class Lifetime(click.ParamType):  # type: ignore[type-arg]
 
 
 def ask_password(prompt: str, *, variable: str = "CHAT_PASSWORD") -> str:
-    """Have somebody type a password, without showing it; or take it from the environment.
+    """Ask for a password without showing it, or take it from the environment.
 
     Raises:
-        Failure: There is no terminal to ask at.
+        Failure: There is no terminal to ask.
     """
     if (given := os.environ.get(variable)) is not None:
         return given
@@ -365,14 +366,15 @@ def ask_password(prompt: str, *, variable: str = "CHAT_PASSWORD") -> str:
 
 
 def ask(question: str, **how: Any) -> str:
-    """Have somebody type something, on standard error: standard output may go into a file."""
+    """Ask for a line, on standard error: standard output may go into a file."""
     with interruptible(), _waiting_terminal():
         return str(click.prompt(question, err=True, **how))
 
 
 @contextmanager
 def _waiting_terminal() -> Iterator[None]:
-    """Have Python's `input`, which reads by C's library, wait for an answer; see grpc_chat/cli/streams.py."""
+    """Make Python's `input`, which reads through the C library, wait for an answer; see
+    grpc_chat/cli/streams.py."""
     try:
         waits = os.get_blocking(0)
     except OSError:
@@ -388,7 +390,7 @@ def _waiting_terminal() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Have Ctrl-C end a wait for input. An event loop would wait for the wait's end."""
+    """Let Ctrl-C end a wait for input. An event loop would wait until the input comes."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

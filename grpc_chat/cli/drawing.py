@@ -1,4 +1,4 @@
-"""How a text that is being typed is laid out on a terminal: rows, and where the cursor is."""
+"""The layout of a text being typed on a terminal: rows, and where the cursor is."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class View:
 
 
 def lay_out(mark: str, text: str, at: int, columns: int, most_rows: int) -> View:
-    """The rows around the cursor, which looks at each character of the text once.
+    """The rows around the cursor. Looks at each character of the text once.
 
     Args:
-        mark: What stands before the first row, safe to show and with ``"> "`` at its end; the others are
+        mark: The prompt before the first row, safe to show and ending in ``"> "``; the other rows are
             indented as far.
         at: How many characters stand before the cursor.
         most_rows: How many rows may be shown.
@@ -32,7 +32,7 @@ def lay_out(mark: str, text: str, at: int, columns: int, most_rows: int) -> View
     if wide(mark) > columns // 2:
         mark = f"{cut(mark[:-2], max(columns // 2 - 2, 0))}> "
     margin = wide(mark)
-    # The last column stays empty: the cursor is there after a full row.
+    # The last column stays empty for the cursor after a full row.
     rows, row, column = _rows(text, at, max(columns - margin - 1, 1))
     first = min(max(row - most_rows // 2, 0), max(len(rows) - most_rows, 0))
     shown = rows[first : first + most_rows]
@@ -51,7 +51,7 @@ def lay_out(mark: str, text: str, at: int, columns: int, most_rows: int) -> View
 
 
 def _rows(text: str, at: int, room: int) -> tuple[list[str], int, int]:
-    """All rows, and in which of them and at which column the cursor is."""
+    """All rows, and the cursor's row and column."""
     rows: list[str] = []
     row = column = 0
     start = 0

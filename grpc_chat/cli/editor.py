@@ -1,4 +1,4 @@
-"""A text that is being typed: what each key does to it. Knows no terminal."""
+"""A text being typed: what each key does to it. It knows nothing of terminals."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ MOST_CHARACTERS = 60_000
 _MOST_REMEMBERED = 200
 
 Completions = Callable[[str], Iterable[str]]
-"""What a word that stands at the beginning of the text, or begins with @, may become."""
+"""Possible completions of a word at the beginning of the text, or of one that begins with @."""
 
 
 class Editor:
-    """A text with a cursor in it, and those that were sent before.
+    """A text with a cursor in it, and the texts sent before.
 
     Args:
-        completions: What Tab may make of the beginning of a word.
+        completions: The possible completions of the beginning of a word, for Tab.
 
     Attributes:
         text: The text.
         at: How many characters stand before the cursor.
-        done: What Enter has finished, until somebody takes it.
+        done: The texts that Enter has finished, until they are taken.
         ended: Whether Ctrl-D was pressed on an empty line.
-        notes: What to tell the person, until somebody takes it.
+        notes: What to tell the person, until it is taken.
     """
 
     def __init__(self, completions: Completions = lambda word: ()) -> None:
@@ -41,7 +41,7 @@ class Editor:
         self._draft = ""
 
     def take(self, key: Key | Typed | Pasted) -> None:
-        """Do what a key does."""
+        """Carry out a key."""
         match key:
             case Typed(text):
                 self._insert(text)
@@ -112,7 +112,7 @@ class Editor:
         return len(self.text) if end < 0 else end
 
     def _move(self, step: int) -> None:
-        """To the line above or below; from the first and the last one, to what was sent before and after."""
+        """Move to the line above or below; from the first or last line, to the text sent before or after."""
         start, end = self._line_start(self.at), self._line_end(self.at)
         column = self.at - start
         if step < 0 and start:
@@ -130,7 +130,7 @@ class Editor:
         start = max((self.text.rfind(space, 0, self.at) for space in " \t\n"), default=-1) + 1
         word = self.text[start : self.at]
         if not word.startswith("@") and (start or not word.startswith("/")):
-            # Also what a terminal sends that does not mark what is pasted.
+            # Also pasted text from a terminal that does not mark it.
             self._insert("\t")
             return
         found = sorted(set(self._completions(word)))
@@ -147,7 +147,7 @@ class Editor:
 
 
 def _beginning(words: list[str]) -> str:
-    """What all of them, which are sorted, begin with."""
+    """The common beginning of all of them, which are sorted."""
     first, last = words[0], words[-1]
     same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return first[:same]

@@ -1,4 +1,4 @@
-"""What scripts say in the environment: where, as whom, and how to know the server."""
+"""The settings that scripts give in the environment: which server, as whom, and how to know the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def token() -> str:
     """``CHAT_TOKEN``; empty if it is not set.
 
     Raises:
-        Failure: It holds what no token does, and no call could carry.
+        Failure: It has characters that no token has, and that no call could carry.
     """
     found = _text("CHAT_TOKEN")
     if not (found.isascii() and found.isprintable()):
@@ -35,5 +35,5 @@ def trust() -> Trust:
 
 
 def _text(name: str) -> str:
-    # A line end comes along where a file was read whole, as Docker's and Kubernetes' secrets often are.
+    # A value that was read from a whole file ends in a newline, as Docker's and Kubernetes' secrets often do.
     return os.environ.get(name, "").strip()

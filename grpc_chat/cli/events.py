@@ -1,4 +1,4 @@
-"""What happens in rooms, as lines: for people in columns, for other programs always the same way."""
+"""Events of rooms as lines: in columns for people, and in a fixed form for programs."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ _KINDS = {
     HistoryChanged: "history_changed",
 }
 
-# Red is for errors, and black and white are the background of somebody.
+# Red is for errors, and black or white is somebody's background.
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _WIDEST = 16
 _WIDEST_PERSON = 24
 _NARROWEST_TEXT = 20
 FEW = 200
-"""Members of a room that is small: who they are is asked for."""
+"""The most members of a small room, for which the member list is fetched."""
 _MOST_ROWS = 15
-"""How much of one message is shown on a terminal."""
+"""How many lines of one message a terminal shows."""
 _TAB = 4
 _GAP = "  "
 _NOBODY = "*"
-"""Stands where the sender of a message would, before what is no message."""
+"""Stands in the sender's place before events that are not messages."""
 
 
 class EventLines:
-    """Prints what happens.
+    """Prints events.
 
     On a terminal: ``HH:MM  alice  text``, with a line between days, in columns and colours; the text is
-    broken between words, its lines stand below each other, and a long one is folded. Elsewhere
-    ``YYYY-MM-DD HH:MM  alice  text``, with two spaces between, whatever came before. With JSON: each as an
-    object with its kind as ``type``.
+    broken between words, its lines stand below each other, and a long one is folded. Elsewhere ``YYYY-MM-DD
+    HH:MM  alice  text``, with two spaces between, whatever came before. With JSON, each event is an object
+    with its kind as ``type``.
 
     Args:
         rooms: The rooms that are known; more may be added.
-        with_rooms: Whether each line says in which room.
-        me: Who is looking.
-        full: Whether long messages are not folded.
+        with_rooms: Whether each line names the room.
+        me: The person's own user id.
+        full: Whether to show long messages in full.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class EventLines:
         return room_id in self._names
 
     def add(self, room: Room) -> None:
-        """Know a room."""
+        """Remember a room."""
         self._names[room.room_id] = title(room)
 
     def meet(self, members: Iterable[Member]) -> None:
-        """Know what people call themselves, and leave place for it.
+        """Remember people's display names, and leave space for them.
 
-        The id stays, and comes first: anybody may call themselves what another one is called.
+        The id stays, and comes first: anyone may take somebody else's display name.
         """
         for member in members:
             user = member.user
@@ -94,17 +94,17 @@ class EventLines:
             self.make_room_for([user.user_id])
 
     def name(self, room_id: str) -> str:
-        """What a room is called."""
+        """A room's title."""
         return self._names.get(room_id, room_id)
 
     def show_all(self, events: Sequence[Event]) -> None:
-        """Print what is all known, in columns that are as wide as they have to be from the start."""
+        """Print events that are all known, in columns that are wide enough from the start."""
         self.make_room_for(event.sender_id for event in events if isinstance(event, Message))
         for event in events:
             self.show(event)
 
     def make_room_for(self, senders: Iterable[str]) -> None:
-        """Leave as much place for names as these take."""
+        """Leave as much space for names as these need."""
         self._sender_width = max(
             [self._sender_width, *(min(wide(self._person(sender)), _WIDEST_PERSON) for sender in senders)]
         )
@@ -159,16 +159,17 @@ class EventLines:
             out.line(" " * min(columns, out.width - _NARROWEST_TEXT) + row)
 
     def _rows(self, text: str, columns: int, room_id: str, seq: int) -> list[str]:
-        """A text as rows beside these columns: of somebody's message its lines, of ours one."""
+        """A text as rows beside these columns: a person's message keeps its lines, our own sentences are
+        one."""
         out = self._out
         room = max(out.width - columns, _NARROWEST_TEXT)
         lines = text.split("\n") if seq else [text]
         if seq:
-            # Indented code and tables are pasted; a tab drives nothing once it is spaces.
+            # People paste indented code and tables; a tab is harmless once it is spaces.
             lines = [line.removesuffix("\r").expandtabs(_TAB) for line in lines]
         rows = [row for line in lines for row in wrapped(visible(line), room)]
         more = len(rows) - _MOST_ROWS
-        # Folding one row would save none.
+        # Folding one row would save nothing.
         if not seq or more <= 1 or self._full:
             return rows
         all_of_it = f"grpc-chat read {in_shell(self.name(room_id))} --full --before {seq + 1} --limit 1"
@@ -191,7 +192,7 @@ def said(message: Message, *, on_lines: bool) -> str:
 
 
 def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> dict[str, object]:
-    """What one says, by name, as JSON has it."""
+    """The fields of an event by name, as in JSON."""
     names = [name for name in type(event).__dataclass_fields__ if not name.startswith("_")]
     return {name: getattr(event, name) for name in names}
 
@@ -201,7 +202,7 @@ def _kind(event: object) -> str:
 
 
 def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
-    """What happened, in words. Holds what others wrote, as they wrote it."""
+    """What happened, in words. Contains text that others wrote, unchanged."""
     match event:
         case MembershipChange():
             return _membership_changed(event)
@@ -225,7 +226,7 @@ def _without_words(event: Event) -> str:
 
 
 def _membership_changed(event: MembershipChange) -> str:
-    # What is done to the database of a stopped server is done by nobody in particular.
+    # Changes to the database of a stopped server are made by nobody in particular.
     who, whom = event.actor_id or "the server's administrator", event.user_id
     match event.change:
         case "joined":
@@ -255,7 +256,7 @@ def _membership_changed(event: MembershipChange) -> str:
 
 
 def invited(invitation: Invitation, *, in_chat: bool = False) -> str:
-    """What somebody is asked, and how to answer."""
+    """An invitation in words, and how to answer it."""
     room = invitation.room_title
     ask = "to be an owner of" if invitation.role == "owner" else "to"
     does = "asks you" if invitation.role == "owner" else "invites you"
@@ -299,7 +300,7 @@ def restored(changes: Sequence[HistoryChanged], room: str = "") -> str:
     """What it means that rooms' histories have changed.
 
     Args:
-        room: Where it is one room of several, what it is called.
+        room: The room's title, if it is one of several.
     """
     words = "the server was restored from a backup"
     if len(changes) > 1:
@@ -310,7 +311,7 @@ def restored(changes: Sequence[HistoryChanged], room: str = "") -> str:
 
 
 def left(room: str, event: RoomLeft) -> str:
-    """How one came to be out of a room."""
+    """How the person's membership of a room ended."""
     who = event.actor_id or "somebody"
     match event.change:
         case "left":

@@ -1,4 +1,4 @@
-"""How commands end that don't end well: a line on standard error, and an exit code that scripts can tell."""
+"""How failing commands end: with a line on standard error, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Exit codes:
   6    the outcome is not known; the message says how to find out
   130  interrupted with Ctrl-C"""
 
-# Fields of requests are for programs. Of what they list, a person gives one.
+# The names of request fields are for programs; a person gives one value where they list several.
 _NAMED = {"messages[0].text": "the message", "cursors[0].seq": "--since"}
 
 
@@ -49,7 +49,7 @@ class Failure(click.ClickException):
     """The end of a command.
 
     Args:
-        message: What is wrong and what to do about it. May hold what others wrote.
+        message: What is wrong and what to do about it. It may contain text that others wrote.
     """
 
     def __init__(self, message: str, code: int = REFUSED) -> None:
@@ -66,9 +66,9 @@ def from_error(error: ChatError, *, address: str, login: str = "", once: bool = 
 
     Args:
         login: The command to log in with, if nobody is logged in, or no longer.
-        once: Whether what was asked for happens twice if it is asked for twice.
+        once: Whether repeating the command would do something twice.
     """
-    # Only commands that meet a server for the first time have that option.
+    # Only commands that first contact a server have that option.
     what = in_words(error, insecure="a login with --insecure")
     match error:
         case Unauthenticated():
@@ -104,10 +104,10 @@ def why_not(error: ChatError) -> str:
 
 
 def in_words(error: ChatError, *, insecure: str = "--insecure") -> str:
-    """What an error says, for the person at the terminal.
+    """An error's sentence, for the person at the terminal.
 
     Args:
-        insecure: What trusts the network instead of a server that knows no TLS.
+        insecure: The option that trusts the network if the server has no TLS.
     """
     what = error.message
     if named := _NAMED.get(error.field):

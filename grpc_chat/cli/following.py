@@ -1,4 +1,4 @@
-"""Following rooms: what `watch` and `chat` print."""
+"""Following rooms, for `watch` and `chat`."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from grpc_chat.sdk.models import (
 
 
 def start(room: Room, behind: int | None) -> Cursor:
-    """Where to begin in a room: before its newest few, or before everything."""
+    """Where to begin in a room: before its newest few messages, or before all."""
     if behind is None:
         return Cursor(room.room_id)
-    # Not before what one may read.
+    # Not before the first event that the person may read.
     return after(room, max(room.last_seq - behind, room.first_seq - 1, 0))
 
 
 def after(room: Room, seq: int, time: datetime | None = None) -> Cursor:
-    """The place after a number, of the event that was stored at that time, if one knows it."""
+    """The position after a number, whose event was stored at this time, if it is known."""
     if time:
         return Cursor(room.room_id, seq, room.epoch, stamp_of(time))
     if seq == room.last_seq:
@@ -50,7 +50,7 @@ def after(room: Room, seq: int, time: datetime | None = None) -> Cursor:
 
 
 async def until_interrupted(work: Coroutine[Any, Any, int], *, code: Callable[[], int] = lambda: 0) -> int:
-    """Run until it ends, or Ctrl-C, which is the usual way to leave.
+    """Run until it ends, or until Ctrl-C, the usual way to leave.
 
     Args:
         code: The exit code in that case.
@@ -67,7 +67,7 @@ async def until_interrupted(work: Coroutine[Any, Any, int], *, code: Callable[[]
 
 
 class Past:
-    """The newest of what was before in several rooms, by time.
+    """The newest earlier events of several rooms, by time.
 
     Args:
         most: How many events are kept.
@@ -79,8 +79,8 @@ class Past:
         self._last: dict[str, datetime] = {}
 
     def add(self, event: Event) -> None:
-        """Keep it; it comes after what was added of its room."""
-        # Where the server's clock went back, the order of the room counts.
+        """Add an event, which comes after those of its room that were added before."""
+        # If the server's clock went back, the order of the room counts.
         time = max(event.create_time, self._last.get(event.room_id, event.create_time))
         self._last[event.room_id] = time
         self._kept.append((time, event))
@@ -88,7 +88,7 @@ class Past:
             self._sort()
 
     def newest(self) -> list[Event]:
-        """What is kept, oldest first."""
+        """The kept events, oldest first."""
         self._sort()
         return [event for _, event in self._kept]
 
@@ -98,16 +98,16 @@ class Past:
 
 
 class Follow:
-    """Prints what happens in rooms.
+    """Prints the events of rooms.
 
     Args:
-        newest: How much of what was before to begin with, of all rooms together and by time; 0 for all that
-            comes after the cursors, room by room.
-        in_chat: Whether commands are typed as ``/accept``.
+        newest: How many earlier events to begin with, of all rooms together and by time; 0 for all after the
+            cursors, room by room.
+        in_chat: Whether the person types commands such as ``/accept``.
 
     Attributes:
-        people: Who is there, as far as it is known.
-        aside: Makes place for what is printed.
+        people: The members, as far as they are known.
+        aside: Makes room for printed lines.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Follow:
         """Follow until there is nothing left to follow; returns the exit code.
 
         Raises:
-            Failure: The session has ended, or the history is another one.
+            Failure: The session has ended, or the history has changed.
         """
         cli = self._cli
         code = 0
@@ -157,7 +157,7 @@ class Follow:
         try:
             async for update in subscription.updates():
                 if isinstance(update, RoomLeft) and not self._all_rooms:
-                    # No more is coming; this is why.
+                    # Nothing more is coming, for this reason.
                     code = NOT_FOUND
                     if cli.out.as_json:
                         self.lines.show(update)
@@ -166,7 +166,7 @@ class Follow:
                 else:
                     await self._update(update)
         except RoomNotFound as error:
-            # It was lost between looking it up and following it.
+            # The room was lost between looking it up and following it.
             name = self.lines.name(error.metadata.get("roomId", ""))
             raise Failure(f"you are no longer a member of {name or 'this room'}", NOT_FOUND) from error
         except ChatError as error:
@@ -177,19 +177,19 @@ class Follow:
         return code
 
     async def _widen(self) -> None:
-        """Have the column of names wide enough from the start, where that is easily known."""
+        """Make the column of names wide enough from the start, if that is easily known."""
         for room in self._rooms:
             await self._ask_who(room.room_id)
 
     async def _ask_who(self, room_id: str) -> None:
-        """Find out who is in a room, if that is not known and they are few."""
+        """Fetch a room's members, if they are not known and few."""
         if room_id in self._asked or room_id not in self._small:
             return
         self._asked.add(room_id)
         try:
             members = [member async for member in self._cli.client.members(room_id)]
         except ChatError:
-            # What happens there can be shown without; if more is wrong, the stream says it.
+            # Its events can be shown without; if more is wrong, the stream reports it.
             return
         self.people.update(member.user.user_id for member in members)
         self.lines.meet(members)
@@ -242,23 +242,23 @@ class Follow:
         elif isinstance(event, MembershipChange) and event.role:
             self.people.add(event.user_id)
             if self._caught_up:
-                # What they call themselves is not known; of what is past, asking once is enough.
+                # Their display name is not known; for earlier events, asking once is enough.
                 self._asked.discard(event.room_id)
         elif isinstance(event, MembershipChange):
             self.people.discard(event.user_id)
 
     async def _learn(self, room_id: str) -> None:
-        """Find out what a room that was joined meanwhile is called."""
+        """Fetch the title of a room that was joined meanwhile."""
         try:
             room = await self._cli.client.room(room_id)
             self.lines.add(room)
             if room.member_count <= FEW:
                 self._small.add(room_id)
         except ChatError:
-            # It may be lost again already; then its id has to do.
+            # It may be lost again already; then its id must do.
             return
 
     def _say(self, words: str) -> None:
-        # Also with --json: it is no result, and whoever waits for one should know.
+        # Also with --json: it is not a result, and anyone who waits for one should know.
         with self.aside():
             print(visible(words), file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Where the characters that a reader sees begin and end: an é may be two of Python's, a flag is two.
+"""Where visible characters begin and end: an é may be two of Python's characters, and a flag is two.
 
-A part of Unicode's rules (UAX 29, extended grapheme clusters), which looks at no more of a text than it has
-to. What is shown as an escape (see grpc_chat/cli/terminal.py) belongs to no other character.
+Implements a part of Unicode's rules (UAX 29, extended grapheme clusters), and looks at no more of a text than
+it must. A character that is shown as an escape (see grpc_chat/cli/terminal.py) is one of its own.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _FLAG_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")
 
 
 def before(text: str, at: int) -> int:
-    """Where the character that ends here begins."""
+    """The beginning of the character that ends here."""
     return start(text, at - 1)
 
 
 def after(text: str, at: int) -> int:
-    """Where the character that begins here ends."""
+    """The end of the character that begins here."""
     at = min(at + 1, len(text))
     while at < len(text) and _continues(text, at):
         at += 1
@@ -40,7 +40,7 @@ def start(text: str, at: int) -> int:
 
 
 def _continues(text: str, at: int) -> bool:
-    """Whether what stands here is a part of the character before it."""
+    """Whether this is a part of the character before it."""
     previous, here = text[at - 1], text[at]
     if here.isascii() or previous == "\n":
         return False

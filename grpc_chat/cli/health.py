@@ -1,4 +1,4 @@
-"""Asking a server whether it serves."""
+"""Asks a server whether it serves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from grpc_chat.wire.address import host_of, is_loopback
 
 
 def check(address: str, timeout: float, *, tls: Tls | None = None, insecure: bool = False) -> str:
-    """What the server's health service says.
+    """Ask the server's health service.
 
     Args:
         address: ``host:port``.
         timeout: In seconds.
-        tls: How to know the server. By default, on this machine any will do.
+        tls: How to know the server. By default, any certificate will do on this machine.
         insecure: Whether to ask another machine without TLS.
 
     Returns:
         ``SERVING``, ``NOT_SERVING``, or why there is no answer.
 
     Raises:
-        ValueError: These do not go together, or a file of ``tls`` holds something else than it should.
+        ValueError: The options exclude each other, or a file of ``tls`` has the wrong contents.
         OSError: A file of ``tls`` can't be read.
     """
     return asyncio.run(_check(address, timedelta(seconds=timeout), tls, insecure))
@@ -44,7 +44,7 @@ async def _check(address: str, timeout: timedelta, tls: Tls | None, insecure: bo
                 expects_tls = error.metadata.get("reason") == "tls"
                 if not expects_tls or tls or insecure or not is_loopback(host_of(address)):
                     raise
-                # Nobody is between us and a port of this machine: whatever it shows will do.
+                # Nobody is between us and a port of this machine, so any certificate will do.
                 return await _ask(address, timeout, Tls(fingerprint=await shown_by(address, timeout)), False)
     except TimeoutError:
         return f"no answer from {address} within {timeout.total_seconds():g} s"

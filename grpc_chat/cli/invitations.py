@@ -1,4 +1,4 @@
-"""Commands about invitations: what one is asked to be, and whom a room has asked."""
+"""Commands about invitations: your own, and those of a room."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def invitations_list(cli: Cli, bot: str) -> None:
 
 
 def called(invitation: Invitation) -> str:
-    """Who asks: the id first, since anybody may call themselves what another one is called."""
+    """Who asks: the id first, because anyone may take somebody else's display name."""
     user = invitation.invited_by
     named = user.display_name not in ("", user.user_id)
     return f"{user.user_id} ({user.display_name})" if named else user.user_id
@@ -102,7 +102,7 @@ async def invitations_decline(cli: Cli, name: str, bot: str) -> None:
 
 
 async def find_invitation(client: Client, name: str, *, bot: str = "") -> Invitation:
-    """The invitation to a room that is called so, or has this id.
+    """The invitation to a room with this name or id.
 
     Raises:
         Failure: There is none, or several.
@@ -120,7 +120,7 @@ async def find_invitation(client: Client, name: str, *, bot: str = "") -> Invita
     return found[0]
 
 
-# What a room sees
+# A room's invitations
 
 
 @room.command("invitations")

@@ -36,10 +36,10 @@ def invite_columns(out: Output) -> list[Column[Invite]]:
 
 
 async def link_address(cli: Cli, given: str | None) -> str:
-    """The server's address as a link has to name it for others.
+    """The server's address for a link that others will use.
 
     Args:
-        given: What the command line says; else the server is asked, and else it is the one used here.
+        given: The one on the command line; else the server's public address, and else the one used here.
     """
     if given:
         return as_address(given)
@@ -47,7 +47,7 @@ async def link_address(cli: Cli, given: str | None) -> str:
 
 
 def show_new_invite(out: Output, made: Invite, address: str, *, fingerprint: str = "") -> None:
-    """Print what to pass on: the link, or where the server's address is not known, the code."""
+    """Print what to pass on: the link or, if the server's address is not known, the code."""
     link = invite_link(address, made.code, fingerprint=fingerprint) if address else made.code
     out.result(made, link, link=link)
     uses = {0: "works for anyone who has it", 1: "works once"}.get(

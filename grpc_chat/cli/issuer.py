@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _MAX_REQUEST_BYTES = 16 * 1024
 _PATIENCE = 30.0
-"""Seconds for which a login is tried again that the issuer, or the server, did not answer."""
+"""Seconds for which to retry a login that the issuer or the server did not answer."""
 _PAGE = (
     "<!doctype html><meta charset=utf-8><title>grpc-chat</title>"
     "<style>body{{font:16px system-ui;margin:20vh auto;max-width:28em;text-align:center}}</style><p>{}"
@@ -49,13 +49,13 @@ Finish = Callable[..., Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class IssuerOptions:
-    """How somebody goes to an issuer.
+    """How the person goes to an issuer.
 
     Attributes:
-        elsewhere: By a code that they type in on another machine.
-        open_browser: Whether to open a browser here, and not only to print the address.
-        port: Where the browser comes back to; 0 for any that is free.
-        switch: Whether the issuer shall ask which account it is to be.
+        elsewhere: By a code that they enter on another machine.
+        open_browser: Whether to open a browser here, and not only print the address.
+        port: The port that the browser comes back to; 0 for any free port.
+        switch: Whether the issuer is to ask which account to use.
     """
 
     elsewhere: bool = False
@@ -78,8 +78,8 @@ async def log_in(
     """Have the person log in at an issuer, and begin a session.
 
     Args:
-        ask: How to have them choose a name for a new account, where the one that was to be is taken or there
-            is none; None where there is nobody to ask.
+        ask: Asks them for the name of a new account if the proposed one is taken or there is none; None if
+            there is nobody to ask.
 
     Raises:
         Failure: The port is in use.
@@ -98,7 +98,7 @@ async def log_in(
             except (UserExists, UserIdNeeded, InvalidRequest) as error:
                 if ask is None or error.field != "user_id":
                     raise
-                # The server knows by now who it is, and keeps it: the issuer is not asked again.
+                # The server now knows who it is and remembers that: it does not ask the issuer again.
                 name, fields = await off_loop(ask, f"{error.message}\nUser id"), {}
 
     begin = {"user_id": user_id, "invite": invite}
@@ -129,13 +129,13 @@ async def _with_browser(
         )
         door.state = parse_qs(urlsplit(begun.authorization_url).query).get("state", [""])[0]
         say(f"open this in a browser on this machine to log in: {begun.authorization_url}")
-        # An issuer that does not know the client, or this address, tells the browser alone.
+        # An issuer that does not know the client, or this address, tells only the browser.
         say(
             "if the page shows an error, press Ctrl-C, and tell the administrator this redirect URI: "
             f"{redirect_uri}"
         )
         if options.open_browser:
-            # A browser in the terminal would take it over; where there is none, the address was printed.
+            # A browser in the terminal would take it over; if there is no browser, the address was printed.
             await asyncio.to_thread(webbrowser.open, begun.authorization_url)
         try:
             async with asyncio.timeout(begun.expires_in.total_seconds()):
@@ -157,7 +157,7 @@ async def _with_browser(
 
 
 async def _finished(finish: Callable[[], Awaitable[T]], say: Say) -> T:
-    """Finish a login; once more, for a while, where the server keeps it because nobody answered."""
+    """Finish a login, and retry for a while if nobody answered and the server kept it."""
     clock = asyncio.get_running_loop().time
     deadline, wait = clock() + _PATIENCE, 1.0
     while True:
@@ -173,7 +173,7 @@ async def _finished(finish: Callable[[], Awaitable[T]], say: Say) -> T:
 
 
 async def _elsewhere(client: Client, provider: str, finish: Finish[T], say: Say, begin: dict[str, Any]) -> T:
-    """The person types a code in at the issuer, on whatever machine has a browser (RFC 8628)."""
+    """The person enters a code at the issuer, on any machine with a browser (RFC 8628)."""
     begun = await client.begin_log_in(provider, **begin)
     say(f"open {begun.verification_uri} on any machine, and enter this code: {begun.user_code}")
     if begun.verification_uri_complete:
@@ -210,13 +210,13 @@ class _Door:
     came_back: asyncio.Future[dict[str, str]]
     """What it came back with."""
     outcome: asyncio.Future[str]
-    """What it is told: not before it is known."""
+    """The page for it, once the outcome is known."""
     state: str = ""
-    """By which it is known: any page that the browser shows could call at this port."""
+    """Identifies our browser: any page that the browser shows could connect to this port."""
     answering: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def tell(self, words: str) -> None:
-        """Let the browser show how it ended, if it is still there."""
+        """Show the outcome in the browser, if it is still there."""
         self.outcome.set_result(words)
         if self.answering:
             await asyncio.wait(self.answering, timeout=2)
@@ -257,7 +257,7 @@ async def _listening(port: int) -> AsyncIterator[_Door]:
                 writer.write(head.encode() + page)
             await writer.drain()
         except (OSError, TimeoutError, ValueError):
-            # Whatever else connects to the port is not what is waited for.
+            # Other connections to the port are not the one that we wait for.
             pass
         finally:
             writer.close()
@@ -279,7 +279,7 @@ async def _listening(port: int) -> AsyncIterator[_Door]:
 
 
 def _fields(line: bytes, state: str) -> dict[str, str] | None:
-    """What the browser came back with; None for what else a browser asks for (a picture for its tab)."""
+    """What the browser came back with; None for its other requests (an icon for its tab)."""
     parts = line.decode("latin-1").split(" ")
     if len(parts) != 3 or parts[0] != "GET":
         return None

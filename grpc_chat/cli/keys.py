@@ -1,4 +1,4 @@
-"""What a terminal sends, taken apart: names of keys, typed text, and pasted text."""
+"""Takes apart what a terminal sends: names of keys, typed text, and pasted text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PASTE_ON, PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
-"""Have the terminal mark pasted text, and no longer."""
+"""Make the terminal mark pasted text, and stop it again."""
 
 _PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 
@@ -56,7 +56,7 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that is no letter, by its name; ``""`` for one that means nothing here."""
+    """A key that is not a letter, by its name; ``""`` for one without meaning here."""
 
     name: str
 
@@ -74,7 +74,7 @@ class Pasted:
 
     text: str
     lost: int = 0
-    """How many characters were too many."""
+    """How many characters exceeded the limit."""
 
 
 class Keys:
@@ -96,7 +96,7 @@ class Keys:
         return bool(self._rest) and self._pasted is None
 
     def feed(self, text: str) -> Iterator[Key | Typed | Pasted]:
-        """What came, as far as it is complete."""
+        """The keys and texts that have arrived complete."""
         text, at = self._rest + text, 0
         self._rest = ""
         while at < len(text):
@@ -118,7 +118,7 @@ class Keys:
                 self._rest = text[at:]
                 return
             else:
-                # Esc before something else is a key of its own: what follows is not its business.
+                # Esc before something else is a key of its own, and does not affect what follows.
                 yield Key(_KEYS.get(text[at], ""))
                 at += 1
 

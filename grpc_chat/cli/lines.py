@@ -17,7 +17,7 @@ _MAX_LINE_BYTES = 190_000
 
 
 class Lines:
-    """Reads a descriptor on a thread and hands out its lines; the thread waits while nobody takes them.
+    """Reads a descriptor on a thread and returns its lines; the thread waits while nobody takes them.
 
     ``await lines.next()`` gives a line without its end, ``ValueError`` for one that can't be a message, and
     None when there are no more.
@@ -59,7 +59,7 @@ class Lines:
                 self._put(_decoded(rest, number))
             self._put(None)
         except (RuntimeError, CancelledError):
-            # The event loop is gone or about to be, and so is everybody who would read the lines.
+            # The event loop is gone or about to be, and with it everything that would read the lines.
             return
 
     def _read(self) -> bytes:

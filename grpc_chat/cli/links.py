@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def issuer_options(function: F) -> F:
-    """The options of a command that has somebody go to an issuer."""
+    """The options of a command that sends the person to an issuer."""
     options = (
         click.option(
             "--code", "elsewhere", is_flag=True, help="Log in with a browser on another machine, by a code."
@@ -54,10 +54,10 @@ def read_issuer_options(
     port: int | None,
     switch: bool,
 ) -> IssuerOptions:
-    """What those options say.
+    """The values of those options.
 
     Raises:
-        Failure: The server knows no such issuer, or the options don't fit together.
+        Failure: The server has no such issuer, or the options exclude each other.
     """
     from grpc_chat.cli.issuer import IssuerOptions
 
@@ -194,7 +194,7 @@ def _called(identity: Identity) -> str:
 
 
 def _meant(links: list[Identity], which: str) -> Identity:
-    """The link that somebody names.
+    """The link with this id or issuer.
 
     Raises:
         Failure: There is none, or there are several.

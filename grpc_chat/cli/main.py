@@ -68,7 +68,7 @@ class _Root(click.Group):
                 )
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """As click has it, but what is repeated of a command line can't drive the terminal either."""
+        """As in click, except that quoting the command line in an error can't control the terminal."""
         try:
             code = super().main(*args, **kwargs | {"standalone_mode": False})
         except click.ClickException as error:
@@ -81,7 +81,7 @@ class _Root(click.Group):
             click.echo(err=True, nl=sys.stderr.isatty())
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read our lines has enough. What is still in the buffer has nowhere to go.
+            # The reader of our lines has enough. What is still in the buffer has nowhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except OSError as error:
@@ -91,7 +91,7 @@ class _Root(click.Group):
             Failure(f"can't write the output: {error.strerror}").show()
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(REFUSED)
-        # Of --help and --version it is a number.
+        # For --help and --version it is a number.
         sys.exit(code if isinstance(code, int) else 0)
 
 

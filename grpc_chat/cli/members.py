@@ -114,7 +114,7 @@ async def room_members(cli: Cli, name: str) -> None:
     """
     found = await find_room(cli.client, name)
     members = [member async for member in cli.client.members(found.room_id)]
-    # Who decides stands on top.
+    # Owners and admins come first.
     members.sort(
         key=lambda member: (-ROLES.index(member.role) if member.role in ROLES else 0, member.user.user_id)
     )

@@ -1,4 +1,4 @@
-"""Which room somebody means, and what to do where that is not clear."""
+"""Finds the room that somebody names, and says what to do if that is not clear."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def title(room: Room) -> str:
-    """What a room is called on the command line; see :func:`grpc_chat.sdk.finding.title`."""
+    """A room's title on the command line; see :func:`grpc_chat.sdk.finding.title`."""
     # The SDK takes long to import, and not every command needs it.
     from grpc_chat.sdk import finding
 
@@ -21,11 +21,11 @@ def title(room: Room) -> str:
 
 
 async def find_room(client: Listings, name: str, *, public: bool = False, make: bool = False) -> Room:
-    """The room that somebody calls so; see :func:`grpc_chat.sdk.finding.find_room`.
+    """The room with this name or id; see :func:`grpc_chat.sdk.finding.find_room`.
 
     Raises:
-        Failure: There is none, or several; it says which ones, or how to find out.
-        ChatError: The server was not asked, or does not know the user.
+        Failure: There is none, or several; it lists them, or says how to find out.
+        ChatError: The server was not reached, or does not know the user.
     """
     from grpc_chat.sdk import finding
 

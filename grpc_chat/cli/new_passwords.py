@@ -1,4 +1,4 @@
-"""What a new password ends, in the commands that give one."""
+"""What a new password ends, for the commands that set one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ end_bot_tokens = click.option(
 def tell(
     out: Output, sentence: str, change: PasswordChange, *, sessions: str, revoke: str, **more: object
 ) -> None:
-    """Say that a password is another, what has ended with it, and what has not.
+    """Say that a password has changed, what has ended with it, and what has not.
 
     Args:
-        sessions: What one of those that have ended is called.
-        revoke: The command with which tokens of a bot can be ended.
-        more: What programs are told besides.
+        sessions: The word for one of the ended sessions.
+        revoke: The command that ends a bot's tokens.
+        more: Further values for programs.
     """
     ended = [
         count(number, what)

@@ -1,7 +1,5 @@
-"""Administering the database of a server that is stopped, without a network.
-
-The requests are those of the API, checked and carried out by the same code as in a server; only what carries
-them is another: a call of a function.
+"""Administering the database of a stopped server, without a network. The requests are those of the API,
+checked and carried out by the same code as in a server, but carried by function calls.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from grpc_chat.transport.in_process import InProcess
 
 @asynccontextmanager
 async def offline_admin(folder: Path) -> AsyncIterator[AdminCalls]:
-    """What administrators can do, done to the database in a folder; nobody else may use it meanwhile.
+    """The calls of administrators, on the database in a folder, which nobody else may use meanwhile.
 
     Raises:
         Failure: There is no database, a server is using it, or it can't be opened.
@@ -50,7 +48,7 @@ async def offline_admin(folder: Path) -> AsyncIterator[AdminCalls]:
 
 
 async def _open(config: Config, resources: AsyncExitStack) -> InProcess:
-    """As :class:`grpc_chat.node.Node` does it, without anything that faces the network."""
+    """As in :class:`grpc_chat.node.Node`, without anything that faces the network."""
     try:
         store = await asyncio.to_thread(open_store, config.data, readers=1)
     except StoreInUse as error:
@@ -72,15 +70,15 @@ async def _open(config: Config, resources: AsyncExitStack) -> InProcess:
         rate=Rate(per_second=0, burst=1),
         metrics=system.metrics,
     )
-    # Nobody reads the token; but a call says who calls.
+    # Nobody reads the token, but each call must say who calls.
     link = InProcess(lambda: pipeline, "operator", timeout=None)
     resources.push_async_callback(link.close)
     return link
 
 
 class _Operator:
-    """Whoever can write to the data folder may do everything, and is nobody of the server's: what they make
-    is made by no user."""
+    """Anyone who can write to the data folder may do everything, and is not a user of the server: what they
+    make is made by no user."""
 
     def recognise(self, _token: str) -> Caller | None:
         return SYSTEM
@@ -89,4 +87,4 @@ class _Operator:
         return SYSTEM
 
     def require_session(self, _snapshot: Snapshot, _caller: Caller) -> None:
-        """There is none that could end."""
+        """There is no session that could end."""

@@ -1,7 +1,6 @@
-"""What commands print: tables and sentences for people, JSON lines for programs.
-
-Everything that somebody else wrote passes through here on its way to the terminal, and comes out without
-anything that would drive it.
+"""The output of commands: tables and sentences for people, JSON lines for programs. Everything that other
+people wrote passes through here on its way to the terminal, and comes out without anything that could control
+it.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ _NARROWEST = 12
 
 
 class Output:
-    """Standard output, and what is known of it.
+    """Standard output, and its properties.
 
     Args:
         as_json: Whether a program reads it.
 
     Attributes:
-        terminal: Whether a person sees it as it comes: relative times, columns that fit.
+        terminal: Whether a person reads it: relative times, columns that fit.
         colours: Whether it may be coloured.
     """
 
@@ -52,11 +51,11 @@ class Output:
         return shutil.get_terminal_size((80, 24)).columns
 
     def style(self, text: str, **how: Any) -> str:
-        """A text that is safe to show, with colours where there are any."""
+        """A text that is safe to show, with colours if they are allowed."""
         return click.style(text, **how) if self.colours and how else text
 
     def line(self, text: str) -> None:
-        """Print a line as it is: what is in it has been made safe."""
+        """Print a line as it is: its parts have been made safe."""
         print(text, flush=True)
 
     def say(self, sentence: str) -> None:
@@ -65,12 +64,12 @@ class Output:
             self.line(visible(sentence))
 
     def note(self, sentence: str) -> None:
-        """Print a remark that is no result, on standard error."""
+        """Print a remark that is not a result, on standard error."""
         if not self.as_json:
             print(visible(sentence), file=sys.stderr, flush=True)
 
     def result(self, value: object, sentence: str, **more: object) -> None:
-        """Print what came of it: a sentence, or the value as JSON with ``more`` beside it."""
+        """Print a result: a sentence, or the value as JSON with ``more`` beside it."""
         if self.as_json:
             self.json(value, **more)
         else:
@@ -81,7 +80,7 @@ class Output:
         self.line(as_json(value, **more))
 
     def table(self, values: Sequence[T], columns: Sequence[Column[T]], *, empty: str) -> None:
-        """Print a table, or what to say where there is nothing in it."""
+        """Print a table, or a sentence if it is empty."""
         if self.as_json:
             for value in values:
                 self.json(value)
@@ -89,14 +88,14 @@ class Output:
             self.note(empty)
         else:
             rows = [[visible(get(value)) for _, get in columns] for value in values]
-            # A column that is empty everywhere tells nothing.
+            # A column that is empty everywhere is left out.
             used = [at for at in range(len(columns)) if any(row[at] for row in rows)]
             self._rows([columns[at][0].upper() for at in used], [[row[at] for at in used] for row in rows])
 
     def _rows(self, titles: list[str], rows: list[list[str]]) -> None:
         widths = [max(wide(row[at]) for row in [titles, *rows]) for at in range(len(titles))]
         if self.terminal:
-            # The widest gives way first.
+            # The widest column shrinks first.
             while (over := sum(widths) + len(_GAP) * (len(widths) - 1) - self.width) > 0:
                 at = widths.index(max(widths))
                 if widths[at] <= _NARROWEST:
@@ -108,14 +107,14 @@ class Output:
             self.line(self.style(text, dim=True) if row is titles else text)
 
     def fields(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Print what is known of one thing, a line for each."""
+        """Print the properties of one thing, a line for each."""
         shown = [(name, visible(value)) for name, value in pairs if value]
         width = max(wide(name) for name, _ in shown)
         for name, value in shown:
             self.line(f"{self.style(padded(name, width), dim=True)}{_GAP}{value}")
 
     def when(self, moment: datetime | None, *, now: datetime | None = None) -> str:
-        """A time: how long ago, or until then, on a terminal; otherwise the date, in local time."""
+        """A time: on a terminal, how long ago or until then; otherwise the date, in local time."""
         if moment is None:
             return ""
         return relative(moment, now or datetime.now(UTC)) if self.terminal else minute(moment)
@@ -136,7 +135,7 @@ def minute(moment: datetime) -> str:
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """How long ago, or until then; the date where that is far."""
+    """How long ago, or until then; the date if that is far."""
     away = moment - now
     seconds = abs(away.total_seconds())
     if seconds < 45:
@@ -172,7 +171,7 @@ def padded(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """A text that is no wider than that."""
+    """A text cut to a width."""
     if wide(text) <= width:
         return text
     used = 0
@@ -184,7 +183,7 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The rows of a text that are no wider than that, broken between words where there are any."""
+    """The rows of a text cut to a width, broken between words if possible."""
     rows: list[str] = []
     start = used = after_space = 0
     for at, character in enumerate(text):

@@ -1,4 +1,4 @@
-"""Commands that shut people out, and hand on what was theirs. For administrators."""
+"""Commands that block people, and hand on what they owned. For administrators."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _can_ask(out: Output) -> bool:
 
 
 def _effects(block: Blocked) -> dict[str, object]:
-    """What came of a block, for programs."""
+    """The effects of a block, for programs."""
     return {
         "unowned_rooms": block.unowned_rooms,
         "unowned_room_count": block.unowned_room_count,
@@ -70,7 +70,7 @@ def _effects(block: Blocked) -> dict[str, object]:
 
 
 def _tell_effects(out: Output, block: Blocked) -> None:
-    """What came of a block, for people, and what to do about it."""
+    """The effects of a block, for people, and what to do about them."""
     if block.unowned_room_count:
         out.say(f"{count(block.unowned_room_count, 'room')} without an owner who is not blocked:")
         for room in block.unowned_rooms:

@@ -21,14 +21,14 @@ async def send(cli: Cli, room: Room, text: str, timeout: float, message_id: str 
     """Send one message.
 
     Raises:
-        Failure: It was not sent, or that is not known; it says how to go on.
+        Failure: It was not sent, or that is not known; the error says how to continue.
     """
     try:
         return await cli.client.send(
             room.room_id, text, client_message_id=message_id, timeout=timedelta(seconds=timeout)
         )
     except ValueError as exc:
-        # A command line can hold bytes that are no text.
+        # A command line can have bytes that are not text.
         raise Failure("the message is not UTF-8", USAGE) from exc
     except ChatError as error:
         if isinstance(error, Unavailable) and (message_id := error.metadata.get("clientMessageId")):
@@ -37,7 +37,7 @@ async def send(cli: Cli, room: Room, text: str, timeout: float, message_id: str 
 
 
 async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
-    """Send what standard input holds, in its order, until something is not sent; the exit code."""
+    """Send the lines of standard input, in order, until one is not sent; returns the exit code."""
     reader = Lines()
     # Bounded: a flood from a pipe waits in the pipe.
     on_the_way: _OnTheWay = asyncio.Queue(_AT_ONCE)
@@ -65,7 +65,7 @@ async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
     if not settling.done():
         await on_the_way.put(None)
     code = await settling or code
-    # What was on its way when another one failed.
+    # Messages that were on their way when another one failed.
     while not on_the_way.empty():
         if entry := on_the_way.get_nowait():
             code = max(code, await _outcome(cli, *entry))
@@ -73,7 +73,7 @@ async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
 
 
 async def _settle(cli: Cli, on_the_way: _OnTheWay) -> int:
-    """Tell what became of each, until one was not sent or there are no more; the exit code."""
+    """Report the outcome of each, until one was not sent or there are no more; returns the exit code."""
     while entry := await on_the_way.get():
         if code := await _outcome(cli, *entry):
             return code

@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 
 def load_config(file: Path | None, **flags: Any) -> Config:
-    """All settings together.
+    """Read the settings from all sources.
 
     Raises:
-        ValueError: What is wrong with them, in a sentence for each mistake.
+        ValueError: Settings are wrong; it has a sentence for each mistake.
     """
     try:
         return Config.load(file, **flags)
@@ -49,7 +49,7 @@ def load_config(file: Path | None, **flags: Any) -> Config:
             lines.append(f"{_source_of(error['loc'], flags)}: {_words(error)}")
         raise ValueError("; ".join(lines)) from exc
     except SettingsError as exc:
-        # What a variable holds that should be JSON is not repeated.
+        # A value that should be JSON is not repeated.
         found = re.search(r'field "(\w+)"', str(exc))
         raise ValueError(f"GRPC_CHAT_{found[1].upper() if found else '…'}: must be JSON") from exc
     except (OSError, ValueError) as exc:
@@ -57,7 +57,7 @@ def load_config(file: Path | None, **flags: Any) -> Config:
 
 
 def _words(error: ErrorDetails) -> str:
-    """What is wrong with a setting, and what would be right."""
+    """What is wrong with a setting, and an example of what would be right."""
     words = error["msg"].removeprefix("Value error, ")
     if error["type"].endswith(("_parsing", "_type")) and (shown := example(Config, error["loc"])):
         words += f", as {shown}"
@@ -65,12 +65,12 @@ def _words(error: ErrorDetails) -> str:
 
 
 def _source_of(place: tuple[int | str, ...], flags: dict[str, Any]) -> str:
-    """What to call the place of a mistake: the variable of the environment that it is in, or the setting."""
+    """The name of the place of a mistake: the environment variable that it is in, or the setting."""
     names = {name.upper() for name in os.environ}
     parts = [str(part) for part in place]
     if parts and not _is_given(place, flags):
         if parts[0].upper() in names:
-            # One that is no setting's.
+            # A variable that is not a setting.
             return parts[0].upper()
         for count in range(len(parts), 0, -1):
             if (variable := "GRPC_CHAT_" + "__".join(parts[:count]).upper()) in names:
@@ -79,7 +79,7 @@ def _source_of(place: tuple[int | str, ...], flags: dict[str, Any]) -> str:
 
 
 def _is_given(place: tuple[int | str, ...], flags: dict[str, Any]) -> bool:
-    """Whether the command line says what is there."""
+    """Whether the value there comes from the command line."""
     value: Any = flags
     for part in place:
         value = value.get(part) if isinstance(value, dict) else value
@@ -87,19 +87,19 @@ def _is_given(place: tuple[int | str, ...], flags: dict[str, Any]) -> bool:
 
 
 def check_certificates(config: Config) -> list[str]:
-    """See that a server with these settings could show its certificate.
+    """Check that a server with these settings could show its certificate.
 
     Returns:
-        What clients might refuse of it, in a sentence each.
+        What clients might refuse in it, in a sentence each.
 
     Raises:
-        ChatError: What is wrong with a file, and with which setting.
+        ChatError: A file is wrong; the error names the setting.
     """
     tls = config.tls
     if tls.certificate and tls.key:
         return Certificates(tls.certificate, tls.key, client_ca=tls.client_ca).warnings()
     if tls.dev_certificate:
-        # Its own is made, or made anew, at the start; here nothing is written.
+        # Its own certificate is made, or replaced, at the start; here nothing is written.
         with TemporaryDirectory() as folder:
             certificate, key = dev_certificate(Path(folder), config.host)
             Certificates(certificate, key, client_ca=tls.client_ca)
@@ -107,18 +107,18 @@ def check_certificates(config: Config) -> list[str]:
 
 
 _SWITCH_SECONDS = 0.0005
-"""How long one thread keeps the interpreter from another that wants it. Python's own 5 ms are what the event
-loop would wait, several times for each call, beside a thread that reads or commits."""
+"""How long one thread may keep the interpreter from another. With Python's own 5 ms, the event loop would
+wait that long several times for each call, while another thread reads or commits."""
 
 
 def run(config: Config) -> int:
-    """Serve until SIGINT or SIGTERM. SIGHUP has it look for newer certificates.
+    """Serve until SIGINT or SIGTERM. On SIGHUP, look for newer certificates.
 
     Returns:
-        The exit code: 0 when told to stop, 1 when it could not start or not go on.
+        The exit code: 0 when told to stop, 1 if it could not start or continue.
     """
     logs.configure(config.log_level, config.log_format)
-    # Files that SQLite makes are for the owner alone, whatever the shell's mask.
+    # Only the owner may read the files that SQLite makes, whatever the shell's mask.
     os.umask(0o077)
     sys.setswitchinterval(_SWITCH_SECONDS)
     return asyncio.run(_serve(config))
@@ -130,7 +130,7 @@ async def _serve(config: Config) -> int:
 
     def ask_to_stop() -> None:
         if stop.is_set():
-            # Asked twice: somebody does not want to wait.
+            # The second time: somebody does not want to wait.
             os._exit(130)
         stop.set()
 
@@ -192,10 +192,10 @@ def _on_terminal() -> bool:
 
 
 def _spare_the_collector() -> None:
-    """Have the garbage collector look at less, and less often.
+    """Make the garbage collector look at less, and less often.
 
-    Every message makes a few objects that live, and the collector went through all the modules for their
-    sake: about 4 us of each delivery (perf, 100 members).
+    Every message makes a few objects that stay, and for them the collector went through all the modules:
+    about 4 us of each delivery (perf, 100 members).
     """
     gc.collect()
     gc.freeze()
@@ -203,10 +203,10 @@ def _spare_the_collector() -> None:
 
 
 def _next(config: Config, node: Node) -> list[str]:
-    """What the person who started the server may do next, in another terminal."""
+    """What the person who started the server can do next, in another terminal."""
     local = is_wildcard(config.host) or is_loopback(config.host)
     host = "localhost" if local else config.host
-    # What clients can't find out by themselves: a certificate of our own making.
+    # Clients can't verify a certificate of our own making by themselves.
     own = node.certificates if config.tls.dev_certificate else None
     if node.first_invite:
         address = node.public_address or join(host, node.port)
@@ -218,7 +218,7 @@ def _next(config: Config, node: Node) -> list[str]:
             f"next: grpc-chat register YOUR-NAME --invite {shlex.quote(link)}",
         ]
     if node.certificates:
-        # client.py knows no TLS.
+        # client.py has no TLS.
         command = f"grpc-chat health {join(host, node.port)}"
         return [f"next: {command} --fingerprint {node.certificates.fingerprint}"]
     if config.trusted_ids:

@@ -1,4 +1,4 @@
-"""Commands about saved servers. Only `forget` asks a server something."""
+"""Commands about saved servers. Only `forget` calls a server."""
 
 from __future__ import annotations
 
@@ -164,14 +164,14 @@ def server_forget(profiles: Profiles, out: Output, name: str) -> None:
 
 
 def _told(value: object) -> str:
-    """What is saved beside the login, as a person reads it."""
+    """What is saved beside the login, for people."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {inner}" for key, inner in value.items())
     return str(value)
 
 
 def _end_login(profiles: Profiles, profile: Profile) -> str:
-    """End a saved server's session, if that is quick; the end of a sentence about it."""
+    """End a saved server's session, if that is quick; returns the end of a sentence about it."""
     import asyncio
 
     if not profile.session_id:

@@ -1,4 +1,4 @@
-"""Commands about what acts as somebody: their sessions, the tokens of their programs, and their bots."""
+"""Commands about sessions, tokens of programs, and bots."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Standard input, output and error that wait, whatever mode they were left in.
+"""Standard input, output and error that wait, whatever mode they are in.
 
 ``O_NONBLOCK`` belongs to the open file, not to a process: a program that set it before us on the same
 terminal or pipe (Node.js does) leaves it on for us. A read that would have to wait then fails, which Python
-takes for the end of the input, and a write takes only what fits, of which ``print`` drops the rest without a
-word (Python 3.11). Clearing the flag would take it from whoever shares the file and counts on it, and anybody
-may set it again while we run; so every read and write here waits until it can go on.
+takes for the end of the input, and a write takes only what fits, after which ``print`` silently drops the
+rest (Python 3.11). Clearing the flag would take it from programs that share the file and rely on it, and any
+of them may set it again while we run; so every read and write here waits until it can go on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read(descriptor: int, size: int) -> bytes:
-    """What can be read, as soon as there is something; empty at the end of the input.
+    """Read as soon as there is something to read; empty at the end of the input.
 
     Raises:
         OSError: It can't be read.
@@ -33,10 +33,9 @@ def read(descriptor: int, size: int) -> bytes:
 
 
 def take() -> None:
-    """Have ``sys.stdin``, ``sys.stdout`` and ``sys.stderr`` wait from now on.
-
-    One that is missing (``>&-`` in a shell) becomes one that leads nowhere: print would else take another
-    file for it. A text that an output can't show is no reason to fail.
+    """Make ``sys.stdin``, ``sys.stdout`` and ``sys.stderr`` wait from now on. A missing one (``>&-`` in a
+    shell) is replaced with one that leads nowhere: otherwise print would take another file for it. A text
+    that an output can't show does not make it fail.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -48,7 +47,7 @@ def take() -> None:
 
 def _waiting(stream: io.TextIOWrapper, number: int) -> TextIO:
     errors = "backslashreplace" if number else stream.errors
-    # Not the system's own: a test's, or somebody's who uses this as a library.
+    # Not the system's own, but a test's, or that of a program that uses this as a library.
     if (
         stream is not getattr(sys, f"__{('stdin', 'stdout', 'stderr')[number]}__")
         or stream.fileno() != number

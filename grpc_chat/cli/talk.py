@@ -90,7 +90,7 @@ def _content(file: Path) -> str:
     try:
         with interruptible():
             raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        # The end of the last line is no part of what it says.
+        # The end of the last line is not part of the text.
         return raw.decode().removesuffix("\n")
     except OSError as exc:
         raise Failure(f"{file} can't be read: {exc.strerror}") from exc
@@ -98,7 +98,7 @@ def _content(file: Path) -> str:
         raise Failure(f"{file} is not UTF-8 and can't be a message") from exc
 
 
-# Stamps count from here; the server refuses what is before, in words about a field that nobody typed.
+# Stamps count from here; the server refuses earlier ones, naming a field that nobody typed.
 _FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -241,7 +241,7 @@ async def watch(
         raise click.UsageError("give one of --from-start, --since and --last")
     if names:
         rooms = [await find_room(cli.client, name) for name in names]
-        # Whoever names one twice means it once.
+        # A room that is named twice is meant once.
         rooms = list({room.room_id: room for room in rooms}.values())
     else:
         rooms = [room async for room in cli.client.rooms()]

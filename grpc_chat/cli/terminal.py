@@ -1,11 +1,11 @@
-"""What is safe to show on a terminal, on one line."""
+"""Makes text safe to show on a terminal, on one line."""
 
 from __future__ import annotations
 
 import re
 import shlex
 
-# Controls (C0, DEL, C1) drive the terminal; the separators break lines; the bidi controls and the invisible
+# Controls (C0, DEL, C1) control the terminal; the separators break lines; the bidi controls and the invisible
 # tag characters make a line read as something else. Joiners stay: Persian, Hindi and emoji need them.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
@@ -30,7 +30,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def in_shell(text: str) -> str:
-    """A text as bash and zsh read it, safe to show on a terminal."""
+    """A text quoted for bash and zsh, safe to show on a terminal."""
     if visible(text) == text:
         if "'" in text and not any(special in text for special in '"$`\\!'):
             return f'"{text}"'

@@ -1,4 +1,4 @@
-"""Commands with an argument that is any text, as ``-> see below`` is one."""
+"""Commands with an argument that may be any text, such as ``-> see below``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import click
 
 
 class TextCommand(click.Command):
-    """A command whose arguments may begin with - where that can't be an option.
-
-    What has a space in it, or no letter after the -, is text, unless it begins with an option of the command.
-    What may be a misspelt option stays an error, which explains ``--``.
+    """A command whose arguments may begin with - if they can't be an option. An argument with a space in it,
+    or without a letter after the -, is text, unless it begins with an option of the command. What may be a
+    misspelt option stays an error, which explains ``--``.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,7 +41,7 @@ class TextCommand(click.Command):
                 continue
             values = known.get(arg, 0)
             if values > len(left):
-                # It says what is missing.
+                # The error says what is missing.
                 return args
             options += [arg, *left[:values]]
             del left[:values]
@@ -56,7 +55,7 @@ def _is_text(arg: str, known: dict[str, int]) -> bool:
 
 
 class TextGroup(click.Group):
-    """A group whose commands take texts, or names of rooms, which may begin with - too."""
+    """A group whose commands take texts or names of rooms, which may also begin with -."""
 
     command_class = TextCommand
     group_class = type

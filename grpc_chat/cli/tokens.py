@@ -1,6 +1,6 @@
 """Where tokens are kept: in the system's keyring or, without one, in a file that only the owner can read.
 
-Importing the keyring takes as long as everything else together, so it is only done for tokens that are there.
+Importing the keyring takes as long as everything else together, so it is only done for tokens that are in it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ R = TypeVar("R")
 
 
 def keep(profiles: Profiles, account: str, token: str, *, say: Say) -> str:
-    """Keep a token; where it is, as :attr:`grpc_chat.cli.profiles.Profile.token_in`.
+    """Save a token; returns where it is, as :attr:`grpc_chat.cli.profiles.Profile.token_in`.
 
     Args:
         account: As :attr:`grpc_chat.cli.profiles.Profile.account`.
-        say: Is told when the keyring does not answer, and the token goes into the file for that.
+        say: Called if the keyring does not answer, and the token therefore goes into the file.
     """
     try:
         kept = _ask_keyring(_keyring_keeps, account, token, say=say)
@@ -60,7 +60,7 @@ def find(profiles: Profiles, account: str, where: str, *, say: Say) -> str:
         except TimeoutError:
             raise BadProfiles(f"{_SILENT}; unlock it, or log in again. {_NO_KEYRING}") from None
         except Exception as exc:
-            # Backends raise what they like: a locked collection, a bus that went away.
+            # Backends raise all kinds of errors: a locked collection, a bus that went away.
             raise BadProfiles(
                 f"the system's keyring does not give the token ({type(exc).__name__}: {exc}); "
                 "unlock it, or log in again"
@@ -77,7 +77,7 @@ def drop(profiles: Profiles, account: str, where: str, *, say: Say) -> None:
         except TimeoutError:
             say(f"{_SILENT}, and still has the token")
         except Exception:
-            # It has none, say.
+            # For example, it has none.
             pass
     _change_file(profiles, account, None)
 
@@ -92,11 +92,11 @@ def describe(profiles: Profiles, where: str) -> str:
 
 
 def _ask_keyring(function: Callable[..., R], *arguments: str, say: Say) -> R:
-    """Have something done with the keyring.
+    """Call the keyring.
 
     Raises:
         TimeoutError: It does not answer.
-        Exception: Whatever a backend likes.
+        Exception: Any error of a backend.
     """
     patience = _patience()
     answer = Answer(function, *arguments)
@@ -106,7 +106,7 @@ def _ask_keyring(function: Callable[..., R], *arguments: str, say: Say) -> R:
 
 
 def _patience() -> float:
-    """How many seconds a keyring may take: enough to type a password, where there is a screen to ask on."""
+    """How many seconds a keyring may take: enough to type a password, if there is a screen to ask on."""
     screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")) or sys.platform == "darwin"
     return _PATIENCE_OF_PEOPLE if screen and not os.environ.get("SSH_CONNECTION") else _PATIENCE
 
@@ -115,7 +115,7 @@ def _keyring_keeps(account: str, token: str) -> bool:
     try:
         import keyring
 
-        # Some take a secret and have forgotten it right away, and the one for machines without any refuses.
+        # Some accept a secret and forget it at once, and the one for machines without a keyring refuses it.
         if keyring.get_keyring().priority <= 0:
             return False
         keyring.set_password(_SERVICE, account, token)

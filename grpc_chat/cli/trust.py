@@ -1,4 +1,4 @@
-"""How a server is known: what the command line, an invite's link, a saved server or the environment says."""
+"""How to know a server, from the command line, an invite's link, a saved server or the environment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a server has to show, or that it need not show anything. With nothing: as the client has it, plain
-    text on this machine, and elsewhere a certificate that the system trusts."""
+    """What a server must show, or that it need not show anything. By default, as in the client: no TLS on
+    this machine, and elsewhere a certificate that the system trusts."""
 
     fingerprint: str = ""
     ca: str = ""
@@ -32,7 +32,7 @@ class Trust:
         """The same for :class:`grpc_chat.Client`.
 
         Raises:
-            ValueError: These do not go together, or a file holds something else than it should.
+            ValueError: These exclude each other, or a file has the wrong contents.
         """
         if not self:
             return {}
@@ -50,12 +50,12 @@ class Trust:
         }
 
     def record(self) -> dict[str, Any]:
-        """As a saved server keeps it."""
+        """In the form for a saved server."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
 def recorded(record: object) -> Trust:
-    """What :meth:`Trust.record` made; what is not of it is passed over."""
+    """Read what :meth:`Trust.record` made; anything else is ignored."""
     if not isinstance(record, dict):
         return Trust()
     texts = {name: record[name] for name in ("fingerprint", "ca", "certificate", "key") if name in record}
@@ -65,7 +65,7 @@ def recorded(record: object) -> Trust:
 
 
 def trust_options(function: F) -> F:
-    """The options of a command that meets a server for the first time."""
+    """The options of a command that first contacts a server."""
     options = (
         click.option(
             "--fingerprint", metavar="HEX", help="Trust only the certificate with this SHA-256 fingerprint."
@@ -81,7 +81,7 @@ def trust_options(function: F) -> F:
 
 
 def take(arguments: MutableMapping[str, Any]) -> Trust:
-    """What the options of :func:`trust_options` say, taken out of a command's arguments."""
+    """Take the options of :func:`trust_options` out of a command's arguments."""
     files = {
         name: str(Path(value).absolute())
         for name in ("ca", "certificate", "key")

@@ -1,4 +1,4 @@
-"""Waiting for what may never answer: a keyring whose prompt nobody sees, a disk that is far away."""
+"""Waits for things that may never answer: a keyring whose prompt nobody sees, a disk that is far away."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Answer(Generic[R]):
-    """What a function that blocks will return or raise.
+    """The future result of a blocking function.
 
     It runs in a thread that ends with the process: one that hangs must not keep a command from ending, as
     those of `asyncio.to_thread` do.
@@ -26,7 +26,7 @@ class Answer(Generic[R]):
         threading.Thread(target=self._run, args=(function, arguments), name=name, daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for it; whether it is there."""
+        """Wait for it; returns whether it is there."""
         return self._done.wait(seconds)
 
     def get(self, seconds: float) -> R:
@@ -42,7 +42,7 @@ class Answer(Generic[R]):
         return self._results[0]
 
     async def wait_on_loop(self) -> R:
-        """The same, without an end and without blocking; to be cancelled ends only the waiting."""
+        """The same, without a limit and without blocking; cancelling ends only the wait."""
         import asyncio
 
         loop, there = asyncio.get_running_loop(), asyncio.Event()
@@ -67,5 +67,5 @@ class Answer(Generic[R]):
 
 
 async def off_loop(function: Callable[..., R], *arguments: Any) -> R:
-    """What a function returns that blocks, while the event loop, and so Ctrl-C, goes on."""
+    """Run a blocking function while the event loop, and so Ctrl-C, keeps working."""
     return await Answer(function, *arguments).wait_on_loop()
