@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -283,12 +284,30 @@ def _take_over(request: dict[str, Any], news: int, *standard: int) -> None:
 
 def _run(request: dict[str, Any]) -> None:
     program = request["program"]
-    if program[0] == "-m":
-        sys.argv = [program[1], *program[2:]]
-        runpy.run_module(program[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = program
-        runpy.run_path(program[0], run_name="__main__")
+    try:
+        if program[0] == "-m":
+            sys.argv = [program[1], *program[2:]]
+            runpy.run_module(program[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = program
+            runpy.run_path(program[0], run_name="__main__")
+    except SystemExit as ended:
+        if ended.code is not None and not isinstance(ended.code, int):
+            raise
+        _leave(ended.code or 0)
+
+
+def _leave(code: int) -> None:
+    """End as Python does, but for taking everything apart: of a fork that is a copy of it all, 40 ms."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # Python has something to say of this, and a code of its own.
+        sys.exit(code)
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":
