@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from grpc_chat.store import row_statements, schema
 from grpc_chat.store.records import Membership, Place
 from grpc_chat.store.statements import (
+    change,
     count,
     insert_rows,
     known_consumers,
@@ -386,7 +387,7 @@ class Rows:
         if dirty := self.dirty:
             heads, times = self.heads, self.times
             moved = [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]
-            run(conn, row_statements.SET_HEAD, *moved)
+            change(conn, row_statements.SET_HEAD, *moved)
             dirty.clear()
         if self._others:
             self._others = False
@@ -400,7 +401,7 @@ class Rows:
         for room_id, values in self._room_values.items():
             alike.setdefault(tuple(sorted(values)), []).append({"room": room_id, **values})
         for names, changes in alike.items():
-            run(self.conn, row_statements.change_room(names), *changes)
+            change(self.conn, row_statements.change_room(names), *changes)
         self._room_values.clear()
 
     def _flush_members(self) -> None:
@@ -421,7 +422,7 @@ class Rows:
             ),
         ):
             if changes:
-                run(conn, statement, *changes)
+                change(conn, statement, *changes)
         for rows in (self._members, self._more_members, self._forgotten):
             rows.clear()
         self._changed_users.clear()
@@ -436,7 +437,7 @@ class Rows:
             )
             names = [f"_{column.name}" for column in table.primary_key.columns]
             if gone := [dict(zip(names, key, strict=True)) for key, row in rows.items() if row is None]:
-                run(conn, row_statements.delete_row(table), *gone)
+                change(conn, row_statements.delete_row(table), *gone)
             rows.clear()
 
     def _flush_consumers(self) -> None:

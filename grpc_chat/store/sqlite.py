@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from grpc_chat.errors import StoreInUse, StoreUnavailable
-from grpc_chat.store import migrations, schema
+from grpc_chat.store import migrations, schema, statements
 from grpc_chat.store.home import HomeFile
 from grpc_chat.store.identity import OTHER_COMMITS
 from grpc_chat.store.mark import Acknowledged, Mark
@@ -250,7 +250,7 @@ class _SqliteDriver:
         if _changes(conn) == self._changes:
             # All was refused, or was so before. Counting would have it wait for the disk.
             return False
-        conn.exec_driver_sql(_COUNT, (OTHER_COMMITS, str(self.others + 1)))
+        statements.execute(conn, _COUNT, (OTHER_COMMITS, str(self.others + 1)))
         return True
 
     def committed(
@@ -344,6 +344,6 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        statements.execute(connection, begin)
 
     return engine

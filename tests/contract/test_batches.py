@@ -18,7 +18,7 @@ from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draf
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database
-from tests.contract.statements import statements
+from tests.statements import statements
 from tests.store_writes import put_room
 
 ALL = 1_000_000_000

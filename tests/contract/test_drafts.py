@@ -14,7 +14,7 @@ from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import Append, Appended, Concerns, Draft, Once, Position, Target
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
-from tests.contract.statements import statements
+from tests.statements import statements
 from tests.store_writes import put_room
 
 ALL = 1_000_000_000

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -23,6 +22,7 @@ from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
+from tests.statements import statements
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,21 +75,6 @@ def sending(room_id: str, text: str = "hello", id_: str = "") -> pb.SendMessages
 
 SEND = "MessageService/SendMessages"
 DIRECT = "RoomService/GetDirectRoom"
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that any database is given meanwhile."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool) -> None:
-        seen.append(re.sub(r"_\d+$", "", statement))
-
-    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
 async def test_one_who_is_blocked_can_neither_write_nor_begin(server: OpenServer) -> None:

@@ -7,16 +7,14 @@ difference in the statements is a difference in time that needs no clock to be s
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -26,6 +24,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import METHODS, Calls, Reply, names_a_room
 from tests.requests import Names, good
+from tests.statements import statements
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -200,22 +199,6 @@ async def test_a_hidden_room_answers_as_one_that_is_not_there(server: ServerWith
         for kind, room_id in [*server.hidden.items(), *server.missing.items()]:
             reply = await server.ask(user, method, request(room_id, server.epoch))
             assert without(room_id, reply) == expected, (method, kind)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that any database is given meanwhile."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool) -> None:
-        # Savepoints are numbered.
-        seen.append(re.sub(r"_\d+$", "", statement))
-
-    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
 async def test_a_hidden_room_costs_what_one_that_is_not_there_costs(server: ServerWithSecrets) -> None:

@@ -19,7 +19,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations
@@ -30,6 +29,7 @@ from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
+from tests.statements import noting
 from tests.store_writes import put_room, truncate
 
 
@@ -952,15 +952,12 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
     """No statement looks at rows that it does not need, and none sorts: the cost is that of the answer."""
     statements: dict[str, Any] = {}
 
-    def note(
-        _conn: object, _cursor: object, statement: str, parameters: Any, _ctx: object, many: bool
-    ) -> None:
+    def note(statement: str, parameters: Any, many: bool) -> None:
         if not statement.startswith("BEGIN"):
             statements[statement] = parameters[0] if many else parameters
 
-    for engine in (store._driver.writer, store._driver.reader):
-        sa.event.listen(engine, "before_cursor_execute", note)
-    everything(store)
+    with noting(note):
+        everything(store)
     pragma(store, "optimize")
 
     raw = sqlite3.connect(folder / "chat.db")

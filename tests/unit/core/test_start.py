@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from grpc_chat.core.reads import Pieces, at_once
 from grpc_chat.core.start import find_start
@@ -18,6 +16,7 @@ from grpc_chat.store.records import Place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
+from tests.statements import statements
 
 ROOMS = [f"room-{n:011}" for n in range(4000)]
 TIME = 1_764_000_000_000_000
@@ -49,21 +48,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
             ):
                 opened._connection.exec_driver_sql(statement, rows)
         yield opened
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that the database is given meanwhile."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool) -> None:
-        seen.append(re.sub(r"\s+", " ", statement)[:40])
-
-    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
 def cursors(rooms: list[str], seq: int, off: int = 0, epoch: str = "") -> list[pb.Cursor]:

@@ -6,10 +6,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from grpc_chat.core.access import to_read
 from grpc_chat.store.base import Write
@@ -18,6 +16,7 @@ from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
+from tests import statements as noted
 from tests.store_writes import put_room
 
 ROOMS = [f"r{at}" for at in range(256)]
@@ -43,17 +42,9 @@ def append(count: int) -> Append:
 
 def statements(store: SqlStore, write: Write) -> int:
     """How many it takes, the transaction's own and its repetition included."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool) -> None:
-        seen.append(statement)
-
-    sa.event.listen(store._driver.writer, "before_cursor_execute", note)
-    try:
+    with noted.statements() as seen:
         [result] = store.commit([write])
-        assert not isinstance(result, Exception), result
-    finally:
-        sa.event.remove(store._driver.writer, "before_cursor_execute", note)
+    assert not isinstance(result, Exception), result
     return len(seen)
 
 
