@@ -272,7 +272,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Names are loaded when they are used, so that the root scripts can say in one line what to do where the
+    # Names are loaded when they are used, so that the root scripts can say in one line what to do if the
     # dependencies are not installed, instead of failing here.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Counters and histograms, by name. Each node has its own set, so several can live in one process."""
+"""Counters and histograms, by name. Each node has its own set, so a process can have several nodes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 class Totals(Collector):
-    """Counters of what happens for every response: plain numbers, which cost a tenth of a locked counter.
+    """Counters that change with every response: plain numbers, which cost a tenth of a locked counter.
 
-    All are changed on the event loop alone.
+    Only the event loop changes them.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Totals(Collector):
         self.signals_dropped = 0
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus is told."""
+        """The metrics as Prometheus collects them."""
         yield CounterMetricFamily(
             "grpc_chat_stream_responses", "Responses written to streams.", self.responses
         )
@@ -50,7 +50,7 @@ class Metrics:
     """All metrics of one node.
 
     Args:
-        registry: Where they are collected; its own by default.
+        registry: Where they are collected; by default its own.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

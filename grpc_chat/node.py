@@ -53,37 +53,37 @@ log = logging.getLogger(__name__)
 
 
 class Server(Protocol):
-    """What carries a pipeline's calls over a network, once it has its port."""
+    """Carries a pipeline's calls over a network, once it has its port."""
 
     async def start(self) -> None:
-        """Answer."""
+        """Begin to answer calls."""
 
     def announce_stop(self) -> None:
-        """Tell clients, as far as there is a way, that it will stop."""
+        """Tell clients, as far as possible, that it will stop."""
 
     async def stop(self, grace: timedelta) -> None:
-        """Let running calls finish, at most so long, and stop."""
+        """Let running calls finish for at most ``grace``, and stop."""
 
 
 class Node:
     """One server: ``async with Node(config) as node: await node.failed``.
 
     Args:
-        network: Whether it listens on ports; without, only this process reaches its :attr:`pipeline`.
+        network: Whether it listens on ports; otherwise only this process can reach its :attr:`pipeline`.
 
     Attributes:
         port: The port it listens on.
         files_port: The port on which browsers get files; 0 for none.
         certificates: What it shows to clients; None without TLS.
-        failed: Done when the node can't go on: the process must stop it and end with an error.
-        system: The chat system, while the node runs; the next ones are parts of it.
+        failed: Done when the node can't continue: the process must stop it and end with an error.
+        system: The chat system, while the node runs; the following attributes are parts of it.
         committer: The way into the store.
         readers: The way to read it.
-        authenticator: Tells from a token who is calling.
-        invites: Makes invites, where there are accounts.
+        authenticator: Finds out from a token who is calling.
+        invites: Makes invites, on a server with accounts.
         pipeline: What every call goes through, whatever carries it.
-        first_invite: The code with which the first account can be registered, which administers the server;
-            None where there are accounts, or ids are trusted.
+        first_invite: The invite code for the first account, which becomes the server's administrator; None if
+            there are accounts, or ids are trusted.
     """
 
     def __init__(self, config: Config, *, network: bool = True) -> None:
@@ -99,7 +99,8 @@ class Node:
 
     @property
     def public_address(self) -> str:
-        """``host:port`` that leads here from other machines; empty where only the operator could know it."""
+        """``host:port`` at which other machines reach the server; empty if only the operator could know
+        it."""
         given, host = self._config.public_address, self._config.host
         if given:
             named = host_of(given)
@@ -118,7 +119,7 @@ class Node:
         """Start store, chat system and transports, in this order.
 
         Raises:
-            ChatError: What is in the way, in a sentence for the person who started it.
+            ChatError: It can't start; the sentence is for the person who started it.
         """
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
@@ -131,7 +132,7 @@ class Node:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Refuse new calls, finish commits, tell streams when to come back, let go of everything."""
+        """Refuse new calls, finish commits, tell streams when to come back, and release everything."""
         await self._resources.aclose()
         self.failed.cancel()
 
@@ -139,7 +140,7 @@ class Node:
         _check_exposure(config)
         tls = config.tls
         if tls.certificate and tls.key:
-            # Before there is a database: who has to try again should find things as they were.
+            # Before there is a database: a person who has to try again should find things as they were.
             self.certificates = await asyncio.to_thread(
                 Certificates, tls.certificate, tls.key, client_ca=tls.client_ca
             )
@@ -158,7 +159,7 @@ class Node:
 
         party = None
         if config.oidc and not trusted:
-            # Slow to import, and most servers know no issuer.
+            # Slow to import, and most servers have no issuer.
             from grpc_chat.oidc.provider import Provider
             from grpc_chat.oidc.relying_party import RelyingParty
 
@@ -167,7 +168,7 @@ class Node:
         storage = await asyncio.to_thread(_storage, config)
         self._resources.callback(storage.contents.close)
         addresses = Addresses(config.grpc.trusted_proxies)
-        # Alone, a node hears of every event from its own writer and need not look for lost hints.
+        # A single node gets every event from its own writer and need not look for lost hints.
         told = options(config)
         told = replace(told, streams=replace(told.streams, position_check=None))
         self.system = system = ChatSystem(
@@ -191,7 +192,7 @@ class Node:
             self.invites = system.invites
             self.first_invite = await system.invites.for_the_first_account()
         self.pipeline = Pipeline(
-            # The port is known once it is listened on.
+            # The port is known once the server listens on it.
             services(system, public_address=lambda: self.public_address),
             authenticator=system.authenticator,
             checker=RequestChecker(limits),
@@ -248,8 +249,8 @@ class Node:
             self._resources.push_async_callback(_cancel, watching)
 
         async def stop() -> None:
-            # Streams end themselves, each with its Draining: grpc would cut them off as UNAVAILABLE and
-            # print a traceback for each.
+            # Streams end themselves, each with its Draining; grpc would cut them off as UNAVAILABLE and print
+            # a traceback for each.
             for server in self._servers:
                 server.announce_stop()
             self.system.drain()
@@ -260,7 +261,7 @@ class Node:
             await server.start()
 
     def _fail(self) -> None:
-        """Something happened after which only a restart is safe."""
+        """Note a failure after which only a restart is safe."""
         if not self.failed.done():
             log.critical(
                 "the database failed; the server stops, because it can no longer be sure to store anything"
@@ -269,7 +270,7 @@ class Node:
 
 
 def options(config: Config) -> Options:
-    """What the chat system is told, from the settings."""
+    """The options of the chat system, from the settings."""
     accounts, limits, commit = config.accounts, config.limits, config.commit
     return Options(
         trusting=bool(config.trusted_ids),
@@ -328,7 +329,7 @@ def _storage(config: Config) -> Storage:
 
 
 def request_limits(config: Config) -> Limits:
-    """What requests are checked against, from the settings."""
+    """The limits of requests, from the settings."""
     return _taken(Limits, config.limits)
 
 
@@ -338,15 +339,15 @@ def issuers(config: Config) -> dict[str, KnownIssuer]:
 
 
 def _trusted(config: Config, limits: Limits) -> TrustedIds | None:
-    """The scheme that trusts ids, on a server that was told to."""
+    """The authenticator that trusts ids, on a server that was told to."""
     for id_ in config.trusted_ids:
         check_id(id_, f"the trusted id {id_!r}", limits.id_bytes)
     return TrustedIds(config.trusted_ids) if config.trusted_ids else None
 
 
 def _check_exposure(config: Config) -> None:
-    """Refuse to have secrets read on the way, unless told to in as many words."""
-    # With trusted ids there is no secret on the way, and to name the host is to say it.
+    """Refuse to start where others could read secrets on their way, unless explicitly allowed."""
+    # With trusted ids no secret is sent, and naming the host is explicit enough.
     if config.tls.enabled or config.insecure or config.trusted_ids or is_loopback(config.host):
         return
     raise InvalidRequest(
@@ -366,7 +367,7 @@ def _own_certificates(config: Config) -> Certificates:
 
 
 def _taken(cls: type[T], group: object) -> T:
-    """What a part of the node is told, from the settings of the same names."""
+    """The options of a part of the node, from the settings of the same names."""
     names = [field.name for field in fields(cls)]
     return cls(**{name: getattr(group, name) for name in names if hasattr(group, name)})
 

@@ -12,14 +12,14 @@ log = logging.getLogger(__name__)
 
 
 class Addresses:
-    """Tells callers' addresses, past the proxies that are trusted to name them.
+    """Finds out callers' addresses, past the proxies that are trusted to name them.
 
-    What suggests that a proxy is not set up as it should be is logged once, with what to do about it: whoever
-    is in front of the server is the only one who can see it.
+    Signs of a misconfigured proxy are logged once, with what to do about it: only the operator of the server
+    can see them.
 
     Args:
-        proxies: Networks, as ``10.0.0.0/8``, whose ``x-forwarded-for`` is believed. Anyone else who sends one
-            could make up an address for each guess.
+        proxies: Networks, such as ``10.0.0.0/8``, whose ``x-forwarded-for`` is trusted. Anyone else could
+            make up a new address for each guess.
     """
 
     def __init__(self, proxies: Iterable[str] = ()) -> None:
@@ -27,7 +27,7 @@ class Addresses:
         self._told: set[str] = set()
 
     def of(self, peer: str, metadata: Sequence[tuple[str, str | bytes]]) -> str:
-        """The address of a caller; empty where there is none, as on a Unix socket.
+        """The address of a caller; empty if there is none, as on a Unix socket.
 
         Args:
             peer: As gRPC names it: ``ipv4:127.0.0.1:4711``, ``ipv6:%5B::1%5D:4711``, ``unix:…``.
@@ -52,10 +52,11 @@ class Addresses:
                 address,
             )
             return str(address)
-        # Each proxy adds at the end whom it was called by: the last that is no proxy of ours is the caller.
+        # Each proxy appends the address that called it: the last that is not one of our proxies is the
+        # caller's.
         for hop in reversed(named):
             if not hop:
-                # An empty element of a list says nothing (RFC 9110, section 5.6.1).
+                # An empty element of a list has no meaning (RFC 9110, section 5.6.1).
                 continue
             caller = read_hop(hop)
             if caller is None:
@@ -73,7 +74,7 @@ class Addresses:
         return str(address)
 
     def limited(self, address: str) -> None:
-        """Note that a limit for each address has struck this one."""
+        """Log that a limit for each address has refused this one."""
         ip = read_ip(address)
         if ip is None or not (ip.is_loopback or ip.is_private):
             return

@@ -1,4 +1,4 @@
-"""Checks requests by what chat.proto says of their fields, before anything else is done with them."""
+"""Checks requests by the rules of chat.proto, before anything else is done with them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from grpc_chat.wire import chat_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The settings ``limits.…`` that chat.proto names, and what else bounds a request's answer.
+    """The settings ``limits.…`` that chat.proto names, and other bounds of a request's answer.
 
     Attributes:
-        id_bytes: Of a room's, user's or consumer's id or name, in UTF-8.
-        text_bytes: Of a message's text, in UTF-8.
-        name_bytes: Of what people are called, and rooms and devices, in UTF-8.
-        topic_bytes: Of a room's topic, and of a reason, in UTF-8.
-        messages: In one SendMessages.
-        cursors: In one Subscribe or Acknowledge.
+        id_bytes: The longest id or name of a room, user or consumer, in UTF-8.
+        text_bytes: The longest text of a message, in UTF-8.
+        name_bytes: The longest name of a person, room or device, in UTF-8.
+        topic_bytes: The longest topic of a room, or reason, in UTF-8.
+        messages: The most messages in one SendMessages.
+        cursors: The most cursors in one Subscribe or Acknowledge.
         files: That one message carries.
         part_bytes: Of a file, in one UploadPart.
-        page: Entries in a page when the request does not say.
-        max_page: Entries in a page at most; more is taken as this.
-        page_bytes: Of a page of history.
+        page: Entries in a page, unless the request says how many.
+        max_page: The most entries in a page; a larger number counts as this.
+        page_bytes: The largest page of history.
     """
 
     id_bytes: int = 64
@@ -46,21 +46,21 @@ class Limits:
     page_bytes: int = 1024 * 1024
 
     def setting(self, name: str) -> int:
-        """The value of a setting, by its name as ``limits.cursors``."""
+        """The value of a setting, by a name such as ``limits.cursors``."""
         value: int = getattr(self, name.removeprefix("limits."))
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What is to be done with a field. Asking the descriptor at each call would take most of the time."""
+    """How to check a field. Asking the descriptor at each call would take most of the time."""
 
     name: str
     rule: Rule | None
     optional: bool
-    """Whether it can be told from one that is not there, and counts only where it is."""
+    """Whether the field has presence, and is checked only if it is set."""
     items: _Plan | None
-    """For messages: how each is checked."""
+    """For messages: the checks of their fields."""
     repeated: bool
 
 
@@ -74,7 +74,8 @@ def _planned(limits: Limits) -> tuple[Rules, dict[str, _Plan]]:
 
 
 _ITEMS_AT_ONCE = 256
-"""Messages within a request (cursors, say) that are checked before others have their turn: about 1 ms."""
+"""How many messages within a request (cursors, for example) are checked before other calls get a turn: about
+1 ms."""
 
 
 def _check(message: Message, plan: _Plan, path: str) -> None:
@@ -90,20 +91,22 @@ def _check(message: Message, plan: _Plan, path: str) -> None:
                 try:
                     _check(item, field.items, "")
                 except InvalidRequest:
-                    # Once more, for the error's sake: nearly all pass, and writing each path costs a third.
+                    # Check again, for the error's path: nearly all pass, and building each path costs a
+                    # third.
                     _check(item, field.items, f"{path}{name}[{at}].")
         elif field.items:
             _check(value, field.items, f"{path}{name}.")
 
 
 class RequestChecker:
-    """Checks requests: each field by its rule in chat.proto, and what concerns several by the rules below."""
+    """Checks requests: each field by its rule in chat.proto, and combinations of fields by the rules
+    below."""
 
     def __init__(self, limits: Limits) -> None:
         self._rules, self._plans = _planned(limits)
 
     def plan(self, descriptor: Any) -> _Plan:
-        """How a message is checked, the messages inside it included.
+        """The checks of a message, including the messages inside it.
 
         Raises:
             KeyError: A field has no rule. `make proto` refuses such a chat.proto.
@@ -116,7 +119,7 @@ class RequestChecker:
     def _field(self, field: Any) -> _Field:
         name = f"{field.containing_type.name}.{field.name}"
         kind = field.message_type
-        # Google's own, a duration or a mask, are checked as a whole.
+        # Google's own messages, such as durations and masks, are checked as a whole.
         ours = kind if kind and kind.file.package == pb.DESCRIPTOR.package else None
         known = tuple(field.enum_type.values_by_number) if field.enum_type else ()
         rule: Rule | None = None
@@ -137,10 +140,10 @@ class RequestChecker:
         )
 
     def check(self, request: Message) -> None:
-        """Raise what is wrong with a request.
+        """Refuse a request that breaks a rule.
 
         Raises:
-            InvalidRequest: Naming the field, and the limit.
+            InvalidRequest: It names the field, and the limit.
         """
         name = request.DESCRIPTOR.name
         _check(request, self._plans[name], "")
@@ -148,7 +151,7 @@ class RequestChecker:
             whole(request)
 
     def entries(self, request: Message) -> int:
-        """How many entries a request has in its lists, whose number is what its work grows with."""
+        """How many entries a request has in its lists: the work that it costs grows with them."""
         return sum(
             len(getattr(request, field.name))
             for field in self._plans[request.DESCRIPTOR.name]
@@ -156,7 +159,8 @@ class RequestChecker:
         )
 
     def pieces(self, request: Message) -> Iterator[None]:
-        """As :meth:`check`, of a large request: between the pieces, others have their turn on the event loop.
+        """As :meth:`check`, for a large request: between the pieces, other calls get a turn on the event
+        loop.
 
         Raises:
             InvalidRequest: As :meth:`check`.
@@ -178,7 +182,7 @@ class RequestChecker:
             whole(request)
 
 
-# What concerns several fields together
+# Rules about several fields
 
 
 def _room_and_mask(request: Any) -> None:

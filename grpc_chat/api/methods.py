@@ -1,4 +1,4 @@
-"""What a method needs of its caller, looked at before anything else is done with a call."""
+"""What a method needs of its caller, checked before anything else is done with a call."""
 
 from __future__ import annotations
 

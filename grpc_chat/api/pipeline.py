@@ -1,4 +1,4 @@
-"""What every call goes through, whichever transport carries it: who calls, limits, metrics, logs, errors."""
+"""Every call passes through here, whichever transport carries it: caller, limits, metrics, logs, errors."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ from grpc_chat.wire.names import api_name, method_path
 log = logging.getLogger(__name__)
 
 Unary = Callable[[Any, Any], Awaitable[Message | bytes]]
-"""Takes a Caller, or a Guest where the method needs nobody, and the request."""
+"""Takes a Caller, or a Guest if the method needs no caller, and the request."""
 Write = Callable[[bytes], Awaitable[None]]
-"""Hands one encoded response to the transport, and returns when that can take another."""
+"""Gives one encoded response to the transport, and returns when it can take another."""
 Stream = Callable[[Any, Any, Write], Awaitable[None]]
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Peer(Protocol):
-    """The other end of a connection. Asked only where it matters: it costs more than knowing a token."""
+    """The other end of a connection. Asked only when it matters: it costs more than looking up a known
+    token."""
 
     def address(self) -> str:
-        """Where a call comes from, as gRPC names it; empty where it is not known."""
+        """Where a call comes from, as gRPC names it; empty if it is not known."""
 
     def names(self) -> tuple[str, ...]:
-        """Who the client is by a certificate that was verified."""
+        """The client's names by a verified certificate."""
 
 
 class _Unknown:
-    """A peer of which nothing is known."""
+    """An unknown peer."""
 
     def address(self) -> str:
         return ""
@@ -86,7 +87,7 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of chat.proto and what carries it out."""
+    """A method of chat.proto and the function that carries it out."""
 
     path: str
     """As ``/chat.v1.RoomService/GetRoom``."""
@@ -98,16 +99,16 @@ class Method:
 
 
 _LARGE_BYTES = 8192
-"""A larger request is checked in pieces. All of it at once, 4,096 cursors hold up everybody for 10 ms."""
+"""A larger request is checked in pieces: 4,096 cursors at once would hold up everybody for 10 ms."""
 
 
 _OWED_BYTES = 4096
-"""Of an answer; what is smaller costs no more than the call."""
+"""A smaller answer costs no more than the call."""
 
 
 _LOOK_UPS = 8
-"""Tokens from one address that are looked up at once. Each is one read, so more gain nothing, and those who
-come back after a restart wait for each other no longer than for the database."""
+"""How many tokens from one address are looked up at once. Each is one read, so more would gain nothing, and
+clients that come back after a restart wait for each other no longer than for the database."""
 
 
 class Pipeline:
@@ -115,9 +116,9 @@ class Pipeline:
 
     Args:
         rate: How often a user may call.
-        work: How much a user, bots included, may have done: 1 for an entry of a request, or a KiB of an
-            answer.
-        guest_rate: How often an address may call without saying who calls, or with a token that is not known.
+        work: How much the calls of a user and their bots may cost: 1 for each entry of a request, and each
+            KiB of an answer.
+        guest_rate: How often an address may call without a token, or with one that is not known.
         services: One object for each service of chat.proto, by the service's name; the method
             ``SendMessages`` is its attribute ``send_messages``.
 
@@ -143,7 +144,8 @@ class Pipeline:
         self._addresses = addresses or Addresses()
         self._authenticator = authenticator
         self._checker = checker
-        # So that pieces of one call alternate with others' calls, not with those of 15 by the same user.
+        # So that pieces of one call alternate with other users' calls, and not with those of 15 by the same
+        # user.
         self._large = FewAtATime(1)
         self._look_ups = FewAtATime(_LOOK_UPS)
         self._rate = rate
@@ -178,7 +180,7 @@ class Pipeline:
             The encoded response.
 
         Raises:
-            ChatError: What to answer instead.
+            ChatError: The error to answer with.
         """
         assert method.unary
         started = time.perf_counter()
@@ -197,7 +199,7 @@ class Pipeline:
         """Carry out a call whose answer is a stream of encoded responses, each given to ``write``.
 
         Raises:
-            ChatError: What to end the stream with.
+            ChatError: The error to end the stream with.
         """
         assert method.stream
         with self._observe(method, metadata):
@@ -224,7 +226,7 @@ class Pipeline:
         except DecodeError:
             name = api_name(method.request_class.DESCRIPTOR.full_name)
             raise InvalidRequest(f"the request must be an encoded {name} whose text is UTF-8") from None
-        # What this server does not know must not be stored and handed on by it.
+        # The server must not store and pass on fields that it does not know.
         request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
         if isinstance(who, Caller):
             self._work.take(share.get(), 1 + self._checker.entries(request))
@@ -237,10 +239,10 @@ class Pipeline:
         return who, request
 
     async def _look_up(self, token: str, metadata: Metadata, peer: Peer) -> Caller:
-        """Who has a token that is not known by heart, which costs the database something.
-
-        In the address's turn, and few at a time: whoever reaches the port can make tokens up. Only one that
-        proves wrong counts for the address, so that all who are behind it can come back after a restart.
+        """The caller with a token that is not cached, for which the database must be asked. Lookups are in
+        the turn of the address, and few at a time, because anyone who can reach the port can make up tokens.
+        Only a wrong token counts against the address, so that everyone behind it can come back after a
+        restart.
         """
         address = self._addresses.of(peer.address(), metadata)
         share.set(_share_of(address))
@@ -261,7 +263,7 @@ class Pipeline:
 
     @contextmanager
     def _observe(self, method: Method, metadata: Metadata) -> Iterator[None]:
-        """Count a call, and turn whatever it raises into what the caller may know."""
+        """Count a call, and turn any exception into an error that the caller may see."""
         code = ""
         try:
             yield
@@ -275,7 +277,8 @@ class Pipeline:
             code = Internal.code
             request_id = _request_id(metadata)
             log.exception("call failed", extra={"request_id": request_id, "method": method.path})
-            # Neither the exception's text (a password was once in one) nor its kind leaves the server.
+            # Neither the text of the exception (one once contained a password) nor its class leaves the
+            # server.
             raise Internal(
                 f"the server has a fault; its log says more at {request_id}",
                 metadata={"requestId": request_id},
@@ -288,7 +291,7 @@ class Pipeline:
 
 
 def _share_of(address: str) -> str:
-    # No user is called that: ids hold no control characters.
+    # No user has this id: ids have no control characters.
     return f"\0{address}"
 
 
@@ -307,7 +310,7 @@ def _token(metadata: Metadata) -> str:
 
 
 def _request_id(metadata: Metadata) -> str:
-    """What the caller calls its request, where that is fit for a log, or something new."""
+    """The caller's own id of the request, if it is fit for a log, or a new one."""
     for key, value in metadata:
         if key == "x-request-id" and isinstance(value, str) and 0 < len(value) <= 64:
             if all(character.isalnum() or character in "-_." for character in value):

@@ -1,4 +1,5 @@
-"""Carries out what chat.proto says that a field must be: a sentence in, a function that checks values out."""
+"""Carries out the rules of chat.proto for fields: takes a sentence, and makes a function that checks
+values."""
 
 from __future__ import annotations
 
@@ -11,18 +12,18 @@ from grpc_chat.core.names import check_characters, check_shows
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 
 Rule = Callable[[Any, str], None]
-"""Given a field's value and path, raises InvalidRequest where it may not be so."""
+"""Takes a field's value and path, and raises InvalidRequest if the value breaks the rule."""
 
 OUTPUT_ONLY = "output only"
-"""Instead of a rule: what the server sets. In a request it is not looked at."""
+"""Instead of a rule: the server sets the field, and ignores it in requests."""
 
 
 class Rules:
-    """Makes rules of sentences, as ``be an id, or empty``.
+    """Makes rules from sentences, such as ``be an id, or empty``.
 
     Args:
-        terms: What the words of the sentences stand for, by word: ``an id`` is 1 to so many bytes.
-        setting: The value of a setting that a sentence names, as ``limits.cursors``.
+        terms: The meanings of terms in the sentences, by term: ``an id`` is 1 to so many bytes.
+        setting: Returns the value of a setting that a sentence names, such as ``limits.cursors``.
     """
 
     def __init__(self, terms: Mapping[str, str], setting: Callable[[str], int]) -> None:
@@ -30,13 +31,13 @@ class Rules:
         self._setting = setting
 
     def rule(self, sentence: str, known: Collection[int] = ()) -> Rule:
-        """The rule that a sentence says.
+        """The rule in a sentence.
 
         Args:
             known: For a field of an enum: the values that the server knows.
 
         Raises:
-            ValueError: The sentence says none.
+            ValueError: The sentence has no rule.
         """
         plain = sentence.removesuffix(", or empty")
         made = self._term(plain.removeprefix("be ")) or self._form(plain, known)
@@ -81,10 +82,10 @@ class Rules:
 
 
 def check_id(value: str, path: str, most: int) -> None:
-    """Refuse what can't be an id: empty, too long, or with characters that do not show."""
+    """Refuse what can't be an id: empty, too long, or with invisible characters."""
     if not value:
         raise _empty(path)
-    # A command line can hold bytes that are no text, which Python makes surrogates; they are refused below.
+    # A command line can have bytes that are not text, which Python makes surrogates; they are refused below.
     if len(value) > most or len(value.encode(errors="surrogatepass")) > most:
         raise _too_long(value, path, most)
     check_shows(value, path)
@@ -129,7 +130,7 @@ def _check_no_nul(value: str, path: str) -> None:
         raise InvalidRequest(f"{path} must not have the character U+0000", field=path)
 
 
-# What the words stand for, each made for a number of bytes
+# The rules of the terms, each made for a number of bytes
 
 
 def _id(most: int) -> Rule:
@@ -137,7 +138,7 @@ def _id(most: int) -> Rule:
 
 
 def _any_name(most: int) -> Rule:
-    """What a name is looked for by, which may be empty, a part of one, or as older versions took it."""
+    """A search for a name, which may be empty, a part of a name, or a name that older versions accepted."""
 
     def rule(value: str, path: str) -> None:
         _check_length(value, path, most)
@@ -182,7 +183,7 @@ def _page_token(most: int) -> Rule:
     return rule
 
 
-# uuid.UUID() takes much more: dashes anywhere, braces, and whatever int() believes to be a number.
+# uuid.UUID() accepts much more: dashes anywhere, braces, and everything that int() accepts.
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -247,7 +248,7 @@ def _at_least(least: int) -> Rule:
 
 
 def _utf8(most: int) -> Rule:
-    """What somebody else said, which is made fit to be shown where it is shown."""
+    """Somebody else's words, which are made safe where they are shown."""
     return lambda value, path: _check_length(value, path, most)
 
 
@@ -296,7 +297,7 @@ def _within_days(days: int) -> Rule:
 
 
 def _duration(value: Any) -> timedelta:
-    """A duration of any length, also one that Python can't hold."""
+    """A duration of any length, even one that Python can't represent."""
     try:
         found: timedelta = value.ToTimedelta()
     except (OverflowError, ValueError):

@@ -1,4 +1,4 @@
-"""The services of chat.proto, over a chat system."""
+"""The services of chat.proto, on top of a chat system."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from grpc_chat.core.system import ChatSystem
 
 
 def services(system: ChatSystem, *, public_address: Callable[[], str] = str) -> dict[str, object]:
-    """What carries out each service's methods, for a :class:`grpc_chat.api.pipeline.Pipeline`.
+    """The objects that carry out each service's methods, for a :class:`grpc_chat.api.pipeline.Pipeline`.
 
     Args:
-        public_address: Where clients reach this server; asked each time, as it may be known only later.
+        public_address: Returns where clients reach this server; called each time, because it may become known
+            only later.
     """
     return {
         "AuthService": AuthService(system, public_address=public_address),

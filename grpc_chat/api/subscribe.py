@@ -17,7 +17,8 @@ class SubscribeService:
         self._consumers = system.consumers
 
     async def subscribe(self, caller: Caller, request: pb.SubscribeRequest, write: Write) -> None:
-        # Without a name for the stream: the error that ends one has this frame, and the stream has the error.
+        # The stream gets no name here: the error that ends it refers to this frame, and the stream to the
+        # error.
         await (await self._opening.open(caller, request)).run(write)
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> pb.AcknowledgeResponse:

@@ -1,4 +1,4 @@
-"""The bus of nodes in one process; alone on it, a node talks to nobody."""
+"""The bus of nodes in one process; for a single node it does nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from grpc_chat.bus.base import Hints
 
 
 class LocalBus:
-    """See :class:`grpc_chat.bus.base.Bus`. Each node has a port of its own: :meth:`port`."""
+    """See :class:`grpc_chat.bus.base.Bus`. Each node has its own port: :meth:`port`."""
 
     def __init__(self) -> None:
         self._ports: list[LocalPort] = []

@@ -1,1 +1,1 @@
-"""Running it."""
+"""Operating a server."""

@@ -1,4 +1,4 @@
-"""A certificate of the server's own making, which clients know by its fingerprint."""
+"""A certificate that the server makes itself, and that clients know by its fingerprint."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class DevCertificate(NamedTuple):
 
 
 def dev_certificate(folder: Path, host: str = "", *, now: datetime | None = None) -> DevCertificate:
-    """The certificate in this folder; made where there is none, or where it has expired.
+    """The certificate in this folder; made if there is none, or if it has expired.
 
     It is for this machine: localhost, 127.0.0.1, ::1, the machine's name, and ``host``. Once made it stays as
-    it is, so that clients that know its fingerprint go on to trust it.
+        it is, so that clients that know its fingerprint continue to trust it.
 
     Args:
-        host: What the server listens on, a name or an address.
+        host: The name or address that the server listens on.
 
     Raises:
         OSError: The folder can't be written to.
@@ -46,7 +46,7 @@ def dev_certificate(folder: Path, host: str = "", *, now: datetime | None = None
     try:
         kept = read_pair(files.certificate.read_bytes(), files.key.read_bytes()).chain[0]
     except (FileNotFoundError, ValueError):
-        # Also when making it was interrupted between the two files.
+        # This also covers an interruption between the two files.
         kept = None
     if kept is None or kept.not_valid_after_utc <= now:
         certificate, key = _make(_names(host), now)
@@ -61,7 +61,7 @@ def _names(host: str) -> list[x509.GeneralName]:
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
-            # A machine may have a name that no certificate can be for.
+            # A machine may have a name that no certificate can have.
             if name and name.isascii():
                 names.append(x509.DNSName(name))
         else:
@@ -72,7 +72,7 @@ def _names(host: str) -> list[x509.GeneralName]:
 
 def _make(names: Sequence[x509.GeneralName], now: datetime) -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
-    # A name of its own for each: some programs mix up authorities that have the same one.
+    # Each has a different name: some programs mix up authorities with the same name.
     serial = x509.random_serial_number()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"grpc-chat {serial:x}"[:64])])
     usage = dict.fromkeys(
@@ -97,7 +97,7 @@ def _make(names: Sequence[x509.GeneralName], now: datetime) -> tuple[bytes, byte
         .not_valid_before(now - _CLOCKS_DIFFER)
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # No authority: its key signs nothing for whoever trusts it.
+        # Not an authority: clients that trust it do not trust anything that its key signs.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -108,7 +108,7 @@ def _make(names: Sequence[x509.GeneralName], now: datetime) -> tuple[bytes, byte
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Put a file there at once and whole, readable by its owner alone."""
+    """Write a file atomically, readable by its owner alone."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -10,14 +10,14 @@ import structlog
 
 
 def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
-    """Have everything that is logged written to standard error.
+    """Write everything that is logged to standard error.
 
     Args:
         level: The least important level that is written.
         format_: ``json``, ``console``, or ``auto`` for console on a terminal and json elsewhere.
     """
     as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
-    # What comes from outside is escaped by both renderers, so no line can pretend to be another.
+    # Both renderers escape text from outside, so no line can pretend to be another.
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -25,7 +25,7 @@ def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    # Where rich is installed, structlog's own choice of traceback shows the values of variables: messages.
+    # If rich is installed, structlog's default traceback shows the values of variables, such as messages.
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
@@ -44,7 +44,7 @@ def configure(level: str, format_: Literal["auto", "json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Alembic reports each step of a migration, which is one line of ours; grpc the inside of every stream;
-    # httpx each question to an issuer, and httpcore the headers of the answer.
+    # Alembic logs each step of a migration, for which we log one line; grpc the inside of every stream; httpx
+    # each request to an issuer, and httpcore the headers of the answer.
     for name in ("alembic", "asyncio", "grpc", "httpcore", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)

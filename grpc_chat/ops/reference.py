@@ -1,4 +1,4 @@
-"""The settings, written down: as a TOML file, and as a page of the documentation."""
+"""The settings as a TOML file, and as a page of the documentation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _value(value: Any) -> str | None:
         case None:
             return None
         case timedelta():
-            # Never as 7.776e+06, which is no duration.
+            # Never as 7.776e+06, which is not a valid duration.
             return f'"PT{value.total_seconds():.6f}'.rstrip("0").rstrip(".") + 'S"'
         case tuple():
             return json.dumps(list(value))
@@ -50,7 +50,7 @@ def _value(value: Any) -> str | None:
 
 
 def example(model: type[BaseModel], place: Sequence[int | str]) -> str:
-    """A setting's default, as it is written in the environment; empty where it has none."""
+    """A setting's default, as it is written in the environment; empty if it has none."""
     value: Any = model
     for part in place:
         fields = type(value).model_fields if isinstance(value, BaseModel) else model.model_fields
@@ -61,9 +61,9 @@ def example(model: type[BaseModel], place: Sequence[int | str]) -> str:
 
 
 def settings_toml(model: type[BaseModel]) -> str:
-    """All settings with their defaults, commented out where there is no default.
+    """All settings with their defaults; those without a default are commented out.
 
-    A list of groups is empty by default, so one group of it stands at the end as a comment.
+    A list of groups is empty by default, so one of its groups is at the end as a comment.
     """
     lines: list[str] = []
     lists = dict(_lists(model))
@@ -95,7 +95,7 @@ def settings_page(model: type[BaseModel], prefix: str) -> str:
     """All settings as Markdown tables.
 
     Args:
-        prefix: Of their names in the environment.
+        prefix: The prefix of their names in the environment.
     """
     lines: list[str] = []
     tables: list[tuple[str, str, list[tuple[str, str, FieldInfo]]]] = [("", "", [])]

@@ -1,4 +1,4 @@
-"""Real servers for tests: ours, and those of people who write bots.
+"""Real servers for tests: our own, and those of bot authors.
 
 ::
 
@@ -6,7 +6,7 @@
         alice = node.client("alice")
         await alice.send("general", "hello")
 
-With :class:`FaultyProxy` between the two, the network becomes as bad as a test needs it.
+With a :class:`FaultyProxy` in between, the network becomes as bad as a test needs.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = ["PASSWORD", "Direction", "FaultyProxy", "RunningNode", "running_node"
 PASSWORD = "correct horse battery staple"
 """The password of the accounts that :meth:`RunningNode.register` makes."""
 
-# As little work as a password can be.
+# As little work as hashing a password can be.
 _QUICK = {"password_memory_kib": 8192, "password_passes": 1}
 
 
 class RunningNode:
-    """A server in this process, on a port of its own and a database of its own.
+    """A server in this process, with its own port and database.
 
     Attributes:
-        config: What it was started with.
-        node: The server, anew after every :meth:`restart`.
+        config: Its settings.
+        node: The server; another one after every :meth:`restart`.
         address: Where it listens, the same after a restart; empty without a network.
     """
 
@@ -58,7 +58,7 @@ class RunningNode:
 
     @property
     def tls(self) -> Tls | None:
-        """How clients know this server: by the certificate that it has at this moment; None without TLS."""
+        """How clients know this server: by the certificate that it has now; None without TLS."""
         certificates = self.node.certificates
         return Tls(fingerprint=certificates.fingerprint) if certificates else None
 
@@ -72,7 +72,7 @@ class RunningNode:
             self.address = f"{self.config.host}:{self.node.port}"
 
     async def stop(self) -> None:
-        """Stop the server; its clients stay and will find it again."""
+        """Stop the server; its clients stay, and reconnect when it is back."""
         self._pipeline = None
         await self.node.__aexit__(None, None, None)
 
@@ -82,7 +82,7 @@ class RunningNode:
         await self.start()
 
     async def put_room(self, room_id: str, members: Mapping[str, str]) -> None:
-        """Make a room, or change who is in it: exactly these.
+        """Make a room, or change its members to exactly these.
 
         Args:
             members: Their roles by their ids: ``owner``, ``admin``, ``member`` or ``reader``.
@@ -103,7 +103,7 @@ class RunningNode:
         """A client that is closed when the test ends.
 
         Args:
-            address: Where it connects, if not straight to the server: to a :class:`FaultyProxy`.
+            address: Where it connects, if not directly to the server: for a :class:`FaultyProxy`.
             tls: How it knows the server, if not by :attr:`tls`.
         """
         token = trusted_token(trusted_id)
@@ -116,13 +116,12 @@ class RunningNode:
     def client_within(
         self, trusted_id: str = "", *, token: str = "", timeout: timedelta = timedelta(seconds=10)
     ) -> Client:
-        """A client without a network: the same API, requests and errors, carried by calls of functions.
-
-        It costs about a third of a connection and its calls, so it is for tests of what a program does.
-        It is closed when the test ends.
+        """A client without a network: the same API, requests and errors, carried by function calls. It costs
+        about a third of a connection and its calls, and is for tests of a program's behaviour. It is closed
+        when the test ends.
 
         Args:
-            token: Instead of an id: of a session. Without either, for :meth:`Client.log_in`.
+            token: Instead of an id: a session's token. Without either, use :meth:`Client.log_in`.
         """
         token = token or (trusted_token(trusted_id) if trusted_id else "")
         client = Client.over(InProcess(self._reached, token, timeout=timeout))
@@ -135,7 +134,7 @@ class RunningNode:
         return self._pipeline
 
     def _guest(self) -> Client:
-        """A client that nobody has logged in to."""
+        """A client that is not logged in."""
         if not self._network:
             return self.client_within()
         client = Client(self.address, tls=self.tls)
@@ -143,10 +142,10 @@ class RunningNode:
         return client
 
     async def register(self, user_id: str, *, admin: bool = False, password: str = PASSWORD) -> Client:
-        """An account of this name and a client that is logged in to it; on a server with accounts.
+        """Make an account with this name and a client that is logged in to it, on a server with accounts.
 
         Args:
-            admin: Whether it administers the server.
+            admin: Whether it is an administrator of the server.
         """
         client = self._guest()
         _, invite = await self.node.invites.create_for_server(None, makes_admin=admin)
@@ -172,10 +171,11 @@ async def running_node(
     network: bool = True,
     **settings: Any,
 ) -> AsyncIterator[RunningNode]:
-    """A server with these trusted ids, on a free port and a database that goes with it.
+    """A server with these trusted ids, on a free port, with a database that is removed afterwards.
 
     Args:
-        accounts: Instead of trusted ids, accounts: see :meth:`RunningNode.register`. Their settings, or True.
+        accounts: Use accounts instead of trusted ids: True, or their settings. See
+            :meth:`RunningNode.register`.
         network: Whether it listens on a port. Without, its clients are those of
             :meth:`RunningNode.client_within`, and a test has no socket that could be taken or slow.
         settings: Any of :class:`grpc_chat.config.Config`, as ``limits={"text_bytes": 100}``.
@@ -186,7 +186,7 @@ async def running_node(
             given["accounts"] = _QUICK | (dict(accounts) if isinstance(accounts, Mapping) else {})
         else:
             given["trusted_ids"] = trusted_ids or ("1", "2", "3")
-        # What happens to be in the environment of the one who tests is none of the test's business.
+        # The environment of the person who runs the tests must not affect them.
         node = RunningNode(Config.model_validate(given | settings), network=network)
         await node.start()
         try:

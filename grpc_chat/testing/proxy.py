@@ -1,4 +1,4 @@
-"""A bad network between a client and a server, on one machine and without any privilege."""
+"""A bad network between a client and a server, on one machine and without privileges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Self
 
 _CHUNK = 64 * 1024
 _HELD = 64
-"""Chunks on their way in one direction of a connection; then the sender has to wait, as on a real line."""
+"""The most chunks on their way in one direction of a connection; then the sender must wait, as on a real
+line."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HEADERS = 1
 """The type of an HTTP/2 frame that a gRPC answer begins with (RFC 9113, section 6.2)."""
@@ -28,19 +29,20 @@ class Direction:
     latency: timedelta = timedelta(0)
     """How long bytes are on their direction."""
     jitter: timedelta = timedelta(0)
-    """How much sooner or later than that, at random. Bytes do not overtake each other: this is TCP."""
+    """How much earlier or later than ``latency``, at random. Bytes do not overtake each other: this is
+    TCP."""
     bytes_per_second: float = 0
-    """How much passes on each connection; 0 for any amount."""
+    """How much passes on each connection; 0 for no limit."""
     black_hole: bool = False
-    """Nothing passes, and nobody is told, not even of the end of a connection. What was sent meanwhile
-    arrives when it is over, as TCP would send it again."""
+    """Nothing passes, and nobody is told, not even when a connection ends. What was sent meanwhile arrives
+    afterwards, as if TCP had sent it again."""
     corrupt: float = 0
-    """How likely a chunk has one wrong byte, from 0 to 1. A real network has checksums against this, and
-    so has TLS: without TLS, a wrong byte in a text is a wrong text."""
+    """How likely a chunk has one wrong byte, from 0 to 1. A real network has checksums against this, and so
+    does TLS: without TLS, a wrong byte in a text is a wrong text."""
 
 
 class FaultyProxy:
-    """Stands between clients and a server, and makes the network as bad as it is told.
+    """Stands between clients and a server, and makes the network as bad as you tell it to.
 
     ::
 
@@ -52,17 +54,17 @@ class FaultyProxy:
             ...
             proxy.heal()
 
-    It knows nothing of what it passes on, except that :meth:`lose_answers` looks for answers of HTTP/2, so it
-    works with any client, and with TLS for all else. While the server is away, connections are reset.
+    It does not look at what it passes on, except that :meth:`lose_answers` looks for HTTP/2 answers. So it
+    works with any client, and with TLS for everything else. While the server is away, connections are reset.
 
     Args:
         target: ``host:port`` of the server. An attribute, for a server that comes back elsewhere.
-        seed: Makes what is left to chance the same each time.
+        seed: Makes all random choices the same each time.
 
     Attributes:
         to_server, to_client: What happens to bytes on their way there; see :class:`Direction`.
-        connections: How many were made so far.
-        answers_lost: How many answers :meth:`lose_answers` took away so far.
+        connections: How many have been made so far.
+        answers_lost: How many answers :meth:`lose_answers` has taken away so far.
     """
 
     def __init__(self, target: str, *, seed: int = 0) -> None:
@@ -96,7 +98,7 @@ class FaultyProxy:
 
     @property
     def open_connections(self) -> int:
-        """How many there are now; those of which only one side knows the end count."""
+        """How many there are now; those whose end only one side knows still count."""
         return len(self._links)
 
     def black_hole(self) -> None:
@@ -104,9 +106,8 @@ class FaultyProxy:
         self.to_server.black_hole = self.to_client.black_hole = True
 
     def abandon(self, *directions: Direction) -> None:
-        """Let nothing pass on the connections of now, ever again; nobody is told, and new ones are welcome.
-
-        So it is when a router loses its table, or a machine its power.
+        """Let nothing pass on the current connections ever again, without telling anybody; new ones work.
+        This is what happens when a router loses its table, or a machine its power.
 
         Args:
             directions: :attr:`to_server`, :attr:`to_client`, or both, which is the default.
@@ -115,15 +116,14 @@ class FaultyProxy:
             link.abandoned.extend(directions or (self.to_server, self.to_client))
 
     def cut(self) -> None:
-        """Reset all connections, on both sides. New ones are welcome."""
+        """Reset all connections, on both sides. New ones work."""
         for link in list(self._links):
             link.cut()
 
     def lose_answers(self, count: int) -> None:
-        """Take away the next ``count`` answers, and reset each one's connection.
-
-        The request went through, so the server did what it was asked; the client never hears of it. An
-        answer is the first thing the server says to any call, also the first response of a stream.
+        """Take away the next ``count`` answers, and reset the connection of each. The request went through,
+        so the server carried it out, but the client never learns of it. An answer is the first thing that the
+        server sends for any call, also the first response of a stream.
         """
         self._to_lose = count
 
@@ -142,7 +142,7 @@ class FaultyProxy:
         try:
             await link.run(reader)
         except asyncio.CancelledError:
-            # Cut. Nobody waits for this task, so there is nobody to pass it on to.
+            # The connection was cut. Nobody waits for this task, so there is nobody to pass it on to.
             link.reset()
         finally:
             self._links.discard(link)
@@ -158,7 +158,7 @@ class FaultyProxy:
         return data[:at] + bytes((data[at] ^ self._random.randrange(1, 256),)) + data[at + 1 :]
 
     def _takes(self, answers: int) -> bool:
-        """Whether to lose what holds so many answers."""
+        """Whether to lose a chunk with so many answers."""
         if not self._to_lose or not answers:
             return False
         self._to_lose -= 1
@@ -186,7 +186,7 @@ class _Link:
 
     def reset(self) -> None:
         for writer in self._writers:
-            # Without this, what is called an abort looks like a normal end from outside.
+            # Without this, an abort looks like a normal end from outside.
             connection = writer.get_extra_info("socket")
             with suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -206,7 +206,7 @@ class _Link:
                 group.create_task(self._carry(from_client, to_server, proxy.to_server))
                 group.create_task(self._carry(from_server, to_client, proxy.to_client, _Answers()))
         except* _EndedError:
-            # What is still in the buffers goes out first.
+            # What is still in the buffers is sent first.
             for writer in self._writers:
                 writer.close()
                 with suppress(OSError):
@@ -221,7 +221,7 @@ class _Link:
         direction: Direction,
         answers: _Answers | None = None,
     ) -> None:
-        """One direction, to its end; an exception where the whole connection has to go."""
+        """Pass one direction on, to its end; raises if the whole connection must go."""
         loop = asyncio.get_running_loop()
         line: deque[tuple[float, bytes]] = deque()
         came, left = asyncio.Event(), asyncio.Event()
@@ -267,11 +267,11 @@ class _Link:
 
     async def _pass(self, direction: Direction) -> None:
         """Until bytes may pass in this direction."""
-        while direction.black_hole or direction in self.abandoned:  # noqa: ASYNC110 - whoever flips a switch tells nobody
+        while direction.black_hole or direction in self.abandoned:  # noqa: ASYNC110 - a plain switch
             await asyncio.sleep(0.01)
 
     def _pieces(self, direction: Direction, data: bytes) -> list[bytes]:
-        """Small enough for a throttled line to flow, not to come in gulps."""
+        """Small enough for a throttled line to flow steadily."""
         size = max(1, int(direction.bytes_per_second / 20)) if direction.bytes_per_second else len(data)
         return [data[at : at + size] for at in range(0, len(data), size)]
 

@@ -1,1 +1,1 @@
-"""Carry calls to the api, and know nothing else."""
+"""Transports carry calls to the api, and know nothing else."""

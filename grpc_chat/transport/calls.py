@@ -1,7 +1,8 @@
-"""The calls that are open, and ends for those whose clients do not read.
+"""Open calls, and how to end those whose clients do not read.
 
-HTTP/2 leaves it to the receiver how much it is sent. A client that stops reading leaves the rest with the
-server, the status included, for as long as its connection lives: such a call does not end by being told to.
+In HTTP/2 the receiver decides how much it is sent. When a client stops reading, the rest, the status
+included, stays with the server for as long as the connection lives: telling such a call to end does not end
+it.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ ANSWER_SECONDS = 60.0
 
 
 async def write(context: Context, response: Any) -> None:
-    """Hand a response to gRPC, and return when it can take another.
+    """Give a response to gRPC, and return when it can take another.
 
     Raises:
-        asyncio.CancelledError: The client went away during the write, or before, as clients do, or the call
-            was cut off. Nobody's mistake, so nothing to be logged.
+        asyncio.CancelledError: The client went away during the write or before it, as clients do, or the call
+        was cut off. That is not an error, so it is not logged.
     """
     try:
         await context.write(response)
@@ -43,12 +44,12 @@ async def write(context: Context, response: Any) -> None:
 
 
 class OpenCalls:
-    """Calls from their beginning until gRPC has handed on all of them, or has given up."""
+    """Calls from their beginning until gRPC has sent all of them, or has given up."""
 
     def __init__(self) -> None:
         self._running: set[Context] = set()
         self._watching: set[Context] = set()
-        # With the tasks that hand the answers on.
+        # With the tasks that send the answers.
         self._answered: dict[Context, asyncio.Task[Any] | None] = {}
         # The same, from before the last sweep.
         self._unread: dict[Context, asyncio.Task[Any] | None] = {}
@@ -58,18 +59,18 @@ class OpenCalls:
         """Count a call as open, until it ends.
 
         Args:
-            watches: Whether its handler only waits for the server to stop, and ends by itself then.
+            watches: Whether its handler only waits for the server to stop, and then ends by itself.
         """
         (self._watching if watches else self._running).add(context)
         context.add_done_callback(cast("Any", self._end))
 
     def answered(self, context: Context) -> None:
-        """Nothing is left of a call but that its client reads the answer. To be called by its handler."""
+        """Note that a call only waits for its client to read the answer. For its handler."""
         self._running.discard(context)
         self._answered[context] = asyncio.current_task()
 
     async def abort(self, context: Context, error: ChatError) -> NoReturn:
-        """End a call with an error; by force where its client does not read.
+        """End a call with an error; by force if its client does not read.
 
         MUST NOT be used while a write is under way, which the error would wait for: see :meth:`cut_off`.
         """
@@ -87,7 +88,7 @@ class OpenCalls:
         raise AssertionError("abort raises")
 
     def cut_off(self, context: Context, error: ChatError) -> NoReturn:
-        """End a call with an error at once; what a write has not sent yet is dropped.
+        """End a call with an error at once, and drop what has not been sent of it.
 
         A status after a write that was given up would cost more memory that grpc never frees (grpc#43360),
         and after the first write it fails, because grpc takes the headers for not sent.
@@ -96,19 +97,19 @@ class OpenCalls:
         raise asyncio.CancelledError
 
     def sweep(self) -> None:
-        """Cut off the calls whose answers were there already at the last sweep: they cost their answers'
-        memory, and one of the calls that the server may have open."""
+        """Cut off the calls whose answers were already complete at the last sweep: each costs its answer's
+        memory, and counts towards the calls that the server may have open."""
         for context in list(self._unread):
             self._cut(context, grpc.StatusCode.CANCELLED, "the answer was not read")
         self._unread, self._answered = self._answered, {}
 
     def cut_off_unread(self) -> None:
-        """Cut off, because the server stops, the calls whose clients alone are waited for."""
+        """Cut off the calls that only wait for their clients, because the server stops."""
         for context in [*self._watching, *self._answered, *self._unread]:
             self._cut(context, grpc.StatusCode.UNAVAILABLE, "the server stops")
 
     async def until_none(self) -> None:
-        """Wait until no call is open, but such as were cut off."""
+        """Wait until no call is open except those that were cut off."""
         if not self._any():
             return
         self._none = asyncio.get_running_loop().create_future()
@@ -135,25 +136,25 @@ class OpenCalls:
 
 
 def cut_off(context: Context, code: grpc.StatusCode, message: str) -> bool:
-    """Cancel a call from the server's side, with a status; what has not been sent of it is dropped.
+    """Cancel a call from the server's side, with a status, and drop what has not been sent of it.
 
     gRPC sends status and RST_STREAM at once then, past the client's windows. The details of an error
-    (``grpc-status-details-bin``) don't fit in. Whatever waits for the call fails: a write with
+    (``grpc-status-details-bin``) don't fit in. Code that waits for the call fails: a write raises
     ``InternalError``, or the handler is cancelled.
 
-    Where the client leaves even the socket unread, nothing gets past; then what has been handed to the
-    connection stays there until gRPC's keepalive, or the end of the server, closes it.
+    If the client does not even read the socket, nothing gets through; then what was given to the connection
+    stays there until gRPC's keepalive, or the end of the server, closes it.
 
-    In grpc.aio only clients can do this, though below it is the same object on both sides. The context makes
-    such an object for ``peer_identities``, and gives it to a function that it looks up in its module. Should
-    a release of grpcio do otherwise, the tests of this module fail, and calls stay until their connections
-    end.
+    In grpc.aio only clients can do this, although the underlying object is the same on both sides. The
+    context makes such an object for ``peer_identities``, and passes it to a function that it looks up in its
+    module. If a release of grpcio changes that, the tests of this module fail, and calls stay until their
+    connections end.
 
     Returns:
         Whether the call could be reached.
     """
     number = code.value[0]
-    # gRPC writes the message as it is into a header here, where others would encode it.
+    # Here gRPC writes the message into a header as it is, without encoding it.
     text = message.encode("ascii", "replace").decode().replace("%", "?")
     original, thread = cygrpc.peer_identities, threading.get_ident()
     reached = False

@@ -1,4 +1,4 @@
-"""The server's certificate and key, which may be replaced while it runs."""
+"""The server's certificate and key, which can be replaced while it runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from grpc_chat.wire.certificates import Pair, WrongPair, as_pem, read_authoritie
 log = logging.getLogger(__name__)
 
 _Contents = dict[str, bytes | str]
-"""What the files hold, by their setting; a string is why one can't be read."""
+"""The contents of the files, by setting; a string says why one can't be read."""
 
 
 class _Read(NamedTuple):
-    """What files held that can be used."""
+    """Usable contents of the files."""
 
     chain: Chain
     pair: Pair
@@ -37,18 +37,19 @@ class _Read(NamedTuple):
 
 
 class Certificates:
-    """A certificate and its key in files; newer files are taken for new connections, the open ones stay.
+    """A certificate and its key in files. New connections get newer files; open ones stay as they are.
 
-    A newer certificate that clients refuse (expired, not valid yet, signed by one that is, for clients only)
-    does not replace one that they accept. It is held until its time comes, or that of the other is over.
+    A newer certificate that clients would refuse (expired, not valid yet, signed by such a one, for clients
+    only) does not replace one that they accept. It is held back until it becomes valid, or the other one
+    expires.
 
-    Making it, and :meth:`look`, block: for the files, and for a handshake with a certificate that is new.
+    The constructor and :meth:`look` block: for the files, and for a handshake with a new certificate.
 
     Args:
         certificate: In PEM, with the intermediate ones after it.
         key: Of the certificate, in PEM, without a passphrase.
-        client_ca: Authorities in PEM: clients then have to show a certificate from one of them. (grpc can't
-            ask for one and do without.)
+        client_ca: Authorities in PEM: clients must then show a certificate from one of them. (grpc can't make
+            it optional.)
         clock: Seconds since 1970.
 
     Raises:
@@ -84,8 +85,8 @@ class Certificates:
         return self._chain.fingerprint
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For a port; new connections to it get the newest certificate."""
-        # The stubs do not know that None means: as before.
+        """The credentials for a port, whose new connections get the newest certificate."""
+        # The stubs do not know that None means no change.
         newest = cast("Callable[[], grpc.ServerCertificateConfiguration]", self._newest)
         return grpc.dynamic_ssl_server_credentials(
             self._initial, newest, require_client_authentication="tls.client_ca" in self._paths
@@ -112,7 +113,7 @@ class Certificates:
             return None
 
     async def watch(self, interval: timedelta) -> None:
-        """Look for newer files now and then, and when told to, without end."""
+        """Look for newer files now and then, and when told to, until cancelled."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(interval.total_seconds()):
@@ -122,15 +123,15 @@ class Certificates:
                 # The folder may be on a network.
                 await asyncio.to_thread(self.look)
             except Exception:
-                # A mistake of ours, and no reason never to look again.
+                # An error of ours, but no reason never to look again.
                 log.exception("looking for newer certificates failed")
 
     def look_soon(self) -> None:
-        """Have :meth:`watch` look now."""
+        """Make :meth:`watch` look now."""
         self._asked.set()
 
     def look(self) -> None:
-        """Take newer files if there are any, and if they are right; each state of them is logged once."""
+        """Take newer files if there are any and they are right; each state of them is logged once."""
         with self._looking:
             self._look()
 
@@ -150,7 +151,7 @@ class Certificates:
         self.warn()
 
     def _consider(self, newer: _Read, *, new: bool) -> None:
-        """Take a certificate, unless clients accept the present one and would refuse this.
+        """Take a certificate, unless clients accept the current one and would refuse this one.
 
         Raises:
             InvalidRequest: gRPC can't use it.
@@ -187,10 +188,8 @@ class Certificates:
         return contents
 
     def _read(self, contents: _Contents) -> _Read:
-        """What files hold.
-
-        Raises:
-            InvalidRequest: gRPC, or its clients, can't use it; the error names the setting.
+        """The certificate in the files. Raises:
+        InvalidRequest: gRPC, or its clients, can't use it; the error names the setting.
         """
         pem: dict[str, bytes] = {}
         for setting, data in contents.items():
@@ -212,7 +211,7 @@ class Certificates:
         return _Read(chain, pair, configuration)
 
     def _prove(self, read: _Read) -> None:
-        """See gRPC use it.
+        """Check that gRPC can use it.
 
         Raises:
             InvalidRequest: It can't.
@@ -224,7 +223,7 @@ class Certificates:
             raise InvalidRequest(f"{setting}: {self._paths[setting]}: {exc}", field=setting) from exc
 
     def warnings(self) -> list[str]:
-        """What clients will say of the certificate at this time, in a sentence each."""
+        """What clients would object to in the certificate at this time, in a sentence each."""
         now = self._now()
         end = self._chain.leaf.not_valid_after_utc.isoformat(timespec="minutes")
         found = []

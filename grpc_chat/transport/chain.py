@@ -1,4 +1,4 @@
-"""A certificate that a server shows, with those behind it: what clients will say of it."""
+"""A certificate that a server shows, with those behind it, and what clients would object to."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Chain:
         certificates: The server's own, then those that it was signed with, as in its file.
 
     Raises:
-        ValueError: No gRPC client can check it, at whatever time.
+        ValueError: No gRPC client can ever check it.
     """
 
     def __init__(self, certificates: list[x509.Certificate]) -> None:
@@ -49,7 +49,7 @@ class Chain:
         return fingerprint(self.leaf.public_bytes(Encoding.DER))
 
     def refusal(self, now: datetime) -> str:
-        """Why every client refuses it at this time, as the end of a sentence about it; empty if none does."""
+        """Why every client refuses it at this time, as the end of a sentence; empty if they accept it."""
         for certificate in self.path:
             own = certificate is self.leaf
             which = "" if own else f"was signed by {_name(certificate.subject)}, which "
@@ -62,13 +62,13 @@ class Chain:
         return ""
 
     def is_early(self, now: datetime) -> bool:
-        """Whether time alone will mend what :meth:`refusal` says."""
+        """Whether time alone will resolve what :meth:`refusal` says."""
         begin = max(certificate.not_valid_before_utc for certificate in self.path)
         return begin > now and not self.refusal(begin)
 
     def expires_soon(self, now: datetime) -> bool:
         """Whether it should have been renewed by now."""
-        # Whatever renews certificates does so well before the last tenth of their time.
+        # Programs that renew certificates do so well before the last tenth of their lifetime.
         begin, end = self.leaf.not_valid_before_utc, self.leaf.not_valid_after_utc
         return now >= end - (end - begin) / 10
 
@@ -89,16 +89,17 @@ class Chain:
         return found
 
     def _way_up(self) -> Iterator[x509.Certificate]:
-        """The server's own, and those of the others that clients need to get to an authority of theirs."""
+        """The server's own, and those of the others that clients need to reach an authority that they
+        trust."""
         current, left = self.leaf, list(self._others)
         yield current
         while not _signs_itself(current):
             signers = [candidate for candidate in left if _signed(candidate, current)]
-            # What this system trusts, clients have as well. The file may hold a copy for those that have not,
-            # signed by an authority that has expired since.
+            # Clients trust what this system trusts. For those that don't, the file may contain a copy, signed
+            # by an authority that has since expired.
             if not signers or has_root(signers[0].subject.public_bytes()):
                 return
-            # Of several by one name and key (a signer and its renewal), gRPC's clients take the first.
+            # If several have the same name and key (a signer and its renewal), gRPC's clients take the first.
             current = signers[0]
             left.remove(current)
             yield current
@@ -123,7 +124,7 @@ def _signed(signer: x509.Certificate, certificate: x509.Certificate) -> bool:
         # Another name, or another key of the same name.
         return False
     except (TypeError, UnsupportedAlgorithm):
-        # In a way that is not known here: then the name has to do.
+        # Signed in an unknown way: then the name must do.
         return signer.subject == certificate.issuer
     return True
 
@@ -133,7 +134,7 @@ def _signs_itself(certificate: x509.Certificate) -> bool:
 
 
 def _name(name: x509.Name) -> str:
-    # Whoever made the certificate has written it, and it goes into the log.
+    # The maker of the certificate wrote it, and it goes into the log.
     return "".join(c if c.isprintable() else "?" for c in name.rfc4514_string())[:200] or "nobody by name"
 
 

@@ -29,19 +29,19 @@ SERVICES = services()
 
 @dataclass(frozen=True, slots=True)
 class GrpcOptions:
-    """How connections are treated.
+    """Limits and timeouts of connections.
 
     Attributes:
         request_bytes: How large a request may be.
-        metadata_bytes: How large a call's metadata may be before calls are refused now and then; twice as
-            much is always refused.
+        metadata_bytes: How large a call's metadata may be. Somewhat larger metadata is sometimes refused, and
+            twice as much always.
         streams_per_connection: Calls at once on one connection.
         calls: Calls at once on all connections; more are refused.
-        keepalive: How long a connection may be silent before it is asked whether it is still there.
+        keepalive: How long a connection may be silent before it is pinged.
         keepalive_timeout: How long the answer may take.
-        client_ping: How often clients may ask the same; faster ones are disconnected.
-        handshake: How long a new connection may take to begin.
-        connection_age: After how long a connection is asked to reconnect, so that load spreads anew.
+        client_ping: The shortest time between a client's pings; faster clients are disconnected.
+        handshake: How long the handshake of a new connection may take.
+        connection_age: After how long a client is asked to reconnect, so that load is spread again.
         connection_age_grace: How long its calls may go on then.
     """
 
@@ -57,9 +57,9 @@ class GrpcOptions:
     connection_age_grace: timedelta = timedelta(seconds=30)
 
     def options(self) -> list[tuple[str, int]]:
-        """The same for grpc; each line has a test that fails without it."""
+        """The same as grpc's options; each line has a test that fails without it."""
         return [
-            # Two servers on one port would each get some of the calls.
+            # Otherwise two servers on one port would each get some of the calls.
             ("grpc.so_reuseport", 0),
             ("grpc.max_concurrent_streams", self.streams_per_connection),
             ("grpc.max_receive_message_length", self.request_bytes),
@@ -90,13 +90,13 @@ class GrpcServer:
     """Serves a pipeline's methods on a port.
 
     Args:
-        with_reflection: Whether clients may ask for the schema, as grpcurl does. It tells nothing that
+        with_reflection: Whether clients may ask for the schema, as grpcurl does. It reveals nothing that
             chat.proto does not.
     """
 
     def __init__(self, pipeline: Pipeline, *, transport: GrpcOptions, with_reflection: bool) -> None:
         self._pipeline = pipeline
-        # grpc's logs go to standard error by themselves; ours say what there is to say.
+        # grpc's logs would go to standard error; ours say what is needed.
         self._server = grpc.aio.server(options=transport.options(), maximum_concurrent_rpcs=transport.calls)
         self._open = OpenCalls()
         self._sweeping: asyncio.Task[None] | None = None
@@ -146,15 +146,14 @@ class GrpcServer:
         self._sweeping = asyncio.create_task(self._sweep(), name="unread answers")
 
     def announce_stop(self) -> None:
-        """Have health say NOT_SERVING from now on, and end the streams of reflection."""
+        """Report NOT_SERVING from now on, and end the streams of reflection."""
         self._health.stop()
         if self._reflection:
             self._reflection.stop()
 
     async def stop(self, grace: timedelta) -> None:
-        """Refuse new calls, let running ones finish, cut off what is left after ``grace``.
-
-        Nobody is waited for who could end a call by reading, but does not, nor for connections without calls.
+        """Refuse new calls, let running ones finish, and cut off what is left after ``grace``. It waits
+        neither for clients that could end a call by reading but don't, nor for connections without calls.
         """
         if self._sweeping:
             self._sweeping.cancel()
@@ -164,7 +163,7 @@ class GrpcServer:
         none = asyncio.create_task(self._open.until_none())
         await asyncio.wait((stopping, none), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            # Proper clients leave when they are told to. Others would be given time until a ping runs out.
+            # Proper clients leave when they are told to. Others would get time until a ping times out.
             await asyncio.wait((stopping,), timeout=LAST_SECONDS)
             await self._server.stop(None)
         await stopping
@@ -177,9 +176,9 @@ class GrpcServer:
             self._open.sweep()
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-        # Without (de)serialisers a handler is given and gives bytes: a message that can't be read is the
-        # pipeline's to refuse (grpc would answer UNKNOWN with the exception's text), and events that are
-        # encoded already are not encoded again.
+        # Without (de)serialisers a handler takes and returns bytes: the pipeline refuses messages that can't
+        # be decoded (grpc would answer UNKNOWN with the exception's text), and encoded events are not encoded
+        # again.
         if method.unary:
 
             async def unary(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -205,10 +204,10 @@ class GrpcServer:
                     given_up = True
                     raise
                 except (grpc.aio.InternalError, grpc.aio.UsageError):
-                    # The client went away during a write, or before, as clients do: nobody's mistake.
+                    # The client went away during a write or before it, as clients do. That is not an error.
                     raise asyncio.CancelledError from None
 
-            # A cancellation passes through: to catch it and return leaks memory (grpc#43360).
+            # A cancellation passes through: catching it and returning leaks memory (grpc#43360).
             try:
                 await self._pipeline.stream(method, _metadata(context), data, write, _Peer(context))
             except ChatError as error:
@@ -220,17 +219,17 @@ class GrpcServer:
 
 
 class _Unknown(grpc.GenericRpcHandler):
-    """Answers calls of methods that there are not, with a reason of ours.
+    """Answers calls of unknown methods, with a reason of ours.
 
-    grpc's own answer has none, so that a client could not tell a server that is older than itself from one of
-    another kind that has taken its place.
+    grpc's own answer has none, so a client could not tell an older grpc-chat server from another kind of
+    server at its address.
     """
 
     def __init__(self, open_: OpenCalls) -> None:
         self._open = open_
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        # Of this kind a handler is asked at once, and reads nothing.
+        # A handler of this kind is called at once, and reads nothing.
         return grpc.stream_stream_rpc_method_handler(cast("Any", self._refuse))
 
     async def _refuse(self, _requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
@@ -242,16 +241,16 @@ class _Unknown(grpc.GenericRpcHandler):
 def verified_names(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, ...]:
     """Who a client is by its certificate: the common name, then the alternative names, each once.
 
-    Empty without TLS, and where the server does not ask for certificates (``tls.client_ca``): what a client
-    shows unasked is not looked at. What is here has been verified: issued by one of those authorities, not
-    expired when the connection was made, and the client has its key.
+    Empty without TLS, and if the server does not ask for certificates (``tls.client_ca``): one that a client
+    shows unasked is ignored. The names here are verified: one of those authorities issued the certificate, it
+    had not expired when the connection was made, and the client has its key.
     """
     # Without TLS there is no such property; with it, only one that the handshake has verified.
     known = cast("Mapping[str, Sequence[bytes]]", context.auth_context())
     names: dict[str, None] = {}
     for kind in ("x509_common_name", "x509_subject_alternative_name"):
         for name in known.get(kind, ()):
-            # One that is no text can't be anybody's name here.
+            # One that is not text can't be anybody's name here.
             with suppress(UnicodeDecodeError):
                 names[name.decode()] = None
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Whether gRPC can use a certificate, by having it do so."""
+"""Finds out whether gRPC can use a certificate, by making it do so."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SECONDS = 5.0
 def try_handshake(pair: Pair, *, answer: bool = True) -> None:
     """Serve a certificate to a client that trusts it, on a port of this machine. Takes some 5 ms; blocks.
 
-    A list of what gRPC takes would be longer than one thinks, and wrong after its next version: it looks at
-    the kind of the key, its length, what the key may be used for, and says of none of these why it refuses.
+    A list of what gRPC accepts would be long, and wrong after its next version: it checks the kind of the
+    key, its length and its usage, and never says why it refuses.
 
     Args:
-        answer: Whether to look at the client's side, too: a certificate that is not valid at this time has
-            none.
+        answer: Whether to check the client's side too, which fails with a certificate that is not valid at
+            this time.
 
     Raises:
         ValueError: There was no handshake, and so there will be none with others.
@@ -31,7 +31,7 @@ def try_handshake(pair: Pair, *, answer: bool = True) -> None:
     server = grpc.server(ThreadPoolExecutor(1))
     try:
         try:
-            # The client trusts the certificate itself, and would be led astray by those behind it.
+            # The client trusts the certificate itself; those behind it would lead it astray.
             ports = [
                 server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(pair.key, chain)]))
                 for chain in (pair.pem, leaf.public_bytes(Encoding.PEM))
@@ -50,7 +50,7 @@ def try_handshake(pair: Pair, *, answer: bool = True) -> None:
             try:
                 cast("Callable[..., bytes]", channel.unary_unary("/handshake"))(b"", timeout=_SECONDS)
             except grpc.RpcError as error:
-                # The server has no methods: to be told so takes a handshake.
+                # The server has no methods: to be told so, the client needs a handshake.
                 if error.code() is grpc.StatusCode.UNAVAILABLE:
                     raise ValueError(f"gRPC clients can't check it: {error.details()}") from None
     finally:

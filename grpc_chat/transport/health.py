@@ -1,4 +1,4 @@
-"""``grpc.health.v1``: whether the server serves, for those who balance load and watch over it."""
+"""``grpc.health.v1``: whether the server serves, for load balancers and monitoring."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Context = grpc.aio.ServicerContext[Request, Response]
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """Says the same of all services: they come and go together.
+    """Reports the same for all services: they start and stop together.
 
-    grpc's own servicer gives each watcher its news with a lock held, so that one who does not read would keep
-    the server from saying that it stops, and thereby from stopping, for ever; and its watches have no end, so
-    each would be waited for.
+    grpc's own servicer notifies each watcher while it holds a lock, so a watcher that does not read would
+    keep the server from reporting that it stops, and so from ever stopping. Its watches have no end, so the
+    server would wait for each of them.
 
     Args:
         services: Their full names; the server as a whole has the empty one.
-        open_: Where calls are counted, to be cut off where they are not read.
+        open_: Where open calls are counted, to be cut off if nobody reads them.
     """
 
     def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
@@ -36,14 +36,14 @@ class Health(health_pb2_grpc.HealthServicer):
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Say NOT_SERVING from now on, and let the watchers go."""
+        """Report NOT_SERVING from now on, and end the watches."""
         self._serving = False
         self._stopped.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """For ``add_generic_rpc_handlers``.
 
-        grpc's own registration answers UNKNOWN, with Python's words, where it can't read a request.
+        grpc's own registration answers UNKNOWN, with Python's words, if it can't decode a request.
         """
 
         async def check(data: bytes, context: Context) -> Response:

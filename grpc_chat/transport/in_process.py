@@ -1,4 +1,4 @@
-"""Calls within a process: the pipeline's bytes, and nothing between it and a client."""
+"""Calls within a process: the pipeline's bytes, with nothing between it and a client."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Response = TypeVar("Response", bound=Message)
 class InProcess:
     """A link to a pipeline in the same process and event loop: see :class:`grpc_chat.sdk.link.Link`.
 
-    What it carries is encoded and decoded as for a network, so either side has objects of its own. A call
-    runs in a task of its own, as one of another connection would.
+    Messages are encoded and decoded as for a network, so each side has its own objects. A call runs in its
+    own task, as it would on a connection.
 
     Args:
-        pipeline: Gives it, for each call; raises a ``ChatError`` if there is none. That of a server that was
-            started again is another.
+        pipeline: Gives it, for each call; raises a ``ChatError`` if there is none. A restarted server has
+            another pipeline.
         token: Proves who is calling; empty for a guest.
-        timeout: How long a call may take; None for as long as it does.
+        timeout: How long a call may take; None for no limit.
         request_bytes: How large a request may be.
-        peer: Who the other end says it is.
+        peer: The caller's end of the connection.
 
     Raises:
-        ValueError: ``token`` can't be one.
+        ValueError: ``token`` can't be a token.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class InProcess:
         try:
             done, _ = await asyncio.wait((task,), timeout=self._seconds)
         finally:
-            # Also where the caller was cancelled. What was committed stays: the write is the writer's.
+            # Also if the caller was cancelled. What was committed stays: the write belongs to the writer.
             task.cancel()
         if not done:
             raise Unreachable(
@@ -110,10 +110,10 @@ class InProcess:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _prepare(self, path: str, request: Message) -> tuple[Pipeline, Method, bytes]:
-        """The pipeline, its method that a path names, and the request as it travels.
+        """The pipeline, its method with this path, and the encoded request.
 
         Raises:
-            ChatError: It can't be called.
+            ChatError: The method can't be called.
         """
         self.require_loop()
         if self.closed:
@@ -147,7 +147,7 @@ class InProcess:
 
 
 class _Responses:
-    """What a stream has written and its reader has not taken: one response, and the next write waits."""
+    """What a stream has written and its reader has not taken: one response; the next write waits."""
 
     def __init__(self) -> None:
         self._written: deque[bytes] = deque()
@@ -180,6 +180,6 @@ class _Responses:
 
 
 def _told(error: BaseException) -> ChatError:
-    """An error as a client of a server would have it: another object, with what travels and no more."""
+    """An error as a client of a server would get it: another object, with only what travels."""
     assert isinstance(error, ChatError), "the pipeline raises nothing else"
     return from_status(to_status(error))

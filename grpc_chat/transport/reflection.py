@@ -21,18 +21,18 @@ Response = reflection_pb2.ServerReflectionResponse
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
-"""The packages that clients look for the service in. Their messages differ in nothing but the name."""
+"""The packages in which clients look for the service. Their messages differ only in the name."""
 
 
 class Reflection:
     """Answers ``grpc.reflection.v1`` and ``v1alpha``.
 
-    grpcio-reflection serves v1alpha alone. It asks protobuf's pool of descriptors, which finds no methods and
-    has no JSON names, so that ``grpcurl describe`` of a method and every call of ghz failed.
+    grpcio-reflection serves v1alpha alone. It uses protobuf's pool of descriptors, which finds no methods and
+    has no JSON names, so ``grpcurl describe`` of a method and every call of ghz failed.
 
     Args:
         services: The full names of all services on this server, except reflection itself.
-        open_: Where calls are counted, to be cut off where they are not read.
+        open_: Where open calls are counted, to be cut off if nobody reads them.
     """
 
     def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
@@ -49,12 +49,12 @@ class Reflection:
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Let the clients go that still have a stream open: many keep one for as long as they run."""
+        """End the streams that clients still have open: many keep one for as long as they run."""
         self._stopped.set()
 
     def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
         """For ``add_generic_rpc_handlers``."""
-        # Bytes in and out, as for the API's own methods: grpc answers UNKNOWN where it can't read a request.
+        # Bytes in and out, as for the API's own methods: grpc answers UNKNOWN if it can't decode a request.
         handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
             cast("Any", self._info)
         )
@@ -69,7 +69,7 @@ class Reflection:
         try:
             await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
             if context in self._writing:
-                # An answer is under way. To return would put the status behind it, which may never be read.
+                # An answer is under way. Returning would put the status behind it, which may never be read.
                 await asyncio.wait((answering,))
             if answering.done():
                 answering.result()
@@ -122,7 +122,7 @@ class Reflection:
         return response
 
     def _give_file(self, name: str, response: Response) -> None:
-        """The file and all that it imports: not every client asks for those by itself."""
+        """The file and all its imports: not every client asks for those by itself."""
         if name not in self._files:
             _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
             return
@@ -164,7 +164,7 @@ class Reflection:
     def _add_enum(self, file: str, scope: str, enum: EnumDescriptorProto) -> None:
         self._file_of[f"{scope}.{enum.name}"] = file
         for value in enum.value:
-            # As in C++, a value belongs to what its enum belongs to.
+            # As in C++, a value belongs to the scope of its enum.
             self._file_of[f"{scope}.{value.name}"] = file
 
 

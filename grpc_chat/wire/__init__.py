@@ -1,1 +1,1 @@
-"""What server and clients share of the wire."""
+"""What server and clients share of the protocol."""

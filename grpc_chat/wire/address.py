@@ -1,4 +1,4 @@
-"""What an address says: the host, the port, the IP address, and whether it stays on this machine."""
+"""The parts of an address: the host, the port, the IP address, and whether it stays on this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _WITH_PORT = re.compile(
 def read_ip(text: str) -> IpAddress | None:
     """The address in ``text``, without a port; None if it is not an address.
 
-    The same host has one address, however it is written: IPv4 within IPv6 (``::ffff:192.0.2.1``) is that
-    IPv4 address, and a zone (``fe80::1%eth0``), which means something only to the machine that wrote it, is
-    left out.
+    The same host has one address, however it is written: IPv4 within IPv6 (``::ffff:192.0.2.1``) becomes the
+        IPv4 address, and a zone (``fe80::1%eth0``), which only has a meaning on the machine that wrote it, is
+        left out.
     """
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
@@ -30,7 +30,7 @@ def read_ip(text: str) -> IpAddress | None:
 
 
 def read_hop(text: str) -> IpAddress | None:
-    """As :func:`read_ip`, for an address as proxies write it: with blanks around it, perhaps with a port, and
+    """As :func:`read_ip`, for an address as proxies write it: with spaces around it, perhaps with a port, and
     IPv6 perhaps in brackets."""
     text = text.strip(" \t")
     found = _WITH_PORT.fullmatch(text)
@@ -42,10 +42,10 @@ def read_hop(text: str) -> IpAddress | None:
 
 
 def read_network(text: str) -> IpNetwork:
-    """The network that ``text`` is, as ``10.0.0.0/8``; one of IPv4 within IPv6 is that of IPv4.
+    """The network in ``text``, such as ``10.0.0.0/8``; an IPv4 network within IPv6 becomes the IPv4 network.
 
     Raises:
-        ValueError: It is not HOST:PORT.
+        ValueError: It is not a network.
     """
     network = ipaddress.ip_network(text, strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)
@@ -84,9 +84,8 @@ def join(host: str, port: int) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what goes there never leaves this machine: localhost, 127.0.0.0/8 (also within IPv6) and ::1.
-
-    Names are not looked up: what a name stands for can be another's decision, and change.
+    """Whether traffic to it never leaves this machine: localhost, 127.0.0.0/8 (also within IPv6) and ::1.
+    Names are not looked up: somebody else can decide what a name stands for, and change it.
     """
     if host.lower().removesuffix(".") == "localhost":
         return True
@@ -95,6 +94,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether listening there means to listen on all addresses of this machine."""
+    """Whether listening there means listening on all addresses of this machine."""
     ip = read_ip(host)
     return ip is not None and ip.is_unspecified

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID, PublicKeyAlgorithmOID
 
 _CURVES = {"secp224r1": "P-224", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-# What the handshakes of gRPC clients (BoringSSL) offer to check, and no setting of gRPC adds to.
+# The keys that gRPC clients (BoringSSL) can check in handshakes; no setting of gRPC adds to them.
 _IN_HANDSHAKES = ("P-256", "P-384", "RSA")
-# Signatures in certificates are only read, and may be made with a few kinds more.
+# Signatures in certificates are only read, and may be made with a few more kinds.
 _IN_SIGNATURES = ("P-256", "P-384", "P-521", "Ed25519", "RSA", "P-224")
 
 
@@ -37,7 +37,8 @@ def fingerprint(der: bytes) -> str:
 
 
 def read_fingerprint(text: str) -> str:
-    """A fingerprint as people and openssl write it, with or without colons, capitals and words before it.
+    """Read a fingerprint as people and openssl write it, with or without colons, capitals and words before
+    it.
 
     Raises:
         ValueError: It is not a fingerprint.
@@ -67,7 +68,7 @@ class WrongPair(ValueError):
     """A certificate and a key can't be used together.
 
     Attributes:
-        of: Which file has to change.
+        of: The file that has to change.
     """
 
     def __init__(self, message: str, of: Literal["certificate", "key"]) -> None:
@@ -78,14 +79,14 @@ class WrongPair(ValueError):
 def as_pem(certificates: Sequence[x509.Certificate]) -> bytes:
     """Certificates in plain PEM.
 
-    gRPC reads no other: a byte order mark, the line ends of old Macs or a line for everything, all of which
-    :func:`read_chain` reads, make it refuse the port without a reason.
+    gRPC reads nothing else: a byte order mark, the line ends of old Macs or a single line, all of which
+        :func:`read_chain` reads, make it refuse the port without a reason.
     """
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
 def read_chain(pem: bytes) -> list[x509.Certificate]:
-    """The certificates in PEM, as whatever program wrote it.
+    """The certificates in PEM, as any program may have written it.
 
     Raises:
         ValueError: There is none, or one can't be read.
@@ -97,7 +98,7 @@ def read_chain(pem: bytes) -> list[x509.Certificate]:
 
 
 def read_pair(chain: bytes, key: bytes) -> Pair:
-    """A certificate and its key, which are of a kind that both ends of a gRPC connection can use.
+    """A certificate and its key, of a kind that both ends of a gRPC connection can use.
 
     Args:
         chain: In PEM, the certificate first, then those that it was signed with.
@@ -127,7 +128,7 @@ def read_pair(chain: bytes, key: bytes) -> Pair:
 
 
 def read_authorities(pem: bytes) -> list[x509.Certificate]:
-    """Certificates to trust, of which gRPC can use at least one.
+    """Certificates to trust, at least one of which gRPC can use.
 
     Raises:
         ValueError: There is no certificate.
@@ -139,12 +140,12 @@ def read_authorities(pem: bytes) -> list[x509.Certificate]:
 
 
 def kind_of(certificate: x509.Certificate) -> str:
-    """What kind of key a certificate has, in people's words: P-256, RSA, Ed25519.
+    """The kind of a certificate's key, in words for people: P-256, RSA, Ed25519.
 
     Raises:
-        ValueError: Nobody knows.
+        ValueError: The kind is unknown.
     """
-    # As a key it is one of RSA; gRPC looks at the name that the certificate has for it.
+    # The key itself is an RSA key; gRPC looks at the name that the certificate has for it.
     if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
         return "RSA-PSS"
     try:
@@ -166,10 +167,10 @@ def kind_of(certificate: x509.Certificate) -> str:
 
 
 def unusable(certificate: x509.Certificate, *, signs: bool = False) -> str:
-    """Why gRPC can't use a certificate, whatever else may be right with it; empty if it can.
+    """Why gRPC can't use a certificate; empty if it can.
 
     Args:
-        signs: Whether it is one that others are signed with, instead of one that is shown in a handshake.
+        signs: Whether it signs other certificates, instead of being shown in a handshake.
     """
     try:
         kind = kind_of(certificate)
@@ -199,7 +200,7 @@ def _bytes_of(key: PublicKeyTypes) -> bytes:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses that a certificate is for; where it lists none, the common name."""
+    """The names and addresses that a certificate is for; if it lists none, the common name."""
     try:
         listed = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

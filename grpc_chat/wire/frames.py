@@ -1,7 +1,7 @@
 """Encoded events and the bytes of a SubscribeResponse or ListMessagesResponse.
 
 In both, the events are ``repeated Event events = 1``, which protobuf encodes as each event with its tag and
-length, one after the other. So an event is encoded once, when it is stored, and a response is the plain
+length, one after the other. So each event is encoded once, when it is stored, and a response is a
 concatenation of frames: https://protobuf.dev/programming-guides/encoding/#last-one-wins
 """
 
@@ -23,7 +23,7 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-# Nearly all events are short; looking the prefix up takes a third of the time of making it.
+# Nearly all events are short; looking up the prefix takes a third of the time of making it.
 _PREFIXES = [_TAG + _varint(length) for length in range(2048)]
 
 
@@ -48,9 +48,9 @@ def frame_stamp(data: bytes) -> int:
 
 
 def frames(payloads: Sequence[bytes]) -> bytes:
-    """Encoded events, in order, as the bytes of a response that holds just them."""
+    """Encoded events, in order, as the bytes of a response that has only them."""
     try:
-        # Without the call of a function for each: half of the time.
+        # Without a function call for each: half of the time.
         return b"".join([_PREFIXES[len(payload)] + payload for payload in payloads])
     except IndexError:
         return b"".join([frame(payload) for payload in payloads])

@@ -9,19 +9,18 @@ SCHEME = "grpc-chat"
 
 
 class Link(NamedTuple):
-    """What a link says."""
+    """The contents of a link."""
 
     address: str
-    """The server's, ``host:port``; empty where only a code was given."""
+    """The server's address, ``host:port``; empty if only a code was given."""
     code: str
     fingerprint: str = ""
-    """The SHA-256 of the server's certificate, where nobody else vouches for it."""
+    """The SHA-256 of the server's certificate, if no authority vouches for it."""
 
 
 def invite_link(address: str, code: str, *, fingerprint: str = "") -> str:
-    """A link that tells where the server is and how to know it, and lets whoever has it in.
-
-    The code is in the fragment: where a link is followed over the web, that part is not sent or logged.
+    """A link that says where the server is and how to know it, and lets in anyone who has it. The code is in
+    the fragment: if somebody opens the link in a browser, that part is not sent or logged.
 
     Args:
         address: ``host:port``.
@@ -31,10 +30,9 @@ def invite_link(address: str, code: str, *, fingerprint: str = "") -> str:
 
 
 def read_link(text: str) -> Link:
-    """What somebody was given as an invite: a link, or the code alone.
-
-    What mail, chat and Markdown put around a link when it is copied from there is left out: ``<…>``, quotes,
-    brackets, and the full stop or comma of the sentence it ended.
+    """Read an invite as somebody received it: a link, or the code alone. What mail, chat and Markdown put
+    around a link is removed: ``<…>``, quotes, brackets, and the full stop or comma of the sentence that it
+    ended.
     """
     text = text.strip().lstrip("<([{\"'`").rstrip(">)]}\"'`.,;:!?").strip()
     if not text.lower().startswith(f"{SCHEME}://"):

@@ -1,12 +1,12 @@
-"""The names of the API, which differ from those that the package's own messages have.
+"""The names of the API, which differ from those of the package's own messages.
 
 All generated code of a Python process shares one pool of descriptors, in which each file name and each full
-name exists once. The package's messages therefore stand there as ``grpc_chat.wire.chat.v1.Event`` of the file
-``grpc_chat/wire/chat.proto``, beside whatever ``chat.proto`` a program has. Everybody else knows them as
+name exists once. The package's messages are therefore there as ``grpc_chat.wire.chat.v1.Event`` of the file
+``grpc_chat/wire/chat.proto``, beside any ``chat.proto`` of a program. Everybody else knows them as
 ``chat.v1.Event`` of ``chat.proto``: paths of methods, errors, reflection and documents use these names.
 
-A pool of the package's own would do as well, but for the well-known types: a Timestamp of one pool can't be
-copied into a message of another.
+The package's own pool would also work, but for the well-known types: a Timestamp of one pool can't be copied
+into a message of another.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ _OURS = "grpc_chat.wire."
 
 
 def api_name(full_name: str) -> str:
-    """What others call something in chat.proto, as ``chat.v1.Event``, by its descriptor's full name."""
+    """The public name of something in chat.proto, such as ``chat.v1.Event``, by its descriptor's full
+    name."""
     return full_name.removeprefix(_OURS)
 
 
 def method_path(method: MethodDescriptor) -> str:
-    """The path of a method, as ``/chat.v1.RoomService/GetRoom``."""
+    """The path of a method, such as ``/chat.v1.RoomService/GetRoom``."""
     return f"/{api_name(method.containing_service.full_name)}/{method.name}"
 
 
@@ -37,7 +38,7 @@ def services() -> list[str]:
 
 
 def api_file() -> FileDescriptorProto:
-    """What chat.proto says, without its comments."""
+    """The contents of chat.proto, without comments."""
     file = FileDescriptorProto()
     pb.DESCRIPTOR.CopyToProto(file)
     return renamed(file, "chat.proto", package=file.package.removeprefix(_OURS))
@@ -83,6 +84,6 @@ def _messages(messages: Iterable[DescriptorProto]) -> Iterator[DescriptorProto]:
 
 
 def _camel_case(name: str) -> str:
-    """As protobuf does it: each underscore goes, and the letter after it becomes a capital one."""
+    """As protobuf does: underscores are removed, and the letter after each becomes a capital."""
     first, *rest = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest)

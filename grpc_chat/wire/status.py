@@ -27,7 +27,7 @@ _STATUS: dict[type[ChatError], grpc.StatusCode] = {
     errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
     errors.Internal: grpc.StatusCode.INTERNAL,
 }
-"""For each direct subclass of ChatError; theirs have the same status and another reason."""
+"""For each direct subclass of ChatError; their own subclasses have the same status and another reason."""
 
 
 def _subclasses(cls: type[ChatError]) -> Iterator[type[ChatError]]:
@@ -37,8 +37,8 @@ def _subclasses(cls: type[ChatError]) -> Iterator[type[ChatError]]:
 
 
 _BY_REASON = {cls.code: cls for cls in _subclasses(ChatError)}
-# What another server or a proxy answers without a reason of ours. A CANCELLED that the client did not ask for
-# is what grpc answers when too many calls arrive at once, and a deadline says nothing about the outcome.
+# Answers of another server or a proxy, without a reason of ours. grpc answers CANCELLED unasked when too many
+# calls arrive at once, and a deadline says nothing about the outcome.
 _BY_STATUS: dict[grpc.StatusCode, type[ChatError]] = {status: cls for cls, status in _STATUS.items()} | {
     grpc.StatusCode.CANCELLED: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.Unavailable,
@@ -76,12 +76,13 @@ def to_status(error: ChatError) -> status_pb2.Status:
 
 
 def bare_status(error: ChatError) -> tuple[grpc.StatusCode, str]:
-    """An error as status and message alone, for where details can't travel: the reason leads the message."""
+    """An error as status and message alone, for places where details can't travel: the message begins with
+    the reason."""
     return status_code(error), f"{error.code}: {error.message}"
 
 
 def _bare_reason(error: grpc.aio.AioRpcError) -> tuple[type[ChatError], str] | None:
-    """What :func:`bare_status` made; None for any other status."""
+    """Read what :func:`bare_status` made; None for any other status."""
     reason, colon, message = (error.details() or "").partition(": ")
     # A proxy may begin its messages with the name of a status.
     cls = _BY_REASON.get(reason) if reason not in grpc.StatusCode.__members__ else None
@@ -91,7 +92,7 @@ def _bare_reason(error: grpc.aio.AioRpcError) -> tuple[type[ChatError], str] | N
 
 
 def has_reason(error: grpc.aio.AioRpcError) -> bool:
-    """Whether a failed call was answered by a grpc-chat server: only they give reasons of our domain."""
+    """Whether a grpc-chat server answered a failed call: only these give reasons of our domain."""
     if _bare_reason(error):
         return True
     for key, value in error.trailing_metadata() or ():
@@ -105,11 +106,11 @@ def has_reason(error: grpc.aio.AioRpcError) -> bool:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
-    """The error that a failed call stands for; an unknown reason becomes the nearest class for its status."""
+    """The error of a failed call; an unknown reason becomes the nearest class for its status."""
     details = status_pb2.Status(message=error.details() or error.code().name)
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            # A proxy may have put anything there; what can't be read is as good as absent.
+            # A proxy may have put anything there; unreadable details count as absent.
             with contextlib.suppress(DecodeError):
                 status = status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
                 details.details.extend(status.details)
@@ -117,7 +118,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ChatError:
 
 
 def from_status(status: status_pb2.Status) -> ChatError:
-    """The error that :func:`to_status` was given, as far as it travels."""
+    """Read the error that :func:`to_status` was given, as far as it travels."""
     return _from_details(_BY_NUMBER[status.code], status, None)
 
 
