@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from grpc_chat.setting_types import Group, Wait
 
@@ -68,6 +69,22 @@ class Files(Group):
         description="How links to files begin, where browsers reach `http_port` by a proxy or another name: "
         "https://chat.example.org. By default, `http_port` on the host of `public_address`, or on `host`.",
     )
+    s3_bucket: str = Field(
+        "",
+        max_length=63,
+        description="A bucket in which the contents of files are kept, on a server that speaks S3's protocol "
+        "(docs/how-to/files.md). Empty for the data folder. What arrives is there until it is complete.",
+    )
+    s3_endpoint: str = Field("https://s3.amazonaws.com", description="The address of the bucket's server.")
+    s3_region: str = Field(
+        "us-east-1", description="Where the bucket is; most servers but Amazon's take any."
+    )
+    s3_access_key: str = Field("", description="The id of the key with which it is read and written.")
+    s3_secret_key: SecretStr | None = Field(None, description="The key's secret.")
+    s3_secret_key_file: Path | None = Field(
+        None, description="A file to read the secret from instead. Newlines around it are ignored."
+    )
+    s3_prefix: str = Field("", description="How names in the bucket begin, as in chat/.")
     downloads_per_user: Count = Field(
         16, description="Downloads that a user may have at once, bots included."
     )
@@ -86,3 +103,38 @@ class Files(Group):
         if value and not match:
             raise ValueError("must be an address, as https://chat.example.org")
         return value.rstrip("/")
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_an_endpoint(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[\w.:\[\]-]+", value, re.ASCII):
+            raise ValueError("must be an address without a path, as https://s3.example.org")
+        return value
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _is_a_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"([\w.-]+/)*", value, re.ASCII):
+            raise ValueError("must be empty or end with /, as chat/")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret(cls, given: object) -> object:
+        if not isinstance(given, dict) or given.get("s3_secret_key_file") is None:
+            return given
+        if given.get("s3_secret_key") is not None:
+            raise ValueError("s3_secret_key and s3_secret_key_file must not both be set")
+        try:
+            secret = Path(given["s3_secret_key_file"]).read_text().strip("\r\n")
+        except OSError as exc:
+            raise ValueError(f"s3_secret_key_file can't be read: {exc.strerror}") from exc
+        except (TypeError, ValueError):
+            raise ValueError("s3_secret_key_file must be the path of a text file") from None
+        return {**given, "s3_secret_key": secret}
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.s3_bucket and not (self.s3_access_key and self.s3_secret_key):
+            raise ValueError("s3_bucket needs s3_access_key and s3_secret_key")
+        return self

@@ -38,7 +38,8 @@ from grpc_chat.files.images import Images
 from grpc_chat.files.local import local_storage
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.dev_certificate import dev_certificate
-from grpc_chat.store.base import Store
+from grpc_chat.store.identity import FILES_KEPT_IN
+from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcOptions, GrpcServer
@@ -146,7 +147,7 @@ class Node:
             )
         limits = request_limits(config)
         trusted = _trusted(config, limits)
-        store: Store = await asyncio.to_thread(
+        store = await asyncio.to_thread(
             open_store, config.data, readers=config.readers, accept_loss=config.accept_loss
         )
         self._resources.callback(store.close)
@@ -166,6 +167,7 @@ class Node:
             party = RelyingParty([_taken(Provider, issuer) for issuer in config.oidc])
             await self._resources.enter_async_context(party)
         storage = await asyncio.to_thread(_storage, config)
+        await asyncio.to_thread(_note_place, store, storage.contents.place)
         self._resources.callback(storage.contents.close)
         addresses = Addresses(config.grpc.trusted_proxies)
         # A single node gets every event from its own writer and need not look for lost hints.
@@ -325,7 +327,38 @@ def _images(config: Config) -> Images | None:
 
 def _storage(config: Config) -> Storage:
     """Where the contents of files are."""
-    return local_storage(config.data / "files", keep_free=config.files.free_bytes)
+    files = config.files
+    here = local_storage(config.data / "files", keep_free=files.free_bytes)
+    if not files.s3_bucket:
+        return here
+    from grpc_chat.files.s3 import S3Contents
+
+    assert files.s3_secret_key, "the settings have one"
+    bucket = S3Contents(
+        endpoint=files.s3_endpoint,
+        bucket=files.s3_bucket,
+        region=files.s3_region,
+        access_key=files.s3_access_key,
+        secret_key=files.s3_secret_key.get_secret_value(),
+        prefix=files.s3_prefix,
+    )
+    return Storage(bucket, here.arriving)
+
+
+def _note_place(store: SqlStore, place: str) -> None:
+    """Have the database say where the contents of its files are, for whoever makes a backup of it."""
+    before = store.fact(FILES_KEPT_IN) or ""
+    if before == place:
+        return
+    with store.snapshot() as snapshot:
+        any_files = snapshot.file_usage("").files > 0
+    if any_files:
+        log.warning(
+            "files are kept in %s from now on; those that were in %s are missing until you copy them there",
+            place or "the data folder",
+            before or "the data folder",
+        )
+    store.put_fact(FILES_KEPT_IN, place)
 
 
 def request_limits(config: Config) -> Limits:

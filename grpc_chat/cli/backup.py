@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,12 @@ _data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder that the server was given.  [GRPC_CHAT_DATA, or ./data]",
+)
+_files_option = click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="The folder of the contents of files.  [FILE.files]",
 )
 _file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -61,6 +68,63 @@ def _at_work(*, silent: bool) -> Iterator[ProgressLine]:
         raise click.Abort() from None
 
 
+class _Files:
+    """What is done about the contents of files, beside the database that needs them.
+
+    Args:
+        source: The folder where they are.
+        target: Where to copy them; None to look at them only.
+        wanted: Whether anything is done at all.
+    """
+
+    def __init__(
+        self, source: Path, target: Path | None, progress: ProgressLine, *, wanted: bool = True
+    ) -> None:
+        from grpc_chat.ops.file_backup import FilesSeen
+
+        self._source, self._target, self._progress, self._wanted = source, target, progress, wanted
+        self.seen = FilesSeen()
+        self.kept_in = ""
+
+    def __call__(self, database: sqlite3.Connection) -> None:
+        """Do it for what a database needs."""
+        from grpc_chat.ops.file_backup import FilesSeen, check_files, copy_files
+        from grpc_chat.store.contents import needed_files
+
+        sizes, self.kept_in = needed_files(database)
+        if self.kept_in or not self._wanted:
+            self.seen = FilesSeen(len(sizes), sum(sizes.values()), missing=len(sizes))
+        elif self._target:
+            self.seen = copy_files(sizes, self._source, self._target, self._progress)
+        else:
+            self.seen = check_files(sizes, self._source, self._progress)
+
+    def summary(self) -> str:
+        """What to say of them where all is well."""
+        there = self.seen.files - self.seen.lost
+        return f"; {count(there, 'file')} in {self._target or self._source}" if there else ""
+
+    def tell(self, out: Output) -> None:
+        """Say what is not there."""
+        seen = self.seen
+        if not seen.lost:
+            return
+        what = f"{count(seen.files, 'file')} ({size(seen.size_bytes)})"
+        if self.kept_in:
+            out.note(f"note: {what} are in {self.kept_in}, and not in the backup: back that up, too")
+        elif not self._wanted:
+            out.note(f"note: {what} are not in the backup, as --no-files says")
+        else:
+            out.note(
+                f"warning: of {what}, {seen.missing} are missing in {self._source} and {seen.damaged} are "
+                "damaged; messages that carry them stay"
+            )
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.files")
+
+
 def _data_folder(given: Path | None) -> Path:
     from grpc_chat.cli.serve import load_config
 
@@ -92,13 +156,20 @@ def _tell_of_damage(out: Output, contents: Contents) -> None:
 @_file_argument
 @_data_option
 @click.option("--replace", is_flag=True, help="Replace an existing FILE, once the new one is complete.")
+@_files_option
+@click.option("--no-files", is_flag=True, help="Leave out the contents of files.")
 @json_option
-def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) -> None:
+def admin_backup(
+    file: Path, data: Path | None, replace: bool, files: Path | None, no_files: bool, as_json: bool
+) -> None:
     """Copy a server's database into FILE, while the server runs or is stopped.
 
     Run it on the server's machine, as the user that the server runs as. The copy has everything that the
     database had at one moment. It is checked, and gets its name only when it is complete. The server keeps
     running. Certificates and settings are not in it.
+
+    The contents of files that messages carry go to the folder FILE.files, or to the one that --files names.
+    Give several backups the same folder, and each copies only what is new.
 
     \b
     Examples:
@@ -109,15 +180,20 @@ def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) ->
     from grpc_chat.store.backup import back_up
 
     out, folder, begin = Output(as_json=as_json), _data_folder(data), time.monotonic()
+    if files and no_files:
+        raise click.UsageError("give either --files or --no-files")
     with _at_work(silent=as_json) as progress:
-        contents = back_up(folder, file, replace=replace, version=__version__, progress=progress)
+        also = _Files(folder / "files", files or _beside(file), progress, wanted=not no_files)
+        contents = back_up(folder, file, replace=replace, version=__version__, progress=progress, also=also)
     out.result(
         contents,
-        f"{file}: {size(contents.size_bytes)}, {_summary(contents)}",
+        f"{file}: {size(contents.size_bytes)}, {_summary(contents)}{also.summary()}",
         file=str(file),
+        files=also.seen,
         seconds=round(time.monotonic() - begin, 3),
     )
     _tell_of_damage(out, contents)
+    also.tell(out)
 
 
 @admin.command("restore")
@@ -128,9 +204,16 @@ def admin_backup(file: Path, data: Path | None, replace: bool, as_json: bool) ->
 @click.option(
     "--end-sessions", is_flag=True, help="End all logins and tokens, of people, devices and programs."
 )
+@_files_option
 @json_option
 def admin_restore(
-    file: Path, data: Path | None, check: bool, replace: bool, end_sessions: bool, as_json: bool
+    file: Path,
+    data: Path | None,
+    check: bool,
+    replace: bool,
+    end_sessions: bool,
+    files: Path | None,
+    as_json: bool,
 ) -> None:
     """Replace the database of a stopped server with the one in FILE.
 
@@ -157,10 +240,13 @@ def admin_restore(
                 "--check changes nothing: give it without --data, --replace, --end-sessions"
             )
         with _at_work(silent=as_json) as progress:
-            _show_contents(out, file, examine(file, progress=progress))
+            also = _Files(files or _beside(file), None, progress)
+            contents = examine(file, progress=progress, also=also)
+        _show_contents(out, file, contents, also)
         return
     folder = _data_folder(data)
     with _at_work(silent=as_json) as progress:
+        also = _Files(files or _beside(file), folder / "files", progress)
         done = restore(
             file,
             folder,
@@ -168,6 +254,7 @@ def admin_restore(
             end_sessions=end_sessions,
             progress=progress,
             now=datetime.now().astimezone(),
+            also=also,
         )
     if as_json:
         out.json(
@@ -176,9 +263,10 @@ def admin_restore(
             data=str(folder),
             kept=str(done.kept) if done.kept else None,
             sessions=0 if end_sessions else done.sessions,
+            files=also.seen,
         )
         return
-    out.say(f"restored {file} to {folder}: {_summary(done.contents)}")
+    out.say(f"restored {file} to {folder}: {_summary(done.contents)}{also.summary()}")
     if done.kept:
         out.say(f"the database that was there is {done.kept}; delete it once you don't need it")
     undone = ["accounts blocked", "members removed", "passwords changed"]
@@ -191,11 +279,12 @@ def admin_restore(
         f"{', '.join(undone)}, invites revoked"
     )
     _tell_of_damage(out, done.contents)
+    also.tell(out)
 
 
-def _show_contents(out: Output, file: Path, contents: Contents) -> None:
+def _show_contents(out: Output, file: Path, contents: Contents, files: _Files) -> None:
     if out.as_json:
-        out.json(contents, file=str(file))
+        out.json(contents, file=str(file), files=files.seen)
         return
     by = f" by grpc-chat {contents.backup_version}" if contents.backup_version else ""
     made = contents.backup_time
@@ -210,7 +299,9 @@ def _show_contents(out: Output, file: Path, contents: Contents) -> None:
             ("messages", str(contents.messages)),
             ("events", str(contents.events)),
             ("newest event", minute(contents.newest_event_time) if contents.newest_event_time else "none"),
+            ("files", f"{files.seen.files}, {size(files.seen.size_bytes)}"),
             ("damaged", count(contents.damaged_events, "event") if contents.damaged_events else "nothing"),
         ]
     )
     _tell_of_damage(out, contents)
+    files.tell(out)

@@ -73,6 +73,9 @@ class Arriving(Protocol):
 class Contents(Protocol):
     """Keeps contents by their SHA-256, in 64 hexadecimal digits of lower case."""
 
+    place: str
+    """Where they are, for people; empty for the folder beside the database."""
+
     def put(self, digest: str, path: Path) -> None:
         """Keep what is in a file, which is synced and the caller's to give away: it may be gone afterwards.
 

@@ -18,6 +18,8 @@ class LocalContents:
         folder: Made where it is missing, for the owner alone. What is put must lie on the same file system.
     """
 
+    place = ""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with told("make its folder of files"):

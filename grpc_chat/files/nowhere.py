@@ -18,6 +18,8 @@ def _none() -> NoReturn:
 class NoContents:
     """See :class:`grpc_chat.files.base.Contents`."""
 
+    place = ""
+
     def put(self, digest: str, path: Path) -> None:
         _none()
 

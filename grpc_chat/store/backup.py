@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +26,15 @@ from grpc_chat.store.copying import NewFile, connect, connect_alone, copy, why
 from grpc_chat.store.identity import BACKUP_TIME, BACKUP_VERSION
 
 
-def back_up(folder: Path, file: Path, *, replace: bool, version: str, progress: Progress) -> Contents:
+def back_up(
+    folder: Path,
+    file: Path,
+    *,
+    replace: bool,
+    version: str,
+    progress: Progress,
+    also: Callable[[sqlite3.Connection], None] = lambda _: None,
+) -> Contents:
     """Copy the database in a folder into a file for the owner alone.
 
     The file gets its name when it is complete, has been checked and is on the disk; until then, and where
@@ -36,6 +45,7 @@ def back_up(folder: Path, file: Path, *, replace: bool, version: str, progress: 
         file: Where to; its folder must exist.
         replace: Whether a file of that name is replaced.
         version: Of this program, to be noted in the copy.
+        also: What else is to be done before the file gets its name, given the copy.
 
     Raises:
         BackupError: There is no such database, it is damaged, the file can't be written, or it exists.
@@ -57,6 +67,7 @@ def back_up(folder: Path, file: Path, *, replace: bool, version: str, progress: 
                 facts = {BACKUP_TIME: str(time.time_ns() // 1000), BACKUP_VERSION: version}
                 made.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", facts.items())
                 contents = read_contents(made, new.path, progress)
+                also(made)
             new.put_in_place(replace=replace)
     except FileExistsError:
         raise _exists(place) from None

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from google.protobuf.message import DecodeError
 
-from grpc_chat.store.identity import BACKUP_TIME, BACKUP_VERSION
+from grpc_chat.store.identity import BACKUP_TIME, BACKUP_VERSION, FILES_KEPT_IN
 from grpc_chat.store.migrations import LATEST
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -150,6 +151,26 @@ def read_contents(conn: sqlite3.Connection, path: Path, progress: Progress) -> C
         newest_event_time=newest,
         damaged_events=int(due) - intact,
     )
+
+
+class NeededFiles(NamedTuple):
+    """What a database needs of the contents of files, which are beside it."""
+
+    sizes: dict[str, int]
+    """The lengths of the contents that are needed, by their SHA-256."""
+    kept_in: str
+    """Where they are; empty for the folder ``files`` beside the database."""
+
+
+def needed_files(conn: sqlite3.Connection) -> NeededFiles:
+    """Which contents of files a database needs."""
+    if not conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'files'").fetchone():
+        return NeededFiles({}, "")
+    sizes: dict[str, int] = dict(conn.execute("SELECT digest, size FROM files").fetchall())
+    sizes |= dict(conn.execute("SELECT preview_digest, preview_size FROM files").fetchall())
+    sizes.pop("", None)
+    kept_in = conn.execute("SELECT value FROM meta WHERE name = ?", (FILES_KEPT_IN,)).fetchone()
+    return NeededFiles(sizes, kept_in[0] if kept_in else "")
 
 
 def _newest(conn: sqlite3.Connection) -> datetime | None:

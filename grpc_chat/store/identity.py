@@ -15,6 +15,8 @@ BACKUP_TIME = "backup_time_us"
 BACKUP_VERSION = "backup_version"
 OTHER_COMMITS = "other_commits"
 """How many commits there were that stored no event: see :mod:`grpc_chat.store.mark`."""
+FILES_KEPT_IN = "files_kept_in"
+"""Where the contents of files are, if not in the folder beside the database."""
 
 
 class Identity(NamedTuple):

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,8 +44,13 @@ class Restored:
     """Where the database is that was there before."""
 
 
-def examine(file: Path, *, progress: Progress) -> Contents:
+def examine(
+    file: Path, *, progress: Progress, also: Callable[[sqlite3.Connection], None] = lambda _: None
+) -> Contents:
     """Look through a backup, or any other copy of a database; nothing is changed.
+
+    Args:
+        also: What else is to be looked at, given the copy.
 
     Raises:
         BackupError: It is not a backup, is damaged, or was made by a newer version of the program.
@@ -53,11 +58,20 @@ def examine(file: Path, *, progress: Progress) -> Contents:
     with _reading(file) as conn:
         require_ours(conn, str(file))
         require_intact(conn, str(file), progress)
-        return read_contents(conn, file, progress)
+        contents = read_contents(conn, file, progress)
+        also(conn)
+        return contents
 
 
 def restore(
-    file: Path, folder: Path, *, replace: bool, end_sessions: bool, progress: Progress, now: datetime
+    file: Path,
+    folder: Path,
+    *,
+    replace: bool,
+    end_sessions: bool,
+    progress: Progress,
+    now: datetime,
+    also: Callable[[sqlite3.Connection], None] = lambda _: None,
 ) -> Restored:
     """Make the database in a folder one that holds what is in a backup, in a new epoch.
 
@@ -71,6 +85,7 @@ def restore(
         end_sessions: Whether all sessions and tokens end: those that were revoked after the backup was made
             are valid again otherwise.
         now: For the name of what is kept.
+        also: What else is to be done before the database takes its place, given the new one.
 
     Raises:
         BackupError: The backup can't be used, a server is using the folder, there is a database and
@@ -90,6 +105,7 @@ def restore(
                 with closing(connect_alone(new.path)) as made:
                     require_intact(made, str(file), progress)
                     contents = read_contents(made, new.path, progress)
+                    also(made)
                 epoch, sessions = _begin_anew(new.path, end_sessions=end_sessions)
                 contents = dataclasses.replace(contents, epoch=epoch, schema=migrations.LATEST)
                 kept = _set_aside(database, now)
