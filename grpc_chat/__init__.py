@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
+    from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
     from grpc_chat.sdk.models import (
         AccessToken,
         Ban,
@@ -132,6 +133,7 @@ __all__ = [
     "ConsumerPosition",
     "ConsumerTakenOver",
     "Cursor",
+    "Deletion",
     "Disconnected",
     "EpochChanged",
     "Event",
@@ -160,6 +162,8 @@ __all__ = [
     "Member",
     "MembershipChange",
     "Message",
+    "MessageDeleted",
+    "MessageEdited",
     "MessageTooLong",
     "NotAChatServer",
     "NotAMember",
@@ -225,6 +229,7 @@ _HOMES = {
     "Tls": "grpc_chat.sdk.tls",
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
+    **dict.fromkeys(("Deletion", "MessageDeleted", "MessageEdited"), "grpc_chat.sdk.message_events"),
     **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
     **dict.fromkeys(
         ("Blocked", "StoppedBot", "Unblocked", "UnownedRoom", "UserRecord"),

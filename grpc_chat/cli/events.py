@@ -9,6 +9,7 @@ from zlib import crc32
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import Output, count, cut, padded, size, wide, wrapped
 from grpc_chat.cli.terminal import in_shell, visible
+from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited
 from grpc_chat.sdk.models import (
     Event,
     Gap,
@@ -24,6 +25,8 @@ from grpc_chat.sdk.models import (
 
 _KINDS = {
     Message: "message",
+    MessageEdited: "edited",
+    MessageDeleted: "deleted",
     MembershipChange: "membership",
     RoomChange: "room",
     Gap: "gap",
@@ -186,9 +189,14 @@ def said(message: Message, *, on_lines: bool) -> str:
     Args:
         on_lines: Whether each file has a line of its own.
     """
+    if message.deleted:
+        by, why = message.deleted.user_id, message.deleted.reason
+        words = "message deleted" if by == message.sender_id else f"message deleted by {by}"
+        return f"{words}: {why}" if why else words
     # The number is what `download` takes.
     files = [f"[file: {file.name}, {size(file.size)}, message {message.seq}]" for file in message.files]
-    return ("\n" if on_lines else " ").join([*([message.text] if message.text else []), *files])
+    text = f"{message.text} (edited)" if message.edits else message.text
+    return ("\n" if on_lines else " ").join([*([text] if text else []), *files])
 
 
 def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> dict[str, object]:
@@ -214,6 +222,13 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
             return restored([event])
         case RoomChange():
             return _room_changed(event)
+        case MessageEdited():
+            # Where it was edited again, the later edit has the text.
+            words = f"{event.sender_id} edited message {event.message_seq}"
+            return f"{words}: {event.text}" if event.text else words
+        case MessageDeleted():
+            words = f"{event.actor_id} deleted message {event.message_seq}"
+            return f"{words}: {event.reason}" if event.reason else words
         case other:
             return _without_words(other)
 

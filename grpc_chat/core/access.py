@@ -14,8 +14,9 @@ from enum import Enum
 
 from grpc_chat.errors import ChatError, NotAMember, PermissionDenied, RoomArchived, RoomNotFound
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Membership
+from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 
 
 class Action(Enum):
@@ -163,6 +164,15 @@ def visible_from(membership: Membership) -> int:
 def hidden_until(membership: Membership) -> int:
     """The number of the last event that is hidden from a member by the room's rule; 0 for none."""
     return max(membership.join_seq - 1, 0) if membership.history == pb.HISTORY_SINCE_JOIN else 0
+
+
+def is_hidden(event: StoredEvent, until: int) -> bool:
+    """Whether an event is hidden from a member because the message that it is about is (``until`` is what
+    :func:`hidden_until` says): an edit would give away what was said."""
+    if not until:
+        return False
+    about = frames.about(event.payload) if event.about is None else event.about
+    return 0 < about <= until
 
 
 def forbids_on(action: Action, membership: Membership, role: int) -> ChatError | None:

@@ -12,7 +12,7 @@ from grpc_chat.core.stream import Stream
 from grpc_chat.core.subscription import Behind, Page
 from grpc_chat.errors import NotAMember, RoomNotFound
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 _WORD_SECONDS = 0.05
@@ -35,7 +35,7 @@ class CatchingUp:
         """What a subscription asked for, from the store; None where its user is no longer a member."""
         room_id, after, limit = behind
 
-        def read_page(snapshot: Snapshot) -> Page:
+        def read_page(snapshot: Snapshot) -> tuple[Page, Membership]:
             room = require_read(snapshot, room_id, stream.caller.user_id)
             first = visible_from(room)
             max_bytes = self._response_bytes
@@ -43,13 +43,16 @@ class CatchingUp:
             events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
             if not events and first > room.last_seq:
                 # All of it was removed; when the last one was stored is still known.
-                return Page(first, events, room.last_event_us)
-            return _first_run(first, events)
+                page = Page(first, events, room.last_event_us)
+            else:
+                page = _first_run(first, events)
+            return page._replace(joined=room.join_seq), room
 
         try:
             with self._feeds.noting_rewritten(room_id) as rewritten:
                 while True:
-                    page = await self._readers.run(read_page)
+                    page, room = await self._readers.run(read_page)
+                    self._feeds.know_rule(room_id, room.history, room.last_seq)
                     if not any(event.seq in rewritten for event in page.events):
                         return page
                     # It was read before that. Each event is rewritten a few times at most, if ever.

@@ -233,13 +233,13 @@ class Committer:
             if isinstance(result, Appended | Done):
                 for room_id, events in result.new.items():
                     new.setdefault(room_id, []).extend(events)
+                if result.rewritten:
+                    self._rewritten(result.rewritten)
             if isinstance(result, Done):
                 # Before anybody is told of the events: who may follow a room no longer must not get those
                 # that came after.
                 for effect in result.effects:
                     self._apply(cast(Effect, effect))
-                if result.rewritten:
-                    self._rewritten(result.rewritten)
         if new:
             self._publish(new)
         if self._store.failed:

@@ -49,9 +49,12 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChanged:
-    """Members of a room may read more of its past, or less."""
+    """Members of a room may read more of its past, or less, by the event ``seq``."""
 
     room_id: str
+    history: int
+    """``chat.v1.History``."""
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

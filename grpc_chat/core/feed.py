@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from grpc_chat.store.records import StoredEvent
+from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
 _SLICES_PER_TAIL = 4
@@ -18,6 +19,8 @@ class Entry(NamedTuple):
     session_id: str
     frame: bytes
     """The event as an entry of ``SubscribeResponse.events``."""
+    about: int = 0
+    """The number of the message that it is about; 0 for none."""
 
 
 class Slice(NamedTuple):
@@ -29,7 +32,10 @@ class Slice(NamedTuple):
     events: int
     """How many they are."""
     sessions: frozenset[str]
-    """The sessions that caused any of them: only these must not get ``data`` as it is."""
+    """The sessions that caused any of them: these must not get ``data`` as it is."""
+    about: int = 0
+    """The number of the oldest message that any of them is about, 0 for none: nor must those from whom that
+    message is hidden."""
 
 
 class Feed:
@@ -47,16 +53,21 @@ class Feed:
         "_entries",
         "_first",
         "_max_slice_bytes",
+        "_rule_seq",
         "_slices",
         "_slices_bytes",
         "head",
         "room_id",
+        "since_join",
         "tail_bytes",
     )
 
     def __init__(self, room_id: str, head: int, *, max_slice_bytes: int) -> None:
         self.room_id = room_id
         self.head = head
+        self.since_join = False
+        """Whether members may read only what happened since they joined, as far as is known."""
+        self._rule_seq = 0
         self.tail_bytes = 0
         self._max_slice_bytes = max_slice_bytes
         self._first = head + 1
@@ -68,6 +79,13 @@ class Feed:
         """Learn that the log reaches ``head``; an older number says nothing new."""
         self.head = max(self.head, head)
 
+    def know_rule(self, history: int, seq: int) -> None:
+        """Learn how much of the past members may read (``chat.v1.History``), by the log up to ``seq``; less
+        of the log says nothing new."""
+        if seq >= self._rule_seq:
+            self.since_join = history == pb.HISTORY_SINCE_JOIN
+            self._rule_seq = seq
+
     def append(self, events: Sequence[StoredEvent]) -> None:
         """Take new durable events, consecutive and in order. Ones that are here already are left alone."""
         end = self._first + len(self._entries)
@@ -75,9 +93,11 @@ class Feed:
             # Others wrote in between. The tail is a run without a gap, so it begins anew.
             self.clear_tail()
             self._first = end = events[0].seq
-        for seq, session_id, payload in events:
+        for seq, session_id, payload, about in events:
             if seq == end:
-                entry = Entry(session_id, frames.frame(payload))
+                if about is None:
+                    about = frames.about(payload)
+                entry = Entry(session_id, frames.frame(payload), about)
                 self._entries.append(entry)
                 self.tail_bytes += len(entry.frame)
                 end += 1
@@ -140,19 +160,23 @@ class Feed:
             data=b"".join([entry.frame for entry in entries]),
             events=len(entries),
             sessions=frozenset([entry.session_id for entry in entries]),
+            about=min([entry.about for entry in entries if entry.about], default=0),
         )
 
     def stamp(self, seq: int) -> int:
         """The stamp of an event of the tail."""
         return frames.frame_stamp(self._entries[seq - self._first].frame)
 
-    def without(self, session_id: str, seq: int, piece: Slice) -> tuple[bytes, int, int]:
-        """A slice that starts after ``seq``, less what a session caused: its bytes, how many events they
-        are, and the number of the last of them (0 when none is left)."""
+    def without(
+        self, session_id: str, seq: int, piece: Slice, *, hidden_until: int = 0
+    ) -> tuple[bytes, int, int]:
+        """A slice that starts after ``seq``, less what a session caused and what is about messages up to
+        ``hidden_until``: its bytes, how many events they are, and the number of the last of them (0 when none
+        is left)."""
         start = seq + 1 - self._first
         kept, last = [], 0
         for at, entry in enumerate(self._entries[start : start + piece.events], seq + 1):
-            if entry.session_id != session_id:
+            if entry.session_id != session_id and not 0 < entry.about <= hidden_until:
                 kept.append(entry.frame)
                 last = at
         return b"".join(kept), len(kept), last

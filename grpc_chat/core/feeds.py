@@ -122,6 +122,11 @@ class Feeds:
             self._tails_bytes -= feed.tail_bytes
             feed.clear_tail()
 
+    def know_rule(self, room_id: str, history: int, seq: int) -> None:
+        """Learn how much of the past members of a room may read; see :meth:`Feed.know_rule`."""
+        if feed := self._feeds.get(room_id):
+            feed.know_rule(history, seq)
+
     def rewritten(self, events: Mapping[str, Sequence[int]]) -> None:
         """Events, by room and number, say something else: send their old bytes to nobody from now on."""
         for room_id, seqs in events.items():
@@ -134,7 +139,14 @@ class Feeds:
         if membership.room_id in stream.subscription:
             return
         feed = self._feed(membership.room_id, head)
-        stream.subscription.follow(feed, place.seq, stamp=place.stamp, hidden_until=hidden_until(membership))
+        feed.know_rule(membership.history, membership.last_seq)
+        stream.subscription.follow(
+            feed,
+            place.seq,
+            stamp=place.stamp,
+            hidden_until=hidden_until(membership),
+            joined=membership.join_seq,
+        )
         self._followers[membership.room_id].add(stream)
         if stream.signals is not None:
             self._signals.follow(membership.room_id, stream)

@@ -20,6 +20,9 @@ from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Positio
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
+_MORE_READS = 8
+"""How often the log is read again for a page of which some is hidden; a shorter one is a page, too."""
+
 _DRAFTED_AT_ONCE = 64
 """Messages that are made ready before others have their turn on the event loop: about 0.4 ms."""
 
@@ -97,7 +100,7 @@ class Messages:
             position, number, *rest = self._pages.tokens.read(listing, request.page_token).split(" ")
             seq, stamp = int(number), int(rest[0]) if rest else 0
 
-        def in_snapshot(snapshot: Snapshot) -> tuple[Membership, int, list[StoredEvent]]:
+        def in_snapshot(snapshot: Snapshot) -> tuple[Membership, int, list[StoredEvent], list[StoredEvent]]:
             room = access.require_read(snapshot, room_id, caller.user_id)
             first = access.visible_from(room)
             if stamp:
@@ -106,8 +109,29 @@ class Messages:
                 if room_id in common:
                     field = "page_token" if request.page_token else "stamp"
                     raise histories.another_history(field, room_id, self.epoch, common[room_id])
-            events = find(snapshot, room, first)
-            return room, first, [event for event in events if event.seq >= first]
+            read = [event for event in find(snapshot, room, first) if event.seq >= first]
+            if not (hidden := access.hidden_until(room)):
+                return room, first, read, read
+            shown = [event for event in read if not access.is_hidden(event, hidden)]
+            for _ in range(_MORE_READS):
+                if position == "around_seq" or not read or len(shown) >= size:
+                    break
+                # What is hidden takes nobody's place on the page.
+                room_for = {
+                    "limit": size - len(shown),
+                    "max_bytes": self._page_bytes - sum(len(event.payload) for event in shown),
+                }
+                if position == "after_seq":
+                    more = snapshot.events_after(room_id, read[-1].seq, **room_for)
+                    read += more
+                else:
+                    more = snapshot.events_before(room_id, read[0].seq, **room_for)
+                    more = [event for event in more if event.seq >= first]
+                    read = more + read
+                if not more:
+                    break
+                shown = [event for event in read if not access.is_hidden(event, hidden)]
+            return room, first, read, shown
 
         def find(snapshot: Snapshot, room: Membership, first: int) -> list[StoredEvent]:
             limit, most = size, self._page_bytes
@@ -126,7 +150,7 @@ class Messages:
                     end = seq if position else room.last_seq + 1
                     return snapshot.events_before(room_id, end, limit=limit, max_bytes=most)
 
-        room, visible_from, events = await self._readers.run(in_snapshot)
+        room, visible_from, events, shown = await self._readers.run(in_snapshot)
         response = pb.ListMessagesResponse(epoch=self.epoch)
         first_stamp = last_stamp = 0
         if events:
@@ -142,7 +166,7 @@ class Messages:
             response.previous_page_token = self._pages.tokens.make(
                 listing, f"before_seq {first} {first_stamp}"
             )
-        return frames.frames([event.payload for event in events]) + response.SerializeToString()
+        return frames.frames([event.payload for event in shown]) + response.SerializeToString()
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:

@@ -323,9 +323,9 @@ class Rooms:
             if key is not None:
                 transaction.set_public_name(room_id, key)
             if changed:
-                self._change(transaction, caller, room_id, updated)
+                seq = self._change(transaction, caller, room_id, updated)
                 if "history" in changed:
-                    transaction.after_commit(HistoryChanged(room_id))
+                    transaction.after_commit(HistoryChanged(room_id, updated.history, seq))
             return self.seen_by(transaction, room_id, caller.user_id)
 
         changed_room: pb.Room = await self._committer.transact(caller, in_transaction)
@@ -344,12 +344,10 @@ class Rooms:
         room: pb.Room = await self._committer.transact(caller, in_transaction)
         return room
 
-    def _change(
-        self, transaction: Transaction, caller: Caller, room_id: str, updated: pb.RoomUpdated
-    ) -> None:
-        """Have a room be otherwise, by the event that says so."""
+    def _change(self, transaction: Transaction, caller: Caller, room_id: str, updated: pb.RoomUpdated) -> int:
+        """Have a room be otherwise, by the event that says so, and return its number."""
         event = pb.Event(room_id=room_id, user_id=caller.user_id, room_updated=updated)
-        transaction.append(event, caller.session_id)
+        return transaction.append(event, caller.session_id)
 
     async def delete(self, caller: Caller, request: pb.DeleteRoomRequest) -> None:
         """Remove a room with everything in it.

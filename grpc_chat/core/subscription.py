@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from grpc_chat.core.access import is_hidden
 from grpc_chat.core.feed import Feed, Slice
 from grpc_chat.store.records import Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
@@ -40,6 +41,8 @@ class Page(NamedTuple):
     events: Sequence[StoredEvent]
     stamp: int = 0
     """The stamp of the event before ``first_seq``, where it is known; 0 otherwise."""
+    joined: int = 0
+    """The event by which the reader joined the room, as the store has it; 0 where there is none."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,13 @@ class _Room:
     is gone."""
     began: Place
     """Where it began to be followed."""
+    joined: int = 0
+    """The event by which its reader joined; 0 where there is none."""
+
+    @property
+    def hidden_until(self) -> int:
+        """The last message that is hidden from its reader, and what happens to it with it; 0 for none."""
+        return max(self.joined - 1, 0) if self.feed.since_join else 0
 
     @property
     def unacknowledged(self) -> int:
@@ -91,19 +101,26 @@ class Subscription:
         # The room for which the store is being read.
         self._asked: _Room | None = None
 
-    def follow(self, feed: Feed, seq: int, *, stamp: int = 0, hidden_until: int = 0) -> None:
+    def follow(self, feed: Feed, seq: int, *, stamp: int = 0, hidden_until: int = 0, joined: int = 0) -> None:
         """Add a room, from a cursor. What its feed holds now counts as there from the start.
 
         Args:
             stamp: The cursor's, if it has one.
             hidden_until: The last event that may not be read; a cursor before it is moved there, with a gap.
+            joined: The event by which the reader joined.
         """
         room_id = feed.room_id
         if seq < hidden_until:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=seq + 1, to_seq=hidden_until))
             seq, stamp = hidden_until, 0
         self._rooms[room_id] = _Room(
-            feed=feed, seq=seq, acknowledged=seq, sent=seq, since=feed.head, began=Place(seq, stamp)
+            feed=feed,
+            seq=seq,
+            acknowledged=seq,
+            sent=seq,
+            since=feed.head,
+            began=Place(seq, stamp),
+            joined=joined,
         )
         if seq < feed.head:
             self._dirty[room_id] = None
@@ -170,6 +187,7 @@ class Subscription:
             or self._say_caught_up
             or self._window is not _NO_WINDOW
             or self._session_id in piece.sessions
+            or (piece.about and piece.about <= room.hidden_until)
         ):
             return None
         room.seq = room.sent = piece.last_seq
@@ -214,8 +232,9 @@ class Subscription:
                 behind = Behind(room_id, room.seq, min(allowed, _PAGE_EVENTS))
                 break
             data, count, last = piece.data, piece.events, piece.last_seq
-            if self._session_id in piece.sessions:
-                data, count, last = room.feed.without(self._session_id, room.seq, piece)
+            hidden = room.hidden_until if piece.about else 0
+            if self._session_id in piece.sessions or 0 < piece.about <= hidden:
+                data, count, last = room.feed.without(self._session_id, room.seq, piece, hidden_until=hidden)
             self._move(room_id, room, piece.last_seq, sent=last)
             if room_id in self._passed:
                 self._passed[room_id] = room.feed.stamp(piece.last_seq)
@@ -251,11 +270,15 @@ class Subscription:
             # There is nothing, whatever a hint said; nor did anything come while the store was read.
             self._dirty.pop(room_id, None)
             self._targets.pop(room_id, None)
+        room.joined = max(room.joined, page.joined)
         parts = []
         if page.events:
-            own = self._session_id
-            parts = [frames.frames([payload for _, session, payload in page.events if session != own])]
-            sent = next((seq for seq, session, _ in reversed(page.events) if session != own), 0)
+            own, hidden = self._session_id, room.hidden_until
+            shown = [event for event in page.events if event[1] != own]
+            if hidden:
+                shown = [event for event in shown if not is_hidden(event, hidden)]
+            parts = [frames.frames([event[2] for event in shown])]
+            sent = shown[-1].seq if shown else 0
             self._move(room_id, room, page.events[-1].seq, sent=sent)
             if room_id in self._passed:
                 self._passed[room_id] = frames.stamp(page.events[-1].payload)

@@ -368,7 +368,8 @@ class ChatSystem:
                 self.streams.invited(user_id, invitation)
             case Deleted(room_id, user_id):
                 self.streams.deleted(room_id, user_id)
-            case HistoryChanged(room_id):
+            case HistoryChanged(room_id, history, seq):
+                self.feeds.know_rule(room_id, history, seq)
                 self.feeds.forget_tail(room_id)
             case SessionsEnded(session_ids, why):
                 self.sessions.forget(session_ids)

@@ -23,6 +23,7 @@ from grpc_chat.sdk.choices import (
     chosen,
 )
 from grpc_chat.sdk.file_records import File, Upload
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -86,6 +87,9 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 client_message_id=told.message.client_message_id,
                 epoch=epoch,
                 files=tuple(map(file, told.message.files)),
+                edit_time=time(told.message.edit_time) if told.message.HasField("edit_time") else None,
+                edits=told.message.edits,
+                deleted=_deletion(told.message.deleted) if told.message.HasField("deleted") else None,
                 _client=client,
             )
         case "membership_changed":
@@ -113,7 +117,31 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 create_time=time(told.create_time),
                 epoch=epoch,
             )
+        case "message_edited":
+            return MessageEdited(
+                room_id=told.room_id,
+                seq=told.seq,
+                message_seq=told.message_edited.seq,
+                sender_id=told.user_id,
+                text=told.message_edited.text,
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
+        case "message_deleted":
+            return MessageDeleted(
+                room_id=told.room_id,
+                seq=told.seq,
+                message_seq=told.message_deleted.seq,
+                actor_id=told.user_id,
+                reason=told.message_deleted.reason,
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
     return None
+
+
+def _deletion(told: pb.Deletion) -> Deletion:
+    return Deletion(user_id=told.user_id, delete_time=time(told.delete_time), reason=told.reason)
 
 
 def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool]:

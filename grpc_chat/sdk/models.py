@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
 from grpc_chat.sdk.file_records import File
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class Message:
     epoch: str = ""
     files: tuple[File, ...] = ()
     """The files that it carries."""
+    edit_time: datetime | None = None
+    """When it was last edited; None if it never was."""
+    edits: int = 0
+    """How many times it was edited."""
+    deleted: Deletion | None = None
+    """Who deleted it, if anybody did: it has no text then."""
     _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -437,7 +444,7 @@ class ConsumerPosition:
     """The number of the room's newest event."""
 
 
-Event = Message | MembershipChange | RoomChange
+Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted
 Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

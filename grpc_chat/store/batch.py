@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -12,24 +12,23 @@ from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
-from grpc_chat.store.statements import events_at, sent_before, stamps
+from grpc_chat.store.statements import sent_before, stamps
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import (
     Acknowledge,
+    Answer,
     Append,
     Appended,
     AuthorizeDirect,
     Draft,
     Position,
-    Target,
     ahead_of_log,
     too_many_consumers,
 )
 from grpc_chat.wire import chat_pb2 as pb
-
-_SendKey = tuple[str, str, bytes]
-"""Room, user, and the key that the user chose."""
+from grpc_chat.wire.frames import ABOUT
 
 
 class Batch:
@@ -63,7 +62,7 @@ class Batch:
         self._ended_before = ended
         self._careful = careful
         self._transaction = transaction
-        self.rows = Rows(conn)
+        self.rows = Rows(conn, now_us)
         """What the batch knows, and has yet to write."""
         # In direct rooms, what forbids somebody to write there.
         self._refusals: dict[tuple[str, str], ChatError | None] = {}
@@ -71,8 +70,9 @@ class Batch:
         self._new: list[dict[str, list[StoredEvent]]] = []
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
-        # What is stored under an id, as far as this batch has met it, and the hash of its content.
-        self._sent: dict[_SendKey, tuple[Position, bytes]] = {}
+        # By room and number, what events of this batch and of others say now.
+        self._rewritten: dict[str, dict[int, bytes]] = {}
+        self._sent = self.rows.sent
 
     def carry_out(self, writes: Sequence[Write]) -> list[Result]:
         self._prefetch(writes)
@@ -83,6 +83,8 @@ class Batch:
             except ChatError as error:
                 results.append(error)
         self.rows.flush()
+        if self._rewritten:
+            self._say_otherwise()
         return results
 
     def _prefetch(self, writes: Sequence[Write]) -> None:
@@ -108,17 +110,7 @@ class Batch:
                     wanted += write.about
         self.rows.prefetch(wanted)
         self.rows.prefetch_consumers(consumers)
-        if concerned:
-            self._read_targets(dict.fromkeys(concerned))
-
-    def _read_targets(self, places: Iterable[tuple[str, int]]) -> None:
-        targets, wanted = self.rows.targets, list(places)
-        targets.update(dict.fromkeys(wanted))
-        for room_id, seq, session_id, payload, checksum in events_at(self.conn, wanted):
-            if checksum is None or crc32(payload) == checksum:
-                event = pb.Event.FromString(payload)
-                kind = event.WhichOneof("kind") or ""
-                targets[room_id, seq] = Target(seq, event.user_id, session_id, kind)
+        self.rows.prefetch_targets(concerned)
 
     def _carry_out(self, write: Write) -> Result:
         match write:
@@ -139,6 +131,7 @@ class Batch:
             value = write.in_transaction(transaction)
         except ChatError:
             self.rows.undo()
+            self.rows.rewritten = {}
             self.newest = newest
             raise
         finally:
@@ -150,16 +143,24 @@ class Batch:
         self.revived.difference_update(transaction.ended)
         self.revived.update(transaction.revived)
         self._new.append(transaction.new)
-        for room_id, events in transaction.rewritten.items():
-            self._say_otherwise(room_id, events)
-        rewritten = {room_id: sorted(events) for room_id, events in transaction.rewritten.items()}
-        return Done(value, transaction.new, transaction.effects, rewritten)
+        return Done(value, transaction.new, transaction.effects, self._take_rewritten())
 
-    def _say_otherwise(self, room_id: str, rewritten: Mapping[int, StoredEvent]) -> None:
-        """Have those who follow a room be given what events of this batch say now."""
+    def _take_rewritten(self) -> dict[str, list[int]]:
+        """By room, the numbers of the events that the write under way has had say something else."""
+        rewritten, self.rows.rewritten = self.rows.rewritten, {}
+        for room_id, events in rewritten.items():
+            self._rewritten.setdefault(room_id, {}).update(events)
+        return {room_id: sorted(events) for room_id, events in rewritten.items()}
+
+    def _say_otherwise(self) -> None:
+        """Have those who follow rooms be given what events of this batch say now."""
         for new in self._new:
-            if events := new.get(room_id):
-                events[:] = [rewritten.get(event.seq, event) for event in events]
+            for room_id, events in new.items():
+                if rewritten := self._rewritten.get(room_id):
+                    events[:] = [
+                        event._replace(payload=rewritten[event.seq]) if event.seq in rewritten else event
+                        for event in events
+                    ]
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
@@ -169,8 +170,10 @@ class Batch:
 
     def _append(self, write: Append) -> Appended:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
-        hashes: dict[_SendKey, bytes] = {}
+        hashes: dict[SendKey, bytes] = {}
         session_id = None
+        already_so: set[int] = set()
+        concerning = False
         if self._careful:
             keys = [
                 (draft.event.room_id, draft.event.user_id, draft.once.key)
@@ -184,13 +187,19 @@ class Batch:
                 self.require_session(session_id)
             room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
             room = self.rows.membership(room_id, user_id)
-            error = draft.check(room_id, room)
+            error: ChatError | Answer | None = draft.check(room_id, room)
             if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
                 error = self._refusal(draft.check_direct, room_id, user_id)
             if draft.check_state and not error:
                 error = draft.check_state(self._transaction(self))
             if draft.concerns and not error:
-                error = draft.concerns.check(room_id, room, self._target(room_id, draft.concerns.seq))
+                concerning = True
+                seq, check, with_role = draft.concerns
+                error = check(room_id, room, self.rows.target(room_id, seq, with_role=with_role))
+                if error is Answer.ALREADY_SO:
+                    already_so.add(at)
+                    continue
+            assert not isinstance(error, Answer)
             if once is None:
                 if error:
                     raise error
@@ -198,10 +207,10 @@ class Batch:
             key = (room_id, user_id, once.key)
             # Who is put out of a room between a send and its answer still learns what became of it.
             before = self._find(key, always=error is not None)
-            if error and (before is None or before[1] != once.content_hash):
+            if error and (before is None or before[1] not in (b"", once.content_hash)):
                 raise error
             first_hash = before[1] if before else hashes.setdefault(key, once.content_hash)
-            if first_hash != once.content_hash:
+            if first_hash and first_hash != once.content_hash:
                 raise ClientMessageIdReused(
                     "this client_message_id was used before for another content in this room",
                     field=f"messages[{at}].client_message_id",
@@ -209,20 +218,24 @@ class Batch:
                 )
         appended = Appended([])
         self._new.append(appended.new)
-        for draft in write.drafts:
+        for at, draft in enumerate(write.drafts):
             event, once = draft.event, draft.once
+            if at in already_so:
+                appended.placed.append(Position(event.room_id, 0, 0))
+                continue
             key = (event.room_id, event.user_id, once.key if once else b"")
             before = self._sent.get(key) if once else None
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
+        if concerning:
+            appended.concerned.extend(map(self._concerned, write.drafts))
+        if self.rows.rewritten:
+            appended.rewritten.update(self._take_rewritten())
         return appended
 
-    def _target(self, room_id: str, seq: int) -> Target | None:
-        """The event that another one concerns."""
-        if not self.rows.targets.get((room_id, seq)):
-            # It may be one of this batch.
-            self.rows.flush()
-            self._read_targets([(room_id, seq)])
-        return self.rows.targets[room_id, seq]
+    def _concerned(self, draft: Draft) -> pb.Event | None:
+        """What the event that a draft concerns says now."""
+        target = draft.concerns and self.rows.target(draft.event.room_id, draft.concerns.seq)
+        return target.event if target else None
 
     def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
         """What forbids somebody to write in a direct room."""
@@ -231,7 +244,7 @@ class Batch:
             self._refusals[key] = authorize(self._transaction(self), room_id, user_id)
         return self._refusals[key]
 
-    def _find(self, key: _SendKey, *, always: bool = False) -> tuple[Position, bytes] | None:
+    def _find(self, key: SendKey, *, always: bool = False) -> tuple[Position, bytes] | None:
         """What was stored under an id before, in this batch or earlier, and its content hash.
 
         Args:
@@ -241,12 +254,12 @@ class Batch:
             self._look_up([key])
         return self._sent.get(key)
 
-    def _look_up(self, keys: Iterable[_SendKey]) -> None:
+    def _look_up(self, keys: Iterable[SendKey]) -> None:
         """Find out what was stored under keys before."""
         for room_id, user_id, chosen, seq, content_hash, create_time_us in sent_before(self.conn, keys):
             self._sent[room_id, user_id, chosen] = Position(room_id, seq, create_time_us), content_hash
 
-    def _collect(self, draft: Draft, key: _SendKey, new: dict[str, list[StoredEvent]]) -> Position:
+    def _collect(self, draft: Draft, key: SendKey, new: dict[str, list[StoredEvent]]) -> Position:
         """Number a draft and add its rows to what the database will be given."""
         room_id = key[0]
         seq = self.number(room_id, draft.event, draft.session_id, new)
@@ -282,10 +295,12 @@ class Batch:
         rows.dirty[room_id] = True
         self.newest = (room_id, seq)
         rows.events.append((room_id, seq, session_id, payload, crc32(payload)))
-        new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload))
+        kind = event.WhichOneof("kind") or ""
+        about: int = getattr(event, kind).seq if kind in ABOUT else 0
+        new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
         if event.message.files:
             carry_files(rows, event)
-        elif project := PROJECTIONS.get(event.WhichOneof("kind") or ""):
+        elif project := PROJECTIONS.get(kind):
             project(rows, event, time_us)
             self._refusals.clear()
         return seq

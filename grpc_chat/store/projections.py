@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from grpc_chat.store import schema
+from grpc_chat.store.file_writes import drop_files
 from grpc_chat.store.rows import Rows
+from grpc_chat.store.writes import Position
 from grpc_chat.wire import chat_pb2 as pb
 
 Projection = Callable[[Rows, pb.Event, int], None]
@@ -81,3 +83,64 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
             rows.delete(schema.bans, room_id=room_id, user_id=user_id)
         case pb.MEMBERSHIP_CHANGE_ROLE if changed.role:
             rows.set_role(room_id, user_id, changed.role)
+
+
+@projection("message_edited")
+def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
+    edited = event.message_edited
+    old = _message_that(rows, event.room_id, edited.seq)
+    # In a log that is read again, one that was superseded says nothing, and the message says what the last
+    # one does already.
+    if old is None or not edited.text or event.seq <= old.message.edit_seq:
+        return
+    _supersede(rows, old)
+    new = pb.Event()
+    new.CopyFrom(old)
+    message = new.message
+    message.text, message.edits, message.edit_seq = edited.text, message.edits + 1, event.seq
+    message.edit_time.CopyFrom(event.create_time)
+    rows.rewrite(new)
+
+
+@projection("message_deleted")
+def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
+    old = _message_that(rows, event.room_id, event.message_deleted.seq)
+    if old is None:
+        return
+    _supersede(rows, old)
+    if old.message.files:
+        rows.before(changes=True)
+        drop_files(rows.conn, old.room_id, old.seq, time_us)
+    gone = pb.Event(room_id=old.room_id, seq=old.seq, create_time=old.create_time, user_id=old.user_id)
+    gone.message.client_message_id = old.message.client_message_id
+    deleted = gone.message.deleted
+    deleted.user_id, deleted.reason = event.user_id, event.message_deleted.reason
+    deleted.delete_time.CopyFrom(event.create_time)
+    rows.rewrite(gone)
+
+
+def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:
+    """The event of a message that is there and not deleted."""
+    target = rows.target(room_id, seq)
+    return target.event if target and target.message else None
+
+
+def _supersede(rows: Rows, old: pb.Event) -> None:
+    """Have a message's old words be known no longer, where they stand beside the message itself."""
+    message = old.message
+    if message.edit_seq:
+        # All that it said but the text is known from the message.
+        edited = pb.MessageEdited(seq=old.seq)
+        rows.rewrite(
+            pb.Event(
+                room_id=old.room_id,
+                seq=message.edit_seq,
+                create_time=message.edit_time,
+                user_id=old.user_id,
+                message_edited=edited,
+            )
+        )
+    elif message.client_message_id:
+        key = bytes.fromhex(message.client_message_id.replace("-", ""))
+        time_us = old.create_time.seconds * 1_000_000 + old.create_time.nanos // 1000
+        rows.forget_content((old.room_id, old.user_id, key), Position(old.room_id, old.seq, time_us))

@@ -37,6 +37,9 @@ class StoredEvent(NamedTuple):
     session_id: str
     payload: bytes
     """The encoded ``Event``."""
+    about: int | None = None
+    """The number of the message that it is about, 0 for none; None where that is yet to be found out, which
+    :func:`grpc_chat.wire.frames.about` does."""
 
 
 class Place(NamedTuple):

@@ -33,6 +33,20 @@ SET_ROLE = (
     .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
     .values(role=sa.bindparam("given"))
 )
+REWRITE = (
+    sa.update(schema.events)
+    .where(schema.events.c.room_id == _IN_ROOM, schema.events.c.seq == sa.bindparam("number"))
+    .values(payload=sa.bindparam("says"), checksum=sa.bindparam("sum"))
+)
+FORGET_CONTENT = (
+    sa.update(schema.sends)
+    .where(
+        schema.sends.c.room_id == _IN_ROOM,
+        schema.sends.c.user_id == _OF_USER,
+        schema.sends.c.client_message_id == sa.bindparam("key"),
+    )
+    .values(content_hash=sa.bindparam("nothing"))
+)
 DELETE_MEMBER, DELETE_POSITIONS = (
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
     for table in (schema.members, schema.consumers)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema
 from grpc_chat.store.records import Membership, Place
+from grpc_chat.store.rewriting import Rewriting
 from grpc_chat.store.statements import (
     change,
     count,
@@ -18,7 +19,6 @@ from grpc_chat.store.statements import (
     memberships,
     run,
 )
-from grpc_chat.store.writes import Target
 
 Key = tuple[str, str]
 """A room and a user."""
@@ -27,7 +27,7 @@ _MISSING: Any = object()
 _IN_STANDINGS = {"history", "posting", "archive_time_us"}
 
 
-class Rows:
+class Rows(Rewriting):
     """What one transaction knows of the database, and what it is yet to be given.
 
     Rows of the tables that most writes concern (events, sends, heads of rooms, members, positions), and of
@@ -39,14 +39,11 @@ class Rows:
     was refused before, and one that needs no such statement, cost none.
     """
 
-    def __init__(self, conn: sa.Connection) -> None:
-        self.conn = conn
+    def __init__(self, conn: sa.Connection, now_us: int) -> None:
+        super().__init__(conn, now_us)
         # Known.
-        self.heads: dict[str, int] = {}
         self.times: dict[str, int] = {}
         """When the events at the heads were stored."""
-        self.targets: dict[tuple[str, int], Target | None] = {}
-        """Events that others concern, by room and number."""
         # Whether there is a consumer, by user and name; and how many a user has.
         self._consumers: dict[tuple[str, str], bool] = {}
         self._consumer_counts: dict[str, int] = {}
@@ -307,6 +304,7 @@ class Rows:
             # All that is yet to be written is this command's.
             self._clear()
             self.forget()
+            self.sent.clear()
         else:
             self._restore()
         self.journal, self._guarded = None, False
@@ -330,6 +328,7 @@ class Rows:
         writes change."""
         if self.events:
             yield from ("events", "sends", "last_seq", "last_event_us")
+        yield from self._collected_rewritten()
         if self._more_members:
             yield "member_count"
         if self._room_values:
@@ -391,6 +390,7 @@ class Rows:
             dirty.clear()
         if self._others:
             self._others = False
+            self._flush_rewritten()
             self._flush_rooms()
             self._flush_members()
             self._flush_put()
@@ -457,13 +457,14 @@ class Rows:
             rows.clear()
         for put in self._put.values():
             put.clear()
+        self._clear_rewritten()
         self._members.clear()
 
     def forget(self) -> None:
         """Know nothing any more: what comes next reads it again."""
         self.heads.clear()
         self.times.clear()
-        self.targets.clear()
+        self._targets.clear()
         self._consumers.clear()
         self._consumer_counts.clear()
         self._memberships.clear()

@@ -40,8 +40,13 @@ _EVENTS_BEFORE = (
     .limit(sa.bindparam("most"))
 )
 
-_STORED_EVENT: Callable[[tuple[int, str, bytes]], StoredEvent] = functools.partial(tuple.__new__, StoredEvent)
+_STORED_EVENT: Callable[[tuple[int, str, bytes, None]], StoredEvent] = functools.partial(
+    tuple.__new__, StoredEvent
+)
 """``StoredEvent._make`` without a Python function for each row."""
+
+_UNKNOWN = itertools.repeat(None)
+"""What the events of a page are about."""
 
 _MOST_AT_ONCE = 512
 """Rows: small events before large ones would have far too much read at once."""
@@ -101,7 +106,7 @@ class SqlSnapshot(RoomReads, InvitationReads, AccountReads, ConsumerReads, Block
             sizes = list(itertools.accumulate(map(len, payloads), initial=size))
             # Up to the first with which there is enough.
             count = min(bisect.bisect_left(sizes, max_bytes), len(payloads))
-            events = zip(seqs[:count], sessions[:count], payloads[:count], strict=True)
+            events = zip(seqs[:count], sessions[:count], payloads[:count], _UNKNOWN, strict=False)
             found.extend(map(_STORED_EVENT, events))
             size = sizes[count]
             # As many as should fit, by the average so far; rows left over were read for nothing.

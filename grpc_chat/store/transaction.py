@@ -92,8 +92,6 @@ class SqlTransaction(
         self.now_us = batch.now_us
         self.new: dict[str, list[StoredEvent]] = {}
         """By room, what it appended."""
-        self.rewritten: dict[str, dict[int, StoredEvent]] = {}
-        """By room and number, the events that say something else now."""
         self.effects: list[object] = []
         self.ended: list[str] = []
         """Sessions that it ended."""
@@ -108,7 +106,7 @@ class SqlTransaction(
 
     def rewrite(self, room_id: str, seq: int, event: pb.Event) -> bool:
         one = sa.and_(schema.events.c.room_id == room_id, schema.events.c.seq == seq)
-        columns = (schema.events.c.session_id, schema.events.c.payload, schema.events.c.checksum)
+        columns = (schema.events.c.payload, schema.events.c.checksum)
         row = self._conn.execute(sa.select(*columns).where(one)).first()
         if row is None or (row.checksum is not None and crc32(row.payload) != row.checksum):
             return False
@@ -121,11 +119,7 @@ class SqlTransaction(
             drop_files(self._conn, room_id, seq, self.now_us, keep=kept)
         event.room_id, event.seq = room_id, seq
         event.create_time.CopyFrom(old.create_time)
-        payload = event.SerializeToString()
-        self._conn.execute(
-            sa.update(schema.events).where(one).values(payload=payload, checksum=crc32(payload))
-        )
-        self.rewritten.setdefault(room_id, {})[seq] = StoredEvent(seq, row.session_id, payload)
+        self._rows.rewrite(event)
         return True
 
     def membership(self, room_id: str, user_id: str) -> Membership | None:

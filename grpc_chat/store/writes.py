@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
@@ -28,17 +29,31 @@ CheckState = Callable[[Snapshot], ChatError | None]
 
 
 class Target(NamedTuple):
-    """An event that another one concerns, as it is stored now."""
+    """An event that another one concerns, as it is stored now, by what came before in the same batch too."""
 
-    seq: int
-    user_id: str
-    """Who caused it."""
-    session_id: str
-    kind: str
-    """Which ``kind`` of ``chat.v1.Event`` it is; empty for one that this version does not know."""
+    event: pb.Event
+    """It MUST NOT be changed."""
+    age_us: int
+    """How long ago it was stored, in microseconds."""
+    role: int = 0
+    """Where that is asked for: what the one who caused it is in the room now, as ``chat.v1.Role``; 0 for
+    somebody who is not a member."""
+
+    @property
+    def message(self) -> pb.Message | None:
+        """The message that it is; None for another kind of event, and for a message that was deleted."""
+        event = self.event
+        return event.message if event.HasField("message") and not event.message.HasField("deleted") else None
 
 
-AuthorizeOn = Callable[[str, Membership | None, Target | None], ChatError | None]
+class Answer(Enum):
+    """What a check answers, if it is not an error."""
+
+    ALREADY_SO = "already so"
+    """What the event would say is so already: it is not stored, and not refused."""
+
+
+AuthorizeOn = Callable[[str, Membership | None, Target | None], ChatError | Answer | None]
 """As :data:`Authorize`, of an event that concerns another one; None for one that is gone, or never was."""
 
 
@@ -56,6 +71,8 @@ class Concerns(NamedTuple):
 
     seq: int
     check: AuthorizeOn
+    with_role: bool = False
+    """Whether the check asks what the one who caused that event is in the room."""
 
 
 class Draft(NamedTuple):
@@ -98,9 +115,13 @@ class Appended:
     """What became of the drafts of one :class:`Append`."""
 
     placed: list[Position]
-    """One for each draft, in order."""
+    """One for each draft, in order. The number is 0 where nothing was stored, as things were so already."""
     new: dict[str, list[StoredEvent]] = field(default_factory=dict)
     """By room, what was stored just now. A repeated send adds nothing here."""
+    rewritten: dict[str, list[int]] = field(default_factory=dict)
+    """As that of :class:`grpc_chat.store.base.Done`."""
+    concerned: list[pb.Event | None] = field(default_factory=list)
+    """Where any of the drafts concerns another event: for each, in order, what that one says now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4007,6 +4007,8 @@ class Event(_message.Message):
     ROOM_CREATED_FIELD_NUMBER: _builtins.int
     ROOM_UPDATED_FIELD_NUMBER: _builtins.int
     MEMBERSHIP_CHANGED_FIELD_NUMBER: _builtins.int
+    MESSAGE_EDITED_FIELD_NUMBER: _builtins.int
+    MESSAGE_DELETED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room."""
     seq: _builtins.int
@@ -4034,7 +4036,20 @@ class Event(_message.Message):
 
     @_builtins.property
     def membership_changed(self) -> Global___MembershipChanged:
-        """A membership began, ended or changed."""
+        """A membership began, ended or changed.
+        Kinds from here on are about a message, whose number is their field 1. Members from whom that message is
+        hidden do not get them.
+        """
+
+    @_builtins.property
+    def message_edited(self) -> Global___MessageEdited:
+        """A message was edited."""
+
+    @_builtins.property
+    def message_deleted(self) -> Global___MessageDeleted:
+        """A message was deleted.
+        Numbers 16 to 19 are for reaction_changed, pin_changed, poll_voted and poll_closed.
+        """
 
     def __init__(
         self,
@@ -4047,12 +4062,14 @@ class Event(_message.Message):
         room_created: Global___RoomCreated | None = ...,
         room_updated: Global___RoomUpdated | None = ...,
         membership_changed: Global___MembershipChanged | None = ...,
+        message_edited: Global___MessageEdited | None = ...,
+        message_deleted: Global___MessageDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_updated", b"room_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "room_created", b"room_created", "room_updated", b"room_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "room_created", b"room_created", "room_id", b"room_id", "room_updated", b"room_updated", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "room_created", b"room_created", "room_id", b"room_id", "room_updated", b"room_updated", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -4060,17 +4077,35 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """A message."""
+    """A message as it is now. Editing or deleting a message changes its own event, and adds another event to the log,
+    which tells those who have read the message already.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    EDIT_TIME_FIELD_NUMBER: _builtins.int
+    EDITS_FIELD_NUMBER: _builtins.int
+    EDIT_SEQ_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     client_message_id: _builtins.str
     """The sender's own id for it, exactly as it was sent."""
     text: _builtins.str
-    """Unicode text, exactly as it was sent."""
+    """Unicode text, exactly as it was sent or last edited. Empty once the message is deleted."""
+    edits: _builtins.int
+    """How many times it was edited."""
+    edit_seq: _builtins.int
+    """The number of the event that edited it last; 0 if it never was edited."""
+    @_builtins.property
+    def edit_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last edited; absent if it never was."""
+
+    @_builtins.property
+    def deleted(self) -> Global___Deletion:
+        """Set once the message is deleted. Apart from this, only `client_message_id` is left of it."""
+
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
         """The files that it carries, in the order in which they were sent."""
@@ -4080,15 +4115,103 @@ class Message(_message.Message):
         *,
         client_message_id: _builtins.str = ...,
         text: _builtins.str = ...,
+        edit_time: _timestamp_pb2.Timestamp | None = ...,
+        edits: _builtins.int = ...,
+        edit_seq: _builtins.int = ...,
+        deleted: Global___Deletion | None = ...,
         files: _abc.Iterable[Global___File] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "edit_time", b"edit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "files", b"files", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Deletion(_message.Message):
+    """What is known of a message that was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user who deleted it: its sender, or an admin or owner of the room."""
+    reason: _builtins.str
+    """Why, if a reason was given."""
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time", "reason", b"reason", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deletion: _TypeAlias = Deletion  # noqa: Y015
+
+@_typing.final
+class MessageEdited(_message.Message):
+    """A message was edited by its sender."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message's number."""
+    text: _builtins.str
+    """The new text. Empty if the message was edited again or deleted since; a later event says so."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageEdited: _TypeAlias = MessageEdited  # noqa: Y015
+
+@_typing.final
+class MessageDeleted(_message.Message):
+    """A message was deleted by `Event.user_id`, who may be somebody else than its sender."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message's number."""
+    reason: _builtins.str
+    """Why, if a reason was given."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageDeleted: _TypeAlias = MessageDeleted  # noqa: Y015
 
 @_typing.final
 class File(_message.Message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +13,11 @@ import sqlalchemy as sa
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
-from grpc_chat.store.records import Account, Membership, Place
+from grpc_chat.store.records import Account, Membership, Place, StoredEvent
 from grpc_chat.store.sql import SqlStore
-from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
+from grpc_chat.store.writes import Acknowledge, Answer, Append, Appended, Concerns, Draft, Once, Target
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire.frames import ABOUT
 from tests.columns import change_room
 from tests.contract.databases import Database
 from tests.statements import statements
@@ -93,10 +95,10 @@ def an_event(pick: random.Random) -> pb.Event:
     if OTHER_KINDS and pick.random() < 0.3:
         return of_any_kind(pick.choice(OTHER_KINDS), pick)
     room, user, by = pick.choice(ROOMS[:2]), pick.choice(PEOPLE), pick.choice(PEOPLE)
-    match pick.randrange(4):
-        case 0:
+    match pick.randrange(5):
+        case 0 | 1:
             return pb.Event(room_id=room, user_id=by, message=pb.Message(text=f"{pick.random()}"))
-        case 1:
+        case 2:
             fields = {
                 "name": f"{pick.random()}",
                 "archived": pick.random() < 0.5,
@@ -112,16 +114,25 @@ def members(room_id: str, membership: Membership | None) -> ChatError | None:
     return None if membership and membership.role else NotFound(room_id)
 
 
+def not_twice(_room: str, _membership: object, target: Target | None) -> ChatError | Answer | None:
+    """What a member said may be said otherwise, and then once more."""
+    if target is None or not target.role:
+        return NotFound("target")
+    return Answer.ALREADY_SO if target.event.message.edits > 1 else None
+
+
 def a_write(pick: random.Random) -> Callable[[list[object]], Write]:
     """A write that is the same each time it is made; what it reads goes to a list."""
     room, user = pick.choice(ROOMS[:2]), pick.choice(PEOPLE)
     kind = pick.randrange(6)
     if kind == 0:
-        event = an_event(pick)
-        once = Once(bytes([pick.randrange(12)]) * 16, b"same") if pick.random() < 0.5 else None
-        concerns = None
+        event, once, concerns = an_event(pick), None, None
+        if pick.random() < 0.5:
+            once = Once(bytes([pick.randrange(12)]) * 16, pick.choice((b"same", b"same", b"other")))
+            if event.HasField("message"):
+                event.message.client_message_id = str(UUID(bytes=once.key))
         if pick.random() < 0.3:
-            concerns = Concerns(pick.randrange(1, 9), lambda *told: None if told[2] else NotFound("target"))
+            concerns = Concerns(pick.randrange(1, 9), not_twice, with_role=True)
 
         def append(_seen: list[object]) -> Write:
             again = pb.Event()
@@ -210,8 +221,15 @@ def told(result: Result) -> object:
     if isinstance(result, ChatError):
         return type(result), str(result)
     if isinstance(result, Done):
-        return result.value, result.new
+        return result.value, places(result.new), result.rewritten
+    if isinstance(result, Appended):
+        return result.placed, places(result.new), result.rewritten, result.concerned
     return result
+
+
+def places(new: dict[str, list[StoredEvent]]) -> list[tuple[object, ...]]:
+    """What is new, but for what it says, which may be something else by the end of the transaction."""
+    return [(room_id, event.seq, event.session_id, event.about) for room_id in new for event in new[room_id]]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 38])
@@ -230,6 +248,11 @@ def test_one_transaction_does_what_many_do(make_database: Callable[[str], Databa
         assert [told(result) for result in results] == [told(result) for result in one_by_one]
         assert seen[0][before:][-len(seen[1]) :] == seen[1]
         here, there = dump(together), dump(apart)
+        says = {row[:2]: row[3] for row in here["events"]}
+        for result in results:
+            for room_id, events in result.new.items() if isinstance(result, Appended | Done) else ():
+                # Of a room that the same transaction deleted, nothing is left.
+                assert all(says.get((room_id, event.seq), event.payload) == event.payload for event in events)
         assert {name: rows for name, rows in here.items() if rows != there[name]} == {
             name: rows for name, rows in there.items() if rows != here[name]
         }
@@ -261,10 +284,12 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
 
     for room in rooms:
         make(store, room, pick.choice(people))
-    for _ in range(200):
+    for _ in range(500):
         now[0] += pick.randrange(2)
         event = an_event(pick)
         event.room_id = pick.choice(rooms).room_id
+        if (kind := event.WhichOneof("kind")) in ABOUT:
+            getattr(event, kind).seq = pick.randrange(2, 20)
         if event.HasField("membership_changed"):
             event.membership_changed.user_id = pick.choice(people)
         [result] = store.commit([Append([Draft(event, "phone", lambda *_: None)])])
@@ -287,6 +312,9 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
     here, there = dump(store), dump(again)
     assert len(here["members"]) > 5
     assert len(here["bans"]) > 2
+    messages = [pb.Event.FromString(row[3]).message for row in here["events"]]
+    assert sum(message.edits > 1 for message in messages) > 0
+    assert sum(message.HasField("deleted") for message in messages) > 2
     for name, rows in here.items():
         assert rows == there[name], name
 

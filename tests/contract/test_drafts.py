@@ -45,7 +45,7 @@ def said(text: str, *, room: str = "r1", user: str = "alice") -> pb.Event:
 
 def only_own(_room_id: str, membership: Membership | None, target: Target | None) -> ChatError | None:
     """One may say something about what bob said, and nothing else."""
-    return None if membership and target and target.user_id == "bob" else PermissionDenied("not yours")
+    return None if membership and target and target.event.user_id == "bob" else PermissionDenied("not yours")
 
 
 def log(store: Store, room_id: str = "r1") -> list[pb.Event]:
@@ -137,7 +137,7 @@ def test_each_draft_has_its_own_check(store: Store) -> None:
 
 @pytest.mark.parametrize("one_transaction", [False, True], ids=["later", "in one transaction"])
 def test_what_an_event_concerns_is_told_to_its_check(store: Store, one_transaction: bool) -> None:
-    """Who caused it, from which session, and what it is; None for one that there is not in this room."""
+    """What it is, who caused it, and what they are in the room; None for one that there is not in it."""
     told: list[Target | None] = []
 
     def check(_room_id: str, membership: Membership | None, target: Target | None) -> ChatError | None:
@@ -151,7 +151,7 @@ def test_what_an_event_concerns_is_told_to_its_check(store: Store, one_transacti
         Append([Draft(said("far"), "phone", members_only)]),
     ]
     about = [
-        Append([Draft(renamed("y", room=room), "phone", members_only, concerns=Concerns(seq, check))])
+        Append([Draft(renamed("y", room=room), "phone", members_only, concerns=Concerns(seq, check, True))])
         for room, seq in [("r1", 1), ("r1", 2), ("r1", 99), ("r2", 1)]
     ]
     if one_transaction:
@@ -160,12 +160,14 @@ def test_what_an_event_concerns_is_told_to_its_check(store: Store, one_transacti
         store.commit(first)
         store.commit(about)
 
-    assert told == [
-        Target(1, "bob", "bob's", "message"),
-        Target(2, "alice", "phone", "room_updated"),
+    assert [target and (target.event.seq, target.event.user_id, target.role) for target in told] == [
+        (1, "bob", pb.ROLE_MEMBER),
+        (2, "alice", pb.ROLE_MEMBER),
         None,
         None,
     ]
+    assert [target and target.event.WhichOneof("kind") for target in told[:2]] == ["message", "room_updated"]
+    assert all(target.age_us >= 0 for target in told if target)
 
 
 def test_a_check_of_what_an_event_concerns_refuses_it(store: Store) -> None:

@@ -95,8 +95,8 @@ MUTANTS = {
             ),
             (
                 "store/batch.py",
-                "self._sent: dict[_SendKey, tuple[Position, bytes]] = {}",
-                "self._sent = _REMEMBERED",
+                "self._sent = self.rows.sent",
+                "self._sent = self.rows.sent = _REMEMBERED",
             ),
         ),
         ("F1", "F1"),
@@ -132,13 +132,17 @@ MUTANTS = {
     "seq-before-transaction": Mutant(
         "numbers are given before the transaction, and stay used up when it fails",
         (
-            ("store/rows.py", "class Rows:\n", "_NEXT: dict[str, int] = {}\n\n\nclass Rows:\n"),
-            ("store/rows.py", "self.heads: dict[str, int] = {}", "self.heads = _NEXT"),
+            (
+                "store/rewriting.py",
+                "class Rewriting(ABC):\n",
+                "_NEXT: dict[str, int] = {}\n\n\nclass Rewriting(ABC):\n",
+            ),
+            ("store/rewriting.py", "self.heads: dict[str, int] = {}", "self.heads = _NEXT"),
         ),
     ),
     "body-not-compared": Mutant(
         "the same id with another text is answered as if it were the first",
-        (("store/batch.py", "if first_hash != once.content_hash:", "if False:"),),
+        (("store/batch.py", "if first_hash and first_hash != once.content_hash:", "if False:"),),
     ),
     "batch-half-stored": Mutant(
         "a request that is refused for one message has the others stored",

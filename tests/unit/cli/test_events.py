@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +18,7 @@ from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.sdk.choices import Change, Role, RoomKind
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 from grpc_chat.sdk.models import (
     CaughtUp,
     Connected,
@@ -52,6 +53,30 @@ def bodies(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What was printed, without days and times."""
     lines = capsys.readouterr().out.splitlines()
     return [f"     {line[5:]}" for line in lines if not line.startswith("──")]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (replace(said("hi"), edits=1, edit_time=NOW), "bob  hi (edited)"),
+        (replace(said(""), deleted=Deletion("bob", NOW, "")), "bob  message deleted"),
+        (replace(said(""), deleted=Deletion("al", NOW, "spam")), "bob  message deleted by al: spam"),
+        (MessageEdited("r1", 9, 7, "bob", "a\nb", NOW), r"*    bob edited message 7: a\nb"),
+        (MessageEdited("r1", 9, 7, "bob", "", NOW), "*    bob edited message 7"),
+        (MessageDeleted("r1", 9, 7, "al", "spam", NOW), "*    al deleted message 7: spam"),
+        (MessageDeleted("r1", 9, 7, "al", "", NOW), "*    al deleted message 7"),
+    ],
+)
+def test_what_became_of_a_message_is_one_line(
+    terminal: Output, capsys: pytest.CaptureFixture[str], event: Event, text: str
+) -> None:
+    """What others wrote is shown on it, whatever it is."""
+    lines = EventLines(terminal, [PLANS], with_rooms=False)
+    lines.make_room_for(["bob"])
+
+    lines.show(event)
+
+    assert bodies(capsys) == [f"       {text}"]
 
 
 @pytest.mark.parametrize(

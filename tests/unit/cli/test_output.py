@@ -64,6 +64,9 @@ def test_json_is_one_line_of_ascii() -> None:
         "client_message_id": "id",
         "epoch": "",
         "files": [],
+        "edit_time": None,
+        "edits": 0,
+        "deleted": None,
         "lifetime": 86400.0,
     }
 

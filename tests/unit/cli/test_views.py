@@ -446,6 +446,9 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
                 "sha256": "",
             }
         ],
+        "edit_time": None,
+        "edits": 0,
+        "deleted": None,
         "room": EVIL,
     }
     assert {line["type"] for line in lines} == {"message", "membership", "room"}

@@ -7,7 +7,8 @@ from grpc_chat.wire import frames as wire_frames
 
 def stored(first: int, last: int, *, session: str = "phone", size: int = 8) -> list[StoredEvent]:
     """Events first to last, with payloads of ``size`` bytes; a frame is two bytes more."""
-    return [StoredEvent(seq, session, f"{seq:08}".encode() * (size // 8)) for seq in range(first, last + 1)]
+    payloads = {seq: f"{seq:08}".encode() * (size // 8) for seq in range(first, last + 1)}
+    return [StoredEvent(seq, session, payload, 0) for seq, payload in payloads.items()]
 
 
 def frames(events: list[StoredEvent]) -> bytes:

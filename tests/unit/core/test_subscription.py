@@ -699,6 +699,117 @@ def test_live_rooms_do_not_keep_one_that_is_behind_waiting() -> None:
     assert seqs(reader.received, "old") == [1]
 
 
+# What is about messages that are hidden
+
+
+def about(room: Room, *messages: int, session: str = OTHER) -> Room:
+    """Edits of these messages: on disk, and published."""
+    new = []
+    for message in messages:
+        edited = pb.MessageEdited(seq=message, text="x")
+        event = pb.Event(room_id=room.room_id, seq=len(room.log) + 1, message_edited=edited)
+        new.append(StoredEvent(event.seq, session, event.SerializeToString()))
+        room.log.append(new[-1])
+    room.feed.append(new)
+    return room
+
+
+def newcomer(room: Room, joined: int, *, after: int | None = None) -> Reader:
+    """Someone who joined by this event, and may not read what was before."""
+    room.feed.know_rule(pb.HISTORY_SINCE_JOIN, len(room.log))
+    reader = Reader()
+    reader.rooms[room.room_id] = room
+    place = joined if after is None else after
+    reader.subscription.follow(room.feed, place, hidden_until=joined - 1, joined=joined)
+    return reader
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_is_about_a_hidden_message_is_passed_over(in_memory: bool) -> None:
+    """Neither its bytes nor its number are sent; that the position moved is."""
+    room = Room().say(OTHER, OTHER, OTHER)
+    reader = newcomer(room, 3)
+    reader.read()
+    about(room, 1, 3, 2)
+    if not in_memory:
+        room.forget_tail()
+
+    responses = reader.hear()
+
+    assert seqs(responses) == [5]
+    assert [(cursor.seq, cursor.room_id) for each in responses for cursor in each.passed] == [(6, "r1")]
+
+
+def test_what_is_about_a_hidden_message_is_not_passed_on_as_it_is() -> None:
+    """To those who may read the message it is, as the same bytes."""
+    room = Room().say(OTHER, OTHER, OTHER)
+    old, new = Reader(room, after=3), newcomer(room, 3)
+    for reader in (old, new):
+        reader.read()
+
+    about(room, 2)
+    piece = room.feed.after(3)
+
+    assert piece
+    assert old.subscription.pass_on("r1", 3, piece) is piece.data
+    assert new.subscription.pass_on("r1", 3, piece) is None
+    about(room, 3)
+    piece = room.feed.after(4)
+    assert piece
+    assert new.hear()[0].events[0].message_edited.seq == 3
+
+
+def test_what_is_hidden_follows_the_rule_of_the_room() -> None:
+    """What happened first, not what is heard first: an older rule says nothing new."""
+    room = Room().say(OTHER, OTHER, OTHER)
+    reader = newcomer(room, 3)
+    reader.read()
+
+    room.feed.know_rule(pb.HISTORY_ALL, 2)
+    about(room, 1)
+    assert seqs(reader.hear()) == []
+    room.feed.know_rule(pb.HISTORY_ALL, 4)
+    about(room, 1)
+    assert seqs(reader.hear()) == [5]
+    room.feed.know_rule(pb.HISTORY_SINCE_JOIN, 6)
+    about(room, 1)
+    assert seqs(reader.hear()) == []
+
+
+def test_somebody_who_came_back_is_told_nothing_of_what_was_before() -> None:
+    """Another node let them in again: the page from the store says since when they are a member."""
+    room = Room().say(OTHER, OTHER, OTHER, OTHER)
+    reader = newcomer(room, 2)
+    reader.read()
+    about(room, 3, 3).forget_tail()
+    reader.mark()
+    behind = reader.subscription.take()
+    assert isinstance(behind, Behind)
+
+    response = reader.subscription.read("r1", room.page(behind)._replace(joined=5))
+
+    assert response is not None
+    assert not pb.SubscribeResponse.FromString(response).events
+    about(room, 3)
+    assert seqs(reader.hear()) == []
+
+
+def test_what_is_passed_over_does_not_use_up_the_window() -> None:
+    """A consumer could never acknowledge what it was not sent."""
+    room = Room().say(OTHER, OTHER, OTHER)
+    room.feed.know_rule(pb.HISTORY_SINCE_JOIN, 3)
+    reader = Reader(window=2)
+    reader.rooms["r1"] = room
+    reader.subscription.follow(room.feed, 3, hidden_until=2, joined=3)
+    reader.read()
+
+    about(room, 1, 1, 1, 1)
+    assert seqs(reader.hear()) == []
+    about(room, 3, 3)
+
+    assert seqs(reader.hear()) == [8, 9]
+
+
 # Sharing
 
 

@@ -69,7 +69,7 @@ async def test_every_effect_is_applied(store: Store) -> None:
         Left("ann", pb.RoomLeft(room_id="r1"), 1),
         Invited("ann", pb.Invitation()),
         Deleted("r1", "ann"),
-        HistoryChanged("r1"),
+        HistoryChanged("r1", pb.HISTORY_SINCE_JOIN, 1),
         SessionsEnded(("s1",), SessionEnded("over")),
         RightsChanged("ann"),
     ]

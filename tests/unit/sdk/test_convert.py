@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.sdk import convert, models, records
 from grpc_chat.sdk.choices import Change, Choice, History, Posting, Role, RoomKind, Scope
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 from grpc_chat.wire import chat_pb2 as pb
 
 AT = Timestamp(seconds=1_764_000_000, nanos=123_456_789)
@@ -160,6 +161,34 @@ def test_kind_that_is_not_known_is_none() -> None:
     assert event() is None
     unknown = pb.Event.FromString(pb.Event(room_id="r1", seq=7).SerializeToString() + b"\xfa\x07\x01x")
     assert convert.event(unknown, "e1", None) is None
+
+
+def test_message_that_was_edited_or_deleted_says_so() -> None:
+    """Its text is the last one; of one that was deleted, who did it is known instead."""
+    edited = pb.Message(client_message_id="id", text="new", edits=2, edit_seq=9)
+    edited.edit_time.FromDatetime(TIME)
+    gone = pb.Message(client_message_id="id", deleted=pb.Deletion(user_id="bob", reason="spam"))
+    gone.deleted.delete_time.FromDatetime(TIME)
+
+    found = [event(message=edited), event(message=gone)]
+
+    assert found == [
+        models.Message("r1", 7, "alice", "new", TIME, "id", "e1", edit_time=TIME, edits=2),
+        models.Message("r1", 7, "alice", "", TIME, "id", "e1", deleted=Deletion("bob", TIME, "spam")),
+    ]
+
+
+def test_what_became_of_a_message_is_told() -> None:
+    """With the number of the message, beside its own."""
+    found = [
+        event(message_edited=pb.MessageEdited(seq=3, text="new")),
+        event(message_deleted=pb.MessageDeleted(seq=3, reason="spam")),
+    ]
+
+    assert found == [
+        MessageEdited("r1", 7, 3, "alice", "new", TIME, "e1"),
+        MessageDeleted("r1", 7, 3, "alice", "spam", TIME, "e1"),
+    ]
 
 
 def test_every_kind_of_event_is_known() -> None:

@@ -86,3 +86,31 @@ def test_events_are_the_first_field_of_both_messages() -> None:
     for message in (pb.SubscribeResponse, pb.ListMessagesResponse):
         field = message.DESCRIPTOR.fields_by_name["events"]
         assert (field.number, field.message_type) == (1, pb.Event.DESCRIPTOR)
+
+
+@pytest.mark.parametrize("room_id", ["r", "x" * 300])
+def test_what_an_event_is_about_is_read_from_its_bytes(room_id: str) -> None:
+    """Every kind that is about a message, whatever else the event says; 0 for the other kinds."""
+    event = pb.Event(room_id=room_id, seq=2**40, user_id="ann")
+    event.create_time.FromMicroseconds(1_795_000_000_123_456)
+    about: dict[str, list[int]] = {}
+    for field in pb.Event.DESCRIPTOR.oneofs_by_name["kind"].fields:
+        getattr(event, field.name).SetInParent()
+        found = about[field.name] = []
+        for seq in (1, 127, 128, 2**40) if field.name in frames.ABOUT else (0,):
+            if seq:
+                getattr(event, field.name).seq = seq
+            found.append(frames.about(event.SerializeToString()))
+
+    assert {"message_edited", "message_deleted"} <= frames.ABOUT
+    assert about == {kind: [1, 127, 128, 2**40] if kind in frames.ABOUT else [0] for kind in about}
+
+
+def test_what_is_about_nothing_is_about_no_message() -> None:
+    """A message that quotes an encoded edit, an event without a kind, and one of a kind that is not known."""
+    edit = pb.Event(message_edited=pb.MessageEdited(seq=5)).SerializeToString()
+    unknown = pb.Event(room_id="r").SerializeToString() + b"\xfa\x7f\x02\x08\x05"
+
+    quoting = pb.Event(room_id=edit.decode("latin-1"), message=pb.Message(text=edit.decode("latin-1")))
+
+    assert [frames.about(payload) for payload in (quoting.SerializeToString(), b"", unknown)] == [0, 0, 0]

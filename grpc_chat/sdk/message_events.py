@@ -1,0 +1,48 @@
+"""What became of messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What is known of a message that was deleted."""
+
+    user_id: str
+    """Who deleted it."""
+    delete_time: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """A message was edited by its sender."""
+
+    room_id: str
+    seq: int
+    """The number of this event."""
+    message_seq: int
+    """The number of the message."""
+    sender_id: str
+    text: str
+    """The new text. Empty if the message was edited again or deleted since; a later event says so."""
+    create_time: datetime
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    """A message was deleted."""
+
+    room_id: str
+    seq: int
+    """The number of this event."""
+    message_seq: int
+    """The number of the message."""
+    actor_id: str
+    """Who did it: the message's sender, or an admin or owner of the room."""
+    reason: str
+    create_time: datetime
+    epoch: str = ""

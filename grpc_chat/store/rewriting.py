@@ -1,0 +1,128 @@
+"""Events that others concern, as a transaction knows them, and has them say something else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+
+from grpc_chat.store import row_statements
+from grpc_chat.store.records import Membership
+from grpc_chat.store.statements import change, events_at
+from grpc_chat.store.writes import Position, Target
+from grpc_chat.wire import chat_pb2 as pb
+
+SendKey = tuple[str, str, bytes]
+"""Room, user, and the key that the user chose."""
+
+
+class Rewriting(ABC):
+    """A part of :class:`grpc_chat.store.rows.Rows`."""
+
+    def __init__(self, conn: sa.Connection, now_us: int) -> None:
+        self.conn = conn
+        self.now_us = now_us
+        self.heads: dict[str, int] = {}
+        self._targets: dict[tuple[str, int], Target | None] = {}
+        """Events that others concern, by room and number."""
+        self.sent: dict[SendKey, tuple[Position, bytes]] = {}
+        """What is stored under an id, as far as this batch has met it, and the hash of its content."""
+        self.rewritten: dict[str, dict[int, bytes]] = {}
+        """What the write that is under way has had events say, by room and number."""
+        # Yet to be written.
+        self._rewrites: dict[tuple[str, int], bytes] = {}
+        self._forgotten_contents: dict[SendKey, bool] = {}
+
+    @abstractmethod
+    def before(self, *, changes: bool) -> None: ...
+
+    @abstractmethod
+    def require_head(self, room_id: str) -> None: ...
+
+    @abstractmethod
+    def membership(self, room_id: str, user_id: str) -> Membership | None: ...
+
+    @abstractmethod
+    def _set(self, rows: dict[Any, Any], key: Any, value: Any) -> None: ...
+
+    @abstractmethod
+    def _change(self, rows: dict[Any, Any], key: Any, value: Any) -> None: ...
+
+    def prefetch_targets(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Read events that others concern, by room and number, in one statement."""
+        places = dict.fromkeys(wanted)
+        if len(places) > 1:
+            self._read_targets(places)
+
+    def target(self, room_id: str, seq: int, *, with_role: bool = False) -> Target | None:
+        """An event that another one concerns; None for one that there is not, or that is damaged."""
+        key = (room_id, seq)
+        if not self._targets.get(key):
+            self.require_head(room_id)
+            if not 0 < seq <= self.heads[room_id]:
+                return None
+            # It may be one of this batch.
+            self.before(changes=False)
+            self._read_targets({key: None})
+        found = self._targets[key]
+        if found and with_role and (room := self.membership(room_id, found.event.user_id)):
+            return found._replace(role=room.role)
+        return found
+
+    def _read_targets(self, wanted: dict[tuple[str, int], None]) -> None:
+        self._targets.update(wanted)
+        for room_id, seq, _, payload, checksum in events_at(self.conn, wanted):
+            if checksum is None or crc32(payload) == checksum:
+                event = pb.Event.FromString(payload)
+                self._targets[room_id, seq] = self._target_that_is(event)
+
+    def _target_that_is(self, event: pb.Event) -> Target:
+        # Within a batch, times are a little ahead of the clock, which stands still.
+        return Target(event, max(0, self.now_us - _time_us(event)))
+
+    def rewrite(self, event: pb.Event) -> None:
+        """Have the event with this number say something else for good."""
+        key, payload = (event.room_id, event.seq), event.SerializeToString()
+        self._change(self._rewrites, key, payload)
+        self._set(self._targets, key, self._target_that_is(event))
+        self.rewritten.setdefault(event.room_id, {})[event.seq] = payload
+
+    def forget_content(self, key: SendKey, place: Position) -> None:
+        """Know no longer what was sent with a key, only where it is: whatever is sent with it again is taken
+        for the same."""
+        self._change(self._forgotten_contents, key, True)
+        self._set(self.sent, key, (place, b""))
+
+    def _flush_rewritten(self) -> None:
+        if self._rewrites:
+            changes = [
+                {"room": room_id, "number": seq, "says": payload, "sum": crc32(payload)}
+                for (room_id, seq), payload in self._rewrites.items()
+            ]
+            change(self.conn, row_statements.REWRITE, *changes)
+            self._rewrites.clear()
+        if self._forgotten_contents:
+            keys = [
+                {"room": room_id, "user": user_id, "key": key, "nothing": b""}
+                for room_id, user_id, key in self._forgotten_contents
+            ]
+            change(self.conn, row_statements.FORGET_CONTENT, *keys)
+            self._forgotten_contents.clear()
+
+    def _collected_rewritten(self) -> Iterator[str]:
+        """The tables of which rows are yet to be changed."""
+        if self._rewrites:
+            yield "events"
+        if self._forgotten_contents:
+            yield "sends"
+
+    def _clear_rewritten(self) -> None:
+        self._rewrites.clear()
+        self._forgotten_contents.clear()
+
+
+def _time_us(event: pb.Event) -> int:
+    return event.create_time.seconds * 1_000_000 + event.create_time.nanos // 1000
