@@ -189,10 +189,10 @@ def memberships(
     found: dict[tuple[str, str], Membership | None] = dict.fromkeys(pairs)
     for start in range(0, len(pairs), _MOST_PLACES):
         values = _filled(pairs[start : start + _MOST_PLACES])
-        cursor = execute(conn, _memberships_sql(conn.dialect, len(values) // 2), values)
-        for row in cursor.fetchall():
+        result = conn.exec_driver_sql(_memberships_sql(conn.dialect, len(values) // 2), values)
+        for row in result.cursor.fetchall():
             found[row[0], row[-1]] = Membership(*row[:-1])
-        cursor.close()
+        result.close()
     return found
 
 
