@@ -18,8 +18,9 @@ class MessageService:
         epoch = self._messages.epoch
         for room_id, seq, create_time_us in await self._messages.send(caller, request.messages):
             sent = response.messages.add(room_id=room_id, seq=seq, epoch=epoch)
-            sent.create_time.seconds, micros = divmod(create_time_us, 1_000_000)
-            sent.create_time.nanos = micros * 1000
+            created = sent.create_time
+            created.seconds, micros = divmod(create_time_us, 1_000_000)
+            created.nanos = micros * 1000
         return response
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:

@@ -172,8 +172,10 @@ class Messages:
 def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
     # One spelling of an id, however it was sent. (That it is a UUID has been checked.)
     message_id, text = message.client_message_id.lower(), message.text
-    content = pb.Message(client_message_id=message_id, text=text)
-    event = pb.Event(room_id=message.room_id, user_id=caller.user_id, message=content)
+    # Filled in where it is: handing over a message that was made apart takes six times as long.
+    event = pb.Event(room_id=message.room_id, user_id=caller.user_id)
+    content = event.message
+    content.client_message_id, content.text = message_id, text
     said = text.encode()
     if message.file_ids:
         said = "\0".join((text, *message.file_ids)).encode()

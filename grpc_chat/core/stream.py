@@ -122,7 +122,8 @@ class Stream:
             await write(started)
             del started
             while not (self.draining or self.ended):
-                await self._save()
+                if self.put_back or self.unsaved:
+                    await self._save()
                 response = self._invited() or self.subscription.take()
                 if response is None:
                     # Of signals it tells where it would wait, and otherwise with whatever it writes.

@@ -287,8 +287,9 @@ class Batch:
         event.seq = seq
         # Later than the one before, also within a batch, and where the clock was set back.
         time_us = max(self.now_us, rows.times[room_id] + 1)
-        event.create_time.seconds, micros = divmod(time_us, 1_000_000)
-        event.create_time.nanos = micros * 1000
+        created = event.create_time
+        created.seconds, micros = divmod(time_us, 1_000_000)
+        created.nanos = micros * 1000
         payload = event.SerializeToString()
         rows.heads[room_id] = seq
         rows.times[room_id] = time_us
