@@ -1,8 +1,8 @@
 """May this user do this here? The only permission checks there are.
 
-A private or direct room that somebody is not a member of does not exist for them: the answer is the same as
-for a room that is not there, so nobody learns which rooms exist. Of a public room everybody on the server may
-know that it exists.
+A private or direct room does not exist for anyone who is not a member: the answer is the same as for a room
+that does not exist, so nobody learns which rooms exist. Everyone on the server may know that a public room
+exists.
 
 ``RULES`` is the table of who may do what; ``docs/reference/permissions.md`` is made from it.
 """
@@ -20,7 +20,7 @@ from grpc_chat.wire import frames
 
 
 class Action(Enum):
-    """What a member may want to do in a room; the value completes the sentence "you may not …"."""
+    """What a member can do in a room; the value completes the sentence "you may not …"."""
 
     READ = "read this room"
     SEND = "write in this room"
@@ -46,7 +46,7 @@ class Rule:
     """Who may do something.
 
     Attributes:
-        role: The least role that may.
+        role: The lowest role that may.
         archived: Whether it can be done in an archived room.
         direct: Whether it can be done in a direct room, by both members alike.
     """
@@ -75,12 +75,12 @@ RULES: dict[Action, Rule] = {
     Action.SEE_INVITES: Rule(pb.ROLE_ADMIN, archived=True),
     Action.REVOKE_INVITE: Rule(pb.ROLE_ADMIN, archived=True),
 }
-"""What each role may do. Whom somebody may do it *to* is :func:`forbids_on`; in a room where only admins
-post, SEND takes an admin."""
+"""What each role may do. :func:`forbids_on` says *to* whom a member may do it. In a room where only admins
+post, SEND needs an admin."""
 
 
 def forbids(action: Action, room_id: str, membership: Membership | None) -> ChatError | None:
-    """What forbids this in a room to somebody for whom it is ``membership``, or None."""
+    """Why somebody with this ``membership`` may not do this in the room, or None."""
     rule = RULES[action]
     if (
         membership
@@ -91,7 +91,7 @@ def forbids(action: Action, room_id: str, membership: Membership | None) -> Chat
     ):
         # Nearly all.
         return None
-    # Whether the id itself exists must not show, so it is repeated and nothing else is said.
+    # The answer must not show whether the id exists, so it repeats the id and says nothing else.
     told = {"roomId": room_id}
     if membership is None or (not membership.role and membership.kind != pb.ROOM_KIND_PUBLIC):
         return RoomNotFound("there is no such room, or you are not a member of it", metadata=told)
@@ -123,17 +123,17 @@ _NAMES: dict[int, str] = {
 
 
 def to_read(room_id: str, membership: Membership | None) -> ChatError | None:
-    """What forbids reading, or None. Every member may read."""
+    """Why the user may not read, or None. Every member may read."""
     return forbids(Action.READ, room_id, membership)
 
 
 def to_send(room_id: str, membership: Membership | None) -> ChatError | None:
-    """What forbids writing, or None."""
+    """Why the user may not write, or None."""
     return forbids(Action.SEND, room_id, membership)
 
 
 def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
-    """What the room is for the user, if the user may do this there in the moment of the snapshot.
+    """The user's membership of the room, if they may do this there at the moment of the snapshot.
 
     Raises:
         RoomNotFound: There is no such room, or it is not public and the user is not a member.
@@ -156,7 +156,7 @@ def require_read(snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
 def visible_from(membership: Membership) -> int:
     """The number of the first event that a member may read.
 
-    The one place that decides it: everything that hands out events begins here at the earliest.
+    This is the only place that decides it: nothing sends earlier events.
     """
     return max(membership.first_seq, hidden_until(membership) + 1)
 
@@ -176,9 +176,8 @@ def is_hidden(event: StoredEvent, until: int) -> bool:
 
 
 def forbids_on(action: Action, membership: Membership, role: int) -> ChatError | None:
-    """What forbids somebody who may do this to do it to a member who has this role, or None.
-
-    One acts on those below oneself; owners act on everybody.
+    """Why the caller may not act on a member with ``role``, or None. Admins act on lower roles, owners on
+    everyone.
     """
     if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(
@@ -189,9 +188,8 @@ def forbids_on(action: Action, membership: Membership, role: int) -> ChatError |
 
 
 def forbids_granting(membership: Membership, role: int) -> ChatError | None:
-    """What forbids somebody to give this role to others, or None.
-
-    One gives what is below oneself; owners give everything, ownership included.
+    """Why the caller may not give others ``role``, or None. Admins give lower roles, owners every role,
+    ownership included.
     """
     if membership.role != pb.ROLE_OWNER and role >= membership.role:
         return PermissionDenied(

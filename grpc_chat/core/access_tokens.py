@@ -15,7 +15,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class AccessTokens:
-    """Makes tokens for programs; they are listed and revoked as the other sessions are."""
+    """Makes tokens for programs. They are listed and revoked like other sessions."""
 
     def __init__(
         self, committer: Committer, sessions: Sessions, *, limits: AccountLimits | None = None
@@ -25,12 +25,12 @@ class AccessTokens:
         self._limits = limits or AccountLimits()
 
     async def create(self, caller: Caller, request: pb.CreateAccessTokenRequest) -> tuple[pb.Session, str]:
-        """Make a token for a program; its session, and the token, which nobody can be told again.
+        """Make a token for a program; returns its session, and the token, which can't be shown again.
 
         Raises:
-            PermissionDenied: The account does not administer the server, and the token shall.
+            PermissionDenied: The token is to administer the server, and the account does not.
             FailedPrecondition: It is for a bot that is blocked.
-            LimitExceeded: There are too many.
+            LimitExceeded: The account has too many.
         """
         lifetime = request.lifetime.ToTimedelta() if request.HasField("lifetime") else None
         token, session_id, most = new_token(), new_id(), self._limits.access_tokens

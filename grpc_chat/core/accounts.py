@@ -1,4 +1,4 @@
-"""Accounts: what their users can do about them, and making them."""
+"""Accounts: making them, and what users can do with their own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from grpc_chat.wire import chat_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """How many there may be of an account's things.
+    """Limits of an account.
 
     Attributes:
-        sessions: Logins; with one more, the one that was not used for longest ends.
+        sessions: Logins. When another is made, the least recently used one ends.
         access_tokens: Tokens for programs.
         bots: Accounts for programs.
     """
@@ -36,7 +36,7 @@ class AccountLimits:
 
 
 class Accounts:
-    """What users can do about their accounts: profile, password, sessions."""
+    """What users can do with their accounts: profile, password, sessions."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Accounts:
         self._credentials = credentials
         self._pages = context.pages
         self._privacy = privacy or Privacy()
-        # Whose passwords are being hashed at their own wish.
+        # The users whose passwords are being hashed at their own request.
         self._changing: set[str] = set()
 
     async def me(self, caller: Caller) -> tuple[pb.User, pb.Session]:
@@ -75,7 +75,7 @@ class Accounts:
         return await self._readers.run(in_snapshot)
 
     async def update_profile(self, caller: Caller, request: pb.UpdateProfileRequest) -> pb.User:
-        """Change what others see, and who may reach one."""
+        """Change a profile: what others see, and who may reach the user."""
         paths = request.update_mask.paths or ["display_name"]
         values = {path: getattr(request, path) for path in paths}
 
@@ -94,18 +94,18 @@ class Accounts:
     async def change_password(self, caller: Caller, request: pb.ChangePasswordRequest) -> PasswordChange:
         """Change the caller's password; all other sessions end, access tokens included.
 
-        The tokens of their bots end where that is asked for.
+        The tokens of their bots end if the request says so.
 
         Raises:
             LoginFailed: The current password is wrong.
             RateLimited: Too many failures.
         """
         check_password(request.new_password, caller.user_id, "new_password")
-        # Who got hold of a session must not find out the password with it; its guesses are counted apart, so
-        # that they do not keep the user from logging in.
+        # Somebody who has stolen a session must not find out the password with it. These guesses are counted
+        # separately, so that they do not keep the user from logging in.
         guesser = f"session {caller.session_id}"
-        # Hashing is what everyone who logs in waits for. Somebody who knows their password could ask for it
-        # without an end, and keep all others out.
+        # Everyone who logs in waits for hashing. A user who knows their password could request it endlessly,
+        # and keep all others out.
         if caller.user_id in self._changing:
             raise RateLimited("your password is being changed already", retry_after=timedelta(seconds=1))
         self._changing.add(caller.user_id)
@@ -142,7 +142,7 @@ class Accounts:
         return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeSessionsRequest) -> int:
-        """End sessions; how many there were."""
+        """End sessions; returns how many ended."""
         why = SessionEnded("this session was ended from another one; log in again")
 
         def in_transaction(transaction: Transaction) -> int:
@@ -159,7 +159,7 @@ def insert(transaction: Transaction, account: Account, *, admin: bool = False) -
     """Make an account.
 
     Raises:
-        UserExists: The name is taken, or looks like one that is.
+        UserExists: The name is taken, or looks like one that is taken.
     """
     assert account.look, "accounts have one"
     taken = transaction.account(account.user_id) or transaction.account_that_looks_like(account.look)
@@ -177,5 +177,5 @@ def name_taken(user_id: str) -> UserExists:
 
 
 def session_place(session: SessionRecord) -> str:
-    """Where a session is in a listing."""
+    """The place of a session in a listing."""
     return f"{session.create_time_us} {session.session_id}"

@@ -1,4 +1,4 @@
-"""How often one may guess."""
+"""How often passwords and the like may be guessed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from grpc_chat.wire.address import read_ip
 
 
 class Kind(Enum):
-    """What is attempted. Each kind has a budget of its own, so that failures of one are in nobody's way who
-    does another."""
+    """What is attempted. Each kind has its own budget, so failures of one kind do not block attempts of
+    another."""
 
     PASSWORD = "a password"
     INVITE = "an invite's code"
@@ -33,10 +33,10 @@ class AttemptLimits:
 
     Attributes:
         per_account_and_address: For one account from one address.
-        per_address: From one address, of each kind, for all accounts together that were never entered from
+        per_address: From one address, of each kind, for all accounts together that have never logged in from
             there.
-        per_account: For one account from addresses it was never entered from.
-        window: After so long all are forgiven; half of them after half of it.
+        per_account: For one account, from addresses from which it has never logged in.
+        window: After this time all failures are forgotten; after half of it, half of them.
     """
 
     per_account_and_address: int = 10
@@ -46,14 +46,14 @@ class AttemptLimits:
 
 
 class Attempt:
-    """An attempt that counts as a failure so far. Call it where it succeeded."""
+    """An attempt, which counts as a failure until it is called to say that it succeeded."""
 
     def __init__(self, forgive: Callable[[], None], know: Callable[[], None]) -> None:
         self._forgive = forgive
         self._know = know
 
     def __call__(self) -> None:
-        """It was right: the address is one that the account was entered from."""
+        """It succeeded: the account has logged in from this address."""
         self._forgive()
         self._know()
 
@@ -65,14 +65,14 @@ class Attempt:
 class Attempts:
     """Counts failures, and refuses when there were too many.
 
-    Nobody can lock others out by guessing. From an address that an account was entered from before, only the
-    failures of just that account from just that address count: neither what is guessed at the account from
-    elsewhere, nor what others do at the same address, which may be a whole school's, or a proxy's.
+    Nobody can lock others out by guessing. From an address from which an account has logged in before, only
+    failures for that account from that address count. Guesses at the account from elsewhere do not, nor what
+    others do at the same address, which may be a whole school's, or a proxy's.
 
     Args:
-        secret: What hashes of accounts and addresses are made with, of at most 64 bytes.
-        limited: Told an address from which something was refused by ``per_address``.
-        max_remembered: Of each kind; the ones that were quiet longest are forgotten first.
+        secret: The key of the hashes of accounts and addresses, at most 64 bytes.
+        limited: Called with an address when ``per_address`` has refused something from there.
+        max_remembered: How many of each kind; those that were quiet longest are forgotten first.
     """
 
     def __init__(
@@ -93,12 +93,11 @@ class Attempts:
         self._unsaved: set[bytes] = set()
 
     def begin(self, account: str, address: str, kind: Kind = Kind.PASSWORD) -> Attempt:
-        """Count an attempt as a failure, until it is said that it was none.
-
-        Counted before it is tried, so that many at once are not all let through.
+        """Count an attempt as a failure, until it succeeds. It is counted before it is tried, so that many
+        simultaneous ones are not all let through.
 
         Args:
-            account: What is being guessed at; an invite's code is no account, so empty.
+            account: The account whose password is guessed; empty for an invite's code.
 
         Raises:
             RateLimited: There were too many failures.
@@ -134,7 +133,7 @@ class Attempts:
         return Attempt(forgive, know)
 
     def know(self, account: str, address: str) -> None:
-        """Note that an account was entered from an address."""
+        """Note that an account has logged in from an address."""
         pair = self._hash(account, _network(address))
         self.remember([pair])
         if read_ip(address):
@@ -159,17 +158,17 @@ class Attempts:
         return self._max
 
     def _hash(self, account: str, network: str) -> bytes:
-        # Where somebody is, is nobody's business: neither in the memory nor on the disk is it in clear.
+        # Where people are is private: addresses are in clear neither in memory nor on disk.
         text = f"{account}\0{network}".encode(errors="surrogatepass")
         return hashlib.blake2b(text, digest_size=16, key=self._secret, person=b"known address").digest()
 
     def _left(self, key: Hashable, most: int) -> float:
-        """How many failures there may still be, of ``most`` within a window."""
+        """How many failures are still allowed, of ``most`` within a window."""
         return self._buckets.left(key, burst=most, per_second=most / self._limits.window.total_seconds())
 
 
 def _network(address: str) -> str:
-    """What counts as one address: who has one of IPv6 has 2⁶⁴ of them."""
+    """What counts as one address: anyone who has one IPv6 address has 2⁶⁴ of them."""
     ip = read_ip(address)
     if ip is None:
         return address

@@ -1,4 +1,4 @@
-"""Whom a user wants nothing from."""
+"""The users that a user has blocked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class Blocks:
-    """The blocks of all users. Each is known to the one who made it, and to nobody else.
+    """The blocks of all users. Each is known only to the user who made it.
 
     Args:
-        most: How many users one may block.
+        most: How many users a user may block.
     """
 
     def __init__(self, context: Context, users: Users, *, most: int = 1000) -> None:
@@ -37,10 +37,10 @@ class Blocks:
             raise InvalidRequest("user_id must not be your own: you can't block yourself", field="user_id")
 
         def in_transaction(transaction: Transaction) -> pb.Block:
-            # Who is blocked already may be out of the caller's sight by now.
+            # A user who is blocked already may no longer be visible to the caller.
             if found := transaction.block(caller.user_id, user_id):
                 return found
-            # Whoever has asked somebody something is known to them, in sight or not.
+            # A user who has asked the caller something is known to them, visible or not.
             if not transaction.is_asked_by(caller.user_id, user_id):
                 self._users.require(transaction, caller, user_id)
             if transaction.blocks_of(caller.user_id) >= most:
@@ -61,7 +61,7 @@ class Blocks:
         """End a block.
 
         Raises:
-            UserNotFound: There is none of this user.
+            UserNotFound: There is no block of this user.
         """
         user_id = request.user_id
 
@@ -74,7 +74,7 @@ class Blocks:
         await self._committer.transact(caller, in_transaction)
 
     async def list_(self, caller: Caller, request: pb.ListBlocksRequest) -> Listed[pb.Block]:
-        """A page of those whom the caller has blocked."""
+        """A page of the users whom the caller has blocked."""
         page = self._pages.open(f"ListBlocks {caller.user_id}", request)
         found = await self._readers.run(
             lambda snapshot: snapshot.blocks(caller.user_id, after=page.after, limit=page.limit)

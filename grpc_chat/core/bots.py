@@ -16,11 +16,11 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class Bots:
-    """Makes and lists the bots of their owners; core/ownership.py hands them over.
+    """Makes and lists bots; core/ownership.py hands them over.
 
     Args:
-        named_after_owners: Whether the ids of new bots begin with their owner's: so that whoever tries names
-            of bots learns of no others.
+        named_after_owners: Whether the ids of new bots must begin with their owner's, so that trying names
+            reveals no other users.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Bots:
         """Make an account for a program.
 
         Raises:
-            UserExists: The name is taken, or looks like one that is.
+            UserExists: The name is taken, or looks like one that is taken.
             LimitExceeded: The caller has too many.
         """
         if self._named_after_owners:

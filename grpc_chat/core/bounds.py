@@ -1,4 +1,4 @@
-"""What streams may cost."""
+"""Limits of streams."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the streams of a node may cost.
+    """Limits of a node's streams and of their memory.
 
     Attributes:
-        response_bytes: About how large one response becomes.
+        response_bytes: The approximate size of the largest response.
         tail_bytes: How much of a room's newest events is kept in memory.
-        all_tails_bytes: How much of all rooms' together; the rooms that were quiet longest lose theirs first.
+        all_tails_bytes: The same for all rooms together; the rooms that were quiet longest lose theirs first.
         window: How many events a consumer may leave unacknowledged, and the default.
         streams_per_user: How many streams a user may have open on this node.
         consumers_per_user: How many consumers a user may have.
         heartbeat: The longest silence on a stream.
         position_check: How often the store is asked for heads, in case hints were lost; None for never.
-        signal_entries: How many signals wait for a stream's next response.
+        signal_entries: How many signals may wait for a stream's next response.
         signal_bytes: The same, in bytes.
-        signal_deliveries_per_second: How often streams are given signals, all of them together.
-        reconnect_spread: Over how long clients are told to come back when the node stops.
+        signal_deliveries_per_second: How often streams are given signals, all streams together.
+        reconnect_spread: Over how long clients spread their reconnects when the node stops.
     """
 
     response_bytes: int = 64 * 1024

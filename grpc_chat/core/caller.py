@@ -21,52 +21,52 @@ class Caller:
     user_id: str
     session_id: str
     scopes: frozenset[int] = ALL_SCOPES
-    """Of ``chat.v1.Scope``."""
+    """The values of ``chat.v1.Scope``."""
     interactive: bool = True
-    """Whether the session began by logging in: what changes accounts takes that."""
+    """Whether the session began by logging in, which methods that change accounts need."""
     admin: bool = False
-    """Whether the account administers the server."""
+    """Whether the account is an administrator of the server."""
     expire_time: datetime | None = None
-    """When the session ends, however much it is used."""
+    """When the session ends even if it is used."""
     owner_id: str = ""
-    """Of a bot."""
+    """A bot's owner."""
 
     @property
     def charged_to(self) -> str:
-        """The user whose share of the server this call uses: a bot's calls use its owner's, or anyone could
-        have as many shares as they make bots."""
+        """The user whose share of the server this call uses. A bot's calls use its owner's share; otherwise
+        anyone could have as many shares as they make bots."""
         return self.owner_id or self.user_id
 
 
 SYSTEM = Caller(user_id="", session_id="", admin=True)
-"""The server itself, and whoever works on its data folder: no session, which could end."""
+"""The server itself, and anyone who works on its data folder. There is no session that could end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who calls without saying who they are."""
+    """A caller without a token."""
 
     address: str
-    """Where they call from, as far as the server can tell; empty where it can't."""
+    """Where they call from; empty if the server can't tell."""
     names: tuple[str, ...] = ()
-    """Who they are by a certificate that was verified."""
+    """Their names by a verified certificate."""
 
 
 class Authenticator(Protocol):
-    """Tells from a token who is calling."""
+    """Finds out from a token who is calling."""
 
     def recognise(self, token: str) -> Caller | None:
-        """As :meth:`authenticate`, where that takes neither waiting nor the store; None where it does."""
+        """As :meth:`authenticate`, without waiting or the store; None if that is not enough."""
 
     async def authenticate(self, token: str) -> Caller:
-        """The session that the token belongs to. What it says holds until the event loop does anything else.
+        """The session that the token belongs to. The answer is valid until the event loop does anything else.
 
         Raises:
             Unauthenticated: It belongs to none.
         """
 
     def require_session(self, snapshot: Snapshot, caller: Caller) -> None:
-        """See that a caller's session is still there in the moment of a snapshot.
+        """Check that a caller's session still exists at the moment of a snapshot.
 
         Raises:
             SessionEnded: It is not.
@@ -74,7 +74,7 @@ class Authenticator(Protocol):
 
 
 def require_scope(caller: Caller, scope: pb.Scope.ValueType) -> None:
-    """See that a caller's token is good for something.
+    """Check that a caller's token has a scope.
 
     Raises:
         PermissionDenied: It is not.
@@ -85,10 +85,10 @@ def require_scope(caller: Caller, scope: pb.Scope.ValueType) -> None:
 
 
 def scope_bits(scopes: Iterable[int]) -> int:
-    """Scopes as the store keeps them."""
+    """Scopes, in the form that the store keeps."""
     return sum(1 << scope for scope in set(scopes))
 
 
 def scopes_of(bits: int) -> frozenset[int]:
-    """What :func:`scope_bits` made."""
+    """Read what :func:`scope_bits` made."""
     return frozenset(scope for scope in ALL_SCOPES if bits & 1 << scope)

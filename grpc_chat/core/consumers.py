@@ -1,4 +1,4 @@
-"""Named positions that the server keeps for clients without a memory of their own."""
+"""Named positions that the server keeps for clients that do not save their own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Consumers:
     """Moves consumers forward, on disk and then for their open streams.
 
     Args:
-        epoch: The store's.
-        most: How many a user may have.
+        epoch: The store's epoch.
+        most: How many consumers a user may have.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Consumers:
         """See ``SubscribeService.Acknowledge``.
 
         Raises:
-            RoomNotFound, BadCursor: One of the positions can't be; none was taken.
+            RoomNotFound, BadCursor: One of the positions is impossible; none was stored.
             LimitExceeded: The consumer is new, and the caller has too many.
-            EpochChanged: One is from another history; the others were taken, unless it has no stamp.
+            EpochChanged: One is from another history; the others were stored, unless it has no stamp.
         """
         for at, cursor in enumerate(request.cursors):
-            # With a stamp it does not matter what the log's life is called: it is the same event, or not.
+            # With a stamp the log's epoch does not matter: it is the same event, or not.
             if not cursor.stamp:
                 require_epoch(cursor, f"cursors[{at}].epoch", self._epoch)
         positions = {cursor.room_id: Place(cursor.seq, cursor.stamp) for cursor in request.cursors}
@@ -75,16 +75,16 @@ class Consumers:
 
         Args:
             back: Whether they may also move back.
-            skip_lost: Whether to leave out rooms that the caller may not read, rather than take none.
+            skip_lost: Whether to leave out rooms that the caller may not read, instead of storing nothing.
 
         Returns:
-            The rooms whose position is from another history than the log, and was not taken.
+            The rooms whose position is from another history than the log, and was not stored.
         """
         refused: list[str] = []
         lost: set[str] = set()
         if len(positions) > _AT_ONCE and not skip_lost:
-            # Too much for one transaction, which everybody's messages wait for. So what could be wrong with
-            # any of them is looked at before; a room that is lost after that keeps no position anyway.
+            # Too much for one transaction, which everybody's messages wait for. So everything that could be
+            # wrong with them is checked first; a room that is lost after that keeps no position anyway.
             await self._readers.run_pieces(lambda snapshot: _require(snapshot, caller, positions))
             skip_lost = True
         each = list(positions.items())
@@ -119,7 +119,7 @@ _AT_ONCE = 256
 
 
 def _require(snapshot: Snapshot, caller: Caller, positions: Mapping[str, Place]) -> Pieces[None]:
-    """See that each position can be, as the writer does."""
+    """Check each position, as the writer does."""
     each = list(positions.items())
     for start in range(0, len(each), _AT_ONCE):
         some = each[start : start + _AT_ONCE]
@@ -135,6 +135,6 @@ def _require(snapshot: Snapshot, caller: Caller, positions: Mapping[str, Place])
 
 
 def _lost(snapshot: Snapshot, caller: Caller, room_ids: list[str]) -> set[str]:
-    """Those of the rooms that may no longer be read."""
+    """The rooms among these that the user may no longer read."""
     found = snapshot.memberships_in(caller.user_id, room_ids)
     return {room_id for room_id in room_ids if access.to_read(room_id, found.get(room_id))}

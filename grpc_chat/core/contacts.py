@@ -1,4 +1,4 @@
-"""Who may bring whom into a room without asking."""
+"""Who may add whom to a room without asking."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class Adding(Enum):
-    """What becomes of one's wish to have somebody in a room, or to make them an owner."""
+    """What happens when a user wants somebody in a room, or as its owner."""
 
     ADD = "it happens at once"
     INVITE = "they are asked first"
@@ -20,12 +20,12 @@ class Adding(Enum):
 
 
 class Contacts:
-    """Decides what people may do to others without their consent.
+    """Decides what users may do to others without their consent.
 
     Args:
-        adding: Who is added to a room at once by others, where they have not chosen it themselves: everybody;
-            those who share a room with them (see :meth:`adding`); nobody. All others are invited.
-        trusting: Whether ids are trusted, so that consent would mean nothing: everything happens at once.
+        adding: Who may add users who have not chosen this themselves: anyone; users who share a room with
+            them (see :meth:`adding`); nobody. Everyone else invites them.
+        trusting: Whether ids are trusted, so that consent would mean nothing and everything happens at once.
     """
 
     def __init__(self, *, adding: Audience = "shared_room", trusting: bool = False) -> None:
@@ -35,14 +35,14 @@ class Contacts:
     def adding(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
         """What happens when the caller wants this account in one of their rooms.
 
-        A shared room counts where the one to be added came into it by an act of their own, and it is neither
-        public nor direct: anyone can walk into a public room and write to anyone, and a room that one was put
-        into would make the next one free.
+        A shared room counts if the user to be added came into it by themselves, and it is neither public nor
+        direct. Anyone can join a public room and write to anyone, and a room that the user was added to would
+        make it easy to add them to the next.
         """
         if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
         audience = self._privacy.of_adding(account.adding)
-        # Both are asked in any case: what takes longer tells something.
+        # Both are always asked: a difference in time would reveal something.
         meets = snapshot.meets(account.user_id, caller.user_id)
         accepted = audience == pb.AUDIENCE_ANYONE or (audience == pb.AUDIENCE_SHARED_ROOM and meets)
         if _is_refused(snapshot, caller, account):
@@ -52,7 +52,8 @@ class Contacts:
     def owning(self, snapshot: Snapshot, caller: Caller, account: Account) -> Adding:
         """What happens when the caller wants this account, a member, to be an owner of one of their rooms.
 
-        Nobody becomes an owner without their consent, whatever the server's policy: owners can't just leave.
+        Nobody becomes an owner without their consent, whatever the server's policy, because owners can't just
+        leave.
         """
         if self._trusting or is_one_person(snapshot, caller, account):
             return Adding.ADD
@@ -66,7 +67,7 @@ def _is_refused(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
 
 
 def is_one_person(snapshot: Snapshot, caller: Caller, account: Account) -> bool:
-    """Whether one of the two is the other's bot, or they are the same: the consent is the same person's."""
+    """Whether one of the two is the other's bot, or they are the same, so that the same person consents."""
     if account.user_id == caller.user_id or account.owner_id == caller.user_id:
         return True
     mine = snapshot.account(caller.user_id)

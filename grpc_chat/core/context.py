@@ -1,4 +1,4 @@
-"""What everything that can be asked of a chat system needs."""
+"""What all parts of a chat system need."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from grpc_chat.core.reads import Readers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The ways into a store and out of it, and the time.
+    """Writing to a store, reading from it, and the time.
 
     Attributes:
-        epoch: The store's.
+        epoch: The store's epoch.
         clock: Seconds since 1970.
         monotonic: Seconds, never set.
     """

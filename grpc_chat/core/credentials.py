@@ -1,4 +1,4 @@
-"""Passwords that are said, and whose they are."""
+"""Checks passwords."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRONG = "the user id or the password is wrong"
 
 
 class Credentials:
-    """Compares passwords with those of the accounts, as often as guessing is bounded."""
+    """Compares passwords with those of the accounts, within the limits of guessing."""
 
     def __init__(self, readers: Readers, passwords: Passwords, attempts: Attempts) -> None:
         self._readers = readers
@@ -31,7 +31,7 @@ class Credentials:
         try:
             right = await self._passwords.verify(password, password_hash)
         except LimitExceeded:
-            # It was not even looked at.
+            # It was not even checked.
             succeeded.withdraw()
             raise
         if not right or account is None:

@@ -11,13 +11,13 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class DirectMessages:
-    """Decides who may begin a direct room, and write in one that there is."""
+    """Decides who may begin a direct room, and write in an existing one."""
 
     def __init__(self, privacy: Privacy | None = None) -> None:
         self._privacy = privacy or Privacy()
 
     def require(self, snapshot: Snapshot, caller: Caller, user_id: str) -> None:
-        """See that the caller may begin a direct room with somebody whom they can find.
+        """Check that the caller may begin a direct room with a user whom they can find.
 
         Raises:
             UserBlocked: The caller has blocked them.
@@ -28,7 +28,7 @@ class DirectMessages:
             raise error
 
     def to_write(self, snapshot: Snapshot, room_id: str, user_id: str) -> ChatError | None:
-        """What forbids a member of a direct room to write there, or None."""
+        """Why a member of a direct room may not write there, or None."""
         return self._forbids(snapshot, user_id, snapshot.contact_in(room_id, user_id))
 
     def _forbids(self, snapshot: Snapshot, user_id: str, contact: Contact | None) -> ChatError | None:
@@ -37,10 +37,11 @@ class DirectMessages:
         other, audience = contact.user_id, self._privacy.of_direct_messages(contact.direct_messages)
         accepted = contact.of_one or audience == pb.AUDIENCE_ANYONE
         if contact.refuses or not accepted:
-            # Asked whatever somebody is refused for: what takes longer tells something.
+            # Always asked: a difference in time would reveal something.
             accepted = snapshot.meets(other, user_id) and audience == pb.AUDIENCE_SHARED_ROOM
         told = {"userId": other}
-        # One's own block is no secret to oneself. It comes first, so that it hides what the other one did.
+        # The caller's own block is not a secret from them. It comes first, so that it hides what the other
+        # did.
         if contact.refused:
             return UserBlocked(f"you have blocked {other}; end the block to write to them", metadata=told)
         if contact.refuses or not accepted:

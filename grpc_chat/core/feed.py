@@ -10,7 +10,7 @@ from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
 _SLICES_PER_TAIL = 4
-"""How much the remembered slices of a feed may hold together, as a multiple of its tail."""
+"""The total size of a feed's remembered slices, as a multiple of its tail."""
 
 
 class Entry(NamedTuple):
@@ -30,7 +30,7 @@ class Slice(NamedTuple):
     data: bytes
     """The frames of all events up to ``last_seq``, joined."""
     events: int
-    """How many they are."""
+    """How many events there are."""
     sessions: frozenset[str]
     """The sessions that caused any of them: these must not get ``data`` as it is."""
     about: int = 0
@@ -39,7 +39,7 @@ class Slice(NamedTuple):
 
 
 class Feed:
-    """What a node remembers of a room that somebody follows.
+    """What a node remembers of a followed room.
 
     ``head`` is the newest number known to be durable. The tail is a run of events without a gap that may end
     before ``head`` (another node's events are known by number first) and may be empty; whatever is not in
@@ -76,7 +76,7 @@ class Feed:
         self._slices_bytes = 0
 
     def advance(self, head: int) -> None:
-        """Learn that the log reaches ``head``; an older number says nothing new."""
+        """Learn that the log reaches ``head``; an older number changes nothing."""
         self.head = max(self.head, head)
 
     def know_rule(self, history: int, seq: int) -> None:
@@ -87,10 +87,10 @@ class Feed:
             self._rule_seq = seq
 
     def append(self, events: Sequence[StoredEvent]) -> None:
-        """Take new durable events, consecutive and in order. Ones that are here already are left alone."""
+        """Add new durable events, consecutive and in order. Known ones are ignored."""
         end = self._first + len(self._entries)
         if events[0].seq > end or not self._entries:
-            # Others wrote in between. The tail is a run without a gap, so it begins anew.
+            # Others wrote in between. The tail has no gaps, so it begins again.
             self.clear_tail()
             self._first = end = events[0].seq
         for seq, session_id, payload, about in events:
@@ -127,7 +127,7 @@ class Feed:
         self._slices_bytes = 0
 
     def after(self, seq: int, *, most: int | None = None) -> Slice | None:
-        """The events after ``seq``, as many as fit into a slice; None where the store must be read.
+        """The events after ``seq``, as many as fit into a slice; None if the store must be read.
 
         Args:
             most: The maximum number of events. Without it, everyone who asks shares the slice.
@@ -138,7 +138,7 @@ class Feed:
             return found
         found = self._slice(seq, len(self._entries))
         if found:
-            # Readers at many places in a quiet room would have it remember its tail many times over.
+            # With readers at many places in a quiet room, it would remember its tail many times over.
             if self._slices_bytes + len(found.data) > _SLICES_PER_TAIL * self.tail_bytes:
                 self._forget_slices()
             self._slices[seq] = found

@@ -1,10 +1,10 @@
-"""Whether a position is from this log, and where the two histories part if it is not.
+"""Whether a position is from this log, and if not, where the two histories part.
 
-A log can go back: a copy of the data folder or a snapshot of the machine is put back, or the end of the log
-is lost. What is stored afterwards gets numbers that were given before. A position's stamp, the creation time
-of the event it stands on, tells the two apart. Times only grow within a log, so where they part is found by
-bisection: what was stored after the log went back is younger than all that was lost. (That takes a clock that
-was not set back meanwhile. Where the times contradict it, everything counts as new.)
+A log can go back: a copy of the data folder or a snapshot of the machine is restored, or the end of the log
+    is lost. Later events then get numbers that were used before. A position's stamp, the creation time of its
+    event, tells the two apart. Times only grow within a log, so bisection finds where they part: events
+    stored after the log went back are younger than all that were lost. (This needs a clock that was not set
+    back meanwhile. If the times contradict it, everything counts as new.)
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class _Search:
 
 
 _EVENTS_AT_ONCE = 64
-"""Events looked up in one piece: what they hold is read too, which may be 64 KiB of each."""
+"""Events looked up in one piece: their contents are read too, which may be 64 KiB each."""
 
 
 def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) -> Pieces[dict[str, Place]]:
-    """Compare positions with their logs: a query for 64 rooms, some twenty more where histories parted.
+    """Compare positions with their logs: one query for 64 rooms, and some twenty more if histories parted.
 
     Args:
-        offered: By room, what the room is for the user, who may read it, and their position.
+        offered: By room, the membership of the user, who may read it, and their position.
 
     Returns:
         For each room whose log is not the one that the position is from: the last place that both have in
-        common. It is one that the user may read, or the one before everything that they may. Positions
-        without a stamp can't be compared, and neither can those on events that are gone; only such as lie
-        after the newest event are certain to be from another log.
+        common. It is one that the user may read, or the one before all of these. Positions without a stamp
+        can't be compared, and neither can those on events that are gone; only those after the newest event
+        are certain to be from another log.
     """
     found: dict[str, Place] = {}
     searches: dict[str, _Search] = {}
@@ -56,7 +56,7 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) 
         if not place.stamp or 0 < stamp_here < place.stamp:
             found[room_id] = before
         elif place.seq > room.last_seq and 0 < room.last_event_us <= place.stamp:
-            # Nothing was stored yet since the log went back.
+            # Nothing has been stored since the log went back.
             found[room_id] = max(before, Place(room.last_seq, room.last_event_us))
         else:
             high = min(place.seq - 1, room.last_seq)
@@ -68,7 +68,7 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) 
         elif not place.stamp or not place.seq:
             continue
         elif place.seq == room.last_seq and room.last_event_us:
-            # Most of those that come back: the room's row says it.
+            # True for most that reconnect: the room's row has the stamp.
             if place.stamp != room.last_event_us:
                 part(room_id, room.last_event_us)
         elif place.seq >= visible_from(room):
@@ -87,7 +87,7 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) 
                 search.found = Place(middle, stamp)
                 search.low = middle + 1
             else:
-                # One that is damaged counts as younger: rather something twice than something never.
+                # A damaged one counts as younger: something twice is better than something never.
                 search.high = middle - 1
             if search.low > search.high:
                 found[room_id] = search.found
@@ -96,7 +96,7 @@ def parted(snapshot: Snapshot, offered: Mapping[str, tuple[Membership, Place]]) 
 
 
 def _stamps(snapshot: Snapshot, places: Mapping[str, int]) -> Pieces[tuple[dict[str, int], Snapshot]]:
-    """The stamps of the events at these places, and the snapshot to go on with."""
+    """The stamps of the events at these places, and the snapshot to continue with."""
     wanted, found = list(places.items()), dict[str, int]()
     for at in range(0, len(wanted), _EVENTS_AT_ONCE):
         found |= snapshot.stamps(dict(wanted[at : at + _EVENTS_AT_ONCE]))
@@ -105,7 +105,7 @@ def _stamps(snapshot: Snapshot, places: Mapping[str, int]) -> Pieces[tuple[dict[
 
 
 def another_history(field: str, room_id: str, epoch: str, last_common: Place) -> EpochChanged:
-    """What to answer where a request can't go on from ``last_common`` by itself."""
+    """The error for a request that can't continue from ``last_common`` by itself."""
     return EpochChanged(
         f"{field} is from another history of this room: its log went back, as after a backup was put back. "
         f"Both are the same up to {last_common.seq}; read on from there",

@@ -19,16 +19,16 @@ from grpc_chat.store.records import Account, IdentityRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 _MOST = 100
-"""Links of an account. Nobody needs as many; without a bound a listing could become any size."""
+"""The most links of an account. Nobody needs that many; without a limit a listing could become any size."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownIssuer:
-    """An issuer that stands in the settings.
+    """An issuer in the settings.
 
     Attributes:
-        names: What it is called there; several where it stands there several times.
-        label: What people are shown.
+        names: Its names there; several if it is configured several times.
+        label: Its name for people.
     """
 
     names: tuple[str, ...]
@@ -67,10 +67,10 @@ class Identities:
         self._issuers = issuers
 
     async def link(self, caller: Caller, identity: Identity) -> None:
-        """Let the caller log in as an issuer's identity.
+        """Link an issuer's identity to the caller's account.
 
         Raises:
-            AlreadyExists: It is another account's.
+            AlreadyExists: It is linked to another account.
             LimitExceeded: The caller has too many.
         """
 
@@ -102,11 +102,9 @@ class Identities:
         return [self._message(record) for record in await self._readers.run(in_snapshot)]
 
     async def unlink(self, caller: Caller, user_id: str, identity_id: str, *, even_last: bool) -> int:
-        """End a link, and the sessions of its account, except the caller's own; how many there were. Where
-        there is no such link, nothing changes.
-
-        No session tells how it began, or who made an access token in it: if the identity was somebody else's,
-        they are to be out.
+        """End a link, and the sessions of its account, except the caller's own; returns how many ended. If
+        there is no such link, nothing changes. A session does not record how it began, or who made an access
+        token in it: if the identity was somebody else's, they must be logged out.
 
         Raises:
             UserNotFound: There is no such account.
@@ -152,7 +150,7 @@ class Identities:
 
 
 def identity_id_of(issuer: str, subject: str) -> str:
-    """What a link is called: short, and without what a shell or a terminal would mind."""
+    """A link's id: short, and without characters that a shell or a terminal would treat specially."""
     digest = sha256(f"{issuer}\0{subject}".encode()).digest()
     return base64.b32encode(digest[:10]).decode().lower()
 

@@ -1,4 +1,4 @@
-"""Invites: ways in for whoever has a code, to a room or to the server."""
+"""Invites: codes that let anyone who has them into a room, or register."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from grpc_chat.wire import chat_pb2 as pb
 Inviters = Literal["admins", "everyone"]
 
 LIFETIME = timedelta(days=7)
-"""How long an invite works where that is not said."""
+"""How long an invite is valid by default."""
 
 
 class Invites:
-    """Makes invites, and takes them.
+    """Makes and accepts invites.
 
     Args:
-        inviters: Who may make room invites with which one can register: administrators of the server, or
+        inviters: Who may make room invites that also allow registration: administrators of the server, or
             everyone who may make invites to a room.
-        most: How many a room may have, and the server.
+        most: How many a room may have, and how many the server.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Invites:
     # To rooms
 
     async def create(self, caller: Caller, request: pb.CreateInviteRequest) -> tuple[InviteRecord, str]:
-        """Make an invite to a room; its code, which nobody can be told again."""
+        """Make an invite to a room; returns its code, which can't be shown again."""
         role = request.role or pb.ROLE_MEMBER
         if role == pb.ROLE_OWNER:
             raise InvalidRequest(
@@ -86,7 +86,7 @@ class Invites:
         return page.listed(invites, _place)
 
     async def revoke(self, caller: Caller, request: pb.RevokeInviteRequest) -> None:
-        """Make a room's invite worthless; one that is not there is so already."""
+        """Revoke a room's invite, if it exists."""
 
         def in_transaction(transaction: Transaction) -> None:
             access.require(Action.REVOKE_INVITE, transaction, request.room_id, caller.user_id)
@@ -104,7 +104,7 @@ class Invites:
         lifetime: timedelta | None = LIFETIME,
         makes_admin: bool = False,
     ) -> tuple[InviteRecord, str]:
-        """Make an invite to the server; its code, which nobody can be told again.
+        """Make an invite to the server; returns its code, which can't be shown again.
 
         Args:
             caller: None for the server itself.
@@ -129,13 +129,12 @@ class Invites:
         return page.listed(invites, _place)
 
     async def revoke_of_server(self, caller: Caller, invite_id: str) -> None:
-        """Make an invite to the server worthless; one that is not there is so already."""
+        """Revoke an invite to the server, if it exists."""
         await self._committer.transact(caller, lambda transaction: transaction.delete_invite("", invite_id))
 
     async def for_the_first_account(self) -> str | None:
-        """A code to register with as administrator, on a server that has no account; None where it has some.
-
-        The one of an earlier start is worthless from then on.
+        """A code to register with as administrator, on a server without accounts; None if there are some. It
+        replaces the code of an earlier start.
         """
 
         def clear(transaction: Transaction) -> None:
@@ -201,7 +200,7 @@ class Invites:
 
 
 def _of_a_start(invite: InviteRecord) -> bool:
-    """Whether the server made it by itself, when it was started without accounts."""
+    """Whether the server itself made it, when it started without accounts."""
     return not invite.created_by and invite.makes_admin and invite.expire_time_us is None
 
 
@@ -209,7 +208,7 @@ def require_invite(transaction: Transaction, code: str) -> InviteRecord:
     """The invite with this code, if it still lets somebody in.
 
     Raises:
-        InviteNotValid: There is none, or it was used up, revoked, or is too old: it looks the same.
+        InviteNotValid: There is none, or it was used up, revoked, or has expired: these look the same.
     """
     invite = transaction.invite(secret_hash(code))
     if invite is None or not invite.usable(transaction.now_us):
@@ -218,7 +217,7 @@ def require_invite(transaction: Transaction, code: str) -> InviteRecord:
 
 
 def as_invite(invite: InviteRecord) -> pb.Invite:
-    """An invite as it is told to those who may see it."""
+    """An invite, for users who may see it."""
     told = pb.Invite(
         invite_id=invite.invite_id,
         room_id=invite.room_id,

@@ -33,15 +33,16 @@ if TYPE_CHECKING:
     from grpc_chat.oidc.relying_party import RelyingParty
 
 _SECOND_CHANCE = timedelta(minutes=10)
-"""How long somebody whom an issuer has named may take to choose another user id, or to find an invite."""
+"""How long a person whom an issuer has identified may take to choose another user id, or to find an
+invite."""
 
 
 class IssuerLogins:
-    """Who an issuer says somebody is, and whose session that begins.
+    """Turns logins with issuers into sessions of accounts.
 
     Args:
         identities: Links of accounts to issuers.
-        party: This server as issuers know it; None where it knows none.
+        party: This server's side of the logins; None if it has no issuers.
         clock: Seconds, never going back.
     """
 
@@ -58,7 +59,7 @@ class IssuerLogins:
         self.identities = identities
         self._attempts = attempts
         self._party = party
-        # Whom an issuer has named, where the account could not be made as asked.
+        # Identities from issuers whose accounts could not be made as requested.
         self._named: Pending[Identity] = Pending(clock=clock)
 
     @property
@@ -78,11 +79,11 @@ class IssuerLogins:
 
         Raises:
             InvalidRequest: There is no such issuer, the browser would come back to another machine, or the
-                user id can't be one.
+                user id is not allowed.
             InviteNotValid, UserExists: See :meth:`grpc_chat.core.logins.Logins.check_newcomer`.
-            RateLimited: Too many wrong invites, or names that were taken, from this address.
+            RateLimited: Too many wrong invites, or taken names, from this address.
             IssuerUnavailable: The issuer can't be reached.
-            FailedPrecondition: Someone has to mend something first.
+            FailedPrecondition: An administrator has to correct something first.
         """
         party = self._require_party()
         if request.provider not in party.providers:
@@ -112,7 +113,7 @@ class IssuerLogins:
         return response
 
     async def _check_newcomer(self, guest: Guest, request: pb.BeginLogInRequest) -> None:
-        # A wrong invite is a guess, as at registering, and so is a name that is taken.
+        # A wrong invite is a guess, as in Register, and so is a taken name.
         kind = Kind.INVITE if request.invite_code else Kind.REGISTRATION
         guesses = bool(request.invite_code or request.user_id)
         attempt = self._attempts.begin("", guest.address, kind) if guesses else None
@@ -134,12 +135,12 @@ class IssuerLogins:
     async def finish(self, guest: Guest, request: pb.FinishLogInRequest) -> Login:
         """Begin a session; see :meth:`grpc_chat.core.logins.Logins.log_in_as`.
 
-        Where only the account can't be made as asked, the handle stays good for a while, without code and
-        state: the person need not go to the issuer once more.
+        If only the account can't be made as requested, the handle stays valid for a while, without code and
+        state: the person need not go to the issuer again.
 
         Raises:
             LoginPending: The user has not finished at the issuer.
-            Unauthenticated: The login is over, or there was none with this handle.
+            Unauthenticated: The login has ended, or there was none with this handle.
             RateLimited: Too many failures from this address.
         """
         if request.user_id:
@@ -160,11 +161,11 @@ class IssuerLogins:
         except ChatError as error:
             self._named.add(identity, seconds=_SECOND_CHANCE.total_seconds(), handle=request.handle)
             if isinstance(error, UserIdNeeded):
-                # To be asked is no failure.
+                # Being asked for a user id is not a failure.
                 attempt.withdraw()
             raise
         if not login.registered:
-            # Accounts are what is being asked for too often.
+            # It is accounts that are requested too often.
             attempt()
         self._attempts.know(login.user.user_id, guest.address)
         return login
@@ -183,14 +184,14 @@ class IssuerLogins:
     async def _identity(
         self, address: str, request: pb.FinishLogInRequest | pb.LinkIdentityRequest
     ) -> tuple[Identity, Attempt]:
-        """Who the issuer says it is; and what to call where that was no failure."""
+        """The identity from the issuer, and the function to call if this was not a failure."""
         party = self._require_party()
         attempt = self._attempts.begin("", address, Kind.ISSUER)
         if not (request.code or request.state or request.error):
             try:
                 named = self._named.get(request.handle)
             except Unauthenticated:
-                # Then it is a device's, if it is any.
+                # Then it is a device's handle, if it is one at all.
                 pass
             else:
                 self._named.end(request.handle)
@@ -208,7 +209,7 @@ class IssuerLogins:
             else:
                 identity = await party.device.poll(request.handle)
         except (LoginPending, Unavailable):
-            # To ask how it stands is no guess.
+            # Asking whether it has finished is not a guess.
             attempt.withdraw()
             raise
         return identity, attempt

@@ -1,4 +1,4 @@
-"""Which consumers there are: listing them, forgetting them, and forgetting those that nobody uses."""
+"""Listing consumers, deleting them, and deleting those that nobody uses."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 _SAVED_AT_ONCE = 1000
 _FORGOTTEN_AT_ONCE = 100
 _JUMP = 3600.0
-"""Seconds by which a clock that was set differs from one that runs."""
+"""Seconds that a clock which was set differs from one that runs."""
 _STEADY = 86_400.0
-"""Seconds that the clock has to have run before it is believed how long something was not used. A clock
-that jumps by a year would otherwise make every consumer start again; within a day, those in use are noted."""
+"""Seconds that the clock must have run before we believe how long something was not used. Otherwise a clock
+that jumps by a year would make every consumer start again; within a day, those in use are noted."""
 
 
 class KeptConsumers:
-    """The consumers that the store knows.
+    """The consumers in the store.
 
     Args:
-        idle: One that was not used for so long is forgotten.
+        idle: After how long without use a consumer is deleted.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class KeptConsumers:
         return pb.ConsumerPosition(cursor=cursor, last_seq=last_seq)
 
     async def delete(self, caller: Caller, request: pb.DeleteConsumerRequest) -> None:
-        """Forget a consumer and its positions.
+        """Delete a consumer and its positions.
 
         Raises:
             NotFound: The caller has no consumer of this name.
@@ -118,18 +118,18 @@ class KeptConsumers:
     # Time
 
     async def run(self) -> None:
-        """Save when consumers were used, and forget those that are not, until cancelled."""
+        """Save when consumers were used, and delete unused ones, until cancelled."""
         while True:
             await asyncio.sleep(self._interval.total_seconds())
             try:
                 await self.save()
                 await self.forget_unused()
             except ChatError as error:
-                # As on a full disk. The next time will do.
+                # For example on a full disk. The next time will do.
                 log.warning("the use of consumers could not be saved: %s", error)
 
     async def close(self) -> None:
-        """Save the last of it."""
+        """Save what is left."""
         with suppress(ChatError):
             await self.save()
 
@@ -140,13 +140,13 @@ class KeptConsumers:
             ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
         """
         used = list(self._streams.take_used_consumers())
-        # In pieces, so that nobody's message waits for long behind it.
+        # In pieces, so that nobody's message waits long for it.
         for start in range(0, len(used), _SAVED_AT_ONCE):
             some = used[start : start + _SAVED_AT_ONCE]
             await self._committer.transact(SYSTEM, partial(_use, some))
 
     async def forget_unused(self) -> int:
-        """Forget consumers that were not used for too long; how many there were.
+        """Delete consumers that were not used for too long; returns how many.
 
         Raises:
             ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.

@@ -1,4 +1,4 @@
-"""From where accounts were entered, kept over restarts."""
+"""The addresses from which accounts have logged in, kept over restarts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 class KnownAddresses:
     """Saves what :class:`grpc_chat.core.attempts.Attempts` knows, as hashes.
 
-    Without it, a restart would leave everyone behind a shared address to those who guess passwords there.
+    Without it, after a restart somebody who guesses passwords behind a shared address could lock out everyone
+    there.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class KnownAddresses:
         self._interval = interval
 
     async def load(self) -> None:
-        """Have known what was saved."""
+        """Load what was saved."""
         most = self._attempts.max_remembered
         self._attempts.remember(await self._readers.run(lambda snapshot: snapshot.known_addresses(most)))
 
@@ -47,7 +48,7 @@ class KnownAddresses:
             try:
                 await self.save()
             except ChatError as error:
-                # As on a full disk. What was entered meanwhile is known until a restart.
+                # For example on a full disk. The new addresses are known until a restart.
                 log.warning("from where accounts were entered could not be saved: %s", error)
 
     async def save(self) -> None:
@@ -64,6 +65,6 @@ class KnownAddresses:
             )
 
     async def close(self) -> None:
-        """Save the last of it."""
+        """Save what is left."""
         with suppress(ChatError):
             await self.save()

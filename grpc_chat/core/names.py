@@ -1,4 +1,4 @@
-"""What users and rooms may be called, and when two names are the same."""
+"""Names of users and rooms: which are allowed, and when two are the same."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from grpc_chat.wire.spelling import folded, may_be_room_id
 MIN_USER_ID, MAX_USER_ID = 2, 32
 
 MAX_OWNED_ID = 64
-"""Of a bot that is named after its owner: the owner's id, a full stop, and as much again."""
+"""For a bot that is named after its owner: the owner's id, a full stop, and as much again."""
 
 NAMELESS = "user"
-"""What an account is called for which nothing proposes a name."""
+"""The name of an account for which nothing proposes one."""
 
 _USER_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 
-# What a reader takes for something else in common fonts, of the characters that ids are made of; from
-# Unicode's confusables (TR 39), which has these of ASCII's lower case and digits.
+# Characters of ids that look like others in common fonts; from Unicode's confusables (TR 39), which has these
+# for ASCII's lower case and digits.
 _LOOKS = (("m", "rn"), ("0", "o"), ("1", "l"), ("vv", "w"))
 _MAX_PUBLIC_NAME_BYTES = 160
 _SEPARATORS = str.maketrans("._", "--")
 # Control characters (Cc) would reach terminals, format characters (Cf, bidi overrides among them) would let
-# one id look like another, and surrogates (Cs) are no text.
+# one id look like another, and surrogates (Cs) are not text.
 _NOT_IN_NAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# What Unicode shows as nothing (Default_Ignorable_Code_Point in DerivedCoreProperties.txt), as far as it is
-# none of the above: Python does not know this property. Assigned or not: a newer Python takes no more.
+# Characters that Unicode shows as nothing (Default_Ignorable_Code_Point in DerivedCoreProperties.txt) and
+# that are not among the above: Python does not have this property. Assigned or not, so that a newer Python
+# accepts no more.
 _IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
-    # What is blank by its name, though the property does not say so: an empty Braille cell, a note without a
-    # head, a filler of Khitan, blanks of Egyptian.
+    # Characters that are blank by name, though the property does not say so: an empty Braille cell, a note
+    # without a head, a filler of Khitan, blanks of Egyptian.
     "\u2800\U0001d159\U00016fe4\U00013441\U00013442]"
 )
-# They say how the character before them is drawn, as of an emoji, and are nothing themselves.
+# They say how to draw the character before them, such as an emoji, and show nothing themselves.
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SELECTED = {"So", "Sm", "Sk", "Po", "Lo"}
 # The keys of a telephone, which are emoji too.
 _KEYCAPS = re.compile("[0-9#*]\ufe0f\u20e3")
-# Of the rest, those that are seen without another: no combining marks, no spaces.
+# Of the rest, the characters that are visible by themselves: no combining marks, no spaces.
 _SEEN = frozenset("LNPS")
 _MAX_DISPLAY_NAME_BYTES = 64
 
 
 def check_shows(value: str, path: str) -> None:
-    """Refuse a name that would look blank, or holds what nobody sees: all kinds of names.
-
-    Whatever a name is of, and wherever it comes from.
+    """Refuse a name that would look blank, or has invisible characters. This applies to all kinds of names,
+    wherever they come from.
 
     Raises:
-        InvalidRequest: Saying what does not show.
+        InvalidRequest: It names the character.
     """
     if value.isascii() and value.isprintable() and not value.isspace():
         return
@@ -65,7 +65,7 @@ def check_shows(value: str, path: str) -> None:
         if _IGNORABLE.match(character):
             raise _has(character, path)
         if _SELECTOR.match(character):
-            # After anything else it does not show, and the name would be another one's to the eye.
+            # After anything else it is invisible, and the name would look like another.
             if before not in _SELECTED:
                 raise _has(character, path)
             kind = ""
@@ -77,10 +77,10 @@ def check_shows(value: str, path: str) -> None:
 
 
 def check_characters(value: str, path: str) -> None:
-    """Refuse characters that no name ever had, in what names are looked for by.
+    """Refuse characters that no name ever had, in searches for names.
 
     Raises:
-        InvalidRequest: Saying which.
+        InvalidRequest: It names the character.
     """
     if value.isascii() and value.isprintable():
         return
@@ -94,7 +94,8 @@ def _has(character: str, path: str) -> InvalidRequest:
 
 
 def check_display_name(value: str, path: str) -> None:
-    """Refuse what can't be a display name, where no request brings it: an issuer's, say.
+    """Refuse what can't be a display name, if it does not come from a request but, for example, from an
+    issuer.
 
     Raises:
         InvalidRequest: Saying what the rule is.
@@ -107,7 +108,7 @@ def check_display_name(value: str, path: str) -> None:
 def check_user_id(value: str, path: str, *, most: int = MAX_USER_ID) -> None:
     """Refuse what can't be the name of a new account.
 
-    Only ASCII, so that no letter of another script passes for one of these; lower case, so that there is one
+    Only ASCII, so that no letter of another script looks like one of these; lower case, so that there is one
     way to write it.
 
     Raises:
@@ -132,7 +133,7 @@ def check_owned_id(value: str, path: str, *, owner_id: str) -> None:
     """Refuse what can't be the name of a bot where bots are named after their owners.
 
     Raises:
-        InvalidRequest: Saying what the rule is. It does not depend on which other names there are.
+        InvalidRequest: It says the rule, and does not depend on which other names there are.
     """
     prefix = f"{owner_id}."
     if value.startswith(prefix) or not value:
@@ -147,7 +148,7 @@ def check_owned_id(value: str, path: str, *, owner_id: str) -> None:
 
 
 def proposed_user_id(*proposals: str) -> str:
-    """What an account may be called for which something else proposes a name, as a mail address."""
+    """A possible name of an account for which something proposes one, such as a mail address."""
     for proposal in proposals:
         plain = unicodedata.normalize("NFKD", proposal.partition("@")[0]).lower()
         letters = "".join(character for character in plain if not unicodedata.combining(character))
@@ -158,19 +159,19 @@ def proposed_user_id(*proposals: str) -> str:
 
 
 def alternatives(user_id: str) -> Iterator[str]:
-    """A name for a new account, and without end others like it, for where that one is taken."""
+    """A name for a new account, and then endless others like it in case it is taken."""
     yield user_id
     # Room for a hyphen and what comes after it, and no second hyphen before.
     stem = user_id[: MAX_USER_ID - 9].rstrip("._-")
     for number in range(2, 20):
         yield f"{stem}-{number}"
-    # Whoever has so many namesakes is not looked for one by one.
+    # With so many namesakes, names are no longer tried one by one.
     while True:
         yield f"{stem}-{secrets.token_hex(4)}"
 
 
 def look(user_id: str) -> str:
-    """What an id looks like at a glance: the same for two of which one can be taken for the other."""
+    """An id's appearance: the same for two ids that can be mistaken for each other."""
     seen = user_id.translate(_SEPARATORS)
     for written, looks_like in _LOOKS:
         seen = seen.replace(written, looks_like)
@@ -178,9 +179,8 @@ def look(user_id: str) -> str:
 
 
 def check_room_name(value: str, path: str) -> None:
-    """Refuse a room's name that would not look like what it is.
-
-    Characters that do not show are refused before, with all names.
+    """Refuse a room's name that would look like something else. Invisible characters are refused before, as
+    in all names.
 
     Raises:
         InvalidRequest: Saying what the rule is.
@@ -192,10 +192,11 @@ def check_room_name(value: str, path: str) -> None:
             f"{path} must not begin or end with a space, have two in a row, or have another kind of space",
             field=path,
         )
-    # What stands for something else where people name a room.
+    # It stands for something else where people name a room.
     if value.startswith("@"):
         raise InvalidRequest(f"{path} must not begin with @, as direct rooms do", field=path)
-    # A few characters are many in their usual form (U+FDFA is 18); pages are turned by names in that form.
+    # A few characters are many in their usual form (U+FDFA is 18); pages of rooms are ordered by names in
+    # that form.
     if len(public_name(value).encode()) > _MAX_PUBLIC_NAME_BYTES:
         raise InvalidRequest(
             f"{path} must not have so many characters that stand for several others", field=path
@@ -203,12 +204,11 @@ def check_room_name(value: str, path: str) -> None:
 
 
 def public_name(name: str) -> str:
-    """What makes a public room's name the same as another's: upper and lower case, and how it is encoded, are
-    not it."""
+    """The form in which public rooms' names are compared, without regard to case and encoding."""
     return folded(name)
 
 
 def as_room_id(name: str) -> str:
-    """The id of a room that somebody could mean who writes this name; empty where no id looks so."""
+    """The id of a room that somebody could mean by this name; empty if no id looks like that."""
     key = folded(name)
     return key if may_be_room_id(key) else ""

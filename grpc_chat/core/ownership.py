@@ -1,4 +1,4 @@
-"""Rooms and bots whose owner is gone, and who owns them next."""
+"""Hands on rooms and bots whose owner is gone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from grpc_chat.store.records import Account, Ending
 from grpc_chat.wire import chat_pb2 as pb
 
 MOST_TOLD = 100
-"""Rooms, and bots, that one answer names; how many there are is told besides."""
+"""How many rooms, and bots, one answer lists; it also has the total."""
 
 
 class Ownership:
     """Hands rooms and bots on.
 
-    An administrator's hand-over takes that nobody else can do it: the owner is blocked. It is seen by
-    everyone whom it concerns, as an event of the room, or of each room that the bot is in.
+    An administrator can hand on only what nobody else can, because the owner is blocked. Everyone concerned
+    sees it, as an event of the room, or of each room that the bot is in.
 
     Args:
         max_bots: Bots of a user.
@@ -61,10 +61,10 @@ class Ownership:
         return page.listed(found, lambda room: room.room_id).of(as_unowned)
 
     async def assign_room_owner(self, caller: Caller, request: pb.AssignRoomOwnerRequest) -> pb.UnownedRoom:
-        """Make a member the owner of a room that has none who could do it.
+        """Make a member the owner of a room that has no owner who could do it.
 
         Raises:
-            RoomNotFound: There is no such room, or it has an owner who is not blocked: it looks the same.
+            RoomNotFound: There is no such room, or it has an owner who is not blocked: these look the same.
             UserNotFound: They are not a member of it.
             FailedPrecondition: They are blocked themselves.
         """
@@ -72,9 +72,9 @@ class Ownership:
 
         def in_transaction(transaction: Transaction) -> pb.Room:
             room = transaction.room(room_id)
-            # Asked in any case: what takes longer tells something.
+            # Always asked: a difference in time would reveal something.
             owners = transaction.owners(room_id)
-            # A direct room has no owners, but two members alike.
+            # A direct room has no owners, but two equal members.
             if room is None or room.kind == pb.ROOM_KIND_DIRECT or owners:
                 raise RoomNotFound(
                     "there is no such room, or one of its owners is not blocked and can do this",
@@ -104,18 +104,18 @@ class Ownership:
     async def assign_bot_owner(
         self, caller: Caller, request: pb.AssignBotOwnerRequest
     ) -> tuple[pb.User, int]:
-        """Give a bot of somebody who is blocked to another owner, with whom it is blocked no longer.
+        """Give the bot of a blocked user to another owner, with whom it is no longer blocked.
 
         Returns:
             The bot, and how many of its sessions have ended.
 
-        One that was blocked itself stays so.
+        A bot that was blocked itself stays blocked.
 
         Raises:
             UserNotFound: There is no such bot, or no such person.
             FailedPrecondition: Its owner is not blocked, or the next one is.
             LimitExceeded: The next owner has too many bots.
-            LastOwner: It is the last owner of a room that the next one is banned from.
+            LastOwner: It is the last owner of a room that the next owner is banned from.
         """
         bot_id, heir = request.user_id, request.owner_user_id
 
@@ -132,7 +132,7 @@ class Ownership:
                     field="user_id",
                 )
             revoked = self._hand_over(transaction, caller, bot, heir, "owner_user_id")
-            # It reads what is said in its rooms, and so may its owner: those who are there see who that is.
+            # The bot reads its rooms, and so can its owner: the members there see who that is.
             for membership in transaction.memberships(bot_id):
                 change = pb.MembershipChanged(
                     user_id=bot_id,
@@ -155,7 +155,7 @@ class Ownership:
         """Offer a bot of the caller's to somebody, or withdraw the offer if nobody is named.
 
         Raises:
-            UserNotFound: The caller has no such bot, or may not find the one it is offered to.
+            UserNotFound: The caller has no such bot, or may not find the person it is offered to.
             InvalidRequest: It is offered to a bot, or to the caller.
         """
         heir = request.new_owner_user_id
@@ -187,14 +187,14 @@ class Ownership:
             The bot, and how many of its sessions have ended.
 
         Raises:
-            UserNotFound: None of this name was offered.
+            UserNotFound: No bot of this name was offered.
             LimitExceeded: The caller has too many bots.
             LastOwner: It is the last owner of a room that the caller is banned from.
         """
 
         def in_transaction(transaction: Transaction) -> tuple[Account, int]:
             bot = transaction.account(request.user_id)
-            # Of what somebody offers whom the caller has blocked, the caller knows nothing.
+            # The caller does not learn of offers by somebody whom they have blocked.
             unwanted = transaction.contact(caller.user_id, request.user_id)
             if bot is None or bot.offered_to != caller.user_id or (unwanted and unwanted.refused):
                 raise UserNotFound(
@@ -213,7 +213,7 @@ class Ownership:
     def _hand_over(
         self, transaction: Transaction, caller: Caller, bot: Account, heir: str, field: str
     ) -> int:
-        """Make somebody the owner of a bot, and end its tokens, which others know; how many there were.
+        """Make somebody the owner of a bot, and end its tokens, which others know; returns how many.
 
         The bot leaves the rooms that its new owner is banned from.
         """
@@ -227,7 +227,7 @@ class Ownership:
             )
         transaction.give_bot(bot.user_id, heir)
         remove_where_banned(transaction, caller, bot.user_id, heir)
-        # What it was asked was asked of somebody else, and perhaps by one whom the heir has blocked.
+        # Its invitations were meant for the old owner, and may be from somebody whom the new one has blocked.
         transaction.delete_invitations_of(bot.user_id)
         why = why_ended(Ending.OTHER_OWNER)
         return self._sessions.end(transaction, bot.user_id, why, ending=Ending.OTHER_OWNER)
@@ -237,7 +237,7 @@ def require_active(snapshot: Snapshot, user_id: str, field: str) -> Account:
     """An account that is not blocked.
 
     Raises:
-        UserNotFound: There is none of this name.
+        UserNotFound: There is no account of this name.
         FailedPrecondition: It is blocked.
     """
     account = snapshot.account(user_id)
@@ -249,7 +249,7 @@ def require_active(snapshot: Snapshot, user_id: str, field: str) -> Account:
 
 
 def as_unowned(room: pb.Room) -> pb.UnownedRoom:
-    """A room as administrators are told of it."""
+    """A room, as administrators see it."""
     return pb.UnownedRoom(
         room_id=room.room_id, name=room.name, kind=room.kind, member_count=room.member_count
     )

@@ -1,7 +1,6 @@
-"""Page tokens: a place in a list, unreadable and unforgeable, valid for that list alone.
-
-A token gives no authority (whoever shows one is checked like everybody), but one made up, or made for
-another list, is refused instead of leading somewhere.
+"""Page tokens: a place in a list, unreadable and unforgeable, valid for that list alone. A token gives no
+authority (its user is checked like everybody), but one that is made up, or made for another list, is refused
+instead of leading somewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ U = TypeVar("U")
 
 _MAC_BYTES = 10
 _READ_AT_ONCE = 50
-"""Entries that are read before others have their turn: about 1 ms."""
+"""How many entries are read before others get a turn: about 1 ms."""
 
 
 class PageTokens:
@@ -36,10 +35,10 @@ class PageTokens:
         self._secret = secret
 
     def make(self, listing: str, place: str) -> str:
-        """A token for a place in a listing; ``listing`` names the method and what was asked of it."""
+        """A token for a place in a listing; ``listing`` names the method and its arguments."""
         plain = place.encode()
         mac = self._mac(listing, plain)
-        # The mac is different for every text, so it serves as the nonce that hides the text (SIV, RFC 5297).
+        # The MAC differs for every text, so it serves as the nonce that hides the text (SIV, RFC 5297).
         return _spelled(mac + self._hide(mac, plain))
 
     def read(self, listing: str, token: str) -> str:
@@ -54,7 +53,7 @@ class PageTokens:
             raw = b""
         mac, hidden = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         plain = self._hide(mac, hidden)
-        # Base64 has several spellings of the same bytes; only the one that was given out is taken.
+        # Base64 has several spellings of the same bytes; only the one that we returned is accepted.
         if self._mac(listing, plain) != mac or _spelled(raw) != token:
             raise InvalidRequest(
                 "page_token must be from this request; start again without it", field="page_token"
@@ -78,7 +77,7 @@ def _spelled(raw: bytes) -> str:
 
 
 class PageRequest(Protocol):
-    """What a request for a page has."""
+    """The fields of a request for a page."""
 
     page_size: int
     page_token: str
@@ -88,7 +87,7 @@ class Pages:
     """Listings in pages.
 
     Args:
-        page: How many entries a page holds when the request does not say.
+        page: How many entries a page has, unless the request says.
         max_page: The most entries in a page.
     """
 
@@ -98,14 +97,14 @@ class Pages:
         self._max_page = max_page
 
     def size(self, asked: int) -> int:
-        """How many entries a page holds, given what the request says."""
+        """How many entries a page has, given the request."""
         return min(asked or self._page, self._max_page)
 
     def open(self, listing: str, request: PageRequest) -> Page:
-        """The page that is asked for; ``listing`` names the method and what was asked of it.
+        """The requested page; ``listing`` names the method and its arguments.
 
         Raises:
-            InvalidRequest: The token was not given out for this listing.
+            InvalidRequest: The token was not made for this listing.
         """
         after = self.tokens.read(listing, request.page_token) if request.page_token else ""
         return Page(self.tokens, listing, after, self.size(request.page_size))
@@ -123,7 +122,7 @@ class Listed(Generic[T]):
     next_page_token: str
 
     def of(self, make: Callable[[T], U]) -> Listed[U]:
-        """The same page of what is made of each entry."""
+        """The same page, with each entry converted."""
         return Listed([make(entry) for entry in self.entries], self.next_page_token)
 
 
@@ -132,7 +131,7 @@ class Page:
 
     Attributes:
         after: The key of the last entry of the page before; empty for the first page.
-        limit: One more than the page holds, which tells whether there is a next one.
+        limit: One more than the page has, which shows whether there is a next one.
     """
 
     def __init__(self, tokens: PageTokens, listing: str, after: str, size: int) -> None:
@@ -154,8 +153,8 @@ class Page:
         """Read the page in pieces, for :meth:`grpc_chat.core.reads.Readers.run_pieces`.
 
         Args:
-            some: Reads entries after a key, so many at most. Each piece is of another moment: what its caller
-                may do must be asked each time.
+            some: Reads at most so many entries after a key. Each piece is of another moment: the caller's
+                rights must be checked each time.
         """
         entries: list[T] = []
         after = self.after
@@ -169,7 +168,7 @@ class Page:
             snapshot = yield
 
     def listed(self, entries: list[T], key: Callable[[T], str]) -> Listed[T]:
-        """What the page holds of up to ``limit`` entries."""
+        """Those of up to ``limit`` entries that are on the page."""
         return Listed(self.cut(entries), self.next(entries, key))
 
     def cut(self, entries: list[T]) -> list[T]:

@@ -25,9 +25,9 @@ class Passwords:
     """Hashes passwords and compares them.
 
     Args:
-        threads: How many at once. Each takes a processor, and ``memory_kib``.
+        threads: How many at once. Each uses a processor, and ``memory_kib``.
         max_waiting: How many more may wait; beyond that they are refused as ``LimitExceeded``.
-        memory_kib: What one hash takes, and with ``passes`` how long; the defaults are OWASP's least.
+        memory_kib: The memory of one hash, and with ``passes`` its time; the defaults are OWASP's minimum.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class Passwords:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._max = threads + max_waiting
         self._running = 0
-        # What a password is compared with where there is no account, so that it takes as long: a hash by the
-        # same settings, of nothing that anybody knows. Made up, since hashing would hold up every start.
+        # The hash to compare with if there is no account, so that it takes as long: by the same settings, of
+        # nothing that anybody knows. It is made up, because hashing would delay every start.
         salt, digest = (_base64(secrets.token_bytes(size)) for size in (16, self._hasher.hash_len))
         self._nobody = f"$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${digest}"
 
     @property
     def waiting(self) -> int:
-        """How many are being hashed, or wait."""
+        """How many passwords are being hashed, or wait."""
         return self._running
 
     async def hash(self, password: str) -> str:
@@ -71,7 +71,7 @@ class Passwords:
         return await self._run(compare) and password_hash is not None
 
     def outdated(self, password_hash: str) -> bool:
-        """Whether the password should be hashed again, the settings being others now."""
+        """Whether the password should be hashed again, because the settings have changed."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -84,15 +84,15 @@ class Passwords:
             self._running -= 1
 
     def close(self) -> None:
-        """Drop what waits, finish the rest."""
+        """Drop what waits, and finish the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def check_password(password: str, user_id: str, path: str) -> None:
     """Refuse what can't be a new password.
 
-    Long rather than varied, as NIST SP 800-63B has it; what is typed once in a sign-up form and guessed first
-    is the name itself.
+    Length matters more than variety, as in NIST SP 800-63B; the first guess, and what people sometimes type
+    into a sign-up form, is the name itself.
 
     Raises:
         InvalidRequest: Saying what the rule is.
@@ -118,5 +118,5 @@ def _bytes(password: str) -> bytes:
 
 
 def _base64(data: bytes) -> str:
-    """As the PHC string format has it: without the ``=`` at the end."""
+    """As in the PHC string format: without the ``=`` at the end."""
     return base64.b64encode(data).decode().rstrip("=")

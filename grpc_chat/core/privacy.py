@@ -1,4 +1,4 @@
-"""Who may reach whom: what the server says, and what users have chosen instead."""
+"""Who may reach whom: the server's setting, and what users have chosen instead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AUDIENCES: dict[str, pb.Audience.ValueType] = {
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """What the server says of those who have chosen nothing.
+    """The server's setting for users who have chosen nothing.
 
     Attributes:
         adding: Who adds them to rooms without asking.
@@ -38,7 +38,7 @@ class Privacy:
         return pb.Audience.ValueType(chosen) if chosen else _AUDIENCES[self.direct_messages]
 
     def of(self, account: Account) -> pb.Privacy:
-        """What somebody has chosen, and what counts. For them, and for a bot's owner, alone."""
+        """A user's choice, and what is in force. Only for them, and for a bot's owner."""
         return pb.Privacy(
             adding=pb.Audience.ValueType(account.adding),
             direct_messages=pb.Audience.ValueType(account.direct_messages),

@@ -1,4 +1,4 @@
-"""How often one may do something."""
+"""Rate limits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from grpc_chat.errors import RateLimited
 
 
 class Buckets:
-    """Token buckets by their keys: what is left of each, of as much as it holds.
+    """Token buckets by key: what is left in each.
 
     Args:
-        most: How many are remembered. Those that were quiet longest are forgotten first, and are full again.
+        most: How many are remembered. Those that were quiet longest are forgotten first, which makes them
+            full again.
     """
 
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
@@ -25,13 +26,13 @@ class Buckets:
         self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def left(self, key: Hashable, *, burst: float, per_second: float) -> float:
-        """What is left in a bucket that holds ``burst``, and is given ``per_second``."""
+        """What is left in a bucket of size ``burst`` that is refilled with ``per_second``."""
         now = self._clock()
         left, then = self._left.get(key, (burst, now))
         return min(burst, left + (now - then) * per_second)
 
     def set(self, key: Hashable, left: float, *, burst: float) -> None:
-        """Have so much left in a bucket that holds ``burst``."""
+        """Set what is left in a bucket of size ``burst``."""
         self._left.pop(key, None)
         if left < burst:
             self._left[key] = (left, self._clock())
@@ -49,7 +50,7 @@ class Rate:
         per_second: How many each may take, as a sustained rate; 0 for any number.
         burst: How many at once.
         max_users: How many users are remembered; the ones that were quiet longest are forgotten first.
-        advice: What those who take too many could do instead.
+        advice: What users who take too many could do instead.
         what: What is counted.
     """
 
@@ -78,7 +79,7 @@ class Rate:
         if not self._per_second:
             return
         left = self._left(user_id)
-        # What is more than can ever be there is let pass once all of that is.
+        # A cost larger than the whole bucket passes once the bucket is full.
         needed = min(cost, self._burst)
         if left < needed:
             self._buckets.set(user_id, left, burst=self._burst)
@@ -90,12 +91,12 @@ class Rate:
         self._buckets.set(user_id, left - cost, burst=self._burst)
 
     def owe(self, user_id: str, cost: float) -> None:
-        """Count what was only known afterwards; it may leave less than nothing."""
+        """Count a cost that is known only afterwards; the bucket may become negative."""
         if self._per_second:
             self._buckets.set(user_id, self._left(user_id) - cost, burst=self._burst)
 
     def give_back(self, user_id: str) -> None:
-        """Count one less, that was taken and not used."""
+        """Give back one that was taken and not used."""
         self._buckets.set(user_id, self._left(user_id) + 1, burst=self._burst)
 
     def _left(self, user_id: str) -> float:
@@ -103,11 +104,9 @@ class Rate:
 
 
 class Reaching:
-    """One wish to reach somebody, of which only the transaction tells whether it is one: they may be a member
-    already, or the direct room be there.
-
-    So what it counts is taken before, and given back where it was not used. Within the transaction nothing is
-    counted, because a transaction may be done twice, and on another thread.
+    """One attempt to reach somebody. Only the transaction knows whether it really is one: they may be a
+    member already, or the direct room may exist. So it is counted before, and given back if it was not used.
+    Nothing is counted within the transaction, which may run twice, and on another thread.
     """
 
     def __init__(self, refused: RateLimited | None) -> None:
@@ -126,8 +125,8 @@ class Reaching:
 
 
 class Adds:
-    """How often people may reach others who did not ask for it: by adding or inviting them to a room, by
-    offering them to own one, by beginning a direct room. A bot's count for its owner.
+    """How often users may reach others unasked: by adding or inviting them to a room, by offering them
+    ownership, by beginning a direct room. What a bot does counts for its owner.
 
     Args:
         per_second: How many, as a sustained rate; 0 for any number.

@@ -81,11 +81,11 @@ class Readers:
 
     @property
     def waiting(self) -> int:
-        """How many reads were asked for and are not done."""
+        """How many reads are waiting or running."""
         return self._running
 
     async def run(self, read: Callable[[Snapshot], T]) -> T:
-        """Call ``read`` with a snapshot, on a thread, in a turn of the user for whom this task works.
+        """Call ``read`` with a snapshot, on a thread, in the turn of the user for whom this task works.
 
         Raises:
             Unavailable: Too many are waiting.
@@ -96,7 +96,7 @@ class Readers:
         return result
 
     async def run_pieces(self, read: Callable[[Snapshot], Pieces[T]]) -> T:
-        """As :meth:`run`, for a read that is made of pieces. Between them, others are served."""
+        """As :meth:`run`, for a read in pieces. Between them, others are served."""
         result: T = await self._run(read, whole=False)
         return result
 
@@ -156,11 +156,11 @@ class Readers:
                     done = (None, error)
             if done:
                 _on_loop(read.future, _set, read.future, *done)
-            # A thread that waits must not keep the last page, and the stream that it was for.
+            # A waiting thread must not keep the last page, and its stream, alive.
             del turn, read, done
 
     def _read(self, read: _Read, started: float) -> tuple[Any, Exception | None] | None:
-        """Go on with a read; what came of it, or None where it has to wait for its next turn."""
+        """Continue a read; returns its result, or None if it has to wait for its next turn."""
         try:
             with self._store.snapshot() as snapshot:
                 if read.whole:
@@ -182,7 +182,7 @@ class Readers:
             return None, error
 
     def close(self) -> None:
-        """Finish the reads that have begun, drop the others."""
+        """Finish the reads that have begun, and drop the others."""
         with self._lock:
             self._closing = True
             dropped = self._turns.clear()
@@ -211,7 +211,7 @@ def _set(future: asyncio.Future[Any], result: Any, error: Exception | None) -> N
 
 
 def at_once(pieces: Pieces[T], snapshot: Snapshot) -> T:
-    """Carry out a read that is made of pieces without a pause."""
+    """Carry out a read in pieces without a pause."""
     try:
         next(pieces)
         while True:

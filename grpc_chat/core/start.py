@@ -1,4 +1,4 @@
-"""Where a stream begins in each room, given what its client asks for."""
+"""Where a stream begins in each room, given the client's request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from grpc_chat.wire import chat_pb2 as pb
 
 @dataclass(slots=True)
 class Start:
-    """What a stream is to follow, and what it has to be told first."""
+    """What a stream follows, and what to send first."""
 
     places: list[tuple[Membership, Place]] = field(default_factory=list)
     left: list[pb.RoomLeft] = field(default_factory=list)
-    """Rooms that were asked for and may not be read: foreign ones and such as do not exist, alike."""
+    """Requested rooms that the user may not read, whether they exist or not."""
     history_changed: list[pb.HistoryChanged] = field(default_factory=list)
     unsaved: dict[str, Place] = field(default_factory=dict)
-    """A new consumer's positions that are not where a new consumer would start again."""
+    """A new consumer's positions, other than those where it would start again anyway."""
     put_back: dict[str, Place] = field(default_factory=dict)
     """A consumer's positions that must move back, because they are not from this log."""
 
@@ -36,8 +36,8 @@ _ROOMS_AT_ONCE = 500
 def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, epoch: str) -> Pieces[Start]:
     """Where a stream begins.
 
-    Costs a statement for each 500 of the user's rooms where all of them are asked for, or of the rooms asked
-    for, known or not; one for each 500 of a consumer's positions; and what :func:`parted` costs.
+    Costs a statement for each 500 of the user's rooms if all are requested, or of the requested rooms, known
+    or not; one for each 500 of a consumer's positions; and the cost of :func:`parted`.
 
     Raises:
         RoomNotFound, NotAMember: The user may read none of the rooms, and asks for nothing else.
@@ -58,11 +58,11 @@ def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, e
     known = {cursor.room_id: cursor for cursor in cursors if cursor.room_id in rooms}
     start.left = [pb.RoomLeft(room_id=cursor.room_id) for cursor in cursors if cursor.room_id not in rooms]
     if start.left and not known and not request.consumer and not request.all_rooms:
-        # Nothing is left. Only here is it looked at why, which is no secret of a public room.
+        # Nothing is left. Only here do we look up why, which for a public room is not a secret.
         first = start.left[0].room_id
         if error := to_read(first, snapshot.membership(first, user_id)):
             raise error
-        # They were let in since. Rooms that change meanwhile are read again in any case.
+        # They have been let in since. Rooms that change meanwhile are read again in any case.
     offered = {
         room_id: (rooms[room_id], Place(cursor.seq, cursor.stamp)) for room_id, cursor in known.items()
     }
@@ -72,7 +72,7 @@ def find_start(snapshot: Snapshot, user_id: str, request: pb.SubscribeRequest, e
     common = yield from parted(snapshot, offered)
     for room_id, cursor in known.items():
         if cursor.stamp and cursor.epoch != epoch:
-            # The same event in a new life of the log: what follows may be another all the same.
+            # The same event in a new epoch of the log: the events after it may still differ.
             common.setdefault(room_id, offered[room_id][1])
     places: dict[str, Place] = {}
     if request.consumer or request.all_rooms:
@@ -114,7 +114,7 @@ def _from_positions(
     start: Start,
     places: dict[str, Place],
 ) -> Pieces[None]:
-    """Have a consumer begin where it was acknowledged last."""
+    """Make a consumer begin after its last acknowledgement."""
     positions: dict[str, Place] = {}
     after = ""
     while True:
@@ -124,7 +124,7 @@ def _from_positions(
         if len(some) < _ROOMS_AT_ONCE:
             break
         after = max(some)
-    # They are stored with the logs, and so are never from another one, unless the two were torn apart.
+    # They are stored with the logs, and so are never from another log, unless the two were separated.
     offered = {room_id: (rooms[room_id], at) for room_id, at in positions.items()}
     start.put_back = yield from parted(snapshot, offered)
     if request.start == pb.START_LATEST:
@@ -135,20 +135,20 @@ def _from_positions(
 def _require_served(
     request: pb.SubscribeRequest, offered: Mapping[str, tuple[Membership, Place]], epoch: str
 ) -> None:
-    """Refuse cursors without a stamp that are not from this log: their client knows of no other answer."""
+    """Refuse cursors without a stamp that are not from this log: their clients understand no other answer."""
     stamped = any(cursor.stamp for cursor in request.cursors)
     for at, cursor in enumerate(request.cursors):
         if cursor.stamp or cursor.room_id not in offered:
             continue
         require_epoch(cursor, f"cursors[{at}].epoch", epoch)
         room, place = offered[cursor.room_id]
-        # A client that has other cursors with stamps is told with those.
+        # A client that also has cursors with stamps is told with those.
         if place.seq > room.last_seq and not stamped:
             raise ahead_of_log(at, cursor.room_id, place.seq, room.last_seq)
 
 
 def require_epoch(cursor: pb.Cursor, field: str, epoch: str) -> None:
-    """Refuse a position without a stamp in another life of the log."""
+    """Refuse a position without a stamp from another epoch of the log."""
     if cursor.epoch != epoch and (cursor.seq or cursor.epoch):
         raise EpochChanged(
             f"{field} is another epoch than the room's: its log was restored from a backup. "
@@ -161,7 +161,7 @@ def start_in(room: Membership, start: pb.Start.ValueType) -> Place:
     """Where to begin in a room without a position."""
     if start == pb.START_LATEST:
         return Place(room.last_seq, room.last_event_us)
-    # From the very first event, also where it is gone: a consumer that has not acknowledged anything yet
-    # may have seen some, and would otherwise not be told what retention removed since. What is hidden
-    # from the member is no such thing.
+    # From the very first event, even if it is gone: a consumer that has not acknowledged anything may have
+    # seen some, and would otherwise not learn what retention has removed since. Events hidden from the member
+    # do not count as removed.
     return Place(hidden_until(room))

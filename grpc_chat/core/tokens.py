@@ -1,4 +1,4 @@
-"""Secrets that let somebody in, and ids that do not."""
+"""Secrets that give access, and ids that do not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from hashlib import sha256
 
 TOKEN_PREFIX = "gc_"
-"""By which those who search for leaked secrets know a token."""
+"""The prefix by which scanners for leaked secrets recognise a token."""
 INVITE_PREFIX = "gci_"
 """The same for an invite's code."""
 
@@ -18,15 +18,15 @@ def new_token() -> str:
 
 
 def new_code() -> str:
-    """A new secret for an invite: 125 random bits that can be read out to somebody."""
+    """A new secret for an invite: 125 random bits that can be read aloud."""
     return INVITE_PREFIX + base64.b32encode(secrets.token_bytes(16)).decode().lower()[:25]
 
 
 def new_id() -> str:
-    """A new id that is no secret: 80 random bits."""
+    """A new id that is not a secret: 80 random bits."""
     return base64.b32encode(secrets.token_bytes(10)).decode().lower()
 
 
 def secret_hash(secret: str) -> bytes:
-    """How a token or a code is stored. Not a slow hash: what is random can't be guessed."""
+    """The stored form of a token or code. The hash need not be slow: random secrets can't be guessed."""
     return sha256(secret.encode(errors="surrogatepass")).digest()

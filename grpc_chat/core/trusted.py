@@ -17,9 +17,10 @@ GENERAL = "general"
 
 
 class TrustedIds:
-    """Tells who is calling by believing them.
+    """Identifies callers by believing them.
 
-    The token is the id, its UTF-8 percent-encoded where it is not printable ASCII. An id is one session.
+    The token is the id, with its UTF-8 percent-encoded where it is not printable ASCII. Each id is one
+    session.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -45,11 +46,11 @@ class TrustedIds:
         """See :meth:`grpc_chat.core.caller.Authenticator.require_session`: an id is always trusted."""
 
     def install(self, store: Store) -> None:
-        """Make the accounts, and the one room with them all and nobody else as members. Blocks.
+        """Make the accounts, and the one room with exactly these members. Blocks.
 
         Raises:
-            FailedPrecondition: There are real accounts in the database: whoever reached the port could be any
-                of them.
+            FailedPrecondition: The database has real accounts: anyone who can reach the port could use any of
+                them.
         """
         with store.snapshot() as snapshot:
             if snapshot.any_account():

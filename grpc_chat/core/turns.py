@@ -1,9 +1,9 @@
-"""Whose turn it is: work that waits, shared out fairly among those it is done for.
+"""Turns: shares waiting work fairly among the users it is done for.
 
-Start-time fair queueing (Goyal, Vin and Cheng, 1996): each user has a time of their own, which their work
-moves on by what it costs, and the one whose time is earliest is next. Someone who asks for something now and
-then is therefore next as soon as what is under way is done, however much the others have waiting; and
-what anyone did while nobody else waited is not held against them.
+Start-time fair queueing (Goyal, Vin and Cheng, 1996): each user has a virtual time, which their work advances
+by its cost, and the user with the earliest time is next. A user who asks for something now and then is
+therefore next as soon as the current piece is done, however much the others have waiting; and what users did
+while nobody else waited is not held against them.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 share: ContextVar[str] = ContextVar("share", default="")
-"""For whom the current task works: a user, as :attr:`grpc_chat.core.caller.Caller.charged_to` says, a guest's
-address, or, empty, the server itself, which takes turns like a user.
-
-Set in one place, where calls come in, and looked at where work waits. Handed down as an argument it went
-through some sixty functions, and a method that forgot it would have been a way around the turns.
+"""For whom the current task works: a user, as in :attr:`grpc_chat.core.caller.Caller.charged_to`, a guest's
+address, or, if empty, the server itself, which takes turns like a user. It is set in one place, where calls
+come in, and read where work waits. As an argument it went through some sixty functions, and a method that
+forgot it would have bypassed the turns.
 """
 
 _KEPT = 1000
-"""How many users without work are remembered before it is looked which of them still matter."""
+"""How many users without work are remembered before those that no longer matter are removed."""
 
 
 class Turns(Generic[T]):
     """Pieces of work, in the order of their users' turns. Not thread-safe.
 
-    One user's work keeps its order. Costs are in any one unit; each piece must cost something.
+    One user's work keeps its order. Costs may have any unit; each piece must cost something.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[T]] = {}
-        # By user, the time at which their next piece begins.
+        # For each user, the time at which their next piece begins.
         self._starts: dict[str, float] = {}
-        # Those who wait. An entry may be earlier than its user's time, and is put right when it comes up.
+        # Waiting users. An entry may be earlier than its user's time, and is corrected when it comes up.
         self._order: list[tuple[float, int, str]] = []
         self._count = 0
         self._now = 0.0
@@ -56,16 +55,16 @@ class Turns(Generic[T]):
         """Add work.
 
         Args:
-            first: Whether it goes before the user's other work, being the rest of something begun.
+            first: Whether it goes before the user's other work, as the rest of something begun.
         """
         if not self._waiting:
-            # Nobody had to wait for what was done until now: all begin alike.
+            # Nobody had to wait for what was done until now, so all begin at the same time.
             self._now = self._latest
             self._starts.clear()
         queue = self._waiting.get(user_id)
         if queue is None:
             queue = self._waiting[user_id] = deque()
-            # Who comes back begins now: what they did not use meanwhile is not saved up.
+            # A returning user begins now: unused time is not saved up.
             start = self._starts[user_id] = max(self._starts.get(user_id, 0.0), self._now)
             self._enter(user_id, start)
         if first:
@@ -75,7 +74,7 @@ class Turns(Generic[T]):
         self._size += 1
 
     def next_user(self) -> str | None:
-        """The user whose turn it is; None where nobody has work waiting."""
+        """The user whose turn it is; None if nobody has work waiting."""
         while self._order:
             at, _, user_id = self._order[0]
             start = self._starts[user_id]
@@ -106,12 +105,12 @@ class Turns(Generic[T]):
         return user_id, work
 
     def take_many(self, cost: Callable[[T], float], *, most: float, share: float) -> list[T]:
-        """What is done together next: pieces in the order of turns.
+        """The pieces to do together next, in the order of turns.
 
         Args:
-            cost: What a piece costs.
-            most: How much all of it may cost together.
-            share: How much of one user's. A first piece may cost more than either.
+            cost: Returns the cost of a piece.
+            most: The total cost.
+            share: The cost of one user's pieces. A first piece may cost more than either.
         """
         taken: list[T] = []
         of_user: dict[str, float] = {}
@@ -135,7 +134,7 @@ class Turns(Generic[T]):
         return taken
 
     def charge(self, user_id: str, cost: float) -> None:
-        """Have a piece that was taken cost more than was said then."""
+        """Charge more for a piece that was taken than was known then."""
         start = max(self._starts.get(user_id, 0.0), self._now) + cost
         self._starts[user_id] = start
         self._latest = max(self._latest, start)
@@ -150,12 +149,12 @@ class Turns(Generic[T]):
         return dropped
 
     def _enter(self, user_id: str, start: float) -> None:
-        # The count keeps those who begin at the same time in the order they came in.
+        # The count keeps users who begin at the same time in the order in which they came.
         self._count += 1
         heapq.heappush(self._order, (start, self._count, user_id))
 
     def _forget(self) -> None:
-        """Forget users who have nothing waiting and whose time has come: they would begin now."""
+        """Forget users who have nothing waiting and whose time has passed: they would begin now."""
         self._starts = {
             user_id: start
             for user_id, start in self._starts.items()
@@ -167,9 +166,9 @@ class Turns(Generic[T]):
 class FewAtATime:
     """Lets each user, or address, do a few things at a time.
 
-    On the event loop, too, others have their turn between two pieces of somebody's work. With 16 works of one
-    user side by side that would be after 16 pieces, so they are done one after the other. MUST NOT be held
-    while a client is waited for.
+    On the event loop too, others get a turn between two pieces of a user's work. With 16 tasks of one user
+    side by side they would wait for 16 pieces, so these are done one after the other. MUST NOT be held while
+    waiting for a client.
     """
 
     def __init__(self, most: int = 1) -> None:
@@ -177,7 +176,7 @@ class FewAtATime:
         self._places: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     def __len__(self) -> int:
-        """How many users do something, or wait to."""
+        """How many users are working or waiting."""
         return len(self._places)
 
     @asynccontextmanager

@@ -18,8 +18,8 @@ class Users:
     """Finds users for others.
 
     Args:
-        finding: ``user_id``: whoever knows somebody's exact user id. ``shared_room``: who is in a room with
-            them.
+        finding: Who finds a user. ``user_id``: anyone who knows their exact user id. ``shared_room``: anyone
+            who shares a room with them.
     """
 
     def __init__(self, readers: Readers, *, finding: Finding = "user_id") -> None:
@@ -27,13 +27,13 @@ class Users:
         self._finding = finding
 
     def require(self, snapshot: Snapshot, caller: Caller, user_id: str) -> Account:
-        """Somebody's account, if the caller may find them.
+        """A user's account, if the caller may find them.
 
         Raises:
-            UserNotFound: There is no such user, or the caller may not find them: it looks the same.
+            UserNotFound: There is no such user, or the caller may not find them: these look the same.
         """
         account = snapshot.account(user_id)
-        # Asked in any case: what takes longer tells something.
+        # Always asked: a difference in time would reveal something.
         shared = snapshot.share_a_room(caller.user_id, user_id)
         own = account and (user_id == caller.user_id or account.owner_id == caller.user_id)
         if account is None or not (own or shared or self._finding == "user_id"):
@@ -43,7 +43,7 @@ class Users:
         return account
 
     async def get(self, caller: Caller, user_id: str) -> pb.User:
-        """Somebody, as others see them."""
+        """A user, as others see them."""
 
         def in_snapshot(snapshot: Snapshot) -> pb.User:
             account = self.require(snapshot, caller, user_id)
@@ -62,7 +62,7 @@ def as_user(account: Account) -> pb.User:
 
 
 def require_own(snapshot: Snapshot, caller: Caller, user_id: str) -> str:
-    """The account that a request is about: the caller's own where it says none, or one of their bots.
+    """The account that a request is about: the caller's own if it names none, or one of their bots.
 
     Raises:
         UserNotFound: It is neither.
