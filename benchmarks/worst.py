@@ -39,7 +39,7 @@ from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_account
-from tests.store_writes import put_room
+from tests.store_writes import ban, put_room
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,8 @@ def _fill(folder: Path) -> tuple[dict[str, Place], str]:
         for start in range(0, len(puts), 500):
             store.commit(puts[start : start + 500])
         _commit(store, lambda transaction: _accounts(transaction, people, many))
+        # Whoever was banned is in it again: both lists are long.
+        store.commit([put_room(_OTHERS, _OTHERS, crowd)])
         for _ in range(4):
             for start in range(0, ROOMS, 1000):
                 store.commit([Append([_draft(room, "hello") for room in _rooms()[start : start + 1000]])])
@@ -214,7 +216,7 @@ def _accounts(transaction: Transaction, people: Sequence[str], many: Sequence[st
             token = _token(user_id) if not at else f"{user_id}{at}"
             transaction.insert_session(session, secret_hash(token))
     for user_id in many:
-        transaction.put_ban(_OTHERS, f"{user_id}", banned_by="member", reason="x" * 500)
+        ban(transaction, _OTHERS, user_id, by="member", reason="x" * 500)
     for at in range(200):
         invite = InviteRecord(f"i{at}", _OTHERS, 2, "member", now + at, None, 0, 0, False, False)
         transaction.insert_invite(invite, f"code{at}".encode())

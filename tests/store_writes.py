@@ -18,6 +18,44 @@ def put_room(room_id: str, name: str, members: Mapping[str, pb.Role.ValueType]) 
     return Transact(lambda transaction: transaction.put_room(room_id, name, members))
 
 
+def change_membership(
+    transaction: Transaction,
+    change: pb.MembershipChange.ValueType,
+    room_id: str,
+    user_id: str,
+    *,
+    role: int = 0,
+    by: str = "alice",
+    reason: str = "",
+) -> int:
+    """Append what changes a membership, and so have it changed; the event's number."""
+    changed = pb.MembershipChanged(
+        user_id=user_id, change=change, role=pb.Role.ValueType(role), reason=reason
+    )
+    return transaction.append(pb.Event(room_id=room_id, user_id=by, membership_changed=changed), "")
+
+
+def set_role(transaction: Transaction, room_id: str, user_id: str, role: int) -> int:
+    """Have a member be something else."""
+    return change_membership(transaction, pb.MEMBERSHIP_CHANGE_ROLE, room_id, user_id, role=role)
+
+
+def remove(transaction: Transaction, room_id: str, user_id: str) -> int:
+    """Have somebody be no longer a member."""
+    return change_membership(transaction, pb.MEMBERSHIP_CHANGE_REMOVED, room_id, user_id)
+
+
+def ban(transaction: Transaction, room_id: str, user_id: str, *, by: str = "alice", reason: str = "") -> int:
+    """Have somebody kept out."""
+    change = pb.MEMBERSHIP_CHANGE_BANNED
+    return change_membership(transaction, change, room_id, user_id, by=by, reason=reason)
+
+
+def unban(transaction: Transaction, room_id: str, user_id: str) -> int:
+    """Have somebody be let in again."""
+    return change_membership(transaction, pb.MEMBERSHIP_CHANGE_UNBANNED, room_id, user_id)
+
+
 def truncate(room_id: str, first_seq: int) -> Transact:
     """Remove a room's events before a number for good, as retention will."""
 

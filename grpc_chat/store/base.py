@@ -103,23 +103,12 @@ class Transaction(Snapshot, FileWrites, Protocol):
         whether there may be more."""
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
-        """Make somebody a member.
+        """Have a member be one by an act of somebody else, or where no event says so. (Who is a member, what
+        they are there and who is banned otherwise follows from events.)
 
         Args:
             added_by: Who did it without their consent; empty for an act of their own.
         """
-
-    def set_role(self, room_id: str, user_id: str, role: int) -> None:
-        """Change a member's role."""
-
-    def delete_member(self, room_id: str, user_id: str) -> None:
-        """Make somebody no longer a member; their consumers forget the room."""
-
-    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
-        """Keep somebody out."""
-
-    def delete_ban(self, room_id: str, user_id: str) -> None:
-        """Let somebody in again."""
 
     def insert_invite(self, invite: InviteRecord, code_hash: bytes) -> None:
         """Make an invite."""

@@ -146,26 +146,7 @@ class RoomWrites:
             room_id, user_id, role, time_us=self.now_us, join_seq=join_seq, added_by=added_by
         )
 
-    def set_role(self, room_id: str, user_id: str, role: int) -> None:
-        self._rows.set_role(room_id, user_id, role)
-
-    def delete_member(self, room_id: str, user_id: str) -> None:
-        self._rows.delete_member(room_id, user_id)
-
     def accept_room(self, room_id: str, user_id: str) -> bool:
         members = schema.members.c
         one = sa.and_(members.room_id == room_id, members.user_id == user_id, members.added_by != "")
         return self._conn.execute(sa.update(schema.members).where(one).values(added_by="")).rowcount > 0
-
-    def put_ban(self, room_id: str, user_id: str, *, banned_by: str, reason: str) -> None:
-        self._rows.put(
-            schema.bans,
-            room_id=room_id,
-            user_id=user_id,
-            banned_by=banned_by,
-            reason=reason,
-            create_time_us=self.now_us,
-        )
-
-    def delete_ban(self, room_id: str, user_id: str) -> None:
-        self._rows.delete(schema.bans, room_id=room_id, user_id=user_id)

@@ -21,7 +21,7 @@ from grpc_chat.wire.frames import ABOUT
 from tests.columns import change_room
 from tests.contract.databases import Database
 from tests.statements import statements
-from tests.store_writes import put_room
+from tests.store_writes import ban, put_room, remove, set_role, unban
 
 ALL = 1_000_000_000
 NOW = 1_795_000_000_000_000
@@ -194,11 +194,11 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
         append,
         lambda tx: tx.membership(room, user),
         lambda tx: tx.members_of(room),
-        lambda tx: tx.set_role(room, user, role),
+        lambda tx: set_role(tx, room, user, role),
         lambda tx: tx.put_member(room, user, role, join_seq=7),
-        lambda tx: tx.delete_member(room, user),
-        lambda tx: tx.delete_ban(room, user),
-        lambda tx: tx.put_ban(room, user, banned_by="alice", reason="why"),
+        lambda tx: remove(tx, room, user),
+        lambda tx: unban(tx, room, user),
+        lambda tx: ban(tx, room, user, by="alice", reason="why"),
     ]
     others: list[Callable[[Transaction], object]] = [
         lambda tx: tx.member(room, user),

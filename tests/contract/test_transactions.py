@@ -30,7 +30,7 @@ from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.columns import change_room
 from tests.contract.databases import Database
-from tests.store_writes import put_room
+from tests.store_writes import ban, put_room, remove, set_role, unban
 
 READER, MEMBER, ADMIN, OWNER = pb.ROLE_READER, pb.ROLE_MEMBER, pb.ROLE_ADMIN, pb.ROLE_OWNER
 LOGIN, TOKEN = pb.SESSION_KIND_LOGIN, pb.SESSION_KIND_ACCESS_TOKEN
@@ -246,21 +246,21 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
     def do(tx: Transaction) -> None:
         seen.append(tx.heads(["r1"]))
         seq = tx.append(renamed("one"), "phone")
-        tx.set_role("r1", "bob", ADMIN)
+        set_role(tx, "r1", "bob", ADMIN)
         change_room(tx, "r1", topic="news")
         room = tx.room("r1")
         assert room
         seen.append((tx.heads(["r1"]), tx.membership("r1", "bob"), room.topic))
-        [_, event] = tx.events_after("r1", 0, limit=9, max_bytes=ALL)
+        [_, event, _] = tx.events_after("r1", 0, limit=9, max_bytes=ALL)
         seen.append(event.seq == seq)
         seen.append(read(store, lambda snapshot: snapshot.heads(["r1"])))
 
     store.commit([saying("a"), Transact(do)])
 
-    time = read(store, lambda snapshot: snapshot.stamps({"r1": 2}))["r1"]
+    time = read(store, lambda snapshot: snapshot.stamps({"r1": 3}))["r1"]
     assert seen == [
         {"r1": 1},
-        ({"r1": 2}, Membership("r1", ADMIN, 1, 2, last_event_us=time), "news"),
+        ({"r1": 3}, Membership("r1", ADMIN, 1, 3, last_event_us=time), "news"),
         True,
         {"r1": 0},
     ]
@@ -271,7 +271,7 @@ def test_change_of_membership_counts_for_what_follows_in_the_batch(store: Store)
     results = store.commit(
         [
             saying("before", user="bob"),
-            Transact(lambda tx: tx.delete_member("r1", "bob")),
+            Transact(lambda tx: remove(tx, "r1", "bob")),
             saying("too late", user="bob"),
             Transact(lambda tx: tx.put_member("r1", "bob", MEMBER, join_seq=0)),
             saying("back", user="bob"),
@@ -279,7 +279,7 @@ def test_change_of_membership_counts_for_what_follows_in_the_batch(store: Store)
     )
 
     assert [type(result) for result in results] == [Appended, Done, RoomNotFound, Done, Appended]
-    assert log(store) == [(1, "before"), (2, "back")]
+    assert log(store) == [(1, "before"), (2, ""), (3, "back")]
 
 
 def test_error_undoes_its_own_transaction_and_no_other(store: Store) -> None:
@@ -474,7 +474,7 @@ def test_deleted_room_leaves_nothing_behind(store: Store) -> None:
     def fill(tx: Transaction) -> None:
         for room in ("r1", "r2"):
             tx.append(renamed("x", room=room), "phone")
-            tx.put_ban(room, "carol", banned_by="alice", reason="spam")
+            ban(tx, room, "carol", by="alice", reason="spam")
         change_room(tx, "r1", public_name="one", request_hash=b"hash")
         tx.put_member("r1", "zoe", OWNER, join_seq=1)
         tx.insert_invite(invite("i1"), b"i1")
@@ -687,11 +687,11 @@ def test_member_comes_changes_and_goes(store: Store) -> None:
     assert seen() == (None, 0, 0, [], False, False)
     transact(store, lambda tx: tx.put_member("r1", "zoe", ADMIN, join_seq=7))
     assert seen() == ((ADMIN, 7), 0, 1, ["r1"], True, True)
-    transact(store, lambda tx: tx.set_role("r1", "zoe", OWNER))
+    transact(store, lambda tx: set_role(tx, "r1", "zoe", OWNER))
     assert seen() == ((OWNER, 7), 1, 1, ["r1"], True, True)
     member = read(store, lambda snapshot: snapshot.member("r1", "zoe"))
     assert member.user == pb.User(user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_BOT)
-    transact(store, lambda tx: tx.delete_member("r1", "zoe"))
+    transact(store, lambda tx: remove(tx, "r1", "zoe"))
     assert seen() == (None, 0, 0, [], False, False)
 
 
@@ -744,7 +744,7 @@ def test_who_leaves_is_forgotten_by_their_consumers_in_that_room_alone(store: St
         ]
     )
 
-    transact(store, lambda tx: tx.delete_member("r1", "alice"))
+    transact(store, lambda tx: remove(tx, "r1", "alice"))
 
     with store.snapshot() as snapshot:
         assert snapshot.positions("alice", "bot") == {"r2": Place(1)}
@@ -862,7 +862,7 @@ def test_one_meets_others_in_private_rooms_that_one_came_into(store: Store) -> N
             return snapshot.meets("bob", "carol"), snapshot.meets("carol", "bob")
 
     assert met() == (False, True)
-    transact(store, lambda tx: tx.delete_member("r9", "bob"))
+    transact(store, lambda tx: remove(tx, "r9", "bob"))
     assert met() == (False, False)
     transact(store, lambda tx: tx.put_member("r9", "bob", MEMBER, join_seq=1))
     assert met() == (True, True)
@@ -1088,16 +1088,16 @@ def test_ban_is_kept_until_it_is_lifted(store: Store) -> None:
     """With who did it, why and when; a further one replaces it; other rooms know nothing of it."""
     insert(store, account("zoe", display_name="Zoë"))
 
-    def ban(by: str, reason: str) -> int:
+    def banned(by: str, reason: str) -> int:
         def do(tx: Transaction) -> int:
-            tx.put_ban("r1", "zoe", banned_by=by, reason=reason)
+            ban(tx, "r1", "zoe", by=by, reason=reason)
             return tx.now_us
 
         now_us: int = transact(store, do)
         return now_us
 
     for by, reason in (("alice", "spam"), ("bob", "more spam\nand more")):
-        now_us = ban(by, reason)
+        now_us = banned(by, reason)
         with store.snapshot() as snapshot:
             found = snapshot.ban("r1", "zoe")
             assert snapshot.bans("r1", after="", limit=9) == [found]
@@ -1108,7 +1108,7 @@ def test_ban_is_kept_until_it_is_lifted(store: Store) -> None:
         assert (found.banned_by_user_id, found.reason) == (by, reason)
         assert found.create_time.ToMicroseconds() == now_us
 
-    transact(store, lambda tx: tx.delete_ban("r1", "zoe"))
+    transact(store, lambda tx: unban(tx, "r1", "zoe"))
 
     assert read(store, lambda snapshot: snapshot.ban("r1", "zoe")) is None
 
@@ -1120,11 +1120,11 @@ def test_a_ban_keeps_out_the_bots_of_who_is_banned(store: Store) -> None:
     make_room(store, new_room("r8"))
 
     def do(tx: Transaction) -> None:
+        ban(tx, "r1", "zoe", reason="of zoe")
+        ban(tx, "r1", "b2", reason="of b2")
         for room_id in ("r1", "r8"):
             for user_id in ("b2", "b1", "b9", "zoe"):
                 tx.put_member(room_id, user_id, MEMBER, join_seq=0)
-        tx.put_ban("r1", "zoe", banned_by="alice", reason="of zoe")
-        tx.put_ban("r1", "b2", banned_by="alice", reason="of b2")
 
     transact(store, do)
 
@@ -1154,8 +1154,8 @@ def test_bans_are_paged_in_bytewise_order(store: Store) -> None:
 
     def do(tx: Transaction) -> None:
         for user_id in reversed(IDS):
-            tx.put_ban("r1", user_id, banned_by="alice", reason="")
-        tx.put_ban("r2", "z", banned_by="alice", reason="")
+            ban(tx, "r1", user_id, by="alice", reason="")
+        ban(tx, "r2", "z", by="alice", reason="")
 
     transact(store, do)
 
@@ -1760,13 +1760,14 @@ def test_what_is_done_in_one_room_is_done_in_no_other(store: Store) -> None:
     for room in ("r1", "r2"):
         store.commit([put_room(room, room, {"alice": OWNER, "bob": MEMBER})])
 
-    def ban(tx: Transaction) -> None:
+    def do(tx: Transaction) -> None:
         for room in ("r1", "r2"):
-            tx.put_ban(room, "bob", banned_by="alice", reason="spam")
+            ban(tx, room, "bob", reason="spam")
+            tx.put_member(room, "bob", MEMBER, join_seq=0)
 
-    transact(store, ban)
-    transact(store, lambda tx: tx.set_role("r1", "bob", ADMIN))
-    transact(store, lambda tx: tx.delete_ban("r1", "bob"))
+    transact(store, do)
+    transact(store, lambda tx: set_role(tx, "r1", "bob", ADMIN))
+    transact(store, lambda tx: unban(tx, "r1", "bob"))
 
     with store.snapshot() as snapshot:
         memberships = [snapshot.membership(room, "bob") for room in ("r1", "r2")]

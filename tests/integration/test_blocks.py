@@ -23,6 +23,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
 from tests.statements import statements
+from tests.store_writes import set_role
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -488,7 +489,7 @@ async def test_one_who_blocks_leaves_the_rooms_they_were_put_into(server: OpenSe
     direct = (await mallory.direct_room(bob_id)).room_id
 
     def make_owner(transaction: Transaction) -> None:
-        transaction.set_role(rooms["kept"], bob_id, pb.ROLE_OWNER)
+        set_role(transaction, rooms["kept"], bob_id, pb.ROLE_OWNER)
 
     await server.node.node.committer.transact(SYSTEM, make_owner)
     await carol.join_room(invite=(await mallory.create_invite(rooms["kept"])).code)

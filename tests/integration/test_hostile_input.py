@@ -54,6 +54,7 @@ from tests.raw import (
 )
 from tests.requests import Names, good
 from tests.scale import ALL, times
+from tests.store_writes import ban
 from tests.support import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -329,7 +330,7 @@ class Server:
             return
         await self.node.put_room(room, {"one": "owner", "two": "owner"})
         await self.node.node.committer.transact(
-            SYSTEM, lambda transaction: transaction.put_ban(room, "villain", banned_by="one", reason="")
+            SYSTEM, lambda transaction: ban(transaction, room, "villain", by="one", reason="")
         )
 
     async def keep(self, consumer: str) -> None:

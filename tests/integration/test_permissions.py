@@ -31,6 +31,7 @@ from tests.columns import change_room
 from tests.memory import InMemory
 from tests.requests import Names, good
 from tests.scale import ALL
+from tests.store_writes import ban, set_role
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -435,7 +436,7 @@ class World:
             record("the-left", pb.MEMBERSHIP_CHANGE_LEFT)
             record("the-removed", pb.MEMBERSHIP_CHANGE_REMOVED)
             record("the-banned", pb.MEMBERSHIP_CHANGE_BANNED)
-            transaction.put_ban(place.room_id, "the-banned", banned_by="the-owner", reason="")
+            ban(transaction, place.room_id, "the-banned", by="the-owner", reason="")
             transaction.put_invitation(
                 InvitationRecord(place.room_id, "the-asked", pb.ROLE_MEMBER, "the-owner", transaction.now_us)
             )
@@ -808,7 +809,7 @@ async def test_whom_one_may_do_it_to(world: World, actor: str, target: str) -> N
 
     def second_admin(transaction: Transaction) -> None:
         for place in [shared, *own]:
-            transaction.set_role(place.room_id, "the-bot", pb.ROLE_ADMIN)
+            set_role(transaction, place.room_id, "the-bot", pb.ROLE_ADMIN)
 
     await world.node.node.committer.transact(SYSTEM, second_admin)
     before = await world.dump(shared)

@@ -30,7 +30,7 @@ from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
 from grpc_chat.wire import chat_pb2 as pb
 from tests.statements import noting
-from tests.store_writes import put_room, truncate
+from tests.store_writes import ban, put_room, remove, set_role, truncate, unban
 
 
 @pytest.fixture
@@ -911,15 +911,15 @@ def every_change(transaction: Transaction) -> None:
     transaction.append(pb.Event(room_id="r9", room_updated=pb.RoomUpdated(topic="news")), "phone")
     transaction.set_public_name("r9", "9")
     transaction.put_member("r9", "zoe", pb.ROLE_MEMBER, join_seq=1)
-    transaction.set_role("r9", "zoe", pb.ROLE_ADMIN)
+    set_role(transaction, "r9", "zoe", pb.ROLE_ADMIN)
     transaction.accept_room("r9", "zoe")
-    transaction.delete_member("r9", "zoe")
+    remove(transaction, "r9", "zoe")
     transaction.put_invitation(InvitationRecord("r9", "zoe", pb.ROLE_MEMBER, "alice", 1))
     transaction.delete_offers("r9", "alice")
     transaction.delete_invitation("r9", "zoe")
     transaction.delete_invitations_of("zoe")
-    transaction.put_ban("r9", "zoe", banned_by="alice", reason="")
-    transaction.delete_ban("r9", "zoe")
+    ban(transaction, "r9", "zoe", by="alice", reason="")
+    unban(transaction, "r9", "zoe")
     transaction.insert_invite(InviteRecord("i1", "r9", 1, "alice", 1, None, 0, 0, False, False), b"code")
     transaction.use_invite("i1")
     transaction.delete_invite("r9", "i1")
