@@ -1,10 +1,9 @@
-"""Group commit: everything that waits, from all rooms and senders, becomes one transaction.
+"""Group commit: everything that waits, from all rooms and senders, becomes one transaction. Nothing is ever
+delayed to fill a batch. Writes that gather while one transaction is on its way to the disk become the next
+one, so the busier the server, the cheaper each message: a commit costs the same for 1 row as for 100.
 
-Nothing is ever delayed to fill a batch. What gathers while one transaction is on its way to the disk is the
-next one, so the busier the server, the cheaper each message: a commit costs the same for 1 row as for 100.
-
-All users have a share of each transaction (core/turns.py). One who writes as much as they can fills theirs,
-and the rest waits for the next; it does not make everybody's commit as long as it could become.
+All users have a share of each transaction (core/turns.py). A user who writes as much as they can fills
+theirs, and the rest waits for the next; it does not make everybody's commit longer.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Result]
     cost: int
     user_id: str
-    """For whom it is done."""
+    """The user for whom it is done."""
     number: int
     """How many came before it."""
 
@@ -178,7 +177,8 @@ class Committer:
         with self._wake:
             self._closing = True
             self._wake.notify()
-        # The thread hands this over last, so all that it handed over before is carried out by then.
+        # The thread hands this over last, so everything that it handed over before has been carried out by
+        # then.
         await asyncio.shield(self._ended)
         await asyncio.to_thread(self._thread.join)
 
@@ -192,22 +192,22 @@ class Committer:
             self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
     def _take(self) -> list[_Waiting]:
-        """Wait for writes, and take all, up to the bounds; none only when it is time to end."""
+        """Wait for writes, and take all, up to the limits; none only when it is time to end."""
         with self._wake:
             while not self._queue and not self._closing:
                 self._wake.wait()
             taken = self._queue.take_many(_cost_of, most=self._max_batch, share=self._user_share)
-            # Turns decide what is in a transaction. Within it, what came first is first.
+            # Turns decide what is in a transaction. Within it, writes keep their order of arrival.
             return sorted(taken, key=_number_of)
 
     def _results(self, writes: Sequence[Write], *, batch: int = 0) -> list[Result]:
-        """What came of writes; where they are tried again, of how many the batch was."""
+        """The results of writes; if they are tried again, the size of their batch."""
         try:
             return self._store.commit(writes)
         except ChatError as error:
             return [error] * len(writes)
         except Exception:
-            # A mistake of ours. It must not take the other senders' writes with it, so each goes alone.
+            # An error of ours. It must not take the other senders' writes with it, so each is tried alone.
             if len(writes) > 1:
                 return [self._results([write], batch=len(writes))[0] for write in writes]
             log.exception("commit failed, of a batch of %d", batch or 1)
@@ -236,8 +236,8 @@ class Committer:
                 if result.rewritten:
                     self._rewritten(result.rewritten)
             if isinstance(result, Done):
-                # Before anybody is told of the events: who may follow a room no longer must not get those
-                # that came after.
+                # Before anybody gets the events: a user who may no longer follow a room must not get later
+                # ones.
                 for effect in result.effects:
                     self._apply(cast(Effect, effect))
         if new:
@@ -255,12 +255,12 @@ def _size(write: Write) -> int:
 
 
 _FUNCTION_COST = 240
-"""What the dearest functions take, 4 ms, as for somebody who is in thousands of rooms. So one user has two in
-a transaction: with 32 of them, somebody who asks for much made everyone wait for a tenth of a second."""
+"""The time of the most expensive functions, 4 ms, for example for a user in thousands of rooms. So one user
+has two in a transaction: with 32 of them, a demanding user made everyone wait for a tenth of a second."""
 
 
 def _cost(write: Write) -> int:
-    """How long a write may take, as so many short messages: some 15 us each."""
+    """How long a write may take, in short messages of some 15 us each."""
     if isinstance(write, Append):
         return sum(1 + draft.event.ByteSize() // 2048 for draft in write.drafts)
     if isinstance(write, Acknowledge):

@@ -33,14 +33,12 @@ from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 _LEAVE_AT_ONCE = 20
-"""How many rooms one leaves in one transaction."""
+"""How many rooms a user leaves in one transaction."""
 
 
 class Members:
-    """What can be asked about members, and done to them; see ``RoomService``.
-
-    Each change is an event of the room's log. That is what makes "when" exact: whoever follows the log comes
-    by it before anything that happened after it.
+    """Lists and changes members; see ``RoomService``. Each change is an event of the room's log. That makes
+    its time exact: a reader of the log sees it before anything that happened after it.
     """
 
     def __init__(
@@ -77,7 +75,7 @@ class Members:
         return page.listed(members, key)
 
     async def list_bans(self, caller: Caller, request: pb.ListBansRequest) -> Listed[pb.Ban]:
-        """A page of those who may not join a room."""
+        """A page of the users who may not join a room."""
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Ban]:
             access.require(Action.SEE_BANS, snapshot, request.room_id, caller.user_id)
@@ -93,12 +91,12 @@ class Members:
     # Coming
 
     async def join(self, caller: Caller, request: pb.JoinRoomRequest) -> pb.Room:
-        """Become a member; returns the room as it was then, whatever happened to the membership since.
+        """Become a member; returns the room as it was then, even if the membership has changed since.
 
         Raises:
             RoomNotFound: There is no such public room.
             InviteNotValid: The invite is unknown, expired or used up.
-            Banned: The room does not let the caller in.
+            Banned: The caller is banned from the room.
             RoomArchived: Nobody can join.
         """
 
@@ -122,16 +120,16 @@ class Members:
         return room
 
     def join_by_invite(self, transaction: Transaction, caller: Caller, code: str) -> str:
-        """Become a member of the room that an invite is for; returns which that is.
+        """Become a member of the room that an invite is for; returns the room.
 
         Raises:
             InviteNotValid, Banned, RoomArchived: As :meth:`join`.
         """
         found = transaction.invite(secret_hash(code))
-        # Asked in any case: what takes longer tells something.
+        # Always asked: a difference in time would reveal something.
         membership = transaction.membership(found.room_id if found else "", caller.user_id)
         if membership and membership.role:
-            # They may be asking again, with an invite of which that was the last use.
+            # They may be calling again, with an invite whose last use was theirs.
             return membership.room_id
         invite = require_invite(transaction, code)
         if membership is None:
@@ -149,7 +147,7 @@ class Members:
         *,
         invite_id: str = "",
     ) -> bool:
-        """Make the caller a member; False where they are one already."""
+        """Make the caller a member; False if they are one already."""
         room_id = membership.room_id
         if membership.role:
             return False
@@ -168,12 +166,13 @@ class Members:
         return True
 
     async def add(self, caller: Caller, request: pb.AddMemberRequest) -> pb.Member | pb.Invitation:
-        """Make somebody a member, or ask them to be one, as :class:`Contacts` decides; which it came to.
+        """Make somebody a member, or invite them, as :class:`Contacts` decides; returns the member or the
+        invitation.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
             AlreadyExists: They are a member with another role, or invited to another.
-            Banned: They have to be let in again first.
+            Banned: They must be unbanned first.
             LimitExceeded: The room has too many members, or the caller too many invitations waiting for them.
             RateLimited: The caller has added or invited too many people lately.
         """
@@ -199,7 +198,7 @@ class Members:
             require_not_banned(transaction, room_id, user_id, caller=caller)
             own = is_one_person(transaction, caller, account)
             adding = self._contacts.adding(transaction, caller, account)
-            # Beyond that they are asked, rather than the caller told of how many rooms they are in.
+            # Beyond that they are invited instead; an error would tell the caller how many rooms they are in.
             if adding is Adding.ADD and (own or self._rooms.may_be_added(transaction, user_id)):
                 if not own:
                     reaching.use()
@@ -233,11 +232,11 @@ class Members:
     # Going
 
     async def leave(self, caller: Caller, request: pb.LeaveRoomRequest) -> bool:
-        """Stop being a member. Where nobody else is in the room, it is deleted; whether it was.
+        """End the caller's membership. If nobody else is in the room, it is deleted; returns whether it was.
 
         Raises:
             LastOwner: Others are in the room, and the caller is the last owner who is not blocked.
-            FailedPrecondition: The one who is to be owner next is blocked, or no owner.
+            FailedPrecondition: The next owner is blocked, or not an owner.
         """
         room_id, heir = request.room_id, request.new_owner_user_id
 
@@ -251,7 +250,7 @@ class Members:
         return deleted
 
     def _leave(self, transaction: Transaction, caller: Caller, room_id: str, heir: str = "") -> bool:
-        """Stop being a member; whether the room is deleted by that."""
+        """End the caller's membership; returns whether that deletes the room."""
         membership = access.require(Action.LEAVE, transaction, room_id, caller.user_id)
         if membership.role == pb.ROLE_OWNER:
             if heir:
@@ -274,10 +273,10 @@ class Members:
         return False
 
     async def leave_what_one_was_added_to(self, caller: Caller, by: str) -> tuple[int, list[str]]:
-        """Leave the rooms that somebody, or a bot of theirs, put the caller into.
+        """Leave the rooms that somebody, or a bot of theirs, added the caller to.
 
         Returns:
-            How many were left, and the ids of those that the caller has come to be the last owner of.
+            How many were left, and the ids of those whose last owner the caller has become.
         """
         left, kept, last = 0, list[str](), ""
 
@@ -293,7 +292,7 @@ class Members:
             return rooms, owned, deleted
 
         while True:
-            # In pieces, so that nobody's message waits for long behind it.
+            # In pieces, so that nobody's message waits long for it.
             rooms, owned, deleted = await self._committer.transact(caller, in_transaction)
             if not rooms:
                 break
@@ -330,7 +329,7 @@ class Members:
         )
 
     async def remove(self, caller: Caller, request: pb.RemoveMemberRequest) -> None:
-        """Make somebody stop being a member.
+        """Remove a member.
 
         Raises:
             UserNotFound: They are not a member.
@@ -350,13 +349,12 @@ class Members:
         )
 
     async def ban(self, caller: Caller, request: pb.BanMemberRequest) -> None:
-        """Remove somebody, if they are a member, and keep them out; their bots and their invites go, too.
-
-        Done again, it removes the bots that an older version let stay.
+        """Remove a user, if they are a member, and keep them out, with their bots and invites. Done again, it
+        removes the bots that an older version left in the room.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
-            PermissionDenied: They, or a bot of theirs that is a member, are not below the caller.
+            PermissionDenied: The caller does not outrank them, or a bot of theirs that is a member.
         """
         room_id, user_id = request.room_id, request.user_id
         self._require_another(caller, user_id)
@@ -381,8 +379,8 @@ class Members:
             for of_bot in bots:
                 of_bot.reason = request.reason
                 put_out(transaction, caller, room_id, of_bot)
-            # Whoever is kept out does not go on letting others in, and no invitation of one of their bots
-            # goes on telling them of the room.
+            # A banned user must no longer let others in, and no invitation of one of their bots must tell
+            # them about the room.
             transaction.delete_invites_of(room_id, user_id)
 
         await self._committer.transact(
@@ -390,7 +388,7 @@ class Members:
         )
 
     async def unban(self, caller: Caller, request: pb.UnbanMemberRequest) -> None:
-        """Let somebody join again.
+        """Let a banned user join again.
 
         Raises:
             UserNotFound: They are not banned.
@@ -411,7 +409,7 @@ class Members:
     async def set_role(
         self, caller: Caller, request: pb.SetMemberRoleRequest
     ) -> tuple[pb.Member, pb.Invitation | None]:
-        """Give a member another role; the member then, and the offer of ownership that they are made, if any.
+        """Change a member's role; returns the member after that, and the offer of ownership to them, if any.
 
         Raises:
             UserNotFound: They are not a member.
@@ -425,7 +423,7 @@ class Members:
             membership, member = self._require_on(
                 Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
             )
-            # Of one's own role one may always give something up.
+            # Members may always lower their own role.
             if not (own and role <= membership.role) and (error := access.forbids_granting(membership, role)):
                 raise error
             if member.role == pb.ROLE_OWNER != role and not transaction.owners(room_id, but=user_id):
@@ -467,7 +465,7 @@ class Members:
         if role == pb.ROLE_OWNER:
             transaction.delete_invitation(room_id, user_id)
         else:
-            # What they no longer have they can no longer give, later though it be accepted.
+            # What they no longer have they can no longer give, even if it is accepted later.
             transaction.delete_offers(room_id, user_id)
         change = pb.MembershipChanged(
             user_id=user_id,

@@ -1,4 +1,4 @@
-"""What a chat system is told about how much there may be of everything, and who may do what."""
+"""The options of a chat system: limits and policies."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Hashing:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How long the pages of lists are.
+    """The length of pages.
 
     Attributes:
-        page: Entries, where the request does not say.
-        max_page: Entries at most.
-        page_bytes: About how large a page of history becomes.
+        page: Entries in a page, unless the request says how many.
+        max_page: The most entries in a page.
+        page_bytes: The approximate size of the largest page of history.
     """
 
     page: int = 50
@@ -53,17 +53,17 @@ class Paging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a chat system is told.
+    """The options of a chat system.
 
     Attributes:
-        trusting: Whether ids are believed: then there are no passwords, and nobody registers.
+        trusting: Whether ids are trusted: then there are no passwords, and nobody registers.
         registration: Who may make an account.
-        certificate_login: Whether a verified certificate with the user id in it is as good as the password.
-        inviters: Who may make room invites with which one can register.
+        certificate_login: Whether a verified certificate with the user id in it replaces the password.
+        inviters: Who may make room invites that allow registration.
         finding: Who may find whom.
-        privacy: Who may reach those who have chosen nothing.
+        privacy: Who may reach users who have chosen nothing.
         read_threads: How many reads run at once.
-        consumer_idle: A consumer that was not used for so long is forgotten.
+        consumer_idle: After how long without use a consumer is deleted.
         invitations_per_user: How many a user may have.
         invitations_of_one: How many of them from one other user.
         blocks_per_user: How many others a user may block.

@@ -1,4 +1,4 @@
-"""A document that is fetched when it is needed, and kept for a while."""
+"""A document that is fetched when needed, and kept for a while."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """Fetches at most once at a time, and at most every ``pause``, however many ask.
-
-    Anybody may begin a login, so without the pause each caller could have an issuer asked once more.
+    """Fetches at most once at a time, and at most every ``pause``, however many ask. Anyone may begin a
+    login, so without the pause each caller could cause another request to an issuer.
 
     Args:
         fetch: Gets the document; raises ChatError.
         clock: Seconds, never going back.
-        max_age: Seconds after which a document is fetched anew. What an issuer has withdrawn, a key for
-            example, is believed no longer than that; an old document does not stand in for one that can't
-            be had.
+        max_age: Seconds after which a document is fetched again. A withdrawn key, for example, is trusted no
+            longer than that; an old document does not replace one that can't be fetched.
         pause: Seconds between two attempts.
         sleep: Waits for so many seconds of ``clock``.
     """
@@ -64,12 +62,12 @@ class Cached(Generic[T]):
         while True:
             async with self._lock:
                 if self._kept and self._kept[1] is not than:
-                    # Somebody else has waited for it, too.
+                    # Another caller has waited for it too.
                     return self._kept[1]
                 wait = self._kept[0] + self._pause - self._clock() if self._kept else 0
                 if wait <= 0:
                     return await self._fetched()
-            # Nobody who is content with what there is has to wait.
+            # Callers for which the present document is enough do not wait.
             await self._sleep(wait)
 
     async def _fetched(self) -> T:

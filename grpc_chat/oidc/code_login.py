@@ -1,7 +1,7 @@
 """Logging in with a browser on the same machine: an authorization code, with PKCE.
 
-OpenID Connect Core, section 3.1; RFC 7636; RFC 8252 for the client on the loopback address; RFC 9207 and
-RFC 9700 for what people have tried since.
+OpenID Connect Core, section 3.1; RFC 7636; RFC 8252 for the client on the loopback address; RFC 9207 and RFC
+9700 against later attacks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class CodeLogin:
     """A login that has begun.
 
     Attributes:
-        handle: What :meth:`CodeLogins.finish` wants to see; for nobody but the client that began.
+        handle: For :meth:`CodeLogins.finish`; a secret of the client that began.
         authorization_url: What the client opens in a browser.
         expires_in: How long the person may take.
     """
@@ -50,7 +50,7 @@ class CodeLogins:
     """Begins and finishes such logins.
 
     Args:
-        issuers: By their names in the settings.
+        issuers: The issuers, by their names in the settings.
         expires_in: How long a login may take.
         max_pending: See :class:`Pending`.
         clock: Seconds, never going back.
@@ -73,23 +73,23 @@ class CodeLogins:
 
     @property
     def pending(self) -> int:
-        """How many have begun, those included that nobody will finish."""
+        """How many have begun, including abandoned ones."""
         return len(self._pending)
 
     async def begin(self, provider: str, redirect_uri: str, *, switch_account: bool = False) -> CodeLogin:
-        """Begin a login. Anybody may ask for this, so the caller has to bound how often.
+        """Begin a login. Anyone may call this, so the caller must limit how often.
 
         Args:
             provider: The name of the issuer in the settings.
             redirect_uri: Where the client listens, on the loopback address.
-            switch_account: Whether the issuer shall ask which account it is to be, even where the browser is
-                logged in to one.
+            switch_account: Whether the issuer is to ask which account to use, even if the browser is logged
+                in to one.
 
         Raises:
             InvalidRequest: The ``redirect_uri`` leads elsewhere.
             NotFound: No such issuer.
             Unavailable: The issuer can't be reached.
-            FailedPrecondition: What the issuer says of itself can't be used.
+            FailedPrecondition: The issuer's metadata can't be used.
         """
         check_redirect_uri(redirect_uri)
         issuer = known_issuer(self._issuers, provider)
@@ -102,7 +102,7 @@ class CodeLogins:
             nonce=self._token(32),
             verifier=self._token(32),
         )
-        # What the endpoint has of a query already stays (RFC 6749, section 3.1).
+        # A query that the endpoint already has stays (RFC 6749, section 3.1).
         prompt = {"prompt": metadata.switching} if switch_account else {}
         url = httpx.URL(metadata.authorization_endpoint).copy_merge_params(
             prompt
@@ -132,9 +132,9 @@ class CodeLogins:
     ) -> Identity:
         """Finish a login with what the browser brought to the client's redirect_uri.
 
-        A handle is good for one attempt. Two things leave it as it was: a ``state`` of another login, as any
-        page in the browser can send one to the client and must not be able to end its login; and an issuer
-        that could not be reached.
+        A handle is valid for one attempt. Two things leave it as it was: a ``state`` of another login,
+        because any page in the browser can send one to the client and must not be able to end its login; and
+        an issuer that could not be reached.
 
         Args:
             code: As it came.
@@ -144,8 +144,7 @@ class CodeLogins:
 
         Raises:
             InvalidRequest: There is no code, or it is too long to be one.
-            Unauthenticated: The login is over, or something about the answer is wrong; or the person was
-                refused.
+            Unauthenticated: The login has ended, the answer is wrong, or the person was refused.
             Unavailable: The issuer can't be reached.
             FailedPrecondition: The issuer does not accept this server.
         """
@@ -170,7 +169,7 @@ class CodeLogins:
         issuer = begun.issuer
         metadata = await issuer.ready()
         if (iss or metadata.names_itself) and iss != issuer.provider.issuer:
-            # The code may be another issuer's, which ours must not be shown (mix-up: RFC 9207, section 1).
+            # The code may be another issuer's, which ours must not see (mix-up: RFC 9207, section 1).
             raise Unauthenticated("iss must be the issuer of this login")
         form = {
             "grant_type": "authorization_code",

@@ -1,4 +1,4 @@
-"""Logging in where there is no browser: the person types a code into one elsewhere (RFC 8628)."""
+"""Logging in without a browser on this machine: the person enters a code in one elsewhere (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from grpc_chat.oidc.web import parsed_url
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _INTERVAL = 5.0
-"""Seconds between two questions where the issuer says nothing (section 3.2); slow_down adds as many (3.5)."""
+"""Seconds between two requests if the issuer does not say (section 3.2); slow_down adds as many (3.5)."""
 _LONGEST_INTERVAL = 60.0
-"""How far silence of the issuer stretches it."""
+"""The longest interval that an issuer's silence leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class DeviceLogin:
     """A login that has begun.
 
     Attributes:
-        handle: What :meth:`DeviceLogins.poll` wants to see; for nobody but the client that began.
-        user_code: What the person types in at ``verification_uri``.
+        handle: For :meth:`DeviceLogins.poll`; a secret of the client that began.
+        user_code: The code for the person to enter at ``verification_uri``.
         verification_uri_complete: The same with the code in it, to show as a picture or a link; may be empty.
         interval: How long to wait before each poll, at first.
         expires_in: How long the person may take.
@@ -52,7 +52,7 @@ class _Begun:
 
 
 class DeviceLogins:
-    """Begins such logins, and asks how they stand.
+    """Begins such logins, and asks whether they have finished.
 
     Args:
         issuers: By their names in the settings.
@@ -79,12 +79,12 @@ class DeviceLogins:
 
     @property
     def pending(self) -> int:
-        """How many have begun, those included that nobody will finish."""
+        """How many have begun, including abandoned ones."""
         return len(self._pending)
 
     async def begin(self, provider: str) -> DeviceLogin:
-        """Begin a login. Each costs a question to the issuer and anybody may ask for it, so the caller has to
-        bound how often.
+        """Begin a login. Each costs a request to the issuer, and anyone may call this, so the caller must
+        limit how often.
 
         Args:
             provider: The name of the issuer in the settings.
@@ -105,8 +105,8 @@ class DeviceLogins:
             raise FailedPrecondition(
                 f"{issuer.provider.shown} does not offer logins with a code; use a browser"
             )
-        # RFC 8628 knows nothing of PKCE, but issuers do: Keycloak refuses a client that is set to demand it
-        # and sends none, Dex checks what it is sent; others ignore it (RFC 6749, section 3.1).
+        # RFC 8628 does not mention PKCE, but issuers use it: Keycloak refuses a client that is configured to
+        # need it and sends none, and Dex checks what it gets; others ignore it (RFC 6749, section 3.1).
         form = {
             "client_id": issuer.provider.client_id,
             "scope": " ".join(issuer.provider.scopes),
@@ -147,13 +147,14 @@ class DeviceLogins:
         )
 
     async def poll(self, handle: str) -> Identity:
-        """Ask how a login stands. The issuer is asked no more often than it wants, however often you ask.
+        """Ask whether a login has finished. The issuer is asked no more often than it allows, however often
+        you ask.
 
         Raises:
             LoginPending: The person has not finished; ``retry_after`` says when to ask again.
-            Unauthenticated: The login is over: the person refused, took too long, or the issuer's statement
-                is not what it should be.
-            Unavailable: The issuer can't be reached; the login goes on.
+            Unauthenticated: The login has ended: the person refused, took too long, or the issuer's statement
+                is wrong.
+            Unavailable: The issuer can't be reached; the login continues.
             FailedPrecondition: The issuer does not accept this server.
         """
         begun = self._pending.get(handle)
@@ -163,7 +164,7 @@ class DeviceLogins:
         try:
             with begun.issuer.noted():
                 fields = await self._ask(begun)
-                # Who it is, is told once. From here on nobody else can use the handle.
+                # The issuer tells who it is only once. From here on nobody else can use the handle.
                 self._pending.end(handle)
                 return await begun.issuer.identity(fields, nonce=None)
         except (Unauthenticated, FailedPrecondition) as error:
@@ -180,7 +181,7 @@ class DeviceLogins:
             "grant_type": _GRANT,
             "device_code": begun.device_code,
             "code_verifier": begun.verifier,
-            # Section 3.4 wants it of a client without a secret; one with a secret may say it.
+            # Section 3.4 requires it of a client without a secret; one with a secret may send it.
             "client_id": issuer.provider.client_id,
         }
         try:
@@ -200,7 +201,7 @@ class DeviceLogins:
 
     def _not_yet(self, begun: _Begun) -> LoginPending:
         wait = begun.not_before - self._clock()
-        # While another call waits for the answer, nobody knows: once more after the usual time.
+        # While another call waits for the answer, the outcome is unknown: ask again after the usual time.
         seconds = wait if wait > 0 else begun.interval
         return LoginPending(
             "the login is not finished in the browser yet", retry_after=timedelta(seconds=seconds)

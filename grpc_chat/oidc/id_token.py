@@ -40,21 +40,22 @@ _YEAR = 366 * 86_400
 
 
 class IdToken:
-    """An ID token of which nothing is believed yet.
+    """An ID token that is not verified yet.
 
     Attributes:
-        kid: Which key it says to be signed with, if it says.
+        kid: The id of the key that it claims to be signed with, if any.
         algorithm: One of ``ALGORITHMS``.
 
     Raises:
-        Unauthenticated: It is no token, or not signed in a way that we take.
+        Unauthenticated: It is not a token, or not signed in a way that we accept.
     """
 
     def __init__(self, text: str) -> None:
         try:
             self._signed = jws.extract_compact(text.encode(), registry=_SIGNATURES)
             header = self._signed.headers()
-            # Neither extension has a place in an ID token: we know none, and RFC 7797, section 7, forbids it.
+            # Neither extension belongs in an ID token: we know no critical ones, and RFC 7797, section 7,
+            # forbids unencoded payloads.
             if not isinstance(header, dict) or "crit" in header or "b64" in header:
                 raise JoseError("an extension")
             _SIGNATURES.check_header(header)
@@ -80,8 +81,8 @@ class IdToken:
         """The claims, if they are the issuer's, for this client, this login and this moment.
 
         Args:
-            keys: Those of the issuer that it may be signed with.
-            nonce: What the token has to repeat; None for a login that has none (the device flow).
+            keys: The issuer's keys that it may be signed with.
+            nonce: The nonce that the token must repeat; None for a login without one (the device flow).
             now: Seconds since 1970.
             skew: How far the issuer's clock may be off.
 
@@ -120,7 +121,7 @@ class IdToken:
         audience = claims["aud"]
         several = isinstance(audience, list) and len(audience) > 1
         if claims.get("azp", client_id if not several else None) != client_id:
-            # Issued to another client, which this one is only an audience of (rules 4 and 5).
+            # Issued to another client, with this one only as an audience (rules 4 and 5).
             raise Unauthenticated("the ID token is not for this login: azp") from _came("azp", claims)
         if nonce is not None:
             found = claims.get("nonce")
@@ -136,14 +137,14 @@ class IdToken:
 
 
 def _clocks(claim: str, claims: dict[str, Any], *, now: float, skew: timedelta) -> str:
-    """How far two clocks are apart, where that is what is wrong; empty where it is something else.
+    """How far two clocks are apart, if that is the problem; otherwise empty.
 
-    The token comes from the issuer itself, this moment: its times are those of the issuer's clock.
+    The token comes directly from the issuer: its times are those of the issuer's clock now.
     """
     dated = claims.get("nbf" if claim == "nbf" else "iat")
     if claim not in ("iat", "nbf", "exp") or isinstance(dated, bool) or not isinstance(dated, int | float):
         return ""
-    # Years apart it is no clock; and a number may be too large to reckon with.
+    # A difference of years is not a wrong clock; and a number may be too large to calculate with.
     if not now - _YEAR < dated < now + _YEAR or abs(ahead := dated - now) <= skew.total_seconds():
         return ""
     seconds = abs(round(ahead))
@@ -152,10 +153,10 @@ def _clocks(claim: str, claims: dict[str, Any], *, now: float, skew: timedelta) 
 
 
 def _came(claim: str, claims: dict[str, Any]) -> Detail:
-    """What stands in a claim that is not what it should be."""
+    """The wrong value of a claim."""
     return Detail(f"{claim} is {printable(json.dumps(claims.get(claim)))}")
 
 
 def _bytes(text: str) -> bytes:
-    # JSON can hold half a surrogate pair, which is no text.
+    # JSON can contain half a surrogate pair, which is not text.
     return text.encode(errors="surrogatepass")

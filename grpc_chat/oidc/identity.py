@@ -1,4 +1,4 @@
-"""Who somebody is, in the words of an issuer."""
+"""A person's identity at an issuer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who has logged in with an issuer.
-
-    Only ``issuer`` and ``subject`` together say who it is: an issuer may give all the rest to somebody else
-    one day (OpenID Connect Core, section 5.7). Nothing but ``subject`` is promised to be there.
+    """A person who has logged in with an issuer. Only ``issuer`` and ``subject`` together identify them: an
+    issuer may later give everything else to somebody else (OpenID Connect Core, section 5.7). Only
+    ``subject`` is always there.
 
     Attributes:
         provider: The name of the issuer in this server's settings.
         subject: At most 255 characters, none of them a control.
-        preferred_username: What the issuer proposes as user id, in the form that it has there.
-        email_verified: Whether the issuer says that it has made sure of ``email``.
+        preferred_username: The issuer's proposal for a user id, in its form there.
+        email_verified: Whether the issuer says that it has verified ``email``.
     """
 
     provider: str
@@ -36,10 +35,10 @@ class Identity:
 
     @classmethod
     def of(cls, claims: Mapping[str, object], *, provider: str, user_id_claim: str) -> Identity:
-        """What verified claims say; a claim that is no text of at most 255 characters counts as absent.
+        """Read verified claims; a claim that is not text of at most 255 characters counts as absent.
 
         Raises:
-            Unauthenticated: They don't say who.
+            Unauthenticated: They don't identify anyone.
         """
         subject = _text(claims.get("sub"))
         if not subject:
@@ -52,7 +51,7 @@ class Identity:
             preferred_username=_text(claims.get(user_id_claim)),
             name=_text(claims.get("name")),
             email=email,
-            # Some issuers write "true"; section 5.1 says otherwise, and this is no place to guess.
+            # Some issuers write "true"; section 5.1 says otherwise, and here we must not guess.
             email_verified=bool(email) and claims.get("email_verified") is True,
         )
 

@@ -1,4 +1,4 @@
-"""An issuer, as its relying party deals with it: its metadata, its keys, its token endpoint."""
+"""An issuer, from the relying party's side: its metadata, its keys, its token endpoint."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from grpc_chat.oidc.web import Answer, Web
 log = logging.getLogger(__name__)
 
 _ERROR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}", re.ASCII)
-"""What error codes look like, those of the standards and those that issuers add."""
+"""The form of error codes, of the standards and of issuers' own."""
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*", re.ASCII)
-"""What fits into the header (RFC 6750, section 2.1)."""
+"""The characters that the header allows (RFC 6750, section 2.1)."""
 _NOT_NOW = {"server_error", "temporarily_unavailable"}
 _OUR_FAULT = {
     "invalid_client",
@@ -50,25 +50,25 @@ _OUR_FAULT = {
     "unsupported_grant_type",
     "unsupported_response_type",
 }
-"""Of RFC 6749, sections 4.1.2.1 and 5.2, and OpenID Connect Core, section 3.1.2.6: what no person can mend by
-logging in again."""
+"""Of RFC 6749, sections 4.1.2.1 and 5.2, and OpenID Connect Core, section 3.1.2.6: errors that logging in
+again does not help against."""
 
 
 _SECRETS = {"code", "code_verifier", "device_code"}
-"""Fields of forms that nobody else may see."""
+"""Secret fields of forms."""
 
 
 class Refused(Exception):
-    """An issuer said no.
+    """An issuer refused.
 
     Args:
         error: Its error code.
-        description: Its words about it.
-        hide: Secrets that the words may repeat.
+        description: Its own explanation.
+        hide: Secrets that the explanation may repeat.
 
     Attributes:
-        error: The code where it looks like one; else "other".
-        words: Code and description, fit to be shown.
+        error: The code if it has the form of one; else "other".
+        words: Code and description, safe to show.
     """
 
     def __init__(self, error: object, description: object = "", *, hide: Iterable[str] = ()) -> None:
@@ -83,9 +83,9 @@ class Issuer:
 
     Args:
         clock: Seconds, never going back, for what is kept.
-        wall_clock: Seconds since 1970, for what the issuer has dated.
+        wall_clock: Seconds since 1970, for the issuer's timestamps.
         sleep: Waits for so many seconds of ``clock``.
-        timeout: Seconds for each question.
+        timeout: Seconds for each request.
     """
 
     def __init__(
@@ -105,16 +105,13 @@ class Issuer:
         self._keys = Cached(self._fetch_keys, clock=clock, sleep=sleep)
 
     async def metadata(self) -> Metadata:
-        """What it says of itself.
-
-        Raises:
-            Unavailable: It does not say.
-            FailedPrecondition: With that, we can't log anybody in.
+        """Its metadata. Raises:
+        Unavailable: It does not answer. FailedPrecondition: With that, nobody can log in.
         """
         return await self._metadata.get()
 
     async def ready(self) -> Metadata:
-        """The same, with the keys at hand, so that a code is not spent on a login that then fails for want of
+        """The same, with the keys fetched, so that a code is not spent on a login that then fails for lack of
         them.
 
         Raises:
@@ -126,20 +123,20 @@ class Issuer:
         return metadata
 
     async def ask(self, endpoint: str, form: Mapping[str, str]) -> Mapping[str, object]:
-        """Send a form to its token endpoint, or another one that wants to know the client in the same way.
+        """Send a form to its token endpoint, or another endpoint with the same client authentication.
 
         Returns:
-            The members of the answer, of which nothing is checked.
+            The members of the answer, unchecked.
 
         Raises:
-            Refused: It said no.
+            Refused: It refused.
             Unavailable: It did not answer; it may have used up what it was sent.
         """
         answer = await self._post(endpoint, form)
         if answer.status == 200:
             return answer.fields
-        # Issuers differ in the status; Google's device flow has 403 and 428. Their words may repeat what
-        # they were sent.
+        # Issuers differ in the status; Google's device flow uses 403 and 428. Their explanations may repeat
+        # what they were sent.
         hide = [text for name, text in form.items() if name in _SECRETS]
         if self.provider.client_secret:
             hide.append(self.provider.client_secret.get_secret_value())
@@ -147,7 +144,7 @@ class Issuer:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Have the log say why a login fails: whoever runs this server may have to mend it."""
+        """Log why a login fails: the operator of this server may have to correct it."""
         try:
             yield
         except LoginPending:
@@ -160,11 +157,11 @@ class Issuer:
             raise
 
     def give_up(self, refused: Refused) -> NoReturn:
-        """Turn a no that ends a login into what a client is told.
+        """Turn a refusal that ends a login into the error for a client.
 
         Raises:
             IssuerUnavailable: The issuer has trouble of its own.
-            FailedPrecondition: It does not accept what this server sends: the settings are to be mended.
+            FailedPrecondition: It does not accept what this server sends: the settings must be corrected.
             Unauthenticated: It refuses the person.
         """
         label = self.provider.shown
@@ -179,14 +176,14 @@ class Issuer:
         raise Unauthenticated(f"{label} refused the login ({refused.words})") from refused
 
     async def identity(self, fields: Mapping[str, object], *, nonce: str | None) -> Identity:
-        """Whom a token endpoint's answer is about.
+        """The identity in a token endpoint's answer.
 
         Args:
-            nonce: What the ID token has to repeat, if the login sent one.
+            nonce: The nonce that the ID token must repeat, if the login sent one.
 
         Raises:
-            Unauthenticated: The ID token is missing, or is not what it should be.
-            Unavailable: The key it is signed with can't be had.
+            Unauthenticated: The ID token is missing or wrong.
+            Unavailable: The key that it is signed with can't be fetched.
         """
         text = fields.get("id_token")
         if not isinstance(text, str):
@@ -209,15 +206,14 @@ class Issuer:
         if claims.get(self.provider.user_id_claim) is None:
             more = await self._userinfo(fields.get("access_token"), claims)
             if "email" in claims or "email_verified" in claims:
-                # The two belong together: one address is not verified because another one is.
+                # The two belong together: that one address is verified says nothing about another.
                 more = {name: more[name] for name in more.keys() - {"email", "email_verified"}}
             claims = more | {name: value for name, value in claims.items() if value is not None}
         return Identity.of(claims, provider=self.provider.name, user_id_claim=self.provider.user_id_claim)
 
     async def _userinfo(self, access_token: object, claims: Mapping[str, object]) -> dict[str, object]:
-        """What an issuer tells apart from the ID token (section 5.3); with some that has no names in it.
-
-        Who it is, is known already; what is missing here is missing, and the login goes on.
+        """What an issuer says outside the ID token (section 5.3); with some issuers the ID token has no
+        names. The identity is already known; if something is missing here, the login continues without it.
         """
         endpoint = (await self._metadata.get()).userinfo_endpoint
         if not endpoint or not isinstance(access_token, str) or not _BEARER.fullmatch(access_token):

@@ -23,14 +23,13 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
     "Ed25519": ("OKP", "Ed25519"),  # the same, by its name in RFC 9864
 }
-"""What a signature may be made with, each with the type and curve of its keys.
-
-All are asymmetric: with "none" anybody could sign, and with HS256 whoever has the public key, if one is ever
-taken for a secret (RFC 8725, sections 2.1 and 3.1).
+"""The allowed algorithms, each with the type and curve of its keys. All are asymmetric: with "none" anyone
+could sign, and with HS256 anyone who has the public key, if it is ever taken for a secret (RFC 8725, sections
+2.1 and 3.1).
 """
 
 ACCEPTED = "RS, PS or ES with 256, 384 or 512, or EdDSA"
-"""The same for a person to read."""
+"""The same for people."""
 
 _PUBLIC: Mapping[str, tuple[type[RSAKey | ECKey | OKPKey], tuple[str, ...]]] = {
     "RSA": (RSAKey, ("n", "e")),
@@ -39,26 +38,25 @@ _PUBLIC: Mapping[str, tuple[type[RSAKey | ECKey | OKPKey], tuple[str, ...]]] = {
 }
 _MAX_KEYS = 100
 _RSA_BITS = range(2048, 8192 + 1)
-"""Below, a key can be broken (RFC 7518, section 3.3); above, a signature takes long to check."""
+"""A smaller key can be broken (RFC 7518, section 3.3), and signatures of a larger one take long to check."""
 
 
 class Keys:
-    """A set of keys; those that can't be used for signatures of ours are left out (RFC 7517, section 5)."""
+    """A set of keys, without those that we can't use for signatures (RFC 7517, section 5)."""
 
     def __init__(self, keys: list[Key]) -> None:
         self._keys = keys
 
     @classmethod
     def read(cls, fields: Mapping[str, object]) -> Keys:
-        """The keys of a JWK set; of anything else, none."""
+        """The keys of a JWK set; none for anything else."""
         listed = fields.get("keys")
         entries = listed[:_MAX_KEYS] if isinstance(listed, list) else []
         return cls([key for entry in entries if (key := _imported(entry)) is not None])
 
     def find(self, *, kid: str | None, algorithm: str) -> list[Key]:
-        """The keys that may have made a signature; mostly one, and none if the issuer does not say which.
-
-        An issuer with several keys of a kind has to say which it was (OpenID Connect Core, section 10.1).
+        """The keys that may have made a signature: mostly one, and none if the issuer does not say which. An
+        issuer with several keys of a kind must say which it was (OpenID Connect Core, section 10.1).
         """
         fitting = [key for key in self._keys if _fits(key, algorithm)]
         if kid is None:
@@ -81,7 +79,7 @@ def _imported(entry: object) -> Key | None:
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     cls, parts = _PUBLIC[type_]
-    # Only these: a private part has no place here, and neither has anything else that we don't check.
+    # Only these: a private part must not be here, nor anything else that we don't check.
     taken: dict[str, Any] = {name: entry.get(name) for name in ("kty", *parts)}
     taken |= {name: entry[name] for name in ("kid", "alg") if isinstance(entry.get(name), str)}
     try:

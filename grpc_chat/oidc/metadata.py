@@ -1,4 +1,4 @@
-"""What an issuer says of itself."""
+"""An issuer's metadata."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from grpc_chat.oidc.web import is_loopback, parsed_url
 
 
 def metadata_url(issuer: str) -> str:
-    """Where an issuer says it (OpenID Connect Discovery, section 4)."""
+    """Where an issuer publishes it (OpenID Connect Discovery, section 4)."""
     return issuer.removesuffix("/") + "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What we need of an issuer's metadata; an endpoint that it does not have is empty.
+    """The parts of an issuer's metadata that we need; a missing endpoint is empty.
 
     Attributes:
         names_itself: Whether it puts ``iss`` into each answer to a browser (RFC 9207, section 3).
-        takes_basic: Whether the token endpoint takes a client's secret in the header (RFC 6749, section
+        takes_basic: Whether the token endpoint accepts a client's secret in the header (RFC 6749, section
             2.3.1) rather than in the form.
-        switching: The ``prompt`` that has it ask which account it shall be.
+        switching: The ``prompt`` that makes it ask which account to use.
     """
 
     authorization_endpoint: str
@@ -38,13 +38,13 @@ class Metadata:
 
     @classmethod
     def read(cls, fields: Mapping[str, object], *, issuer: str, label: str) -> Metadata:
-        """Check what the issuer answered.
+        """Check the issuer's answer.
 
         Raises:
-            FailedPrecondition: It is not what we can log in with. This needs a person to mend it.
+            FailedPrecondition: We can't log in with it. A person has to correct it.
         """
         if fields.get("issuer") != issuer:
-            # Section 4.3 of Discovery; without it, one issuer could speak for another.
+            # Section 4.3 of Discovery; otherwise one issuer could speak for another.
             raise FailedPrecondition(
                 f"the issuer that {label} names must be the one in the settings"
             ) from Detail(f'it says {quoted(fields.get("issuer"))}, the settings "{issuer}"')
@@ -55,7 +55,7 @@ class Metadata:
             if value is None and not required:
                 return ""
             url = parsed_url(value) if isinstance(value, str) else None
-            # An issuer elsewhere has no business with what listens on this machine.
+            # An issuer elsewhere must not name addresses on this machine.
             if url is None or (is_loopback(url) and not at_home):
                 raise FailedPrecondition(f"{label} has no {name} that is an https URL") from Detail(
                     f"it says {quoted(value)}"
@@ -68,9 +68,9 @@ class Metadata:
 
         challenges = listed("code_challenge_methods_supported")
         if challenges is not None and "S256" not in challenges:
-            # Where it says nothing we send the challenge all the same; many check it and don't say so.
+            # If it does not say, we send the challenge anyway; many check it and don't say so.
             raise FailedPrecondition(f"{label} says that it does not check PKCE (RFC 7636) with S256")
-        # Before a person logs in, only to learn afterwards that it was in vain.
+        # Before a person logs in, who would only afterwards learn that it was for nothing.
         signs = listed("id_token_signing_alg_values_supported")
         if signs and not any(name in ALGORITHMS for name in signs if isinstance(name, str)):
             found = ", ".join(filter(None, map(printable, signs[:10]))) or "nothing known"

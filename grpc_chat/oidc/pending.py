@@ -21,13 +21,10 @@ class _Entry(Generic[T]):
 
 
 class Pending(Generic[T]):
-    """Logins by the handles that their clients hold. In memory: a restart ends them.
-
-    A handle is 32 random bytes, and only its hash is kept, so neither a picture of the memory nor the time
-    that a lookup takes tells one.
-
-    When there are too many, the one that began first is dropped. Refusing new ones instead would let anybody
-    keep all others out for as long as a login may take; like this it takes a flood that never ends.
+    """Logins by their clients' handles. They are in memory: a restart ends them. A handle is 32 random bytes,
+    and only its hash is kept, so neither a memory dump nor the time of a lookup reveals one. When there are
+    too many, the oldest is dropped. Refusing new ones instead would let anyone keep all others out for as
+    long as a login may take; this way it takes a flood that never ends.
 
     Args:
         max_logins: How many there may be.
@@ -64,7 +61,7 @@ class Pending(Generic[T]):
         return handle
 
     def get(self, handle: str) -> T:
-        """Look at a login.
+        """Look up a login.
 
         Raises:
             Unauthenticated: There is none: never begun, ended, too old, or dropped for newer ones.
@@ -80,7 +77,7 @@ class Pending(Generic[T]):
         """Forget a login, so that its handle is no longer valid.
 
         Returns:
-            What brings it back as it was, deadline included.
+            A function that restores it as it was, deadline included.
         """
         key = _key(handle)
         entry = self._entries.pop(key, None)

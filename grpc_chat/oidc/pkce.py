@@ -1,4 +1,4 @@
-"""Proof Key for Code Exchange (RFC 7636): a code is of use only to the client that asked for it."""
+"""Proof Key for Code Exchange (RFC 7636): a code is useful only to the client that requested it."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from hashlib import sha256
 
 
 def challenge(verifier: str) -> str:
-    """What stands for a verifier until it is shown (section 4.2)."""
+    """The challenge of a verifier (section 4.2)."""
     return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""An issuer that people may log in with, as this server's settings describe it."""
+"""An issuer that people can log in with, as in this server's settings."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One issuer, and what this server is registered as there.
+    """One issuer, and this server's registration there.
 
     Attributes:
-        name: What clients call it; stable, unlike the label.
-        issuer: Its identifier, compared letter by letter with what it says of itself.
+        name: Its name for clients; stable, unlike the label.
+        issuer: Its identifier, compared exactly with the one in its metadata.
         client_secret: None for a public client, which PKCE alone protects.
         client_secret_in: Where the secret goes: ``header`` (client_secret_basic) or ``form``
             (client_secret_post); None for what the issuer says of itself.
-        redirect_port: The port on the loopback address that it lets browsers come back to; None for any.
-        label: What people are shown; empty for the name.
-        sign_up: Whether somebody without an account here gets one. Nothing in this package looks at it.
+        redirect_port: The port on the loopback address that browsers must come back to; None for any.
+        label: Its name for people; empty for ``name``.
+        sign_up: Whether people without an account here get one. Nothing in this package uses it.
         user_id_claim: The claim of the ID token that proposes a user id.
         clock_skew: How far the issuer's clock may be off.
     """
@@ -40,5 +40,5 @@ class Provider:
 
     @property
     def shown(self) -> str:
-        """What people are shown."""
+        """Its name for people."""
         return self.label or self.name

@@ -6,14 +6,16 @@ import re
 
 from grpc_chat.errors import InvalidRequest
 
-# One spelling, by which no two parsers can disagree. Not "localhost", which may lead elsewhere (section 8.3).
+# One spelling, about which no two parsers can disagree. Not "localhost", which may lead elsewhere (section
+# 8.3).
 _LOOPBACK = re.compile(
     r"http://(127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})(/[A-Za-z0-9._~/-]{0,128})?", re.ASCII
 )
 
 
 def check_redirect_uri(uri: str) -> None:
-    """Refuse whatever does not lead to the loopback address, on a port: the code would go to somebody else.
+    """Refuse everything that does not lead to a port on the loopback address: the code would go to somebody
+    else.
 
     Raises:
         InvalidRequest: For the field ``redirect_uri``.

@@ -1,4 +1,4 @@
-"""Everything about logging in with other issuers, put together."""
+"""Logging in with issuers: the parts put together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RelyingParty:
         async with RelyingParty(providers) as party:
             login = await party.code.begin("example", "http://127.0.0.1:8400/")
 
-    Nothing is asked of an issuer before somebody wants to log in, so a server starts without them.
+    Issuers are not contacted before somebody wants to log in, so a server can start without them.
 
     Args:
         providers: With different names.
@@ -32,8 +32,8 @@ class RelyingParty:
         wall_clock: Seconds since 1970.
         sleep: Waits for so many seconds of ``clock``.
         token: Random text of so many bytes, base64url.
-        timeout: Seconds for each question to an issuer.
-        max_pending: Logins of each kind that may have begun; then the one that began first is dropped.
+        timeout: Seconds for each request to an issuer.
+        max_pending: The most unfinished logins of each kind; beyond that the oldest is dropped.
 
     Attributes:
         providers: As they were given, by name.

@@ -1,4 +1,4 @@
-"""Why an issuer did not answer, and what it said, in words for a log and a terminal."""
+"""Why an issuer did not answer, and its error messages, in a form for logs and terminals."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import ssl
 from collections.abc import Iterable, Iterator
 
 _MOST = 200
-"""Characters of somebody else's words."""
+"""The most characters of somebody else's words."""
 
 
 class Detail(Exception):
-    """What the log says about an error beside its message. Errors carry it as their cause.
-
-    The person who wants to log in can do nothing about it, and a guest need not know how a server's network
-    is made.
+    """Details of an error for the log only. Errors carry it as their cause. The person who wants to log in
+    can do nothing about it, and guests must not learn how a server's network is built.
     """
 
 
 def printable(text: object, *, hide: Iterable[str] = ()) -> str:
-    """Somebody else's words on one line that can be shown: cut, and without anything that drives a terminal.
+    """Somebody else's words on one line that is safe to show: cut, and without anything that controls a
+    terminal.
 
     Args:
-        hide: Secrets that the words may repeat; short ones are words like any other.
+        hide: Secrets that the words may repeat; short ones are ignored.
     """
     if not isinstance(text, str):
         return ""
@@ -34,12 +33,12 @@ def printable(text: object, *, hide: Iterable[str] = ()) -> str:
 
 
 def quoted(value: object) -> str:
-    """What stands where something else should."""
+    """A wrong value, for a sentence."""
     return f'"{printable(value)}"' if isinstance(value, str) else "nothing"
 
 
 def not_trusted(error: BaseException) -> str:
-    """Why a certificate was refused; empty where it was not that."""
+    """Why a certificate was refused; empty if it was not."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message or "not trusted"
@@ -47,14 +46,14 @@ def not_trusted(error: BaseException) -> str:
 
 
 def speaks_no_tls(error: BaseException) -> bool:
-    """Whether something answered that was no TLS."""
+    """Whether something without TLS answered."""
     return any(
         isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in _causes(error)
     )
 
 
 def why(error: BaseException) -> str:
-    """Why there was no answer: the most telling of the causes."""
+    """Why there was no answer: the most informative of the causes."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, socket.gaierror):
@@ -64,7 +63,7 @@ def why(error: BaseException) -> str:
             return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    # The first one's words may be "All connection attempts failed", and those of the last tell why.
+    # The first one may say "All connection attempts failed", and the last one why.
     return next(
         (words for cause in reversed(causes) if (words := printable(str(cause)))), type(error).__name__
     )

@@ -1,4 +1,4 @@
-"""Asking issuers over HTTP, with bounds on everything that comes back."""
+"""Requests to issuers over HTTP, with limits for everything that comes back."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from grpc_chat.errors import ChatError, FailedPrecondition, IssuerUnavailable
 from grpc_chat.oidc.trouble import Detail, not_trusted, speaks_no_tls, why
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-# What RFC 3986 allows in a URL, so that one can be shown in a terminal, and means the same to every parser.
+# The characters that RFC 3986 allows, so that a URL is safe to show in a terminal, and means the same to
+# every parser.
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}", re.ASCII)
 
 
 def parsed_url(url: str) -> httpx.URL | None:
-    """A URL that may be asked or shown: https, or http to this machine; no password, no fragment.
-
-    Without TLS nothing tells whether it is the issuer that answers, and OpenID Connect Discovery, section
-    7.1, and RFC 6749, section 3, demand it. What never leaves the machine needs none.
+    """A URL that may be requested or shown: https, or http to this machine; no password, no fragment. Without
+    TLS we could not know whether the issuer answers, and OpenID Connect Discovery, section 7.1, and RFC 6749,
+    section 3, demand it. Traffic that never leaves the machine needs none.
     """
     if not _URL.fullmatch(url):
         return None
@@ -44,10 +44,9 @@ def is_loopback(url: httpx.URL) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an issuer answered: the status, and the members of the JSON object, if it was one.
-
-    Nothing of it belongs into a log or an error as it is: it may hold tokens, and the words are somebody
-    else's; see :func:`grpc_chat.oidc.trouble.printable`.
+    """An issuer's answer: the status, and the members of the JSON object, if it was one. It must not go into
+    a log or an error unchanged: it may contain tokens, and somebody else's words; see
+    :func:`grpc_chat.oidc.trouble.printable`.
     """
 
     status: int
@@ -58,27 +57,28 @@ class Answer:
 
 
 def http_client() -> httpx.AsyncClient:
-    """The client for all issuers. Proxies and authorities are the environment's (``SSL_CERT_FILE``)."""
+    """The HTTP client for all issuers. It uses the environment's proxies and authorities
+    (``SSL_CERT_FILE``)."""
     client = httpx.AsyncClient(
         follow_redirects=False,
         headers={"User-Agent": "grpc-chat"},
         limits=httpx.Limits(max_connections=20),
-        # A proxy can't reach this machine's loopback, whatever the environment says.
+        # A proxy can't reach this machine's loopback address, whatever the environment says.
         mounts={"all://127.0.0.1": None, "all://[::1]": None, "all://localhost": None},
     )
-    # All people share the client: a cookie that was set for one would be shown for the next.
+    # Everyone shares the client: a cookie from one person's login would be sent with the next.
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
 
 
 class Web:
-    """Asks one issuer.
+    """Sends requests to one issuer.
 
     Args:
-        label: What the issuer is called in errors.
-        timeout: Seconds for a question from beginning to end, however slowly it is answered.
+        label: The issuer's name in errors.
+        timeout: Seconds for a whole request, however slowly it is answered.
         max_bytes: The largest answer.
-        retry_after: What clients are told to wait when there was no answer.
+        retry_after: How long clients are told to wait if there was no answer.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class Web:
         self._retry_after = retry_after
 
     async def get(self, url: str, *, bearer: str | None = None) -> Mapping[str, object]:
-        """Ask for a document; the members of the JSON object that it is, if it is one.
+        """Fetch a document; returns the members of the JSON object, if it is one.
 
         Raises:
-            IssuerUnavailable: No answer, or one that is too slow, too large, or a server's error.
-            FailedPrecondition: Nothing that we want is there, or not for us.
+            IssuerUnavailable: There was no answer, or it was too slow, too large, or a server's error.
+            FailedPrecondition: There is no such document, or not for us.
         """
         answer = await self._ask("GET", url, {"Authorization": f"Bearer {bearer}"} if bearer else {}, None)
         if answer.status != 200:
@@ -112,7 +112,7 @@ class Web:
         """Send a form.
 
         Raises:
-            IssuerUnavailable: No answer, or one that is too slow, too large, or a server's error. Nobody
+            IssuerUnavailable: There was no answer, or it was too slow, too large, or a server's error. Nobody
                 knows what became of the form.
             FailedPrecondition: Nothing is there that takes a form.
         """
@@ -124,7 +124,7 @@ class Web:
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], form: Mapping[str, str] | None
     ) -> Answer:
-        # Compressed, a small answer could become any size in memory.
+        # A small compressed answer could become any size in memory.
         headers |= {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             async with (
@@ -134,7 +134,7 @@ class Web:
                 body = await self._read(response)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             raise self._no_answer(url, exc) from Detail(f"{_place(url)}: {why(exc)}")
-        # A redirect could lead anywhere, with the code or the secret; issuers have no need for one.
+        # A redirect could lead anywhere, with the code or the secret; issuers don't need them.
         if response.is_redirect:
             raise self._nothing_at(url, response.status_code)
         if response.status_code in (408, 429) or response.status_code >= 500:
@@ -157,7 +157,8 @@ class Web:
         return IssuerUnavailable(f"{self._label} {what}", retry_after=self._retry_after)
 
     def _no_answer(self, url: str, error: Exception) -> ChatError:
-        """What to say of a question without an answer. Only what nobody has to mend may be tried again."""
+        """The error for a request without an answer. It is only retryable if nobody has to correct
+        anything."""
         if reason := not_trusted(error):
             return FailedPrecondition(
                 f"{self._label} can't be asked who you are: the server does not trust its certificate "
@@ -173,7 +174,7 @@ class Web:
 
 
 def _place(url: str) -> str:
-    """An address without what was asked there."""
+    """An address without its query."""
     return url.partition("?")[0][:200]
 
 

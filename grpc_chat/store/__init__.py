@@ -1,1 +1,1 @@
-"""What must survive."""
+"""Everything that must survive a restart."""

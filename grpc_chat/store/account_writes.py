@@ -1,4 +1,4 @@
-"""Accounts, their identities and whom they block, as a transaction changes them."""
+"""Accounts, their identities and their blocks, as a transaction changes them."""
 
 from __future__ import annotations
 

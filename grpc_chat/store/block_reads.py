@@ -1,4 +1,4 @@
-"""Who wants nothing from whom, as a snapshot reads it."""
+"""Blocks, as a snapshot reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _me, _them = schema.users.alias("me"), schema.users.alias("them")
 
 
 def _blocks(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether one user, or their owner, has blocked another, or that one's owner."""
+    """Whether a user, or their owner, has blocked another, or the other's owner."""
     blocks = schema.blocks.c
     return (
         sa.select(sa.literal(1))
@@ -38,7 +38,7 @@ _CONTACT = sa.select(
     ),
 ).where(_me.c.user_id == sa.bindparam("me"))
 _WITH_USER = _CONTACT.where(_them.c.user_id == sa.bindparam("them"))
-# Run within the writer's transaction for messages in direct rooms: one statement, whoever has blocked whom.
+# Runs in the writer's transaction for messages in direct rooms: one statement for both directions.
 _IN_DIRECT_ROOM = _CONTACT.join(schema.members, schema.members.c.user_id == _them.c.user_id).where(
     schema.members.c.room_id == sa.bindparam("room"), schema.members.c.user_id != _me.c.user_id
 )

@@ -52,7 +52,8 @@ class ConsumerReads:
         self, user_id: str, consumer: str, *, after: str, limit: int
     ) -> list[tuple[str, Place, int]]:
         consumers, rooms, members = schema.consumers.c, schema.rooms.c, schema.members.c
-        # Looked up for each: joined, the rows could come in the order of another table, and would be sorted.
+        # Looked up for each: with a join, the rows could come in the order of another table, and would be
+        # sorted.
         newest = sa.select(rooms.last_seq).where(rooms.room_id == consumers.room_id).scalar_subquery()
         is_member = sa.exists().where(
             members.room_id == consumers.room_id, members.user_id == consumers.user_id

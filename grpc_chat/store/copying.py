@@ -23,7 +23,7 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def connect(path: Path, **options: str | int) -> sqlite3.Connection:
-    """A connection that begins no transactions by itself; ``options`` are those of SQLite's file names."""
+    """A connection that begins no transactions by itself; ``options`` are those of SQLite's file URIs."""
     query = "&".join(f"{name}={value}" for name, value in options.items())
     conn = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{query}", uri=True, isolation_level=None)
     conn.execute("PRAGMA trusted_schema=OFF")
@@ -31,22 +31,20 @@ def connect(path: Path, **options: str | int) -> sqlite3.Connection:
 
 
 def connect_alone(path: Path) -> sqlite3.Connection:
-    """A connection to a file that nobody else knows of.
-
-    Without SQLite's locks, which shares on other machines often lack ("database is locked").
+    """A connection to a file that nobody else uses, without SQLite's locks, which network shares often lack
+    ("database is locked").
     """
     conn = connect(path, mode="rw", vfs="unix-none")
-    # Else the file's log would need an index in shared memory, which there is none of without locks.
+    # Otherwise the file's log would need an index in shared memory, which does not work without locks.
     conn.execute("PRAGMA locking_mode=EXCLUSIVE")
-    # Whoever makes the file makes it durable, once, at the end.
+    # The caller makes the file durable, once, at the end.
     conn.execute("PRAGMA synchronous=OFF")
     return conn
 
 
 class NewFile:
-    """A file for the owner alone (0600) that is made beside its place, and gets there whole or not at all.
-
-    What a program that was killed left behind beside the same place is removed.
+    """A file for its owner alone (0600) that is made beside its destination, and gets there whole or not at
+    all. Leftovers of programs that were killed are removed.
 
     Attributes:
         path: Where it is made.
@@ -57,7 +55,8 @@ class NewFile:
         _remove_abandoned(place)
         self.path = place.with_name(f".{place.name}.{secrets.token_hex(4)}.partial")
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Says that somebody is still at it. Where the file system knows no locks, nothing is removed either.
+        # Shows that somebody is still working on it. If the file system has no locks, nothing is removed
+        # either.
         with suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -65,10 +64,9 @@ class NewFile:
         return self
 
     def sync(self) -> None:
-        """Have what was written go to the disk now.
-
-        Gigabytes of it at the end would have others, as a server that commits, wait for the disk: a commit
-        took 0.36 s while a file of 1.9 GB was made durable at once, and at most 0.1 s since.
+        """Write what there is to the disk now. Gigabytes at the end would make others wait for the disk, such
+        as a server that commits: a commit took 0.36 s while a file of 1.9 GB was made durable at once, and at
+        most 0.1 s since.
         """
         os.fdatasync(self._descriptor)
 
@@ -76,19 +74,19 @@ class NewFile:
         """Make it durable, and give it its name. No connection to it may be open.
 
         Raises:
-            FileExistsError: There is a file of that name, and ``replace`` was not said.
+            FileExistsError: There is a file of that name, and ``replace`` is false.
         """
         os.fsync(self._descriptor)
         if replace:
             os.replace(self.path, self._place)
         else:
             try:
-                # Unlike a look and a rename, it can't come upon a file that was made in between.
+                # Unlike a check and a rename, it can't overwrite a file that was made in between.
                 os.link(self.path, self._place)
             except FileExistsError:
                 raise
             except OSError:
-                # A file system without links.
+                # The file system has no links.
                 if self._place.exists():
                     raise FileExistsError from None
                 os.rename(self.path, self._place)
@@ -128,7 +126,7 @@ def sync_folder(folder: Path) -> None:
     """Make names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # Some network file systems can't, and need it not.
+        # Some network file systems can't do this, and don't need it.
         with suppress(OSError):
             os.fsync(descriptor)
     finally:
@@ -136,13 +134,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def copy(source: sqlite3.Connection, new: NewFile, progress: Progress) -> None:
-    """Copy all that a database holds at this moment into an empty file.
-
-    Writers are not kept from writing: all steps read from one snapshot. Without it, each commit of another
-    process has SQLite's backup begin anew, and under load it never ends.
+    """Copy the whole database of this moment into an empty file. Writers can go on: all steps read from one
+    snapshot. Without it, each commit of another process makes SQLite's backup start again, and under load it
+    never ends.
 
     Raises:
-        BackupError: It can't be read, or not written.
+        BackupError: It can't be read or written.
     """
 
     steps = itertools.count(1)
@@ -154,7 +151,7 @@ def copy(source: sqlite3.Connection, new: NewFile, progress: Progress) -> None:
 
     try:
         with closing(connect_alone(new.path)) as target:
-            # There is nothing to go back to.
+            # There is nothing to roll back to.
             target.execute("PRAGMA journal_mode=OFF")
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -165,7 +162,7 @@ def copy(source: sqlite3.Connection, new: NewFile, progress: Progress) -> None:
 
 
 def why(error: sqlite3.Error) -> str:
-    """What an error of SQLite means, for people."""
+    """The meaning of an SQLite error, for people."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_FULL:
         return "the disk is full"

@@ -1,9 +1,9 @@
-"""Whether a database lies where it was used last: so one that was copied alone is noticed.
+"""Whether a database is where it was last used. This reveals a copy of the database alone.
 
-The database and a file beside it name the same place. A database that is put where there is no such file, or
-another's, as by ``sqlite3 .backup``, a dump or a replica, is a copy, and its clients may have seen more than
-it holds. (Where the whole folder is copied and put back, so is the file; then the stamps of the clients'
-positions tell. Where a copy is put over the database that it was made from, the mark tells: see ``mark.py``.)
+The database and a file beside it contain the same name. A database without such a file, or with another's, is
+a copy, for example by ``sqlite3 .backup``, a dump or a replica, and its clients may have seen more than it
+has. (If the whole folder is copied and restored, so is the file; then the stamps of the clients' positions
+reveal it. If a copy replaces the database that it was made from, the mark does: see ``mark.py``.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class HomeFile:
-    """A small file, for the owner alone, with the name of the place where a database is used."""
+    """A small file, for its owner alone, with the name of the place where a database is used."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,8 +29,8 @@ class HomeFile:
     def write(self) -> str:
         """Give the place a new name, and return it, for the database.
 
-        The file is whole at every moment, and on the disk before the database can have the name: a crash must
-        not look like a copy.
+        The file is always whole, and is on the disk before the database has the name: a crash must not look
+        like a copy.
         """
         name = secrets.token_hex(8)
         new = self._path.with_name(f"{self._path.name}.new")

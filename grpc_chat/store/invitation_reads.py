@@ -1,4 +1,4 @@
-"""Who is invited where, as a snapshot reads it."""
+"""Invitations and invites, as a snapshot reads them."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class InvitationWrites(RoomReads):
     def delete_invitation(self, room_id: str, user_id: str) -> bool:
         table = schema.invitations
         one = sa.and_(table.c.room_id == room_id, table.c.user_id == user_id)
-        # Asked before: mostly there is none, and a statement that changes nothing takes a savepoint, too.
+        # Checked first: mostly there is none, and even a statement that changes nothing needs a savepoint.
         if run(self._conn, _INVITED, {"room": room_id, "user": user_id}).first() is None:
             return False
         return self._conn.execute(sa.delete(table).where(one)).rowcount > 0

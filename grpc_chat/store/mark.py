@@ -1,8 +1,8 @@
-"""What was acknowledged last, kept beside the database: so a database that has lost it is noticed.
+"""The last acknowledged commit, kept beside the database. This reveals a database that has lost it.
 
-SQLite drops the end of a write-ahead log that does not match its checksums, and a log that was cut short,
-or an older copy of the database, looks like nothing ever happened. The mark is written after a commit is
-durable and never synced itself: so after a crash it may be older than the database, but never newer.
+SQLite drops the end of a write-ahead log that does not match its checksums, and a log that was cut short, or
+an older copy of the database, looks like nothing ever happened. The mark is written after a commit is
+durable, and is not synced itself. So after a crash it may be older than the database, but never newer.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ _MOST_BYTES = _EVENT.size + 65_535 + _MORE.size + 255
 
 
 class Acknowledged(NamedTuple):
-    """What the last commits were."""
+    """The last commits."""
 
     room_id: str = ""
-    """Of the last event; empty where there was none yet."""
+    """The room of the last event; empty if there was none yet."""
     seq: int = 0
     others: int = 0
-    """How many commits there were that stored no event: of accounts, sessions, positions."""
+    """How many commits stored no event: those of accounts, sessions, positions."""
     epoch: str = ""
-    """Of the database; empty where an older version of this program wrote it, which knew no others either."""
+    """The database's epoch; empty if an older version of this program wrote the mark, which had no ``others``
+    either."""
 
 
 class Mark:
-    """What was acknowledged last, in a small file for the owner alone."""
+    """The last acknowledged commit, in a small file for its owner alone."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -44,14 +45,14 @@ class Mark:
         name, epoch = what.room_id.encode(), what.epoch.encode()
         event = struct.pack(">QH", what.seq, len(name)) + name
         event = struct.pack(">I", zlib.crc32(event)) + event
-        # Older versions read and write the event alone, so it is a record of its own; theirs does not fit the
+        # Older versions read and write the event alone, so it is a separate record; theirs does not match the
         # checksum of what follows it here.
         more = struct.pack(">QB", what.others, len(epoch)) + epoch
         more = struct.pack(">I", zlib.crc32(event + more)) + more
         os.pwrite(self._descriptor, event + more, 0)
 
     def read(self) -> Acknowledged | None:
-        """What was remembered last; None where there is nothing, or it can't be made out."""
+        """Read the mark; None if there is none, or it can't be read."""
         data = os.pread(self._descriptor, _MOST_BYTES, 0)
         if len(data) < _EVENT.size:
             return None
@@ -68,10 +69,10 @@ class Mark:
                 if zlib.crc32(event + more[4:]) == checksum:
                     found = found._replace(others=others, epoch=more[_MORE.size :].decode())
         except UnicodeDecodeError:
-            # Only on purpose, or by a chance of one in four thousand million.
+            # This can only happen on purpose, or by a chance of one in four thousand million.
             return None
         return found
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)

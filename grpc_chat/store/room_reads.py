@@ -78,7 +78,7 @@ class RoomReads:
         if not archived:
             found = found.where(rooms.c.archive_time_us.is_(None))
         if query:
-            # Of the topic, the databases know upper and lower case, and not that ß is ss.
+            # For topics, the databases match upper and lower case, but not ß and ss.
             topic = sa.func.lower(rooms.c.topic)
             found = found.where(
                 sa.or_(
@@ -168,7 +168,7 @@ class RoomReads:
         return [self._room(row) for row in found[:limit]], len(found)
 
     def unowned_rooms(self, *, after: str, limit: int) -> list[pb.Room]:
-        # By way of those who are blocked, who are few: every room has an owner, and rooms are many.
+        # Through the blocked users, who are few: every room has an owner, and rooms are many.
         rooms, gone, users = schema.rooms, schema.members.alias("gone"), schema.users
         owned = (
             sa.select(gone.c.room_id)
@@ -194,7 +194,7 @@ class RoomReads:
     def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
         values = {"room": room_id, "user": user_id, "other": user_id}
         found = [_ban(row) for row in run(self._conn, _KEEPING_OUT, values)]
-        # Their own first, where there are both.
+        # Their own ban first, if there are both.
         return min(found, key=lambda ban: ban.user.user_id != user_id, default=None)
 
     def bots_in(self, room_id: str, owner_id: str) -> list[pb.Member]:
@@ -253,7 +253,7 @@ _USER: sa.BindParameter[str] = sa.bindparam("user")
 _OTHER: sa.BindParameter[str] = sa.bindparam("other")
 _ROOM: sa.BindParameter[str] = sa.bindparam("room")
 _BUT: sa.BindParameter[str] = sa.bindparam("but")
-# Of those that are asked with each change of members, the statements are made once: see ``run``.
+# The statements that run with each change of members are made once: see ``run``.
 _MEMBER = _MEMBERS.where(schema.members.c.room_id == _ROOM, schema.members.c.user_id == _USER)
 _ROOMS_OF = (
     sa.select(sa.func.count())
@@ -281,7 +281,7 @@ _KEEPING_OUT = _BANS.where(
     ),
 )
 _INVITES = sa.select(*[column for column in schema.invites.c if column.name != "code_hash"])
-# They stay while there is room, for those who ask again with one that let them in.
+# They stay while there is room, for users who call again with an invite that let them in.
 _NOT_USED_UP = sa.or_(schema.invites.c.max_uses == 0, schema.invites.c.uses < schema.invites.c.max_uses)
 
 

@@ -1,4 +1,4 @@
-"""What SQLite adds to the common store: one file, one process, WAL with ``synchronous=FULL``."""
+"""The SQLite driver of the store: one file, one process, WAL with ``synchronous=FULL``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from grpc_chat.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
 
-# Full, busy, locked and interrupted statements leave the file as it was. Whatever else goes wrong on the way
-# to the disk leaves what it holds uncertain until SQLite has read it again from the start.
+# Full, busy, locked and interrupted statements leave the file as it was. After any other error on the way to
+# the disk, its contents are uncertain until SQLite has read it again from the start.
 _HARMLESS = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_BUSY,
@@ -38,8 +38,8 @@ _HARMLESS = {
 }
 
 
-# Up to this size the whole database is looked through at every start (it takes at most a second), beyond it
-# only after a start that was not followed by an orderly stop.
+# Up to this size the whole database is checked at every start (it takes at most a second); a larger one only
+# if the server did not stop in order.
 _SMALL_BYTES = 256 * 1024 * 1024
 
 # Of SQLite's -shm file.
@@ -47,19 +47,17 @@ _SMALLEST_INDEX = 32_768
 
 
 def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> SqlStore:
-    """Open the database ``chat.db`` in a folder, making both where they are missing.
-
-    The folder is for the owner alone (0700), and so are the files (0600).
+    """Open the database ``chat.db`` in a folder, and make both if they do not exist. Only the owner may use
+    the folder (0700) and the files (0600).
 
     Args:
         folder: Where the database is. Not shared over a network: SQLite's WAL needs shared memory.
         readers: How many snapshots may be open at once; one more waits.
-        accept_loss: Where the database has lost events that were acknowledged, begin a new epoch with what is
-            left.
+        accept_loss: If the database has lost acknowledged events, begin a new epoch with what is left.
 
     Raises:
         StoreUnavailable: Another process has it open, it can't be opened or read, it is damaged, it has lost
-            what was acknowledged, or it was made by a newer version of the program.
+            acknowledged changes, or it was made by a newer version of the program.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +95,7 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
 def _unopened(folder: Path, error: SQLAlchemyError) -> StoreUnavailable:
     why: object = getattr(error, "orig", None) or error
     code = _code(error)
-    # The index of the log (-shm) that does not fit is an I/O error to SQLite.
+    # If there is no room for the index of the log (-shm), SQLite reports an I/O error.
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_space(folder)):
         why = "the disk is full"
     return StoreUnavailable(f"the database in {folder} can't be opened: {why}")
@@ -113,10 +111,10 @@ def _has_no_space(folder: Path) -> bool:
 def _require_all_acknowledged(
     store: SqlStore, driver: _SqliteDriver, folder: Path, *, accept_loss: bool
 ) -> None:
-    """Compare the database with the mark beside it, which knows what was acknowledged last."""
+    """Compare the database with the mark beside it, which has the last acknowledged commit."""
     seen = driver.mark.read()
     if store.is_backup or (seen and seen.epoch and seen.epoch != store.epoch):
-        # The mark is another life's, and says nothing of this one.
+        # The mark is of another epoch, and says nothing about this one.
         log.warning(
             "the database in %s is %s; going on in a new epoch",
             folder,
@@ -151,7 +149,7 @@ def _require_all_acknowledged(
 
 
 def _require_home(store: SqlStore, folder: Path) -> None:
-    """Begin a new epoch where the database is a copy that was put here without what lay beside it."""
+    """Begin a new epoch if the database is a copy that was put here without the files beside it."""
     file = HomeFile(folder / "chat.home")
     epoch, _, home = (store.fact("home") or "").partition(" ")
     if epoch == store.epoch:
@@ -163,7 +161,7 @@ def _require_home(store: SqlStore, folder: Path) -> None:
             folder,
         )
         store.begin_epoch()
-    # Otherwise it is new, or of an older version, which is believed; or its epoch is, which is enough.
+    # Otherwise it is new, or of an older version, which is trusted; or its epoch is new, which is enough.
     store.put_fact("home", f"{store.epoch} {file.write()}")
 
 
@@ -190,7 +188,7 @@ def lock_folder(folder: Path) -> int:
         raise StoreInUse(
             f"another server{by} is using the data folder {folder}; stop it, or choose another folder"
         ) from exc
-    # For the sentence above. On a disk that is full, what was stored can still be read.
+    # For the sentence above. On a full disk, stored data can still be read.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -215,8 +213,8 @@ class _SqliteDriver:
         self.writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self.reader = _engine(path, begin="BEGIN", connections=readers)
         self.seen = Acknowledged()
-        """What the mark says."""
-        # Of the writer's connection, when it was looked at last.
+        """The contents of the mark."""
+        # The count of the writer's connection, when it was last read.
         self._changes = 0
         try:
             with self.writer.connect() as conn:
@@ -235,20 +233,21 @@ class _SqliteDriver:
 
     def is_full(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
-        # From COMMIT too it is certain: the frame that makes a transaction valid is the last one written to
-        # the WAL, and a fsync that finds the disk full is an I/O error.
+        # It is certain from COMMIT too: the frame that makes a transaction valid is the last one written to
+        # the WAL, and an fsync that finds the disk full is an I/O error.
         return _code(error) == sqlite3.SQLITE_FULL
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
         code = _code(error)
-        # Without a code it is not SQLite's but the driver's: a text that is none, a number too large.
+        # Without a code the error is not SQLite's but the driver's: invalid text, or a number that is too
+        # large.
         return code is not None and code not in _HARMLESS
 
     def count(self, conn: sa.Connection) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
         if _changes(conn) == self._changes:
-            # All was refused, or was so before. Counting would have it wait for the disk.
+            # Everything was refused, or was so before. Counting would make it wait for the disk.
             return False
         statements.execute(conn, _COUNT, (OTHER_COMMITS, str(self.others + 1)))
         return True
@@ -270,7 +269,8 @@ class _SqliteDriver:
 
     def _remember(self, seen: Acknowledged) -> None:
         self.seen = seen
-        # What can't be written, as on a full disk, leaves an older mark or none, which claims less.
+        # If it can't be written, for example on a full disk, there is an older mark or none, which claims
+        # less.
         with suppress(OSError):
             self.mark.write(seen)
 
@@ -317,13 +317,13 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
-        # Errors go to the log, and with them would go what people said.
+        # Errors go to the log, and would take people's messages with them.
         hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        # The module's own transactions begin late and not for DDL; ours begin when we say so.
+        # The module's own transactions begin late and not for DDL; ours begin explicitly.
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
@@ -333,13 +333,13 @@ def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
             "cache_size=-16384",
             "wal_autocheckpoint=4000",
             "secure_delete=ON",
-            # An insert of several rows keeps what it needs to undo itself; in a file of its own that would
-            # take a descriptor, and fail the database where there is none left.
+            # An insert of several rows keeps what it needs to undo itself. In a separate file that would take
+            # a descriptor, and make the database fail if there is none left.
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        # SQLite's own leaves all letters but those of ASCII as they are: who looked for ÄPFEL would not even
-        # find ÄPFEL, the words looked for being in lower case.
+        # SQLite's own function changes only ASCII letters: a search for ÄPFEL would not even find ÄPFEL,
+        # because the words to search for are in lower case.
         connection.create_function("lower", 1, _lower, deterministic=True)
 
     @sa.event.listens_for(engine, "begin")

@@ -18,7 +18,7 @@ from grpc_chat.store import schema
 LATEST = max(path.name[:4] for path in Path(__file__).parent.glob("versions/[0-9]*.py"))
 """The newest revision in ``versions/``."""
 
-# As Alembic makes it.
+# As Alembic makes the table.
 _version = sa.Table(
     "alembic_version",
     sa.MetaData(),
@@ -26,7 +26,7 @@ _version = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-# Alembic keeps the database at hand in a module, so two at a time would each get some of both's steps.
+# Alembic keeps the current database in a module, so two migrations at a time would mix up their steps.
 _one_at_a_time = threading.Lock()
 
 
@@ -65,7 +65,7 @@ def upgrade(connection: sa.Connection) -> None:
 
 @functools.cache
 def _creation(dialect: str) -> list[str]:
-    """The statements that make a new database. Writing them takes longer than carrying them out."""
+    """The statements that make a new database. Generating them takes longer than running them."""
     statements: list[str] = []
 
     def note(ddl: Any, *_args: object, **_options: object) -> None:
