@@ -60,7 +60,8 @@ async def _open(config: Config, resources: AsyncExitStack) -> InProcess:
         # Nothing of it passes by itself.
         raise Failure(error.message) from error
     resources.callback(store.close)
-    told = replace(options(config), read_threads=1)
+    told = options(config)
+    told = replace(told, read_threads=1, streams=replace(told.streams, position_check=None))
     system = ChatSystem(store, LocalBus().port(), told, issuers=issuers(config), housekeeping=False)
     await resources.enter_async_context(system)
     pipeline = Pipeline(

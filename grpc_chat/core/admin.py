@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from grpc_chat.core.accounts import insert, session_place
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
-from grpc_chat.core.effects import RightsChanged
 from grpc_chat.core.names import check_user_id, look
 from grpc_chat.core.ownership import MOST_TOLD, as_unowned
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.sessions import PasswordChange, Sessions, why_ended
+from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import FailedPrecondition, LastAdmin, SessionEnded, UserNotFound
 from grpc_chat.store.base import Transaction
@@ -196,7 +196,7 @@ class Admin:
             if not admin:
                 self._require_another_admin(transaction, account)
             transaction.set_admin(user_id, admin=admin)
-            transaction.after_commit(RightsChanged(user_id))
+            tell(transaction, user_id, pb.RightsChanged())
 
         return await self._change(caller, user_id, in_transaction)
 

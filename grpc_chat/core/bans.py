@@ -6,7 +6,7 @@ from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
-from grpc_chat.core.effects import Left
+from grpc_chat.core.user_log import tell
 from grpc_chat.errors import Banned, LastOwner, PermissionDenied
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
@@ -98,4 +98,4 @@ def put_out(transaction: Transaction, caller: Caller, room_id: str, change: pb.M
         reason=change.reason,
         banned_owner_user_id=change.banned_owner_user_id,
     )
-    transaction.after_commit(Left(change.user_id, left, seq))
+    tell(transaction, change.user_id, pb.RoomLost(left=left, seq=seq))

@@ -3,40 +3,28 @@
 A function in a transaction leaves them (:meth:`grpc_chat.store.base.Transaction.after_commit`); the chat
 system applies them on the event loop once they are durable, and before anybody is told of the same commit's
 events. So nothing in a transaction knows of streams, and what it leaves could be applied anywhere.
+
+What concerns a user is also in their own log (:mod:`grpc_chat.core.user_log`), from which other nodes learn
+it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grpc_chat.errors import ChatError
 from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """A user became a member of a room, by the event ``membership.join_seq``."""
+class Told:
+    """Something was added to a user's own log."""
 
     user_id: str
-    membership: Membership
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A user is no longer a member of a room, by the event ``seq``."""
-
-    user_id: str
-    left: pb.RoomLeft
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """A user is asked to be a member of a room, or an owner."""
-
-    user_id: str
-    invitation: pb.Invitation
+    event: pb.Event
+    """The entry, with its number."""
+    membership: Membership | None = None
+    """Of one who joined: what the room is for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +45,4 @@ class HistoryChanged:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsEnded:
-    """Sessions are no more."""
-
-    session_ids: tuple[str, ...]
-    why: ChatError
-
-
-@dataclass(frozen=True, slots=True)
-class RightsChanged:
-    """A user may do more, or less, than what is known of their sessions."""
-
-    user_id: str
-
-
-Effect = Joined | Left | Invited | Deleted | HistoryChanged | SessionsEnded | RightsChanged
+Effect = Told | Deleted | HistoryChanged

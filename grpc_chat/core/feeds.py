@@ -6,43 +6,27 @@ bytes to a tail and marks cursors.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 
 from grpc_chat.bus.base import Bus, Hints
 from grpc_chat.core.access import hidden_until
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.meanwhile import Meanwhile
-from grpc_chat.core.reads import Readers
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Stream
-from grpc_chat.errors import StoreUnavailable
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
-
-log = logging.getLogger(__name__)
 
 
 class Feeds:
     """The feeds of the rooms that somebody follows. One that nobody follows any more is forgotten."""
 
     def __init__(
-        self,
-        *,
-        readers: Readers,
-        bus: Bus,
-        signals: Signals,
-        metrics: Metrics,
-        meanwhile: Meanwhile,
-        bounds: Bounds,
+        self, *, bus: Bus, signals: Signals, metrics: Metrics, meanwhile: Meanwhile, bounds: Bounds
     ) -> None:
-        self._readers = readers
         self._bus = bus
         self._signals = signals
         self._metrics = metrics
@@ -54,7 +38,6 @@ class Feeds:
         self._tails_bytes = 0
         # By room, for each page that is being read from the store: which events were rewritten meanwhile.
         self._reading: dict[str, list[set[int]]] = {}
-        bus.listen(self.hint)
 
     # What happens to rooms
 
@@ -102,7 +85,10 @@ class Feeds:
             feed = self._feeds.get(room_id)
             if feed is None:
                 continue
-            feed.advance(head)
+            if head > feed.head:
+                # Another node's doing, which may have changed what of the past is read, or what it says.
+                self.forget_tail(room_id)
+                feed.advance(head)
             for stream in self._followers[room_id]:
                 if stream.subscription.mark(room_id):
                     stream.wake()
@@ -152,13 +138,9 @@ class Feeds:
             self._signals.follow(membership.room_id, stream)
         stream.wake()
 
-    def lose(self, stream: Stream, left: pb.RoomLeft, seq: int | None = None) -> None:
-        """Have a stream follow a room no longer.
-
-        Args:
-            seq: The event by which; where the stream began to follow the room later, it is nothing new to it.
-        """
-        if not stream.ended and stream.subscription.lose(left, seq):
+    def lose(self, stream: Stream, left: pb.RoomLeft) -> None:
+        """Have a stream follow a room no longer."""
+        if not stream.ended and stream.subscription.lose(left):
             self.unfollow(stream, left.room_id)
             stream.wake()
 
@@ -193,6 +175,10 @@ class Feeds:
             if not reading:
                 del self._reading[room_id]
 
+    def followed(self) -> list[str]:
+        """The rooms that are followed."""
+        return list(self._feeds)
+
     def following(self, room_id: str) -> list[Stream]:
         """The streams that follow a room."""
         return list(self._followers.get(room_id, ()))
@@ -200,25 +186,3 @@ class Feeds:
     def note_tails(self) -> None:
         """Have the metrics know how much the tails hold."""
         self._metrics.tail_bytes.set(self._tails_bytes)
-
-    # Time
-
-    async def run(self) -> None:
-        """Ask the store for heads now and then, in case hints were lost, until cancelled."""
-        if self._bounds.position_check:
-            await self._check_positions(self._bounds.position_check)
-
-    async def _check_positions(self, interval: timedelta) -> None:
-        while True:
-            await asyncio.sleep(interval.total_seconds())
-            if not self._feeds:
-                continue
-            room_ids = list(self._feeds)
-
-            def heads(snapshot: Snapshot, room_ids: list[str] = room_ids) -> dict[str, int]:
-                return snapshot.heads(room_ids)
-
-            try:
-                self.hint(await self._readers.run(heads))
-            except StoreUnavailable as error:
-                log.warning("the rooms' positions could not be checked", exc_info=error)

@@ -14,10 +14,10 @@ from grpc_chat.core.bans import require_not_banned
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.changes import record
 from grpc_chat.core.context import Context
-from grpc_chat.core.effects import Invited
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Reaching
 from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import require_own
 from grpc_chat.errors import AlreadyExists, InvitationNotFound, LimitExceeded, PermissionDenied, RoomArchived
 from grpc_chat.store.base import Transaction
@@ -103,8 +103,9 @@ class Invitations:
             transaction.put_invitation(invitation)
         told = transaction.invitation_told(room_id, user_id)
         assert told, "it was just made"
-        if not hidden and (known is None or known.hidden):
-            transaction.after_commit(Invited(user_id, told))
+        if known is None or (known.hidden and not hidden):
+            # One that they never hear of costs the same: how long it takes must not tell of a block.
+            tell(transaction, user_id, pb.Invited(invitation=None if hidden else told))
         return told
 
     def _make_place(self, transaction: Transaction, caller: Caller, user_id: str) -> None:

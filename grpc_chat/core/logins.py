@@ -9,7 +9,6 @@ from grpc_chat.core.attempts import Attempts, Kind
 from grpc_chat.core.caller import SYSTEM, Caller, Guest
 from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import WRONG, Credentials, require_unblocked
-from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.members import Members
 from grpc_chat.core.names import (
     NAMELESS,
@@ -22,6 +21,7 @@ from grpc_chat.core.names import (
 from grpc_chat.core.passwords import Passwords, check_password
 from grpc_chat.core.sessions import Login, Sessions
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
+from grpc_chat.core.user_log import tell_of_end
 from grpc_chat.core.users import as_user
 from grpc_chat.errors import (
     FailedPrecondition,
@@ -344,9 +344,9 @@ class Logins:
         kind, gone = pb.SESSION_KIND_LOGIN, None
         if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
             gone = transaction.delete_least_used_session(user_id, kind)
-            ids = (gone.session_id,) if gone else ()
-            why = SessionEnded("this session has ended: there are newer ones, and it was used least")
-            transaction.after_commit(SessionsEnded(ids, why))
+            if gone:
+                why = SessionEnded("this session has ended: there are newer ones, and it was used least")
+                tell_of_end(transaction, user_id, gone.session_id, why)
         return self._sessions.begin(transaction, user_id, token, session_id, device_name), gone
 
     async def _certified(self, user_id: str, guest: Guest) -> Account:

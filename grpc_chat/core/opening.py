@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import Authenticator, Caller
+from grpc_chat.core.claims import Claims
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.latest import Latest
 from grpc_chat.core.meanwhile import Meanwhile
@@ -17,16 +18,17 @@ from grpc_chat.core.start import Start, find_start
 from grpc_chat.core.stream import Host, Stream
 from grpc_chat.core.streams import MOST_INVITATIONS, Streams
 from grpc_chat.core.subscription import Subscription
+from grpc_chat.core.tokens import new_id
 from grpc_chat.core.turns import share
-from grpc_chat.errors import LimitExceeded, Unavailable
+from grpc_chat.core.user_logs import UserLogs
+from grpc_chat.errors import LimitExceeded
 from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import user_log
 from grpc_chat.store.writes import too_many_consumers
 from grpc_chat.wire import chat_pb2 as pb
 
 _FOLLOWED_AT_ONCE = 200
 """Rooms that a stream begins to follow before others have their turn on the event loop: about 1 ms."""
-_TRIES = 10
-"""How often a user's rooms are read for one stream, while they are changed by others."""
 _LEAST_HEARTBEAT = timedelta(seconds=1)
 
 
@@ -45,14 +47,20 @@ class Opening:
         feeds: Feeds,
         streams: Streams,
         meanwhile: Meanwhile,
+        user_logs: UserLogs,
+        claims: Claims,
         bounds: Bounds,
         host: Host,
+        new_id: Callable[[], str] = new_id,
     ) -> None:
         self._readers = readers
         self._authenticator = authenticator
         self._feeds = feeds
         self._streams = streams
         self._meanwhile = meanwhile
+        self._user_logs = user_logs
+        self._claims = claims
+        self._new_id = new_id
         self._bounds = bounds
         self._host = host
         # By user, the consumers of the streams that are being opened; empty names for those without one.
@@ -68,38 +76,43 @@ class Opening:
             EpochChanged, BadCursor: A cursor without a stamp is not from this log.
             LimitExceeded: The user has too many streams open, or too many consumers for a new one.
             ShuttingDown: The node is about to stop.
-            Unavailable: The caller's rooms change faster than they can be read.
+            Unavailable: Too much has happened to the caller meanwhile.
         """
         if self._streams.draining:
             raise self._streams.shutting_down()
         consumer = (caller.user_id, request.consumer)
 
-        def in_snapshot(snapshot: Snapshot) -> Pieces[tuple[Start, bool, list[pb.Invitation] | None]]:
+        def in_snapshot(
+            snapshot: Snapshot,
+        ) -> Pieces[tuple[int, Start, bool, list[pb.Invitation] | None]]:
             self._authenticator.require_session(snapshot, caller)
+            # First: what happens after it may be in what is read next; told again, it changes nothing.
+            own = user_log(caller.user_id)
+            head = snapshot.heads([own]).get(own, 0)
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
             invitations = None
             if request.invitations:
                 invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             start = yield from find_start(snapshot, caller.user_id, request, self._host.epoch)
-            return start, kept, invitations
+            return head, start, kept, invitations
 
-        tries = _TRIES
         async with self._host.beginning.turn(share.get()):
-            with self._place(*consumer), self._meanwhile.watching():
-                while True:
-                    changes = self._meanwhile.changes(caller.user_id)
-                    start, kept, invitations = await self._readers.run_pieces(in_snapshot)
-                    stream = self._stream(caller, request, start, invitations, kept=kept)
-                    if await self._follow_all(stream, start, changes):
-                        break
-                    tries -= 1
-                    if not tries:
-                        raise Unavailable(
-                            "your rooms change while they are looked up; try again",
-                            retry_after=timedelta(seconds=1),
-                        )
-                # From the last check to here without an await: nobody can publish in between.
-            self._streams.add(stream)
+            with (
+                self._place(*consumer),
+                self._meanwhile.watching(),
+                self._user_logs.opening(caller.user_id) as following,
+            ):
+                head, start, kept, invitations = await self._readers.run_pieces(in_snapshot)
+                stream = self._stream(caller, request, start, invitations, kept=kept)
+                try:
+                    await self._follow_all(stream, start)
+                    # From its last check to here without an await: nobody can publish in between.
+                    self._user_logs.opened(following, stream, head)
+                except BaseException:
+                    for room_id in stream.subscription.positions:
+                        self._feeds.unfollow(stream, room_id)
+                    raise
+            self._claims.claim(stream)
             return stream
 
     def _stream(
@@ -118,6 +131,7 @@ class Opening:
             host=self._host,
             caller=caller,
             consumer=request.consumer,
+            stream_id=self._new_id() if request.consumer else "",
             subscription=Subscription(
                 session_id="" if request.include_own else caller.session_id,
                 epoch=self._host.epoch,
@@ -135,37 +149,19 @@ class Opening:
             heartbeat=self._heartbeat_of(request),
         )
 
-    async def _follow_all(self, stream: Stream, start: Start, changes: int) -> bool:
-        """Have a new stream follow its rooms, a few at a time: 4,000 of them take 20 ms.
-
-        Args:
-            changes: How often its user's rooms had changed when they were read.
-
-        Returns:
-            Whether they are still those that its user may read; otherwise it follows none.
-        """
-        followed = False
-        try:
-            for at in range(0, max(len(start.places), 1), _FOLLOWED_AT_ONCE):
-                if at:
-                    await asyncio.sleep(0)
-                if why := self._meanwhile.ended(stream.caller.session_id):
-                    raise why
-                if self._streams.draining:
-                    raise self._streams.shutting_down()
-                if changes != self._meanwhile.changes(stream.caller.user_id):
-                    return False
-                for room, place in start.places[at : at + _FOLLOWED_AT_ONCE]:
-                    if self._meanwhile.was_deleted(room.room_id):
-                        return False
-                    newer = self._meanwhile.head(room.room_id)
-                    self._feeds.follow(stream, room, place, max(room.last_seq, newer))
-            followed = True
-        finally:
-            if not followed:
-                for room_id in stream.subscription.positions:
-                    self._feeds.unfollow(stream, room_id)
-        return True
+    async def _follow_all(self, stream: Stream, start: Start) -> None:
+        """Have a new stream follow its rooms, a few at a time: 4,000 of them take 20 ms."""
+        for at in range(0, max(len(start.places), 1), _FOLLOWED_AT_ONCE):
+            if at:
+                await asyncio.sleep(0)
+            if self._streams.draining:
+                raise self._streams.shutting_down()
+            for room, place in start.places[at : at + _FOLLOWED_AT_ONCE]:
+                if self._meanwhile.was_deleted(room.room_id):
+                    stream.left.append(pb.RoomLeft(room_id=room.room_id, deleted=True))
+                    continue
+                newer = self._meanwhile.head(room.room_id)
+                self._feeds.follow(stream, room, place, max(room.last_seq, newer))
 
     @contextmanager
     def _place(self, user_id: str, consumer: str) -> Iterator[None]:

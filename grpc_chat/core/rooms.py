@@ -15,11 +15,12 @@ from grpc_chat.core.access import Action
 from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
-from grpc_chat.core.effects import Deleted, HistoryChanged, Joined
+from grpc_chat.core.effects import Deleted, HistoryChanged
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
 from grpc_chat.core.tokens import new_id
+from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import Users
 from grpc_chat.errors import (
     FailedPrecondition,
@@ -253,7 +254,7 @@ class Rooms:
         transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
         membership = transaction.membership(room_id, user_id)
         assert membership, "it was just made"
-        transaction.after_commit(Joined(user_id, membership))
+        tell(transaction, user_id, pb.RoomJoined(room_id=room_id, seq=seq), membership=membership)
 
     def make_place(self, transaction: Transaction, room_id: str, user_id: str, *, added_by: str = "") -> None:
         """See that somebody can become a member. What they were invited to is settled by that.

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, Caller, scope_bits, scopes_of
 from grpc_chat.core.commit import Committer
-from grpc_chat.core.effects import SessionsEnded
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.tokens import secret_hash
+from grpc_chat.core.user_log import tell_of_end
 from grpc_chat.errors import ChatError, OwnerBlocked, SessionEnded, Unauthenticated
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Account, Ending, SessionRecord
+from grpc_chat.store.records import Account, Ending, SessionRecord, user_log
 from grpc_chat.wire import chat_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -76,11 +77,24 @@ class Policy:
     keep_expired: timedelta = timedelta(days=365)
 
 
+class Following(Protocol):
+    """Knows whether all is known of users that other nodes may have done to them."""
+
+    def is_known(self, user_id: str) -> bool:
+        """Whether their log was looked at within the last second, and holds nothing new."""
+
+    def was_read(self, user_id: str, head: int, at: float) -> None:
+        """Begin to follow their log: what is known of them was read when it reached ``head``, at a time."""
+
+    def now(self) -> float:
+        """The time that ``at`` is of."""
+
+
 class Sessions:
     """The sessions of all accounts; an :class:`grpc_chat.core.caller.Authenticator`.
 
-    Tokens that were seen lately are known without asking the store. Every end of a session leaves a
-    :class:`grpc_chat.core.effects.SessionsEnded`, by which its token is forgotten and its streams end.
+    Tokens that were seen lately are known without asking the store. Every end of a session is told in its
+    user's log, by which its token is forgotten and its streams end, on each node.
 
     Args:
         streaming: The sessions that have a stream open.
@@ -107,10 +121,16 @@ class Sessions:
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._tokens: dict[str, bytes] = {}
         self._used: dict[str, int] = {}
-        self._changes = 0
-        # By read of the store that is under way, the sessions that have ended since it began.
-        self._ended_meanwhile: dict[object, set[str]] = {}
+        # By read of the store that is under way, the sessions that have ended since it began, and the users
+        # whose rights have changed.
+        self._changed_meanwhile: dict[object, set[str]] = {}
+        self._following: Following | None = None
         self._swept = 0.0
+
+    def follow(self, following: Following) -> None:
+        """Believe what is known by heart only as long as nothing new is in its user's log: where other nodes
+        write to the same store."""
+        self._following = following
 
     # Knowing
 
@@ -120,6 +140,8 @@ class Sessions:
         known = self._known.get(key)
         # What is known by heart may go by another time, where the clock was set since.
         if known is None or _is_over(*known, now):
+            return None
+        if self._following and not self._following.is_known(known[0].user_id):
             return None
         return self._use(key, known[0], now)
 
@@ -143,15 +165,18 @@ class Sessions:
         while True:
             # What ends while the store is read ends for good: read again. Others' sessions don't count, or
             # somebody who ends their own one after the other could keep everybody from coming in.
-            changes, read, ended = self._changes, object(), set[str]()
-            self._ended_meanwhile[read] = ended
+            read, changed = object(), set[str]()
+            self._changed_meanwhile[read] = changed
+            at = self._following.now() if self._following else 0.0
             try:
-                found = await self._readers.run(lambda snapshot: snapshot.session(key))
+                found, head = await self._readers.run(lambda snapshot: self._session(snapshot, key))
             finally:
-                del self._ended_meanwhile[read]
-            if changes != self._changes or (found is not None and found[0].session_id in ended):
-                continue
+                del self._changed_meanwhile[read]
             if found is not None:
+                if not changed.isdisjoint((found[0].session_id, found[0].user_id)):
+                    continue
+                if self._following:
+                    self._following.was_read(found[0].user_id, head, at)
                 return self._remember(key, *found)
             ending, expired = await self._readers.run(
                 lambda snapshot: (snapshot.ended_token(key), snapshot.expired_session(key))
@@ -162,6 +187,14 @@ class Sessions:
                 raise SessionEnded(_EXPIRED)
             # It had, by a clock that was ahead.
             await self._committer.transact(SYSTEM, lambda transaction: transaction.revive_session(key))
+
+    def _session(self, snapshot: Snapshot, key: bytes) -> tuple[tuple[SessionRecord, Account] | None, int]:
+        """The session with this token, whose it is, and how far that one's log reaches, if it is followed."""
+        found, head = snapshot.session(key), 0
+        if found and self._following:
+            log_id = user_log(found[0].user_id)
+            head = snapshot.heads([log_id]).get(log_id, 0)
+        return found, head
 
     def _has_ended(self, session: SessionRecord, now: float) -> bool:
         return any(end <= now * 1_000_000 for end in self._ends(session, session.last_used_us))
@@ -253,7 +286,8 @@ class Sessions:
             ending: What the access tokens among them are answered from then on.
         """
         ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but, ending=ending)
-        transaction.after_commit(SessionsEnded(tuple(ended), why))
+        for session_id in ended:
+            tell_of_end(transaction, user_id, session_id, why)
         return len(ended)
 
     def end_by_password(
@@ -276,20 +310,21 @@ class Sessions:
         bots = transaction.bot_tokens_of(owner_id)
         return sum(self.end(transaction, bot, why_ended(ending), ending=ending) for bot in bots)
 
-    def forget(self, session_ids: Iterable[str]) -> None:
-        """Sessions are no more: forget their tokens."""
-        for session_id in session_ids:
-            for ended in self._ended_meanwhile.values():
-                ended.add(session_id)
-            if key := self._tokens.pop(session_id, None):
-                self._known.pop(key, None)
-            self._used.pop(session_id, None)
+    def forget(self, session_id: str) -> None:
+        """A session is no more: forget its token."""
+        for changed in self._changed_meanwhile.values():
+            changed.add(session_id)
+        if key := self._tokens.pop(session_id, None):
+            self._known.pop(key, None)
+        self._used.pop(session_id, None)
 
-    def ask_again(self) -> None:
-        """What callers may do has changed: ask the store again for each."""
-        self._changes += 1
-        self._known.clear()
-        self._tokens.clear()
+    def ask_again(self, user_id: str) -> None:
+        """What a user may do has changed: ask the store again."""
+        for changed in self._changed_meanwhile.values():
+            changed.add(user_id)
+        for key in [key for key, (caller, _) in self._known.items() if caller.user_id == user_id]:
+            caller, _ = self._known.pop(key)
+            self._tokens.pop(caller.session_id, None)
 
     def message(self, session: SessionRecord) -> pb.Session:
         """A session as it is told."""
@@ -351,10 +386,10 @@ class Sessions:
             if not sweep:
                 return
             forget_us = now_us - self._policy.keep_expired // timedelta(microseconds=1)
-            if expired := transaction.expire(
+            for user_id, session_id in transaction.expire(
                 now_us=now_us, unused_since_us=unused_since_us, forget_us=forget_us
             ):
-                transaction.after_commit(SessionsEnded(tuple(expired), SessionEnded(_EXPIRED)))
+                tell_of_end(transaction, user_id, session_id, SessionEnded(_EXPIRED))
 
         try:
             await self._committer.transact(SYSTEM, in_transaction)

@@ -57,6 +57,13 @@ class Stream:
     caller: Caller
     consumer: str
     subscription: Subscription
+    stream_id: str = ""
+    """What tells it from the other streams of its consumer, on whatever node."""
+    claimed: bool = False
+    """Whether its user's log has said that it uses its consumer's name now. Where no other node writes to the
+    store, nothing says so."""
+    told_until: int = 0
+    """The last entry of its user's log that it knows of."""
     kept: bool = False
     """Whether the store knew the consumer when the stream was opened."""
     start: pb.Start.ValueType | None = None

@@ -13,11 +13,10 @@ from datetime import timedelta
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.meanwhile import Meanwhile
-from grpc_chat.core.start import start_in
 from grpc_chat.core.stream import Stream
 from grpc_chat.errors import ChatError, ConsumerTakenOver, SessionEnded, ShuttingDown
 from grpc_chat.metrics import Metrics
-from grpc_chat.store.records import Membership, Place
+from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
 
 _LAST_WRITE_SECONDS = 0.5
@@ -66,6 +65,7 @@ class Streams:
         self._of_sessions: dict[str, set[Stream]] = {}
         self._of_consumers: dict[tuple[str, str], Stream] = {}
         self._used_consumers: set[tuple[str, str]] = set()
+        self._last_closed: Callable[[str], None] = lambda _: None
         self.draining = False
 
     def add(self, stream: Stream) -> None:
@@ -77,7 +77,7 @@ class Streams:
             consumer = (stream.caller.user_id, stream.consumer)
             older = self._of_consumers.pop(consumer, None)
             if older:
-                self.end(older, ConsumerTakenOver("a newer stream uses this consumer's name"))
+                self.end(older, taken_over())
             self._of_consumers[consumer] = stream
         self._metrics.streams.inc()
 
@@ -89,49 +89,23 @@ class Streams:
         """How many streams a user has open."""
         return len(self._of_users.get(user_id, ()))
 
-    # What happens to members, rooms and sessions. All of it is durable when it is told here, and before the
-    # events of the same commit are published.
+    def of_user(self, user_id: str) -> list[Stream]:
+        """A user's open streams."""
+        return list(self._of_users.get(user_id, ()))
 
-    def joined(self, user_id: str, membership: Membership) -> None:
-        """Somebody became a member, by the event ``membership.join_seq``."""
-        self._meanwhile.note_change(user_id)
-        for stream in self._of_users.get(user_id, ()):
-            if stream.start is None:
-                continue
-            if stream.start == pb.START_LATEST:
-                place = Place(membership.join_seq - 1)
-                if stream.consumer:
-                    stream.unsaved[membership.room_id] = place
-            else:
-                place = start_in(membership, stream.start)
-            self._feeds.follow(stream, membership, place, membership.last_seq)
+    def is_open(self, stream: Stream) -> bool:
+        """Whether a stream is among the open ones."""
+        return stream in self._of_users.get(stream.caller.user_id, ())
 
-    def left(self, user_id: str, left: pb.RoomLeft, seq: int) -> None:
-        """Somebody is no longer a member, by the event ``seq``."""
-        self._meanwhile.note_change(user_id)
-        for stream in list(self._of_users.get(user_id, ())):
-            self._feeds.lose(stream, left, seq)
-
-    def invited(self, user_id: str, invitation: pb.Invitation) -> None:
-        """Somebody is asked to be a member of a room, or an owner."""
-        self._meanwhile.note_change(user_id)
-        for stream in self._of_users.get(user_id, ()):
-            # It is a hint: who does not read for so long asks for the list.
-            if stream.invitations is not None and len(stream.invitations) < MOST_INVITATIONS:
-                stream.invitations.append(invitation)
-                stream.wake()
+    def when_last_closes(self, do: Callable[[str], None]) -> None:
+        """Call ``do`` with each user whose last stream was closed."""
+        self._last_closed = do
 
     def deleted(self, room_id: str, user_id: str) -> None:
-        """A room is no more."""
+        """A room is no more; ``user_id`` is whose doing that was, empty where it is not known."""
         self._meanwhile.note_deleted(room_id)
         for stream in self._feeds.following(room_id):
             self._feeds.lose(stream, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
-
-    def end_session(self, session_id: str, why: ChatError) -> None:
-        """A session is no more: end its streams."""
-        self._meanwhile.note_ended(session_id, why)
-        for stream in list(self._of_sessions.get(session_id, ())):
-            self.end(stream, why)
 
     def session_ids(self) -> list[str]:
         """The sessions that have a stream open."""
@@ -164,6 +138,8 @@ class Streams:
             self._feeds.unfollow(stream, room_id)
         self._feeds.note_tails()
         self._metrics.streams.dec()
+        if not streams:
+            self._last_closed(stream.caller.user_id)
 
     def end(self, stream: Stream, error: ChatError, *, patience: float = _LAST_WRITE_SECONDS) -> None:
         """Have a stream end with an error.
@@ -252,3 +228,8 @@ class Streams:
     def _reconnect_after(self) -> timedelta:
         # Spread, so that they do not all come back in the same moment.
         return self._bounds.reconnect_spread * (0.25 + 0.75 * self._random())
+
+
+def taken_over() -> ConsumerTakenOver:
+    """Why a stream ends whose consumer has a newer one."""
+    return ConsumerTakenOver("a newer stream uses this consumer's name")

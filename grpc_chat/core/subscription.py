@@ -51,8 +51,6 @@ class _Room:
     seq: int
     """The cursor: everything up to here has been sent or passed over."""
     acknowledged: int
-    since: int
-    """The newest event when the room was begun to be followed: what was before was taken account of then."""
     sent: int
     """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
     is gone."""
@@ -118,7 +116,6 @@ class Subscription:
             seq=seq,
             acknowledged=seq,
             sent=seq,
-            since=feed.head,
             began=Place(seq, stamp),
             joined=joined,
         )
@@ -127,17 +124,10 @@ class Subscription:
             if self._say_caught_up:
                 self._targets[room_id] = feed.head
 
-    def lose(self, left: pb.RoomLeft, seq: int | None) -> bool:
-        """Stop following a room, and say so on the stream.
-
-        Args:
-            seq: The event by which its reader may not; None where it is certain that they may not.
-
-        Returns:
-            Whether it was followed, and from before that event.
-        """
+    def lose(self, left: pb.RoomLeft) -> bool:
+        """Stop following a room, and say so on the stream; whether it was followed."""
         room = self._rooms.get(left.room_id)
-        if room is None or (seq is not None and seq <= room.since):
+        if room is None:
             return False
         self._unacknowledged -= room.unacknowledged if self._window is not _NO_WINDOW else 0
         del self._rooms[left.room_id]

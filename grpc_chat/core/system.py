@@ -19,6 +19,7 @@ from grpc_chat.core.blocks import Blocks
 from grpc_chat.core.bots import Bots
 from grpc_chat.core.caller import Authenticator
 from grpc_chat.core.catching_up import CatchingUp
+from grpc_chat.core.claims import Claims
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.consumers import Consumers
 from grpc_chat.core.contacts import Contacts
@@ -26,16 +27,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.disk import Disk
-from grpc_chat.core.effects import (
-    Deleted,
-    Effect,
-    HistoryChanged,
-    Invited,
-    Joined,
-    Left,
-    RightsChanged,
-    SessionsEnded,
-)
+from grpc_chat.core.effects import Deleted, Effect, HistoryChanged, Told
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.file_keeping import FileKeeping
 from grpc_chat.core.file_links import FileLinks
@@ -55,6 +47,7 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.positions import Positions
 from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
@@ -64,6 +57,8 @@ from grpc_chat.core.stream import Host
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.turns import FewAtATime
 from grpc_chat.core.uploads import Uploads
+from grpc_chat.core.user_entries import Entries
+from grpc_chat.core.user_logs import UserLogs
 from grpc_chat.core.users import Users
 from grpc_chat.files.base import Storage
 from grpc_chat.files.images import Images
@@ -129,6 +124,8 @@ class ChatSystem:
         # Reading, writing, telling.
         self.readers = readers = readers or Readers(store, threads=options.read_threads)
         meanwhile, bounds = Meanwhile(), options.streams
+        # How long a hint of what other nodes do may be lost; None where there are none.
+        check = bounds.position_check
         self._bus = bus
         self.signals = signals = Signals(
             bus=bus,
@@ -143,12 +140,7 @@ class ChatSystem:
             clock=monotonic,
         )
         self.feeds = feeds = Feeds(
-            readers=readers,
-            bus=bus,
-            signals=signals,
-            metrics=metrics,
-            meanwhile=meanwhile,
-            bounds=bounds,
+            bus=bus, signals=signals, metrics=metrics, meanwhile=meanwhile, bounds=bounds
         )
         self.streams = streams = Streams(
             feeds=feeds, metrics=metrics, meanwhile=meanwhile, bounds=bounds, random=random, clock=clock
@@ -179,6 +171,27 @@ class ChatSystem:
             committer, readers, options.sessions, streaming=streams.session_ids, clock=clock
         )
         self.authenticator = authenticator or self.sessions
+        self.user_logs = user_logs = UserLogs(
+            readers=readers,
+            streams=streams,
+            sessions=self.sessions,
+            entries=Entries(feeds, streams, self.sessions),
+            meanwhile=meanwhile,
+            interval=check,
+            monotonic=monotonic,
+        )
+        if check:
+            self.sessions.follow(user_logs)
+            store.check_sessions = authenticator is None
+        self.positions = Positions(
+            readers=readers,
+            bus=bus,
+            feeds=feeds,
+            streams=streams,
+            user_logs=user_logs,
+            interval=check,
+            monotonic=monotonic,
+        )
         self.users = Users(readers, finding=options.finding)
         self.blocks = Blocks(context, self.users, most=options.blocks_per_user)
         self._passwords = Passwords(
@@ -262,12 +275,15 @@ class ChatSystem:
             streams,
             idle=options.consumer_idle,
         )
+        self.claims = claims = Claims(committer, streams, retry=check and 2 * check)
         self.opening = Opening(
             readers=readers,
             authenticator=self.authenticator,
             feeds=feeds,
             streams=streams,
             meanwhile=meanwhile,
+            user_logs=user_logs,
+            claims=claims,
             bounds=bounds,
             host=Host(
                 epoch=store.epoch,
@@ -360,29 +376,21 @@ class ChatSystem:
     def _apply(self, effect: Effect) -> None:
         """Have streams and tokens follow what is durable now."""
         match effect:
-            case Joined(user_id, membership):
-                self.streams.joined(user_id, membership)
-            case Left(user_id, left, seq):
-                self.streams.left(user_id, left, seq)
-            case Invited(user_id, invitation):
-                self.streams.invited(user_id, invitation)
+            case Told():
+                self.user_logs.told(effect)
             case Deleted(room_id, user_id):
                 self.streams.deleted(room_id, user_id)
             case HistoryChanged(room_id, history, seq):
                 self.feeds.know_rule(room_id, history, seq)
                 self.feeds.forget_tail(room_id)
-            case SessionsEnded(session_ids, why):
-                self.sessions.forget(session_ids)
-                for session_id in session_ids:
-                    self.streams.end_session(session_id, why)
-            case RightsChanged():
-                self.sessions.ask_again()
             case _:
                 assert_never(effect)
 
     async def _start(self) -> None:
         self._go_on_with(self.streams.run(), "streams")
-        self._go_on_with(self.feeds.run(), "feeds")
+        self._go_on_with(self.positions.run(), "positions")
+        self._go_on_with(self.user_logs.run(), "user logs")
+        self._go_on_with(self.claims.run(), "claims")
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")

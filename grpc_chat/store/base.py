@@ -20,7 +20,9 @@ transaction of it.
 - *Checked inside.* Whether the caller may do this is asked within the transaction, so no change of
   membership can come between. (What was stored before is returned also to who may do it no longer.)
 - *By sessions that are there.* What a session asks for that an earlier write ended is refused with
-  ``SessionEnded``, also within one transaction.
+  ``SessionEnded``, also within one transaction; with :attr:`Store.check_sessions`, also where another node
+  ended it.
+- *Users have logs, too.* Each has one of their own, with numbers and stamps as in rooms.
 - *Unknown stays unknown.* Where the database did not say what became of a transaction, ``commit`` raises
   ``StoreUnavailable``; nothing is claimed either way.
 
@@ -66,7 +68,8 @@ class Transaction(Snapshot, FileWrites, Protocol):
         """
 
     def append(self, event: pb.Event, session_id: str) -> int:
-        """Add an event, complete but for ``seq`` and ``create_time``, to its room's log.
+        """Add an event, complete but for ``seq`` and ``create_time``, to its room's log, or to a user's own
+        (:func:`grpc_chat.store.records.user_log`), of which the newest 1,000 are kept.
 
         Returns:
             Its number.
@@ -228,7 +231,9 @@ class Transaction(Snapshot, FileWrites, Protocol):
     def touch_sessions(self, used: Mapping[str, int]) -> None:
         """Set when sessions were used last, if that is later; those that have ended are passed over."""
 
-    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200) -> list[str]:
+    def expire(
+        self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200
+    ) -> list[tuple[str, str]]:
         """Put sessions aside that have expired or were not used since, and remove invites that have.
 
         Args:
@@ -237,7 +242,7 @@ class Transaction(Snapshot, FileWrites, Protocol):
             keep: So many that were put aside are kept of a user, the newest.
 
         Returns:
-            The ids of the sessions that were put aside.
+            The users and ids of the sessions that were put aside.
         """
 
     def revive_session(self, token_hash: bytes) -> None:
@@ -257,8 +262,8 @@ class Transact:
     session_id: str = ""
     """The session that asks for it; refused with ``SessionEnded`` where an earlier write ended it."""
     about: Sequence[tuple[str, str]] = ()
-    """Rooms, and users in them, whose membership the function will ask for: a hint, by which those of a whole
-    transaction are read together."""
+    """Rooms, and users in them, whose membership the function will ask for, or to whose own log it will add;
+    an empty room for the latter alone. A hint, by which those of a whole transaction are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +293,9 @@ class Store(Protocol):
     """Which life of the logs this is. A restored backup begins a new one."""
     secret: bytes
     """32 random bytes, as old as the database; for keyed hashes that must outlive a restart."""
+    check_sessions: bool
+    """Whether the session of each write must be among those that are stored: to be set where other nodes
+    write to the same database, and callers are not trusted by their ids. False to begin with."""
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Carry out writes, in this order, in one transaction, and make them durable.

@@ -14,7 +14,7 @@ from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
-from grpc_chat.store.statements import sent_before, stamps
+from grpc_chat.store.statements import sent_before, stamps, stored_sessions
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import (
     Acknowledge,
@@ -42,6 +42,7 @@ class Batch:
         careful: Whether to look each :class:`grpc_chat.store.writes.Once` up before it is inserted.
         transaction: Makes what a ``Transact`` is given, around this batch.
         ended: Sessions that earlier batches ended.
+        check_sessions: See :attr:`grpc_chat.store.base.Store.check_sessions`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Batch:
         careful: bool,
         transaction: Callable[[Batch], SqlTransaction],
         ended: Collection[str] = (),
+        check_sessions: bool = False,
     ) -> None:
         self.conn = conn
         self.now_us = now_us
@@ -60,6 +62,9 @@ class Batch:
         self.revived: set[str] = set()
         """Sessions that earlier batches ended, and this one put back."""
         self._ended_before = ended
+        self._check_sessions = check_sessions
+        # Sessions of the batch's writes that are not among those that are stored.
+        self._missing: set[str] = set()
         self._careful = careful
         self._transaction = transaction
         self.rows = Rows(conn, now_us)
@@ -75,6 +80,8 @@ class Batch:
         self._sent = self.rows.sent
 
     def carry_out(self, writes: Sequence[Write]) -> list[Result]:
+        if self._check_sessions:
+            self._find_missing(writes)
         self._prefetch(writes)
         results: list[Result] = []
         for write in writes:
@@ -87,6 +94,19 @@ class Batch:
             self._say_otherwise()
         return results
 
+    def _find_missing(self, writes: Sequence[Write]) -> None:
+        """Find out which of the writes' sessions are no longer stored, in a statement for all of them."""
+        asking: set[str] = set()
+        for write in writes:
+            match write:
+                case Append():
+                    asking.update(draft.session_id for draft in write.drafts)
+                case Transact():
+                    asking.add(write.session_id)
+        # The server's own doing has none.
+        asking.discard("")
+        self._missing = asking - stored_sessions(self.conn, asking)
+
     def _prefetch(self, writes: Sequence[Write]) -> None:
         """Read what the writes' checks will be told, in a statement for all of them."""
         if len(writes) == 1 and isinstance(write := writes[0], Append) and len(write.drafts) == 1:
@@ -95,6 +115,7 @@ class Batch:
         wanted: list[tuple[str, str]] = []
         concerned: list[tuple[str, int]] = []
         consumers: list[tuple[str, str]] = []
+        users: list[str] = []
         for write in writes:
             match write:
                 case Append():
@@ -107,8 +128,10 @@ class Batch:
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
                 case Transact():
-                    wanted += write.about
+                    wanted += [pair for pair in write.about if pair[0]]
+                    users += [user_id for _, user_id in write.about]
         self.rows.prefetch(wanted)
+        self.rows.prefetch_logs(users)
         self.rows.prefetch_consumers(consumers)
         self.rows.prefetch_targets(concerned)
 
@@ -164,8 +187,8 @@ class Batch:
 
     def require_session(self, session_id: str) -> None:
         """Refuse what a session asked for that has ended since: it was still there when the call came in."""
-        ended_before = session_id in self._ended_before and session_id not in self.revived
-        if ended_before or session_id in self.ended:
+        ended_before = session_id in self._ended_before or session_id in self._missing
+        if (ended_before and session_id not in self.revived) or session_id in self.ended:
             raise SessionEnded("this session has ended; log in again")
 
     def _append(self, write: Append) -> Appended:
@@ -272,11 +295,11 @@ class Batch:
     def number(
         self, room_id: str, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]
     ) -> int:
-        """Make an event the next of its room, and add its row.
+        """Make an event the next of its room's log, or its user's, and add its row.
 
         Args:
             room_id: The event's.
-            new: Where to note it, for those who follow the room.
+            new: Where to note it, for those who follow the log.
         """
         rows = self.rows
         if room_id not in rows.heads:

@@ -229,7 +229,8 @@ class Snapshot(FileReads, Protocol):
     # The log
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
-        """The newest number of each of these rooms that exist."""
+        """The newest number of each of these rooms that exist, and of each of these users' logs
+        (:func:`grpc_chat.store.records.user_log`) that has an entry."""
 
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The first events after ``seq``, oldest first: at most ``limit``, and no further one after

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+USER_LOG = "user:"
+"""What the ids of users' logs begin with; no room's does."""
+
+
+def user_log(user_id: str) -> str:
+    """The id of a user's own log, where those of rooms stand."""
+    return USER_LOG + user_id
+
 
 class Membership(NamedTuple):
     """A room as it is for one user: what the room is, and what the user is in it."""

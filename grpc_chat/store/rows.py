@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from grpc_chat.store import row_statements, schema
-from grpc_chat.store.records import Membership, Place
+from grpc_chat.store import row_statements, schema, user_logs
+from grpc_chat.store.records import USER_LOG, Membership, Place, user_log
 from grpc_chat.store.rewriting import Rewriting
 from grpc_chat.store.statements import (
     change,
@@ -44,6 +44,8 @@ class Rows(Rewriting):
         # Known.
         self.times: dict[str, int] = {}
         """When the events at the heads were stored."""
+        self._firsts: dict[str, int] = {}
+        """Of the users' logs among the heads, by the logs' ids, the first number that is kept."""
         # Whether there is a consumer, by user and name; and how many a user has.
         self._consumers: dict[tuple[str, str], bool] = {}
         self._consumer_counts: dict[str, int] = {}
@@ -135,11 +137,23 @@ class Rows(Rewriting):
             self.times[room.room_id] = room.last_event_us
 
     def require_head(self, room_id: str) -> None:
-        """Have a room's head known."""
-        if room_id not in self.heads:
+        """Have the head of a room's log, or a user's, known."""
+        if room_id.startswith(USER_LOG):
+            self.prefetch_logs([room_id.removeprefix(USER_LOG)])
+        elif room_id not in self.heads:
             found = membership(self.conn, room_id, "")
             assert found, "only rooms that are there are written to"
             self._know_head(found)
+
+    def prefetch_logs(self, user_ids: Iterable[str]) -> None:
+        """Have the heads of users' own logs known, in one statement."""
+        unknown = [user_id for user_id in dict.fromkeys(user_ids) if user_log(user_id) not in self.heads]
+        if not unknown:
+            return
+        found = user_logs.heads(self.conn, unknown)
+        for user_id in unknown:
+            log = user_log(user_id)
+            self._firsts[log], self.heads[log], self.times[log] = found.get(user_id, (1, 0, 0))
 
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
@@ -327,7 +341,7 @@ class Rows(Rewriting):
         """The tables of which there are rows that are yet to be written; of rooms, the columns that most
         writes change."""
         if self.events:
-            yield from ("events", "sends", "last_seq", "last_event_us")
+            yield from ("events", "sends", "user_logs", "last_seq", "last_event_us")
         yield from self._collected_rewritten()
         if self._more_members:
             yield "member_count"
@@ -385,8 +399,10 @@ class Rows(Rewriting):
             self.events.clear()
         if dirty := self.dirty:
             heads, times = self.heads, self.times
-            moved = [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]
-            change(conn, row_statements.SET_HEAD, *moved)
+            if self._firsts:
+                self._flush_logs()
+            if moved := [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]:
+                change(conn, row_statements.SET_HEAD, *moved)
             dirty.clear()
         if self._others:
             self._others = False
@@ -395,6 +411,14 @@ class Rows(Rewriting):
             self._flush_members()
             self._flush_put()
             self._flush_consumers()
+
+    def _flush_logs(self) -> None:
+        """Write the heads of users' logs; those of rooms are left."""
+        firsts, heads, times = self._firsts, self.heads, self.times
+        moved = [(log, firsts[log], heads[log], times[log]) for log in sorted(self.dirty) if log in firsts]
+        firsts |= user_logs.move_heads(self.conn, moved)
+        for log, *_ in moved:
+            del self.dirty[log]
 
     def _flush_rooms(self) -> None:
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -465,6 +489,7 @@ class Rows(Rewriting):
         self.heads.clear()
         self.times.clear()
         self._targets.clear()
+        self._firsts.clear()
         self._consumers.clear()
         self._consumer_counts.clear()
         self._memberships.clear()

@@ -252,7 +252,20 @@ events = sa.Table(
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("checksum", sa.BigInteger, nullable=True),
-    comment="payload: the encoded chat.v1.Event, as it is sent; checksum: its CRC-32, NULL in old rows.",
+    comment="Of rooms, and of users (see user_logs). payload: the encoded chat.v1.Event, as it is sent; "
+    "checksum: its CRC-32, NULL in old rows.",
+    sqlite_with_rowid=False,
+)
+
+user_logs = sa.Table(
+    "user_logs",
+    metadata,
+    _key("user_id"),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_event_us", sa.BigInteger, nullable=False),
+    comment="How far the log of each user reaches that has an entry; its entries are among the events, under "
+    "'user:' and the id. The columns are as those of rooms.",
     sqlite_with_rowid=False,
 )
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from grpc_chat.store import schema
 from grpc_chat.store.account_reads import AccountReads
 from grpc_chat.store.records import Ending, SessionRecord
+from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -17,6 +18,7 @@ from grpc_chat.wire import chat_pb2 as pb
 class SessionWrites(AccountReads):
     """See :class:`grpc_chat.store.base.Transaction`."""
 
+    _rows: Rows
     now_us: int
     ended: list[str]
     revived: list[str]
@@ -93,7 +95,9 @@ class SessionWrites(AccountReads):
         if used:
             self._conn.execute(touch, [{"id": id_, "at": at} for id_, at in used.items()])
 
-    def expire(self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200) -> list[str]:
+    def expire(
+        self, *, now_us: int, unused_since_us: int, forget_us: int, keep: int = 200
+    ) -> list[tuple[str, str]]:
         sessions, invites, expired = schema.sessions, schema.invites, schema.expired_sessions
         self._conn.execute(sa.delete(invites).where(invites.c.expire_time_us <= now_us))
         self._conn.execute(sa.delete(expired).where(expired.c.end_time_us <= forget_us))
@@ -113,7 +117,12 @@ class SessionWrites(AccountReads):
         placed = ordered.subquery()
         too_many = sa.select(placed.c.token_hash).where(placed.c.place > keep)
         self._conn.execute(sa.delete(expired).where(expired.c.token_hash.in_(too_many)))
-        return self._delete_sessions(which)
+        query = sa.select(sessions.c.user_id, sessions.c.session_id).where(which)
+        ended = [(user_id, session_id) for user_id, session_id in self._conn.execute(query)]
+        self._delete_sessions(which)
+        # Each of them will be told so in their log.
+        self._rows.prefetch_logs(user_id for user_id, _ in ended)
+        return ended
 
     def revive_session(self, token_hash: bytes) -> None:
         sessions, expired = schema.sessions, schema.expired_sessions

@@ -17,9 +17,10 @@ from grpc_chat.store.block_reads import BlockReads
 from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.invitation_reads import InvitationReads
-from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.statements import run, stamps
+from grpc_chat.store.user_logs import log_heads
 
 _EVENT_COLUMNS = (
     schema.events.c.seq,
@@ -63,6 +64,9 @@ class SqlSnapshot(RoomReads, InvitationReads, AccountReads, ConsumerReads, Block
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
         rooms, ids = schema.rooms, list(room_ids)
         found: dict[str, int] = {}
+        if logs := [log for log in ids if log.startswith(USER_LOG)]:
+            found = log_heads(self._conn, logs)
+            ids = [room_id for room_id in ids if not room_id.startswith(USER_LOG)]
         # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
         for start in range(0, len(ids), 10_000):
             some = rooms.c.room_id.in_(ids[start : start + 10_000])

@@ -85,6 +85,7 @@ class SqlStore:
         self._driver = driver
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._failed = False
+        self.check_sessions = False
         # Calls that came in before a session ended may still wait. A dict keeps the order.
         self._ended: dict[str, None] = {}
         # One permanent connection for the one writer: checking one out costs a quarter of a small commit.
@@ -161,7 +162,14 @@ class SqlStore:
         try:
             # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,
             # without which the connection takes no further transaction.
-            batch = Batch(conn, self._clock(), careful=careful, transaction=self._opened, ended=self._ended)
+            batch = Batch(
+                conn,
+                self._clock(),
+                careful=careful,
+                transaction=self._opened,
+                ended=self._ended,
+                check_sessions=self.check_sessions,
+            )
             with conn.begin():
                 results = batch.carry_out(writes)
                 counted = not batch.newest and self._driver.count(conn)

@@ -188,7 +188,7 @@ def memberships(
     pairs = list(wanted)
     found: dict[tuple[str, str], Membership | None] = dict.fromkeys(pairs)
     for start in range(0, len(pairs), _MOST_PLACES):
-        values = _filled(pairs[start : start + _MOST_PLACES])
+        values = filled(pairs[start : start + _MOST_PLACES])
         result = conn.exec_driver_sql(_memberships_sql(conn.dialect, len(values) // 2), values)
         for row in result.cursor.fetchall():
             found[row[0], row[-1]] = Membership(*row[:-1])
@@ -214,7 +214,7 @@ def known_consumers(conn: sa.Connection, wanted: Sequence[tuple[str, str]]) -> s
     """Those of these consumers, by user and name, that there are; 4,096 to a statement."""
     found: set[tuple[str, str]] = set()
     for start in range(0, len(wanted), _MOST_PLACES):
-        values = _filled(wanted[start : start + _MOST_PLACES])
+        values = filled(wanted[start : start + _MOST_PLACES])
         result = conn.exec_driver_sql(_consumers_sql(conn.dialect.paramstyle, len(values) // 2), values)
         found.update(result.cursor.fetchall())
         result.close()
@@ -227,15 +227,48 @@ def _consumers_sql(paramstyle: str, wanted: int) -> str:
 
 
 def _pairs(paramstyle: str, count: int) -> str:
-    mark = _MARKS[paramstyle]
-    return ", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS TEXT))"] * count)
+    return marks(paramstyle, "TEXT", "TEXT", rows=count)
 
 
-def _filled(some: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+def marks(paramstyle: str, *types: str, rows: int) -> str:
+    """The marks of parameters for so many rows, each column of a type."""
+    row = ", ".join(f"CAST({_MARKS[paramstyle]} AS {type_})" for type_ in types)
+    return ", ".join([f"({row})"] * rows)
+
+
+def at_once(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    """Rows in parts, each small enough for one statement."""
+    for start in range(0, len(rows), _MOST_PLACES):
+        yield rows[start : start + _MOST_PLACES]
+
+
+def filled(some: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
     """The values of rows, for a statement of as many rows as the next power of two: each size is prepared
     once. The last row fills it up."""
     size = 1 << (len(some) - 1).bit_length()
     return tuple(itertools.chain(*some, *[some[-1]] * (size - len(some))))
+
+
+_SESSIONS = """
+WITH wanted (session_id) AS (VALUES {wanted})
+SELECT sessions.session_id FROM wanted CROSS JOIN sessions WHERE sessions.session_id = wanted.session_id
+"""
+
+
+def stored_sessions(conn: sa.Connection, session_ids: Iterable[str]) -> set[str]:
+    """Those of these sessions that there are; 4,096 to a statement."""
+    found: set[str] = set()
+    for some in at_once([(session_id,) for session_id in session_ids]):
+        values = filled(some)
+        result = conn.exec_driver_sql(_sessions_sql(conn.dialect.paramstyle, len(values)), values)
+        found.update(session_id for (session_id,) in result.cursor.fetchall())
+        result.close()
+    return found
+
+
+@functools.cache
+def _sessions_sql(paramstyle: str, wanted: int) -> str:
+    return _SESSIONS.format(wanted=marks(paramstyle, "TEXT", rows=wanted))
 
 
 _SENT = """
@@ -265,7 +298,7 @@ def sent_before(
     the hash of its content, and when it was stored, 0 where it is damaged and nobody knows."""
     wanted = list(keys)
     for start in range(0, len(wanted), _MOST_SENT):
-        values = _filled(wanted[start : start + _MOST_SENT])
+        values = filled(wanted[start : start + _MOST_SENT])
         result = conn.exec_driver_sql(_sent_sql(conn.dialect, len(values) // 3), values)
         for *key_and_place, payload, checksum in iter(result.cursor.fetchone, None):
             intact = payload is not None and (checksum is None or crc32(payload) == checksum)
@@ -286,8 +319,7 @@ WHERE events.room_id = places.room_id AND events.seq = places.seq
 
 @functools.cache
 def _places_sql(paramstyle: str, places: int) -> str:
-    mark = _MARKS[paramstyle]
-    return _PLACES.format(places=", ".join([f"(CAST({mark} AS TEXT), CAST({mark} AS BIGINT))"] * places))
+    return _PLACES.format(places=marks(paramstyle, "TEXT", "BIGINT", rows=places))
 
 
 def events_at(
@@ -302,7 +334,7 @@ def events_at(
     # could otherwise walk through all events.
     wanted = list(places)
     for start in range(0, len(wanted), _MOST_PLACES):
-        values = _filled(wanted[start : start + _MOST_PLACES])
+        values = filled(wanted[start : start + _MOST_PLACES])
         result = conn.exec_driver_sql(_places_sql(conn.dialect.paramstyle, len(values) // 2), values)
         try:
             yield from iter(result.cursor.fetchone, None)

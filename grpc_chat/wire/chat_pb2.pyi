@@ -4009,8 +4009,16 @@ class Event(_message.Message):
     MEMBERSHIP_CHANGED_FIELD_NUMBER: _builtins.int
     MESSAGE_EDITED_FIELD_NUMBER: _builtins.int
     MESSAGE_DELETED_FIELD_NUMBER: _builtins.int
+    ROOM_JOINED_FIELD_NUMBER: _builtins.int
+    ROOM_LOST_FIELD_NUMBER: _builtins.int
+    INVITED_FIELD_NUMBER: _builtins.int
+    SESSION_ENDED_FIELD_NUMBER: _builtins.int
+    RIGHTS_CHANGED_FIELD_NUMBER: _builtins.int
+    CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """The room."""
+    """The room. The server also keeps a log for each user, named `user:` and the user's id, whose events clients do not
+    get yet.
+    """
     seq: _builtins.int
     """The event's number in this log, from 1."""
     user_id: _builtins.str
@@ -4051,6 +4059,30 @@ class Event(_message.Message):
         Numbers 16 to 19 are for reaction_changed, pin_changed, poll_voted and poll_closed.
         """
 
+    @_builtins.property
+    def room_joined(self) -> Global___RoomJoined:
+        """In a user's own log: the user has become a member of a room."""
+
+    @_builtins.property
+    def room_lost(self) -> Global___RoomLost:
+        """In a user's own log: the user is no longer a member of a room."""
+
+    @_builtins.property
+    def invited(self) -> Global___Invited:
+        """In a user's own log: the user has been invited to a room, or offered its ownership."""
+
+    @_builtins.property
+    def session_ended(self) -> Global___SessionHasEnded:
+        """In a user's own log: one of the user's sessions has ended."""
+
+    @_builtins.property
+    def rights_changed(self) -> Global___RightsChanged:
+        """In a user's own log: the user's rights on the server have changed."""
+
+    @_builtins.property
+    def consumer_taken(self) -> Global___ConsumerTaken:
+        """In a user's own log: a newer stream uses the name of one of the user's consumers."""
+
     def __init__(
         self,
         *,
@@ -4064,16 +4096,173 @@ class Event(_message.Message):
         membership_changed: Global___MembershipChanged | None = ...,
         message_edited: Global___MessageEdited | None = ...,
         message_deleted: Global___MessageDeleted | None = ...,
+        room_joined: Global___RoomJoined | None = ...,
+        room_lost: Global___RoomLost | None = ...,
+        invited: Global___Invited | None = ...,
+        session_ended: Global___SessionHasEnded | None = ...,
+        rights_changed: Global___RightsChanged | None = ...,
+        consumer_taken: Global___ConsumerTaken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "room_created", b"room_created", "room_updated", b"room_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "room_created", b"room_created", "room_id", b"room_id", "room_updated", b"room_updated", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class RoomJoined(_message.Message):
+    """In a user's own log: the user has become a member of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    seq: _builtins.int
+    """The number of the room's event by which the user joined."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomJoined: _TypeAlias = RoomJoined  # noqa: Y015
+
+@_typing.final
+class RoomLost(_message.Message):
+    """In a user's own log: the user is no longer a member of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The number of the room's event by which the user left."""
+    @_builtins.property
+    def left(self) -> Global___RoomLeft:
+        """The room, and how the membership ended."""
+
+    def __init__(
+        self,
+        *,
+        left: Global___RoomLeft | None = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["left", b"left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomLost: _TypeAlias = RoomLost  # noqa: Y015
+
+@_typing.final
+class Invited(_message.Message):
+    """In a user's own log: the user has been invited to a room, or offered its ownership."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation as it was then. Absent if the user is never told of it."""
+
+    def __init__(
+        self,
+        *,
+        invitation: Global___Invitation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invited: _TypeAlias = Invited  # noqa: Y015
+
+@_typing.final
+class SessionHasEnded(_message.Message):
+    """In a user's own log: one of the user's sessions has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    reason: _builtins.str
+    """The reason, as its streams are told."""
+    message: _builtins.str
+    """The sentence, as its streams are told."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionHasEnded: _TypeAlias = SessionHasEnded  # noqa: Y015
+
+@_typing.final
+class RightsChanged(_message.Message):
+    """In a user's own log: the user's rights on the server have changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RightsChanged: _TypeAlias = RightsChanged  # noqa: Y015
+
+@_typing.final
+class ConsumerTaken(_message.Message):
+    """In a user's own log: a newer stream uses the name of one of the user's consumers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer's name."""
+    stream_id: _builtins.str
+    """The stream that uses it now: a number that the server made for it."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        stream_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "stream_id", b"stream_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsumerTaken: _TypeAlias = ConsumerTaken  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):

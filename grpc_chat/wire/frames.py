@@ -29,7 +29,9 @@ _PREFIXES = [_TAG + _varint(length) for length in range(2048)]
 
 _KINDS = pb.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 _ABOUT = [
-    field for field in _KINDS if field.message_type and field.message_type.fields_by_number[1].name == "seq"
+    field
+    for field in _KINDS
+    if field.message_type and any(of.number == 1 and of.name == "seq" for of in field.message_type.fields)
 ]
 ABOUT = frozenset(field.name for field in _ABOUT)
 """The kinds of events that are about a message. Field 1 of each is that message's number."""

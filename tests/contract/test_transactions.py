@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -1689,7 +1689,8 @@ def test_what_has_expired_is_removed(store: Store) -> None:
 
     def expire(at: int = now_us, *, forget_us: int = 0) -> list[str]:
         found = transact(store, lambda tx: tx.expire(now_us=at, unused_since_us=1000, forget_us=forget_us))
-        return cast("list[str]", found)
+        assert all(user_id == "zoe" for user_id, _ in found)
+        return [session_id for _, session_id in found]
 
     ended = expire()
 
@@ -1789,7 +1790,7 @@ def test_a_session_that_ended_and_came_back_in_one_commit_may_write(store: Store
         ]
     )
 
-    assert done(expired).value == ["back"]
+    assert done(expired).value == [("zoe", "back")]
     assert isinstance(sent, Appended), sent
     assert log(store) == [(1, "here I am")]
 

@@ -153,9 +153,9 @@ MISTAKES = {
         "a consumer at the latest does not keep where it begins in a room that it comes into",
         (
             (
-                "core/streams.py",
-                "                    stream.unsaved[membership.room_id] = place\n",
-                "                    pass\n",
+                "core/user_entries.py",
+                "                stream.unsaved[membership.room_id] = place\n",
+                "                pass\n",
             ),
         ),
         (_CONSUMERS,),
@@ -363,9 +363,9 @@ MISTAKES = {
         "a stream that follows what is new begins a room behind its user's coming",
         (
             (
-                "core/streams.py",
-                "place = Place(membership.join_seq - 1)",
-                "place = Place(membership.join_seq)",
+                "core/user_entries.py",
+                "place = Place(joined.seq - 1)",
+                "place = Place(joined.seq)",
             ),
         ),
         (_CONSUMERS,),
@@ -386,8 +386,8 @@ MISTAKES = {
         (
             (
                 "core/sessions.py",
-                "                self._known.pop(key, None)\n            self._used",
-                "                pass\n            self._used",
+                "            self._known.pop(key, None)\n        self._used",
+                "            pass\n        self._used",
             ),
         ),
         (_KNOWN,),
@@ -407,8 +407,8 @@ MISTAKES = {
         (
             (
                 "core/sessions.py",
-                "        for session_id in session_ids:\n            for ended",
-                "        self._changes += 1\n        for session_id in session_ids:\n            for ended",
+                "if not changed.isdisjoint((found[0].session_id, found[0].user_id)):",
+                "if changed:",
             ),
         ),
         (_REVOKED,),
@@ -418,7 +418,7 @@ MISTAKES = {
         (
             (
                 "core/meanwhile.py",
-                "        if self._opening:\n            for room_id, head in heads",
+                "        if self._reading:\n            for room_id, head in heads",
                 "        if False:\n            for room_id, head in heads",
             ),
         ),

@@ -46,6 +46,7 @@ class FakeStore:
 
     epoch = "e1"
     secret = bytes(32)
+    check_sessions = False
 
     def __init__(self) -> None:
         self.failed = False

@@ -1067,7 +1067,7 @@ def test_room_that_is_lost_is_told_of_and_not_sent(in_memory: bool) -> None:
         kept.forget_tail()
     reader = Reader(lost, kept)
 
-    assert reader.subscription.lose(left(), None)
+    assert reader.subscription.lose(left())
     responses = reader.read()
     lost.say(OTHER)
     kept.say(OTHER)
@@ -1090,7 +1090,7 @@ def test_room_that_is_lost_has_no_gap_or_position_any_more() -> None:
     reader.subscription.follow(room.feed, 0, hidden_until=1)
     reader.subscription.follow(other.feed, 0)
 
-    reader.subscription.lose(left(), None)
+    reader.subscription.lose(left())
     responses = reader.read()
 
     assert (gaps(responses), passed(responses)) == ([], [])
@@ -1110,7 +1110,7 @@ def test_room_that_is_lost_while_own_events_are_untold_ends_nothing() -> None:
         lost.say(ME)
         assert reader.hear() == []
 
-        reader.subscription.lose(left(), None)
+        reader.subscription.lose(left())
         kept.say(OTHER)
         reader.mark()
         responses = [*told(reader), *reader.read()]
@@ -1120,28 +1120,15 @@ def test_room_that_is_lost_while_own_events_are_untold_ends_nothing() -> None:
         assert seqs(responses, "r2") == [1]
 
 
-@pytest.mark.parametrize(("seq", "lost"), [(2, False), (3, False), (4, True), (None, True)])
-def test_room_is_lost_by_an_event_that_is_new_to_the_stream(seq: int | None, lost: bool) -> None:
-    """Who was removed, and came back before the stream was opened, is not removed by what was before."""
-    room = Room().say(OTHER, OTHER, OTHER)
-    reader = Reader(room)
-
-    assert reader.subscription.lose(left(), seq) is lost
-    responses = reader.read()
-
-    assert seqs(responses) == ([] if lost else [1, 2, 3])
-    assert lefts(responses) == ([left()] if lost else [])
-
-
 def test_room_that_is_not_followed_cannot_be_lost() -> None:
     """Nobody is told of it, or of one that was lost before."""
     room = Room()
     reader = Reader(room)
     reader.read()
 
-    assert not reader.subscription.lose(left("r9"), None)
-    assert reader.subscription.lose(left(), None)
-    assert not reader.subscription.lose(left(), None)
+    assert not reader.subscription.lose(left("r9"))
+    assert reader.subscription.lose(left())
+    assert not reader.subscription.lose(left())
     assert lefts(reader.read()) == [left()]
     assert reader.read() == []
 
@@ -1154,7 +1141,7 @@ def test_room_that_is_lost_frees_its_part_of_the_window() -> None:
     kept.say(OTHER, OTHER)
     assert reader.hear() == []
 
-    reader.subscription.lose(left(), None)
+    reader.subscription.lose(left())
 
     responses = reader.hear()
     assert seqs(responses, "r2") == [1, 2]
@@ -1167,7 +1154,7 @@ def test_room_that_is_lost_while_the_window_is_used_up_is_told_of_at_once() -> N
     reader = Reader(full, lost, window=1)
     reader.read()
 
-    reader.subscription.lose(left("r2"), None)
+    reader.subscription.lose(left("r2"))
 
     assert lefts(reader.read()) == [left("r2")]
 
@@ -1177,7 +1164,7 @@ def test_room_that_is_joined_again_begins_anew() -> None:
     room = Room().say(OTHER, OTHER)
     reader = Reader(room)
     reader.read()
-    reader.subscription.lose(left(), None)
+    reader.subscription.lose(left())
     room.say(OTHER, OTHER)
     reader.subscription.follow(room.feed, 0, hidden_until=3)
 
@@ -1195,7 +1182,7 @@ def test_page_that_was_asked_for_before_the_room_was_lost_is_nothing() -> None:
     behind = reader.subscription.take()
     assert isinstance(behind, Behind)
 
-    reader.subscription.lose(left(), None)
+    reader.subscription.lose(left())
 
     assert reader.subscription.read("r1", room.page(behind)) is None
     assert seqs(reader.read()) == []
@@ -1206,7 +1193,7 @@ def test_nothing_is_passed_on_before_what_was_lost_is_told() -> None:
     room, lost = Room("r1"), Room("r2")
     reader = Reader(room, lost)
     reader.read()
-    reader.subscription.lose(left("r2"), None)
+    reader.subscription.lose(left("r2"))
 
     assert passed_on(reader, room, OTHER) is None
     [response] = reader.hear()

@@ -9,22 +9,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from google.protobuf.message import Message
 
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.core.caller import SYSTEM
-from grpc_chat.core.effects import (
-    Deleted,
-    Effect,
-    HistoryChanged,
-    Invited,
-    Joined,
-    Left,
-    RightsChanged,
-    SessionsEnded,
-)
+from grpc_chat.core.effects import Deleted, Effect, HistoryChanged, Told
 from grpc_chat.core.options import Hashing, Options
 from grpc_chat.core.system import ChatSystem
-from grpc_chat.errors import SessionEnded
+from grpc_chat.core.user_log import KINDS, entry
 from grpc_chat.store.base import Store, Transact, Transaction
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.testing import running_node
@@ -64,14 +56,21 @@ async def test_every_effect_is_applied(store: Store) -> None:
     with store.snapshot() as snapshot:
         membership = snapshot.membership("r1", "ann")
     assert membership
+    whats: list[Message] = [
+        pb.RoomJoined(room_id="r1"),
+        pb.RoomLost(left=pb.RoomLeft(room_id="r1"), seq=1),
+        pb.Invited(),
+        pb.SessionHasEnded(session_id="s1"),
+        pb.RightsChanged(),
+        pb.ConsumerTaken(consumer="phone"),
+    ]
+    assert {type(what) for what in whats} == set(KINDS)
+    entries = [entry("ann", what) for what in whats]
+    assert [each.WhichOneof("kind") for each in entries] == list(KINDS.values())
     effects: list[Effect] = [
-        Joined("ann", membership),
-        Left("ann", pb.RoomLeft(room_id="r1"), 1),
-        Invited("ann", pb.Invitation()),
+        *[Told("ann", each, membership) for each in entries],
         Deleted("r1", "ann"),
         HistoryChanged("r1", pb.HISTORY_SINCE_JOIN, 1),
-        SessionsEnded(("s1",), SessionEnded("over")),
-        RightsChanged("ann"),
     ]
     assert {type(effect) for effect in effects} == set(get_args(Effect))
 

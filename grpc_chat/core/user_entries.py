@@ -1,0 +1,92 @@
+"""What an entry of a user's own log means, by its kind: for their streams and for their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grpc_chat.core.effects import Told
+from grpc_chat.core.feeds import Feeds
+from grpc_chat.core.sessions import Sessions
+from grpc_chat.core.start import start_in
+from grpc_chat.core.stream import Stream
+from grpc_chat.core.streams import MOST_INVITATIONS, Streams, taken_over
+from grpc_chat.core.user_log import why_ended
+from grpc_chat.store.records import Place
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class Entries:
+    """Applies the entries of users' logs on this node."""
+
+    def __init__(self, feeds: Feeds, streams: Streams, sessions: Sessions) -> None:
+        self._feeds = feeds
+        self._streams = streams
+        self._sessions = sessions
+        # A kind that is not here means nothing to a stream.
+        self._kinds: dict[str, Callable[[Stream, Told], None]] = {
+            "room_joined": self._joined,
+            "room_lost": self._lost,
+            "invited": self._invited,
+            "session_ended": self._session_ended,
+            "consumer_taken": self._consumer_taken,
+        }
+
+    def apply_to(self, stream: Stream, told: Told) -> None:
+        """Have a stream follow what an entry says."""
+        if apply := self._kinds.get(told.event.WhichOneof("kind") or ""):
+            apply(stream, told)
+
+    def apply_to_tokens(self, told: Told) -> None:
+        """Have the user's tokens be asked for again where an entry says that they mean something else."""
+        match told.event.WhichOneof("kind"):
+            case "session_ended":
+                self._sessions.forget(told.event.session_ended.session_id)
+            case "rights_changed":
+                self._sessions.ask_again(told.user_id)
+
+    def _joined(self, stream: Stream, told: Told) -> None:
+        membership, joined = told.membership, told.event.room_joined
+        # It is another where they left and came again since; that entry is still to come.
+        if stream.start is None or membership is None or membership.join_seq != joined.seq:
+            return
+        if stream.start == pb.START_LATEST:
+            place = Place(joined.seq - 1)
+            if stream.consumer:
+                stream.unsaved[membership.room_id] = place
+        else:
+            place = start_in(membership, stream.start)
+        self._feeds.follow(stream, membership, place, membership.last_seq)
+
+    def _lost(self, stream: Stream, told: Told) -> None:
+        self._feeds.lose(stream, told.event.room_lost.left)
+
+    def _invited(self, stream: Stream, told: Told) -> None:
+        invited = told.event.invited
+        # It is a hint: a client that does not read for so long asks for the list.
+        if (
+            invited.HasField("invitation")
+            and stream.invitations is not None
+            and len(stream.invitations) < MOST_INVITATIONS
+        ):
+            stream.invitations.append(invited.invitation)
+            stream.wake()
+
+    def _session_ended(self, stream: Stream, told: Told) -> None:
+        ended = told.event.session_ended
+        if stream.caller.session_id == ended.session_id:
+            self._streams.end(stream, why_ended(ended))
+
+    def _consumer_taken(self, stream: Stream, told: Told) -> None:
+        taken = told.event.consumer_taken
+        if stream.consumer != taken.consumer:
+            return
+        if stream.stream_id == taken.stream_id:
+            stream.claimed = True
+        elif stream.claimed:
+            # Otherwise this one is the newer: its own claim is still to come.
+            self._streams.end(stream, taken_over())
+
+
+CERTAIN = frozenset({"room_lost", "session_ended", "rights_changed"})
+"""Kinds that take something away. They may be applied before entries that came earlier, and again in their
+turn: nothing that is told after them may reach a stream that waits for the others."""

@@ -1,0 +1,64 @@
+"""What is added to users' own logs.
+
+Each user has a log beside those of the rooms (:func:`grpc_chat.store.records.user_log`), with what concerns
+them wherever they are connected: it is written in the transaction that does it, and every node that has a
+stream or a token of theirs applies it (:mod:`grpc_chat.core.user_logs`). A further kind of entry is a message
+in chat.proto, a line in :data:`KINDS`, and what it means for a stream in ``core/user_entries.py``.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from grpc_chat.core.effects import Told
+from grpc_chat.errors import ChatError, OwnerBlocked, SessionEnded
+from grpc_chat.store.base import Transaction
+from grpc_chat.store.records import Membership, user_log
+from grpc_chat.wire import chat_pb2 as pb
+
+KINDS: dict[type[Message], str] = {
+    pb.RoomJoined: "room_joined",
+    pb.RoomLost: "room_lost",
+    pb.Invited: "invited",
+    pb.SessionHasEnded: "session_ended",
+    pb.RightsChanged: "rights_changed",
+    pb.ConsumerTaken: "consumer_taken",
+}
+"""What a user's log may hold, and the field of ``chat.v1.Event`` that it is in."""
+
+
+def entry(user_id: str, what: Message) -> pb.Event:
+    """An entry of a user's log, without its number yet."""
+    event = pb.Event(room_id=user_log(user_id))
+    kind: Message = getattr(event, KINDS[type(what)])
+    # An empty one is there as well.
+    kind.SetInParent()
+    kind.MergeFrom(what)
+    return event
+
+
+def tell(
+    transaction: Transaction, user_id: str, what: Message, *, membership: Membership | None = None
+) -> None:
+    """Add an entry to a user's log; when it is durable, it is applied.
+
+    Args:
+        membership: Of one who joined: what the room is for them.
+    """
+    event = entry(user_id, what)
+    transaction.append(event, "")
+    transaction.after_commit(Told(user_id, event, membership))
+
+
+def tell_of_end(transaction: Transaction, user_id: str, session_id: str, why: ChatError) -> None:
+    """Add to a user's log that one of their sessions has ended."""
+    what = pb.SessionHasEnded(session_id=session_id, reason=why.code, message=why.message)
+    tell(transaction, user_id, what)
+
+
+def why_ended(what: pb.SessionHasEnded) -> SessionEnded:
+    """Why a session has ended, as it was said."""
+    return _REASONS.get(what.reason, SessionEnded)(what.message)
+
+
+_REASONS: dict[str, type[SessionEnded]] = {SessionEnded.code: SessionEnded, OwnerBlocked.code: OwnerBlocked}
