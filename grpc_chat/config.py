@@ -44,7 +44,7 @@ class Limits(Group):
     )
     messages: Count = Field(256, description="Most messages in one SendMessages.")
     cursors: Count = Field(4096, description="Most cursors in one Subscribe or Acknowledge.")
-    files: Count = Field(10, le=100, description="Most files that one message carries.")
+    files: Count = Field(10, le=30, description="Most files that one message carries.")
     # A part and the rest of its request have to fit into `grpc.request_bytes`.
     part_bytes: Count = Field(
         192 * 1024, le=1024 * 1024, description="Most bytes of a file in one UploadPart."

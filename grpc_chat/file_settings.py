@@ -36,6 +36,9 @@ class Files(Group):
         description="Space on the disk that uploads leave free, in bytes: the database needs some, too.",
     )
     uploads_per_user: Count = Field(20, description="Unfinished uploads that a user may have, bots included.")
+    parts_per_user: Count = Field(
+        16, description="Parts of uploads that a user may send at once, bots included; more are refused."
+    )
     upload_age: Wait = Field(timedelta(days=3), description="An upload that takes longer ends.")
     unsent_age: Wait = Field(
         timedelta(days=1), description="A file that no message carries after so long is deleted."

@@ -214,9 +214,24 @@ def _ids_or_all(everything: str) -> Callable[[Any], None]:
     return check
 
 
+_FILES_AT_ONCE = 30
+"""In one request: whether its caller may send each is asked in the transaction, for which all others wait."""
+
+
 def _text_or_files(request: Any) -> None:
+    files = 0
     for at, message in enumerate(request.messages):
-        if not message.text and not message.file_ids:
+        if message.file_ids:
+            files += len(message.file_ids)
+            if files > _FILES_AT_ONCE:
+                path = f"messages[{at}].file_ids"
+                raise InvalidRequest(
+                    f"{path} must not be the files after the first {_FILES_AT_ONCE} of a request; "
+                    "send these messages in another one",
+                    field=path,
+                    metadata={"max": str(_FILES_AT_ONCE)},
+                )
+        elif not message.text:
             path = f"messages[{at}].text"
             raise InvalidRequest(f"{path} must not be empty where the message carries no files", field=path)
 

@@ -45,7 +45,7 @@ def visible(snapshot: Snapshot, user_id: str, file_id: str) -> Pieces[FileRecord
     if not file.sent:
         return file if file.user_id == user_id else None
     after = ""
-    while carriers := snapshot.carriers(file_id, after=after, limit=_CARRIERS_AT_ONCE):
+    while carriers := snapshot.carriers(file_id, user_id, after=after, limit=_CARRIERS_AT_ONCE):
         rooms = snapshot.memberships_in(user_id, [room_id for room_id, _ in carriers])
         for room_id, newest in carriers:
             room = rooms.get(room_id)

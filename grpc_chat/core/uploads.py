@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from grpc_chat.errors import (
     FailedPrecondition,
     InvalidRequest,
     LimitExceeded,
+    RateLimited,
     UploadDamaged,
     UploadNotFound,
     WrongOffset,
@@ -58,6 +60,7 @@ class FileLimits:
         upload_age: An upload that takes longer ends.
         unsent_age: A file that no message carries until then is deleted.
         link_age: How long a link works.
+        parts_per_user: Parts of a user that are stored at once, bots included.
         downloads_per_user: Downloads of a user at once, bots included.
         download_bytes_per_second: Of a user's downloads together; 0 for any number.
     """
@@ -72,6 +75,7 @@ class FileLimits:
     upload_age: timedelta = timedelta(days=3)
     unsent_age: timedelta = timedelta(days=1)
     link_age: timedelta = timedelta(minutes=10)
+    parts_per_user: int = 16
     downloads_per_user: int = 16
     download_bytes_per_second: int = 50 * _MIB
 
@@ -106,6 +110,7 @@ class Uploads:
         self._placing = placing
         self._limits = limits
         self._images = images
+        self._parts: Counter[str] = Counter()
         self._looking = asyncio.Semaphore(_LOOKING_AT_ONCE)
         # Parts of one upload, and its end, are dealt with one after the other; so are the images of a user.
         self._one = FewAtATime()
@@ -172,8 +177,20 @@ class Uploads:
 
     async def put(self, caller: Caller, request: pb.UploadPartRequest) -> int:
         """Store a part; how many bytes are there then. See ``FileService.UploadPart``."""
-        upload_id = request.upload_id
-        return await self._disk.whole(self._put(caller, upload_id, request.offset, request.data))
+        who = caller.charged_to
+        if self._parts[who] >= self._limits.parts_per_user:
+            # Each waits in memory.
+            raise RateLimited(
+                f"{self._limits.parts_per_user} of your parts are being stored, which is the most at once",
+                retry_after=timedelta(milliseconds=200),
+            )
+        self._parts[who] += 1
+        try:
+            return await self._disk.whole(self._put(caller, request.upload_id, request.offset, request.data))
+        finally:
+            self._parts[who] -= 1
+            if not self._parts[who]:
+                del self._parts[who]
 
     async def _put(self, caller: Caller, upload_id: str, offset: int, data: bytes) -> int:
         async with self._one.turn(upload_id):

@@ -324,7 +324,7 @@ class Batch:
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
         if event.message.files:
             carry_files(rows, event)
-        elif project := PROJECTIONS.get(kind):
+        if project := PROJECTIONS.get(kind):
             project(rows, event, time_us)
             self._refusals.clear()
         return seq

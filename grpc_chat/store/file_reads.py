@@ -13,6 +13,23 @@ from grpc_chat.store.statements import count
 _UPLOADS = sa.select(*[schema.uploads.c[name] for name in UploadRecord._fields])
 _FILES = sa.select(*[schema.files.c[name] for name in FileRecord._fields])
 
+# By way of the file: it is in few rooms, and its user may be in thousands.
+_of_user = sa.exists().where(
+    schema.members.c.room_id == schema.message_files.c.room_id,
+    schema.members.c.user_id == sa.bindparam("user"),
+)
+CARRIERS = (
+    sa.select(schema.message_files.c.room_id, sa.func.max(schema.message_files.c.seq))
+    .where(
+        schema.message_files.c.file_id == sa.bindparam("file"),
+        schema.message_files.c.room_id > sa.bindparam("after"),
+        _of_user,
+    )
+    .group_by(schema.message_files.c.room_id)
+    .order_by(schema.message_files.c.room_id)
+    .limit(sa.bindparam("most"))
+)
+
 
 class SqlFileReads:
     """See :class:`grpc_chat.store.files.FileReads`."""
@@ -53,16 +70,9 @@ class SqlFileReads:
         query = query.order_by(files.create_time_us).limit(limit)
         return [FileRecord(*row) for row in self._conn.execute(query)]
 
-    def carriers(self, file_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
-        carried = schema.message_files.c
-        query = (
-            sa.select(carried.room_id, sa.func.max(carried.seq))
-            .where(carried.file_id == file_id, carried.room_id > after)
-            .group_by(carried.room_id)
-            .order_by(carried.room_id)
-            .limit(limit)
-        )
-        return [(room_id, seq) for room_id, seq in self._conn.execute(query)]
+    def carriers(self, file_id: str, user_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+        values = {"file": file_id, "user": user_id, "after": after, "most": limit}
+        return [(room_id, seq) for room_id, seq in self._conn.execute(CARRIERS, values)]
 
     def carriers_of(self, file_id: str) -> int:
         return count(self._conn, schema.message_files.c.file_id == file_id)

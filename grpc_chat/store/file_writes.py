@@ -69,8 +69,8 @@ def carry_files(rows: Rows, event: pb.Event) -> None:
 def drop_files(conn: sa.Connection, room_id: str, seq: int, now_us: int, *, keep: Sequence[str] = ()) -> None:
     """Have a message carry no files any longer, but these; whatever no message carries is gone with it."""
     carried = schema.message_files.c
-    of_message = sa.and_(carried.room_id == room_id, carried.seq == seq, carried.file_id.not_in(keep))
-    _drop(conn, of_message, now_us)
+    of_message = sa.and_(carried.room_id == room_id, carried.seq == seq)
+    _drop(conn, sa.and_(of_message, carried.file_id.not_in(keep)) if keep else of_message, now_us)
 
 
 def drop_files_of_room(conn: sa.Connection, room_id: str, now_us: int, limit: int) -> bool:

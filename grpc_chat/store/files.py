@@ -83,9 +83,9 @@ class FileReads(Protocol):
     def unsent_files(self, before_us: int, *, limit: int) -> list[FileRecord]:
         """Files of all users that arrived before and were never sent, oldest first."""
 
-    def carriers(self, file_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
-        """The rooms in which messages carry a file, each with the number of the newest of them, in the order
-        of their ids; ``after`` is the last room before."""
+    def carriers(self, file_id: str, user_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+        """The rooms of a user in which messages carry a file, each with the number of the newest of them, in
+        the order of their ids; ``after`` is the last room before."""
 
     def carriers_of(self, file_id: str) -> int:
         """How many messages carry a file."""

@@ -3973,7 +3973,8 @@ class OutgoingMessage(_message.Message):
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Files that the message carries: uploaded by the caller and not sent yet, or carried by a message that the caller
-        may read now, which forwards them. Any other is FILE_NOT_FOUND. At most 1,000 messages carry one file.
+        may read now, which forwards them. Any other is FILE_NOT_FOUND. At most 1,000 messages carry one file,
+        and a request has at most 30 files.
         Must have at most `limits.files` entries, each an id, none twice.
         """
 

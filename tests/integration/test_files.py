@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import io
@@ -473,6 +474,21 @@ async def test_quotas_are_of_people_and_of_the_server() -> None:
         await alice.upload(bytes(50), name="a")
 
 
+async def test_one_user_has_so_many_parts_at_once(node: RunningNode) -> None:
+    """Each waits in memory; the client sends one again that was refused."""
+    call, token = InMemory(node), trusted_token("alice")
+    create = pb.CreateUploadRequest(name="a", size=5)
+    upload = (await call("FileService/CreateUpload", create, token)).read(pb.CreateUploadResponse).upload
+    part = pb.UploadPartRequest(upload_id=upload.upload_id, data=b"12345")
+
+    replies = await asyncio.gather(*[call("FileService/UploadPart", part, token) for _ in range(40)])
+
+    reasons = [reply.reason for reply in replies]
+    assert (reasons.count("OK"), reasons.count("RATE_LIMITED")) == (16, 24)
+    assert {reply.retry_after for reply in replies if reply.reason != "OK"} == {0.2}
+    assert (await call("FileService/UploadPart", part, token)).reason == "OK"
+
+
 async def test_full_disk_refuses_and_leaves_nothing(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -544,6 +560,7 @@ async def test_refused_files_store_no_message(node: RunningNode) -> None:
         ([message(file.file_id, file.file_id)], "INVALID_REQUEST", "messages[0].file_ids[1]"),
         ([message(*(f"{at}" for at in range(11)))], "INVALID_REQUEST", "messages[0].file_ids"),
         ([message(text="x"), message()], "INVALID_REQUEST", "messages[1].text"),
+        ([message(*map(str, range(8)))] * 4, "INVALID_REQUEST", "messages[3].file_ids"),
     ):
         request = pb.SendMessagesRequest(messages=messages)
         reply = await call("MessageService/SendMessages", request, trusted_token("alice"))

@@ -23,6 +23,7 @@ import pytest
 from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations
 from grpc_chat.store.base import Transact, Transaction
+from grpc_chat.store.files import FileRecord, UploadRecord
 from grpc_chat.store.mark import Acknowledged, Mark
 from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, Place, SessionRecord
 from grpc_chat.store.sql import SqlStore
@@ -946,6 +947,28 @@ def every_change(transaction: Transaction) -> None:
     transaction.forget_ended_tokens("user1")
     transaction.use_consumers([("alice", "bot")])
     transaction.delete_consumer("alice", "bot")
+    for number in range(200):
+        upload = UploadRecord(f"u{number}", f"user{number // 4}", "alice", "a", 1, "a/b", b"", False, 1)
+        transaction.insert_upload(upload)
+        file = FileRecord(
+            f"f{number}", "alice", "alice", "a", 1, "a/b", f"d{number}", 1, 1, False, "", 0, 1, False
+        )
+        transaction.insert_file(file)
+    transaction.delete_upload("u1")
+    transaction.delete_file("f1")
+    carrying = pb.Message(files=[pb.File(file_id="f2"), pb.File(file_id="f3")])
+    seq = transaction.append(pb.Event(room_id="r1", user_id="alice", message=carrying), "s")
+    transaction.rewrite("r1", seq, pb.Event(user_id="alice", message=pb.Message(files=carrying.files[:1])))
+    transaction.rewrite("r1", seq, pb.Event(user_id="alice", message=pb.Message()))
+    transaction.upload("u2")
+    transaction.uploads("user2", after=None, limit=10)
+    transaction.known_uploads(["u3", "u4"])
+    transaction.files(["f3", "f4"])
+    transaction.unsent_files(5, limit=10)
+    transaction.carriers("f5", "alice", after="", limit=10)
+    transaction.carriers_of("f5")
+    transaction.needed_contents(["d1", "d9"])
+    transaction.forget_unneeded("d1")
 
 
 def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStore) -> None:
@@ -995,6 +1018,10 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         "consumer_names",
         "ended_tokens",
         "blocks",
+        "uploads",
+        "files",
+        "message_files",
+        "file_usage",
     )
     assert [table for table in tables if not any(table in statement for statement in plans)] == []
     assert {statement: steps for statement, steps in plans.items() if slow(steps)} == {}
