@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
+    from grpc_chat.sdk.signals import Typing
     from grpc_chat.sdk.subscription import Subscription
     from grpc_chat.sdk.tls import Tls
     from grpc_chat.wire.trusted import trusted_token
@@ -201,6 +202,7 @@ __all__ = [
     "StoreUnavailable",
     "Subscription",
     "Tls",
+    "Typing",
     "Unauthenticated",
     "Unavailable",
     "Unblocked",
@@ -227,6 +229,7 @@ _HOMES = {
     "Client": "grpc_chat.sdk.client",
     "Subscription": "grpc_chat.sdk.subscription",
     "Tls": "grpc_chat.sdk.tls",
+    "Typing": "grpc_chat.sdk.signals",
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
     **dict.fromkeys(("Deletion", "MessageDeleted", "MessageEdited"), "grpc_chat.sdk.message_events"),

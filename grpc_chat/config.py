@@ -93,6 +93,11 @@ class Limits(Group):
         "the sustained rate for each second. 0 for any number.",
     )
     signals_burst: Count = Field(20, description="The same, at once after a quiet period.")
+    signal_room_members: Count = Field(
+        200,
+        description="In a room with more members than that, nobody is signalled who is typing, or who comes "
+        "and goes.",
+    )
     guest_calls_per_second: float = Field(
         10,
         ge=0,

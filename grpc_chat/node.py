@@ -308,6 +308,7 @@ def options(config: Config) -> Options:
         adds_burst=limits.adds_burst,
         signals_per_second=limits.signals_per_second,
         signals_burst=limits.signals_burst,
+        signal_room_members=limits.signal_room_members,
         files=_file_limits(config),
     )
 

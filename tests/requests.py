@@ -125,6 +125,7 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "FileService/CreateDownloadLink": lambda n: pb.CreateDownloadLinkRequest(
         file_id=n.thing, lifetime=Duration(seconds=60)
     ),
+    "PresenceService/SendTyping": lambda n: pb.SendTypingRequest(room_id=n.room),
     "AdminService/ListUsers": lambda n: pb.ListUsersRequest(),
     "AdminService/CreateUser": lambda n: pb.CreateUserRequest(user_id=n.user, password=n.password),
     "AdminService/BlockUser": lambda n: pb.BlockUserRequest(user_id=n.user),

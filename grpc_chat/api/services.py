@@ -8,6 +8,7 @@ from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.files import FileService
 from grpc_chat.api.messages import MessageService
+from grpc_chat.api.presence import PresenceService
 from grpc_chat.api.rooms import RoomService
 from grpc_chat.api.subscribe import SubscribeService
 from grpc_chat.core.system import ChatSystem
@@ -26,5 +27,6 @@ def services(system: ChatSystem, *, public_address: Callable[[], str] = str) -> 
         "MessageService": MessageService(system),
         "SubscribeService": SubscribeService(system),
         "FileService": FileService(system),
+        "PresenceService": PresenceService(system),
         "AdminService": AdminService(system),
     }

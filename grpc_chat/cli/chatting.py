@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from grpc_chat.cli.names import title
 from grpc_chat.cli.output import count, cut, wrapped
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.terminal import in_shell, visible
+from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.file_names import safe_names
-from grpc_chat.sdk.models import Member, Room
+from grpc_chat.sdk.models import Member, Room, Update
 from grpc_chat.sdk.outbox import new_message_id
 
 NextLine = Callable[[], Awaitable[str | ValueError | None]]
@@ -68,6 +70,7 @@ class Chat:
         self._asks: set[asyncio.Task[None]] = set()
         self._unsent: dict[str, str] = {}
         self._code = 0
+        self._typists, self._own_typing = Typists(time.monotonic), OwnTyping(time.monotonic)
 
     async def run(self) -> int:
         """Run until the person leaves or is removed; returns the exit code."""
@@ -79,6 +82,7 @@ class Chat:
         self._cli.out.line(self._cli.out.style(f"{self._header()} · /help, or Ctrl-C to leave", dim=True))
         with Prompt(self._mark, self._completions) as prompt:
             self._prompt, self._follow.aside = prompt, prompt.aside
+            prompt.changed, self._follow.typing = self._typed, self._typing
             try:
                 return await self._talk(prompt.next)
             finally:
@@ -96,7 +100,28 @@ class Chat:
     def _mark(self) -> str:
         name = cut(visible(self._follow.lines.name(self._room.room_id)), _WIDEST_NAME)
         waiting = f" ({len(self._sends)} not sent yet)" if self._sends else ""
-        return f"{name}{waiting}> "
+        typing = self._typists.words()
+        return f"{name}{waiting}{f' ({typing})' if typing else ''}> "
+
+    # Typing
+
+    def _typing(self, update: Update) -> None:
+        """Show who is typing beside the name of the room, and nobody for longer than they do."""
+        if (again := self._typists.take(update)) is not None:
+            self._draw()
+            asyncio.get_running_loop().call_later(again + 0.05, self._draw)
+
+    def _typed(self, text: str) -> None:
+        """Tell the room that the person is typing, now and then."""
+        if (stopped := self._own_typing.changed(text)) is not None:
+            task = asyncio.create_task(self._tell_typing(stopped=stopped))
+            self._asks.add(task)
+            task.add_done_callback(self._asks.discard)
+
+    async def _tell_typing(self, *, stopped: bool) -> None:
+        # Whatever is wrong with the server, a message reports it.
+        with suppress(ChatError):
+            await self._cli.client.typing(self._room.room_id, stopped=stopped)
 
     def _completions(self, word: str) -> Iterable[str]:
         if word.startswith("/"):
@@ -136,6 +161,7 @@ class Chat:
                     continue
                 line = line[1:]
             if line.strip():
+                self._own_typing.sent()
                 message_id = new_message_id()
                 self._unsent[message_id] = line
                 task = asyncio.create_task(self._send(line, message_id))

@@ -30,6 +30,7 @@ from grpc_chat.sdk.models import (
     Update,
     stamp_of,
 )
+from grpc_chat.sdk.signals import Typing
 
 
 def start(room: Room, behind: int | None) -> Cursor:
@@ -108,6 +109,7 @@ class Follow:
     Attributes:
         people: The members, as far as they are known.
         aside: Makes room for printed lines.
+        typing: Called with what happens live, if who is typing is to be shown; set it before :meth:`run`.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Follow:
         self._asked: set[str] = set()
         self._caught_up = False
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.typing: Callable[[Update], None] | None = None
 
     async def run(self) -> int:
         """Follow until there is nothing left to follow; returns the exit code.
@@ -153,6 +156,7 @@ class Follow:
             all_rooms=self._all_rooms,
             from_latest=True,
             invitations=True,
+            signals=self.typing is not None,
         )
         try:
             async for update in subscription.updates():
@@ -200,7 +204,11 @@ class Follow:
             room = self.lines.name(self._changed[0].room_id) if self._with_rooms else ""
             self._say(restored(self._changed, room))
             self._changed = []
+        if self.typing:
+            self.typing(update)
         match update:
+            case Typing():
+                return
             case Connected():
                 if self._absence.ends():
                     self._say(f"connected to {self._cli.target.address} again")

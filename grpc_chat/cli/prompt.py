@@ -34,6 +34,9 @@ class Prompt:
     Args:
         mark: Says what stands before the text; it has been made safe.
         completions: What Tab may make of the beginning of a word.
+
+    Attributes:
+        changed: Called with the text whenever keys were typed.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Prompt:
         self._hidden = False
         self._ours = False
         self._loop = asyncio.get_running_loop()
+        self.changed: Callable[[str], None] = lambda text: None
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(0)
@@ -189,6 +193,7 @@ class Prompt:
                     self._write(f"{visible(note)}\r\n")
             editor.notes.clear()
         self.draw()
+        self.changed(editor.text)
 
     def _write(self, text: str) -> None:
         with suppress(OSError):

@@ -64,6 +64,11 @@ class Latest:
         self._bytes = 0
         return frames
 
+    def drop(self, key: Key) -> None:
+        """Hold nothing of this key."""
+        if frame := self._frames.pop(key, None):
+            self._bytes -= len(frame.data)
+
     def forget(self, room_id: str) -> None:
         """Hold nothing of a room."""
         for key in [key for key in self._frames if key[0] == room_id]:

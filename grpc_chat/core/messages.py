@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
 from grpc_chat.core import access, histories
@@ -33,6 +33,7 @@ class Messages:
     Args:
         direct_messages: Decides who may write in direct rooms.
         files: What messages carry.
+        sending: Called before somebody's messages are stored, with the ids of their rooms.
         page_bytes: Where a page of history is cut, whatever was asked for.
     """
 
@@ -42,6 +43,7 @@ class Messages:
         *,
         direct_messages: DirectMessages | None = None,
         files: Files,
+        sending: Callable[[Caller, Iterable[str]], None],
         page_bytes: int = 1024 * 1024,
     ) -> None:
         self._committer = context.committer
@@ -50,6 +52,7 @@ class Messages:
         self.epoch = context.epoch
         self._direct_messages = direct_messages or DirectMessages()
         self._files = files
+        self._sending = sending
         self._page_bytes = page_bytes
         self._drafting = FewAtATime()
 
@@ -58,6 +61,7 @@ class Messages:
         drafts = await self._drafts(caller, messages)
         if any(message.file_ids for message in messages):
             drafts = await self._with_files(caller, messages, drafts)
+        self._sending(caller, {message.room_id for message in messages})
         append = Append(drafts)
         appended = await self._committer.append(append)
         return appended.placed

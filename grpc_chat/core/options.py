@@ -71,6 +71,7 @@ class Options:
         adds_burst: How many at once.
         signals_per_second: How many signals a user may send, as a sustained rate; 0 for any number.
         signals_burst: How many at once.
+        signal_room_members: In rooms with more members than that, nobody is signalled what others do.
         files: How much there may be of files.
     """
 
@@ -97,4 +98,5 @@ class Options:
     adds_burst: float = 200
     signals_per_second: float = 2
     signals_burst: float = 20
+    signal_room_members: int = 200
     files: FileLimits = field(default_factory=FileLimits)

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from grpc_chat.bus.base import Bus
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import Caller
-from grpc_chat.core.latest import Frame
+from grpc_chat.core.latest import Frame, Key
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.stream import Stream
 from grpc_chat.metrics import Totals
@@ -58,7 +58,7 @@ class Signals:
         self._gathered: dict[str, dict[tuple[str, str], Frame]] = {}
         self._count = 0
         # Those that other nodes are to be told of.
-        self._own: set[tuple[str, str, str]] = set()
+        self._own: set[Key] = set()
         self._flushing: asyncio.Handle | None = None
         bus.listen_to_signals(self._receive)
 
@@ -86,16 +86,32 @@ class Signals:
 
     # What is told
 
-    def send(self, caller: Caller, signal: pb.Signal) -> None:
-        """Signal something to those who follow a room, here and on other nodes, but not to its user.
-
-        That the caller may, in this moment, must have been asked. MUST NOT block.
+    def count(self, caller: Caller) -> None:
+        """Count a signal that a user wants to send.
 
         Raises:
-            RateLimited: The caller has sent too many lately.
+            RateLimited: They have sent too many lately.
         """
         self._rate.take(caller.charged_to)
+
+    def send(self, signal: pb.Signal) -> None:
+        """Signal something to those who follow a room, here and on other nodes, but not to its user.
+
+        Whether the user may must have been checked. MUST NOT block.
+        """
         self._gather(signal, own=True)
+
+    def withdraw(self, signal: pb.Signal) -> None:
+        """Take back what waits to be told, here, and have other nodes tell ``signal`` instead."""
+        room_id, user_id, kind = key = _key(signal)
+        of_room = self._gathered.get(room_id, {})
+        if of_room.pop((user_id, kind), None):
+            self._count -= 1
+            self._own.discard(key)
+        for stream in self._followers.get(room_id, ()):
+            if stream.signals:
+                stream.signals.drop(key)
+        self._bus.signal(_TOPIC + room_id, _encoded(signal))
 
     def _receive(self, topic: str, data: bytes) -> None:
         """Take what another node has sent. MUST NOT raise, whatever it is."""
@@ -110,14 +126,12 @@ class Signals:
                 self._gather(signal, own=False)
 
     def _gather(self, signal: pb.Signal, *, own: bool) -> None:
-        room_id, kind = signal.room_id, signal.WhichOneof("kind")
-        if kind is None or not (own or room_id in self._followers):
+        room_id, user_id, kind = key = _key(signal)
+        if not kind or not (own or room_id in self._followers):
             return
-        key = (room_id, signal.user_id, kind)
-        data = pb.SubscribeResponse(signals=[signal]).SerializeToString()
         of_room = self._gathered.setdefault(room_id, {})
-        self._count += (signal.user_id, kind) not in of_room
-        of_room[signal.user_id, kind] = Frame(key, data, self._clock() + _lifetime(signal))
+        self._count += (user_id, kind) not in of_room
+        of_room[user_id, kind] = Frame(key, _encoded(signal), self._clock() + _lifetime(signal))
         (self._own.add if own else self._own.discard)(key)
         if self._count > _MOST_GATHERED:
             self._drop_oldest()
@@ -171,6 +185,14 @@ class Signals:
         """Stop sending."""
         if self._flushing:
             self._flushing.cancel()
+
+
+def _key(signal: pb.Signal) -> Key:
+    return (signal.room_id, signal.user_id, signal.WhichOneof("kind") or "")
+
+
+def _encoded(signal: pb.Signal) -> bytes:
+    return pb.SubscribeResponse(signals=[signal]).SerializeToString()
 
 
 def _lifetime(signal: pb.Signal) -> float:

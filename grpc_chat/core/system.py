@@ -56,6 +56,7 @@ from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.turns import FewAtATime
+from grpc_chat.core.typing import Typing
 from grpc_chat.core.uploads import Uploads
 from grpc_chat.core.user_entries import Entries
 from grpc_chat.core.user_logs import UserLogs
@@ -259,10 +260,18 @@ class ChatSystem:
             placing=placing,
             limits=options.files,
         )
+        self.typing = Typing(
+            readers,
+            signals,
+            direct_messages,
+            most_members=options.signal_room_members,
+            clock=monotonic,
+        )
         self.messages = Messages(
             context,
             files=self.files,
             direct_messages=direct_messages,
+            sending=self.typing.sending,
             page_bytes=paging.page_bytes,
         )
 

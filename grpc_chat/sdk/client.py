@@ -21,6 +21,7 @@ from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
+from grpc_chat.sdk.presence import PresenceCalls
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.subscription import Subscription
 from grpc_chat.sdk.tls import Tls
@@ -30,7 +31,7 @@ _ACCOUNT = "gc_"
 """How tokens of accounts begin."""
 
 
-class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
+class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, PresenceCalls, RoomCalls):
     """One session with a server.
 
     ::
@@ -180,6 +181,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
         include_own: bool = False,
         all_rooms: bool = False,
         invitations: bool = False,
+        signals: bool = False,
     ) -> Subscription:
         """Follow rooms from the client's own position, or all rooms from the position that the server keeps.
 
@@ -196,6 +198,8 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
                 meanwhile. A consumer always does.
             invitations: Whether to send invitations too, as :class:`Invitation` among the updates: those that
                 wait for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
+            signals: Whether to send signals too, as :class:`Typing` among the updates: what happens now and
+                is not kept.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")
@@ -212,6 +216,7 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, RoomCalls):
             include_own=include_own,
             all_rooms=all_rooms,
             invitations=invitations,
+            signals=signals,
             on_close=self._subscriptions.discard,
         )
         self._subscriptions.add(subscription)

@@ -11,6 +11,7 @@ from grpc_chat.errors import ChatError
 from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
+from grpc_chat.sdk.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +446,7 @@ class ConsumerPosition:
 
 
 Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted
-Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation
+Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation | Signal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -25,9 +25,12 @@ def stream_request(
     max_unacknowledged: int,
     include_own: bool,
     invitations: bool,
+    signals: bool,
 ) -> pb.SubscribeRequest:
     """The request that continues after ``received``; the positions that it began with come last."""
-    request = pb.SubscribeRequest(include_own=include_own, all_rooms=all_rooms, invitations=invitations)
+    request = pb.SubscribeRequest(
+        include_own=include_own, all_rooms=all_rooms, invitations=invitations, signals=signals
+    )
     request.heartbeat_interval.FromTimedelta(_HEARTBEAT)
     if consumer or all_rooms:
         request.start = pb.START_LATEST if from_latest else pb.START_BEGINNING

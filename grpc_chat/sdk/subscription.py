@@ -20,7 +20,7 @@ from grpc_chat.errors import (
     Unavailable,
     Unreachable,
 )
-from grpc_chat.sdk import convert, retry
+from grpc_chat.sdk import convert, retry, signals
 from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.sdk.models import (
     CaughtUp,
@@ -78,6 +78,7 @@ class Subscription:
         include_own: bool = False,
         all_rooms: bool = False,
         invitations: bool = False,
+        signals: bool = False,
         backoff: retry.Backoff | None = None,
         on_close: Callable[[Subscription], None],
     ) -> None:
@@ -91,6 +92,7 @@ class Subscription:
         self._include_own = include_own
         self._all_rooms = all_rooms
         self._invitations = invitations
+        self._signals = signals
         # By room, when the returned ones were made.
         self._invited: dict[str, int] = {}
         self._backoff = backoff or retry.Backoff()
@@ -413,6 +415,7 @@ class Subscription:
             max_unacknowledged=self._max_unacknowledged,
             include_own=self._include_own,
             invitations=self._invitations,
+            signals=self._signals,
         )
 
     async def _receive(self, response: pb.SubscribeResponse) -> None:
@@ -443,6 +446,9 @@ class Subscription:
             if self._invited.get(invitation.room_id) != made:
                 self._invited[invitation.room_id] = made
                 self._hand(convert.invitation(invitation))
+        for signal in response.signals:
+            if told := signals.signal(signal):
+                self._hand(told)
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):
                 self._hand(None, cursor)

@@ -3215,6 +3215,87 @@ class FileService(object):
             _registered_method=True)
 
 
+class PresenceServiceStub(object):
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SendTyping = channel.unary_unary(
+                '/chat.v1.PresenceService/SendTyping',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.FromString,
+                _registered_method=True)
+
+
+class PresenceServiceServicer(object):
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """
+
+    def SendTyping(self, request, context):
+        """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
+        It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
+        the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
+        there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
+        RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PresenceServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SendTyping': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendTyping,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.PresenceService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.PresenceService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class PresenceService(object):
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """
+
+    @staticmethod
+    def SendTyping(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PresenceService/SendTyping',
+            grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class AdminServiceStub(object):
     """Managing a server's accounts, for its administrators. It gives no access to what is said in
     rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind

@@ -1684,6 +1684,55 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class PresenceServiceStub:
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PresenceServiceAsyncStub: ...
+    SendTyping: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SendTypingRequest, _chat_pb2.SendTypingResponse]
+    """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
+    It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
+    the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
+    there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
+    RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+    Needs the scope write.
+    """
+
+@_typing.type_check_only
+class PresenceServiceAsyncStub(PresenceServiceStub):
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    SendTyping: _aio.UnaryUnaryMultiCallable[_chat_pb2.SendTypingRequest, _chat_pb2.SendTypingResponse]  # type: ignore[assignment]
+    """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
+    It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
+    the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
+    there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
+    RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+    Needs the scope write.
+    """
+
+class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+
+    @_abc_1.abstractmethod
+    def SendTyping(
+        self,
+        request: _chat_pb2.SendTypingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SendTypingResponse, _abc.Awaitable[_chat_pb2.SendTypingResponse]]:
+        """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
+        It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
+        the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
+        there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
+        RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+        Needs the scope write.
+        """
+
+def add_PresenceServiceServicer_to_server(servicer: PresenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class AdminServiceStub:
     """Managing a server's accounts, for its administrators. It gives no access to what is said in
     rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind

@@ -89,6 +89,7 @@ ListInvites foreign page      read   bad    bad    bad    bad    bad       bad  
 RevokeInvite                  write  no     no     ok     ok     ok        no         join
 SendMessages                  write  no     ok     ok     ok     ARCHIVED  ok         join
 SendMessages also elsewhere   write  no     ok     ok     ok     ARCHIVED  ok         join
+SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok         join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -280,7 +281,8 @@ def _expected(row: Row, actor: str, kind: Kind) -> str:
         stranger = row.direct if row.direct in ("no_invite", "none", "bad") else "no_room"
         return row.direct if actor in IN_DIRECT else stranger
     if role := MEMBERS.get(actor):
-        if row.ask.startswith("SendMessages") and kind.posting == pb.POSTING_ADMINS and role == "member":
+        writes = row.ask.startswith(("SendMessages", "SendTyping"))
+        if writes and kind.posting == pb.POSTING_ADMINS and role == "member":
             return "no"
         answer, _, archived = row.roles[role].partition("|")
         if kind.archived:
@@ -575,6 +577,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "RevokeInvite": lambda _w, p, _a: pb.RevokeInviteRequest(
         room_id=p.room_id, invite_id=p.invite_id or new_id()
     ),
+    "SendTyping": lambda _w, p, _a: pb.SendTypingRequest(room_id=p.room_id),
     "SendMessages": lambda _w, p, _a: pb.SendMessagesRequest(messages=[_outgoing(p)]),
     "SendMessages also elsewhere": lambda w, p, _a: pb.SendMessagesRequest(
         messages=[_outgoing(p), _outgoing(w.elsewhere)]

@@ -41,6 +41,7 @@ RATES = {
     "guest_calls_burst",
     "signals_per_second",
     "signals_burst",
+    "signal_room_members",
     "work_burst",
     "work_per_second",
 }

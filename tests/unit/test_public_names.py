@@ -98,6 +98,7 @@ NAMES = [
     "StoreUnavailable",
     "Subscription",
     "Tls",
+    "Typing",
     "Unauthenticated",
     "Unavailable",
     "Unblocked",

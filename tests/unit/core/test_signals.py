@@ -168,7 +168,7 @@ async def test_those_who_ask_are_told_here_and_on_other_nodes(world: World) -> N
     for reader in (here, there, *others):
         await reader.wait()
 
-    one.signals.send(caller("ann1"), typing("ann"))
+    one.signals.send(typing("ann"))
 
     for reader in (here, there):
         response = await reader.pull()
@@ -185,8 +185,8 @@ async def test_a_slow_reader_is_sent_events_first_and_the_newest_signals(world: 
     await reader.wait()
     first = await world.say(node, "ben1")
     for seconds in range(1, 50):
-        node.signals.send(caller("ann1"), typing("ann", seconds=seconds))
-        node.signals.send(caller("ben1"), typing("ben", seconds=seconds))
+        node.signals.send(typing("ann", seconds=seconds))
+        node.signals.send(typing("ben", seconds=seconds))
         await settle()
     second = await world.say(node, "ann1")
 
@@ -209,7 +209,7 @@ async def test_a_reader_that_stands_still_costs_the_bound(world: World) -> None:
     await until(lambda: not reader.stream.waits)
     for number in range(200):
         # Members of a large room, of whom only the names matter here.
-        node.signals.send(caller("ann1"), typing(f"u{number}", seconds=6 + number % 2))
+        node.signals.send(typing(f"u{number}", seconds=6 + number % 2))
         await settle()
         assert reader.stream.signals is not None
         assert len(reader.stream.signals) <= 3
@@ -234,14 +234,14 @@ async def test_whoever_is_no_member_now_is_told_nothing(world: World) -> None:
         await reader.pull()
         await reader.wait()
 
-    node.signals.send(caller("ann1"), typing("ann", "r1"))
-    node.signals.send(caller("ann1"), typing("ann", "r2"))
+    node.signals.send(typing("ann", "r1"))
+    node.signals.send(typing("ann", "r2"))
     await settle()
     assert behind.stream.signals is not None
     assert len(behind.stream.signals) == 2
     assert sorted(who(await waiting.pull())) == [("ann", "r1"), ("ann", "r2")]
     await node.members.remove(caller("ann1"), pb.RemoveMemberRequest(room_id="r1", user_id="ben"))
-    node.signals.send(caller("ann1"), typing("ann", "r1", 5))
+    node.signals.send(typing("ann", "r1", 5))
     await settle()
 
     await behind.pull()
@@ -265,11 +265,11 @@ async def test_what_is_gathered_goes_to_those_who_are_members_when_it_is_given(w
     await gone.wait()
     await member.wait()
     for _ in range(4):
-        node.signals.send(caller("ann1"), typing("ann", seconds=1))
+        node.signals.send(typing("ann", seconds=1))
         await gone.pull()
         await member.pull()
     for seconds in range(2, 9):
-        node.signals.send(caller("ann1"), typing("ann", seconds=seconds))
+        node.signals.send(typing("ann", seconds=seconds))
         await settle()
     await node.members.remove(caller("ann1"), pb.RemoveMemberRequest(room_id="r1", user_id="ben"))
     await gone.pull()
@@ -292,8 +292,8 @@ async def test_a_flood_costs_what_signals_may_cost_and_no_message(world: World) 
     before = node.metrics.totals.responses
     got: list[int] = []
     for number in range(400):
-        node.signals.send(caller("ann1"), typing("ann", seconds=1 + number))
-        node.signals.send(caller("ben1"), typing("ben", seconds=1 + number))
+        node.signals.send(typing("ann", seconds=1 + number))
+        node.signals.send(typing("ben", seconds=1 + number))
         if number % 20 == 0:
             sent = await world.say(node, "ann1")
             while sent not in got:
@@ -313,13 +313,13 @@ async def test_each_user_has_a_rate(world: World) -> None:
     """A user's sessions share it. One who sends too many is told so, and when to go on; others go on."""
     node = await world.node(signals_per_second=2, signals_burst=3)
     for session in ("ann1", "ann2", "ann1"):
-        node.signals.send(caller(session), typing("ann"))
+        node.signals.count(caller(session))
     with pytest.raises(RateLimited, match="more than 2 signals a second") as refused:
-        node.signals.send(caller("ann2"), typing("ann"))
+        node.signals.count(caller("ann2"))
     assert refused.value.retry_after == timedelta(seconds=0.5)
-    node.signals.send(caller("ben1"), typing("ben"))
+    node.signals.count(caller("ben1"))
     world.now = 0.5
-    node.signals.send(caller("ann1"), typing("ann"))
+    node.signals.count(caller("ann1"))
 
 
 class Unreliable(LocalPort):
@@ -352,7 +352,7 @@ async def test_a_bus_that_loses_repeats_and_delays_changes_nothing_but_signals(w
     sent: dict[str, list[int]] = {"r1": [], "r2": []}
     for number in range(30):
         room_id = ("r1", "r2")[number % 2]
-        one.signals.send(caller("ann1"), typing("ann", room_id, 1 + number))
+        one.signals.send(typing("ann", room_id, 1 + number))
         sent[room_id].append(await world.say(one, "ann1", room_id))
         await settle()
 
@@ -397,11 +397,36 @@ async def test_no_node_passes_on_what_it_was_told(world: World) -> None:
     nodes = [await world.node(Noted(world.bus)) for _ in range(3)]
     await world.put_room(nodes[0], "r1", *USERS)
     readers = [await world.reader(node, "cat1") for node in nodes]
-    nodes[0].signals.send(caller("ann1"), typing("ann"))
+    nodes[0].signals.send(typing("ann"))
     for reader in readers:
         assert who(await reader.pull()) == [("ann", "r1")]
     await settle()
     assert said == ["room:r1"]
+
+
+async def test_a_message_takes_back_the_typing_that_waits(world: World) -> None:
+    """A slow reader is not told, after the message, that its sender is typing. Nor is one elsewhere."""
+    one, two = await world.node(), await world.node()
+    await world.put_room(one, "r1", *USERS)
+    reader, elsewhere = await world.reader(one, "cat1"), await world.reader(two, "cat2")
+    await reader.wait()
+    await world.say(one, "ben1")
+    await until(lambda: not reader.stream.waits)
+    for _ in range(2):
+        await one.typing.send(caller("ann1"), pb.SendTypingRequest(room_id="r1"))
+        await settle()
+    last = await world.say(one, "ann1")
+    # Where nothing waits, nothing is taken back, and other nodes are not told.
+    await world.say(one, "ann1", "r1")
+
+    assert len((await reader.pull()).events) == 1
+    response = await reader.pull()
+    assert [event.seq for event in response.events] == [last, last + 1]
+    assert not response.signals
+    await until(lambda: elsewhere.stream.signals is not None and len(elsewhere.stream.signals) > 0)
+    assert list((await elsewhere.pull()).signals) == [
+        pb.Signal(room_id="r1", user_id="ann", typing=pb.Typing())
+    ]
 
 
 async def test_a_node_is_told_of_what_its_streams_follow(world: World) -> None:
@@ -426,8 +451,8 @@ async def test_signals_do_not_put_heartbeats_off(world: World) -> None:
     await world.put_room(node, "r1", *USERS)
     reader = await world.reader(node, "ben1")
     own = await world.say(node, "ben1")
-    node.signals.send(caller("ann1"), typing("ann"))
+    node.signals.send(typing("ann"))
     async with asyncio.timeout(20):
         while not (response := await reader.pull()).HasField("heartbeat"):
-            node.signals.send(caller("ann1"), typing("ann"))
+            node.signals.send(typing("ann"))
     assert [cursor.seq for cursor in response.passed] == [own]
