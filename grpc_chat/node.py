@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -284,7 +285,7 @@ def options(config: Config) -> Options:
         read_threads=config.readers,
         batches=Batches(commit.max_batch, commit.user_share, commit.max_waiting),
         paging=Paging(limits.page, limits.max_page, limits.page_bytes),
-        streams=_taken(Bounds, config.subscribe),
+        streams=_taken(Bounds, config.subscribe, but=["position_check"]),
         consumer_idle=config.subscribe.consumer_idle,
         sessions=Policy(idle=accounts.session_idle, most=accounts.session_lifetime),
         hashing=Hashing(
@@ -316,7 +317,8 @@ def options(config: Config) -> Options:
 def _file_limits(config: Config) -> FileLimits:
     # What comes with a part in its request is some hundred bytes at most.
     room = max(config.grpc.request_bytes - 1024, 1)
-    return replace(_taken(FileLimits, config.files), part_bytes=min(config.limits.part_bytes, room))
+    limits = _taken(FileLimits, config.files, but=["part_bytes"])
+    return replace(limits, part_bytes=min(config.limits.part_bytes, room))
 
 
 def _images(config: Config) -> Images | None:
@@ -400,10 +402,16 @@ def _own_certificates(config: Config) -> Certificates:
     return Certificates(certificate, key, client_ca=config.tls.client_ca)
 
 
-def _taken(cls: type[T], group: object) -> T:
-    """The options of a part of the node, from the settings of the same names."""
-    names = [field.name for field in fields(cls)]
-    return cls(**{name: getattr(group, name) for name in names if hasattr(group, name)})
+def _taken(cls: type[T], group: object, *, but: Collection[str] = ()) -> T:
+    """The options of a part of the node, from the settings of the same names.
+
+    Args:
+        but: Options that are no settings, and keep their defaults.
+
+    Raises:
+        AttributeError: There is no setting for another one, which would keep its default whatever was set.
+    """
+    return cls(**{field.name: getattr(group, field.name) for field in fields(cls) if field.name not in but})
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,24 @@ def test_every_setting_reaches_the_part_of_its_name(
         **{name: another(getattr(defaults, name)) if name not in BOUNDED else BOUNDED[name] for name in names}
     )
 
-    taken: Any = _taken(told, given)
+    taken: Any = _taken(told, given, but=["position_check"])
 
     assert {name: getattr(taken, name) for name in names} == {name: getattr(given, name) for name in names}
     assert all(getattr(taken, name) != getattr(defaults, name) for name in names)
     assert names <= {field.name for field in fields(told)}
+
+
+def test_option_that_no_setting_has_is_an_error() -> None:
+    """Misspelt in one of the two places, it would silently stay as it is."""
+
+    @dataclass
+    class Misspelt:
+        max_bach: int = 1
+
+    with pytest.raises(AttributeError, match="max_bach"):
+        _taken(Misspelt, config.Commit())
+
+    assert _taken(Misspelt, config.Commit(), but=["max_bach"]) == Misspelt()
 
 
 # One more than their default would be too much.
