@@ -18,6 +18,7 @@
         RoomNotFound
         UserNotFound
         InvitationNotFound
+        MessageNotFound
         InviteNotValid
         FileNotFound
         UploadNotFound
@@ -194,6 +195,12 @@ class InvitationNotFound(NotFound):
     """There is no such invitation; it may have been withdrawn, or answered."""
 
     code = "INVITATION_NOT_FOUND"
+
+
+class MessageNotFound(NotFound):
+    """There is no such message, it was deleted, or the caller may not read it."""
+
+    code = "MESSAGE_NOT_FOUND"
 
 
 class InviteNotValid(NotFound):

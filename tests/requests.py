@@ -109,6 +109,8 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "RoomService/ListInvites": lambda n: pb.ListInvitesRequest(room_id=n.room),
     "RoomService/RevokeInvite": lambda n: pb.RevokeInviteRequest(room_id=n.room, invite_id=n.thing),
     "MessageService/SendMessages": lambda n: pb.SendMessagesRequest(messages=[n.message]),
+    "MessageService/EditMessage": lambda n: pb.EditMessageRequest(room_id=n.room, seq=1, text="hello"),
+    "MessageService/DeleteMessages": lambda n: pb.DeleteMessagesRequest(room_id=n.room, seqs=[1]),
     "MessageService/ListMessages": lambda n: pb.ListMessagesRequest(room_id=n.room),
     "SubscribeService/Subscribe": lambda n: pb.SubscribeRequest(cursors=[n.cursor]),
     "SubscribeService/Acknowledge": lambda n: pb.AcknowledgeRequest(consumer=n.consumer, cursors=[n.cursor]),

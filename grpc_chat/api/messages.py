@@ -12,6 +12,7 @@ class MessageService:
 
     def __init__(self, system: ChatSystem) -> None:
         self._messages = system.messages
+        self._edits = system.edits
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         response = pb.SendMessagesResponse()
@@ -22,6 +23,16 @@ class MessageService:
             created.seconds, micros = divmod(create_time_us, 1_000_000)
             created.nanos = micros * 1000
         return response
+
+    async def edit_message(self, caller: Caller, request: pb.EditMessageRequest) -> pb.EditMessageResponse:
+        event = await self._edits.edit(caller, request)
+        return pb.EditMessageResponse(event=event, epoch=self._messages.epoch)
+
+    async def delete_messages(
+        self, caller: Caller, request: pb.DeleteMessagesRequest
+    ) -> pb.DeleteMessagesResponse:
+        events = await self._edits.delete(caller, request)
+        return pb.DeleteMessagesResponse(events=events, epoch=self._messages.epoch)
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)

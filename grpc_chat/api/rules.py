@@ -61,7 +61,7 @@ class Rules:
             return one_of(known, specified=True)
         if found := re.fullmatch(r"name one or more of (\w+(?:, \w+)*)", sentence):
             return _mask(found[1].split(", "))
-        if found := re.fullmatch(rf"have (?:at most|1 to) {_NUMBER} entries((?:, [a-z ]+)*)", sentence):
+        if found := re.fullmatch(rf"have (?:at most|1 to) {_NUMBER} entries((?:, [a-z0-9 ]+)*)", sentence):
             count = _count(1 if sentence.startswith("have 1 to") else 0, self._number(found[1]))
             return _all(count, *(self._of_entries(each, known) for each in found[2].split(", ")[1:]))
         return None

@@ -43,6 +43,8 @@ _HELP = {
     "/topic [TEXT]": "show or set what this room is about",
     "/upload FILE": "send a file",
     "/download N": "save the files of message N in the current folder",
+    "/edit TEXT": "change your last message; /edit #N TEXT changes message N",
+    "/delete": "delete your last message; /delete #N deletes message N",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -50,6 +52,9 @@ _HELP = {
     "//TEXT": "send /TEXT as a message",
 }
 _KEYS = "Enter sends · Alt-Enter begins a new line · Up brings back what you sent · Tab completes @names"
+
+_MOST_LOOKED_AT = 500
+"""How many messages are looked at for one's last."""
 
 
 class Chat:
@@ -185,6 +190,19 @@ class Chat:
                 self._ask(self._members())
             case "topic", topic:
                 self._ask(self._topic(topic))
+            case "edit", change if change and _numbered(change) != (None, ""):
+                self._ask(self._edit(*_numbered(change)))
+            case "edit", _:
+                self._say(
+                    f"/edit needs the new text after it; nothing is sent. As a message: /{_start(line)}"
+                )
+            case "delete", which if not _numbered(which)[1]:
+                self._ask(self._delete(_numbered(which)[0]))
+            case "delete", _:
+                self._say(
+                    "/delete takes nothing after it but #N, the number of a message; nothing is deleted. "
+                    f"As a message: /{_start(line)}"
+                )
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if number.isdecimal():
@@ -246,6 +264,21 @@ class Chat:
             return
         room = await self._cli.client.room(self._room.room_id)
         self._say(f"this room is about: {room.topic}" if room.topic else "this room has no topic")
+
+    async def _edit(self, seq: int | None, text: str) -> None:
+        await self._cli.client.edit(self._room.room_id, seq or await self._last_own(), text)
+
+    async def _delete(self, seq: int | None) -> None:
+        await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
+
+    async def _last_own(self) -> int:
+        """The number of the newest message that the person sent, of those that are not far back."""
+        room = await self._cli.client.room(self._room.room_id)
+        newest = self._cli.client.history(room.room_id, before=room.last_seq + 1, limit=_MOST_LOOKED_AT)
+        async for message in newest:
+            if message.sender_id == self._cli.me and not message.deleted:
+                return message.seq
+        raise Failure(f"none of the last {_MOST_LOOKED_AT} messages is yours; give a number: #N")
 
     async def _upload(self, path: str) -> None:
         self._say(f"sending {path} …")
@@ -329,6 +362,14 @@ def _person(member: Member) -> str:
     user = member.user
     called = f" ({user.display_name})" if user.display_name not in ("", user.user_id) else ""
     return f"{user.user_id}{called}" + (f", {member.role}" if member.role != "member" else "")
+
+
+def _numbered(text: str) -> tuple[int | None, str]:
+    """The number of a message that a text begins with, as #12, if it does; and what follows."""
+    first, _, rest = text.partition(" ")
+    if first.startswith("#") and first[1:].isascii() and first[1:].isdecimal() and 0 < int(first[1:]) < 2**63:
+        return int(first[1:]), rest.strip()
+    return None, text
 
 
 def _start(line: str) -> str:

@@ -22,6 +22,7 @@ from grpc_chat.cli import (
     admin,
     backup,  # noqa: F401
     blocks,
+    changing,
     consumers,
     files,
     invitations,
@@ -309,7 +310,17 @@ main.chapter(
     links.link,
     blocks.block,
 )
-main.chapter("Talking", talk.chat, talk.send, talk.read, talk.watch, files.upload, files.download)
+main.chapter(
+    "Talking",
+    talk.chat,
+    talk.send,
+    talk.read,
+    talk.watch,
+    changing.edit,
+    changing.delete,
+    files.upload,
+    files.download,
+)
 main.chapter("Rooms", rooms.room, invitations.invitations, rooms=rooms.room.commands["list"])
 main.chapter(
     "Programs and devices",

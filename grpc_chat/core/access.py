@@ -12,9 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from grpc_chat.errors import ChatError, NotAMember, PermissionDenied, RoomArchived, RoomNotFound
+from grpc_chat.errors import (
+    ChatError,
+    MessageNotFound,
+    NotAMember,
+    PermissionDenied,
+    RoomArchived,
+    RoomNotFound,
+)
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, StoredEvent
+from grpc_chat.store.writes import Target
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
@@ -24,6 +32,9 @@ class Action(Enum):
 
     READ = "read this room"
     SEND = "write in this room"
+    EDIT_OWN = "edit your messages in this room"
+    DELETE_OWN = "delete your messages in this room"
+    DELETE_OTHERS = "delete other people's messages in this room"
     LEAVE = "leave this room"
     UPDATE = "change this room's name, topic or who may write"
     SET_HISTORY = "change how much of the past members may read"
@@ -59,6 +70,9 @@ class Rule:
 RULES: dict[Action, Rule] = {
     Action.READ: Rule(pb.ROLE_READER, archived=True, direct=True),
     Action.SEND: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.EDIT_OWN: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.DELETE_OWN: Rule(pb.ROLE_READER, archived=False, direct=True),
+    Action.DELETE_OTHERS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.LEAVE: Rule(pb.ROLE_READER, archived=True),
     Action.UPDATE: Rule(pb.ROLE_ADMIN, archived=False),
     Action.SET_HISTORY: Rule(pb.ROLE_OWNER, archived=False),
@@ -107,7 +121,8 @@ def forbids(action: Action, room_id: str, membership: Membership | None) -> Chat
             f"{_NAMES[rule.role]}",
             metadata=told,
         )
-    if action is Action.SEND and membership.posting == pb.POSTING_ADMINS and membership.role < pb.ROLE_ADMIN:
+    writes = action in (Action.SEND, Action.EDIT_OWN)
+    if writes and membership.posting == pb.POSTING_ADMINS and membership.role < pb.ROLE_ADMIN:
         return PermissionDenied("only admins and owners write in this room", metadata=told)
     if membership.archived and not rule.archived:
         return RoomArchived("this room is archived: it can only be read", metadata=told)
@@ -130,6 +145,11 @@ def to_read(room_id: str, membership: Membership | None) -> ChatError | None:
 def to_send(room_id: str, membership: Membership | None) -> ChatError | None:
     """Why the user may not write, or None."""
     return forbids(Action.SEND, room_id, membership)
+
+
+def to_edit(room_id: str, membership: Membership | None) -> ChatError | None:
+    """What forbids saying something else than one did, or None."""
+    return forbids(Action.EDIT_OWN, room_id, membership)
 
 
 def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
@@ -173,6 +193,38 @@ def is_hidden(event: StoredEvent, until: int) -> bool:
         return False
     about = frames.about(event.payload) if event.about is None else event.about
     return 0 < about <= until
+
+
+def message_that_is_read(membership: Membership | None, target: Target | None) -> pb.Event | MessageNotFound:
+    """The event of a message that a command is about, or what to answer where there is none: the same to
+    somebody who may not read it, so that nobody learns which it is.
+
+    The message may be deleted, which is no secret: its event says so.
+    """
+    if target is None or membership is None or not target.event.HasField("message"):
+        return message_not_found(membership.room_id if membership else "")
+    if target.event.seq < visible_from(membership):
+        return message_not_found(membership.room_id)
+    return target.event
+
+
+def message_not_found(room_id: str) -> MessageNotFound:
+    """What to answer where there is no such message."""
+    return MessageNotFound(
+        "there is no such message in this room, it was deleted, or you may not read it",
+        field="seq",
+        metadata={"roomId": room_id},
+    )
+
+
+def forbids_deleting(membership: Membership, caller_id: str, target: Target) -> ChatError | None:
+    """What forbids somebody to delete a message, or None."""
+    room_id, others = membership.room_id, Action.DELETE_OTHERS
+    if target.event.user_id != caller_id:
+        return forbids(others, room_id, membership) or forbids_on(others, membership, target.role)
+    own = forbids(Action.DELETE_OWN, room_id, membership)
+    # Whoever may delete what others say may delete what they say themselves.
+    return own and forbids(others, room_id, membership) and own
 
 
 def forbids_on(action: Action, membership: Membership, role: int) -> ChatError | None:

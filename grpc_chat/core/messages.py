@@ -20,8 +20,9 @@ from grpc_chat.store.writes import Append, AuthorizeDirect, Draft, Once, Positio
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
-_MORE_READS = 8
-"""How often the log is read again for a page of which some is hidden; a shorter one is a page, too."""
+_MORE_READS, _READ_MORE = 8, 512
+"""How often, and how much of it at once, the log is read again for a page of which some is hidden. One that
+is shorter then is a page, too."""
 
 _DRAFTED_AT_ONCE = 64
 """Messages that are made ready before others have their turn on the event loop: about 0.4 ms."""
@@ -116,26 +117,11 @@ class Messages:
             read = [event for event in find(snapshot, room, first) if event.seq >= first]
             if not (hidden := access.hidden_until(room)):
                 return room, first, read, read
-            shown = [event for event in read if not access.is_hidden(event, hidden)]
-            for _ in range(_MORE_READS):
-                if position == "around_seq" or not read or len(shown) >= size:
-                    break
-                # What is hidden takes nobody's place on the page.
-                room_for = {
-                    "limit": size - len(shown),
-                    "max_bytes": self._page_bytes - sum(len(event.payload) for event in shown),
-                }
-                if position == "after_seq":
-                    more = snapshot.events_after(room_id, read[-1].seq, **room_for)
-                    read += more
-                else:
-                    more = snapshot.events_before(room_id, read[0].seq, **room_for)
-                    more = [event for event in more if event.seq >= first]
-                    read = more + read
-                if not more:
-                    break
-                shown = [event for event in read if not access.is_hidden(event, hidden)]
-            return room, first, read, shown
+            if position != "around_seq":
+                read = self._filled_up(
+                    snapshot, room_id, read, first, size, hidden, newer=position == "after_seq"
+                )
+            return room, first, read, [event for event in read if not access.is_hidden(event, hidden)]
 
         def find(snapshot: Snapshot, room: Membership, first: int) -> list[StoredEvent]:
             limit, most = size, self._page_bytes
@@ -171,6 +157,49 @@ class Messages:
                 listing, f"before_seq {first} {first_stamp}"
             )
         return frames.frames([event.payload for event in shown]) + response.SerializeToString()
+
+    def _filled_up(
+        self,
+        snapshot: Snapshot,
+        room_id: str,
+        read: list[StoredEvent],
+        first: int,
+        size: int,
+        hidden: int,
+        *,
+        newer: bool,
+    ) -> list[StoredEvent]:
+        """What a page was read as, with more of the log where some of it is hidden, which takes no place.
+
+        Args:
+            newer: Whether the page goes on with newer events, or older ones.
+        """
+
+        def shown(events: list[StoredEvent]) -> list[StoredEvent]:
+            return [event for event in events if not access.is_hidden(event, hidden)]
+
+        found = shown(read)
+        for _ in range(_MORE_READS):
+            most = self._page_bytes - sum(len(event.payload) for event in found)
+            if not read or len(found) >= size or most <= 0:
+                break
+            if newer:
+                more = snapshot.events_after(room_id, read[-1].seq, limit=_READ_MORE, max_bytes=most)
+            else:
+                more = snapshot.events_before(room_id, read[0].seq, limit=_READ_MORE, max_bytes=most)
+                more = [event for event in more if event.seq >= first]
+            if not more:
+                break
+            if over := shown(more)[size - len(found) :] if newer else shown(more)[: len(found) - size]:
+                # The next page begins there.
+                more = [
+                    event
+                    for event in more
+                    if (event.seq < over[0].seq if newer else event.seq > over[-1].seq)
+                ]
+            read = read + more if newer else more + read
+            found = shown(read)
+        return read
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:

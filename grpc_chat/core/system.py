@@ -27,6 +27,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.credentials import Credentials
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.disk import Disk
+from grpc_chat.core.edits import Edits
 from grpc_chat.core.effects import Deleted, Effect, HistoryChanged, Told
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.file_keeping import FileKeeping
@@ -274,6 +275,8 @@ class ChatSystem:
             sending=self.typing.sending,
             page_bytes=paging.page_bytes,
         )
+
+        self.edits = Edits(context, direct_messages=direct_messages)
 
         # Streams.
         self.consumers = consumers = Consumers(

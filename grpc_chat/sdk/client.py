@@ -19,6 +19,7 @@ from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.link import Link
+from grpc_chat.sdk.message_calls import MessageCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.presence import PresenceCalls
@@ -31,7 +32,7 @@ _ACCOUNT = "gc_"
 """How tokens of accounts begin."""
 
 
-class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, PresenceCalls, RoomCalls):
+class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, MessageCalls, PresenceCalls, RoomCalls):
     """One session with a server.
 
     ::

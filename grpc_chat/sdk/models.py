@@ -51,10 +51,18 @@ class Sent:
 
 
 class Replies(Protocol):
-    """What replies to messages: a client."""
+    """What replies to messages, and changes them: a client."""
 
     async def send(self, room: str, text: str) -> Sent:
         """Send a message; see :meth:`grpc_chat.Client.send`."""
+        ...
+
+    async def edit(self, room: str, seq: int, text: str) -> Message:
+        """Change a message; see :meth:`grpc_chat.Client.edit`."""
+        ...
+
+    async def delete(self, room: str, *seqs: int, reason: str = "") -> list[Message]:
+        """Delete messages; see :meth:`grpc_chat.Client.delete`."""
         ...
 
 
@@ -86,9 +94,21 @@ class Message:
 
     async def reply(self, text: str) -> Sent:
         """Send a message to the same room."""
+        return await self._receiver().send(self.room_id, text)
+
+    async def edit(self, text: str) -> Message:
+        """Change its text, if you sent it, and return the message as it is then; see :meth:`Client.edit`."""
+        return await self._receiver().edit(self.room_id, self.seq, text)
+
+    async def delete(self, *, reason: str = "") -> Message:
+        """Delete it for everyone, and return what is left of it; see :meth:`Client.delete`."""
+        [message] = await self._receiver().delete(self.room_id, self.seq, reason=reason)
+        return message
+
+    def _receiver(self) -> Replies:
         if self._client is None:
             raise RuntimeError("this message was not received by a client")
-        return await self._client.send(self.room_id, text)
+        return self._client
 
 
 @dataclass(frozen=True, slots=True)

@@ -2418,6 +2418,16 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
                 _registered_method=True)
+        self.EditMessage = channel.unary_unary(
+                '/chat.v1.MessageService/EditMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.FromString,
+                _registered_method=True)
+        self.DeleteMessages = channel.unary_unary(
+                '/chat.v1.MessageService/DeleteMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/chat.v1.MessageService/ListMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
@@ -2443,8 +2453,34 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EditMessage(self, request, context):
+        """Changes the text of a message. Only its sender may: nobody can change what somebody else said. The
+        message's event says the new text from then on, and an event `message_edited` tells those who have
+        the old one. If the text is that already, nothing is stored.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMessages(self, request, context):
+        """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
+        members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
+        its text, its files and its earlier versions are gone from the server, apart from backups. An event
+        `message_deleted` tells those who have it. Nothing is stored for one that is deleted already.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
-        """Returns a page of a room's history: its events, oldest first.
+        """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
+        caller may not read are left out.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2458,6 +2494,16 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.SendMessages,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.SerializeToString,
+            ),
+            'EditMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.EditMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.SerializeToString,
+            ),
+            'DeleteMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -2493,6 +2539,60 @@ class MessageService(object):
             '/chat.v1.MessageService/SendMessages',
             grpc__chat_dot_wire_dot_chat__pb2.SendMessagesRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.SendMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EditMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/EditMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/DeleteMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

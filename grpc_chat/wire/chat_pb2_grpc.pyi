@@ -1272,8 +1272,26 @@ class MessageServiceStub:
     never stores a message twice.
     Needs the scope write.
     """
+    EditMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.EditMessageRequest, _chat_pb2.EditMessageResponse]
+    """Changes the text of a message. Only its sender may: nobody can change what somebody else said. The
+    message's event says the new text from then on, and an event `message_edited` tells those who have
+    the old one. If the text is that already, nothing is stored.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    DeleteMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteMessagesRequest, _chat_pb2.DeleteMessagesResponse]
+    """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
+    members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
+    its text, its files and its earlier versions are gone from the server, apart from backups. An event
+    `message_deleted` tells those who have it. Nothing is stored for one that is deleted already.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope write.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
-    """Returns a page of a room's history: its events, oldest first.
+    """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
+    caller may not read are left out.
     Needs the scope read.
     """
 
@@ -1292,8 +1310,26 @@ class MessageServiceAsyncStub(MessageServiceStub):
     never stores a message twice.
     Needs the scope write.
     """
+    EditMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.EditMessageRequest, _chat_pb2.EditMessageResponse]  # type: ignore[assignment]
+    """Changes the text of a message. Only its sender may: nobody can change what somebody else said. The
+    message's event says the new text from then on, and an event `message_edited` tells those who have
+    the old one. If the text is that already, nothing is stored.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    DeleteMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteMessagesRequest, _chat_pb2.DeleteMessagesResponse]  # type: ignore[assignment]
+    """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
+    members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
+    its text, its files and its earlier versions are gone from the server, apart from backups. An event
+    `message_deleted` tells those who have it. Nothing is stored for one that is deleted already.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope write.
+    """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """Returns a page of a room's history: its events, oldest first.
+    """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
+    caller may not read are left out.
     Needs the scope read.
     """
 
@@ -1317,12 +1353,42 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def EditMessage(
+        self,
+        request: _chat_pb2.EditMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.EditMessageResponse, _abc.Awaitable[_chat_pb2.EditMessageResponse]]:
+        """Changes the text of a message. Only its sender may: nobody can change what somebody else said. The
+        message's event says the new text from then on, and an event `message_edited` tells those who have
+        the old one. If the text is that already, nothing is stored.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteMessages(
+        self,
+        request: _chat_pb2.DeleteMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.DeleteMessagesResponse, _abc.Awaitable[_chat_pb2.DeleteMessagesResponse]]:
+        """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
+        members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
+        its text, its files and its earlier versions are gone from the server, apart from backups. An event
+        `message_deleted` tells those who have it. Nothing is stored for one that is deleted already.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
     def ListMessages(
         self,
         request: _chat_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
-        """Returns a page of a room's history: its events, oldest first.
+        """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
+        caller may not read are left out.
         Needs the scope read.
         """
 

@@ -47,6 +47,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 #   no_invite         NOT_FOUND, INVITE_NOT_VALID             a|b        b in an archived room
 #   none              NOT_FOUND, INVITATION_NOT_FOUND; done for whoever is invited
 #   unasked           FAILED_PRECONDITION: the heir must accept first
+#   gone              NOT_FOUND, MESSAGE_NOT_FOUND
 #
 # What takes the scope admin is answered to administrators of the server as the last column says, and to all
 # others as the others do: what they are in the room does not matter.
@@ -90,6 +91,11 @@ RevokeInvite                  write  no     no     ok     ok     ok        no   
 SendMessages                  write  no     ok     ok     ok     ARCHIVED  ok         join
 SendMessages also elsewhere   write  no     ok     ok     ok     ARCHIVED  ok         join
 SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok         join
+EditMessage of another        write  no     no|ARCHIVED no|ARCHIVED no|ARCHIVED no no     join
+EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED no gone join
+DeleteMessages of another     write  no     no     ok     ok     ok        no         join
+DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
+DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -180,6 +186,7 @@ MEANING = {
     "none": "INVITATION_NOT_FOUND",
     "unasked": "FAILED_PRECONDITION",
     "ARCHIVED": "ROOM_ARCHIVED",
+    "gone": "MESSAGE_NOT_FOUND",
 }
 
 ROLES = {
@@ -281,7 +288,7 @@ def _expected(row: Row, actor: str, kind: Kind) -> str:
         stranger = row.direct if row.direct in ("no_invite", "none", "bad") else "no_room"
         return row.direct if actor in IN_DIRECT else stranger
     if role := MEMBERS.get(actor):
-        writes = row.ask.startswith(("SendMessages", "SendTyping"))
+        writes = row.ask.startswith(("SendMessages", "SendTyping", "EditMessage"))
         if writes and kind.posting == pb.POSTING_ADMINS and role == "member":
             return "no"
         answer, _, archived = row.roles[role].partition("|")
@@ -318,6 +325,8 @@ class Place:
     epoch: str
     invite_id: str = ""
     code: str = ""
+    said: int = 0
+    """The number of a message of a reader's; in a direct room, of somebody who is not in it."""
     pages: dict[str, str] = field(default_factory=dict)
     """Tokens of its pages, by method, given out to an owner."""
 
@@ -457,6 +466,10 @@ class World:
             )
             transaction.insert_invite(invite, secret_hash(place.code))
         record("key-holder", pb.MEMBERSHIP_CHANGE_ROLE)
+        message = pb.Message(text="what was said")
+        place.said = transaction.append(
+            pb.Event(room_id=place.room_id, user_id="target", message=message), ""
+        )
         if kind.archived:
             change_room(transaction, place.room_id, archive_time_us=transaction.now_us)
         found = transaction.room(place.room_id)
@@ -581,6 +594,17 @@ ROOM_ASKS: dict[str, Ask] = {
     "SendMessages": lambda _w, p, _a: pb.SendMessagesRequest(messages=[_outgoing(p)]),
     "SendMessages also elsewhere": lambda w, p, _a: pb.SendMessagesRequest(
         messages=[_outgoing(p), _outgoing(w.elsewhere)]
+    ),
+    "EditMessage of another": lambda _w, p, _a: pb.EditMessageRequest(
+        room_id=p.room_id, seq=p.said, text="another"
+    ),
+    "EditMessage missing": lambda _w, p, _a: pb.EditMessageRequest(
+        room_id=p.room_id, seq=1, text="not a message"
+    ),
+    "DeleteMessages of another": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[p.said]),
+    "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
+    "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(
+        room_id=p.room_id, seqs=[999, p.said]
     ),
     "ListMessages": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id),
     "ListMessages after": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, after_seq=0),

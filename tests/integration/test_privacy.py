@@ -66,6 +66,14 @@ MORE: list[tuple[str, Callable[[str, str], Message]]] = [
     ("RoomService/UnbanMember", lambda room, _: pb.UnbanMemberRequest(room_id=room, user_id="nobody")),
     ("MessageService/ListMessages", lambda room, _: pb.ListMessagesRequest(room_id=room, after_seq=10_000)),
     ("RoomService/ListMembers", lambda room, _: pb.ListMembersRequest(room_id=room, page_token="AAAA")),
+    (
+        "MessageService/EditMessage",
+        lambda room, _: pb.EditMessageRequest(room_id=room, seq=10_000, text="x"),
+    ),
+    (
+        "MessageService/DeleteMessages",
+        lambda room, _: pb.DeleteMessagesRequest(room_id=room, seqs=[2, 3, 10_000], reason="x"),
+    ),
     ("MessageService/ListMessages", lambda room, _: pb.ListMessagesRequest(room_id=room, page_token="AAAA")),
     (
         "SubscribeService/Subscribe",

@@ -61,6 +61,7 @@ NAMES = [
     "Message",
     "MessageDeleted",
     "MessageEdited",
+    "MessageNotFound",
     "MessageTooLong",
     "NotAChatServer",
     "NotAMember",

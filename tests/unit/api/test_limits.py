@@ -139,6 +139,10 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
                 setattr(changed, field.name, bytes(400_000))
             case FieldDescriptor.CPPTYPE_STRING:
                 setattr(changed, field.name, "\0" * 100_000)
+            case FieldDescriptor.CPPTYPE_INT64 if field.is_repeated:
+                getattr(changed, field.name)[:] = [-(2**31)]
+                yield f"{field.name}[0]", changed
+                getattr(changed, field.name)[:] = range(1, 10_001)
             case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_INT64:
                 setattr(changed, field.name, -(2**31))
             case FieldDescriptor.CPPTYPE_ENUM if field.is_repeated:

@@ -1,0 +1,66 @@
+"""Commands for messages that are stored: edit and delete."""
+
+from __future__ import annotations
+
+import click
+
+from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.names import find_room
+from grpc_chat.cli.output import count
+from grpc_chat.cli.texts import TextCommand
+
+_room = click.argument("name", metavar="ROOM")
+_SEQ = click.IntRange(min=1)
+
+
+@click.command(cls=TextCommand)
+@_room
+@click.argument("seq", type=_SEQ)
+@click.argument("text", nargs=-1, required=True)
+@talks()
+async def edit(cli: Cli, name: str, seq: int, text: tuple[str, ...]) -> None:
+    """Change the text of a message that you sent.
+
+    ROOM is a room's name or id, or @USER. SEQ is the message's number in the room, which `read --json`,
+    `watch --json` and `send --json` print as `seq`. Nobody can edit what somebody else sent.
+
+    \b
+    Examples:
+      grpc-chat edit plans 12 Lunch at one, not at noon
+      grpc-chat edit @bob 7 "Do you have two minutes?"
+    """
+    room = await find_room(cli.client, name)
+    message = await cli.client.edit(room.room_id, seq, " ".join(text))
+    cli.answered()
+    if cli.out.as_json:
+        cli.out.json(message)
+
+
+@click.command(cls=TextCommand)
+@_room
+@click.argument("seqs", metavar="SEQ…", type=_SEQ, nargs=-1, required=True)
+@click.option("--reason", default="", metavar="TEXT", help="Why, for everyone in the room to read.")
+@talks()
+async def delete(cli: Cli, name: str, seqs: tuple[int, ...], reason: str) -> None:
+    """Delete messages for everyone.
+
+    You can delete your own messages; admins and owners of a room also those of members with a lower role.
+    ROOM is a room's name or id, or @USER. SEQ is a message's number in the room, which `read --json`,
+    `watch --json` and `send --json` print as `seq`. Text, files and earlier versions are removed from the
+    server; that there was a message, who sent it and when stays visible. All of the messages are deleted, or
+    none.
+
+    \b
+    Examples:
+      grpc-chat delete plans 12
+      grpc-chat delete plans 12 14 15 --reason spam
+    """
+    room = await find_room(cli.client, name)
+    # One that is named twice is meant once.
+    messages = await cli.client.delete(room.room_id, *dict.fromkeys(seqs), reason=reason)
+    cli.answered()
+    if cli.out.as_json:
+        for message in messages:
+            cli.out.json(message)
+    elif cli.out.terminal:
+        cli.out.line(f"deleted {count(len(messages), 'message')}")

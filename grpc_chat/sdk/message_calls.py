@@ -1,0 +1,51 @@
+"""What becomes of messages, from the client's side."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from grpc_chat.sdk import convert
+from grpc_chat.sdk.finding import CallsInRooms
+from grpc_chat.sdk.models import Message, Replies
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class MessageCalls(CallsInRooms):
+    """The calls about messages that are stored. ``room`` is given as in :class:`RoomCalls`."""
+
+    async def edit(self, room: str, seq: int, text: str) -> Message:
+        """Change the text of one of your messages, and return the message as it is then.
+
+        Args:
+            seq: The message's number.
+            text: The new text. If that is the text already, nothing changes.
+
+        Raises:
+            MessageNotFound: There is no such message, it was deleted, or you may not read it.
+            PermissionDenied: Somebody else sent it.
+        """
+        request = pb.EditMessageRequest(seq=seq, text=text)
+        response = await self._in_room(room, "MessageService/EditMessage", request, pb.EditMessageResponse)
+        return self._message(response.event, response.epoch)
+
+    async def delete(self, room: str, *seqs: int, reason: str = "") -> list[Message]:
+        """Delete messages, all or none, and return what is left of them: yours and, as an admin or owner of
+        the room, those of members with a lower role.
+
+        Args:
+            seqs: Their numbers. Those that are deleted already stay as they are.
+            reason: Why, for others to read.
+
+        Raises:
+            MessageNotFound: One of them does not exist, or you may not read it.
+            PermissionDenied: You may not delete one of them.
+        """
+        request = pb.DeleteMessagesRequest(seqs=seqs, reason=reason)
+        response = await self._in_room(
+            room, "MessageService/DeleteMessages", request, pb.DeleteMessagesResponse
+        )
+        return [self._message(event, response.epoch) for event in response.events]
+
+    def _message(self, event: pb.Event, epoch: str) -> Message:
+        # Every client sends, too.
+        return cast(Message, convert.event(event, epoch, cast(Replies, self)))
