@@ -102,7 +102,7 @@ def _permissions() -> str:
         cells = [role >= rule.role for role in roles] + [rule.direct, rule.archived]
         lines.append(f"| {action.value} | " + " | ".join("yes" if cell else "no" for cell in cells) + " |")
     lines += ["", _PERMISSION_NOTES, "## By token", ""]
-    lines += ["What each method needs of whoever calls it, besides what the room takes.", ""]
+    lines += ["What each method needs of its caller, in addition to what the room requires.", ""]
     lines += ["| needs | methods |", "| --- | --- |"]
     for needs in Needs:
         names = [f"`{name.partition('/')[2]}`" for name, needed in NEEDS.items() if needed == needs.value]
@@ -111,21 +111,21 @@ def _permissions() -> str:
 
 
 _PERMISSION_NOTES = """\
-- Where only admins post (`posting`), writing takes an admin.
-- Removing, banning and changing the role of somebody works on those below oneself; owners act on
-  everybody, other owners included. One may always give up a part of one's own role.
-- Roles are given up to the one below one's own; owners give every role. Nobody is added, or invited, as
-  an owner.
-- The last owner who is not blocked stays one: they name another before they leave, or archive or delete
-  the room.
-- Whoever is on the server finds public rooms, sees their name, topic and number of members, and joins
-  them unless they are banned. A private or direct room does not exist for those who are not in it.
-- How much of the past a member reads is the room's rule (`history`): everything, or from their joining
-  on. It holds for pages of history, for streams and for cursors alike, and for who joins again, from
-  that time on.
-- An administrator of the server looks after accounts. That gives no access to any room. Where all owners
-  of a room are blocked, an administrator learns its id, name, kind and size, and can make one of its
-  members the owner; the room's members see who did that.
+- If only admins post in a room (`posting`), writing needs an admin.
+- Admins remove, ban and change the role of members with lower roles; owners of everyone, other owners
+  included. You may always lower your own role.
+- Admins give roles lower than their own; owners give every role. Nobody can be added or invited as an
+  owner.
+- The last owner who is not blocked can't leave while others are in the room: they make another member an
+  owner first, or delete the room.
+- Everyone on the server can find public rooms, see their name, topic and number of members, and join
+  them unless they are banned. A private or direct room does not exist for anyone who is not a member.
+- The room's setting `history` says how much of the past members may read: everything, or what happened
+  since they joined. It applies to pages of history, streams and cursors alike. For a member who joins
+  again, it counts from then on.
+- An administrator of the server manages accounts. That gives no access to any room. If all owners of a
+  room are blocked, an administrator sees its id, name, kind and size, and can make one of its members
+  the owner; the room's members see who did that.
 """
 
 
@@ -203,29 +203,34 @@ def _errors(proto: FileDescriptorProto) -> list[str]:
 _COMMANDS = """\
 `python3 server.py` and `python3 client.py` are the quick start; `grpc-chat` is everything.
 
-**Which server, and as whom.** Commands mean the server last logged in to, or the one that `--server` (`-s`)
-names: by the name that `grpc-chat server list` has it under, or as `HOST:PORT` (without a port, 50051). In
-the environment, `CHAT_SERVER` says the same for scripts, `CHAT_TOKEN` is the token to use instead of a
-saved login (of a server with trusted ids, the id), and `CHAT_PASSWORD` and `CHAT_NEW_PASSWORD` are what
-would be asked for. How to know a server that is not saved, `CHAT_FINGERPRINT`, `CHAT_CA` and
-`CHAT_INSECURE=1` say, as the options of `login` do. They do not begin with `GRPC_CHAT_`, which are the
-settings of a server. `CHAT_TOKEN`, `CHAT_FINGERPRINT`, `CHAT_CA` and `CHAT_INSECURE` are for the server that
-`CHAT_SERVER` names. Where the command line or a link names another, the login that is saved there is used,
-and none of these. A line end after a value does not count.
+**Which server, and as whom.** Commands use the server that you logged in to last, or the one that
+`--server` (`-s`) names: by its name in `grpc-chat server list`, or as `HOST:PORT` (by default, port 50051).
+For scripts, set these in the environment:
 
-**What is saved.** Servers stand in `servers.json` in `$XDG_CONFIG_HOME/grpc-chat` (`~/.config/grpc-chat`),
-tokens in the system's keyring, or in `tokens.json` beside it (mode 0600) where there is no keyring that
-keeps them. `PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring` says that there is none.
+- `CHAT_SERVER`: the server, as for `--server`.
+- `CHAT_TOKEN`: the token to use instead of a saved login (on a server with trusted ids: the id).
+- `CHAT_PASSWORD` and `CHAT_NEW_PASSWORD`: the passwords that a command would ask for.
+- `CHAT_FINGERPRINT`, `CHAT_CA` and `CHAT_INSECURE=1`: how to know a server that is not saved, as with the
+  options of `login`.
+
+They do not begin with `GRPC_CHAT_`, the prefix of a server's settings. `CHAT_TOKEN`, `CHAT_FINGERPRINT`,
+`CHAT_CA` and `CHAT_INSECURE` are for the server that `CHAT_SERVER` names. If the command line or a link
+names another server, the login that is saved for it is used, and none of these. A newline after a value is
+ignored.
+
+**What is saved.** Servers are saved in `servers.json` in `$XDG_CONFIG_HOME/grpc-chat`
+(`~/.config/grpc-chat`). Tokens are in the system's keyring or, without one, in `tokens.json` beside it (mode
+0600). `PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring` makes the commands use no keyring.
 
 **Output.** Results go to standard output, remarks and errors to standard error, an error on one line that
 begins with `error:`. On a terminal, times are relative, tables fit and messages are coloured, unless
-`NO_COLOR` is set; elsewhere the same things have full dates and no colours. What other people wrote is
-shown with control characters as escapes. With `--json`, each line of standard output is an object in ASCII,
-its times in RFC 3339 and UTC; its fields are those of the Python client's values, and more may come. In
-what `read` and `watch` print, `type` is `message`, `membership`, `room`, `gap` (numbers that are gone) or
-`left` (a room that one may no longer read), and `room` what the room is called.
+`NO_COLOR` is set; elsewhere the same things have full dates and no colours. Control characters in other
+people's text are shown as escapes. With `--json`, each line of standard output is an object in ASCII, with
+times in RFC 3339 and UTC. Its fields are those of the Python client's values, and more may be added. In the
+output of `read` and `watch`, `type` is `message`, `membership`, `room`, `gap` (numbers that are gone) or
+`left` (a room that you may no longer read), and `room` is the room's title.
 
-**Exit codes** stand at the end of `grpc-chat --help`."""
+**Exit codes** are at the end of `grpc-chat --help`."""
 
 
 def _commands() -> str:
@@ -251,12 +256,13 @@ def _tree(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 def _configuration() -> str:
     intro = """# Configuration
 
-Later ones win: these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the flags
-of the command. An unknown key is an error. `grpc-chat config default` prints a file to begin with,
-`grpc-chat config check` tells what is wrong with one. Waits are seconds (`25`) or ISO 8601 (`PT25S`). In the
-environment, lists have commas (`a,b`) or are JSON (`["a", "b"]`), and nothing is an empty list. What stands
-under a heading with `[[…]]` may be there several times; in the environment such a list is one variable that
-holds all of it as JSON, as `GRPC_CHAT_OIDC='[{"name": "example", "issuer": "https://…", "client_id": "…"}]'`.
+Settings come from these defaults, a TOML file (`grpc-chat serve --config FILE`), the environment, and the
+flags of the command; later sources win. An unknown key is an error. `grpc-chat config default` prints a file
+to begin with, and `grpc-chat config check` says what is wrong with one. Durations are seconds (`25`) or ISO
+8601 (`PT25S`). In the environment, lists have commas (`a,b`) or are JSON (`["a", "b"]`), and an empty value
+is an empty list. A section with `[[…]]` can be there several times. In the environment such a list is one
+variable with the whole list as JSON, such as
+`GRPC_CHAT_OIDC='[{"name": "example", "issuer": "https://…", "client_id": "…"}]'`.
 
 """
     return intro + settings_page(Config, str(Config.model_config["env_prefix"]))

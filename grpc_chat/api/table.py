@@ -4,7 +4,7 @@
 
 TERMS = {
     "a UUID": "in its usual form of 36 characters, in upper or lower case.",
-    "a file name": "1 to 255 bytes of UTF-8, of such characters as an id, without `/` and `\\`; neither `.` nor `..`.",
+    "a file name": "1 to 255 bytes of UTF-8, with characters as in an id, without `/` and `\\`; neither `.` nor `..`.",
     "a media type": "at most 127 bytes, of the form of RFC 6838, as in `image/png`, without parameters.",
     "a name": "1 to `limits.name_bytes` bytes of UTF-8, with characters as in an id.",
     "a page size": "0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.",

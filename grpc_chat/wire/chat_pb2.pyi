@@ -30,7 +30,7 @@ terms:
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
 - a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
 - a UUID: in its usual form of 36 characters, in upper or lower case.
-- a file name: 1 to 255 bytes of UTF-8, of such characters as an id, without `/` and `\\`; neither `.` nor `..`.
+- a file name: 1 to 255 bytes of UTF-8, with characters as in an id, without `/` and `\\`; neither `.` nor `..`.
 - a media type: at most 127 bytes, of the form of RFC 6838, as in `image/png`, without parameters.
 
 A field with an enum takes the values that the server knows. The server ignores "Output only." fields in
@@ -3972,9 +3972,9 @@ class OutgoingMessage(_message.Message):
     """
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Files that the message carries: uploaded by the caller and not sent yet, or carried by a message that the caller
-        may read now, which forwards them. Any other is FILE_NOT_FOUND. At most 1,000 messages carry one file,
-        and a request has at most 30 files.
+        """Files that the message carries: files that the caller has uploaded and not sent yet, or, to
+        forward them, files of messages that the caller may read now. Any other file is FILE_NOT_FOUND.
+        At most 1,000 messages carry the same file, and a request has at most 30 files.
         Must have at most `limits.files` entries, each an id, none twice.
         """
 
@@ -4017,8 +4017,8 @@ class Event(_message.Message):
     RIGHTS_CHANGED_FIELD_NUMBER: _builtins.int
     CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """The room. The server also keeps a log for each user, named `user:` and the user's id, whose events clients do not
-    get yet.
+    """The room. The server also keeps a log for each user, named `user:` and the user's id, whose
+    events clients do not get yet.
     """
     seq: _builtins.int
     """The event's number in this log, from 1."""
@@ -4177,7 +4177,7 @@ class Invited(_message.Message):
     INVITATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def invitation(self) -> Global___Invitation:
-        """The invitation as it was then. Absent if the user is never told of it."""
+        """The invitation as it was then. Absent if it is hidden from the user."""
 
     def __init__(
         self,
@@ -4204,9 +4204,9 @@ class SessionHasEnded(_message.Message):
     session_id: _builtins.str
     """The session."""
     reason: _builtins.str
-    """The reason, as its streams are told."""
+    """The reason, as its streams get it."""
     message: _builtins.str
-    """The sentence, as its streams are told."""
+    """The sentence, as its streams get it."""
     def __init__(
         self,
         *,
@@ -4267,8 +4267,8 @@ Global___ConsumerTaken: _TypeAlias = ConsumerTaken  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """A message as it is now. Editing or deleting a message changes its own event, and adds another event to the log,
-    which tells those who have read the message already.
+    """A message as it is now. Editing or deleting a message changes its own event, and adds another
+    event to the log for readers who have already seen the message.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -4321,7 +4321,7 @@ Global___Message: _TypeAlias = Message  # noqa: Y015
 
 @_typing.final
 class Deletion(_message.Message):
-    """What is known of a message that was deleted."""
+    """What remains known of a deleted message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4331,7 +4331,7 @@ class Deletion(_message.Message):
     user_id: _builtins.str
     """The user who deleted it: its sender, or an admin or owner of the room."""
     reason: _builtins.str
-    """Why, if a reason was given."""
+    """The reason, if one was given."""
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted."""
@@ -4353,7 +4353,7 @@ Global___Deletion: _TypeAlias = Deletion  # noqa: Y015
 
 @_typing.final
 class MessageEdited(_message.Message):
-    """A message was edited by its sender."""
+    """An edit of a message by its sender."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4379,7 +4379,7 @@ Global___MessageEdited: _TypeAlias = MessageEdited  # noqa: Y015
 
 @_typing.final
 class MessageDeleted(_message.Message):
-    """A message was deleted by `Event.user_id`, who may be somebody else than its sender."""
+    """The deletion of a message by `Event.user_id`, who need not be its sender."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4388,7 +4388,7 @@ class MessageDeleted(_message.Message):
     seq: _builtins.int
     """The message's number."""
     reason: _builtins.str
-    """Why, if a reason was given."""
+    """The reason, if one was given."""
     def __init__(
         self,
         *,
@@ -4419,15 +4419,21 @@ class File(_message.Message):
     METADATA_REMOVED_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
-    """For DownloadFile, CreateDownloadLink and OutgoingMessage.file_ids. It says nothing about the content."""
+    """The file's id, for DownloadFile, CreateDownloadLink and OutgoingMessage.file_ids. It reveals
+    nothing about the content.
+    """
     name: _builtins.str
-    """What its sender calls it. Never a path, but still a stranger's: clean it before you save a file by it."""
+    """The sender's name for it. It is never a path, but still a stranger's: clean it before you save
+    a file under it.
+    """
     size: _builtins.int
     """Its length, in bytes."""
     content_type: _builtins.str
-    """What its sender says it is; `application/octet-stream` where they did not."""
+    """What its sender says that it is; `application/octet-stream` if they did not say."""
     width: _builtins.int
-    """Of an image that the server could read: its width in pixels, as it is shown. 0 for all other files."""
+    """For an image that the server could read: its width in pixels, as it is shown. 0 for all other
+    files.
+    """
     height: _builtins.int
     """Its height, likewise."""
     has_preview: _builtins.bool
@@ -5437,7 +5443,7 @@ class Typing(_message.Message):
     LIFETIME_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
     thread_root: _builtins.int
-    """The number of the message that begins the thread in which they write; 0 for none."""
+    """The number of the message whose thread they are writing in; 0 for none."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
         """How long to show this, unless another signal or a message of theirs comes first. Absent if they
@@ -5676,7 +5682,7 @@ Global___DeleteConsumerResponse: _TypeAlias = DeleteConsumerResponse  # noqa: Y0
 
 @_typing.final
 class Upload(_message.Message):
-    """An upload that is not finished."""
+    """An unfinished upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5689,24 +5695,24 @@ class Upload(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Names it. It becomes the file's id."""
+    """The upload's id, which becomes the file's id."""
     name: _builtins.str
-    """As it was announced."""
+    """As announced."""
     size: _builtins.int
-    """The length of the file, in bytes, as it was announced."""
+    """The announced length of the file, in bytes."""
     content_type: _builtins.str
-    """As it was announced."""
+    """As announced."""
     offset: _builtins.int
-    """How many bytes are there: where the next part begins."""
+    """How many bytes are stored: where the next part begins."""
     part_size: _builtins.int
-    """The most bytes that a part may have."""
+    """The largest part, in bytes."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is deleted unless it is finished."""
+        """When it is deleted if it is not finished."""
 
     def __init__(
         self,
@@ -5730,7 +5736,7 @@ Global___Upload: _TypeAlias = Upload  # noqa: Y015
 
 @_typing.final
 class CreateUploadRequest(_message.Message):
-    """Begins an upload."""
+    """The file to upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5740,7 +5746,7 @@ class CreateUploadRequest(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     KEEP_METADATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What people see.
+    """The name that people see.
     Must be a file name.
     """
     size: _builtins.int
@@ -5748,15 +5754,15 @@ class CreateUploadRequest(_message.Message):
     Must be 0 or more.
     """
     content_type: _builtins.str
-    """What it is. Empty for `application/octet-stream`.
+    """What the file is. Empty for `application/octet-stream`.
     Must be a media type, or empty.
     """
     sha256: _builtins.bytes
-    """The SHA-256 of the file, so that nothing else becomes one. Empty for no check.
+    """The SHA-256 of the file, against which the uploaded content is checked. Empty for no check.
     Must be 32 bytes, or empty.
     """
     keep_metadata: _builtins.bool
-    """Whether metadata stays in an image, as where it was taken."""
+    """Whether to keep an image's metadata, for example where it was taken."""
     def __init__(
         self,
         *,
@@ -5776,7 +5782,7 @@ Global___CreateUploadRequest: _TypeAlias = CreateUploadRequest  # noqa: Y015
 
 @_typing.final
 class CreateUploadResponse(_message.Message):
-    """The upload has begun."""
+    """The new upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5800,7 +5806,7 @@ Global___CreateUploadResponse: _TypeAlias = CreateUploadResponse  # noqa: Y015
 
 @_typing.final
 class GetUploadRequest(_message.Message):
-    """Asks how far an upload is."""
+    """The upload to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5824,7 +5830,7 @@ Global___GetUploadRequest: _TypeAlias = GetUploadRequest  # noqa: Y015
 
 @_typing.final
 class GetUploadResponse(_message.Message):
-    """How far it is."""
+    """The requested upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5848,18 +5854,18 @@ Global___GetUploadResponse: _TypeAlias = GetUploadResponse  # noqa: Y015
 
 @_typing.final
 class ListUploadsRequest(_message.Message):
-    """Lists the caller's uploads."""
+    """Which page of the caller's uploads."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return.
+    """How many to return at most.
     Must be a page size.
     """
     page_token: _builtins.str
-    """`next_page_token` of the page before.
+    """`next_page_token` of the previous page.
     Must be a page token.
     """
     def __init__(
@@ -5885,7 +5891,7 @@ class ListUploadsResponse(_message.Message):
     UPLOADS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty when this is the last one."""
+    """For the next page. Empty if this is the last one."""
     @_builtins.property
     def uploads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Upload]:
         """Oldest first."""
@@ -5922,7 +5928,7 @@ class UploadPartRequest(_message.Message):
     Must be 0 or more.
     """
     data: _builtins.bytes
-    """The content, not beyond the size that was announced; at most Upload.part_size bytes.
+    """The content, within the announced size; at most Upload.part_size bytes.
     Must be at most `limits.part_bytes` bytes.
     """
     def __init__(
@@ -5942,13 +5948,13 @@ Global___UploadPartRequest: _TypeAlias = UploadPartRequest  # noqa: Y015
 
 @_typing.final
 class UploadPartResponse(_message.Message):
-    """The part is on disk."""
+    """How far the upload is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
-    """How many bytes are there now: where the next part begins."""
+    """How many bytes are stored now: where the next part begins."""
     def __init__(
         self,
         *,
@@ -5964,7 +5970,7 @@ Global___UploadPartResponse: _TypeAlias = UploadPartResponse  # noqa: Y015
 
 @_typing.final
 class FinishUploadRequest(_message.Message):
-    """Makes a file of an upload."""
+    """The upload to finish."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5995,7 +6001,7 @@ class FinishUploadResponse(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> Global___File:
-        """The file, as messages that carry it show it."""
+        """The file, as in messages that carry it."""
 
     def __init__(
         self,
@@ -6012,7 +6018,7 @@ Global___FinishUploadResponse: _TypeAlias = FinishUploadResponse  # noqa: Y015
 
 @_typing.final
 class CancelUploadRequest(_message.Message):
-    """Ends an upload."""
+    """The upload to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6036,7 +6042,7 @@ Global___CancelUploadRequest: _TypeAlias = CancelUploadRequest  # noqa: Y015
 
 @_typing.final
 class CancelUploadResponse(_message.Message):
-    """It has ended."""
+    """The response of CancelUpload: the upload has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6053,7 +6059,7 @@ Global___CancelUploadResponse: _TypeAlias = CancelUploadResponse  # noqa: Y015
 
 @_typing.final
 class DownloadFileRequest(_message.Message):
-    """Asks for a file's content."""
+    """The file to download, or a part of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6066,7 +6072,8 @@ class DownloadFileRequest(_message.Message):
     Must be an id.
     """
     offset: _builtins.int
-    """Where to begin, in bytes from the file's beginning; at its end, or beyond it, there is nothing to return.
+    """Where to begin, in bytes from the file's beginning. At or after the file's end, nothing is
+    returned.
     Must be 0 or more.
     """
     length: _builtins.int
@@ -6074,7 +6081,7 @@ class DownloadFileRequest(_message.Message):
     Must be 0 or more.
     """
     preview: _builtins.bool
-    """Whether to return the preview in place of the file. FILE_NOT_FOUND where it has none."""
+    """Whether to return the preview instead of the file. Fails with FILE_NOT_FOUND if there is none."""
     def __init__(
         self,
         *,
@@ -6103,7 +6110,7 @@ class DownloadFileResponse(_message.Message):
     """The next bytes."""
     @_builtins.property
     def file(self) -> Global___File:
-        """What is downloaded. Set on the first response, which has no data, and never again."""
+        """The file. Set on the first response only, which has no data."""
 
     def __init__(
         self,
@@ -6121,7 +6128,7 @@ Global___DownloadFileResponse: _TypeAlias = DownloadFileResponse  # noqa: Y015
 
 @_typing.final
 class CreateDownloadLinkRequest(_message.Message):
-    """Asks for a link to a file."""
+    """The file to link to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6133,10 +6140,10 @@ class CreateDownloadLinkRequest(_message.Message):
     Must be an id.
     """
     preview: _builtins.bool
-    """Whether the link is to the preview."""
+    """Whether to link to the preview."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it works; absent, or more than that, for `files.link_age`.
+        """How long the link is valid: at most, and by default, `files.link_age`.
         Must be more than 0 and at most 1 day.
         """
 
@@ -6157,17 +6164,19 @@ Global___CreateDownloadLinkRequest: _TypeAlias = CreateDownloadLinkRequest  # no
 
 @_typing.final
 class CreateDownloadLinkResponse(_message.Message):
-    """The link."""
+    """The new link."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     URL_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """An address for a browser or a program that speaks HTTP. Whoever has it has the file: it is a secret."""
+    """The address, for a browser or a program that speaks HTTP. It is a secret: anyone who has it can
+    download the file.
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops working."""
+        """When it expires."""
 
     def __init__(
         self,
@@ -6185,7 +6194,7 @@ Global___CreateDownloadLinkResponse: _TypeAlias = CreateDownloadLinkResponse  # 
 
 @_typing.final
 class SendTypingRequest(_message.Message):
-    """Signals that somebody is typing."""
+    """The room in which the caller is typing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6197,7 +6206,7 @@ class SendTypingRequest(_message.Message):
     Must be an id.
     """
     stopped: _builtins.bool
-    """Whether they have stopped without sending a message."""
+    """Whether the caller has stopped without sending a message."""
     thread_root: _builtins.int
     """The number of the message that they are replying to in a thread; 0 for none.
     Must be 0 or more.
@@ -6219,7 +6228,7 @@ Global___SendTypingRequest: _TypeAlias = SendTypingRequest  # noqa: Y015
 
 @_typing.final
 class SendTypingResponse(_message.Message):
-    """The signal is on its way, if anybody is to be sent it."""
+    """The response of SendTyping: the signal is on its way, if anybody gets it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -2899,9 +2899,9 @@ class SubscribeService(object):
 class FileServiceStub(object):
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     def __init__(self, channel):
@@ -2955,14 +2955,15 @@ class FileServiceStub(object):
 class FileServiceServicer(object):
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     def CreateUpload(self, request, context):
-        """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
-        a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+        """Begins an upload, and reserves its size in the caller's quota. Already refuses what the server
+        can't take: a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full
+        disk (STORE_FULL).
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2970,7 +2971,8 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+        """Returns the progress of one of the caller's uploads. Fails with UPLOAD_NOT_FOUND if it has
+        expired or was canceled.
         Needs the scope read or the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2978,7 +2980,7 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUploads(self, request, context):
-        """Returns the caller's uploads that are not finished, oldest first.
+        """Returns the caller's unfinished uploads, oldest first.
         Needs the scope read or the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2986,10 +2988,11 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UploadPart(self, request, context):
-        """Stores the next part of a file. When it is answered, the part is on disk.
+        """Stores the next part of a file. The response comes when the part is on disk.
 
-        What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
-        after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+        Bytes that are already stored are ignored, so a part may be sent again, and parts may overlap.
+        A part that begins after the stored bytes fails with WRONG_OFFSET, whose metadata has the
+        `offset` to continue from.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -2997,14 +3000,16 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FinishUpload(self, request, context):
-        """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
-        the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+        """Makes a file of an upload whose parts are all stored. Fails with WRONG_OFFSET if some are
+        missing. Finishing again returns the same file. If the content's SHA-256 is not the announced
+        one, it fails with UPLOAD_DAMAGED, and the upload ends.
 
-        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
-        `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
-        that it can't read is a file like any other.
+        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview and, unless the upload
+        has `keep_metadata`, removes the metadata of PNG, JPEG and WebP images without changing their
+        pixels. An image that it can't read is a file like any other.
 
-        Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+        Until a message carries it, only its uploader can see a file, and it is deleted after
+        `files.unsent_age`.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3012,8 +3017,8 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelUpload(self, request, context):
-        """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
-        already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+        """Ends one of the caller's uploads, finished or not, and deletes what was uploaded. An upload
+        whose file a message already carries is UPLOAD_NOT_FOUND, like one that does not exist.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3021,8 +3026,9 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DownloadFile(self, request, context):
-        """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
-        does not exist; also in the middle of a download, once the caller may not see it any longer.
+        """Returns a file, or a part of it, piece by piece. Fails with FILE_NOT_FOUND if the file does not
+        exist or the caller may not see it; also in the middle of a download, once the caller may no
+        longer see it.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3030,9 +3036,10 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownloadLink(self, request, context):
-        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
-        expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
-        server serves no links (the settings `files.http_port` and `files.public_url`).
+        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download
+        the file until it expires, as long as the caller may see the file and their session has not
+        ended. Fails with FAILED_PRECONDITION if the server serves no links (the settings
+        `files.http_port` and `files.public_url`).
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3093,9 +3100,9 @@ def add_FileServiceServicer_to_server(servicer, server):
 class FileService(object):
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     @staticmethod
@@ -3316,7 +3323,7 @@ class FileService(object):
 
 
 class PresenceServiceStub(object):
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log.
     """
 
     def __init__(self, channel):
@@ -3333,15 +3340,16 @@ class PresenceServiceStub(object):
 
 
 class PresenceServiceServicer(object):
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log.
     """
 
     def SendTyping(self, request, context):
-        """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
-        It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
-        the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
-        there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
-        RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+        """Signals to the other members of a room that the caller is typing, or has stopped. They see it
+        as `Signal.typing`. The signal expires after 6 seconds, so clients call this every 3 to 5
+        seconds while somebody types; it ends with the caller's next message in the room. Callers who
+        may not send messages in the room get the same error as they would there. In a room with more
+        than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
+        RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -3365,7 +3373,7 @@ def add_PresenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PresenceService(object):
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log.
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log.
     """
 
     @staticmethod

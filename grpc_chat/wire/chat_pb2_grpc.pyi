@@ -30,7 +30,7 @@ terms:
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
 - a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
 - a UUID: in its usual form of 36 characters, in upper or lower case.
-- a file name: 1 to 255 bytes of UTF-8, of such characters as an id, without `/` and `\\`; neither `.` nor `..`.
+- a file name: 1 to 255 bytes of UTF-8, with characters as in an id, without `/` and `\\`; neither `.` nor `..`.
 - a media type: at most 127 bytes, of the form of RFC 6838, as in `image/png`, without parameters.
 
 A field with an enum takes the values that the server knows. The server ignores "Output only." fields in
@@ -1530,9 +1530,9 @@ def add_SubscribeServiceServicer_to_server(servicer: SubscribeServiceServicer, s
 class FileServiceStub:
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     @_typing.overload
@@ -1540,50 +1540,57 @@ class FileServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FileServiceAsyncStub: ...
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateUploadRequest, _chat_pb2.CreateUploadResponse]
-    """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
-    a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+    """Begins an upload, and reserves its size in the caller's quota. Already refuses what the server
+    can't take: a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full
+    disk (STORE_FULL).
     Needs the scope write.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetUploadRequest, _chat_pb2.GetUploadResponse]
-    """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+    """Returns the progress of one of the caller's uploads. Fails with UPLOAD_NOT_FOUND if it has
+    expired or was canceled.
     Needs the scope read or the scope write.
     """
     ListUploads: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListUploadsRequest, _chat_pb2.ListUploadsResponse]
-    """Returns the caller's uploads that are not finished, oldest first.
+    """Returns the caller's unfinished uploads, oldest first.
     Needs the scope read or the scope write.
     """
     UploadPart: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UploadPartRequest, _chat_pb2.UploadPartResponse]
-    """Stores the next part of a file. When it is answered, the part is on disk.
+    """Stores the next part of a file. The response comes when the part is on disk.
 
-    What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
-    after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+    Bytes that are already stored are ignored, so a part may be sent again, and parts may overlap.
+    A part that begins after the stored bytes fails with WRONG_OFFSET, whose metadata has the
+    `offset` to continue from.
     Needs the scope write.
     """
     FinishUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.FinishUploadRequest, _chat_pb2.FinishUploadResponse]
-    """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
-    the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+    """Makes a file of an upload whose parts are all stored. Fails with WRONG_OFFSET if some are
+    missing. Finishing again returns the same file. If the content's SHA-256 is not the announced
+    one, it fails with UPLOAD_DAMAGED, and the upload ends.
 
-    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
-    `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
-    that it can't read is a file like any other.
+    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview and, unless the upload
+    has `keep_metadata`, removes the metadata of PNG, JPEG and WebP images without changing their
+    pixels. An image that it can't read is a file like any other.
 
-    Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+    Until a message carries it, only its uploader can see a file, and it is deleted after
+    `files.unsent_age`.
     Needs the scope write.
     """
     CancelUpload: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelUploadRequest, _chat_pb2.CancelUploadResponse]
-    """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
-    already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+    """Ends one of the caller's uploads, finished or not, and deletes what was uploaded. An upload
+    whose file a message already carries is UPLOAD_NOT_FOUND, like one that does not exist.
     Needs the scope write.
     """
     DownloadFile: _grpc.UnaryStreamMultiCallable[_chat_pb2.DownloadFileRequest, _chat_pb2.DownloadFileResponse]
-    """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
-    does not exist; also in the middle of a download, once the caller may not see it any longer.
+    """Returns a file, or a part of it, piece by piece. Fails with FILE_NOT_FOUND if the file does not
+    exist or the caller may not see it; also in the middle of a download, once the caller may no
+    longer see it.
     Needs the scope read.
     """
     CreateDownloadLink: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateDownloadLinkRequest, _chat_pb2.CreateDownloadLinkResponse]
-    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
-    expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
-    server serves no links (the settings `files.http_port` and `files.public_url`).
+    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download
+    the file until it expires, as long as the caller may see the file and their session has not
+    ended. Fails with FAILED_PRECONDITION if the server serves no links (the settings
+    `files.http_port` and `files.public_url`).
     Needs the scope read.
     """
 
@@ -1591,66 +1598,73 @@ class FileServiceStub:
 class FileServiceAsyncStub(FileServiceStub):
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateUploadRequest, _chat_pb2.CreateUploadResponse]  # type: ignore[assignment]
-    """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
-    a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+    """Begins an upload, and reserves its size in the caller's quota. Already refuses what the server
+    can't take: a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full
+    disk (STORE_FULL).
     Needs the scope write.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUploadRequest, _chat_pb2.GetUploadResponse]  # type: ignore[assignment]
-    """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+    """Returns the progress of one of the caller's uploads. Fails with UPLOAD_NOT_FOUND if it has
+    expired or was canceled.
     Needs the scope read or the scope write.
     """
     ListUploads: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListUploadsRequest, _chat_pb2.ListUploadsResponse]  # type: ignore[assignment]
-    """Returns the caller's uploads that are not finished, oldest first.
+    """Returns the caller's unfinished uploads, oldest first.
     Needs the scope read or the scope write.
     """
     UploadPart: _aio.UnaryUnaryMultiCallable[_chat_pb2.UploadPartRequest, _chat_pb2.UploadPartResponse]  # type: ignore[assignment]
-    """Stores the next part of a file. When it is answered, the part is on disk.
+    """Stores the next part of a file. The response comes when the part is on disk.
 
-    What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
-    after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+    Bytes that are already stored are ignored, so a part may be sent again, and parts may overlap.
+    A part that begins after the stored bytes fails with WRONG_OFFSET, whose metadata has the
+    `offset` to continue from.
     Needs the scope write.
     """
     FinishUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.FinishUploadRequest, _chat_pb2.FinishUploadResponse]  # type: ignore[assignment]
-    """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
-    the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+    """Makes a file of an upload whose parts are all stored. Fails with WRONG_OFFSET if some are
+    missing. Finishing again returns the same file. If the content's SHA-256 is not the announced
+    one, it fails with UPLOAD_DAMAGED, and the upload ends.
 
-    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
-    `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
-    that it can't read is a file like any other.
+    The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview and, unless the upload
+    has `keep_metadata`, removes the metadata of PNG, JPEG and WebP images without changing their
+    pixels. An image that it can't read is a file like any other.
 
-    Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+    Until a message carries it, only its uploader can see a file, and it is deleted after
+    `files.unsent_age`.
     Needs the scope write.
     """
     CancelUpload: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelUploadRequest, _chat_pb2.CancelUploadResponse]  # type: ignore[assignment]
-    """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
-    already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+    """Ends one of the caller's uploads, finished or not, and deletes what was uploaded. An upload
+    whose file a message already carries is UPLOAD_NOT_FOUND, like one that does not exist.
     Needs the scope write.
     """
     DownloadFile: _aio.UnaryStreamMultiCallable[_chat_pb2.DownloadFileRequest, _chat_pb2.DownloadFileResponse]  # type: ignore[assignment]
-    """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
-    does not exist; also in the middle of a download, once the caller may not see it any longer.
+    """Returns a file, or a part of it, piece by piece. Fails with FILE_NOT_FOUND if the file does not
+    exist or the caller may not see it; also in the middle of a download, once the caller may no
+    longer see it.
     Needs the scope read.
     """
     CreateDownloadLink: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateDownloadLinkRequest, _chat_pb2.CreateDownloadLinkResponse]  # type: ignore[assignment]
-    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
-    expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
-    server serves no links (the settings `files.http_port` and `files.public_url`).
+    """Returns a link to a file for a browser, which needs no token. Anyone who has it can download
+    the file until it expires, as long as the caller may see the file and their session has not
+    ended. Fails with FAILED_PRECONDITION if the server serves no links (the settings
+    `files.http_port` and `files.public_url`).
     Needs the scope read.
     """
 
 class FileServiceServicer(metaclass=_abc_1.ABCMeta):
     """Files that messages carry: uploaded in parts, downloaded in pieces.
 
-    To send one: CreateUpload, UploadPart until all is there, FinishUpload, and SendMessages with its id. Anyone who may
-    read a message that carries a file may download it, as long as they may read the message. When no message carries
-    it any longer, its content is deleted.
+    To send a file, call CreateUpload, UploadPart until all parts are stored, FinishUpload, and
+    SendMessages with its id. Anyone who may read a message that carries a file may download it, as
+    long as they may read the message. When no message carries it any longer, its content is deleted.
     """
 
     @_abc_1.abstractmethod
@@ -1659,8 +1673,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateUploadResponse, _abc.Awaitable[_chat_pb2.CreateUploadResponse]]:
-        """Begins an upload, and reserves its size of what the caller may store. What the server can't take is refused here:
-        a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full disk (STORE_FULL).
+        """Begins an upload, and reserves its size in the caller's quota. Already refuses what the server
+        can't take: a file that is too large, a quota that is used up (both LIMIT_EXCEEDED) or a full
+        disk (STORE_FULL).
         Needs the scope write.
         """
 
@@ -1670,7 +1685,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetUploadResponse, _abc.Awaitable[_chat_pb2.GetUploadResponse]]:
-        """Returns how far an upload of the caller's is. UPLOAD_NOT_FOUND for one that has expired or was canceled.
+        """Returns the progress of one of the caller's uploads. Fails with UPLOAD_NOT_FOUND if it has
+        expired or was canceled.
         Needs the scope read or the scope write.
         """
 
@@ -1680,7 +1696,7 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListUploadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListUploadsResponse, _abc.Awaitable[_chat_pb2.ListUploadsResponse]]:
-        """Returns the caller's uploads that are not finished, oldest first.
+        """Returns the caller's unfinished uploads, oldest first.
         Needs the scope read or the scope write.
         """
 
@@ -1690,10 +1706,11 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UploadPartRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UploadPartResponse, _abc.Awaitable[_chat_pb2.UploadPartResponse]]:
-        """Stores the next part of a file. When it is answered, the part is on disk.
+        """Stores the next part of a file. The response comes when the part is on disk.
 
-        What is there already is passed over, so a part may be sent again, and parts may overlap. A part that begins
-        after what is there is WRONG_OFFSET, whose metadata has the `offset` to go on from.
+        Bytes that are already stored are ignored, so a part may be sent again, and parts may overlap.
+        A part that begins after the stored bytes fails with WRONG_OFFSET, whose metadata has the
+        `offset` to continue from.
         Needs the scope write.
         """
 
@@ -1703,14 +1720,16 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.FinishUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.FinishUploadResponse, _abc.Awaitable[_chat_pb2.FinishUploadResponse]]:
-        """Makes a file of an upload whose parts are all there; WRONG_OFFSET where some are missing. Finishing again returns
-        the same file. Content whose SHA-256 is not the one that was announced is UPLOAD_DAMAGED, and the upload ends.
+        """Makes a file of an upload whose parts are all stored. Fails with WRONG_OFFSET if some are
+        missing. Finishing again returns the same file. If the content's SHA-256 is not the announced
+        one, it fails with UPLOAD_DAMAGED, and the upload ends.
 
-        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview, and unless the upload says
-        `keep_metadata`, it removes the metadata of PNG, JPEG and WebP images without changing their pixels. An image
-        that it can't read is a file like any other.
+        The server looks into images (PNG, JPEG, WebP, GIF): it makes a preview and, unless the upload
+        has `keep_metadata`, removes the metadata of PNG, JPEG and WebP images without changing their
+        pixels. An image that it can't read is a file like any other.
 
-        Until a message carries it, a file is its uploader's alone, and is deleted after `files.unsent_age`.
+        Until a message carries it, only its uploader can see a file, and it is deleted after
+        `files.unsent_age`.
         Needs the scope write.
         """
 
@@ -1720,8 +1739,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CancelUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CancelUploadResponse, _abc.Awaitable[_chat_pb2.CancelUploadResponse]]:
-        """Ends an upload of the caller's, finished or not, and deletes what was uploaded. Where a message carries the file
-        already, it is UPLOAD_NOT_FOUND, as is one that does not exist.
+        """Ends one of the caller's uploads, finished or not, and deletes what was uploaded. An upload
+        whose file a message already carries is UPLOAD_NOT_FOUND, like one that does not exist.
         Needs the scope write.
         """
 
@@ -1731,8 +1750,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.DownloadFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.DownloadFileResponse], _abc.AsyncIterator[_chat_pb2.DownloadFileResponse]]:
-        """Returns a file, or a part of it, piece by piece. FILE_NOT_FOUND for a file that the caller may not see, or that
-        does not exist; also in the middle of a download, once the caller may not see it any longer.
+        """Returns a file, or a part of it, piece by piece. Fails with FILE_NOT_FOUND if the file does not
+        exist or the caller may not see it; also in the middle of a download, once the caller may no
+        longer see it.
         Needs the scope read.
         """
 
@@ -1742,46 +1762,49 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CreateDownloadLinkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CreateDownloadLinkResponse, _abc.Awaitable[_chat_pb2.CreateDownloadLinkResponse]]:
-        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download the file until it
-        expires, as long as the caller may see the file and their session has not ended. FAILED_PRECONDITION where the
-        server serves no links (the settings `files.http_port` and `files.public_url`).
+        """Returns a link to a file for a browser, which needs no token. Anyone who has it can download
+        the file until it expires, as long as the caller may see the file and their session has not
+        ended. Fails with FAILED_PRECONDITION if the server serves no links (the settings
+        `files.http_port` and `files.public_url`).
         Needs the scope read.
         """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class PresenceServiceStub:
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PresenceServiceAsyncStub: ...
     SendTyping: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SendTypingRequest, _chat_pb2.SendTypingResponse]
-    """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
-    It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
-    the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
-    there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
-    RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+    """Signals to the other members of a room that the caller is typing, or has stopped. They see it
+    as `Signal.typing`. The signal expires after 6 seconds, so clients call this every 3 to 5
+    seconds while somebody types; it ends with the caller's next message in the room. Callers who
+    may not send messages in the room get the same error as they would there. In a room with more
+    than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
+    RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
     Needs the scope write.
     """
 
 @_typing.type_check_only
 class PresenceServiceAsyncStub(PresenceServiceStub):
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendTyping: _aio.UnaryUnaryMultiCallable[_chat_pb2.SendTypingRequest, _chat_pb2.SendTypingResponse]  # type: ignore[assignment]
-    """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
-    It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
-    the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
-    there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
-    RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+    """Signals to the other members of a room that the caller is typing, or has stopped. They see it
+    as `Signal.typing`. The signal expires after 6 seconds, so clients call this every 3 to 5
+    seconds while somebody types; it ends with the caller's next message in the room. Callers who
+    may not send messages in the room get the same error as they would there. In a room with more
+    than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
+    RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
     Needs the scope write.
     """
 
 class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who is there, and what they are doing: what counts now and is not kept in a room's log."""
+    """Who is there, and what they are doing: things that matter now and are not kept in a room's log."""
 
     @_abc_1.abstractmethod
     def SendTyping(
@@ -1789,11 +1812,12 @@ class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.SendTypingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.SendTypingResponse, _abc.Awaitable[_chat_pb2.SendTypingResponse]]:
-        """Signals to the other members of a room that the caller is typing, or has stopped. They see it as `Signal.typing`.
-        It ends by itself after 6 seconds, so clients call this every 3 to 5 seconds while somebody types, and it ends with
-        the caller's next message in the room. Whoever may not send a message in the room is refused as they would be
-        there. In a room of more than `limits.signal_room_members` members, nobody is sent anything. Sending too often is
-        RESOURCE_EXHAUSTED with RetryInfo: nothing is lost by not calling again.
+        """Signals to the other members of a room that the caller is typing, or has stopped. They see it
+        as `Signal.typing`. The signal expires after 6 seconds, so clients call this every 3 to 5
+        seconds while somebody types; it ends with the caller's next message in the room. Callers who
+        may not send messages in the room get the same error as they would there. In a room with more
+        than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
+        RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
         Needs the scope write.
         """
 
