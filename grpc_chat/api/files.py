@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 from grpc_chat.api.pipeline import Write
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.uploads import file_told
+from grpc_chat.errors import Unavailable
 from grpc_chat.wire import chat_pb2 as pb
+
+_READ_SECONDS = 60.0
+"""How long a client may take to read a piece: until then it has one of its user's places."""
 
 
 class FileService:
@@ -48,7 +53,11 @@ class FileService:
             async with aclosing(pieces):
                 async for data in pieces:
                     # The next piece is read when this one has been taken.
-                    await write(pb.DownloadFileResponse(data=data).SerializeToString())
+                    try:
+                        async with asyncio.timeout(_READ_SECONDS):
+                            await write(pb.DownloadFileResponse(data=data).SerializeToString())
+                    except TimeoutError:
+                        raise Unavailable("nobody read this download; go on where it ended") from None
 
     async def create_download_link(
         self, caller: Caller, request: pb.CreateDownloadLinkRequest

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from grpc_chat.core import access
-from grpc_chat.core.caller import Caller
+from grpc_chat.core.caller import Authenticator, Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.disk import Disk
 from grpc_chat.core.rates import Rate
@@ -70,12 +70,14 @@ class Files:
         contents: Contents,
         disk: Disk,
         *,
+        authenticator: Authenticator,
         limits: FileLimits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._readers = context.readers
         self._contents = contents
         self._disk = disk
+        self._authenticator = authenticator
         self._most = limits.downloads_per_user
         self._clock = clock
         self._pace = Rate(
@@ -156,6 +158,7 @@ class Files:
 
         Raises:
             FileNotFound: The caller may not see it any longer.
+            SessionEnded: Their session is no more.
         """
         digest, size = (file.preview_digest, file.preview_size) if preview else (file.digest, file.size)
         end = min(size, offset + length) if length else size
@@ -164,7 +167,7 @@ class Files:
             count = min(PIECE_BYTES, end - offset)
             await self._wait_for(caller.charged_to, count)
             if self._clock() - asked >= _ASK_AGAIN_SECONDS:
-                await self.find(caller, file.file_id)
+                await self._ask_again(caller, file.file_id)
                 asked = self._clock()
             try:
                 data = await self._disk.run(self._contents.read, digest, offset, count)
@@ -175,6 +178,10 @@ class Files:
                 raise _not_found("file_id")
             yield data
             offset += count
+
+    async def _ask_again(self, caller: Caller, file_id: str) -> None:
+        await self._readers.run(lambda snapshot: self._authenticator.require_session(snapshot, caller))
+        await self.find(caller, file_id)
 
     async def _wait_for(self, user_id: str, count: int) -> None:
         while True:

@@ -234,7 +234,14 @@ class ChatSystem:
         )
         (contents, arriving), disk, placing = storage or NOWHERE, Disk(), FewAtATime()
         self.disk = disk
-        self.files = Files(context, contents, disk, limits=options.files, clock=monotonic)
+        self.files = Files(
+            context,
+            contents,
+            disk,
+            authenticator=self.authenticator,
+            limits=options.files,
+            clock=monotonic,
+        )
         self.uploads = Uploads(
             context,
             contents,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -245,9 +246,20 @@ class Certificates:
 
 
 def _load(context: ssl.SSLContext, pair: Pair) -> None:
-    """Have a context show a certificate. Python takes it from files alone, which the owner alone can read."""
-    with tempfile.TemporaryDirectory() as folder:
-        certificate, key = Path(folder) / "certificate.pem", Path(folder) / "key.pem"
-        certificate.write_bytes(pair.pem)
-        key.write_bytes(pair.key)
-        context.load_cert_chain(certificate, key)
+    """Have a context show a certificate. Python takes it from files alone."""
+    with ExitStack() as files:
+        context.load_cert_chain(*[_file_of(data, files) for data in (pair.pem, pair.key)])
+
+
+def _file_of(data: bytes, files: ExitStack) -> str:
+    """A file of the owner's alone, which is gone afterwards; in memory where that can be, as a container may
+    have no disk that can be written."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("certificate")
+        path = f"/proc/self/fd/{descriptor}"
+    else:
+        descriptor, path = tempfile.mkstemp()
+        files.callback(os.unlink, path)
+    files.callback(os.close, descriptor)
+    os.write(descriptor, data)
+    return path

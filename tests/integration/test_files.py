@@ -273,6 +273,39 @@ async def test_download_ends_when_its_user_is_removed(
             pass
 
 
+async def test_download_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of somebody who may see the file in another session."""
+    monkeypatch.setattr("grpc_chat.core.files._ASK_AGAIN_SECONDS", 0.0)
+    async with running_node(accounts=True, network=False, files={"free_bytes": 0}) as node:
+        alice = await node.register("alice")
+        other = await node.log_in("alice")
+        file = await alice.upload(os.urandom(8 * PIECE_BYTES), name="a")
+
+        pieces = alice.read_file(file)
+        await anext(pieces)
+        await other.revoke_sessions(all_others=True)
+        with pytest.raises(chat.SessionEnded):
+            async for _ in pieces:
+                pass
+        assert len(await content(other, file)) == 8 * PIECE_BYTES
+
+
+async def test_download_that_is_not_read_gives_its_place_back(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And goes on where it was, once somebody reads again."""
+    monkeypatch.setattr("grpc_chat.api.files._READ_SECONDS", 0.05)
+    alice, files = node.client("alice"), node.node.system.files
+    data = os.urandom(8 * PIECE_BYTES)
+    file = await alice.upload(data, name="a")
+
+    pieces = alice.read_file(file)
+    first = await anext(pieces)
+    await until(lambda: not files._downloads)
+
+    assert first + b"".join([piece async for piece in pieces]) == data
+
+
 async def test_one_user_has_so_many_downloads_at_once(node: RunningNode) -> None:
     """One that is not read counts until it ends."""
     alice = node.client("alice")

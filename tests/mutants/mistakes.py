@@ -16,7 +16,70 @@ _STORE = "contract/test_transactions.py"
 _PIPELINE = "unit/api/test_pipeline.py"
 _READER = "unit/core/test_subscription.py"
 
+_FILES = "integration/test_files.py"
+
 MISTAKES = {
+    "file-of-a-hidden-message": Mistake(
+        "a file can be downloaded by members from whom the message that carries it is hidden",
+        (("core/files.py", " and newest >= access.visible_from(room):", ":"),),
+        (_FILES,),
+    ),
+    "file-sent-on-unseen": Mistake(
+        "anybody who knows a file's id can send it to a room, and so see it",
+        (
+            (
+                "core/files.py",
+                "            for at, file_id in enumerate(file_ids):",
+                "            for at, file_id in ():",
+            ),
+        ),
+        (_FILES,),
+    ),
+    "download-of-the-removed": Mistake(
+        "a download goes on after its user was removed from the room",
+        (("core/files.py", "                await self._ask_again(caller, file.file_id)\n", ""),),
+        (_FILES,),
+    ),
+    "file-before-its-content": Mistake(
+        "a file is noted before its content is in its place, so a crash leaves one without",
+        (
+            (
+                "core/uploads.py",
+                "            await self._committer.transact(caller, expect)\n",
+                "            await self._committer.transact(caller, expect)\n"
+                "            await self._committer.transact(caller, note)\n"
+                "            note = expect\n",
+            ),
+        ),
+        (_FILES,),
+    ),
+    "content-of-another-file": Mistake(
+        "a content is deleted with one file although another has the same bytes",
+        (
+            (
+                "core/file_keeping.py",
+                "            if not needed:\n                await",
+                "            if True:\n                await",
+            ),
+        ),
+        (_FILES,),
+    ),
+    "link-of-an-ended-session": Mistake(
+        "a link works after the session that made it has ended",
+        (("core/file_links.py", "            self._authenticator.require_session(snapshot, caller)\n", ""),),
+        ("integration/test_file_links.py",),
+    ),
+    "metadata-of-the-next-camera": Mistake(
+        "segments of a JPEG image that nobody has heard of are kept",
+        (
+            (
+                "files/metadata.py",
+                "marker == 0xEE or not (0xE0 <= marker <= 0xEF or marker == 0xFE)",
+                "marker not in (0xE1, 0xFE)",
+            ),
+        ),
+        ("unit/files/test_metadata.py",),
+    ),
     "bans-by-any-token": Mistake(
         "the bans of a room take the page token of another room's",
         (("core/members.py", 'f"ListBans {request.room_id}"', '"ListBans"'),),

@@ -1,10 +1,10 @@
 """Who sees what, under random histories of people who come and go.
 
 Users join, leave, are added, removed, banned and let in again, in two rooms whose history rule changes and
-which are archived and opened again; sessions end; and all the while somebody sends. The model knows whether
-each call must succeed, and from the rooms' logs, in whose numbers everything is said, which events each user
-may see: what history shows must be exactly these, and what each stream told, from where it began, in order,
-once, up to where its user stopped being a member.
+which are archived and opened again; sessions end; and all the while somebody sends, files too. The model
+knows whether each call must succeed, and from the rooms' logs, in whose numbers everything is said, which
+events each user may see: what history shows must be exactly these, and what each stream told, from where it
+began, in order, once, up to where its user stopped being a member.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ class Membership(RuleBasedStateMachine):
         self.acknowledged: dict[tuple[str, str], dict[str, int]] = {}
         self.places: dict[str, Place] = {}
         self.said = 0
+        self.files: dict[str, list[tuple[str, int]]] = {}
+        """By their ids, the messages that carry them: where, and their numbers."""
         self._run(self._start())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -549,8 +551,66 @@ class Membership(RuleBasedStateMachine):
         if who not in place.members:
             assert seen == self._stranger(where)
             return
-        first = place.windows(who)[-1][0] if place.history == pb.HISTORY_SINCE_JOIN else 1
-        assert seen == list(range(first, place.head + 1))
+
+        assert seen == list(range(self._first(who, place), place.head + 1))
+
+    def _first(self, who: str, place: Place) -> int:
+        """The first event that a member may read."""
+        return place.windows(who)[-1][0] if place.history == pb.HISTORY_SINCE_JOIN else 1
+
+    # Files
+
+    @rule(where=WHERE, which=ANY)
+    def carry(self, where: str, which: int) -> None:
+        """A message of the owner with a file: a new one, or one that other messages carry already."""
+        known = list(self.files)
+        file_id = known[which % len(known)] if known and which % 2 else self._run(self._upload())
+        if seq := self._send_file("owner", where, file_id, self._unless_archived(self.places[where])):
+            self.files.setdefault(file_id, []).append((where, seq))
+
+    @precondition(lambda self: self.files)
+    @rule(who=WHO, which=ANY)
+    def see_file(self, who: str, which: int) -> None:
+        """A file is there for those who may read a message that carries it now, and for nobody else."""
+        file_id = list(self.files)[which % len(self.files)]
+        expected = "OK" if self._run(self._sees(who, file_id)) else "FILE_NOT_FOUND"
+        request = pb.DownloadFileRequest(file_id=file_id)
+        assert self._run(self._call(who, "FileService/DownloadFile", request)).reason == expected
+
+    @precondition(lambda self: self.files)
+    @rule(who=WHO, where=WHERE, which=ANY)
+    def send_file_on(self, who: str, where: str, which: int) -> None:
+        """Nobody sends on what they do not see."""
+        file_id, place = list(self.files)[which % len(self.files)], self.places[where]
+        if place.members.get(who) in (None, "reader") or place.archived:
+            return
+        expected = "OK" if self._run(self._sees(who, file_id)) else "FILE_NOT_FOUND"
+        if seq := self._send_file(who, where, file_id, expected):
+            self.files[file_id].append((where, seq))
+
+    async def _upload(self) -> str:
+        created = await self._call("owner", "FileService/CreateUpload", pb.CreateUploadRequest(name="a"))
+        upload_id = created.read(pb.CreateUploadResponse).upload.upload_id
+        finish = pb.FinishUploadRequest(upload_id=upload_id)
+        assert (await self._call("owner", "FileService/FinishUpload", finish)).reason == "OK"
+        return upload_id
+
+    def _send_file(self, who: str, where: str, file_id: str, expected: str) -> int:
+        """Send a message with a file; its number, 0 for one that is refused."""
+        message = self._message(where)
+        message.file_ids.append(file_id)
+        request = pb.SendMessagesRequest(messages=[message])
+        reply = self._run(self._call(who, "MessageService/SendMessages", request))
+        assert reply.reason == expected
+        return reply.read(pb.SendMessagesResponse).messages[0].seq if expected == "OK" else 0
+
+    async def _sees(self, who: str, file_id: str) -> bool:
+        await self._answered()
+        await self._read_logs()
+        return any(
+            who in self.places[where].members and seq >= self._first(who, self.places[where])
+            for where, seq in self.files[file_id]
+        )
 
     # Sessions
 
