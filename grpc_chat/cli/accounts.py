@@ -14,17 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from grpc_chat.cli import new_passwords, questions, tokens
-from grpc_chat.cli.command import (
-    Cli,
-    ask,
-    ask_password,
-    password_stdin,
-    passwords_from_stdin,
-    say,
-    talks,
-)
+from grpc_chat.cli.asking import ask, ask_password, passwords_from_stdin, say
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.links import issuer_options, read_issuer_options
+from grpc_chat.cli.options import password_stdin
 from grpc_chat.cli.profiles import Profile, Profiles
 from grpc_chat.cli.texts import TextGroup
 from grpc_chat.cli.waiting import off_loop

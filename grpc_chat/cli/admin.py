@@ -13,16 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import new_passwords, questions
-from grpc_chat.cli.command import (
-    Cli,
-    as_address,
-    find_target,
-    json_option,
-    password_stdin,
-    perform,
-    profile_errors,
-    server_option,
-)
+from grpc_chat.cli.command import Cli, perform, profile_errors
 from grpc_chat.cli.failures import NOT_FOUND, UNKNOWN, Failure, from_error
 from grpc_chat.cli.invites import (
     invite_columns,
@@ -31,9 +22,11 @@ from grpc_chat.cli.invites import (
     link_address_option,
     show_new_invite,
 )
+from grpc_chat.cli.options import json_option, password_stdin, server_option
 from grpc_chat.cli.output import Output, count
 from grpc_chat.cli.profiles import Profiles
 from grpc_chat.cli.sessions import session_columns
+from grpc_chat.cli.target import as_address, find_target
 from grpc_chat.cli.texts import TextCommand
 from grpc_chat.errors import ChatError, Unavailable
 

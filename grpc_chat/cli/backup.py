@@ -16,8 +16,8 @@ import click
 
 from grpc_chat._version import __version__
 from grpc_chat.cli.admin import admin
-from grpc_chat.cli.command import json_option
 from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.options import json_option
 from grpc_chat.cli.output import Output, count, minute, size
 from grpc_chat.cli.progress import ProgressLine
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli.command import Cli, Lifetime, as_address, talks
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.members import ROLES
 from grpc_chat.cli.names import find_room, title
+from grpc_chat.cli.options import Lifetime
 from grpc_chat.cli.rooms import room, room_argument
+from grpc_chat.cli.target import as_address
 from grpc_chat.sdk.choices import AnyRole
 from grpc_chat.wire.address import host_of, is_loopback
 from grpc_chat.wire.links import invite_link

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli.admin import Administration, admin, administers
-from grpc_chat.cli.command import Cli, say, talks
+from grpc_chat.cli.asking import say
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
 from grpc_chat.cli.output import Output, count
 

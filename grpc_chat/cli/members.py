@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import click
 
-from grpc_chat.cli.command import Cli, ask, talks
+from grpc_chat.cli.asking import ask
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.rooms import invited, quoted, room, room_argument

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grpc_chat.cli.admin import Administration, admin, administers
-from grpc_chat.cli.command import ask
+from grpc_chat.cli.asking import ask
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.output import Output, count
 

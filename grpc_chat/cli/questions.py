@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from grpc_chat.cli.command import ask, ask_password, passwords_from_stdin, say
+from grpc_chat.cli.asking import ask, ask_password, passwords_from_stdin, say
 from grpc_chat.cli.failures import USAGE, Failure
 from grpc_chat.errors import ChatError, InvalidRequest, LoginFailed
 

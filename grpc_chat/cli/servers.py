@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import (
-    Target,
-    as_address,
-    json_option,
-    make_client,
-    profile_errors,
-    saved_target,
-    say,
-)
+from grpc_chat.cli.asking import say
+from grpc_chat.cli.command import make_client, profile_errors
 from grpc_chat.cli.failures import NOT_FOUND, USAGE, Failure
+from grpc_chat.cli.options import json_option
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
+from grpc_chat.cli.target import Target, as_address, saved_target
 from grpc_chat.errors import ChatError, Unauthenticated
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from grpc_chat.cli import questions
-from grpc_chat.cli.command import Cli, Lifetime, talks
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.options import Lifetime
 from grpc_chat.cli.output import count
 from grpc_chat.sdk.choices import AnyScope
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grpc_chat.cli.command import Cli, interruptible, talks
+from grpc_chat.cli.asking import interruptible
+from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.names import find_room
 from grpc_chat.cli.texts import TextCommand

@@ -15,9 +15,10 @@ import pytest
 import grpc_chat as chat
 from grpc_chat.cli import files, talk
 from grpc_chat.cli.chatting import Chat
-from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.output import Output
+from grpc_chat.cli.target import Target
 from grpc_chat.testing import RunningNode, running_node
 from tests.support import until
 

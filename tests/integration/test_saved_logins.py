@@ -11,9 +11,10 @@ import pytest
 
 from grpc_chat import Client
 from grpc_chat.cli import accounts, servers, tokens
-from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.command import Cli
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
+from grpc_chat.cli.target import Target
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from tests.programs import free_port
 from tests.support import until

@@ -12,9 +12,10 @@ import pytest
 
 from grpc_chat.cli import chatting
 from grpc_chat.cli.chatting import Chat
-from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import UNKNOWN
 from grpc_chat.cli.output import Output
+from grpc_chat.cli.target import Target
 from grpc_chat.errors import ChatError, PermissionDenied, SessionEnded
 from grpc_chat.sdk.choices import Role, RoomKind
 from grpc_chat.sdk.models import Member, Room, Update, User

@@ -12,17 +12,12 @@ from click.testing import CliRunner
 
 from grpc_chat import errors
 from grpc_chat.cli import tokens
-from grpc_chat.cli.command import (
-    Lifetime,
-    Target,
-    as_address,
-    find_guest_target,
-    find_target,
-    make_client,
-)
+from grpc_chat.cli.command import make_client
 from grpc_chat.cli.failures import EXIT_CODES, Failure, from_error
 from grpc_chat.cli.main import main
+from grpc_chat.cli.options import Lifetime
 from grpc_chat.cli.profiles import BadProfiles, Profile, Profiles
+from grpc_chat.cli.target import Target, as_address, find_guest_target, find_target
 from grpc_chat.cli.trust import Trust
 from grpc_chat.sdk.network import nobody_there
 from grpc_chat.store.writes import ahead_of_log

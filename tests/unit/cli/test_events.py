@@ -12,10 +12,11 @@ from typing import Any, cast
 import pytest
 
 from grpc_chat.cli import output
-from grpc_chat.cli.command import Cli, Target
+from grpc_chat.cli.command import Cli
 from grpc_chat.cli.events import FEW, EventLines
 from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
+from grpc_chat.cli.target import Target
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.sdk.choices import Change, Role, RoomKind
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grpc_chat.cli import accounts, command, questions
+from grpc_chat.cli import accounts, asking, questions
 from grpc_chat.cli.failures import Failure
 from grpc_chat.errors import InvalidRequest, LoginFailed, UserExists
 
@@ -25,7 +25,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
             return next(left)
 
         monkeypatch.setattr(questions, "ask", ask)
-        monkeypatch.setattr(command, "ask", ask)
+        monkeypatch.setattr(asking, "ask", ask)
         monkeypatch.setattr(accounts, "ask", ask)
         return asked
 
