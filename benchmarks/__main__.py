@@ -15,6 +15,7 @@ import click
 
 from benchmarks import catchup, fanout, growth, idle, unary
 from benchmarks import stalled as stalled_
+from benchmarks import typing as typing_
 from benchmarks import worst as worst_
 
 
@@ -99,6 +100,14 @@ def _worst(quick: bool) -> list[str]:
     ]
 
 
+def _typing(quick: bool) -> list[str]:
+    return [
+        "| 50 messages/s, 50 members | p50 / p99 ms of a message | server's CPU |",
+        "| --- | --- | --- |",
+        *typing_.rows(members=50, seconds=2 if quick else 10, runs=1 if quick else 3),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -107,6 +116,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "stalled": _stalled,
     "idle": _idle,
     "growth": _growth,
+    "typing": _typing,
     "worst": _worst,
 }
 

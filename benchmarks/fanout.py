@@ -81,13 +81,14 @@ class _Member:
 
 
 async def _open(
-    port: int, members: int, cursors: Sequence[pb.Cursor]
+    port: int, members: int, cursors: Sequence[pb.Cursor], *, signals: bool = False
 ) -> tuple[list[h2.Connection], list[_Member]]:
     """Connect so many members; each follows one of the rooms, in turns."""
     connections, readers = [], []
     for at in range(members):
         cursor = cursors[at % len(cursors)]
-        subscribe = pb.SubscribeRequest(cursors=[cursor], include_own=True).SerializeToString()
+        asked = pb.SubscribeRequest(cursors=[cursor], include_own=True, signals=signals)
+        subscribe = asked.SerializeToString()
         connection = await h2.Connection.open("127.0.0.1", port, f"m{at}")
         reader = _Member()
         connection.stream(SUBSCRIBE, subscribe, reader.read)
@@ -145,13 +146,16 @@ async def open_loop(
     per_second: int,
     seconds: int,
     cursor: pb.Cursor | None = None,
+    signals: bool = False,
 ) -> Result:
     """Messages at a fixed pace, whatever the answers do; how long each takes to each member.
 
     Args:
         cursor: Where the members begin, in a room that has a history.
+        signals: Whether the members ask for signals.
     """
-    connections, readers = await _open(server.port, members, [cursor or pb.Cursor(room_id="general")])
+    begin = cursor or pb.Cursor(room_id="general")
+    connections, readers = await _open(server.port, members, [begin], signals=signals)
     sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
     count = per_second * seconds
     requests = [request(at, 1) for at in range(count)]

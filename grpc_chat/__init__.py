@@ -72,7 +72,17 @@ if TYPE_CHECKING:
         UserNotFound,
         WrongOffset,
     )
-    from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
+    from grpc_chat.sdk.choices import (
+        Audience,
+        Change,
+        History,
+        Posting,
+        PresenceState,
+        Registration,
+        Role,
+        RoomKind,
+        Scope,
+    )
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
     from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
@@ -110,7 +120,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
-    from grpc_chat.sdk.signals import Typing
+    from grpc_chat.sdk.signals import Presence, Status, Typing
     from grpc_chat.sdk.subscription import Subscription
     from grpc_chat.sdk.tls import Tls
     from grpc_chat.wire.trusted import trusted_token
@@ -177,6 +187,8 @@ __all__ = [
     "PendingLogin",
     "PermissionDenied",
     "Posting",
+    "Presence",
+    "PresenceState",
     "Privacy",
     "Progress",
     "RateLimited",
@@ -198,6 +210,7 @@ __all__ = [
     "Session",
     "SessionEnded",
     "ShuttingDown",
+    "Status",
     "StoppedBot",
     "StoreFull",
     "StoreInUse",
@@ -231,7 +244,7 @@ _HOMES = {
     "Client": "grpc_chat.sdk.client",
     "Subscription": "grpc_chat.sdk.subscription",
     "Tls": "grpc_chat.sdk.tls",
-    "Typing": "grpc_chat.sdk.signals",
+    **dict.fromkeys(("Presence", "Status", "Typing"), "grpc_chat.sdk.signals"),
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
     **dict.fromkeys(("Deletion", "MessageDeleted", "MessageEdited"), "grpc_chat.sdk.message_events"),
@@ -241,7 +254,17 @@ _HOMES = {
         "grpc_chat.sdk.records",
     ),
     **dict.fromkeys(
-        ("Audience", "Change", "History", "Posting", "Registration", "Role", "RoomKind", "Scope"),
+        (
+            "Audience",
+            "Change",
+            "History",
+            "Posting",
+            "PresenceState",
+            "Registration",
+            "Role",
+            "RoomKind",
+            "Scope",
+        ),
         "grpc_chat.sdk.choices",
     ),
 } | dict.fromkeys(

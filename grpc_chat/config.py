@@ -240,6 +240,15 @@ class Subscribe(Group):
         description="How often streams are given signals, each second and all streams together. Signals "
         "that come faster are gathered, and only the newest of each user, room and kind is kept.",
     )
+    presence_grace: Wait = Field(
+        timedelta(seconds=30),
+        description="How long a user counts as there after their last stream has ended, so that nobody sees "
+        "a connection flap.",
+    )
+    away_after: Wait = Field(
+        timedelta(minutes=10),
+        description="After how long a user who has a stream open, and does nothing, counts as away.",
+    )
     heartbeat: Wait = Field(
         timedelta(seconds=25), description="Longest silence on a stream. Common proxies close it after 60 s."
     )

@@ -128,6 +128,9 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
         file_id=n.thing, lifetime=Duration(seconds=60)
     ),
     "PresenceService/SendTyping": lambda n: pb.SendTypingRequest(room_id=n.room),
+    "PresenceService/GetPresence": lambda n: pb.GetPresenceRequest(user_ids=[n.user]),
+    "PresenceService/ListPresence": lambda n: pb.ListPresenceRequest(room_id=n.room),
+    "PresenceService/UpdateStatus": lambda n: pb.UpdateStatusRequest(text="on holiday", lifetime=_HOUR),
     "AdminService/ListUsers": lambda n: pb.ListUsersRequest(),
     "AdminService/CreateUser": lambda n: pb.CreateUserRequest(user_id=n.user, password=n.password),
     "AdminService/BlockUser": lambda n: pb.BlockUserRequest(user_id=n.user),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grpc_chat.cli import files
+from grpc_chat.cli import presence as presence_
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
@@ -40,6 +41,7 @@ _WIDEST_NAME = 24
 
 _HELP = {
     "/members": "show who is in this room",
+    "/who": "show who in this room is online",
     "/topic [TEXT]": "show or set what this room is about",
     "/upload FILE": "send a file",
     "/download N": "save the files of message N in the current folder",
@@ -188,6 +190,8 @@ class Chat:
                 self._say(*(f"{what:<15}{does}" for what, does in _HELP.items()), _KEYS)
             case "members", "":
                 self._ask(self._members())
+            case "who", "":
+                self._ask(self._who())
             case "topic", topic:
                 self._ask(self._topic(topic))
             case "edit", change if change and _numbered(change) != (None, ""):
@@ -218,7 +222,7 @@ class Chat:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
                 self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{_start(line)}")
-            case (("quit" | "help" | "members"), _):
+            case (("quit" | "help" | "members" | "who"), _):
                 self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
             case _:
                 self._say(
@@ -257,6 +261,13 @@ class Chat:
         if (more := len(members) - _MOST_SHOWN) > 0:
             name = in_shell(title(self._room))
             self._say(f"  and {more} more: grpc-chat room members {name}")
+
+    async def _who(self) -> None:
+        found = [presence async for presence in self._cli.client.presences(self._room.room_id)]
+        shown = sorted(found, key=presence_.rank)[:_MOST_SHOWN]
+        self._say(*(f"  {presence_.line(each, self._cli.out)}" for each in shown))
+        if (more := len(found) - _MOST_SHOWN) > 0:
+            self._say(f"  and {more} more: grpc-chat who {in_shell(title(self._room))}")
 
     async def _topic(self, topic: str) -> None:
         if topic:

@@ -30,7 +30,7 @@ from grpc_chat.sdk.models import (
     Update,
     stamp_of,
 )
-from grpc_chat.sdk.signals import Typing
+from grpc_chat.sdk.signals import Presence, Typing
 
 
 def start(room: Room, behind: int | None) -> Cursor:
@@ -207,7 +207,7 @@ class Follow:
         if self.typing:
             self.typing(update)
         match update:
-            case Typing():
+            case Typing() | Presence():
                 return
             case Connected():
                 if self._absence.ends():

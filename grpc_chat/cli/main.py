@@ -30,6 +30,7 @@ from grpc_chat.cli import (
     links,
     members,  # noqa: F401
     ownership,  # noqa: F401
+    presence,
     rooms,
     servers,
     sessions,
@@ -320,6 +321,8 @@ main.chapter(
     changing.delete,
     files.upload,
     files.download,
+    presence.who,
+    presence.status,
 )
 main.chapter("Rooms", rooms.room, invitations.invitations, rooms=rooms.room.commands["list"])
 main.chapter(

@@ -22,6 +22,8 @@ class Bounds:
         signal_entries: How many signals may wait for a stream's next response.
         signal_bytes: The same, in bytes.
         signal_deliveries_per_second: How often streams are given signals, all streams together.
+        presence_grace: How long a user without a stream counts as there still.
+        away_after: After how long a user who does nothing is away.
         reconnect_spread: Over how long clients spread their reconnects when the node stops.
     """
 
@@ -36,4 +38,6 @@ class Bounds:
     signal_entries: int = 256
     signal_bytes: int = 16 * 1024
     signal_deliveries_per_second: int = 2000
+    presence_grace: timedelta = timedelta(seconds=30)
+    away_after: timedelta = timedelta(minutes=10)
     reconnect_spread: timedelta = timedelta(seconds=2)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from google.protobuf.message import DecodeError
 
@@ -101,6 +101,40 @@ class Signals:
         """
         self._gather(signal, own=True)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether any stream on this node asked for signals."""
+        return bool(self._followers)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether streams may be given more now."""
+        self._refill()
+        return self._allowed > 0
+
+    def tell(self, room_ids: Iterable[str], signal: pb.Signal, *, but: Collection[str]) -> None:
+        """Give a signal that is about no room to the streams on this node that follow one of some rooms.
+
+        Each is given it once, and loses it with that room.
+
+        Args:
+            but: Users whose streams are not given it; besides, the signal's own.
+        """
+        data, given = _encoded(signal), set[Stream]()
+        user_id, kind = signal.user_id, signal.WhichOneof("kind") or ""
+        for room_id in room_ids:
+            frame = Frame((room_id, user_id, kind), data, math.inf)
+            for stream in self._followers.get(room_id, ()):
+                reader = stream.caller.user_id
+                if stream in given or reader == user_id or reader in but or stream.signals is None:
+                    continue
+                given.add(stream)
+                dropped = stream.signals.dropped
+                stream.signals.put(frame)
+                self._totals.signals_dropped += stream.signals.dropped - dropped
+                stream.wake()
+        self._allowed -= 1 + len(given)
+
     def withdraw(self, signal: pb.Signal) -> None:
         """Take back what waits to be told, here, and have other nodes tell ``signal`` instead."""
         room_id, user_id, kind = key = _key(signal)
@@ -153,9 +187,7 @@ class Signals:
     def _flush(self) -> None:
         """Give rooms' signals to streams, as many as are allowed; the rest goes on gathering."""
         self._flushing = None
-        now = self._clock()
-        self._allowed = min(self._burst, self._allowed + (now - self._counted_at) * self._per_second)
-        self._counted_at = now
+        self._refill()
         while self._gathered and self._allowed > 0:
             room_id, frames, own = self._take_oldest()
             if own:
@@ -164,6 +196,11 @@ class Signals:
         if self._gathered:
             wait = (1 - self._allowed) / self._per_second
             self._flushing = asyncio.get_running_loop().call_later(wait, self._flush)
+
+    def _refill(self) -> None:
+        now = self._clock()
+        self._allowed = min(self._burst, self._allowed + (now - self._counted_at) * self._per_second)
+        self._counted_at = now
 
     def _give(self, room_id: str, frames: list[Frame]) -> int:
         """Give signals to a room's streams; to how many."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from grpc_chat.core.bounds import Bounds
@@ -106,6 +106,10 @@ class Streams:
         self._meanwhile.note_deleted(room_id)
         for stream in self._feeds.following(room_id):
             self._feeds.lose(stream, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
+
+    def user_ids(self) -> Collection[str]:
+        """The users who have a stream open."""
+        return self._of_users.keys()
 
     def session_ids(self) -> list[str]:
         """The sessions that have a stream open."""

@@ -49,6 +49,7 @@ from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.positions import Positions
+from grpc_chat.core.presence import Presence
 from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
@@ -268,11 +269,21 @@ class ChatSystem:
             placing=placing,
             limits=options.files,
         )
+        self.presence = Presence(
+            context,
+            bus,
+            signals,
+            bounds=bounds,
+            streaming=streams.user_ids,
+            most_members=options.signal_room_members,
+            housekeeping=housekeeping,
+        )
         self.typing = Typing(
             readers,
             signals,
             direct_messages,
             most_members=options.signal_room_members,
+            active=self.presence.active,
             clock=monotonic,
         )
         self.messages = Messages(
@@ -410,6 +421,7 @@ class ChatSystem:
         self._go_on_with(self.positions.run(), "positions")
         self._go_on_with(self.user_logs.run(), "user logs")
         self._go_on_with(self.claims.run(), "claims")
+        self._go_on_with(self.presence.run(), "presence")
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")

@@ -24,6 +24,7 @@ class Typing:
 
     Args:
         most_members: In a room with more members than that, nobody is told.
+        active: Told of users who type, or send.
         clock: Seconds, never set.
     """
 
@@ -34,12 +35,14 @@ class Typing:
         direct_messages: DirectMessages,
         *,
         most_members: int = 200,
+        active: Callable[[str], None],
         clock: Callable[[], float],
     ) -> None:
         self._readers = readers
         self._signals = signals
         self._direct_messages = direct_messages
         self._most_members = most_members
+        self._active = active
         self._clock = clock
         # By room and user, until when they count as typing.
         self._until: dict[tuple[str, str], float] = {}
@@ -55,6 +58,7 @@ class Typing:
         room_id, user_id = request.room_id, caller.user_id
         # Before anything is read: so a flood costs little.
         self._signals.count(caller)
+        self._active(user_id)
 
         def in_snapshot(snapshot: Snapshot) -> int:
             membership = access.require(Action.SEND, snapshot, room_id, user_id)
@@ -78,6 +82,7 @@ class Typing:
 
     def sending(self, caller: Caller, room_ids: Iterable[str]) -> None:
         """The caller sends messages, which end their typing: none that waits is told after them."""
+        self._active(caller.user_id)
         if not self._until:
             # So it is for programs, and for nearly all messages.
             return

@@ -90,6 +90,15 @@ class Audience(Choice):
     NOBODY = "nobody"
 
 
+class PresenceState(Choice):
+    """Whether a user is there."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    """A stream of theirs is open, and they have done nothing for some minutes."""
+    OFFLINE = "offline"
+
+
 class Registration(Choice):
     """Who may register."""
 

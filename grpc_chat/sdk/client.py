@@ -199,8 +199,8 @@ class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, MessageCalls, P
                 meanwhile. A consumer always does.
             invitations: Whether to send invitations too, as :class:`Invitation` among the updates: those that
                 wait for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
-            signals: Whether to send signals too, as :class:`Typing` among the updates: what happens now and
-                is not kept.
+            signals: Whether to send signals too, as :class:`Typing` and :class:`Presence` among the updates:
+                what happens now and is not kept.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")

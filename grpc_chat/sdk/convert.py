@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from grpc_chat.sdk import models, records
+from grpc_chat.sdk import models, records, signals
 from grpc_chat.sdk.choices import (
     Audience,
     C,
@@ -16,6 +16,7 @@ from grpc_chat.sdk.choices import (
     Choice,
     History,
     Posting,
+    PresenceState,
     Registration,
     Role,
     RoomKind,
@@ -32,6 +33,7 @@ ENUMS: dict[type[Choice], tuple[Any, str]] = {
     Change: (pb.MembershipChange, "MEMBERSHIP_CHANGE_"),
     History: (pb.History, "HISTORY_"),
     Posting: (pb.Posting, "POSTING_"),
+    PresenceState: (pb.PresenceState, "PRESENCE_STATE_"),
     Registration: (pb.Registration, "REGISTRATION_"),
     Role: (pb.Role, "ROLE_"),
     RoomKind: (pb.RoomKind, "ROOM_KIND_"),
@@ -162,6 +164,28 @@ def left(told: pb.RoomLeft) -> models.RoomLeft:
         reason=told.reason,
         banned_owner_id=told.banned_owner_user_id,
     )
+
+
+def presence(told: pb.Presence) -> signals.Presence:
+    """Whether a user is there."""
+    status = None
+    if told.HasField("status"):
+        until = time(told.status.expire_time) if told.status.HasField("expire_time") else None
+        status = signals.Status(told.status.text, told.status.emoji, until)
+    return signals.Presence(
+        user_id=told.user_id,
+        state=word(PresenceState, told.state) or PresenceState.OFFLINE,
+        last_seen_time=time(told.last_seen_time) if told.HasField("last_seen_time") else None,
+        status=status,
+    )
+
+
+def signal(told: pb.Signal) -> signals.Signal | None:
+    """A signal; None for a kind that this version does not know."""
+    if told.HasField("typing"):
+        typing = told.typing
+        return signals.Typing(told.room_id, told.user_id, typing.lifetime.ToTimedelta(), typing.thread_root)
+    return presence(told.presence) if told.HasField("presence") else None
 
 
 def user(told: pb.User) -> models.User:

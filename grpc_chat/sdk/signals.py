@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.sdk.choices import PresenceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,26 @@ class Typing:
     """The number of the message that begins the thread that they write in; 0 for none."""
 
 
-Signal = Typing
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a user says about themselves for now."""
+
+    text: str
+    emoji: str = ""
+    expire_time: datetime | None = None
+    """When it goes by itself; None for never."""
 
 
-def signal(told: pb.Signal) -> Signal | None:
-    """A signal; None for a kind that this version does not know."""
-    match told.WhichOneof("kind"):
-        case "typing":
-            typing = told.typing
-            return Typing(told.room_id, told.user_id, typing.lifetime.ToTimedelta(), typing.thread_root)
-    return None
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a user is there, as far as the caller may know."""
+
+    user_id: str
+    state: PresenceState
+    last_seen_time: datetime | None = None
+    """Unless they are online: when they last did something, give or take a minute. None if that is not
+    known, or they hide it."""
+    status: Status | None = None
+
+
+Signal = Typing | Presence

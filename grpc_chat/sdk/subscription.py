@@ -20,7 +20,7 @@ from grpc_chat.errors import (
     Unavailable,
     Unreachable,
 )
-from grpc_chat.sdk import convert, retry, signals
+from grpc_chat.sdk import convert, retry
 from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.sdk.models import (
     CaughtUp,
@@ -447,7 +447,7 @@ class Subscription:
                 self._invited[invitation.room_id] = made
                 self._hand(convert.invitation(invitation))
         for signal in response.signals:
-            if told := signals.signal(signal):
+            if told := convert.signal(signal):
                 self._hand(told)
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.records import Account
+from grpc_chat.store.records import Account, StatusRecord
 from grpc_chat.store.statements import insert_row
 
 
@@ -34,6 +34,15 @@ class AccountWrites:
         values = {"display_name": display_name, "adding": adding, "direct_messages": direct_messages}
         if changed := {name: value for name, value in values.items() if value is not None}:
             self._change_account(user_id, **changed)
+
+    def put_status(self, status: StatusRecord) -> None:
+        statuses = schema.statuses
+        self._conn.execute(sa.delete(statuses).where(statuses.c.user_id == status.user_id))
+        values = asdict(status)
+        del values["last_used_us"]
+        if any(value for name, value in values.items() if name not in ("user_id", "expire_time_us")):
+            values |= {name: int(values[name]) for name in ("appear_offline", "hide_last_seen")}
+            insert_row(self._conn, statuses, **values)
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
         self._change_account(user_id, password_hash=password_hash)

@@ -49,6 +49,7 @@ from grpc_chat.store.records import (
     InvitationRecord,
     InviteRecord,
     SessionRecord,
+    StatusRecord,
     StoredEvent,
 )
 from grpc_chat.store.writes import Acknowledge, Append, Appended
@@ -157,6 +158,9 @@ class Transaction(Snapshot, FileWrites, Protocol):
         direct_messages: int | None = None,
     ) -> None:
         """Change what an account is called, and whom it is reached by; what is None stays."""
+
+    def put_status(self, status: StatusRecord) -> None:
+        """Change what a user shows others; one that says nothing is not kept."""
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
         """Have an account be entered by another password."""

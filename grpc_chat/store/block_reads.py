@@ -14,14 +14,14 @@ from grpc_chat.wire import chat_pb2 as pb
 _me, _them = schema.users.alias("me"), schema.users.alias("them")
 
 
-def _blocks(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+def blocks(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether a user, or their owner, has blocked another, or the other's owner."""
-    blocks = schema.blocks.c
+    found = schema.blocks.c
     return (
         sa.select(sa.literal(1))
         .where(
-            blocks.user_id.in_([one.c.user_id, one.c.owner_id]),
-            blocks.blocked_user_id.in_([other.c.user_id, other.c.owner_id]),
+            found.user_id.in_([one.c.user_id, one.c.owner_id]),
+            found.blocked_user_id.in_([other.c.user_id, other.c.owner_id]),
         )
         .exists()
     )
@@ -30,8 +30,8 @@ def _blocks(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
 _CONTACT = sa.select(
     _them.c.user_id,
     _them.c.direct_messages,
-    _blocks(_them, _me),
-    _blocks(_me, _them),
+    blocks(_them, _me),
+    blocks(_me, _them),
     sa.or_(
         _them.c.owner_id.in_([_me.c.user_id, _me.c.owner_id]),
         _me.c.owner_id == _them.c.user_id,

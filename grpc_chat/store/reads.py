@@ -17,6 +17,7 @@ from grpc_chat.store.records import (
     Membership,
     Place,
     SessionRecord,
+    StatusRecord,
     StoredEvent,
     Usage,
     Waiting,
@@ -146,6 +147,22 @@ class Snapshot(FileReads, Protocol):
 
     def user(self, user_id: str) -> pb.User | None:
         """A user as others see them."""
+
+    def statuses(self, user_ids: Sequence[str]) -> dict[str, StatusRecord]:
+        """What users show of themselves, by user; those who do not exist are left out. Expired statuses are
+        among it."""
+
+    def expired_statuses(self, now_us: int, *, limit: int) -> list[str]:
+        """Users whose status has expired and is still stored."""
+
+    def refusing(self, user_ids: Sequence[str], user_id: str) -> set[str]:
+        """Those of some users who have blocked a user: they, or their owner, the user or the user's owner."""
+
+    def refused_by(self, user_id: str) -> set[str]:
+        """All users whom a user, or the user's owner, has blocked, with their bots and owners."""
+
+    def small_rooms(self, user_id: str, *, members: int, limit: int) -> list[str]:
+        """The ids of a user's rooms of at most so many members, in order."""
 
     def account(self, user_id: str) -> Account | None:
         """An account."""

@@ -114,6 +114,24 @@ class Contact(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """What a user shows others of themselves."""
+
+    user_id: str
+    text: str = ""
+    emoji: str = ""
+    expire_time_us: int | None = None
+    """When text and emoji go; None for never."""
+    appear_offline: bool = False
+    """Whether others see them offline."""
+    hide_last_seen: bool = False
+    """Whether others do not see when they were last seen."""
+    last_used_us: int = 0
+    """When a session of theirs was used last, give or take a minute; 0 if that is not known. Read, never
+    written."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """A session, or an access token, without its secret."""
 

@@ -68,6 +68,21 @@ blocks = sa.Table(
     sqlite_with_rowid=False,
 )
 
+statuses = sa.Table(
+    "statuses",
+    metadata,
+    _key("user_id"),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("emoji", sa.Text, nullable=False),
+    sa.Column("expire_time_us", sa.BigInteger, nullable=True),
+    sa.Column("appear_offline", sa.SmallInteger, nullable=False),
+    sa.Column("hide_last_seen", sa.SmallInteger, nullable=False),
+    sa.Index(None, "expire_time_us"),
+    comment="What users show others of themselves; no row where that is nothing special. expire_time_us: "
+    "when text and emoji go.",
+    sqlite_with_rowid=False,
+)
+
 sessions = sa.Table(
     "sessions",
     metadata,

@@ -17,6 +17,7 @@ from grpc_chat.store.block_reads import BlockReads
 from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.invitation_reads import InvitationReads
+from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.statements import run, stamps
@@ -53,7 +54,9 @@ _MOST_AT_ONCE = 512
 """Rows: small events before large ones would have far too much read at once."""
 
 
-class SqlSnapshot(RoomReads, InvitationReads, AccountReads, ConsumerReads, BlockReads, SqlFileReads):
+class SqlSnapshot(
+    RoomReads, InvitationReads, AccountReads, ConsumerReads, BlockReads, PresenceReads, SqlFileReads
+):
     """See :class:`grpc_chat.store.reads.Snapshot`."""
 
     def __init__(self, conn: sa.Connection, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:

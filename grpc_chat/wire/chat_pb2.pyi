@@ -376,6 +376,42 @@ START_LATEST: Start.ValueType  # 2
 """After the newest event."""
 Global___Start: _TypeAlias = Start  # noqa: Y015
 
+class _PresenceState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PresenceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PresenceState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRESENCE_STATE_UNSPECIFIED: _PresenceState.ValueType  # 0
+    """Not known, which is as good as offline."""
+    PRESENCE_STATE_ONLINE: _PresenceState.ValueType  # 1
+    """A stream of theirs is open, and they have done something lately: opened it, sent a message, typed,
+    or changed their status.
+    """
+    PRESENCE_STATE_AWAY: _PresenceState.ValueType  # 2
+    """A stream of theirs is open, and they have done nothing for `subscribe.away_after` (10 minutes)."""
+    PRESENCE_STATE_OFFLINE: _PresenceState.ValueType  # 3
+    """No stream of theirs has been open for `subscribe.presence_grace` (30 seconds), or they do not want
+    the caller to know.
+    """
+
+class PresenceState(_PresenceState, metaclass=_PresenceStateEnumTypeWrapper):
+    """Whether a user is there."""
+
+PRESENCE_STATE_UNSPECIFIED: PresenceState.ValueType  # 0
+"""Not known, which is as good as offline."""
+PRESENCE_STATE_ONLINE: PresenceState.ValueType  # 1
+"""A stream of theirs is open, and they have done something lately: opened it, sent a message, typed,
+or changed their status.
+"""
+PRESENCE_STATE_AWAY: PresenceState.ValueType  # 2
+"""A stream of theirs is open, and they have done nothing for `subscribe.away_after` (10 minutes)."""
+PRESENCE_STATE_OFFLINE: PresenceState.ValueType  # 3
+"""No stream of theirs has been open for `subscribe.presence_grace` (30 seconds), or they do not want
+the caller to know.
+"""
+Global___PresenceState: _TypeAlias = PresenceState  # noqa: Y015
+
 @_typing.final
 class LoginProvider(_message.Message):
     """An issuer that users can log in with."""
@@ -5409,13 +5445,21 @@ class Signal(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     TYPING_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """The room."""
+    """The room; empty for a presence."""
     user_id: _builtins.str
     """The user."""
     @_builtins.property
     def typing(self) -> Global___Typing:
         """The user is writing a message, or has stopped."""
+
+    @_builtins.property
+    def presence(self) -> Global___Presence:
+        """Whether the user is there, or their status, has changed. It is about no room, and sent to streams
+        that follow a room of at most `limits.signal_room_members` members with them. Of others, call
+        GetPresence or ListPresence.
+        """
 
     def __init__(
         self,
@@ -5423,12 +5467,13 @@ class Signal(_message.Message):
         room_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         typing: Global___Typing | None = ...,
+        presence: Global___Presence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "presence", b"presence", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "room_id", b"room_id", "typing", b"typing", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "presence", b"presence", "room_id", b"room_id", "typing", b"typing", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["typing"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["typing", "presence"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -6242,6 +6287,280 @@ class SendTypingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendTypingResponse: _TypeAlias = SendTypingResponse  # noqa: Y015
+
+@_typing.final
+class Status(_message.Message):
+    """What a user says about themselves for now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    EMOJI_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """In words; may be empty."""
+    emoji: _builtins.str
+    """As an emoji, by convention one; may be empty."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it goes by itself; absent for never."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        emoji: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emoji", b"emoji", "expire_time", b"expire_time", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Status: _TypeAlias = Status  # noqa: Y015
+
+@_typing.final
+class Presence(_message.Message):
+    """Whether a user is there, as far as the caller may know. A user who has blocked the caller, or the
+    caller's owner, looks like one who appears offline.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    state: Global___PresenceState.ValueType
+    """Whether they are there."""
+    @_builtins.property
+    def last_seen_time(self) -> _timestamp_pb2.Timestamp:
+        """Unless they are online: when they last did something or had a stream open, give or take a minute.
+        Absent if it is not known, or they hide it.
+        """
+
+    @_builtins.property
+    def status(self) -> Global___Status:
+        """Absent for none."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        state: Global___PresenceState.ValueType = ...,
+        last_seen_time: _timestamp_pb2.Timestamp | None = ...,
+        status: Global___Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seen_time", b"last_seen_time", "state", b"state", "status", b"status", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Presence: _TypeAlias = Presence  # noqa: Y015
+
+@_typing.final
+class GetPresenceRequest(_message.Message):
+    """Asks about users."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The users.
+        Must have 1 to 100 entries, each an id.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPresenceRequest: _TypeAlias = GetPresenceRequest  # noqa: Y015
+
+@_typing.final
+class GetPresenceResponse(_message.Message):
+    """Users' presences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def presences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Presence]:
+        """Of those who are in a room with the caller, and of the caller."""
+
+    def __init__(
+        self,
+        *,
+        presences: _abc.Iterable[Global___Presence] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["presences", b"presences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPresenceResponse: _TypeAlias = GetPresenceResponse  # noqa: Y015
+
+@_typing.final
+class ListPresenceRequest(_message.Message):
+    """Lists the presences of a room's members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    page_size: _builtins.int
+    """How many to return.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresenceRequest: _TypeAlias = ListPresenceRequest  # noqa: Y015
+
+@_typing.final
+class ListPresenceResponse(_message.Message):
+    """A page of presences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESENCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def presences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Presence]:
+        """In the order of the user ids."""
+
+    def __init__(
+        self,
+        *,
+        presences: _abc.Iterable[Global___Presence] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "presences", b"presences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresenceResponse: _TypeAlias = ListPresenceResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStatusRequest(_message.Message):
+    """Changes what others see of the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    EMOJI_FIELD_NUMBER: _builtins.int
+    LIFETIME_FIELD_NUMBER: _builtins.int
+    APPEAR_OFFLINE_FIELD_NUMBER: _builtins.int
+    HIDE_LAST_SEEN_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The status in words; empty for none.
+    Must be a short text.
+    """
+    emoji: _builtins.str
+    """The status as an emoji; empty for none.
+    Must be any name.
+    """
+    appear_offline: _builtins.bool
+    """Whether all others see the caller offline, without a status or when they were last seen."""
+    hide_last_seen: _builtins.bool
+    """Whether others do not see when the caller was last seen."""
+    @_builtins.property
+    def lifetime(self) -> _duration_pb2.Duration:
+        """How long the status stays; absent for until it is changed.
+        Must be more than 0 and at most 365 days.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change. Where there is no mask, text, emoji and lifetime.
+        Must name one or more of text, emoji, lifetime, appear_offline, hide_last_seen.
+        """
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        emoji: _builtins.str = ...,
+        lifetime: _duration_pb2.Duration | None = ...,
+        appear_offline: _builtins.bool = ...,
+        hide_last_seen: _builtins.bool = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "emoji", b"emoji", "hide_last_seen", b"hide_last_seen", "lifetime", b"lifetime", "text", b"text", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatusRequest: _TypeAlias = UpdateStatusRequest  # noqa: Y015
+
+@_typing.final
+class UpdateStatusResponse(_message.Message):
+    """What others see of the caller now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESENCE_FIELD_NUMBER: _builtins.int
+    APPEAR_OFFLINE_FIELD_NUMBER: _builtins.int
+    HIDE_LAST_SEEN_FIELD_NUMBER: _builtins.int
+    appear_offline: _builtins.bool
+    """Whether all others see the caller offline."""
+    hide_last_seen: _builtins.bool
+    """Whether others do not see when the caller was last seen."""
+    @_builtins.property
+    def presence(self) -> Global___Presence:
+        """As those see it who may see everything."""
+
+    def __init__(
+        self,
+        *,
+        presence: Global___Presence | None = ...,
+        appear_offline: _builtins.bool = ...,
+        hide_last_seen: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["presence", b"presence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "hide_last_seen", b"hide_last_seen", "presence", b"presence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatusResponse: _TypeAlias = UpdateStatusResponse  # noqa: Y015
 
 @_typing.final
 class UserRecord(_message.Message):

@@ -3337,6 +3337,21 @@ class PresenceServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.FromString,
                 _registered_method=True)
+        self.GetPresence = channel.unary_unary(
+                '/chat.v1.PresenceService/GetPresence',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetPresenceRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetPresenceResponse.FromString,
+                _registered_method=True)
+        self.ListPresence = channel.unary_unary(
+                '/chat.v1.PresenceService/ListPresence',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPresenceRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPresenceResponse.FromString,
+                _registered_method=True)
+        self.UpdateStatus = channel.unary_unary(
+                '/chat.v1.PresenceService/UpdateStatus',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusResponse.FromString,
+                _registered_method=True)
 
 
 class PresenceServiceServicer(object):
@@ -3356,6 +3371,31 @@ class PresenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPresence(self, request, context):
+        """Returns whether users are there, in the order asked for. Users who are in no room with the caller
+        are left out, like users who do not exist.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPresence(self, request, context):
+        """Returns whether a room's members are there, in the order of their user ids.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStatus(self, request, context):
+        """Changes what others see of the caller: the status, and whether they see when the caller is there.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PresenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -3363,6 +3403,21 @@ def add_PresenceServiceServicer_to_server(servicer, server):
                     servicer.SendTyping,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.SerializeToString,
+            ),
+            'GetPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPresence,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetPresenceRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetPresenceResponse.SerializeToString,
+            ),
+            'ListPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPresence,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPresenceRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPresenceResponse.SerializeToString,
+            ),
+            'UpdateStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStatus,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -3393,6 +3448,87 @@ class PresenceService(object):
             '/chat.v1.PresenceService/SendTyping',
             grpc__chat_dot_wire_dot_chat__pb2.SendTypingRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.SendTypingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PresenceService/GetPresence',
+            grpc__chat_dot_wire_dot_chat__pb2.GetPresenceRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PresenceService/ListPresence',
+            grpc__chat_dot_wire_dot_chat__pb2.ListPresenceRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PresenceService/UpdateStatus',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

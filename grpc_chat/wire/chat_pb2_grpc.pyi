@@ -1787,6 +1787,19 @@ class PresenceServiceStub:
     RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
     Needs the scope write.
     """
+    GetPresence: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetPresenceRequest, _chat_pb2.GetPresenceResponse]
+    """Returns whether users are there, in the order asked for. Users who are in no room with the caller
+    are left out, like users who do not exist.
+    Needs the scope read.
+    """
+    ListPresence: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPresenceRequest, _chat_pb2.ListPresenceResponse]
+    """Returns whether a room's members are there, in the order of their user ids.
+    Needs the scope read.
+    """
+    UpdateStatus: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateStatusRequest, _chat_pb2.UpdateStatusResponse]
+    """Changes what others see of the caller: the status, and whether they see when the caller is there.
+    Needs the scope write.
+    """
 
 @_typing.type_check_only
 class PresenceServiceAsyncStub(PresenceServiceStub):
@@ -1800,6 +1813,19 @@ class PresenceServiceAsyncStub(PresenceServiceStub):
     may not send messages in the room get the same error as they would there. In a room with more
     than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
     RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
+    Needs the scope write.
+    """
+    GetPresence: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetPresenceRequest, _chat_pb2.GetPresenceResponse]  # type: ignore[assignment]
+    """Returns whether users are there, in the order asked for. Users who are in no room with the caller
+    are left out, like users who do not exist.
+    Needs the scope read.
+    """
+    ListPresence: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPresenceRequest, _chat_pb2.ListPresenceResponse]  # type: ignore[assignment]
+    """Returns whether a room's members are there, in the order of their user ids.
+    Needs the scope read.
+    """
+    UpdateStatus: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateStatusRequest, _chat_pb2.UpdateStatusResponse]  # type: ignore[assignment]
+    """Changes what others see of the caller: the status, and whether they see when the caller is there.
     Needs the scope write.
     """
 
@@ -1818,6 +1844,37 @@ class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
         may not send messages in the room get the same error as they would there. In a room with more
         than `limits.signal_room_members` members, nobody gets these signals. Calling too often is
         RESOURCE_EXHAUSTED with RetryInfo; nothing is lost by not calling again.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPresence(
+        self,
+        request: _chat_pb2.GetPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetPresenceResponse, _abc.Awaitable[_chat_pb2.GetPresenceResponse]]:
+        """Returns whether users are there, in the order asked for. Users who are in no room with the caller
+        are left out, like users who do not exist.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPresence(
+        self,
+        request: _chat_pb2.ListPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListPresenceResponse, _abc.Awaitable[_chat_pb2.ListPresenceResponse]]:
+        """Returns whether a room's members are there, in the order of their user ids.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateStatus(
+        self,
+        request: _chat_pb2.UpdateStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateStatusResponse, _abc.Awaitable[_chat_pb2.UpdateStatusResponse]]:
+        """Changes what others see of the caller: the status, and whether they see when the caller is there.
         Needs the scope write.
         """
 

@@ -878,7 +878,8 @@ OPTIONAL = {
     "error_description",
     "content_type",
 }
-# Likewise, in these: one's own account; a consumer that is none; a room's name, which is only compared.
+# Likewise, in these: one's own account; a consumer that is none; a room's name, which is only compared; no
+# status.
 OPTIONAL_HERE = {
     ("UpdateProfile", "user_id"),
     ("ListSessions", "user_id"),
@@ -891,6 +892,8 @@ OPTIONAL_HERE = {
     ("ListInvitations", "user_id"),
     ("AcceptInvitation", "user_id"),
     ("DeclineInvitation", "user_id"),
+    ("UpdateStatus", "text"),
+    ("UpdateStatus", "emoji"),
 }
 
 
@@ -937,6 +940,8 @@ async def test_one_byte_over_the_limit_is_refused(
         for size in (36, 37, 256, 257, 10_000):
             await server.invalid(method, with_value(method, path, "é" + "a" * (size - 2)), written(path))
         return
+    # What is no message is no text of one.
+    name = "topic" if (method.name, name) == ("UpdateStatus", "text") else name
     most = 255 if method.name == "CreateUpload" else MAX_BYTES.get(name, 64)
     for character in "aé🙂":
         size = len(character.encode())
@@ -1083,7 +1088,8 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     if field.message_type.full_name == "google.protobuf.FieldMask":
         wrong += [(FieldMask(), field.name)]
         for name in ("", "room_id", "kind", "*", "name.x", "x" * 10_000, "\0"):
-            mask = FieldMask(paths=["display_name" if method.name == "UpdateProfile" else "name", name])
+            good = {"UpdateProfile": "display_name", "UpdateStatus": "emoji"}.get(method.name, "name")
+            mask = FieldMask(paths=[good, name])
             wrong += [(mask, f"{field.name}.paths[1]")]
     else:
         assert field.message_type.full_name == "google.protobuf.Duration"
@@ -1320,6 +1326,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
         "members": pb.ListMembersRequest(room_id="general"),
         "other members": pb.ListMembersRequest(room_id="other"),
+        "presences": pb.ListPresenceRequest(room_id="general"),
+        "other presences": pb.ListPresenceRequest(room_id="other"),
         "rooms": pb.ListRoomsRequest(),
         "public rooms": pb.ListPublicRoomsRequest(),
         "all public rooms": pb.ListPublicRoomsRequest(include_archived=True),

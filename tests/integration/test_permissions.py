@@ -96,6 +96,7 @@ EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARC
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
+ListPresence                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -148,6 +149,8 @@ FileService/FinishUpload            write   UPLOAD_NOT_FOUND
 FileService/CancelUpload            write   UPLOAD_NOT_FOUND
 FileService/DownloadFile            read    FILE_NOT_FOUND
 FileService/CreateDownloadLink      read    FAILED_PRECONDITION
+PresenceService/GetPresence         read    ok
+PresenceService/UpdateStatus        write   ok
 AdminService/ListUsers              admin   ok
 AdminService/CreateUser             admin   ok
 AdminService/BlockUser              admin   ok
@@ -590,6 +593,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "RevokeInvite": lambda _w, p, _a: pb.RevokeInviteRequest(
         room_id=p.room_id, invite_id=p.invite_id or new_id()
     ),
+    "ListPresence": lambda _w, p, _a: pb.ListPresenceRequest(room_id=p.room_id),
     "SendTyping": lambda _w, p, _a: pb.SendTypingRequest(room_id=p.room_id),
     "SendMessages": lambda _w, p, _a: pb.SendMessagesRequest(messages=[_outgoing(p)]),
     "SendMessages also elsewhere": lambda w, p, _a: pb.SendMessagesRequest(

@@ -122,9 +122,19 @@ async def test_commands_are_not_sent(
 
     assert list(server.sent.values()) == ["/x", "last"]
     lines = capsys.readouterr().out.splitlines()
-    commands = ["/members", "/topic", "/upload", "/download", "/edit", "/delete", "/accept", "/decline"]
+    commands = [
+        "/members",
+        "/who",
+        "/topic",
+        "/upload",
+        "/download",
+        "/edit",
+        "/delete",
+        "/accept",
+        "/decline",
+    ]
     commands += ["/help", "/quit", "//TEXT"]
-    assert [line.split()[0] for line in lines[:11]] == commands
+    assert [line.split()[0] for line in lines[:12]] == commands
     for line in (
         "101 members:",
         "  u98",
