@@ -23,7 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_chat.sdk.models import Member
 from grpc_chat.store import migrations, schema
 from grpc_chat.store.base import Done, Transact, Transaction
-from grpc_chat.store.records import Account, Membership, Place
+from grpc_chat.store.records import Account, Membership, Place, user_log
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Append, Appended, Draft, Once
 from grpc_chat.testing import running_node
@@ -372,3 +372,23 @@ async def test_members_of_before_count_as_having_come_themselves(tmp_path: Path,
 
     assert counted == (2, 0)
     assert isinstance(added, Member)
+
+
+@pytest.mark.parametrize("revision", sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))[:-1])
+def test_logs_of_users_begin_empty_whatever_the_database_was(tmp_path: Path, revision: str) -> None:
+    """A database of each earlier schema is brought up to date; the first entry of each user is number 1."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    engine = sa.create_engine(f"sqlite:///{folder / 'chat.db'}")
+    migrate(engine, revision)
+    engine.dispose()
+
+    def join(transaction: Transaction) -> int:
+        return transaction.append(pb.Event(room_id=user_log("ann"), room_joined=pb.RoomJoined()), "")
+
+    with closing(open_store(folder)) as store:
+        with store.snapshot() as snapshot:
+            assert snapshot.heads([user_log("ann")]) == {}
+        [done] = store.commit([Transact(join)])
+        assert isinstance(done, Done)
+        assert done.value == 1

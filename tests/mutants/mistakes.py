@@ -12,6 +12,8 @@ _CONSUMERS = "integration/test_consumers.py"
 _SDK = "unit/sdk/test_subscription.py"
 _KNOWN = "integration/test_known_tokens.py"
 _REVOKED = "integration/test_revocation.py"
+_USER_LOGS = "property/test_user_logs.py"
+_TWO_STORES = "contract/test_user_logs.py"
 _STORE = "contract/test_transactions.py"
 _PIPELINE = "unit/api/test_pipeline.py"
 _READER = "unit/core/test_subscription.py"
@@ -486,6 +488,31 @@ MISTAKES = {
             ),
         ),
         (_REVOKED,),
+    ),
+    "lost-hint-of-a-user": Mistake(
+        "what another node did to a user is never known where the hint of it is lost",
+        (("core/positions.py", "        self._user_logs.checked(logs, heads, at)\n", ""),),
+        (_USER_LOGS,),
+    ),
+    "user-log-out-of-order": Mistake(
+        "an entry of a user's log is applied before one that another node wrote earlier",
+        (("core/user_logs.py", "        if seq == applied + 1:\n", "        if seq > applied:\n"),),
+        (_USER_LOGS,),
+    ),
+    "consumer-on-two-nodes": Mistake(
+        "the stream of a consumer goes on when a newer one is open on another node",
+        (("core/user_entries.py", "        elif stream.claimed:\n", "        elif False:\n"),),
+        (_USER_LOGS,),
+    ),
+    "ended-elsewhere": Mistake(
+        "a session that another node has ended goes on writing",
+        (("store/batch.py", "            self._find_missing(writes)\n", "            pass\n"),),
+        (_TWO_STORES,),
+    ),
+    "user-logs-without-end": Mistake(
+        "nothing of users' logs is ever removed",
+        (("store/user_logs.py", "if last - first >= KEPT + _SPARE", "if False"),),
+        (_TWO_STORES,),
     ),
     "guests-not-told": Mistake(
         "nothing says that the limit for guests has struck what may be a proxy",

@@ -255,7 +255,7 @@ class BareNode:
     """A chat system and its API over a store that the test opened.
 
     Args:
-        sessions: Which user each session is of.
+        sessions: Which user each session is of; None where sessions and their tokens are those of the store.
     """
 
     def __init__(
@@ -267,14 +267,14 @@ class BareNode:
         *,
         bus: Bus,
         bounds: Bounds,
-        sessions: Mapping[str, str],
+        sessions: Mapping[str, str] | None,
     ) -> None:
         self.name = name
         self._loop = loop
         self._draining = False
         self.disk = Disk(store, lock)
         self.readers = SteppedReaders(self.disk)
-        self.system = loop.run(self._start(bus, bounds, Tokens(sessions)))
+        self.system = loop.run(self._start(bus, bounds, Tokens(sessions) if sessions else None))
         self.committer, self.metrics = self.system.committer, self.system.metrics
         self._note_writes()
         pipeline = Pipeline(
@@ -288,7 +288,7 @@ class BareNode:
         self._methods = {method.path.rpartition("/")[2]: method for method in pipeline.methods}
         loop.settle()
 
-    async def _start(self, bus: Bus, bounds: Bounds, tokens: Tokens) -> ChatSystem:
+    async def _start(self, bus: Bus, bounds: Bounds, tokens: Tokens | None) -> ChatSystem:
         def fail() -> None:
             raise AssertionError("the store has not failed")
 
@@ -307,6 +307,7 @@ class BareNode:
             on_failure=fail,
             # What it did by itself would be in none of the histories.
             housekeeping=False,
+            monotonic=self._loop.time,
             random=lambda: 0.5,
         )
         return await system.__aenter__()
