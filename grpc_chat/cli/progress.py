@@ -13,11 +13,11 @@ _SECONDS_BEFORE = 0.5
 
 
 class ProgressLine:
-    """How far a command is, on one line of a terminal; nothing where standard error is none."""
+    """How far a command is, on one line of a terminal; nothing if standard error is not a terminal."""
 
     def __init__(self, *, silent: bool) -> None:
         self._terminal = not silent and sys.stderr.isatty()
-        # What is done at once needs no line.
+        # A command that is done at once needs no line.
         self._next = time.monotonic() + _SECONDS_BEFORE
         self._shown = False
 
@@ -25,7 +25,7 @@ class ProgressLine:
         """Show it, not too often.
 
         Args:
-            done: From 0 to 1; None where that is not known.
+            done: From 0 to 1; None if that is not known.
         """
         if not self._terminal or (now := time.monotonic()) < self._next:
             return
@@ -34,13 +34,13 @@ class ProgressLine:
         self._write(f"\r\x1b[K{visible(what)} …{much}")
 
     def end(self) -> None:
-        """Leave the line empty."""
+        """Clear the line."""
         if self._shown:
             self._write("\r\x1b[K")
             self._shown = False
 
     def _write(self, text: str) -> None:
-        # A terminal that is gone must not end what is under way.
+        # A terminal that is gone must not interrupt the command.
         with suppress(OSError):
             sys.stderr.write(text)
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Looking after a server's accounts; see ``AdminService``."""
+"""Managing a server's accounts; see ``AdminService``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNUSED = Usage(sessions=0, last_used_us=None)
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What blocking an account does, or would; of rooms and bots the first hundred, and their number."""
+    """The effects of blocking an account, with the first hundred rooms and bots, and their numbers."""
 
     user: pb.UserRecord
     unowned_rooms: list[pb.UnownedRoom]
@@ -37,7 +37,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Unblocked:
-    """What letting an account in again came to; of bots the first hundred, and their number."""
+    """The effects of unblocking an account, with the first hundred bots, and their number."""
 
     user: pb.UserRecord
     stopped_bots: list[pb.StoppedBot]
@@ -47,7 +47,7 @@ class Unblocked:
 
 
 class Admin:
-    """What administrators can do about others' accounts. Of rooms it knows those that are unowned."""
+    """The calls of administrators. They see only rooms whose owners are all blocked."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Admin:
         """Make an account for somebody.
 
         Raises:
-            UserExists: The name is taken, or looks like one that is.
+            UserExists: The name is taken, or looks like one that is taken.
         """
         check_user_id(request.user_id, "user_id")
         check_password(request.password, request.user_id, "password")
@@ -95,10 +95,10 @@ class Admin:
         return record
 
     async def block(self, caller: Caller, request: pb.BlockUserRequest) -> Blocked:
-        """Keep an account and its bots from logging in, and end their sessions; or only say what that does.
+        """Keep an account and its bots from logging in, and end their sessions; or only return the effects.
 
         Raises:
-            LastAdmin: Nobody would be left to let anybody in again.
+            LastAdmin: Nobody would be left to unblock anybody.
         """
         user_id = request.user_id
 
@@ -136,12 +136,12 @@ class Admin:
         """Block an account, and end its sessions.
 
         Args:
-            of_owner: Whether that is because its owner is blocked. That is noted at the owner alone, so a bot
-                that is blocked itself stays so when its owner is let in again.
+            of_owner: Whether this is because its owner is blocked. That is recorded only for the owner, so a
+                bot that is blocked itself stays blocked when its owner is unblocked.
         """
         why, ending = SessionEnded("this account was blocked"), None
         if account.kind == pb.USER_KIND_BOT:
-            # Nobody logs in to it, who would be told then.
+            # Nobody logs in to it, so nobody would be told then.
             ending = Ending.OWNER_BLOCKED if of_owner else Ending.BLOCKED
             why = why_ended(ending)
         self._sessions.end(transaction, account.user_id, why, ending=ending)
@@ -151,9 +151,8 @@ class Admin:
             transaction.offer_bot(account.user_id, None)
 
     async def unblock(self, caller: Caller, user_id: str) -> Unblocked:
-        """Let an account in again, and those of its bots that are not blocked themselves.
-
-        Their access tokens are gone.
+        """Unblock an account, and those of its bots that are not blocked themselves. Their access tokens have
+        ended.
 
         Raises:
             FailedPrecondition: It is a bot whose owner is blocked.
@@ -183,15 +182,15 @@ class Admin:
         return unblocked
 
     async def set_admin(self, caller: Caller, user_id: str, *, admin: bool) -> pb.UserRecord:
-        """Make an account an administrator, or no longer one.
+        """Grant or revoke server administration.
 
         Raises:
-            LastAdmin: There would be none left.
+            LastAdmin: There would be no administrator left.
         """
 
         def in_transaction(transaction: Transaction, account: Account) -> None:
             if account.kind != pb.USER_KIND_PERSON:
-                # It can't log in, and would yet count as one who lets others in again.
+                # It can't log in, but would count as an administrator who can unblock others.
                 raise FailedPrecondition(f"{user_id} is a bot; administrators are people")
             if not admin:
                 self._require_another_admin(transaction, account)
@@ -201,7 +200,7 @@ class Admin:
         return await self._change(caller, user_id, in_transaction)
 
     async def reset_password(self, caller: Caller, request: pb.ResetPasswordRequest) -> PasswordChange:
-        """Give an account a new password; all of its sessions end, and those of its bots if asked."""
+        """Give an account a new password; all of its sessions end, and those of its bots if requested."""
         user_id, password = request.user_id, request.new_password
         check_password(password, user_id, "new_password")
         password_hash = await self._passwords.hash(password)
@@ -228,7 +227,7 @@ class Admin:
         return page.listed(found, session_place).of(self._sessions.message)
 
     async def revoke_sessions(self, caller: Caller, request: pb.RevokeUserSessionsRequest) -> int:
-        """End sessions of an account; how many there were."""
+        """End sessions of an account; returns how many ended."""
         why = SessionEnded("this session was ended by an administrator; log in again")
 
         def in_transaction(transaction: Transaction) -> int:

@@ -1,4 +1,4 @@
-"""Bans: what keeps somebody out of a room. A person's ban covers the bots that they own."""
+"""Bans from rooms. A person's ban covers the bots that they own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 def require_not_banned(snapshot: Snapshot, room_id: str, user_id: str, *, caller: Caller) -> None:
-    """Refuse to let somebody into a room who is banned from it, or whose owner is.
-
-    Asked each time, of the owner that a bot has then: so a bot that was made or taken over later is kept out
-    too, and one that has another owner since is not.
+    """Refuse a user who is banned from a room, or whose owner is. This is checked each time, for the bot's
+    current owner. So a bot that was made or taken over later is kept out too, and one that has a new owner is
+    not.
 
     Raises:
-        Banned: Saying who must be unbanned first.
+        Banned: It says who must be unbanned first.
     """
     ban = snapshot.keeping_out(room_id, user_id)
     if ban is None:
@@ -42,10 +41,10 @@ def require_not_banned(snapshot: Snapshot, room_id: str, user_id: str, *, caller
 def bots_to_remove(
     snapshot: Snapshot, membership: Membership, caller: Caller, user_id: str
 ) -> list[pb.MembershipChanged]:
-    """What a ban of somebody does to their bots in the room: each is removed, by the rules of rank.
+    """Remove the bots of a banned person from the room, by the rules of rank.
 
     Raises:
-        PermissionDenied: One of them is not below the caller, or is the caller.
+        PermissionDenied: The caller does not outrank one of them, or is one of them.
     """
     changes = []
     for bot in snapshot.bots_in(membership.room_id, user_id):
@@ -62,7 +61,7 @@ def bots_to_remove(
 
 
 def remove_where_banned(transaction: Transaction, caller: Caller, bot_id: str, owner_id: str) -> None:
-    """Remove a bot that gets another owner from the rooms that this one is banned from.
+    """Remove a bot that gets another owner from the rooms that the new owner is banned from.
 
     Raises:
         LastOwner: One of them would be left without an owner.
@@ -86,8 +85,8 @@ def _removed(bot_id: str, owner_id: str) -> pb.MembershipChanged:
 
 
 def put_out(transaction: Transaction, caller: Caller, room_id: str, change: pb.MembershipChanged) -> None:
-    """Record that somebody is no longer a member, and have their open streams lose the room."""
-    # What they were offered, and what they offered, which takes an owner.
+    """Record that somebody is no longer a member, and make their open streams lose the room."""
+    # Offers to them, and offers by them, which only an owner can make.
     transaction.delete_invitation(room_id, change.user_id)
     transaction.delete_offers(room_id, change.user_id)
     seq = record(transaction, caller, room_id, change)

@@ -1,4 +1,4 @@
-"""What streams read from the store, where their cursors are older than a feed's tail."""
+"""Reads the store for streams whose cursors are older than a feed's tail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CatchingUp:
     """Reads pages of rooms for streams.
 
     Args:
-        response_bytes: About how large a page becomes.
+        response_bytes: The approximate size of the largest page.
     """
 
     def __init__(self, readers: Readers, feeds: Feeds, *, response_bytes: int) -> None:
@@ -32,7 +32,7 @@ class CatchingUp:
         self._response_bytes = response_bytes
 
     async def read(self, stream: Stream, behind: Behind) -> Page | None:
-        """What a subscription asked for, from the store; None where its user is no longer a member."""
+        """What a subscription requested, from the store; None if its user is no longer a member."""
         room_id, after, limit = behind
 
         def read_page(snapshot: Snapshot) -> tuple[Page, Membership]:
@@ -42,7 +42,7 @@ class CatchingUp:
             begin = max(after, first - 1)
             events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
             if not events and first > room.last_seq:
-                # All of it was removed; when the last one was stored is still known.
+                # All events were removed; when the last one was stored is still known.
                 page = Page(first, events, room.last_event_us)
             else:
                 page = _first_run(first, events)
@@ -58,16 +58,17 @@ class CatchingUp:
                     # It was read before that. Each event is rewritten a few times at most, if ever.
                     rewritten.clear()
         except (RoomNotFound, NotAMember):
-            # Another node's doing, or this one's a moment ago: then word of who did it and why is on its way.
+            # Done by another node, or by this one a moment ago: then the news of who did it and why is on its
+            # way.
             await asyncio.sleep(_WORD_SECONDS)
-            # Whoever was let in again since begins anew.
+            # A reader who has been let in again since begins again.
             if stream.subscription.awaits(room_id):
                 self._feeds.lose(stream, pb.RoomLeft(room_id=room_id))
             return None
 
 
 def _first_run(first_seq: int, events: Sequence[StoredEvent]) -> Page:
-    """The events up to where the log has a hole, which damage on the disk leaves; it is told of as a gap."""
+    """The events up to a hole in the log, which damage on the disk leaves; it is reported as a gap."""
     if not events:
         return Page(first_seq, events)
     start = events[0].seq

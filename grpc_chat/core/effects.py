@@ -1,11 +1,10 @@
-"""What a commit means for those who are connected, as values.
+"""The effects of a commit on connected users, as values. A function in a transaction leaves them
+(:meth:`grpc_chat.store.base.Transaction.after_commit`); the chat system applies them on the event loop once
+they are durable, before anybody gets the same commit's events. So code in transactions knows nothing of
+streams, and its effects could be applied anywhere.
 
-A function in a transaction leaves them (:meth:`grpc_chat.store.base.Transaction.after_commit`); the chat
-system applies them on the event loop once they are durable, and before anybody is told of the same commit's
-events. So nothing in a transaction knows of streams, and what it leaves could be applied anywhere.
-
-What concerns a user is also in their own log (:mod:`grpc_chat.core.user_log`), from which other nodes learn
-it.
+Effects on a user are also in their own log (:mod:`grpc_chat.core.user_log`), from which other nodes learn
+them.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from grpc_chat.wire import chat_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something was added to a user's own log."""
+    """An entry was added to a user's own log."""
 
     user_id: str
     event: pb.Event
     """The entry, with its number."""
     membership: Membership | None = None
-    """Of one who joined: what the room is for them."""
+    """For a user who joined: their membership of the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A room is no more, by somebody's doing."""
+    """Somebody deleted a room."""
 
     room_id: str
     user_id: str

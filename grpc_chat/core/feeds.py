@@ -1,4 +1,4 @@
-"""The rooms that are followed on this node: their feeds, and which streams follow them.
+"""The rooms that are followed on this node: their feeds, and the streams that follow them.
 
 Everything here happens on the event loop, so there are no locks. Publishing never waits for a reader: it adds
 bytes to a tail and marks cursors.
@@ -22,7 +22,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class Feeds:
-    """The feeds of the rooms that somebody follows. One that nobody follows any more is forgotten."""
+    """The feeds of followed rooms. A feed without followers is forgotten."""
 
     def __init__(
         self, *, bus: Bus, signals: Signals, metrics: Metrics, meanwhile: Meanwhile, bounds: Bounds
@@ -39,10 +39,10 @@ class Feeds:
         # By room, for each page that is being read from the store: which events were rewritten meanwhile.
         self._reading: dict[str, list[set[int]]] = {}
 
-    # What happens to rooms
+    # Changes of rooms
 
     def publish(self, new: Mapping[str, list[StoredEvent]]) -> None:
-        """Pass on events that this node just made durable. MUST NOT block."""
+        """Pass on events that this node has just made durable. MUST NOT block."""
         hints = {room_id: events[-1].seq for room_id, events in new.items()}
         for room_id, events in new.items():
             feed = self._feeds.pop(room_id, None)
@@ -60,10 +60,9 @@ class Feeds:
         self._bus.publish(hints)
 
     def _pass_on(self, feed: Feed, after: int) -> None:
-        """Wake who follows a room, with the new events' bytes where those are all there is to send.
-
-        One loop over all of them here is cheaper than the same steps in each stream's task, where each starts
-        on a processor cache that the last write has filled with other things.
+        """Wake the followers of a room, with the new events' bytes if there is nothing else to send. One loop
+        over all of them here is cheaper than the same steps in each stream's task, each of which starts with
+        a processor cache that the last write has filled with other things.
         """
         room_id = feed.room_id
         piece = feed.after(after)
@@ -86,7 +85,8 @@ class Feeds:
             if feed is None:
                 continue
             if head > feed.head:
-                # Another node's doing, which may have changed what of the past is read, or what it says.
+                # Written by another node, which may have changed how much of the past is readable, or events
+                # in it.
                 self.forget_tail(room_id)
                 feed.advance(head)
             for stream in self._followers[room_id]:
@@ -102,8 +102,8 @@ class Feeds:
         self.note_tails()
 
     def forget_tail(self, room_id: str) -> None:
-        """Have everybody who is behind in a room read the store, as where how much of the past they may read
-        is different now, which is asked there."""
+        """Make everybody who is behind in a room read the store, for example because they may now read more
+        or less of the past, which is checked there."""
         if feed := self._feeds.get(room_id):
             self._tails_bytes -= feed.tail_bytes
             feed.clear_tail()
@@ -114,14 +114,14 @@ class Feeds:
             feed.know_rule(history, seq)
 
     def rewritten(self, events: Mapping[str, Sequence[int]]) -> None:
-        """Events, by room and number, say something else: send their old bytes to nobody from now on."""
+        """Events, by room and number, were rewritten: send nobody their old bytes from now on."""
         for room_id, seqs in events.items():
             self.forget_tail(room_id)
             for noted in self._reading.get(room_id, ()):
                 noted.update(seqs)
 
     def follow(self, stream: Stream, membership: Membership, place: Place, head: int) -> None:
-        """Have a stream follow a room from a place, or from where its user may read at the earliest."""
+        """Let a stream follow a room from a place, or from the first event that its user may read."""
         if membership.room_id in stream.subscription:
             return
         feed = self._feed(membership.room_id, head)
@@ -139,7 +139,7 @@ class Feeds:
         stream.wake()
 
     def lose(self, stream: Stream, left: pb.RoomLeft) -> None:
-        """Have a stream follow a room no longer."""
+        """Make a stream stop following a room."""
         if not stream.ended and stream.subscription.lose(left):
             self.unfollow(stream, left.room_id)
             stream.wake()
@@ -163,7 +163,7 @@ class Feeds:
 
     @contextmanager
     def noting_rewritten(self, room_id: str) -> Iterator[set[int]]:
-        """Have the numbers of the events noted that are rewritten meanwhile."""
+        """Collect the numbers of events that are rewritten meanwhile."""
         noted: set[int] = set()
         reading = self._reading.setdefault(room_id, [])
         reading.append(noted)
@@ -184,5 +184,5 @@ class Feeds:
         return list(self._followers.get(room_id, ()))
 
     def note_tails(self) -> None:
-        """Have the metrics know how much the tails hold."""
+        """Report the size of the tails to the metrics."""
         self._metrics.tail_bytes.set(self._tails_bytes)

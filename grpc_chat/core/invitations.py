@@ -1,7 +1,6 @@
-"""Invitations: one person is asked to be a member of a room, or an owner of one, and says yes or no.
-
-What an invite is to whoever has its code, an invitation is to one person by name. Nothing happens to people
-beyond that they are asked, and they are asked a bounded number of times.
+"""Invitations: one person is asked to become a member of a room, or its owner, and accepts or declines. An
+invite is for anyone who has its code; an invitation is for one person, by name. Nothing happens to people
+except that they are asked, and they are asked a limited number of times.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class Invitations:
-    """Asks people, and takes their answers.
+    """Invites people, and takes their answers.
 
     Args:
         most: How many may wait for one person's answer.
-        most_of_one: How many of these one person may have made, with all their bots.
+        most_of_one: How many of these one person, with all their bots, may have made.
     """
 
     def __init__(
@@ -63,14 +62,14 @@ class Invitations:
         hidden: bool,
         reaching: Reaching,
     ) -> pb.Invitation:
-        """Ask somebody to be a member, or an owner; whoever asks has been found to be allowed to.
+        """Invite somebody to be a member, or an owner. The caller's right to do so must have been checked.
 
         Args:
-            hidden: Whether the one who is asked never hears of it. To all others it looks the same.
-            reaching: Told of it, where they have not been asked before.
+            hidden: Whether the invited person never learns of it. To all others it looks the same.
+            reaching: Counts it, if they have not been invited before.
 
         Raises:
-            AlreadyExists: They have been asked to be something else.
+            AlreadyExists: They are invited to another role.
             LimitExceeded: Too many of the caller's invitations wait for the same person's answer.
             RateLimited: The caller has asked too many people lately.
         """
@@ -104,15 +103,14 @@ class Invitations:
         told = transaction.invitation_told(room_id, user_id)
         assert told, "it was just made"
         if known is None or (known.hidden and not hidden):
-            # One that they never hear of costs the same: how long it takes must not tell of a block.
+            # A hidden one costs the same: a difference in time must not reveal a block.
             tell(transaction, user_id, pb.Invited(invitation=None if hidden else told))
         return told
 
     def _make_place(self, transaction: Transaction, caller: Caller, user_id: str) -> None:
-        """See that one more may wait for somebody's answer.
-
-        Whoever fills the list of somebody else loses from it first, so that nobody can be kept from asking by
-        others who asked before, however many bots and accounts these have.
+        """Make sure that one more may wait for somebody's answer. The user who made most of somebody's
+        invitations loses from them first, so that earlier users can't keep others from inviting, however many
+        bots they have.
         """
         waiting = transaction.waiting(user_id)
         asked = Counter(each.person for each in waiting)
@@ -142,13 +140,13 @@ class Invitations:
         return page.listed(found, _place)
 
     async def accept(self, caller: Caller, request: pb.AcceptInvitationRequest) -> pb.Room:
-        """Become what an invitation says; the room, as they see it then.
+        """Accept an invitation; returns the room, as they see it then.
 
         Raises:
-            InvitationNotFound: There is none.
+            InvitationNotFound: There is no such invitation.
             Banned: It is for a bot whose owner is banned.
             RoomArchived: Nobody can join.
-            LimitExceeded: The room has too many members, or whoever accepts is in too many rooms.
+            LimitExceeded: The room has too many members, or the invited user is in too many rooms.
         """
         room_id = request.room_id
 
@@ -183,10 +181,10 @@ class Invitations:
         return room
 
     async def decline(self, caller: Caller, request: pb.DeclineInvitationRequest) -> None:
-        """Have an invitation end.
+        """Decline an invitation.
 
         Raises:
-            InvitationNotFound: There is none.
+            InvitationNotFound: There is no such invitation.
         """
 
         def in_transaction(transaction: Transaction) -> None:
@@ -199,13 +197,13 @@ class Invitations:
         """The invitation of the caller, or of one of their bots."""
         invitation = snapshot.invitation(room_id, require_own(snapshot, caller, user_id))
         if invitation is None or invitation.hidden:
-            # Whether there is such a room must not show.
+            # The answer must not show whether there is such a room.
             raise InvitationNotFound(
                 "there is no such invitation, or it was withdrawn", metadata={"roomId": room_id}
             )
         return invitation
 
-    # What the room sees
+    # A room's invitations
 
     async def list_of_room(
         self, caller: Caller, request: pb.ListRoomInvitationsRequest
@@ -221,11 +219,11 @@ class Invitations:
         return page.listed(found, lambda each: each.user.user_id)
 
     async def withdraw(self, caller: Caller, request: pb.WithdrawInvitationRequest) -> None:
-        """Take an invitation back.
+        """Withdraw an invitation.
 
         Raises:
-            InvitationNotFound: There is none.
-            PermissionDenied: It is to a role that the caller could not give, and another one's.
+            InvitationNotFound: There is no such invitation.
+            PermissionDenied: It is to a role that the caller could not give, and somebody else's.
         """
         room_id, user_id = request.room_id, request.user_id
 

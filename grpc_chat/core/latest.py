@@ -1,4 +1,4 @@
-"""The signals that a stream has not been sent yet: the newest of each kind. Pure: no I/O, no clock."""
+"""The signals that a stream has not sent yet: the newest of each kind. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Key = tuple[str, str, str]
 
 
 class Frame(NamedTuple):
-    """A signal, encoded once for all who are sent it.
+    """A signal, encoded once for all receivers.
 
     Attributes:
         data: An entry of ``SubscribeResponse.signals``.
@@ -22,10 +22,10 @@ class Frame(NamedTuple):
 
 
 class Latest:
-    """A bounded map in which the latest wins. What is too much goes, the oldest first.
+    """A bounded map in which the latest wins. If it is full, the oldest are dropped.
 
     Args:
-        entries: How many signals it holds at most.
+        entries: The most signals that it holds.
         size: How many bytes.
     """
 
@@ -58,18 +58,18 @@ class Latest:
             self.dropped += 1
 
     def take(self, now: float) -> list[bytes]:
-        """Hand out what is held, and hold nothing; what has expired is not among it."""
+        """Return and remove all signals, without expired ones."""
         frames = [frame.data for frame in self._frames.values() if frame.expires > now]
         self._frames.clear()
         self._bytes = 0
         return frames
 
     def drop(self, key: Key) -> None:
-        """Hold nothing of this key."""
+        """Remove the signal of this key."""
         if frame := self._frames.pop(key, None):
             self._bytes -= len(frame.data)
 
     def forget(self, room_id: str) -> None:
-        """Hold nothing of a room."""
+        """Remove the signals of a room."""
         for key in [key for key in self._frames if key[0] == room_id]:
             self._bytes -= len(self._frames.pop(key).data)

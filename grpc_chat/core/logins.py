@@ -1,4 +1,4 @@
-"""Coming in: making an account, and logging in to it."""
+"""Registering and logging in."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Logins:
 
     Args:
         registration: Who may make an account.
-        password_login: Whether one can log in at all. Not where ids are trusted.
-        certificate_login: Whether a verified certificate with the user id in it is as good as the password.
+        password_login: Whether there are logins at all. Not if ids are trusted.
+        certificate_login: Whether a verified certificate with the user id in it replaces the password.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Logins:
         """Make an account, and log in to it.
 
         Raises:
-            RegistrationClosed: The server makes none, or takes an invite for it.
+            RegistrationClosed: Registration is closed, or needs an invite.
             InviteNotValid: The invite is unknown, expired, used up, or does not allow registration.
             UserExists: The name is taken, or looks like one that is.
             RateLimited: Too many wrong codes, or new accounts without one, from this address.
@@ -102,7 +102,7 @@ class Logins:
             )
         check_user_id(request.user_id, "user_id")
         check_password(request.password, request.user_id, "password")
-        # Before the password is hashed, which is what costs.
+        # Before the password is hashed, which is expensive.
         succeeded = self._attempts.begin("", guest.address, Kind.INVITE if code else Kind.REGISTRATION)
         if code:
             await self._readers.run(lambda snapshot: _to_register(snapshot.invite(secret_hash(code)), None))
@@ -125,7 +125,7 @@ class Logins:
 
         session, room_id = await self._committer.transact(SYSTEM, in_transaction)
         if code:
-            # Without one, accounts are what is being asked for too often.
+            # Without an invite, it is accounts that are requested too often.
             succeeded()
         self._attempts.know(account.user_id, guest.address)
         user = as_user(account)
@@ -140,7 +140,7 @@ class Logins:
             RateLimited: Too many failures.
         """
         self._require_passwords()
-        # There is one way to write a name, and people write it in others.
+        # Names have one spelling, and people type others.
         user_id = request.user_id.lower()
         if request.password:
             account = await self._credentials.prove(user_id, request.password, guest.address)
@@ -179,20 +179,22 @@ class Logins:
         device_name: str = "",
         needs_user_id: bool = False,
     ) -> Login:
-        """Begin a session of the account that an issuer's identity is; make one where there is none yet.
+        """Begin a session of the account that an issuer's identity is linked to, and make one first if there
+        is none.
 
         Args:
-            sign_up: Whether everybody whom the issuer knows may make one, without an invite.
-            user_id: What a new account shall be called; empty for what the issuer proposes.
-            invite_code: Lets an account be made; and somebody who has one into the room that it is for.
-            needs_user_id: Whether to call no account by a name that nobody proposed.
+            sign_up: Whether everyone with an account at the issuer may make one without an invite.
+            user_id: The name of a new account; empty for what the issuer proposes.
+            invite_code: Permits a new account; also makes somebody who has one a member of the room that it
+                is for.
+            needs_user_id: Whether to refuse to make up a name that nobody proposed.
 
         Raises:
             RegistrationClosed: There is no account, and none may be made.
             UserIdNeeded: There is none, and no name for it.
-            UserExists: The name that was asked for is taken.
+            UserExists: The requested name is taken.
             InviteNotValid, AccountBlocked: As :meth:`register` and :meth:`log_in`.
-            Banned, RoomArchived: The room of the invite is closed to its user.
+            Banned, RoomArchived: The room of the invite is closed to the user.
         """
         proposal = user_id or proposed_user_id(identity.preferred_username, identity.email)
         token, session_id = new_token(), new_id()
@@ -239,7 +241,8 @@ class Logins:
         exactly: bool,
         invite_code: str,
     ) -> tuple[Account, str]:
-        """Make an account for an identity, and follow its invite; the account, and the room that led to."""
+        """Make an account for an identity, and use its invite; returns the account, and the room that the
+        invite led to."""
         invite_code = self._require_sign_up(sign_up, invite_code)
 
         def free(name: str) -> bool:
@@ -258,10 +261,10 @@ class Logins:
         return account, room_id
 
     def _require_sign_up(self, sign_up: bool, invite_code: str) -> str:
-        """The invite by which an account may be made; empty where it takes none.
+        """The invite that permits an account; empty if none is needed.
 
         Raises:
-            RegistrationClosed: None may be made.
+            RegistrationClosed: No account may be made.
         """
         if self.registration == "closed":
             invite_code = ""
@@ -274,7 +277,7 @@ class Logins:
     async def log_out(self, caller: Caller) -> None:
         """End the caller's session."""
         why = SessionEnded("you have logged out")
-        # Not as the caller: to end what has ended already is no mistake.
+        # Not as the caller: ending a session that has already ended is not an error.
         await self._committer.transact(
             SYSTEM,
             lambda transaction: self._sessions.end(
@@ -283,10 +286,9 @@ class Logins:
         )
 
     async def check_newcomer(self, issuer: str, *, user_id: str, invite_code: str) -> None:
-        """See what a new account, or an invite, would be refused for, before somebody goes to an issuer.
-
-        Which names are taken is told only to those who may register: with an invite, or where everybody may.
-        A name whose user logs in with this issuer may be the caller's own.
+        """Check what a new account, or an invite, would be refused for, before somebody goes to an issuer.
+        Which names are taken is revealed only to people who may register: with an invite, or with open
+        registration. A name whose user logs in with this issuer may be the caller's own.
 
         Raises:
             InvalidRequest: It can't be a user id.
@@ -315,10 +317,10 @@ class Logins:
         await self._readers.run(in_snapshot)
 
     def _make(self, transaction: Transaction, account: Account, session_id: str, code: str) -> str:
-        """Make an account, and follow the invite, if there is one; returns the room that led to.
+        """Make an account, and use the invite, if there is one; returns the room that it led to.
 
         Raises:
-            InviteNotValid: There is a code, and one can't register with it.
+            InviteNotValid: There is a code, and it does not allow registration.
             UserExists: The name is taken.
         """
         if not code:
@@ -340,7 +342,7 @@ class Logins:
     def _log_in(
         self, transaction: Transaction, user_id: str, token: str, session_id: str, device_name: str
     ) -> tuple[SessionRecord, SessionRecord | None]:
-        """The new session, and the one that there was no room for any longer."""
+        """The new session, and the one that it replaced."""
         kind, gone = pb.SESSION_KIND_LOGIN, None
         if transaction.sessions_of(user_id, kind) >= self._limits.sessions:
             gone = transaction.delete_least_used_session(user_id, kind)
@@ -362,7 +364,7 @@ class Logins:
 
 
 def _can_be_shown(name: str) -> bool:
-    """Whether an issuer's name of somebody passes for a display name, by the rule for all of them."""
+    """Whether an issuer's name for somebody is valid as a display name."""
     try:
         check_display_name(name, "name")
     except InvalidRequest:
@@ -371,18 +373,17 @@ def _can_be_shown(name: str) -> bool:
 
 
 def _leads_to_a_room(snapshot: Snapshot, code: str) -> bool:
-    """Whether there is something to do for somebody who has an account."""
+    """Whether the invite is of use to somebody who has an account."""
     if not code:
         return False
     invite = snapshot.invite(secret_hash(code))
-    # One that is not known is refused where it is used.
+    # An unknown one is refused where it is used.
     return invite is None or bool(invite.room_id)
 
 
 def _to_register(invite: InviteRecord | None, now_us: int | None) -> InviteRecord:
-    """See that one can register with an invite; whether it is too old is asked where it is used.
-
-    What is wrong with one that is not good for it looks the same, whatever it is.
+    """Check that an invite allows registration; whether it has expired is checked where it is used. All
+    reasons to refuse one look the same.
     """
     if invite is None or not invite.registers or (now_us is not None and not invite.usable(now_us)):
         raise InviteNotValid(

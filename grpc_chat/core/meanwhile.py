@@ -1,4 +1,4 @@
-"""What happens to rooms while the store is read for streams that are about to follow them."""
+"""Changes of rooms while the store is read for streams that are about to follow them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 
 class Meanwhile:
-    """Notes what happens to rooms between a read of the store and the following of feeds.
-
-    What was read may be from before it. Nothing is noted while nobody reads. What happens to the user whose
-    rooms are read is known from their log: see :mod:`grpc_chat.core.user_logs`.
+    """Notes changes of rooms between a read of the store and the following of feeds, because the read may be
+    older than these. Nothing is noted while nobody reads. Changes for the user whose rooms are read are known
+    from their log: see :mod:`grpc_chat.core.user_logs`.
     """
 
     def __init__(self) -> None:
@@ -20,7 +19,7 @@ class Meanwhile:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Have what happens noted."""
+        """Note changes meanwhile."""
         self._reading += 1
         try:
             yield
@@ -31,7 +30,7 @@ class Meanwhile:
                 self._deleted.clear()
 
     def note_heads(self, heads: Mapping[str, int]) -> None:
-        """Rooms' logs reach as far as this."""
+        """Rooms' logs have reached these numbers."""
         if self._reading:
             for room_id, head in heads.items():
                 self._heads[room_id] = max(self._heads.get(room_id, 0), head)
@@ -42,7 +41,7 @@ class Meanwhile:
             self._deleted.add(room_id)
 
     def head(self, room_id: str) -> int:
-        """How far a room's log reaches, as far as that was noted."""
+        """How far a room's log reaches, if that was noted."""
         return self._heads.get(room_id, 0)
 
     def was_deleted(self, room_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sending messages, and reading back what was said."""
+"""Sending messages, and reading history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MORE_READS, _READ_MORE = 8, 512
 is shorter then is a page, too."""
 
 _DRAFTED_AT_ONCE = 64
-"""Messages that are made ready before others have their turn on the event loop: about 0.4 ms."""
+"""How many messages are prepared before others get a turn on the event loop: about 0.4 ms."""
 
 
 class Messages:
@@ -33,9 +33,9 @@ class Messages:
 
     Args:
         direct_messages: Decides who may write in direct rooms.
-        files: What messages carry.
+        files: The files that messages carry.
         sending: Called before somebody's messages are stored, with the ids of their rooms.
-        page_bytes: Where a page of history is cut, whatever was asked for.
+        page_bytes: The largest page of history, whatever was requested.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Messages:
         self._drafting = FewAtATime()
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Position]:
-        """Store messages, all or none; where each is. See ``MessageService.SendMessages``."""
+        """Store messages, all or none; returns where each is. See ``MessageService.SendMessages``."""
         drafts = await self._drafts(caller, messages)
         if any(message.file_ids for message in messages):
             drafts = await self._with_files(caller, messages, drafts)
@@ -95,7 +95,7 @@ class Messages:
         return ready
 
     async def list_(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
-        """A page of history, as an encoded ListMessagesResponse: the events go out as they are stored."""
+        """A page of history, as an encoded ListMessagesResponse: the events are sent as they are stored."""
         room_id = request.room_id
         listing = f"ListMessages {room_id}"
         size = self._pages.size(request.page_size)
@@ -130,7 +130,8 @@ class Messages:
                     after = max(seq, first - 1)
                     return snapshot.events_after(room_id, after, limit=limit, max_bytes=most)
                 case "around_seq":
-                    # Half of the page before it; the other half, and what the first left, from it on.
+                    # Half of the page is before it; the other half, and what the first half left, is from it
+                    # on.
                     before = snapshot.events_before(room_id, seq, limit=limit // 2, max_bytes=most // 2)
                     before = [event for event in before if event.seq >= first]
                     rest = limit - len(before)
@@ -203,9 +204,9 @@ class Messages:
 
 
 def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
-    # One spelling of an id, however it was sent. (That it is a UUID has been checked.)
+    # One spelling of an id, however it was sent. (It has been checked to be a UUID.)
     message_id, text = message.client_message_id.lower(), message.text
-    # Filled in where it is: handing over a message that was made apart takes six times as long.
+    # Filled in place: passing a separately made message takes six times as long.
     event = pb.Event(room_id=message.room_id, user_id=caller.user_id)
     content = event.message
     content.client_message_id, content.text = message_id, text

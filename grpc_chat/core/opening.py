@@ -28,7 +28,7 @@ from grpc_chat.store.writes import too_many_consumers
 from grpc_chat.wire import chat_pb2 as pb
 
 _FOLLOWED_AT_ONCE = 200
-"""Rooms that a stream begins to follow before others have their turn on the event loop: about 1 ms."""
+"""How many rooms a stream begins to follow before others get a turn on the event loop: about 1 ms."""
 _LEAST_HEARTBEAT = timedelta(seconds=1)
 
 
@@ -36,7 +36,7 @@ class Opening:
     """Opens streams.
 
     Args:
-        host: What the streams are given.
+        host: Given to the streams.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Opening:
         Raises:
             RoomNotFound, NotAMember: The caller may read none of the rooms that the cursors name, and asks
                 for nothing else.
-            SessionEnded: The caller's session is no more.
+            SessionEnded: The caller's session has ended.
             EpochChanged, BadCursor: A cursor without a stamp is not from this log.
             LimitExceeded: The user has too many streams open, or too many consumers for a new one.
             ShuttingDown: The node is about to stop.
@@ -86,7 +86,7 @@ class Opening:
             snapshot: Snapshot,
         ) -> Pieces[tuple[int, Start, bool, list[pb.Invitation] | None]]:
             self._authenticator.require_session(snapshot, caller)
-            # First: what happens after it may be in what is read next; told again, it changes nothing.
+            # First: later entries may be in what is read next; repeated, they change nothing.
             own = user_log(caller.user_id)
             head = snapshot.heads([own]).get(own, 0)
             kept = bool(request.consumer) and self._is_kept(snapshot, *consumer)
@@ -106,7 +106,7 @@ class Opening:
                 stream = self._stream(caller, request, start, invitations, kept=kept)
                 try:
                     await self._follow_all(stream, start)
-                    # From its last check to here without an await: nobody can publish in between.
+                    # There is no await between its last check and here, so nobody can publish in between.
                     self._user_logs.opened(following, stream, head)
                 except BaseException:
                     for room_id in stream.subscription.positions:
@@ -150,7 +150,7 @@ class Opening:
         )
 
     async def _follow_all(self, stream: Stream, start: Start) -> None:
-        """Have a new stream follow its rooms, a few at a time: 4,000 of them take 20 ms."""
+        """Let a new stream follow its rooms, a few at a time: 4,000 of them take 20 ms."""
         for at in range(0, max(len(start.places), 1), _FOLLOWED_AT_ONCE):
             if at:
                 await asyncio.sleep(0)
@@ -167,18 +167,18 @@ class Opening:
     def _place(self, user_id: str, consumer: str) -> Iterator[None]:
         """Hold one of the user's places for a stream while it is being opened.
 
-        Counted from the start, so that many at once can't all find the last place free. A stream whose
-        consumer is about to be taken over leaves its place to the newer one.
+        It counts from the start, so that many simultaneous ones can't all find the last place free. A stream
+        whose consumer is about to be taken over gives its place to the newer one.
 
         Raises:
-            LimitExceeded: There is none.
+            LimitExceeded: There is no place left.
         """
         opening = [*self._places.get(user_id, ()), consumer]
         replaced = sum(self._streams.of_consumer(user_id, name) for name in set(opening))
         most = self._bounds.streams_per_user
         if self._streams.count(user_id) + len(opening) - replaced > most:
             raise LimitExceeded(
-                f"you have {most} streams open, which is the most; close one first",
+                f"you have {most} streams open, which is the maximum; close one first",
                 metadata={"limit": str(most)},
             )
         self._places.setdefault(user_id, []).append(consumer)
@@ -190,7 +190,8 @@ class Opening:
                 del self._places[user_id]
 
     def _is_kept(self, snapshot: Snapshot, user_id: str, consumer: str) -> bool:
-        """Whether the store knows a consumer. One too many is refused here: at its first ack is too late."""
+        """Whether the store has a consumer. One too many is refused here: its first acknowledgement would be
+        too late."""
         if snapshot.has_consumer(user_id, consumer):
             return True
         most = self._bounds.consumers_per_user

@@ -41,11 +41,12 @@ _PURGE_EVENTS = 2000
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """How many there may be.
+    """Limits of rooms.
 
     Attributes:
-        rooms_per_user: Rooms that one may be in by an act of one's own.
-        added_rooms_per_user: Rooms that others may add one to without asking; to more, one is invited.
+        rooms_per_user: Rooms that a user may be in after making, joining or accepting them.
+        added_rooms_per_user: Rooms that others may add a user to without asking; beyond that the user is
+            invited.
         members_per_room: Members of a room.
         invites_per_room: Invites of a room that are not revoked or expired; as many of the server.
     """
@@ -57,13 +58,13 @@ class RoomLimits:
 
 
 class Rooms:
-    """What can be asked about rooms, and done to them; see ``RoomService``.
+    """Lists, makes and changes rooms; see ``RoomService``.
 
     Args:
-        secret: The store's; ids of rooms are made with it that nobody can guess.
+        secret: The store's secret, with which unguessable ids of rooms are made.
         direct_messages: Decides who may begin direct rooms.
-        adds: Counts how many a user begins.
-        dropped: Called when messages are gone with a room that carried files.
+        adds: Counts how many direct rooms a user begins.
+        dropped: Called when messages that carried files are deleted with a room.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class Rooms:
         return made
 
     async def direct(self, caller: Caller, other: str) -> pb.Room:
-        """The direct room of the caller and another user, made if need be.
+        """The direct room of the caller and another user, made if it does not exist.
 
         Raises:
             UserNotFound: There is no such user, or the caller may not find them.
@@ -222,7 +223,7 @@ class Rooms:
                 transaction.insert_room(room, public_name=None, request_hash=None)
                 created = pb.RoomCreated(kind=room.kind, history=room.history, posting=room.posting)
                 event = pb.Event(room_id=room_id, user_id=caller.user_id, room_created=created)
-                # To be written to takes nothing of one's own: nobody can fill somebody else's limit.
+                # Being written to does not count: nobody can use up somebody else's limit.
                 added_by = {caller.user_id: "", other: caller.user_id}
                 for user_id in pair:
                     self.make_place(transaction, room_id, user_id, added_by=added_by[user_id])
@@ -245,11 +246,12 @@ class Rooms:
         *,
         added_by: str = "",
     ) -> None:
-        """Make somebody a member by the event ``seq``, and have their open streams follow the room. Before
-        the event, :meth:`make_place`.
+        """Make somebody a member by the event ``seq``, and let their open streams follow the room. Before the
+        event, :meth:`make_place`.
 
         Args:
-            added_by: Who does it without their consent; empty for an act of their own, which counts.
+            added_by: The user who adds them without their consent; empty if they came by themselves, which
+                counts.
         """
         transaction.put_member(room_id, user_id, role, join_seq=seq, added_by=added_by)
         membership = transaction.membership(room_id, user_id)
@@ -257,7 +259,7 @@ class Rooms:
         tell(transaction, user_id, pb.RoomJoined(room_id=room_id, seq=seq), membership=membership)
 
     def make_place(self, transaction: Transaction, room_id: str, user_id: str, *, added_by: str = "") -> None:
-        """See that somebody can become a member. What they were invited to is settled by that.
+        """Check that somebody can become a member. This also settles their invitation.
 
         Raises:
             LimitExceeded: The room has too many members, or the user too many rooms.
@@ -270,7 +272,7 @@ class Rooms:
         transaction.delete_invitation(room_id, user_id)
 
     def accept(self, transaction: Transaction, room_id: str, user_id: str) -> None:
-        """Have a room that a member was put into count like those they came into themselves.
+        """Count a room that a member was added to like those they came into themselves.
 
         Raises:
             LimitExceeded: They are in too many of these.
@@ -284,13 +286,13 @@ class Rooms:
             raise LimitExceeded(f"{user_id} is in {most} rooms, which is the maximum", metadata=_limit(most))
 
     def may_be_added(self, snapshot: Snapshot, user_id: str) -> bool:
-        """Whether somebody has room for being added to one more room without being asked."""
+        """Whether somebody can be added to one more room without being asked."""
         return snapshot.added_rooms_of(user_id) < self._limits.added_rooms_per_user
 
     # Changing
 
     async def update(self, caller: Caller, request: pb.UpdateRoomRequest) -> pb.Room:
-        """Change what a room is called and how it works.
+        """Change a room's name and settings.
 
         Raises:
             RoomExists: Another public room has this name.
@@ -333,7 +335,7 @@ class Rooms:
         return changed_room
 
     async def archive(self, caller: Caller, room_id: str, *, archived: bool) -> pb.Room:
-        """Close a room, or open it again; the room as it is then."""
+        """Close a room, or open it again; returns the room after that."""
         action = Action.ARCHIVE if archived else Action.UNARCHIVE
 
         def in_transaction(transaction: Transaction) -> pb.Room:
@@ -346,7 +348,7 @@ class Rooms:
         return room
 
     def _change(self, transaction: Transaction, caller: Caller, room_id: str, updated: pb.RoomUpdated) -> int:
-        """Have a room be otherwise, by the event that says so, and return its number."""
+        """Change a room by an event, and return the event's number."""
         event = pb.Event(room_id=room_id, user_id=caller.user_id, room_updated=updated)
         return transaction.append(event, caller.session_id)
 
@@ -354,7 +356,7 @@ class Rooms:
         """Remove a room with everything in it.
 
         Raises:
-            FailedPrecondition: The name given is not the room's.
+            FailedPrecondition: The given name is not the room's.
         """
         room_id = request.room_id
 
@@ -372,12 +374,12 @@ class Rooms:
         await self.clear(room_id)
 
     def end(self, transaction: Transaction, caller: Caller, room_id: str) -> None:
-        """Have a room be no more; :meth:`clear` once that is durable."""
+        """Delete a room; call :meth:`clear` once that is durable."""
         transaction.delete_room(room_id)
         transaction.after_commit(Deleted(room_id, caller.user_id))
 
     async def clear(self, *room_ids: str) -> None:
-        """Remove the logs of rooms that are no more. Whoever asked may go away; the words go all the same."""
+        """Remove the logs of deleted rooms. This continues even if the caller goes away."""
         for room_id in room_ids:
             await asyncio.shield(asyncio.ensure_future(self._purge(room_id)))
 
@@ -389,8 +391,8 @@ class Rooms:
     async def _purge(self, room_id: str) -> None:
         """Remove the log of a deleted room; of all, for an empty id.
 
-        In pieces, and one at a time, so that nobody's message waits for long behind it, however many rooms
-        somebody deletes at once; and whoever deletes a small one meanwhile takes turns with them.
+        In pieces, and one at a time, so that nobody's message waits long for it, however many rooms somebody
+        deletes at once. Users who delete small rooms meanwhile take turns with them.
         """
 
         def purge(transaction: Transaction) -> tuple[bool, bool]:
@@ -408,12 +410,12 @@ class Rooms:
     # In common
 
     def _derived_id(self, purpose: str, *parts: str) -> str:
-        """An id that is always the same for these, and that nobody else can tell."""
+        """An id that is always the same for these arguments, and that nobody else can compute."""
         digest = hmac.digest(self._secret, "\0".join((purpose, *parts)).encode(), "sha256")
         return base64.b32encode(digest[:10]).decode().lower()
 
     def seen_by(self, snapshot: Snapshot, room_id: str, user_id: str) -> pb.Room:
-        """A room that is there, as somebody sees it."""
+        """An existing room, as a user sees it."""
         membership = snapshot.membership(room_id, user_id)
         assert membership, "it is there"
         return _view(snapshot, membership, user_id)
@@ -426,11 +428,10 @@ def _require_free(snapshot: Snapshot, key: str | None, path: str, *, but: str = 
 
 
 def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:
-    """Refuse a name that is the id of a room, or was: someone who writes to that room by its id, and has lost
-    it, must not reach another one.
-
-    Nobody learns of a room by this. An id can't be guessed (it has 80 bits), so only those who were told one
-    can ask for it, and they hear the same whether the room is still there and whether they are still in it.
+    """Refuse a name that is, or was, the id of a room: somebody who writes to that room by its id, and has
+    lost it, must not reach another one. This reveals no rooms. An id can't be guessed (it has 80 bits), so
+    only users who know one can try it, and they get the same answer whether the room still exists and whether
+    they are still in it.
     """
     room_id = as_room_id(name)
     if room_id and (snapshot.room(room_id) or snapshot.was_deleted(room_id)):
@@ -438,7 +439,7 @@ def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:
 
 
 _USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}
-"""What unspecified stands for."""
+"""The values that unspecified stands for."""
 
 
 def _view(snapshot: Snapshot, membership: Membership, user_id: str) -> pb.Room:
@@ -449,7 +450,7 @@ def _view(snapshot: Snapshot, membership: Membership, user_id: str) -> pb.Room:
 
 
 def _seen(snapshot: Snapshot, room: pb.Room, membership: Membership | None, user_id: str) -> pb.Room:
-    """A room as one user sees it. A member sees where what they may read begins; others see no numbers."""
+    """A room as one user sees it. A member sees where their readable part begins; others see no numbers."""
     if membership is None or not membership.role:
         room.first_seq = room.last_seq = 0
         room.ClearField("last_event_time")

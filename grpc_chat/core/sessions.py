@@ -1,4 +1,4 @@
-"""Sessions: beginning them, knowing them by their tokens, ending them."""
+"""Sessions: beginning them, finding them by their tokens, ending them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from grpc_chat.wire import chat_pb2 as pb
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 600
-"""How often expired sessions are looked for. (One that is used, or has a stream, is asked itself.)"""
+"""How often to look for expired sessions. (Sessions that are used, or have a stream, are checked
+directly.)"""
 
 _EXPIRED = "this session has expired; log in again"
 _LOST = "this token is not, or no longer, one of this server's; log in again"
@@ -37,10 +38,10 @@ class Login:
     """A session that has begun.
 
     Attributes:
-        token: Proves that a caller is this session. Nobody can be told it again.
-        room_id: That of the invite, where one led to a room.
-        ended_session: The one that had to make room.
-        registered: Whether the account was made just now.
+        token: Proves that a caller is this session. It can't be shown again.
+        room_id: The room that the invite led to, if any.
+        ended_session: The session that it replaced, if any.
+        registered: Whether this call made the account.
     """
 
     user: pb.User
@@ -53,7 +54,8 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class PasswordChange:
-    """What a new password has ended: sessions of the user, and tokens of the user's bots; and which go on."""
+    """What a new password has ended, sessions of the user and tokens of the user's bots, and what stays
+    valid."""
 
     revoked_sessions: int
     revoked_bot_tokens: int
@@ -65,8 +67,8 @@ class Policy:
     """How long sessions last.
 
     Attributes:
-        idle: A login that was not used for so long ends; each use begins that anew.
-        most: It ends after so long in any case; None for never.
+        idle: After how long without use a login ends.
+        most: After how long it ends even if it is used; None for never.
         save_use: How exactly the time of the last use is kept.
         keep_expired: How far ahead the clock may have been: what it ended comes back once it is set right.
     """
@@ -81,7 +83,7 @@ class Following(Protocol):
     """Knows whether all is known of users that other nodes may have done to them."""
 
     def is_known(self, user_id: str) -> bool:
-        """Whether their log was looked at within the last second, and holds nothing new."""
+        """Whether their log was checked within the last second, and has nothing new."""
 
     def was_read(self, user_id: str, head: int, at: float) -> None:
         """Begin to follow their log: what is known of them was read when it reached ``head``, at a time."""
@@ -91,15 +93,14 @@ class Following(Protocol):
 
 
 class Sessions:
-    """The sessions of all accounts; an :class:`grpc_chat.core.caller.Authenticator`.
-
-    Tokens that were seen lately are known without asking the store. Every end of a session is told in its
-    user's log, by which its token is forgotten and its streams end, on each node.
+    """The sessions of all accounts; an :class:`grpc_chat.core.caller.Authenticator`. Recently used tokens are
+    cached. Every end of a session is an entry of its user's log, on which each node forgets the token and
+    ends the streams.
 
     Args:
         streaming: The sessions that have a stream open.
         clock: Seconds since 1970.
-        max_known: How many tokens are known by heart.
+        max_known: How many tokens are cached.
     """
 
     def __init__(
@@ -128,8 +129,8 @@ class Sessions:
         self._swept = 0.0
 
     def follow(self, following: Following) -> None:
-        """Believe what is known by heart only as long as nothing new is in its user's log: where other nodes
-        write to the same store."""
+        """Trust the cache only as long as nothing new is in the user's log, if other nodes write to the same
+        store."""
         self._following = following
 
     # Knowing
@@ -138,7 +139,7 @@ class Sessions:
         """See :meth:`grpc_chat.core.caller.Authenticator.recognise`."""
         key, now = secret_hash(token), self._clock()
         known = self._known.get(key)
-        # What is known by heart may go by another time, where the clock was set since.
+        # Cached times may be wrong if the clock was set since.
         if known is None or _is_over(*known, now):
             return None
         if self._following and not self._following.is_known(known[0].user_id):
@@ -163,8 +164,9 @@ class Sessions:
 
     async def _read(self, key: bytes, now: float) -> tuple[Caller, float]:
         while True:
-            # What ends while the store is read ends for good: read again. Others' sessions don't count, or
-            # somebody who ends their own one after the other could keep everybody from coming in.
+            # A session that ends while the store is read has ended: read again. Other users' sessions don't
+            # count; otherwise somebody who ends their own one after the other could keep everybody from
+            # getting in.
             read, changed = object(), set[str]()
             self._changed_meanwhile[read] = changed
             at = self._following.now() if self._following else 0.0
@@ -185,11 +187,11 @@ class Sessions:
                 raise Unauthenticated(_LOST) if ending is None else why_ended(ending)
             if self._has_ended(expired, now):
                 raise SessionEnded(_EXPIRED)
-            # It had, by a clock that was ahead.
+            # It had expired by a clock that was ahead.
             await self._committer.transact(SYSTEM, lambda transaction: transaction.revive_session(key))
 
     def _session(self, snapshot: Snapshot, key: bytes) -> tuple[tuple[SessionRecord, Account] | None, int]:
-        """The session with this token, whose it is, and how far that one's log reaches, if it is followed."""
+        """The session with this token, its user, and how far that user's log reaches, if it is followed."""
         found, head = snapshot.session(key), 0
         if found and self._following:
             log_id = user_log(found[0].user_id)
@@ -200,7 +202,7 @@ class Sessions:
         return any(end <= now * 1_000_000 for end in self._ends(session, session.last_used_us))
 
     def _ends(self, session: SessionRecord, last_used_us: int) -> list[int]:
-        """When a session ends, for each reason that there is."""
+        """The times at which a session ends, one for each reason."""
         ends = [session.expire_time_us] if session.expire_time_us is not None else []
         if session.kind == pb.SESSION_KIND_LOGIN:
             ends.append(last_used_us + self._policy.idle // timedelta(microseconds=1))
@@ -252,7 +254,7 @@ class Sessions:
         lifetime: timedelta | None = None,
         login: bool = True,
     ) -> SessionRecord:
-        """Begin a session that the token belongs to."""
+        """Begin a session for a token."""
         lifetime = self._policy.most if login else lifetime
         expire_time_us = None
         if lifetime is not None:
@@ -280,10 +282,10 @@ class Sessions:
         but: str = "",
         ending: Ending | None = None,
     ) -> int:
-        """End sessions of a user: these, or all, but one; returns how many there were.
+        """End sessions of a user: the given ones, or all except one; returns how many ended.
 
         Args:
-            ending: What the access tokens among them are answered from then on.
+            ending: The reason with which the access tokens among them are refused from then on.
         """
         ended = transaction.delete_sessions(user_id, session_ids=session_ids, but=but, ending=ending)
         for session_id in ended:
@@ -293,11 +295,11 @@ class Sessions:
     def end_by_password(
         self, transaction: Transaction, user_id: str, why: ChatError, *, but: str = "", bots: bool
     ) -> PasswordChange:
-        """End what a new password ends: all sessions of a user, and the tokens of their bots where asked.
+        """End what a new password ends: all sessions of a user and, if requested, the tokens of their bots.
 
         Args:
-            but: The session that goes on.
-            bots: Whether the tokens of the user's bots end, too.
+            but: The session that stays.
+            bots: Whether the tokens of the user's bots end too.
         """
         return PasswordChange(
             revoked_sessions=self.end(transaction, user_id, why, but=but),
@@ -311,7 +313,7 @@ class Sessions:
         return sum(self.end(transaction, bot, why_ended(ending), ending=ending) for bot in bots)
 
     def forget(self, session_id: str) -> None:
-        """A session is no more: forget its token."""
+        """A session has ended: forget its token."""
         for changed in self._changed_meanwhile.values():
             changed.add(session_id)
         if key := self._tokens.pop(session_id, None):
@@ -319,7 +321,7 @@ class Sessions:
         self._used.pop(session_id, None)
 
     def ask_again(self, user_id: str) -> None:
-        """What a user may do has changed: ask the store again."""
+        """A user's rights have changed: ask the store again."""
         for changed in self._changed_meanwhile.values():
             changed.add(user_id)
         for key in [key for key, (caller, _) in self._known.items() if caller.user_id == user_id]:
@@ -327,7 +329,7 @@ class Sessions:
             self._tokens.pop(caller.session_id, None)
 
     def message(self, session: SessionRecord) -> pb.Session:
-        """A session as it is told."""
+        """A session, as its user sees it."""
         told = pb.Session(
             session_id=session.session_id,
             kind=pb.SessionKind.ValueType(session.kind),
@@ -345,17 +347,17 @@ class Sessions:
     # Time
 
     async def run(self) -> None:
-        """Save when sessions were used, and put aside what has expired, until cancelled."""
+        """Save when sessions were used, and put expired ones aside, until cancelled."""
         while True:
             await asyncio.sleep(self._policy.save_use.total_seconds())
             try:
                 await self.save()
             except ChatError as error:
-                # As on a full disk. The next time will do.
+                # For example on a full disk. The next time will do.
                 log.warning("the use of sessions could not be saved: %s", error)
 
     async def close(self) -> None:
-        """Save what is known of the sessions' use."""
+        """Save when sessions were used."""
         with suppress(ChatError):
             await self.save()
 
@@ -368,13 +370,13 @@ class Sessions:
         now = self._clock()
         now_us = int(now * 1_000_000)
         for session_id in self._streaming():
-            # An open stream is use.
+            # An open stream counts as use.
             self._used[session_id] = now_us
             key = self._tokens.get(session_id)
             if key and (known := self._known.get(key)) and known[0].interactive:
                 self._known[key] = (known[0], now + self._policy.idle.total_seconds())
         used, self._used = self._used, {}
-        # All sessions are looked at for it, on the thread that messages wait for.
+        # This reads all sessions, on the thread that messages wait for.
         sweep = not self._swept <= now < self._swept + _SWEEP_SECONDS
         if not used and not sweep:
             return
@@ -399,7 +401,8 @@ class Sessions:
 
 
 def why_ended(ending: Ending) -> SessionEnded:
-    """What a bot is told whose token ended without its doing: whoever looks into its log knows what to do."""
+    """The error for a bot whose token was ended by others: its operator can see in the bot's log what to
+    do."""
     match ending:
         case Ending.OWNER_BLOCKED:
             return OwnerBlocked(

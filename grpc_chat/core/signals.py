@@ -1,9 +1,8 @@
-"""Signals: what happens now and is not kept, beside the log.
-
-A signal is gathered, where a newer one of the same user, room and kind replaces it. It is given to the
-streams that follow its room at this moment. There it waits, within a bound, for a response that is written
-anyway, or until the stream owes nothing else. Nothing waits to fill a batch, but what comes faster than
-signals may cost is gathered for longer.
+"""Signals: events of the moment that are not kept, beside the log. A signal is collected first, where a newer
+one of the same user, room and kind replaces it. It is then given to the streams that follow its room at this
+moment. There it waits, within a limit, for a response that is written anyway, or until the stream owes
+nothing else. Nothing waits to fill a batch, but signals that come faster than they may cost are collected for
+longer.
 
 Everything here happens on the event loop, so there are no locks.
 """
@@ -26,11 +25,11 @@ from grpc_chat.metrics import Totals
 from grpc_chat.wire import chat_pb2 as pb
 
 _MOST_GATHERED = 10_000
-"""Signals that wait to be given to streams, of all rooms. Users' rates keep them far below."""
+"""The most signals that wait to be given to streams, of all rooms. Users' rates keep them far below."""
 _MOST_BYTES = 64 * 1024
-"""What is more than that from another node is no signal."""
+"""Anything larger from another node is not a signal."""
 _BURST_SECONDS = 0.5
-"""Of how long a quiet time is made up for at once: half of what a second allows."""
+"""How much of a quiet time can be used at once: half of what a second allows."""
 _TOPIC = "room:"
 
 
@@ -50,22 +49,22 @@ class Signals:
         self._totals = totals
         self._clock = clock
         self._per_second = bounds.signal_deliveries_per_second
-        # How many deliveries are allowed now; what one room takes more is made up for.
+        # How many deliveries are allowed now; if one room takes more, it is made up for later.
         self._allowed = self._burst = self._per_second * _BURST_SECONDS
         self._counted_at = clock()
         self._followers: dict[str, set[Stream]] = {}
-        # By room, the newest of each user and kind. Rooms that came last are last.
+        # By room, the newest of each user and kind. The latest rooms are last.
         self._gathered: dict[str, dict[tuple[str, str], Frame]] = {}
         self._count = 0
-        # Those that other nodes are to be told of.
+        # The signals for other nodes.
         self._own: set[Key] = set()
         self._flushing: asyncio.Handle | None = None
         bus.listen_to_signals(self._receive)
 
-    # Who is told
+    # Receivers
 
     def follow(self, room_id: str, stream: Stream) -> None:
-        """Have a stream that asked for signals be told of a room's from now on."""
+        """Begin to send a stream that asked for signals those of a room."""
         followers = self._followers.get(room_id)
         if followers is None:
             followers = self._followers[room_id] = set()
@@ -84,7 +83,7 @@ class Signals:
             del self._followers[room_id]
             self._bus.unfollow(_TOPIC + room_id)
 
-    # What is told
+    # Signals
 
     def count(self, caller: Caller) -> None:
         """Count a signal that a user wants to send.
@@ -95,9 +94,8 @@ class Signals:
         self._rate.take(caller.charged_to)
 
     def send(self, signal: pb.Signal) -> None:
-        """Signal something to those who follow a room, here and on other nodes, but not to its user.
-
-        Whether the user may must have been checked. MUST NOT block.
+        """Send a signal to the followers of a room, here and on other nodes, but not to its own user. The
+        user's right to do so must have been checked. MUST NOT block.
         """
         self._gather(signal, own=True)
 
@@ -136,7 +134,7 @@ class Signals:
         self._allowed -= 1 + len(given)
 
     def withdraw(self, signal: pb.Signal) -> None:
-        """Take back what waits to be told, here, and have other nodes tell ``signal`` instead."""
+        """Take back a waiting signal here, and send ``signal`` to other nodes instead."""
         room_id, user_id, kind = key = _key(signal)
         of_room = self._gathered.get(room_id, {})
         if of_room.pop((user_id, kind), None):
@@ -148,7 +146,7 @@ class Signals:
         self._bus.signal(_TOPIC + room_id, _encoded(signal))
 
     def _receive(self, topic: str, data: bytes) -> None:
-        """Take what another node has sent. MUST NOT raise, whatever it is."""
+        """Receive a signal from another node. MUST NOT raise, whatever it is."""
         if not topic.startswith(_TOPIC) or len(data) > _MOST_BYTES:
             return
         try:
@@ -185,7 +183,7 @@ class Signals:
         return room_id, frames, b"".join(own)
 
     def _flush(self) -> None:
-        """Give rooms' signals to streams, as many as are allowed; the rest goes on gathering."""
+        """Give rooms' signals to streams, as many as are allowed; the rest stays collected."""
         self._flushing = None
         self._refill()
         while self._gathered and self._allowed > 0:
@@ -203,7 +201,7 @@ class Signals:
         self._counted_at = now
 
     def _give(self, room_id: str, frames: list[Frame]) -> int:
-        """Give signals to a room's streams; to how many."""
+        """Give signals to a room's streams; returns to how many."""
         given = 0
         for stream in self._followers.get(room_id, ()):
             latest, user_id = stream.signals, stream.caller.user_id

@@ -1,4 +1,4 @@
-"""One open stream: what it has still to say, how it is woken, and the loop that writes its responses."""
+"""One open stream: what it has yet to send, how it is woken, and the loop that writes its responses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
 
 _CURSORS_AT_ONCE = 500
-"""Cursors that are encoded at once: about 1 ms."""
+"""How many cursors are encoded at once: about 1 ms."""
 
 Write = Callable[[bytes], Awaitable[None]]
-"""Hands one encoded response to the transport, and returns when that can take another."""
+"""Gives one encoded response to the transport, and returns when it can take another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,14 @@ class Host:
     """What a stream needs of the node that it is open on.
 
     Attributes:
-        epoch: The store's.
+        epoch: The store's epoch.
         totals: Where it counts.
         read: A page of a room, from the store; None if it should no longer be read.
-        save: Stores a consumer's positions; with True, also where they move back.
+        save: Stores a consumer's positions; with True, even if they move back.
         close: Forgets the stream.
         monotonic: Seconds, never set.
-        beginning: Lets a user's streams begin one after the other: each takes the event loop for 4,000 rooms.
+        beginning: Lets a user's streams begin one after the other: each occupies the event loop for up to
+            4,000 rooms.
     """
 
     epoch: str
@@ -58,39 +59,39 @@ class Stream:
     consumer: str
     subscription: Subscription
     stream_id: str = ""
-    """What tells it from the other streams of its consumer, on whatever node."""
+    """Distinguishes it from the other streams of its consumer, on any node."""
     claimed: bool = False
-    """Whether its user's log has said that it uses its consumer's name now. Where no other node writes to the
-    store, nothing says so."""
+    """Whether its user's log has said that it now uses its consumer's name. If no other node writes to the
+    store, the log does not say so."""
     told_until: int = 0
-    """The last entry of its user's log that it knows of."""
+    """The last entry of its user's log that it knows."""
     kept: bool = False
-    """Whether the store knew the consumer when the stream was opened."""
+    """Whether the store had the consumer when the stream was opened."""
     start: pb.Start.ValueType | None = None
     """Where to begin in rooms that are joined meanwhile; None when they are not followed."""
     ended: ChatError | None = None
     """Why the stream must end; None while it goes on."""
     unsaved: dict[str, Place] = field(default_factory=dict)
-    """A new consumer's positions that are not where a new consumer would start again."""
+    """A new consumer's positions, other than those where it would start again anyway."""
     put_back: dict[str, Place] = field(default_factory=dict)
-    """A consumer's positions that were from another history, and where that one and the log part."""
+    """A consumer's positions that were from another history, and where that history and the log part."""
     left: list[pb.RoomLeft] = field(default_factory=list)
-    """Rooms that it was to follow and may not."""
+    """Rooms that it should follow but may not."""
     history_changed: list[pb.HistoryChanged] = field(default_factory=list)
-    """Rooms whose log is another than the one its cursors are from."""
+    """Rooms whose log is not the one that its cursors are from."""
     invitations: list[pb.Invitation] | None = None
-    """Those that it has not been told of yet; None where it does not want to be told."""
+    """Invitations that it has not sent yet; None if its client does not want any."""
     signals: Latest | None = None
-    """Those that it has not sent yet; None where it does not want any."""
+    """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None
     """When to reconnect, once the node is about to stop."""
     heartbeat: timedelta = timedelta(seconds=25)
     """The longest silence on it."""
     quiet_seconds: float = 0
-    """How long ago it was last sent something."""
+    """How long ago it last sent something."""
     expiry: asyncio.TimerHandle | None = field(default=None, repr=False)
     task: asyncio.Task[Any] | None = field(default=None, repr=False)
-    """What writes its responses; cancelled where the stream must end and its client does not read."""
+    """The task that writes its responses; cancelled if the stream must end and its client does not read."""
     _waiter: asyncio.Future[bytes | None] | None = field(default=None, repr=False)
 
     @property
@@ -104,19 +105,19 @@ class Stream:
             self.task.cancel()
 
     def wake(self, response: bytes | None = None) -> None:
-        """Have :meth:`wait` return ``response``, if it waits."""
+        """Make :meth:`wait` return ``response``, if it waits."""
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(response)
 
     async def wait(self) -> bytes | None:
-        """Until there may be something to do; returns a response when that is all there is to send."""
+        """Wait until there may be something to do; returns a response if that is all there is to send."""
         # A bare future: an asyncio.Event with a time-out costs as much as the write that follows.
         self._waiter = asyncio.get_running_loop().create_future()
         return await self._waiter
 
     async def run(self, write: Write) -> None:
-        """Write everything owed, as encoded responses, until it ends; what gathers while one is written is
-        the next.
+        """Write everything owed, as encoded responses, until it ends; what gathers while one is written goes
+        into the next.
 
         Raises:
             ChatError: Why it ended, if not because the node is about to stop.
@@ -133,7 +134,7 @@ class Stream:
                     await self._save()
                 response = self._invited() or self.subscription.take()
                 if response is None:
-                    # Of signals it tells where it would wait, and otherwise with whatever it writes.
+                    # It sends signals when it would wait, and otherwise with anything that it writes.
                     response = self._beside_signals() if self.signals else await self.wait()
                 elif isinstance(response, Behind):
                     response = await self._read(response)
@@ -151,13 +152,13 @@ class Stream:
             await write(self._drained())
         except asyncio.CancelledError:
             if self.ended:
-                # The node's doing, because the client does not read; or the client's, and nobody is told.
+                # By the node, because the client does not read; or by the client, and nobody is told.
                 raise self.ended from None
             raise
         finally:
             self.host.close(self)
             self.task = None
-            # The traceback of the error has this frame, and the stream has the error.
+            # The traceback of the error refers to this frame, and the stream to the error.
             del self
 
     async def _save(self) -> None:
@@ -176,8 +177,8 @@ class Stream:
         response = pb.SubscribeResponse(started=started, left=self.left, history_changed=self.history_changed)
         parts = [response.SerializeToString()]
         if self.start is not None:
-            # Where the client can't know it; its own cursors need no repeating. Encoded parts of a message
-            # are the message when they are joined, and between them others have their turn.
+            # Only those that the client can't know; its own cursors need not be repeated. Encoded parts of a
+            # message are the message when joined, and between them others get a turn.
             async for cursors in _in_parts(self.subscription.began()):
                 more = pb.SubscribeResponse(started=pb.SubscribeStarted(cursors=cursors))
                 parts.append(more.SerializeToString())
@@ -192,7 +193,7 @@ class Stream:
         return pb.SubscribeResponse(invitations=invitations).SerializeToString()
 
     def _beside_signals(self) -> bytes:
-        """What goes with signals where nothing else is owed: a heartbeat, if it is time for one."""
+        """What accompanies signals if nothing else is owed: a heartbeat, if it is due."""
         due = self.quiet_seconds >= self.heartbeat.total_seconds()
         return self.subscription.heartbeat() if due else b""
 
@@ -209,7 +210,7 @@ class Stream:
         return pb.SubscribeResponse(draining=draining).SerializeToString()
 
     async def _read(self, behind: Behind) -> bytes | None:
-        """What a subscription asked for from the store; None when that was nothing to be sent."""
+        """What a subscription requested from the store; None if nothing of it is to be sent."""
         page = await self.host.read(self, behind)
         self.host.totals.store_pages += 1
         if page is None:

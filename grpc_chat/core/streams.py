@@ -1,4 +1,4 @@
-"""The streams that are open on this node: by user, session and consumer, and what ends them.
+"""The open streams of this node, by user, session and consumer, and their ends.
 
 Everything here happens on the event loop, so there are no locks.
 """
@@ -20,18 +20,18 @@ from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
 
 _LAST_WRITE_SECONDS = 0.5
-"""How long the write that is under way may take when a stream has to end."""
+"""How long the current write may still take when a stream has to end."""
 
 _LAST_WRITES_SECONDS = 1.0
-"""The same where the node is about to stop, and a last response is owed besides."""
+"""The same when the node is about to stop, and a last response is still due."""
 
-# How finely the time since a stream's last response is known. Each tick looks at all streams, which takes
-# 0.1 us for each.
+# The resolution of the time since a stream's last response. Each tick looks at all streams, which takes 0.1
+# us for each.
 _TICKS = 8
 _MOST_TICK_SECONDS = 0.5
 
 MOST_INVITATIONS = 200
-"""How many a stream is told of at once."""
+"""How many a stream is sent at once."""
 
 
 class Streams:
@@ -69,7 +69,7 @@ class Streams:
         self.draining = False
 
     def add(self, stream: Stream) -> None:
-        """A stream is open; :meth:`close` it in the end. One that its consumer had before ends."""
+        """A stream is open; :meth:`close` it in the end. The consumer's previous stream ends."""
         self._of_users.setdefault(stream.caller.user_id, set()).add(stream)
         self._of_sessions.setdefault(stream.caller.session_id, set()).add(stream)
         self._watch_expiry(stream)
@@ -82,7 +82,7 @@ class Streams:
         self._metrics.streams.inc()
 
     def __len__(self) -> int:
-        """How many are open."""
+        """How many streams are open."""
         return sum(len(streams) for streams in self._of_users.values())
 
     def count(self, user_id: str) -> int:
@@ -102,7 +102,7 @@ class Streams:
         self._last_closed = do
 
     def deleted(self, room_id: str, user_id: str) -> None:
-        """A room is no more; ``user_id`` is whose doing that was, empty where it is not known."""
+        """A room was deleted, by ``user_id``, or empty if that is not known."""
         self._meanwhile.note_deleted(room_id)
         for stream in self._feeds.following(room_id):
             self._feeds.lose(stream, pb.RoomLeft(room_id=room_id, user_id=user_id, deleted=True))
@@ -118,7 +118,7 @@ class Streams:
     # The end of one
 
     def close(self, stream: Stream) -> None:
-        """Forget a stream; feeds that nobody follows any more go with it."""
+        """Forget a stream, and feeds that nobody else follows."""
         streams = self._of_users.get(stream.caller.user_id)
         if streams is None or stream not in streams:
             return
@@ -136,7 +136,7 @@ class Streams:
             if self._of_consumers.get(key) is stream:
                 del self._of_consumers[key]
                 if stream.kept:
-                    # Of others nothing is kept, and of names that are made up there is no end.
+                    # Nothing is kept of others: there is no end to made-up names.
                     self._used_consumers.add(key)
         for room_id in stream.subscription.positions:
             self._feeds.unfollow(stream, room_id)
@@ -146,13 +146,12 @@ class Streams:
             self._last_closed(stream.caller.user_id)
 
     def end(self, stream: Stream, error: ChatError, *, patience: float = _LAST_WRITE_SECONDS) -> None:
-        """Have a stream end with an error.
-
-        From here on it has no place and follows nothing, whether or not its client reads.
+        """End a stream with an error. From here on it occupies no place and follows nothing, whether or not
+        its client reads.
 
         Args:
-            patience: How many seconds a write that is under way may still take. Without an end to that, a
-                client that does not read could keep its stream.
+            patience: How many seconds the current write may still take. Without a limit, a client that does
+                not read could keep its stream.
         """
         if stream.ended:
             return
@@ -184,7 +183,7 @@ class Streams:
             return
         left = stream.caller.expire_time.timestamp() - self._clock()
         why = SessionEnded("this session has expired; log in again")
-        # Looked at again now and then: a timer does not know when the clock is set.
+        # Checked now and then: a timer does not notice when the clock is set.
         stream.expiry = asyncio.get_running_loop().call_later(
             min(max(left, 0.0), 60.0),
             lambda: self.end(stream, why) if left <= 60 else self._watch_expiry(stream),
@@ -199,19 +198,19 @@ class Streams:
         now = loop.time()
         while True:
             await asyncio.sleep(tick)
-            # What has really passed: a loop that was held up sleeps longer.
+            # The time that has really passed: a delayed loop sleeps longer.
             before, now = now, loop.time()
             for streams in self._of_users.values():
                 for stream in streams:
                     stream.quiet_seconds += now - before
-                    # Rounded down to whole ticks: rather a little early than late.
+                    # Rounded down to whole ticks: a little early is better than late.
                     if stream.quiet_seconds + tick > stream.heartbeat.total_seconds() and stream.waits:
                         stream.wake(stream.subscription.heartbeat())
 
     # The end of all
 
     def drain(self) -> None:
-        """Open no stream any more, and have each open one say when to come back, and end."""
+        """Refuse new streams, and make each open one say when to come back, and end."""
         self.draining = True
         for streams in self._of_users.values():
             for stream in streams:
@@ -220,20 +219,21 @@ class Streams:
         asyncio.get_running_loop().call_later(_LAST_WRITES_SECONDS, self._end_all)
 
     def _end_all(self) -> None:
-        """End the streams whose clients have not read to the end, for which the node would have to wait."""
+        """End the streams whose clients have not read to the end, and for which the node would have to
+        wait."""
         for streams in list(self._of_users.values()):
             for stream in list(streams):
                 self.end(stream, self.shutting_down(), patience=0)
 
     def shutting_down(self) -> ShuttingDown:
-        """What a new stream is refused with, once the node is about to stop."""
+        """The error for new streams, once the node is about to stop."""
         return ShuttingDown("the server is about to stop", retry_after=self._reconnect_after())
 
     def _reconnect_after(self) -> timedelta:
-        # Spread, so that they do not all come back in the same moment.
+        # Spread, so that they do not all come back at the same moment.
         return self._bounds.reconnect_spread * (0.25 + 0.75 * self._random())
 
 
 def taken_over() -> ConsumerTakenOver:
-    """Why a stream ends whose consumer has a newer one."""
+    """The reason why a stream ends when its consumer has a newer one."""
     return ConsumerTakenOver("a newer stream uses this consumer's name")

@@ -1,7 +1,7 @@
 """One subscriber: a set of cursors, and what it is owed next. Pure: no I/O, no clock, no waiting.
 
-There is no queue here that could overflow. A subscriber that does not read only stands still; when it reads
-again, its cursors say what it is owed, from the feeds' tails or from the store.
+There is no queue that could overflow. A subscriber that does not read just stands still; when it reads again,
+its cursors say what it is owed, from the feeds' tails or from the store.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PAGE_EVENTS = 4096
 class Behind(NamedTuple):
     """The store must be read: this room, after this number, at most so many events.
 
-    What it holds is for :meth:`Subscription.read`.
+    The result is for :meth:`Subscription.read`.
     """
 
     room_id: str
@@ -34,15 +34,15 @@ class Behind(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What the store holds after a cursor; events without a gap between them."""
+    """Events of the store after a cursor, without a gap between them."""
 
     first_seq: int
-    """The oldest event that can still be had: of the room, or after the cursor."""
+    """The oldest remaining event: of the room, or after the cursor."""
     events: Sequence[StoredEvent]
     stamp: int = 0
-    """The stamp of the event before ``first_seq``, where it is known; 0 otherwise."""
+    """The stamp of the event before ``first_seq``, if it is known; otherwise 0."""
     joined: int = 0
-    """The event by which the reader joined the room, as the store has it; 0 where there is none."""
+    """The event by which the reader joined the room, from the store; 0 if there is none."""
 
 
 @dataclass(slots=True)
@@ -52,12 +52,12 @@ class _Room:
     """The cursor: everything up to here has been sent or passed over."""
     acknowledged: int
     sent: int
-    """The number of the last event that was sent; what lies between it and ``seq`` was the session's own, or
-    is gone."""
+    """The number of the last event that was sent; events between it and ``seq`` were the session's own, or
+    are gone."""
     began: Place
-    """Where it began to be followed."""
+    """Where following began."""
     joined: int = 0
-    """The event by which its reader joined; 0 where there is none."""
+    """The event by which its reader joined; 0 if there is none."""
 
     @property
     def hidden_until(self) -> int:
@@ -66,7 +66,7 @@ class _Room:
 
     @property
     def unacknowledged(self) -> int:
-        # Events that were passed over, or are gone, need no acknowledgement.
+        # Events that were skipped, or are gone, need no acknowledgement.
         return 0 if self.acknowledged >= self.sent else self.seq - self.acknowledged
 
 
@@ -74,10 +74,10 @@ class Subscription:
     """Cursors into feeds.
 
     Args:
-        session_id: Whose own events are left out; empty to leave out none (``include_own``).
+        session_id: The session whose own events are left out; empty to leave out none (``include_own``).
         epoch: The epoch of all positions.
         window: For a consumer, how many events may be unacknowledged before it has to wait; 0 for others.
-        max_bytes: About how large a response can become.
+        max_bytes: The approximate size of the largest response.
     """
 
     def __init__(self, *, session_id: str, epoch: str, window: int, max_bytes: int) -> None:
@@ -86,21 +86,21 @@ class Subscription:
         self._window = window or _NO_WINDOW
         self._max_bytes = max_bytes
         self._rooms: dict[str, _Room] = {}
-        # Rooms that may have something, in the order of their turns (a dict keeps it).
+        # Rooms that may have something, in the order of their turns (which a dict keeps).
         self._dirty: dict[str, None] = {}
-        # Rooms that have not yet reached what was there at the start, and where that ends.
+        # Rooms that have not yet reached the end of what existed at the start, and where that is.
         self._targets: dict[str, int] = {}
         self._say_caught_up = True
         self._unacknowledged = 0
         self._left: list[pb.RoomLeft] = []
         self._gaps: list[pb.Gap] = []
-        # Rooms whose position moved without an event, and the stamp of the event it is at.
+        # Rooms whose position moved without an event, and the stamp of the event that it is at.
         self._passed: dict[str, int] = {}
         # The room for which the store is being read.
         self._asked: _Room | None = None
 
     def follow(self, feed: Feed, seq: int, *, stamp: int = 0, hidden_until: int = 0, joined: int = 0) -> None:
-        """Add a room, from a cursor. What its feed holds now counts as there from the start.
+        """Add a room, from a cursor. What its feed has now counts as existing from the start.
 
         Args:
             stamp: The cursor's, if it has one.
@@ -125,7 +125,7 @@ class Subscription:
                 self._targets[room_id] = feed.head
 
     def lose(self, left: pb.RoomLeft) -> bool:
-        """Stop following a room, and say so on the stream; whether it was followed."""
+        """Stop following a room, and say so on the stream; returns whether it was followed."""
         room = self._rooms.get(left.room_id)
         if room is None:
             return False
@@ -143,7 +143,7 @@ class Subscription:
 
     @property
     def positions(self) -> dict[str, int]:
-        """The rooms followed, and where it stands in each."""
+        """The followed rooms, and the position in each."""
         return {room_id: room.seq for room_id, room in self._rooms.items()}
 
     def began(self) -> Iterator[pb.Cursor]:
@@ -152,7 +152,7 @@ class Subscription:
             yield pb.Cursor(room_id=room_id, seq=room.began.seq, epoch=self._epoch, stamp=room.began.stamp)
 
     def mark(self, room_id: str) -> bool:
-        """Take note that a room's feed moved; False where it makes no difference."""
+        """Note that a room's feed moved; False if it makes no difference."""
         room = self._rooms.get(room_id)
         if room is None or room.seq >= room.feed.head:
             return False
@@ -160,9 +160,8 @@ class Subscription:
         return not self._blocked
 
     def pass_on(self, room_id: str, after: int, piece: Slice) -> bytes | None:
-        """What to send of events that were just added to a room, when nothing else is owed.
-
-        That is how nearly all messages reach nearly all readers: everybody waits, and gets the same bytes.
+        """What to send of events that were just added to a room, if nothing else is owed. Nearly all messages
+        reach nearly all readers this way: everybody waits, and gets the same bytes.
 
         Returns:
             The bytes, with the cursor moved; None when :meth:`take` has to look closer, after :meth:`mark`.
@@ -184,7 +183,7 @@ class Subscription:
         return piece.data
 
     def acknowledge(self, positions: Mapping[str, Place]) -> bool:
-        """Take note of what a consumer has dealt with; False where it makes no difference."""
+        """Note what a consumer has dealt with; False if it makes no difference."""
         blocked = self._blocked
         for room_id, (seq, _) in positions.items():
             room = self._rooms.get(room_id)
@@ -215,7 +214,7 @@ class Subscription:
             piece = room.feed.after(room.seq)
             if piece and piece.events > allowed:
                 piece = room.feed.after(room.seq, most=allowed)
-            # Whatever its turn brings, a room that is not done goes behind the others.
+            # In any case, a room that is not done goes behind the others.
             if piece is None:
                 self._dirty[room_id] = None
                 self._asked = room
@@ -240,7 +239,7 @@ class Subscription:
     def awaits(self, room_id: str) -> bool:
         """Whether the page that :meth:`take` asked for is still wanted.
 
-        It is not where the room was lost meanwhile, nor where it was begun anew since.
+        It is not if the room was lost meanwhile, or has begun again.
         """
         return room_id in self._rooms and self._rooms[room_id] is self._asked
 
@@ -275,7 +274,7 @@ class Subscription:
         return self._response(parts)
 
     def heartbeat(self) -> bytes:
-        """A response for when there was nothing to send for a while; also tells what was passed over."""
+        """A response for when there was nothing to send for a while; it also says what was skipped."""
         response = pb.SubscribeResponse(heartbeat=pb.Heartbeat(), passed=self._take_passed())
         return response.SerializeToString()
 
@@ -284,7 +283,7 @@ class Subscription:
         if self._window is not _NO_WINDOW:
             self._unacknowledged -= room.unacknowledged
             if room.acknowledged >= room.sent:
-                # Whatever was passed over since is none of the window's business.
+                # Events skipped since then do not count towards the window.
                 room.acknowledged = max(room.acknowledged, room.seq)
         room.seq = seq
         room.sent = sent or room.sent
@@ -300,7 +299,7 @@ class Subscription:
     def _response(self, parts: list[bytes]) -> bytes | None:
         caught_up = self._say_caught_up and not self._targets
         if not parts and not self._gaps and not self._left and not caught_up:
-            # Only events of its own went by. They are told of with whatever is sent next.
+            # Only its own events went by. They are reported with the next response.
             return None
         if self._gaps or self._left or self._passed or caught_up:
             rest = pb.SubscribeResponse(gaps=self._gaps, passed=self._take_passed(), left=self._left)
@@ -309,7 +308,7 @@ class Subscription:
                 self._say_caught_up = False
             self._gaps, self._left = [], []
             parts.append(rest.SerializeToString())
-        # The parts of a message, each encoded, are the whole message when they are joined.
+        # The encoded parts of a message are the whole message when joined.
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _take_passed(self) -> list[pb.Cursor]:

@@ -1,4 +1,4 @@
-"""The chat system as one object: everything between a store and a bus below, and the API above."""
+"""The chat system as one object: everything between the store and bus below, and the API above."""
 
 from __future__ import annotations
 
@@ -74,24 +74,23 @@ if TYPE_CHECKING:
 
 
 class ChatSystem:
-    """Writer, readers, streams and everything that can be asked of a chat system, over one store.
-
-    A server, the administration of a stopped one and the tests each make one, and put what they need around
-    it: a network, a terminal, a frozen clock. Make it on the event loop; ``async with`` starts it, and ends
-    with the writes that wait. The store is the owner's, who closes it afterwards.
+    """Writer, readers, streams and all parts of a chat system, over one store. A server, the administration
+    of a stopped one and the tests each make one, and put what they need around it: a network, a terminal, a
+    frozen clock. Make it on the event loop; ``async with`` starts it, and at the end finishes the waiting
+    writes. The store belongs to the caller, who closes it afterwards.
 
     Args:
         metrics: Where it counts.
-        authenticator: Who tells who is calling, if not :attr:`sessions`.
-        readers: How the store is read, if not by threads of its own.
-        issuers: The issuers of identities that have a name here.
+        authenticator: Finds out who is calling, if not :attr:`sessions`.
+        readers: Reads the store, if not its own threads.
+        issuers: The issuers in the settings.
         party: Logs people in with them.
-        storage: Where the contents of files are; without, there are none.
+        storage: Where the contents of files are; without it there are no files.
         images: Looks into files that are images.
-        file_links: How the addresses of links to files begin; see :class:`FileLinks`.
+        file_links: The beginning of links to files; see :class:`FileLinks`.
         on_failure: Called once when the store has failed for good; see :class:`Committer`.
-        limited: Told of addresses that are asked to wait.
-        housekeeping: Whether it also does what nobody asks for: save what was used, forget what was not, end
+        limited: Called with addresses that have to wait.
+        housekeeping: Whether it also does background work: save what was used, delete what was not, finish
             what a stop has interrupted.
         clock: Seconds since 1970.
         monotonic: Seconds, never set.
@@ -124,10 +123,10 @@ class ChatSystem:
         self._housekeeping = housekeeping
         self._resources = AsyncExitStack()
 
-        # Reading, writing, telling.
+        # Reading, writing, publishing.
         self.readers = readers = readers or Readers(store, threads=options.read_threads)
         meanwhile, bounds = Meanwhile(), options.streams
-        # How long a hint of what other nodes do may be lost; None where there are none.
+        # How long a lost hint from other nodes may stay unnoticed; None if there are none.
         check = bounds.position_check
         self._bus = bus
         self.signals = signals = Signals(
@@ -374,7 +373,8 @@ class ChatSystem:
         Raises:
             ChatError: The store can't be read.
         """
-        # The last ones end first: the writer after all who write, and what it tells others with after it.
+        # The last ones end first: the writer after everything that writes, and after it what it publishes
+        # with.
         await self._resources.enter_async_context(self._bus)
         self._resources.callback(self.signals.close)
         self._resources.callback(self.readers.close)
@@ -391,20 +391,20 @@ class ChatSystem:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what was begun, and let go of everything but the store."""
+        """Finish what has begun, and release everything but the store."""
         await self._resources.aclose()
 
     def drain(self) -> None:
-        """Open no stream any more, and have each open one say when to come back, and end."""
+        """Refuse new streams, and make each open one say when to come back, and end."""
         self.streams.drain()
 
     def _rewritten(self, rewritten: Mapping[str, Sequence[int]]) -> None:
-        """Have nobody be given what was replaced, files included."""
+        """Make sure that nobody gets replaced contents, files included."""
         self.feeds.rewritten(rewritten)
         self.file_keeping.look_soon()
 
     def _apply(self, effect: Effect) -> None:
-        """Have streams and tokens follow what is durable now."""
+        """Let streams and tokens follow what is durable now."""
         match effect:
             case Told():
                 self.user_logs.told(effect)
@@ -435,7 +435,7 @@ class ChatSystem:
         self._go_on_with(self.kept_consumers.run(), "KeptConsumers")
 
     def _go_on_with(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Do something in the background until the end."""
+        """Run something in the background until the end."""
         task = asyncio.create_task(work, name=name)
 
         async def cancel() -> None:
