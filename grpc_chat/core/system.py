@@ -33,6 +33,7 @@ from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.file_keeping import FileKeeping
 from grpc_chat.core.file_links import FileLinks
 from grpc_chat.core.files import Files
+from grpc_chat.core.forgetting import Forgetting
 from grpc_chat.core.identities import Identities, KnownIssuer
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
@@ -147,6 +148,7 @@ class ChatSystem:
         self.streams = streams = Streams(
             feeds=feeds, metrics=metrics, meanwhile=meanwhile, bounds=bounds, random=random, clock=clock
         )
+        self.forgetting = Forgetting(store)
         self.committer = committer = Committer(
             store,
             publish=feeds.publish,
@@ -402,6 +404,7 @@ class ChatSystem:
         """Make sure that nobody gets replaced contents, files included."""
         self.feeds.rewritten(rewritten)
         self.file_keeping.look_soon()
+        self.forgetting.note()
 
     def _apply(self, effect: Effect) -> None:
         """Let streams and tokens follow what is durable now."""
@@ -425,6 +428,7 @@ class ChatSystem:
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")
+        self._go_on_with(self.forgetting.run(), "forgetting")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
         if not self.options.trusting:
             await self._known.load()

@@ -330,5 +330,15 @@ class Store(Protocol):
             StoreUnavailable: The database can't be read.
         """
 
+    def forget_deleted(self) -> bool:
+        """Have no old bytes of what was deleted or rewritten be left where the newest changes are written;
+        what is left in the database itself, only writing it anew removes.
+
+        May be called by another thread than the one that commits, which waits for it: some 50 ms at most.
+
+        Returns:
+            Whether that was possible; not while somebody reads what was before.
+        """
+
     def close(self) -> None:
         """Let go of the database; no other method may be running or be called after."""

@@ -64,6 +64,12 @@ class Driver(Protocol):
     def epoch_began(self, epoch: str) -> None:
         """Forget what was acknowledged in other lives of the logs."""
 
+    def forget_deleted(self) -> bool:
+        """See :meth:`grpc_chat.store.base.Store.forget_deleted`."""
+
+    def compact(self, conn: sa.Connection) -> None:
+        """See :meth:`SqlStore.compact`."""
+
     def close(self) -> None:
         """Let go of everything."""
 
@@ -198,6 +204,23 @@ class SqlStore:
 
     def _opened(self, batch: Batch) -> SqlTransaction:
         return SqlTransaction(batch, self.epoch, self._tell_of_damage)
+
+    def forget_deleted(self) -> bool:
+        """See :meth:`grpc_chat.store.base.Store.forget_deleted`."""
+        try:
+            return self._driver.forget_deleted()
+        except self._driver_error as exc:
+            # As after a failed COMMIT, nobody knows what is on the disk.
+            self._failed = True
+            raise StoreUnavailable("the database could not be written") from exc
+
+    def compact(self) -> None:
+        """Write the database anew, without anything that was deleted. It takes as long as copying it, and as
+        much of the disk; nothing else may be done meanwhile."""
+        try:
+            self._driver.compact(self._connection)
+        except (SQLAlchemyError, self._driver_error) as exc:
+            raise StoreUnavailable("the database could not be written anew; it is as it was") from exc
 
     # Reading
 

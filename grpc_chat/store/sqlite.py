@@ -42,6 +42,9 @@ _HARMLESS = {
 # if the server did not stop in order.
 _SMALL_BYTES = 256 * 1024 * 1024
 
+# While it waits for somebody who reads, nobody writes.
+_FORGET_SECONDS = 0.05
+
 # Of SQLite's -shm file.
 _SMALLEST_INDEX = 32_768
 
@@ -200,6 +203,7 @@ class _SqliteDriver:
 
     def __init__(self, path: Path, lock: int, *, readers: int) -> None:
         self._lock = lock
+        self._path = path
         log_file = path.with_name(path.name + "-wal")
         try:
             # SQLite gives its -wal and -shm files the mode of the database.
@@ -273,6 +277,29 @@ class _SqliteDriver:
         # less.
         with suppress(OSError):
             self.mark.write(seen)
+
+    def forget_deleted(self) -> bool:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        # The write-ahead log has the pages as they were, until it is begun anew.
+        connection = sqlite3.connect(self._path, timeout=_FORGET_SECONDS)
+        try:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF not in _HARMLESS:
+                raise
+            return False
+        finally:
+            connection.close()
+
+    def compact(self, conn: sa.Connection) -> None:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        connection: Any = conn.connection.driver_connection
+        # Overwriting what is deleted (secure_delete) does not reach all of it: where SQLite divides a page,
+        # copies of rows are left over.
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        conn.rollback()
 
     def close(self) -> None:
         """See :class:`grpc_chat.store.sql.Driver`."""

@@ -137,6 +137,9 @@ class Disk:
     def begin_epoch(self) -> None:
         raise AssertionError("the store belongs to the test")
 
+    def forget_deleted(self) -> bool:
+        return self._store.forget_deleted()
+
     def close(self) -> None:
         raise AssertionError("the store belongs to the test")
 

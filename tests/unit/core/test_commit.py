@@ -94,6 +94,9 @@ class FakeStore:
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         raise NotImplementedError
 
+    def forget_deleted(self) -> bool:
+        raise NotImplementedError
+
     def close(self) -> None:
         raise NotImplementedError
 
