@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,9 +16,10 @@ from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import UNKNOWN
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.target import Target
-from grpc_chat.errors import ChatError, PermissionDenied, SessionEnded
-from grpc_chat.sdk.choices import Role, RoomKind
+from grpc_chat.errors import ChatError, PermissionDenied, RateLimited, SessionEnded
+from grpc_chat.sdk.choices import PresenceState, Role, RoomKind
 from grpc_chat.sdk.models import Member, Room, Update, User
+from grpc_chat.sdk.signals import Presence, Status, Typing
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 PLANS = Room("id", "it's", "e", 1, 0, NOW, topic="food\x1b[2J", member_count=2, kind=RoomKind.PRIVATE)
@@ -35,6 +36,7 @@ class Server:
         self.sent: dict[str, str] = {}
         self.answers: dict[str, ChatError | None] = {}
         self.over = asyncio.Event()
+        self.typed: list[bool] = []
 
     async def send(self, room_id: str, text: str, *, client_message_id: str, timeout: None) -> None:
         self.sent[client_message_id] = text
@@ -49,6 +51,14 @@ class Server:
         yield Member(User("bob", "Robert\x1b[2J"), Role.OWNER, NOW)
         for number in range(100):
             yield Member(User(f"u{number}", ""), Role.MEMBER, NOW)
+
+    async def typing(self, room_id: str, *, stopped: bool) -> None:
+        self.typed.append(stopped)
+        raise RateLimited("too often")
+
+    async def presences(self, room_id: str) -> AsyncIterator[Presence]:
+        yield Presence("zoe", PresenceState.OFFLINE)
+        yield Presence("bob", PresenceState.ONLINE, None, Status("busy\x1b[2J"))
 
     async def room(self, room_id: str) -> Room:
         return PLANS
@@ -169,3 +179,28 @@ async def test_a_pipe_has_no_commands() -> None:
     assert await talk(server, "/quit", "//x", "last") == 0
 
     assert list(server.sent.values()) == ["/quit", "//x", "last"]
+
+
+async def test_who_is_there_is_told_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those who are there first, and nothing that they say drives the terminal."""
+    server = Server()
+    server.answers = {"last": None}
+    await talk(server, "/who", "last", typed=True)
+
+    assert capsys.readouterr().out.splitlines()[:2] == [r"  bob: online, busy\x1b[2J", "  zoe: offline"]
+
+
+async def test_typing_stands_before_the_text_and_is_told_now_and_then() -> None:
+    """No line is printed for it, and what the server says of the signal matters to nobody."""
+    server = Server()
+    chat = Chat(Cli(cast("Any", server), Target("host:1"), cast("Any", None), Output()), PLANS, 0)
+    drawn: list[str] = []
+    chat._prompt = cast("Any", SimpleNamespace(draw=lambda: drawn.append(chat._mark())))
+    chat._typing(Typing("id", "bob", timedelta(seconds=6)))
+    chat._typing(Typing("id", "bob", timedelta(0)))
+    assert drawn == ["it's (bob is typing …)> ", "it's> "]
+
+    for text in ("h", "he", "", "/w"):
+        chat._typed(text)
+    await asyncio.gather(*chat._asks)
+    assert server.typed == [False, True]

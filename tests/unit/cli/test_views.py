@@ -47,6 +47,7 @@ from grpc_chat.sdk.models import (
     User,
 )
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
+from grpc_chat.sdk.signals import Presence, Status
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
 # Also where only words of the API belong.
@@ -70,6 +71,7 @@ UNOWNED = UnownedRoom("plans", EVIL, EVIL, 3)
 STOPPED = StoppedBot(EVIL, 2)
 MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
+PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 EVENTS: list[Any] = [
@@ -151,6 +153,7 @@ class Everything:
                 ConsumerPosition(Cursor(EVIL), 1),
             ],
             "events": EVENTS,
+            "presences": [PRESENCE, replace(PRESENCE, status=None, last_seen_time=None)],
         }
         for entry in entries[name]:
             yield entry
@@ -188,6 +191,9 @@ class Everything:
             "offer_bot": USER,
             "block": Block(USER, NOW, 2, (EVIL,)),
             "accept_bot": USER,
+            "presence": [PRESENCE],
+            "set_status": PRESENCE,
+            "show_presence": PRESENCE,
         }.get(name, 2)
 
 
@@ -249,6 +255,10 @@ COMMANDS = [
     "read plans --all",
     "watch plans",
     "watch",
+    "who plans",
+    "status",
+    "status busy --emoji x --until 2h --hide-last-seen",
+    "status --clear --appear-offline",
     "admin users",
     "admin create xy",
     "admin block x --yes",
