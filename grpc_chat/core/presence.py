@@ -262,7 +262,7 @@ class Presence:
                         record.user_id, members=self._most_members, limit=_MOST_ROOMS
                     )
                     changes.append(_Change(record, rooms, snapshot.refused_by(record.user_id)))
-                    yield
+                    snapshot = yield
                 return changes
 
             for record, rooms, refused in await self._readers.run_pieces(in_snapshot):
@@ -326,8 +326,8 @@ class Presence:
             for user_id in asked:
                 if user_id == caller.user_id or snapshot.share_a_room(caller.user_id, user_id):
                     shared.append(user_id)
-                yield
-            return _seen(snapshot, caller, shared)
+                snapshot = yield
+            return (yield from _seen(snapshot, caller, shared))
 
         return [self._told(caller, seen) for seen in await self._readers.run_pieces(in_snapshot)]
 
@@ -340,12 +340,15 @@ class Presence:
         room_id = request.room_id
         page = self._pages.open(f"ListPresence {room_id}", request)
 
-        def in_snapshot(snapshot: Snapshot) -> list[_Seen]:
+        def in_snapshot(snapshot: Snapshot) -> Pieces[list[_Seen]]:
             access.require_read(snapshot, room_id, caller.user_id)
             members = snapshot.members(room_id, after=page.after, limit=page.limit)
-            return _seen(snapshot, caller, [member.user.user_id for member in members])
+            snapshot = yield
+            # The next piece may have a later snapshot, in which the caller is no longer a member.
+            access.require_read(snapshot, room_id, caller.user_id)
+            return (yield from _seen(snapshot, caller, [member.user.user_id for member in members]))
 
-        found = await self._readers.run(in_snapshot)
+        found = await self._readers.run_pieces(in_snapshot)
         return page.listed(found, lambda seen: seen.record.user_id).of(lambda seen: self._told(caller, seen))
 
     def _told(self, caller: Caller, seen: _Seen) -> pb.Presence:
@@ -380,7 +383,8 @@ class Presence:
         return record
 
 
-def _seen(snapshot: Snapshot, caller: Caller, user_ids: list[str]) -> list[_Seen]:
+def _seen(snapshot: Snapshot, caller: Caller, user_ids: list[str]) -> Pieces[list[_Seen]]:
     records = snapshot.statuses(user_ids)
+    snapshot = yield
     refusing = snapshot.refusing(user_ids, caller.user_id)
     return [_Seen(records[id_], id_ in refusing) for id_ in user_ids if id_ in records]

@@ -91,8 +91,7 @@ class Subscription:
         self._max_unacknowledged = max_unacknowledged
         self._include_own = include_own
         self._all_rooms = all_rooms
-        self._invitations = invitations
-        self._signals = signals
+        self._invitations, self._signals = invitations, signals
         # By room, when the returned ones were made.
         self._invited: dict[str, int] = {}
         self._backoff = backoff or retry.Backoff()
@@ -447,8 +446,7 @@ class Subscription:
                 self._invited[invitation.room_id] = made
                 self._hand(convert.invitation(invitation))
         for signal in response.signals:
-            if told := convert.signal(signal):
-                self._hand(told)
+            self._hand(convert.signal(signal))
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):
                 self._hand(None, cursor)

@@ -232,6 +232,19 @@ async def test_a_change_is_told_once_and_not_in_large_rooms() -> None:
         assert await state(cat, "ann") == ONLINE
 
 
+async def test_many_ask_at_once() -> None:
+    """A long answer is read in pieces, each of the database as it is then."""
+    users = [f"u{number}" for number in range(120)]
+    async with running_node(*users, network=False) as node:
+        clients = [node.client(user) for user in users[:12]]
+
+        async def ask(client: chat.Client) -> None:
+            assert len(await client.presence(*users[:100])) == 100
+            assert len([each async for each in client.presences("general")]) == 120
+
+        await asyncio.gather(*map(ask, clients))
+
+
 async def test_what_a_status_must_be(node: RunningNode) -> None:
     """Refused with the field and the limit, and nothing changes."""
     ann = node.client("ann")
