@@ -67,7 +67,7 @@ class Program:
         try:
             data = os.read(terminal, 65_536)
         except OSError:
-            # Nobody has the other side open any more.
+            # Nobody has the other side open now.
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(terminal)

@@ -14,7 +14,7 @@ async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
     """Wait for something that nobody announces.
 
     Args:
-        timeout: How many seconds at the most.
+        timeout: The longest wait, in seconds.
 
     Raises:
         TimeoutError: It did not come to be.
@@ -49,7 +49,7 @@ class PulledResponses(AsyncIterator[bytes]):
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         elif self._taken:
-            # A write that was given up is not waited for any more.
+            # Nobody waits for a write that was given up.
             if not self._taken.done():
                 self._taken.set_result(None)
             self._taken = None

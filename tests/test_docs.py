@@ -201,7 +201,7 @@ def test_every_command_shows_an_example(name: str) -> None:
 
 
 def test_every_make_target_is_in_the_guide() -> None:
-    """CONTRIBUTING.md tells of the same targets as plain `make`."""
+    """CONTRIBUTING.md lists the same targets as plain `make`."""
     targets = set(re.findall(r"^([a-z][\w-]*):(?!=).*## ", (ROOT / "Makefile").read_text(), re.M))
     told = set(re.findall(r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M))
 

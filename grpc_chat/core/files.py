@@ -37,7 +37,7 @@ _ASK_AGAIN_SECONDS = 1.0
 
 def visible(snapshot: Snapshot, user_id: str, file_id: str) -> Pieces[FileRecord | None]:
     """A file that somebody may see: their own that was not sent yet, or one that a message carries which they
-    may read now. None for any other, and where there is none.
+    may read now. None for any other file, and if there is none.
     """
     file = snapshot.file(file_id)
     if file is None:
@@ -139,7 +139,7 @@ class Files:
         """
         who = caller.charged_to
         if self._downloads[who] >= self._most:
-            raise RateLimited(f"{self._most} of your downloads are under way, which is the most")
+            raise RateLimited(f"{self._most} of your downloads are under way, which is the maximum")
         self._downloads[who] += 1
         try:
             yield

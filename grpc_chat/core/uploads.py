@@ -181,7 +181,7 @@ class Uploads:
         if self._parts[who] >= self._limits.parts_per_user:
             # Each waits in memory.
             raise RateLimited(
-                f"{self._limits.parts_per_user} of your parts are being stored, which is the most at once",
+                f"{self._limits.parts_per_user} of your parts are being stored at once, which is the maximum",
                 retry_after=timedelta(milliseconds=200),
             )
         self._parts[who] += 1

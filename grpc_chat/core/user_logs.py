@@ -224,7 +224,7 @@ class UserLogs:
 
         Raises:
             ChatError: It has ended already.
-            Unavailable: What happened to the user since can't be known any more.
+            Unavailable: What happened to the user since then can no longer be known.
         """
         user_id = stream.caller.user_id
         if head < following.lost:
@@ -320,7 +320,7 @@ class UserLogs:
         return Told(told.user_id, told.event, membership._replace(last_seq=head))
 
     def _begin_anew(self, user_id: str, following: Following, head: int) -> None:
-        """What happened to a user can't be known any more: have their clients come back, and find out."""
+        """What happened to a user can no longer be known: make their clients come back, and find out."""
         following.applied = following.lost = max(following.applied or 0, head)
         self._sessions.ask_again(user_id)
         for stream in self._streams.of_user(user_id):

@@ -119,7 +119,7 @@ def require_digest(digest: str) -> str:
     """A digest, which is going to be a path.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a digest.
     """
     if not _DIGEST.fullmatch(digest):
         raise ValueError("not a SHA-256")

@@ -26,7 +26,7 @@ class Seen:
     """What was found out about a file that looked like an image."""
 
     content_type: str = ""
-    """Of an image that could be decoded; empty where it is none."""
+    """For an image that could be decoded; otherwise empty."""
     width: int = 0
     """In pixels, as it is shown."""
     height: int = 0

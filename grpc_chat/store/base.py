@@ -190,7 +190,7 @@ class Transaction(Snapshot, FileWrites, Protocol):
         """Note that a user wants nothing from another, who is not blocked by them yet."""
 
     def hide_invitations(self, user_id: str, by: str) -> None:
-        """Have a user and their bots not hear any more of what another, and that one's bots, have invited
+        """Hide from a user and their bots what another user, and that user's bots, have invited
         them to."""
 
     def delete_block(self, user_id: str, blocked_user_id: str) -> bool:

@@ -43,7 +43,7 @@ class FileRecord(NamedTuple):
     height: int
     metadata_removed: bool
     preview_digest: str
-    """As ``digest``, of its preview; empty where there is none."""
+    """As ``digest``, of its preview; empty if there is none."""
     preview_size: int
     create_time_us: int
     sent: bool
@@ -113,7 +113,7 @@ class FileWrites(FileReads, Protocol):
         """Have a file be there. Its contents are needed from now on."""
 
     def delete_file(self, file_id: str) -> None:
-        """Have a file that no message carries be gone. Its contents may not be needed any more."""
+        """Delete a file that no message carries. Its contents may no longer be needed."""
 
     def expect_unneeded(self, digests: Iterable[str], due_us: int) -> None:
         """Have contents be looked at then, and deleted if no file needs them. An earlier time counts."""

@@ -485,7 +485,7 @@ class Rows(Rewriting):
         self._members.clear()
 
     def forget(self) -> None:
-        """Know nothing any more: what comes next reads it again."""
+        """Forget everything: later writes read it again."""
         self.heads.clear()
         self.times.clear()
         self._targets.clear()

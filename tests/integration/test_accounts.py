@@ -488,7 +488,7 @@ async def test_what_tokens_are_good_for() -> None:
             ):
                 with pytest.raises(errors.PermissionDenied):
                     await refused
-            # An administrator no longer, their token is none any more either.
+            # They are no longer an administrator, and neither is their token one.
             await node.register("other-admin", admin=True)
             await admin.admin.set_admin("admin", admin=False)
             with pytest.raises(errors.PermissionDenied):

@@ -270,7 +270,7 @@ def test_restored_database_holds_what_the_backup_does_in_a_new_epoch(data: Path,
     texts, new_epoch = state(data)
     assert texts == ["one", "two"]
     assert new_epoch == done.contents.epoch != epoch == made.epoch
-    # Opened again it is the same life, and no backup any more.
+    # Opened again it has the same epoch, and is no longer a backup.
     assert state(data) == (texts, new_epoch)
     with closing(open_store(data)) as store:
         assert store.secret == secret

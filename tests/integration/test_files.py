@@ -387,7 +387,7 @@ async def test_what_was_not_sent_or_not_finished_is_gone_in_time() -> None:
 
 
 async def test_cancelling_gives_back_what_was_used(node: RunningNode) -> None:
-    """Of an upload, and of a file that was not sent; one that was sent is no upload any more."""
+    """Of an upload, and of a file that was not sent; one that was sent is no longer an upload."""
     alice = node.client("alice")
     file = await alice.upload(b"12345", name="a")
     with pytest.raises(InterruptedError):

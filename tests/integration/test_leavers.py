@@ -305,7 +305,7 @@ async def test_an_administrator_gives_the_bot_of_a_blocked_owner_to_somebody(nod
     event = (await events_of(bob, room.room_id))[-2]
     assert (event.actor_id, event.user_id, event.change, event.role) == ("boss", "builds", "role", "member")
     assert event.reason == "an administrator of this server gave this bot to bob: its owner was blocked"
-    # Unblocked, its maker has no hand in it any more.
+    # Unblocked, its maker no longer has a hand in it.
     unblocked = await boss.admin.unblock_user("alice")
     assert unblocked.stopped_bots == ()
     alice = await node.log_in("alice")

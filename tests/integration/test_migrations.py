@@ -291,7 +291,7 @@ def test_database_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
 def test_several_databases_are_made_at_the_same_moment(tmp_path: Path) -> None:
     """Servers that start together in one process, as tests do, each get a whole database of their own."""
     for number in range(4):
-        # These are not new any more, so the revisions are carried out on them.
+        # These are no longer new, so the revisions are carried out on them.
         (tmp_path / str(number)).mkdir()
         with closing(sqlite3.connect(tmp_path / str(number) / "chat.db")) as begun:
             begun.execute(

@@ -442,7 +442,7 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(server: ServerWith
 
 
 async def test_a_room_keeps_a_name(server: ServerWithSecrets) -> None:
-    """No room is renamed to nothing: a public one would be in no list any more."""
+    """No room is renamed to nothing: a public one would no longer be in any list."""
     owner = server.clients["owner"]
     for public in (False, True):
         room = await owner.create_room(f"named {new_id()}", public=public)

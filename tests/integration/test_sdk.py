@@ -433,7 +433,7 @@ async def test_heartbeats_keep_a_quiet_stream() -> None:
 
 
 async def test_a_silent_server_is_noticed_and_the_stream_mended() -> None:
-    """When nothing comes any more, not even heartbeats, the client opens a new stream and misses nothing."""
+    """When nothing comes, not even heartbeats, the client opens a new stream and misses nothing."""
     async with running_node("alice", "bob", **QUICK) as node, FaultyProxy(node.address) as proxy:
         alice = node.client("alice")
         bob = node.client("bob", address=proxy.address).subscribe(ROOM)

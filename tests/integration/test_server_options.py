@@ -158,7 +158,7 @@ async def test_metadata_is_bounded() -> None:
 
 
 async def test_metadata_above_the_limit_is_refused_now_and_then() -> None:
-    """Between the limit and twice of it, some calls fail: a client finds out before none works any more."""
+    """Between the limit and twice of it, some calls fail: a client finds out before all fail."""
     async with (
         running_node("1", grpc={"metadata_bytes": 1000}) as node,
         grpc.aio.insecure_channel(node.address) as channel,

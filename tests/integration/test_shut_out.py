@@ -85,7 +85,7 @@ async def test_a_session_of_a_blocked_account_is_none() -> None:
 
 
 async def test_a_stream_outlives_a_room_in_which_its_own_session_wrote_last() -> None:
-    """Where it stands there has not been told yet, and does not have to be told any more."""
+    """Where it stands there has not been told yet, and no longer has to be told."""
     async with running_node(accounts={"adding": "anyone"}) as node, Calls(node.address) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
         lost, kept = [await bob.create_room(name, public=True) for name in ("lost", "kept")]

@@ -360,7 +360,7 @@ def test_event_that_changed_on_the_disk_is_left_out(folder: Path, caplog: pytest
 
 
 def test_damaged_event_that_is_sent_again_keeps_its_place(folder: Path) -> None:
-    """The sender is told where it is, the store goes on, and nobody can tell any more when it was stored."""
+    """The sender is told where it is, the store goes on, and nobody can tell when it was stored."""
     sent = append("one", "two")
     with closing(open_store(folder)) as store:
         store.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER}), sent])

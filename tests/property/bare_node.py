@@ -71,7 +71,7 @@ class Disk:
 
     Attributes:
         lose: What becomes of the next commit: it fails "before" it is done, or "after", unheard of.
-        dead: Whether nothing reaches the store any more.
+        dead: Whether nothing reaches the store.
         failed: See :attr:`grpc_chat.store.base.Store.failed`.
         stored: All writes that reached the store, in the order in which it did them.
     """
@@ -112,7 +112,7 @@ class Disk:
     def _stop(self, when: When) -> None:
         if self._held == when:
             self._reached.set()
-            assert self._go_on.wait(PATIENCE), "the commit was held up for ever"
+            assert self._go_on.wait(PATIENCE), "the commit was held up without end"
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         lose = None
@@ -369,7 +369,7 @@ class BareNode:
         return family.samples[0].value
 
     def stop(self) -> None:
-        """End it; nothing may be held up any more."""
+        """End it; nothing may still be held up."""
         self._loop.run(self.system.__aexit__(None, None, None))
 
 

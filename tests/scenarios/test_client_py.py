@@ -201,7 +201,7 @@ async def test_a_full_disk_ends_the_client_with_an_error(join: Join, node: Runni
 
 
 async def test_a_reader_that_stopped_reading_does_not_keep_the_client(join: Join, node: RunningNode) -> None:
-    """SIGTERM ends a client whose output nobody takes any more; what it did not print comes again."""
+    """SIGTERM ends a client whose output nobody takes; what it did not print comes again."""
     alice = node.client("1")
     reading, writing = os.pipe()
     client = await join("2", stdout=writing)

@@ -537,7 +537,7 @@ async def test_people_are_invited_and_answer(alice: Person, joins: Callable[...,
 async def test_tokens_and_bots_act_for_programs(
     server: Server, alice: Person, person: Callable[[str], Person]
 ) -> None:
-    """With CHAT_SERVER and CHAT_TOKEN and nothing saved; and not any more once they are revoked."""
+    """With CHAT_SERVER and CHAT_TOKEN and nothing saved, until they are revoked."""
     await alice("room", "create", "builds")
     await alice("bot", "create", "ci")
     # Good for nothing but what it is for: it can't read.

@@ -29,7 +29,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=0, help="begin no new run after so long")
     parser.add_argument("--per-run", type=int, default=10, help="faults before the history is judged")
-    parser.add_argument("--batch", type=int, default=60, help="messages in a call, at the most")
+    parser.add_argument("--batch", type=int, default=60, help="most messages in a call")
     parser.add_argument("--pause", type=float, default=0.01, help="seconds between a sender's calls")
     parser.add_argument(
         "--image", action="store_true", help="on a file system of its own, whatever the fault"

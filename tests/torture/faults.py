@@ -140,7 +140,7 @@ async def fsync_failed(world: World) -> None:
 
 @fault("F4", cannot_trace)
 async def fsync_slow(world: World) -> None:
-    """Each fsync takes 200 ms: sends wait for two commits at the most, and readers do not notice.
+    """Each fsync takes 200 ms: sends wait for at most two commits, and readers do not notice.
 
     On a busy machine everything takes long, so nothing is held against a number of seconds. An fsync takes
     several times as long as reading a page did right before, and what counts is the order of things: whether
@@ -187,7 +187,7 @@ def pages_since(world: World, t0: float) -> list[tuple[float, float]]:
 
 
 def fsyncs_in(world: World, trace: Path) -> list[float]:
-    """When the fsyncs that a trace tells of began."""
+    """When the fsyncs in a trace began."""
     ahead = time.time() - world.now()
     return [
         float(at) - ahead for at in re.findall(r"^\d+ +([\d.]+) f(?:data)?sync\(", trace.read_text(), re.M)

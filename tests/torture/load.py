@@ -215,7 +215,7 @@ class Subscriber(Client):
     Args:
         own: Whether it wants what its user sent.
         consumer: The consumer's name; empty for cursors.
-        slow: Seconds it takes over a response, at the most.
+        slow: The most seconds that it takes over a response.
         restless: How often it hangs up, for each response.
 
     Attributes:

@@ -108,7 +108,7 @@ async def run(
         short: Whether everything is to take as little time as it can.
         load_seconds: How long the load runs before and after all faults.
         messages: How many messages are acknowledged at the least before the faults begin.
-        batch: How many messages there are in a call, at the most.
+        batch: The most messages in a call.
         pause: How long senders rest between calls, in seconds; 0 for as fast as they can.
         bulk: How many more senders there are whose calls are all nearly full.
         keep: Whether the files of a failed run are kept.

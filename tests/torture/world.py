@@ -150,7 +150,7 @@ class World:
             room: items[-1][0] if items else 0 for room in self.rooms for _, items in [await self.read(room)]
         }
         for each in self.subscribers:
-            # From here on nobody is slow any more, and whoever has not caught up is stuck.
+            # From here on nobody is slow, and a client that has not caught up is stuck.
             each.slow = 0.0
             self.history.heal(each.name, heads)
         await self._caught_up(heads)
@@ -208,6 +208,6 @@ class SlowFollower(Follower):
 
 
 def p99(senders: Sequence[Sender], t0: float, t1: float) -> float:
-    """How long all but one in a hundred answers took at the most."""
+    """How long all but one in a hundred answers took."""
     took = sorted(seconds for sender in senders for at, seconds in sender.answered if t0 < at < t1)
     return took[int(len(took) * 0.99)] if took else float("inf")

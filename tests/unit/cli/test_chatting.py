@@ -1,4 +1,4 @@
-"""What `chat` sends, and what it says of what it could not send; with a server that is none."""
+"""What `chat` sends, and what it says of what it could not send; with a fake server."""
 
 from __future__ import annotations
 

@@ -65,5 +65,5 @@ def test_the_room_is_told_now_and_then_of_what_will_be_a_message() -> None:
     assert own.changed("") is None
     assert own.changed("n") is False
     now = 111.0
-    # Nobody sees it any more.
+    # Nobody sees it now.
     assert own.changed("") is None

@@ -125,7 +125,7 @@ def test_listing_of_nothing_is_one_empty_page() -> None:
 
 
 def test_size_of_a_page_is_what_is_asked_for_within_bounds() -> None:
-    """By default 50, and 500 at the most, as chat.proto says."""
+    """By default 50, and at most 500, as chat.proto says."""
     pages = Pages(PageTokens(SECRET))
 
     assert [pages.size(asked) for asked in (0, 1, 500, 501, 2**31 - 1)] == [50, 1, 500, 500, 500]

@@ -148,7 +148,7 @@ def test_people_are_reached_at_a_rate_and_bots_count_for_their_owner() -> None:
 
 
 def test_what_reaches_nobody_or_fails_counts_for_nothing() -> None:
-    """However often it is asked, also by somebody who may reach nobody any more."""
+    """However often it is asked, even by somebody who may no longer reach anybody."""
     adds = Adds(per_second=1, burst=2, clock=Clock())
     for _ in range(5):
         with adds.one(ALICE):

@@ -88,14 +88,14 @@ class Reader:
             parsed = pb.SubscribeResponse.FromString(response)
             self.received.append(parsed)
             return parsed
-        raise AssertionError("it reads the store for ever")
+        raise AssertionError("it reads the store endlessly")
 
     def read(self) -> list[pb.SubscribeResponse]:
         """All responses there are now."""
         found = []
         while response := self.step():
             found.append(response)
-            assert len(found) < 1000, "it writes for ever"
+            assert len(found) < 1000, "it writes endlessly"
         return found
 
     def mark(self) -> bool:
@@ -286,7 +286,7 @@ def test_caught_up_comes_with_the_last_event_of_the_backlog() -> None:
 
 
 def test_backlog_of_ones_own_is_caught_up_with() -> None:
-    """Where nothing is to be sent, the response tells of the position and of having caught up."""
+    """If nothing is to be sent, the response has the position and says that it has caught up."""
     for room in (Room().say(ME, ME), Room().say(ME, ME).forget_tail()):
         reader = Reader(room)
 
@@ -1134,7 +1134,7 @@ def test_room_that_is_not_followed_cannot_be_lost() -> None:
 
 
 def test_room_that_is_lost_frees_its_part_of_the_window() -> None:
-    """A consumer can't acknowledge it any more, and must not wait for that for ever."""
+    """A consumer can no longer acknowledge it, and must not wait for that endlessly."""
     lost, kept = Room("r1").say(OTHER, OTHER), Room("r2")
     reader = Reader(lost, kept, window=2)
     assert seqs(reader.read(), "r1") == [1, 2]

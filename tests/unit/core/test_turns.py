@@ -129,7 +129,7 @@ async def test_pieces_of_one_user_s_work_do_not_alternate() -> None:
     await asyncio.wait(tasks)
 
     assert "".join(done).replace("x", "") == "aaacccddd"
-    # One piece of somebody else's at the most between two of the stranger's.
+    # At most one piece of somebody else's between two of the stranger's.
     assert "".join(done).strip("acd").count("x") == 3
     assert len("".join(done).strip("acd")) <= 5
     assert len(beginning) == 0

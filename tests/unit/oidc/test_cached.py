@@ -96,7 +96,7 @@ async def test_failure_is_told_to_all_until_the_pause_is_over(
 async def test_old_document_does_not_stand_in_for_one_that_cannot_be_had(
     cached: Cached[int], document: Document
 ) -> None:
-    """What was withdrawn since would be believed for ever."""
+    """What was withdrawn since would be trusted endlessly."""
     await cached.get()
     document.error, document.now = Unavailable("away"), 100
 

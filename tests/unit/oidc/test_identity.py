@@ -25,7 +25,7 @@ def test_subject_is_all_that_has_to_be_there() -> None:
 
 @pytest.mark.parametrize("sub", [None, "", 1, ["1"], True, "a" * 256, "a\nb", "a\0", "\ud800", "a\x1b[31m"])
 def test_subject_that_is_none_is_refused(sub: object) -> None:
-    """255 characters at the most (OpenID Connect Core, section 2), and no others than show."""
+    """At most 255 characters (OpenID Connect Core, section 2), all of them visible."""
     with pytest.raises(Unauthenticated):
         identity(sub=sub)
 

@@ -64,7 +64,7 @@ def test_other_handles_find_nothing(clock: Clock, handle: str) -> None:
 
 
 def test_login_that_takes_too_long_is_over(clock: Clock) -> None:
-    """To the moment; and it takes no place any more."""
+    """To the moment; and it no longer takes a place."""
     pending = numbered(clock=clock)
     handle = pending.add("a", seconds=10)
 

@@ -421,7 +421,7 @@ async def test_message_that_was_given_up_is_left_out_of_later_attempts(server: S
 
 
 async def test_call_that_nobody_waits_for_is_not_repeated(server: Server, make: Make) -> None:
-    """Messages that all were given up are nobody's any more, and the next ones get their turn."""
+    """Messages that were all given up belong to nobody, and the next ones get their turn."""
     server.errors = [Unavailable("away")] * 3
     outbox = make(backoff=Backoff(first=timedelta(milliseconds=20), random=lambda: 1))
     given_up = start(outbox, "given up")
@@ -483,7 +483,7 @@ async def test_close_gives_up_what_is_not_sent(server: Server, make: Make) -> No
 
 
 async def test_close_gives_up_what_was_given_a_moment_ago(server: Server, make: Make) -> None:
-    """Before the outbox got to look at it: the sender used to wait for ever."""
+    """Before the outbox got to look at it: the sender used to wait endlessly."""
     outbox = make()
     sending = start(outbox, "a")
     await asyncio.sleep(0)

@@ -147,7 +147,7 @@ async def test_what_comes_again_is_handed_out_once() -> None:
 
 
 async def test_a_room_that_is_joined_again_begins_anew() -> None:
-    """What was read before it was left may come again: whether it was dealt with, nobody knows any more."""
+    """What was read before it was left may come again: nobody knows whether it was dealt with."""
     server = Server()
     async with asyncio.timeout(20), server.subscription(all_rooms=True) as following:
         for seq in (1, 2):
