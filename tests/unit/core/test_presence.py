@@ -89,6 +89,7 @@ async def test_a_node_that_falls_silent_is_forgotten(world: World) -> None:
             node.presence.look()
         assert await state(two, "ann") == (ONLINE if seconds == 60 else OFFLINE)
     assert await state(one, "ann") == ONLINE
+    assert two.presence._elsewhere == {}
 
 
 async def test_changes_reach_those_who_follow_elsewhere(world: World) -> None:
