@@ -352,6 +352,24 @@ async def test_content_goes_with_the_last_message(node: RunningNode) -> None:
     assert await usage(node, "") == (0, 0, 0)
 
 
+async def test_file_stays_with_an_edited_message_and_goes_with_a_deleted_one(node: RunningNode) -> None:
+    """Whoever deletes it; nobody has the file any longer, nor its bytes."""
+    alice, bob = node.client("alice"), node.client("bob")
+    file = await bob.upload(b"secret", name="a")
+    sent = await bob.send("r", "fiel", files=[file])
+
+    await bob.edit("r", sent.seq, "file")
+    [message] = [message async for message in alice.history("r")]
+    assert (message.text, message.files) == ("file", (file,))
+    assert await content(alice, file) == b"secret"
+
+    await alice.delete("r", sent.seq)
+    for client in (alice, bob):
+        assert isinstance(await refused(client, file), chat.FileNotFound)
+    await until(lambda: not kept(node))
+    assert await usage(node, "bob") == (0, 0, 0)
+
+
 async def test_files_of_a_deleted_room_are_gone(node: RunningNode) -> None:
     """With their contents."""
     alice, bob = node.client("alice"), node.client("bob")
