@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
 
+_FIRST = timedelta(seconds=10)
 _GATHERED_SECONDS = 0.2
 
 _UNKNOWN_AGE = timedelta(days=7)
@@ -65,24 +66,31 @@ class FileKeeping:
 
     async def run(self) -> None:
         """Delete, until cancelled."""
-        first = True
+        # A server that has just begun has better things to do.
+        wait, looked_for_unknown = _FIRST, False
         while True:
+            told = await self._is_told_within(wait)
+            wait = self._interval
             try:
-                if first:
+                if not told and not looked_for_unknown:
                     await self.find_unknown()
-                    first = False
+                    looked_for_unknown = True
                 await self.expire()
                 await self.delete_unneeded()
             except ChatError as error:
                 log.warning("files that are not needed could not be deleted: %s", error)
-            try:
-                async with asyncio.timeout(self._interval.total_seconds()):
-                    await self._soon.wait()
-            except TimeoutError:
-                continue
-            # What is deleted meanwhile needs no look of its own.
-            await asyncio.sleep(_GATHERED_SECONDS)
-            self._soon.clear()
+
+    async def _is_told_within(self, wait: timedelta) -> bool:
+        """Wait until somebody says that there is something to delete, or until it is time to look."""
+        try:
+            async with asyncio.timeout(wait.total_seconds()):
+                await self._soon.wait()
+        except TimeoutError:
+            return False
+        # What is deleted meanwhile needs no look of its own.
+        await asyncio.sleep(_GATHERED_SECONDS)
+        self._soon.clear()
+        return True
 
     async def delete_unneeded(self) -> int:
         """Delete the contents that no file needs any longer; how many."""
