@@ -349,7 +349,7 @@ def _storage(config: Config) -> Storage:
 
 
 def _note_place(store: SqlStore, place: str) -> None:
-    """Have the database say where the contents of its files are, for whoever makes a backup of it."""
+    """Record in the database where the contents of its files are, for backups."""
     before = store.fact(FILES_KEPT_IN) or ""
     if before == place:
         return

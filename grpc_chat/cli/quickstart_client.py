@@ -152,7 +152,7 @@ class _LineClient:
             self._fail(str(error))
         except OSError as error:
             # The line that got lost stays unacknowledged.
-            if not isinstance(error, BrokenPipeError):  # that is whoever read our lines and has enough
+            if not isinstance(error, BrokenPipeError):  # the reader of our lines has enough
                 self._fail(f"can't write to standard output: {error.strerror}")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finally:

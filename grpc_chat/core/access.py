@@ -223,7 +223,7 @@ def forbids_deleting(membership: Membership, caller_id: str, target: Target) -> 
     if target.event.user_id != caller_id:
         return forbids(others, room_id, membership) or forbids_on(others, membership, target.role)
     own = forbids(Action.DELETE_OWN, room_id, membership)
-    # Whoever may delete what others say may delete what they say themselves.
+    # Users who may delete others' messages may delete their own.
     return own and forbids(others, room_id, membership) and own
 
 

@@ -87,7 +87,7 @@ class FileLinks:
         return f"{base}{PATH}{token}", datetime.fromtimestamp(end, UTC)
 
     async def open(self, token: str) -> Linked:
-        """What a link is to, if whoever has asked for it may still see that.
+        """What a link is to, if the user who made it may still see that.
 
         Raises:
             FileNotFound: They may not, or there is no such link.

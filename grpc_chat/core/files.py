@@ -27,7 +27,7 @@ PIECE_BYTES = 128 * 1024
 """How much of a file is in memory for each download."""
 
 _MOST_CARRIERS = 1000
-"""Messages that carry one file. Whoever wants to see it is compared with the room of each."""
+"""The most messages that carry one file. For each user who wants to see it, the room of each is checked."""
 
 _CARRIERS_AT_ONCE = 100
 

@@ -136,7 +136,7 @@ class Presence:
             if here := self._here.get(user_id):
                 here.seen = now
             else:
-                # Only whoever comes back after the time of grace has done something: others reconnected.
+                # Only users who come back after the grace period have done something: others reconnected.
                 self._here[user_id] = _Here(seen=now, active=now)
         changed: list[str] = []
         for user_id, here in list(self._here.items()):

@@ -3,7 +3,7 @@ there to take, and little to take it with.
 
 The image is standard input. What the process says are lines of JSON; what it makes it writes to descriptors
 that it is given. It has bounds on its memory, its time and what it writes, and once it begins to read it can
-open nothing any more, neither a file nor a connection.
+no longer open anything, neither a file nor a connection.
 """
 
 from __future__ import annotations

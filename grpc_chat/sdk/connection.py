@@ -122,7 +122,8 @@ class Connection:
         except asyncio.CancelledError:
             if _is_to_be_cancelled():
                 raise
-            # A channel that is closed, or renewed, cancels its calls, and so seemingly whoever waits for one.
+            # A channel that is closed, or renewed, cancels its calls, which looks as if their callers were
+            # cancelled.
             raise Unavailable("the connection was closed") from None
         self._failures = 0
         self._answered = True
@@ -159,7 +160,8 @@ class Connection:
         except asyncio.CancelledError:
             if _is_to_be_cancelled():
                 raise
-            # A channel that is closed, or renewed, cancels its calls, and so seemingly whoever waits for one.
+            # A channel that is closed, or renewed, cancels its calls, which looks as if their callers were
+            # cancelled.
             raise Unavailable("the connection was closed") from None
         finally:
             call.cancel()

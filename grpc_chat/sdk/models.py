@@ -213,9 +213,9 @@ class Privacy:
     direct_messages: Audience | Literal[""] = ""
     """Who may write to them directly; empty for the server's setting."""
     effective_adding: Audience | Literal[""] = ""
-    """What counts, whoever chose it."""
+    """The audience in force, chosen by the user or by the server's setting."""
     effective_direct_messages: Audience | Literal[""] = ""
-    """What counts, whoever chose it."""
+    """The audience in force, chosen by the user or by the server's setting."""
 
 
 @dataclass(frozen=True, slots=True)

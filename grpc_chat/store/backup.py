@@ -1,6 +1,6 @@
 """Making a backup: one file that holds all that a database does, while its server runs or is stopped.
 
-Whoever makes it is a process of its own, and only reads. It needs no lock of the folder, which belongs to
+The process that makes it is not the server, and only reads. It needs no lock of the folder, which belongs to
 the server; SQLite's own locks let it read one moment of the database beside a server that writes, starts or
 stops.
 """

@@ -63,7 +63,7 @@ class Transaction(Snapshot, FileWrites, Protocol):
     """The time of all that is written, in microseconds since 1970, UTC."""
 
     def after_commit(self, effect: object) -> None:
-        """Leave word of what this means for others, for whoever commits it: they get it when it is durable.
+        """Leave an effect for the code that commits this, which applies it when it is durable.
 
         To the store it is any value; see :mod:`grpc_chat.core.effects`.
         """
@@ -281,8 +281,8 @@ class Done:
     effects: Sequence[object]
     """What the function left by ``after_commit``, in order."""
     rewritten: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """By room, the numbers of the events that say something else now: whoever has old bytes of them in memory
-    must forget them, before anybody is told of ``new``."""
+    """By room, the numbers of rewritten events: anything that has old bytes of them in memory must forget
+    them, before anybody is told of ``new``."""
 
 
 Write = Append | Acknowledge | Transact

@@ -47,7 +47,7 @@ class FileRecord(NamedTuple):
     preview_size: int
     create_time_us: int
     sent: bool
-    """Whether a message carries it, or did. Whoever uploaded it may see it by that alone only before."""
+    """Whether a message carries it, or did. Only before that may its uploader see it as such."""
 
 
 class FileUsage(NamedTuple):

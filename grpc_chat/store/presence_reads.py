@@ -71,7 +71,7 @@ class PresenceReads:
         )
         found = set(self._conn.scalars(mine))
         if found:
-            # Whoever is blocked is so with their bots, and a bot that is blocked with its owner.
+            # A user is blocked together with their bots, and a bot with its owner.
             bots = sa.select(users.c.user_id, users.c.owner_id).where(
                 sa.or_(users.c.owner_id.in_(found), users.c.user_id.in_(found))
             )

@@ -222,7 +222,7 @@ class Snapshot(FileReads, Protocol):
 
     def contact(self, user_id: str, other_id: str) -> Contact | None:
         """How one user stands to another whom they want to reach; None where there is no such other. It is
-        asked in one statement, so that it takes as long whoever has blocked whom."""
+        asked in one statement, so that it takes as long in either direction."""
 
     def contact_in(self, room_id: str, user_id: str) -> Contact | None:
         """As :meth:`contact`, with the other member of a direct room."""

@@ -198,7 +198,7 @@ def _begin_anew(path: Path, *, end_sessions: bool) -> tuple[str, int]:
 def _set_aside(database: Path, now: datetime) -> Path | None:
     """Keep the database that is there under another name too, and leave nothing beside it.
 
-    Until the new one takes its name it stays in its place. So whoever ends in between leaves the old
+    Until the new one takes its name it stays in its place. So a process that ends in between leaves the old
     database, and nothing of it that SQLite or a server would take for a part of the new one: its log would be
     carried out on it, and its mark says what it must hold.
     """
@@ -208,8 +208,8 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
             left.unlink(missing_ok=True)
         return None
     kept = _free_name(database.with_name(f"{_BEFORE}-{now:%Y%m%d-%H%M%S}"))
-    # SQLite removes a log when it has done with it, also one that it could not use. Whoever keeps a database
-    # that can't be read keeps what might make it readable.
+    # SQLite removes a log when it has done with it, also one that it could not use. A user who keeps a
+    # database that can't be read keeps what might make it readable.
     logs = {
         log: kept.with_name(kept.name + log.name.removeprefix(database.name)) for log in _beside(database)
     }

@@ -284,7 +284,7 @@ user_logs = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Its key is what makes a message stored once: a second insert fails, whoever tries, on whatever node.
+# Its key is what makes a message stored once: a second insert fails, on any node.
 sends = sa.Table(
     "sends",
     metadata,

@@ -17,7 +17,7 @@ from grpc_chat.store.row_statements import put_row
 from grpc_chat.store.statements import at_once, filled, insert_rows, marks, run
 
 KEPT = 1000
-"""Entries of each log that are kept, the newest: whoever missed more than these begins anew."""
+"""How many of each log's newest entries are kept: a reader that missed more than these begins again."""
 _SPARE = 100
 """So many more make it worth a statement to remove them."""
 

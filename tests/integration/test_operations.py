@@ -187,7 +187,7 @@ async def test_the_health_command_tells_by_its_exit_code() -> None:
 
 
 async def reflected(address: str) -> list[str]:
-    """The services that reflection tells of."""
+    """The services that reflection lists."""
     async with grpc.aio.insecure_channel(address) as channel:
         # One request is the same on the wire as a stream of one. With a stream of requests, grpc.aio now and
         # then takes the refusal for an error of its own, when it comes before the request is written.
