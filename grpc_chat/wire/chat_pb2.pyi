@@ -6364,7 +6364,7 @@ Global___Presence: _TypeAlias = Presence  # noqa: Y015
 
 @_typing.final
 class GetPresenceRequest(_message.Message):
-    """Asks about users."""
+    """The users to look up."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

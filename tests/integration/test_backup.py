@@ -294,7 +294,7 @@ def test_restore_makes_the_folder_and_replaces_nothing_unless_told_to(data: Path
 
     (other / "chat.db").unlink()
     (other / "chat.db-wal").write_bytes(b"old")
-    with pytest.raises(BackupError, match=r"chat\.db-wal is left of a database"):
+    with pytest.raises(BackupError, match=r"chat\.db-wal is left over from a database"):
         put_back(file, other)
     put_back(file, other, replace=True)
     assert names(other) == ["chat.db", "chat.home", "chat.lock"]

@@ -30,10 +30,12 @@ async def test_a_stranger_s_read_is_served_among_the_first() -> None:
         listing = pb.ListMembersRequest(room_id="general", page_size=500)
         greedy = [asyncio.create_task(calls("RoomService/ListMembers", listing, "1")) for _ in range(64)]
         streams = [calls.subscribe("1", *cursors) for _ in range(16)]
-        await until(lambda: readers.waiting == 66)
+        # What the server reads by itself may be among them.
+        await until(lambda: readers.waiting >= 66)
+        waiting = readers.waiting
         look = pb.GetRoomRequest(room_id="mine")
         stranger = asyncio.create_task(calls("RoomService/GetRoom", look, "2"))
-        await until(lambda: readers.waiting == 67)
+        await until(lambda: readers.waiting > waiting)
         go_on.set()
 
         assert (await stranger).reason == "OK"

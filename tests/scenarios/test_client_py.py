@@ -414,7 +414,7 @@ async def test_a_message_argument_that_is_not_text_is_refused(join: Join, node: 
 
     assert await client.ended() == 1
     assert sorted(line for line in client.errors if line != "joined as 1") == [
-        "error: not sent: messages[0].text must not be empty",
+        "error: not sent: messages[0].text must not be empty where the message carries no files",
         "error: not sent: the message is not UTF-8",
     ]
     assert await texts(node) == ["café"]
