@@ -24,6 +24,8 @@ class Totals(Collector):
         self.store_pages = 0
         self.signals = 0
         self.signals_dropped = 0
+        self.file_bytes_received = 0
+        self.file_bytes_sent = 0
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as Prometheus collects them."""
@@ -43,6 +45,14 @@ class Totals(Collector):
             "grpc_chat_signals_dropped",
             "Signals that were not written because there were too many.",
             self.signals_dropped,
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_file_bytes_received", "Bytes of files stored by uploads.", self.file_bytes_received
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_file_bytes_sent",
+            "Bytes of files read for downloads, over gRPC and HTTP.",
+            self.file_bytes_sent,
         )
 
 
@@ -89,6 +99,7 @@ class Metrics:
         self.commits_waiting = Gauge(
             "grpc_chat_commits_waiting", "Messages waiting to be stored.", registry=self.registry
         )
+        self.downloads = Gauge("grpc_chat_downloads", "Downloads of files under way.", registry=self.registry)
         self.reads_waiting = Gauge(
             "grpc_chat_reads_waiting", "Reads asked for and not done.", registry=self.registry
         )

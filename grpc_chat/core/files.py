@@ -18,6 +18,7 @@ from grpc_chat.core.reads import Pieces, at_once
 from grpc_chat.core.uploads import FileLimits
 from grpc_chat.errors import ChatError, FileNotFound, LimitExceeded, RateLimited
 from grpc_chat.files.base import Contents
+from grpc_chat.metrics import Totals
 from grpc_chat.store.files import FileRecord
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.writes import CheckState
@@ -61,6 +62,7 @@ class Files:
     """The files of all rooms.
 
     Args:
+        totals: Where bytes are counted.
         clock: Seconds, never set.
     """
 
@@ -72,12 +74,14 @@ class Files:
         *,
         authenticator: Authenticator,
         limits: FileLimits,
+        totals: Totals | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._readers = context.readers
         self._contents = contents
         self._disk = disk
         self._authenticator = authenticator
+        self._totals = totals or Totals()
         self._most = limits.downloads_per_user
         self._clock = clock
         self._pace = Rate(
@@ -86,6 +90,11 @@ class Files:
             clock=clock,
         )
         self._downloads: Counter[str] = Counter()
+
+    @property
+    def downloads(self) -> int:
+        """How many downloads are under way."""
+        return self._downloads.total()
 
     # Sending
 
@@ -176,6 +185,7 @@ class Files:
             if len(data) < count:
                 # It was deleted meanwhile, or the disk has lost it.
                 raise _not_found("file_id")
+            self._totals.file_bytes_sent += count
             yield data
             offset += count
 

@@ -242,6 +242,7 @@ class ChatSystem:
             disk,
             authenticator=self.authenticator,
             limits=options.files,
+            totals=metrics.totals,
             clock=monotonic,
         )
         self.uploads = Uploads(
@@ -252,6 +253,7 @@ class ChatSystem:
             placing=placing,
             limits=options.files,
             images=images,
+            totals=metrics.totals,
         )
         self.file_links = FileLinks(
             context,
@@ -367,6 +369,7 @@ class ChatSystem:
         self.admin = Admin(context, self.sessions, self._passwords)
 
         metrics.commits_waiting.set_function(lambda: committer.waiting)
+        metrics.downloads.set_function(lambda: self.files.downloads)
         metrics.reads_waiting.set_function(lambda: readers.waiting)
 
     async def __aenter__(self) -> Self:

@@ -29,6 +29,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.files.base import Arriving, Contents, sync
 from grpc_chat.files.images import Images, Seen
+from grpc_chat.metrics import Totals
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.files import FileRecord, UploadRecord
 from grpc_chat.store.reads import Snapshot
@@ -87,6 +88,7 @@ class Uploads:
         disk: Where the blocking work is done.
         placing: Keeps a content from being put in its place and deleted at the same time.
         images: Looks into images; none where they are files like others.
+        totals: Where bytes are counted.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Uploads:
         placing: FewAtATime,
         limits: FileLimits,
         images: Images | None = None,
+        totals: Totals | None = None,
     ) -> None:
         self._committer = context.committer
         self._readers = context.readers
@@ -110,6 +113,7 @@ class Uploads:
         self._placing = placing
         self._limits = limits
         self._images = images
+        self._totals = totals or Totals()
         self._parts: Counter[str] = Counter()
         self._looking = asyncio.Semaphore(_LOOKING_AT_ONCE)
         # Parts of one upload, and its end, are dealt with one after the other; so are the images of a user.
@@ -204,6 +208,7 @@ class Uploads:
                 raise _go_on_at(there, "offset")
             if new := data[there - offset :]:
                 await self._disk.run(self._arriving.append, upload_id, there, new)
+                self._totals.file_bytes_received += len(new)
             return there + len(new)
 
     async def finish(self, caller: Caller, upload_id: str) -> pb.File:

@@ -90,6 +90,24 @@ async def test_file_arrives_in_parts_and_is_carried_by_a_message(node: RunningNo
     assert await content(bob, file, offset=2**62, length=3) == b""
 
 
+async def test_bytes_of_files_are_counted(node: RunningNode) -> None:
+    """Those that were stored and those that were read; and how many downloads are under way."""
+    alice, metrics = node.client("alice"), node.node.metrics
+
+    def counted(name: str) -> float:
+        return metrics.registry.get_sample_value(f"grpc_chat_{name}") or 0
+
+    file = await alice.upload(os.urandom(2 * PIECE_BYTES), name="a")
+    pieces = alice.read_file(file)
+    await anext(pieces)
+    assert counted("downloads") == 1
+    async for _ in pieces:
+        pass
+
+    await until(lambda: counted("downloads") == 0)
+    assert counted("file_bytes_received_total") == counted("file_bytes_sent_total") == 2 * PIECE_BYTES
+
+
 async def test_empty_file_is_a_file(node: RunningNode) -> None:
     """It has no parts."""
     alice = node.client("alice")
