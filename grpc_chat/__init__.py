@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ChatError,
         ClientMessageIdReused,
         ConsumerTakenOver,
+        EditWindowOver,
         EpochChanged,
         FailedPrecondition,
         FileNotFound,
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
-    from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
+    from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, MessageVersion
     from grpc_chat.sdk.models import (
         AccessToken,
         Ban,
@@ -147,6 +148,7 @@ __all__ = [
     "Cursor",
     "Deletion",
     "Disconnected",
+    "EditWindowOver",
     "EpochChanged",
     "Event",
     "FailedPrecondition",
@@ -178,6 +180,7 @@ __all__ = [
     "MessageEdited",
     "MessageNotFound",
     "MessageTooLong",
+    "MessageVersion",
     "NotAChatServer",
     "NotAMember",
     "NotAccepted",
@@ -247,7 +250,9 @@ _HOMES = {
     **dict.fromkeys(("Presence", "Status", "Typing"), "grpc_chat.sdk.signals"),
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
-    **dict.fromkeys(("Deletion", "MessageDeleted", "MessageEdited"), "grpc_chat.sdk.message_events"),
+    **dict.fromkeys(
+        ("Deletion", "MessageDeleted", "MessageEdited", "MessageVersion"), "grpc_chat.sdk.message_events"
+    ),
     **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
     **dict.fromkeys(
         ("Blocked", "StoppedBot", "Unblocked", "UnownedRoom", "UserRecord"),

@@ -31,6 +31,7 @@
         EpochChanged
         ConsumerTakenOver
         RoomArchived
+        EditWindowOver
         LastOwner
         LastAdmin
         LoginPending
@@ -278,6 +279,12 @@ class RoomArchived(FailedPrecondition):
     """The room is archived: it can only be read."""
 
     code = "ROOM_ARCHIVED"
+
+
+class EditWindowOver(FailedPrecondition):
+    """The room allows messages to be edited and deleted by their senders only for a while."""
+
+    code = "EDIT_WINDOW_OVER"
 
 
 class LastOwner(FailedPrecondition):

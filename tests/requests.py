@@ -110,6 +110,7 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "RoomService/RevokeInvite": lambda n: pb.RevokeInviteRequest(room_id=n.room, invite_id=n.thing),
     "MessageService/SendMessages": lambda n: pb.SendMessagesRequest(messages=[n.message]),
     "MessageService/EditMessage": lambda n: pb.EditMessageRequest(room_id=n.room, seq=1, text="hello"),
+    "MessageService/ListMessageEdits": lambda n: pb.ListMessageEditsRequest(room_id=n.room, seq=1),
     "MessageService/DeleteMessages": lambda n: pb.DeleteMessagesRequest(room_id=n.room, seqs=[1]),
     "MessageService/ListMessages": lambda n: pb.ListMessagesRequest(room_id=n.room),
     "SubscribeService/Subscribe": lambda n: pb.SubscribeRequest(cursors=[n.cursor]),

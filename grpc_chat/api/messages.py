@@ -28,6 +28,12 @@ class MessageService:
         event = await self._edits.edit(caller, request)
         return pb.EditMessageResponse(event=event, epoch=self._messages.epoch)
 
+    async def list_message_edits(
+        self, caller: Caller, request: pb.ListMessageEditsRequest
+    ) -> pb.ListMessageEditsResponse:
+        listed = await self._edits.list_(caller, request)
+        return pb.ListMessageEditsResponse(versions=listed.entries, next_page_token=listed.next_page_token)
+
     async def delete_messages(
         self, caller: Caller, request: pb.DeleteMessagesRequest
     ) -> pb.DeleteMessagesResponse:

@@ -7,6 +7,7 @@ import click
 from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.names import find_room
 from grpc_chat.cli.output import count
+from grpc_chat.cli.terminal import visible
 from grpc_chat.cli.texts import TextCommand
 
 _room = click.argument("name", metavar="ROOM")
@@ -34,6 +35,29 @@ async def edit(cli: Cli, name: str, seq: int, text: tuple[str, ...]) -> None:
     cli.answered()
     if cli.out.as_json:
         cli.out.json(message)
+
+
+@click.command("edits", cls=TextCommand)
+@_room
+@click.argument("seq", type=_SEQ)
+@talks()
+async def edits(cli: Cli, name: str, seq: int) -> None:
+    """Print what a message said before it was edited, newest first.
+
+    Only in rooms that keep it (`room update --keep-edits`), since then.
+
+    \b
+    Examples:
+      grpc-chat edits plans 12
+    """
+    room = await find_room(cli.client, name)
+    found = [version async for version in cli.client.message_edits(room.room_id, seq)]
+    cli.answered()
+    for version in found:
+        if cli.out.as_json:
+            cli.out.json(version)
+        else:
+            cli.out.line(f"{version.time.astimezone():%Y-%m-%d %H:%M}  {visible(version.text)}")
 
 
 @click.command(cls=TextCommand)

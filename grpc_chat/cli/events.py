@@ -306,6 +306,16 @@ def _room_changed(event: RoomChange) -> str:
                 parts.append(
                     "let members write" if value == "members" else "let only admins and owners write"
                 )
+            case "edit_window":
+                parts.append(
+                    f"let messages be edited and deleted for {value}"
+                    if value
+                    else "let messages be edited and deleted at any time"
+                )
+            case "keep_edits":
+                parts.append(
+                    "let members read what messages said before" if value else "stopped keeping edits"
+                )
             case _:
                 parts.append(f"changed the room's {name}")
     return f"{event.actor_id} {', '.join(parts) or 'changed the room'}"

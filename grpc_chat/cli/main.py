@@ -318,6 +318,7 @@ main.chapter(
     talk.read,
     talk.watch,
     changing.edit,
+    changing.edits,
     changing.delete,
     files.upload,
     files.download,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
@@ -248,20 +249,41 @@ async def room_topic(cli: Cli, name: str, topic: str) -> None:
     "--history", type=click.Choice(["all", "since-join"]), help="What members may read; see `room create`."
 )
 @click.option("--posting", type=click.Choice(["members", "admins"]), help="Who may write.")
+@click.option(
+    "--edit-window",
+    type=click.IntRange(0, 36_500 * 24 * 60),
+    metavar="MINUTES",
+    help="How long messages may be edited and deleted by their senders; 0 for any time.",
+)
+@click.option(
+    "--keep-edits/--forget-edits", default=None, help="Whether members can read what messages said before."
+)
 @talks()
-async def room_update(cli: Cli, name: str, history: str | None, posting: AnyPosting | None) -> None:
+async def room_update(
+    cli: Cli,
+    name: str,
+    history: str | None,
+    posting: AnyPosting | None,
+    edit_window: int | None,
+    keep_edits: bool | None,
+) -> None:
     """Change a room's settings.
 
     \b
     Examples:
       grpc-chat room update announcements --posting admins
+      grpc-chat room update plans --edit-window 15 --keep-edits
       grpc-chat room update plans --history since-join
     """
-    if not history and not posting:
-        raise click.UsageError("give --history or --posting; see also `room rename` and `room topic`")
+    if not history and not posting and edit_window is None and keep_edits is None:
+        raise click.UsageError("give an option; see also `room rename` and `room topic`")
     found = await find_room(cli.client, name)
     changed = await cli.client.update_room(
-        found.room_id, history=_history(history) if history else None, posting=posting
+        found.room_id,
+        history=_history(history) if history else None,
+        posting=posting,
+        edit_window=None if edit_window is None else timedelta(minutes=edit_window),
+        keep_edits=keep_edits,
     )
     cli.out.result(changed, f"{title(changed)} is changed")
 

@@ -10,10 +10,12 @@ exists.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
 from grpc_chat.errors import (
     ChatError,
+    EditWindowOver,
     MessageNotFound,
     NotAMember,
     PermissionDenied,
@@ -217,12 +219,24 @@ def message_not_found(room_id: str) -> MessageNotFound:
     )
 
 
+def forbids_late(membership: Membership, target: Target) -> EditWindowOver | None:
+    """What forbids the sender of a message to change it or take it back by now, or None."""
+    window_us = membership.edit_window_us
+    if not window_us or target.age_us <= window_us:
+        return None
+    return EditWindowOver(
+        f"in this room you may edit and delete a message only {timedelta(microseconds=window_us)} after "
+        "you sent it",
+        metadata={"roomId": membership.room_id},
+    )
+
+
 def forbids_deleting(membership: Membership, caller_id: str, target: Target) -> ChatError | None:
     """What forbids somebody to delete a message, or None."""
     room_id, others = membership.room_id, Action.DELETE_OTHERS
     if target.event.user_id != caller_id:
         return forbids(others, room_id, membership) or forbids_on(others, membership, target.role)
-    own = forbids(Action.DELETE_OWN, room_id, membership)
+    own = forbids(Action.DELETE_OWN, room_id, membership) or forbids_late(membership, target)
     # Users who may delete others' messages may delete their own.
     return own and forbids(others, room_id, membership) and own
 

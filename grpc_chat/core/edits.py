@@ -8,7 +8,9 @@ from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.page_token import Listed
 from grpc_chat.errors import ChatError, MessageNotFound, PermissionDenied
+from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
 from grpc_chat.store.writes import Answer, Append, Concerns, Draft, Target
 from grpc_chat.wire import chat_pb2 as pb
@@ -23,6 +25,8 @@ class Edits:
 
     def __init__(self, context: Context, *, direct_messages: DirectMessages | None = None) -> None:
         self._committer = context.committer
+        self._readers = context.readers
+        self._pages = context.pages
         self._direct_messages = direct_messages or DirectMessages()
 
     async def edit(self, caller: Caller, request: pb.EditMessageRequest) -> pb.Event:
@@ -45,7 +49,11 @@ class Edits:
                 )
             if found.message.HasField("deleted"):
                 return access.message_not_found(room_id)
-            return Answer.ALREADY_SO if found.message.text == text else None
+            if found.message.text == text:
+                return Answer.ALREADY_SO
+            assert membership, "the message is read"
+            assert target, "the message is there"
+            return access.forbids_late(membership, target)
 
         edited = pb.MessageEdited(seq=seq, text=text)
         draft = Draft(
@@ -86,6 +94,30 @@ class Edits:
             )
 
         return await self._append(*map(draft, request.seqs))
+
+    async def list_(self, caller: Caller, request: pb.ListMessageEditsRequest) -> Listed[pb.MessageVersion]:
+        """A page of what a message said before; nothing of one that was deleted.
+
+        Raises:
+            MessageNotFound: There is none, or the caller may not read it.
+        """
+        room_id, seq = request.room_id, request.seq
+
+        def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.MessageVersion]:
+            room = access.require_read(snapshot, room_id, caller.user_id)
+            found = snapshot.events_after(room_id, seq - 1, limit=1, max_bytes=1)
+            event = pb.Event.FromString(found[0].payload) if found else pb.Event()
+            target = Target(event, 0) if event.seq == seq else None
+            if isinstance(error := access.message_that_is_read(room, target), MessageNotFound):
+                raise error
+            return snapshot.edits(room_id, seq, after=int(after) if after else None, limit=limit)
+
+        def key(version: pb.MessageVersion) -> str:
+            return str(version.version)
+
+        page = self._pages.open(f"ListMessageEdits {room_id} {seq}", request)
+        versions = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
+        return page.listed(versions, key)
 
     async def _append(self, *drafts: Draft) -> list[pb.Event]:
         """Store drafts that concern messages; what these are then."""

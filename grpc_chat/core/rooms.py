@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 from unicodedata import normalize
 
 from grpc_chat.core import access
@@ -313,6 +314,12 @@ class Rooms:
             assert room, "access was granted"
             changed, updated = set[str](), pb.RoomUpdated()
             for path in sorted(paths):
+                if path == "edit_window":
+                    if wanted.edit_window != room.edit_window:
+                        changed.add(path)
+                        # Present also where it is 0, and says that there is none.
+                        updated.edit_window.CopyFrom(wanted.edit_window)
+                    continue
                 value = getattr(wanted, path) or _USUAL.get(path, "")
                 if value != getattr(room, path):
                     changed.add(path)
@@ -438,7 +445,11 @@ def _require_no_id(snapshot: Snapshot, name: str, path: str) -> None:
         raise InvalidRequest(f"{path} must not be the id of a room", field=path)
 
 
-_USUAL = {"history": pb.HISTORY_ALL, "posting": pb.POSTING_MEMBERS}
+_USUAL: dict[str, Any] = {
+    "history": pb.HISTORY_ALL,
+    "posting": pb.POSTING_MEMBERS,
+    "keep_edits": False,
+}
 """The values that unspecified stands for."""
 
 

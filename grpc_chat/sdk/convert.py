@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -146,11 +146,13 @@ def _deletion(told: pb.Deletion) -> Deletion:
     return Deletion(user_id=told.user_id, delete_time=time(told.delete_time), reason=told.reason)
 
 
-def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool]:
+def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool | timedelta]:
     kinds: dict[str, type[Choice]] = {"kind": RoomKind, "history": History, "posting": Posting}
-    changes: dict[str, str | bool] = {}
+    changes: dict[str, str | bool | timedelta] = {}
     for descriptor, value in told.ListFields():
         name = descriptor.name
+        if name == "edit_window":
+            value = value.ToTimedelta()
         changes[name] = word(kinds[name], value) if name in kinds else value
     return changes
 
@@ -258,6 +260,8 @@ def room(told: pb.Room) -> models.Room:
         role=word(Role, told.role),
         peer=user(told.peer) if told.HasField("peer") else None,
         last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
+        edit_window=told.edit_window.ToTimedelta() if told.HasField("edit_window") else None,
+        keep_edits=told.keep_edits,
     )
 
 

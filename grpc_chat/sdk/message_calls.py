@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import cast
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.finding import CallsInRooms
+from grpc_chat.sdk.message_events import MessageVersion
 from grpc_chat.sdk.models import Message, Replies
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -27,6 +29,15 @@ class MessageCalls(CallsInRooms):
         request = pb.EditMessageRequest(seq=seq, text=text)
         response = await self._in_room(room, "MessageService/EditMessage", request, pb.EditMessageResponse)
         return self._message(response.event, response.epoch)
+
+    async def message_edits(self, room: str, seq: int) -> AsyncIterator[MessageVersion]:
+        """What a message said before, newest first, as far as its room keeps it."""
+        request = pb.ListMessageEditsRequest(seq=seq)
+        pages = self._pages_in(
+            room, "MessageService/ListMessageEdits", request, pb.ListMessageEditsResponse, "versions"
+        )
+        async for told in pages:
+            yield MessageVersion(version=told.version, text=told.text, time=convert.time(told.time))
 
     async def delete(self, room: str, *seqs: int, reason: str = "") -> list[Message]:
         """Delete messages, all or none, and return what is left of them: yours and, as an admin or owner of

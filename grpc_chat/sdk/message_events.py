@@ -17,6 +17,17 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageVersion:
+    """What a message said before."""
+
+    version: int
+    """0 for the text that was sent, 1 for that of the first edit, and so on."""
+    text: str
+    time: datetime
+    """Since when the message said that."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEdited:
     """A message was edited by its sender."""
 

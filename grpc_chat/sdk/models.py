@@ -183,9 +183,10 @@ class RoomChange:
     """Who did it."""
     created: bool
     """Whether the room was made."""
-    changes: Mapping[str, str | bool]
+    changes: Mapping[str, str | bool | timedelta]
     """What changed, of ``name``, ``topic``, ``history`` (a :class:`History`), ``posting`` (a
-    :class:`Posting`), ``archived``, and ``kind`` (a :class:`RoomKind`) of a new room."""
+    :class:`Posting`), ``archived``, ``edit_window`` (0 for any time), ``keep_edits``, and ``kind`` (a
+    :class:`RoomKind`) of a new room."""
     create_time: datetime
     epoch: str = ""
 
@@ -365,6 +366,10 @@ class Room:
     """In a direct room: the other member."""
     last_event_time: datetime | None = None
     """When the newest event was stored, for members."""
+    edit_window: timedelta | None = None
+    """How long messages may be edited and deleted by their senders; None for any time."""
+    keep_edits: bool = False
+    """Whether what messages said before is kept, for members to read."""
 
     @property
     def latest(self) -> Cursor:

@@ -90,8 +90,15 @@ class RoomCalls(CallsInRooms):
         topic: str | None = None,
         history: AnyHistory | None = None,
         posting: AnyPosting | None = None,
+        edit_window: timedelta | None = None,
+        keep_edits: bool | None = None,
     ) -> Room:
-        """Change the given settings; see :meth:`create_room`."""
+        """Change the given settings; see :meth:`create_room`.
+
+        Args:
+            edit_window: How long messages may be edited and deleted by their senders; 0 for any time.
+            keep_edits: Whether what messages said before is kept, for members to read.
+        """
         request = pb.UpdateRoomRequest(room=pb.Room())
         if name is not None:
             request.room.name = name
@@ -105,6 +112,13 @@ class RoomCalls(CallsInRooms):
         if posting is not None:
             request.room.posting = convert.number(Posting, posting, "posting")
             request.update_mask.paths.append("posting")
+        if edit_window is not None:
+            if edit_window:
+                request.room.edit_window.FromTimedelta(edit_window)
+            request.update_mask.paths.append("edit_window")
+        if keep_edits is not None:
+            request.room.keep_edits = keep_edits
+            request.update_mask.paths.append("keep_edits")
 
         async def update(room_id: str) -> pb.UpdateRoomResponse:
             request.room.room_id = room_id

@@ -23,6 +23,9 @@ Projection = Callable[[Rows, pb.Event, int], None]
 """What to do when an event is stored; it is given the event with its number, and its time in microseconds
 since 1970."""
 
+KEPT_EDITS = 100
+"""How many earlier versions of a message are kept at most: the newest."""
+
 PROJECTIONS: dict[str, Projection] = {}
 """By the kind of event. Messages have no rows but their own."""
 
@@ -54,6 +57,10 @@ def _room_updated(rows: Rows, event: pb.Event, time_us: int) -> None:
         for name in ("name", "topic", "history", "posting")
         if updated.HasField(name)
     }
+    if updated.HasField("edit_window"):
+        values["edit_window_us"] = updated.edit_window.ToMicroseconds()
+    if updated.HasField("keep_edits"):
+        values["keep_edits"] = int(updated.keep_edits)
     if updated.HasField("archived"):
         values["archive_time_us"] = time_us if updated.archived else None
     rows.change_room(event.room_id, values)
@@ -94,6 +101,7 @@ def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
     if old is None or not edited.text or event.seq <= old.message.edit_seq:
         return
     _supersede(rows, old)
+    _keep(rows, old, event.user_id)
     new = pb.Event()
     new.CopyFrom(old)
     message = new.message
@@ -108,6 +116,8 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     if old is None:
         return
     _supersede(rows, old)
+    for version in range(max(0, old.message.edits - KEPT_EDITS), old.message.edits):
+        rows.delete(schema.edits, room_id=old.room_id, seq=old.seq, version=version)
     if old.message.files:
         rows.before(changes=True)
         drop_files(rows.conn, old.room_id, old.seq, time_us)
@@ -123,6 +133,18 @@ def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:
     """The event of a message that is there and not deleted."""
     target = rows.target(room_id, seq)
     return target.event if target and target.message else None
+
+
+def _keep(rows: Rows, old: pb.Event, user_id: str) -> None:
+    """Keep what a message said, where its room wants that, and no more of it than there may be."""
+    message, place = old.message, {"room_id": old.room_id, "seq": old.seq}
+    room = rows.membership(old.room_id, user_id)
+    if room and room.keep_edits:
+        time = message.edit_time if message.edits else old.create_time
+        time_us = time.seconds * 1_000_000 + time.nanos // 1000
+        rows.put(schema.edits, **place, version=message.edits, text=message.text, time_us=time_us)
+    if message.edits >= KEPT_EDITS:
+        rows.delete(schema.edits, **place, version=message.edits - KEPT_EDITS)
 
 
 def _supersede(rows: Rows, old: pb.Event) -> None:

@@ -260,6 +260,10 @@ class Snapshot(FileReads, Protocol):
         """By room, the stamp of the event with this number. Those that are gone, damaged or not there yet are
         left out."""
 
+    def edits(self, room_id: str, seq: int, *, after: int | None, limit: int) -> list[pb.MessageVersion]:
+        """What a message said before, as far as that was kept, newest first; ``after`` is the version of the
+        last one before."""
+
     def has_consumer(self, user_id: str, consumer: str) -> bool:
         """Whether a user's consumer has a position, or had one."""
 

@@ -36,6 +36,10 @@ class Membership(NamedTuple):
     archived: bool = False
     last_event_us: int = 0
     """When the newest event was stored, which is its stamp; 0 where it is not known."""
+    edit_window_us: int = 0
+    """For how long messages may be edited and deleted by their senders, in microseconds; 0 for any time."""
+    keep_edits: bool = False
+    """Whether what messages said before is kept."""
 
 
 class StoredEvent(NamedTuple):

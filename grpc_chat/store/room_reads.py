@@ -120,6 +120,9 @@ class RoomReads:
             member_count=row.member_count,
         )
         room.create_time.FromMicroseconds(row.create_time_us)
+        room.keep_edits = bool(row.keep_edits)
+        if row.edit_window_us:
+            room.edit_window.FromMicroseconds(row.edit_window_us)
         if row.last_event_us:
             room.last_event_time.FromMicroseconds(row.last_event_us)
         if row.archive_time_us is not None:
@@ -224,6 +227,17 @@ class RoomReads:
     def invite(self, code_hash: bytes) -> InviteRecord | None:
         row = self._conn.execute(_INVITES.where(schema.invites.c.code_hash == code_hash)).first()
         return _invite(row) if row else None
+
+    def edits(self, room_id: str, seq: int, *, after: int | None, limit: int) -> list[pb.MessageVersion]:
+        edits = schema.edits.c
+        query = sa.select(schema.edits).where(edits.room_id == room_id, edits.seq == seq)
+        if after is not None:
+            query = query.where(edits.version < after)
+        found = []
+        for row in self._conn.execute(query.order_by(edits.version.desc()).limit(limit)):
+            found.append(pb.MessageVersion(version=row.version, text=row.text))
+            found[-1].time.FromMicroseconds(row.time_us)
+        return found
 
     def invites_of(self, room_id: str) -> int:
         return count(self._conn, schema.invites.c.room_id == room_id)

@@ -24,7 +24,8 @@ Key = tuple[str, str]
 """A room and a user."""
 
 _MISSING: Any = object()
-_IN_STANDINGS = {"history", "posting", "archive_time_us"}
+_SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
+_IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
 class Rows(Rewriting):
@@ -115,7 +116,7 @@ class Rows(Rewriting):
             archived = (
                 values["archive_time_us"] is not None if "archive_time_us" in values else found.archived
             )
-            same = {name: values[name] for name in ("history", "posting") if name in values}
+            same = {name: values[name] for name in _SAME_IN_STANDINGS if name in values}
             found = found._replace(archived=archived, **same)
         row = self._members.get((found.room_id, user_id), _MISSING)
         if isinstance(row, tuple):

@@ -175,11 +175,14 @@ rooms = sa.Table(
     sa.Column("request_hash", sa.LargeBinary, nullable=True),
     sa.Column("member_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("last_event_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("edit_window_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("keep_edits", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
     "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "
     "request_hash: what was asked for when it was made with a request id; last_event_us: when the newest "
-    "event was stored, 0 where that is not known.",
+    "event was stored, 0 where that is not known; edit_window_us: how long a message may be edited, 0 for "
+    "any time; keep_edits: whether what messages said before is kept.",
     sqlite_with_rowid=False,
 )
 
@@ -281,6 +284,19 @@ user_logs = sa.Table(
     sa.Column("last_event_us", sa.BigInteger, nullable=False),
     comment="How far the log of each user reaches that has an entry; its entries are among the events, under "
     "'user:' and the id. The columns are as those of rooms.",
+    sqlite_with_rowid=False,
+)
+
+# The one table that does not follow from the log: the words that messages had are nowhere in it.
+edits = sa.Table(
+    "edits",
+    metadata,
+    _key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+    comment="What messages said before; version: from 0, the first; time_us: since when they said it.",
     sqlite_with_rowid=False,
 )
 

@@ -147,6 +147,8 @@ MEMBERSHIP_COLUMNS = (
     schema.rooms.c.posting,
     schema.rooms.c.archive_time_us.is_not(None),
     schema.rooms.c.last_event_us,
+    schema.rooms.c.edit_window_us,
+    schema.rooms.c.keep_edits,
 )
 """The fields of :class:`Membership`, in their order."""
 

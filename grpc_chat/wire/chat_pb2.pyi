@@ -2145,6 +2145,8 @@ class Room(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
     LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    EDIT_WINDOW_FIELD_NUMBER: _builtins.int
+    KEEP_EDITS_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room's id, chosen by the server.
     Must be an id.
@@ -2187,6 +2189,10 @@ class Room(_message.Message):
     """The caller's role in it. ROLE_UNSPECIFIED if the caller is not a member.
     Output only.
     """
+    keep_edits: _builtins.bool
+    """Whether earlier versions of messages that are edited are kept, at most the newest 100 of each, for
+    members to read. Those that were kept stay when this is turned off, until the message is deleted.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the room was made.
@@ -2213,6 +2219,12 @@ class Room(_message.Message):
         Output only.
         """
 
+    @_builtins.property
+    def edit_window(self) -> _duration_pb2.Duration:
+        """How long after sending a message its sender may edit and delete it. Absent for any time.
+        Must be more than 0 and at most 36,500 days.
+        """
+
     def __init__(
         self,
         *,
@@ -2231,10 +2243,12 @@ class Room(_message.Message):
         role: Global___Role.ValueType = ...,
         peer: Global___User | None = ...,
         last_event_time: _timestamp_pb2.Timestamp | None = ...,
+        edit_window: _duration_pb2.Duration | None = ...,
+        keep_edits: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2761,7 +2775,7 @@ class UpdateRoomRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of `room` to change.
-        Must name one or more of name, topic, history, posting.
+        Must name one or more of name, topic, history, posting, edit_window, keep_edits.
         """
 
     def __init__(
@@ -4552,6 +4566,8 @@ class RoomUpdated(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     POSTING_FIELD_NUMBER: _builtins.int
     ARCHIVED_FIELD_NUMBER: _builtins.int
+    EDIT_WINDOW_FIELD_NUMBER: _builtins.int
+    KEEP_EDITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The new name."""
     topic: _builtins.str
@@ -4562,6 +4578,12 @@ class RoomUpdated(_message.Message):
     """Who may write now."""
     archived: _builtins.bool
     """Whether it is archived now."""
+    keep_edits: _builtins.bool
+    """Whether earlier versions of messages are kept now."""
+    @_builtins.property
+    def edit_window(self) -> _duration_pb2.Duration:
+        """How long messages may be edited now; 0 for any time."""
+
     def __init__(
         self,
         *,
@@ -4570,15 +4592,19 @@ class RoomUpdated(_message.Message):
         history: Global___History.ValueType | None = ...,
         posting: Global___Posting.ValueType | None = ...,
         archived: _builtins.bool | None = ...,
+        edit_window: _duration_pb2.Duration | None = ...,
+        keep_edits: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "history", b"history", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
     _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__history: _TypeAlias = _typing.Literal["history"]  # noqa: Y015
     _WhichOneofArgType__history: _TypeAlias = _typing.Literal["_history", b"_history"]  # noqa: Y015
+    _WhichOneofReturnType__keep_edits: _TypeAlias = _typing.Literal["keep_edits"]  # noqa: Y015
+    _WhichOneofArgType__keep_edits: _TypeAlias = _typing.Literal["_keep_edits", b"_keep_edits"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__posting: _TypeAlias = _typing.Literal["posting"]  # noqa: Y015
@@ -4589,6 +4615,8 @@ class RoomUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__history) -> _WhichOneofReturnType__history | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_edits) -> _WhichOneofReturnType__keep_edits | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
@@ -4757,6 +4785,108 @@ class EditMessageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EditMessageResponse: _TypeAlias = EditMessageResponse  # noqa: Y015
+
+@_typing.final
+class MessageVersion(_message.Message):
+    """What a message said before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Which one: 0 for the text that was sent, 1 for that of the first edit, and so on."""
+    text: _builtins.str
+    """The text."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the message said that."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        text: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "time", b"time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageVersion: _TypeAlias = MessageVersion  # noqa: Y015
+
+@_typing.final
+class ListMessageEditsRequest(_message.Message):
+    """The message whose earlier versions to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    page_size: _builtins.int
+    """The page size.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMessageEditsRequest: _TypeAlias = ListMessageEditsRequest  # noqa: Y015
+
+@_typing.final
+class ListMessageEditsResponse(_message.Message):
+    """A page of what the message said before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageVersion]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___MessageVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMessageEditsResponse: _TypeAlias = ListMessageEditsResponse  # noqa: Y015
 
 @_typing.final
 class DeleteMessagesRequest(_message.Message):

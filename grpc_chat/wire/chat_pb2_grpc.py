@@ -2423,6 +2423,11 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.FromString,
                 _registered_method=True)
+        self.ListMessageEdits = channel.unary_unary(
+                '/chat.v1.MessageService/ListMessageEdits',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsResponse.FromString,
+                _registered_method=True)
         self.DeleteMessages = channel.unary_unary(
                 '/chat.v1.MessageService/DeleteMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.SerializeToString,
@@ -2465,6 +2470,17 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMessageEdits(self, request, context):
+        """Returns what a message said before, as far as the room keeps it (Room.keep_edits), newest first. Of a
+        message that was deleted nothing is left.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteMessages(self, request, context):
         """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
         members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
@@ -2499,6 +2515,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.EditMessage,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.SerializeToString,
+            ),
+            'ListMessageEdits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMessageEdits,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsResponse.SerializeToString,
             ),
             'DeleteMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMessages,
@@ -2566,6 +2587,33 @@ class MessageService(object):
             '/chat.v1.MessageService/EditMessage',
             grpc__chat_dot_wire_dot_chat__pb2.EditMessageRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.EditMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMessageEdits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListMessageEdits',
+            grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListMessageEditsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1280,6 +1280,13 @@ class MessageServiceStub:
     MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
     Needs the scope write.
     """
+    ListMessageEdits: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessageEditsRequest, _chat_pb2.ListMessageEditsResponse]
+    """Returns what a message said before, as far as the room keeps it (Room.keep_edits), newest first. Of a
+    message that was deleted nothing is left.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
     DeleteMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.DeleteMessagesRequest, _chat_pb2.DeleteMessagesResponse]
     """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
     members with a lower role (an owner: everybody's). Each keeps its number, its time and its sender;
@@ -1317,6 +1324,13 @@ class MessageServiceAsyncStub(MessageServiceStub):
 
     MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
     Needs the scope write.
+    """
+    ListMessageEdits: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessageEditsRequest, _chat_pb2.ListMessageEditsResponse]  # type: ignore[assignment]
+    """Returns what a message said before, as far as the room keeps it (Room.keep_edits), newest first. Of a
+    message that was deleted nothing is left.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
     """
     DeleteMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.DeleteMessagesRequest, _chat_pb2.DeleteMessagesResponse]  # type: ignore[assignment]
     """Deletes messages, all or none: the caller's own, and as an admin or owner of the room those of
@@ -1364,6 +1378,19 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
 
         MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
         Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMessageEdits(
+        self,
+        request: _chat_pb2.ListMessageEditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListMessageEditsResponse, _abc.Awaitable[_chat_pb2.ListMessageEditsResponse]]:
+        """Returns what a message said before, as far as the room keeps it (Room.keep_edits), newest first. Of a
+        message that was deleted nothing is left.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod

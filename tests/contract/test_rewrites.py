@@ -137,3 +137,30 @@ def test_what_other_rows_follow_from_stays_as_it_is(store: Store) -> None:
     assert [text for _, _, text, _ in log(store)] == ["one", ""]
     with store.snapshot() as snapshot:
         assert snapshot.members_of("r1") == 2
+
+
+def test_what_a_message_said_before_is_kept_where_its_room_wants_that(store: Store) -> None:
+    """Newest first, with the time since when it was so; until the message is deleted."""
+    keep = pb.Event(room_id="r1", user_id="alice", room_updated=pb.RoomUpdated(keep_edits=True))
+    said_first = saying("one")
+    edits = [
+        pb.Event(room_id="r1", user_id="alice", message_edited=pb.MessageEdited(seq=2, text=text))
+        for text in ("two", "three")
+    ]
+    drafts = [Draft(event, "phone", lambda *_: None) for event in (keep, *edits)]
+    store.commit([Append([drafts[0]]), said_first, Append([drafts[1]]), Append([drafts[2]])])
+    times = [stamp for *_, stamp in log(store)]
+
+    with store.snapshot() as snapshot:
+        kept = snapshot.edits("r1", 2, after=None, limit=10)
+        older = snapshot.edits("r1", 2, after=1, limit=10)
+    assert [(each.version, each.text, each.time.ToMicroseconds()) for each in kept] == [
+        (1, "two", times[2]),
+        (0, "one", times[1]),
+    ]
+    assert older == kept[1:]
+
+    deleted = pb.Event(room_id="r1", user_id="alice", message_deleted=pb.MessageDeleted(seq=2))
+    store.commit([Append([Draft(deleted, "phone", lambda *_: None)])])
+    with store.snapshot() as snapshot:
+        assert snapshot.edits("r1", 2, after=None, limit=10) == []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.sdk.outbox import new_message_id
+from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls
@@ -252,3 +255,67 @@ async def test_rooms_that_are_closed_or_direct(node: RunningNode) -> None:
     assert (await bob.delete(direct, other.seq))[0].deleted
     await alice.unblock("bob")
     assert (await bob.edit(direct, mine.seq, "something new")).edits == 1
+
+
+async def test_a_room_says_how_long_messages_may_be_edited(node: RunningNode) -> None:
+    """Then nobody edits, and only those who run the room delete; until the room says otherwise."""
+    alice, bob = await people(node, "alice", "bob")
+    room = (await alice.create_room("window")).room_id
+    await alice.add_member(room, "bob")
+    sent = await bob.send(room, "words")
+    told = await alice.update_room(room, edit_window=timedelta(microseconds=1))
+    assert told.edit_window == timedelta(microseconds=1)
+    for late in (bob.edit(room, sent.seq, "x"), bob.delete(room, sent.seq)):
+        with pytest.raises(errors.EditWindowOver):
+            await late
+    assert (await bob.edit(room, sent.seq, "words")).edits == 0
+
+    await alice.update_room(room, edit_window=timedelta(hours=1))
+    assert (await bob.edit(room, sent.seq, "x")).edits == 1
+    await alice.update_room(room, edit_window=timedelta(microseconds=1))
+    assert (await alice.delete(room, sent.seq))[0].deleted
+    assert (await alice.update_room(room, edit_window=timedelta(0))).edit_window is None
+    changes = [event.changes async for event in alice.events(room) if isinstance(event, chat.RoomChange)]
+    assert [change["edit_window"] for change in changes[1:]] == [
+        timedelta(microseconds=1),
+        timedelta(hours=1),
+        timedelta(microseconds=1),
+        timedelta(0),
+    ]
+
+
+async def test_a_room_keeps_what_messages_said_if_it_wants_to(node: RunningNode) -> None:
+    """Members read it, page by page, who may read the message; a deletion removes all of it."""
+    alice, dan = await people(node, "alice", "dan")
+    room = (await alice.create_room("kept", history="since_join")).room_id
+    sent = await alice.send(room, "never kept")
+    await alice.edit(room, sent.seq, "0")
+    await alice.update_room(room, keep_edits=True)
+    for number in range(1, 105):
+        await alice.edit(room, sent.seq, f"{number}")
+    kept = [version async for version in alice.message_edits(room, sent.seq)]
+
+    assert [(version.version, version.text) for version in kept] == [
+        (number + 1, f"{number}") for number in range(103, 3, -1)
+    ]
+    assert kept == sorted(kept, key=lambda version: version.time, reverse=True)
+    await alice.add_member(room, "dan")
+    seen = await alice.send(room, "first")
+    await alice.edit(room, seen.seq, "second")
+    assert [version.text async for version in dan.message_edits(room, seen.seq)] == ["first"]
+    for seq in (sent.seq, sent.seq + 1):
+        with pytest.raises(errors.MessageNotFound):
+            await anext(dan.message_edits(room, seq))
+
+    await alice.delete(room, sent.seq, seen.seq)
+    for seq in (sent.seq, seen.seq):
+        assert [version async for version in alice.message_edits(room, seq)] == []
+
+    def rows(transaction: Transaction) -> list[pb.MessageVersion]:
+        return [
+            version
+            for seq in (sent.seq, seen.seq)
+            for version in transaction.edits(room, seq, after=None, limit=1000)
+        ]
+
+    assert await node.node.committer.transact(SYSTEM, rows) == []

@@ -1321,6 +1321,10 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await server.ask(room_id, "two", "villain", by="one")
     for name in ("of-tests", "of-tests-2"):
         await server.keep(name)
+    await one.update_room("other", keep_edits=True)
+    edited = await one.send("other", "0")
+    for text in ("1", "2"):
+        await one.edit("other", edited.seq, text)
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1352,6 +1356,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "positions": pb.ListConsumerPositionsRequest(consumer="of-tests"),
         "other positions": pb.ListConsumerPositionsRequest(consumer="of-tests-2"),
         "uploads": pb.ListUploadsRequest(),
+        "edits": pb.ListMessageEditsRequest(room_id="other", seq=edited.seq),
     }
     methods = {method.input_type.name: method for method in METHODS}
     tokens: dict[str, str] = {}

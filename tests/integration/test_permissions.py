@@ -93,6 +93,9 @@ SendMessages also elsewhere   write  no     ok     ok     ok     ARCHIVED  ok   
 SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok         join
 EditMessage of another        write  no     no|ARCHIVED no|ARCHIVED no|ARCHIVED no no     join
 EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED no gone join
+UpdateRoom edits              write  no     no     ok     ok     ARCHIVED  no         join
+ListMessageEdits              read   ok     ok     ok     ok     ok        ok         join
+ListMessageEdits missing      read   gone   gone   gone   gone   gone      gone       join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -534,6 +537,7 @@ def _update(place: Place, *paths: str) -> pb.UpdateRoomRequest:
         topic="another",
         posting=pb.POSTING_ADMINS,
         history=pb.HISTORY_SINCE_JOIN,
+        keep_edits=True,
     )
     return pb.UpdateRoomRequest(room=wanted, update_mask=FieldMask(paths=paths))
 
@@ -605,6 +609,9 @@ ROOM_ASKS: dict[str, Ask] = {
     "EditMessage missing": lambda _w, p, _a: pb.EditMessageRequest(
         room_id=p.room_id, seq=1, text="not a message"
     ),
+    "UpdateRoom edits": lambda _w, p, _a: _update(p, "edit_window", "keep_edits"),
+    "ListMessageEdits": lambda _w, p, _a: pb.ListMessageEditsRequest(room_id=p.room_id, seq=p.said),
+    "ListMessageEdits missing": lambda _w, p, _a: pb.ListMessageEditsRequest(room_id=p.room_id, seq=1),
     "DeleteMessages of another": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[p.said]),
     "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
     "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(
