@@ -306,6 +306,18 @@ class Grpc(Group):
         return value
 
 
+class Search(Group):
+    """Looking for messages."""
+
+    enabled: bool = Field(True, description="Whether members can search what they may read.")
+    memory_bytes: Count = Field(
+        32 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="About how much memory the newest messages may take, which are not in the index on the "
+        "disk yet, in bytes.",
+    )
+
+
 class Tls(Group):
     """Encryption of the port. Files are in PEM; a running server takes newer ones."""
 
@@ -429,6 +441,7 @@ class Config(BaseSettings):
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
+    search: Search = Search()
     tls: Tls = Tls()
     files: Files = Files()
     oidc: Groups[Oidc] = Field(

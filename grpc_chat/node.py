@@ -40,6 +40,7 @@ from grpc_chat.files.local import local_storage
 from grpc_chat.metrics import Metrics
 from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.identity import FILES_KEPT_IN
+from grpc_chat.store.search_sqlite import SqliteSegments
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
@@ -170,6 +171,9 @@ class Node:
         storage = await asyncio.to_thread(_storage, config)
         await asyncio.to_thread(_note_place, store, storage.contents.place)
         self._resources.callback(storage.contents.close)
+        segments = SqliteSegments(config.data / "search.db") if config.search.enabled else None
+        if segments:
+            self._resources.callback(segments.close)
         addresses = Addresses(config.grpc.trusted_proxies)
         # A single node gets every event from its own writer and need not look for lost hints.
         told = options(config)
@@ -184,6 +188,7 @@ class Node:
             party=party,
             storage=storage,
             images=_images(config),
+            segments=segments,
             file_links=self._links_to_files,
             on_failure=self._fail,
             limited=addresses.limited,
@@ -307,6 +312,7 @@ def options(config: Config) -> Options:
         blocks_per_user=limits.blocks_per_user,
         adds_per_second=limits.adds_per_second,
         adds_burst=limits.adds_burst,
+        search_memory_bytes=config.search.memory_bytes,
         signals_per_second=limits.signals_per_second,
         signals_burst=limits.signals_burst,
         signal_room_members=limits.signal_room_members,

@@ -206,6 +206,12 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
             pb.ListMessagesRequest(room_id="general", around_seq=2**62),
             pb.ListMessagesRequest(room_id="general", page_token="bm90IG9mIHRoaXMgc2VydmVy"),
         ],
+        "MessageService/SearchMessages": [
+            pb.SearchMessagesRequest(terms=["xxx", "äö"], room_id="general", page_size=5),
+            pb.SearchMessagesRequest(terms=["x"], excluded_terms=["ü"], order=pb.SEARCH_ORDER_BEST),
+            pb.SearchMessagesRequest(has_file=True, from_stamp=2**62, before_stamp=2**63 - 1),
+            pb.SearchMessagesRequest(sender_user_id="1", page_token="bm90IG9mIHRoaXMgc2VydmVy"),
+        ],
         "SubscribeService/Subscribe": [
             pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")], include_own=True),
             pb.SubscribeRequest(cursors=[cursor, pb.Cursor(room_id="other")]),

@@ -13,6 +13,7 @@ class MessageService:
     def __init__(self, system: ChatSystem) -> None:
         self._messages = system.messages
         self._edits = system.edits
+        self._search = system.search
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         response = pb.SendMessagesResponse()
@@ -42,3 +43,14 @@ class MessageService:
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)
+
+    async def search_messages(
+        self, caller: Caller, request: pb.SearchMessagesRequest
+    ) -> pb.SearchMessagesResponse:
+        found = await self._search.search(caller, request)
+        response = pb.SearchMessagesResponse(epoch=self._search.epoch, next_page_token=found.next_page_token)
+        for each in found.entries:
+            hit = response.hits.add(event=each.event)
+            for start, end in each.highlights:
+                hit.highlights.add(start=start, end=end)
+        return response

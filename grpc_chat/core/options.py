@@ -73,6 +73,7 @@ class Options:
         signals_burst: How many at once.
         signal_room_members: In rooms with more members than that, nobody is signalled what others do.
         files: How much there may be of files.
+        search_memory_bytes: How much text of the newest messages search keeps in memory.
     """
 
     trusting: bool = False
@@ -100,3 +101,4 @@ class Options:
     signals_burst: float = 20
     signal_room_members: int = 200
     files: FileLimits = field(default_factory=FileLimits)
+    search_memory_bytes: int = 32 * 1024 * 1024

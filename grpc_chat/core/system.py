@@ -54,6 +54,7 @@ from grpc_chat.core.presence import Presence
 from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.search.search import Search
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
@@ -69,6 +70,8 @@ from grpc_chat.files.images import Images
 from grpc_chat.files.nowhere import NOWHERE
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Store
+from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.search import SegmentStore
 
 if TYPE_CHECKING:
     from grpc_chat.oidc.relying_party import RelyingParty
@@ -111,6 +114,7 @@ class ChatSystem:
         party: RelyingParty | None = None,
         storage: Storage | None = None,
         images: Images | None = None,
+        segments: SegmentStore | None = None,
         file_links: Callable[[], str] = str,
         on_failure: Callable[[], None] = lambda: None,
         limited: Callable[[str], None] = lambda _: None,
@@ -151,7 +155,7 @@ class ChatSystem:
         self.forgetting = Forgetting(store)
         self.committer = committer = Committer(
             store,
-            publish=feeds.publish,
+            publish=self._publish,
             apply=self._apply,
             rewritten=self._rewritten,
             on_failure=on_failure,
@@ -296,6 +300,7 @@ class ChatSystem:
             sending=self.typing.sending,
             page_bytes=paging.page_bytes,
         )
+        self.search = Search(context, segments, tail_bytes=options.search_memory_bytes)
 
         self.edits = Edits(context, direct_messages=direct_messages)
 
@@ -403,6 +408,10 @@ class ChatSystem:
         """Refuse new streams, and make each open one say when to come back, and end."""
         self.streams.drain()
 
+    def _publish(self, new: dict[str, list[StoredEvent]]) -> None:
+        self.feeds.publish(new)
+        self.search.note(new.keys())
+
     def _rewritten(self, rewritten: Mapping[str, Sequence[int]]) -> None:
         """Make sure that nobody gets replaced contents, files included."""
         self.feeds.rewritten(rewritten)
@@ -433,6 +442,7 @@ class ChatSystem:
         self._go_on_with(self.rooms.purge(), "purge")
         self._go_on_with(self.forgetting.run(), "forgetting")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
+        self._go_on_with(self.search.run(), "search")
         if not self.options.trusting:
             await self._known.load()
             for part in (self.sessions, self._known):

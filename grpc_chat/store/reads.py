@@ -249,6 +249,12 @@ class Snapshot(FileReads, Protocol):
         """The newest number of each of these rooms that exist, and of each of these users' logs
         (:func:`grpc_chat.store.records.user_log`) that has an entry."""
 
+    def heads_after(self, room_id: str, *, limit: int) -> list[tuple[str, int]]:
+        """All rooms after this one, in the order of their ids, with the newest number of each."""
+
+    def payloads_at(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """By room and number, the encoded events at these places that are as they were stored."""
+
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The first events after ``seq``, oldest first: at most ``limit``, and no further one after
         ``max_bytes`` of payload are reached."""

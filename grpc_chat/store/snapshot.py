@@ -20,6 +20,7 @@ from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
+from grpc_chat.store.search_reads import SearchReads
 from grpc_chat.store.statements import run, stamps
 from grpc_chat.store.user_logs import log_heads
 
@@ -55,7 +56,14 @@ _MOST_AT_ONCE = 512
 
 
 class SqlSnapshot(
-    RoomReads, InvitationReads, AccountReads, ConsumerReads, BlockReads, PresenceReads, SqlFileReads
+    RoomReads,
+    InvitationReads,
+    AccountReads,
+    ConsumerReads,
+    BlockReads,
+    PresenceReads,
+    SqlFileReads,
+    SearchReads,
 ):
     """See :class:`grpc_chat.store.reads.Snapshot`."""
 

@@ -352,6 +352,34 @@ MEMBERSHIP_CHANGE_INVITED: MembershipChange.ValueType  # 8
 """They were invited to have `role`, and have it once they accept."""
 Global___MembershipChange: _TypeAlias = MembershipChange  # noqa: Y015
 
+class _SearchOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_ORDER_UNSPECIFIED: _SearchOrder.ValueType  # 0
+    """As SEARCH_ORDER_NEWEST."""
+    SEARCH_ORDER_NEWEST: _SearchOrder.ValueType  # 1
+    """The newest first."""
+    SEARCH_ORDER_BEST: _SearchOrder.ValueType  # 2
+    """Of the newest 500 that are found, the best first: those with the terms as whole words, then those with words that
+    begin with them, those with more of them, and of equal ones the newest.
+    """
+
+class SearchOrder(_SearchOrder, metaclass=_SearchOrderEnumTypeWrapper):
+    """In which order found messages are returned."""
+
+SEARCH_ORDER_UNSPECIFIED: SearchOrder.ValueType  # 0
+"""As SEARCH_ORDER_NEWEST."""
+SEARCH_ORDER_NEWEST: SearchOrder.ValueType  # 1
+"""The newest first."""
+SEARCH_ORDER_BEST: SearchOrder.ValueType  # 2
+"""Of the newest 500 that are found, the best first: those with the terms as whole words, then those with words that
+begin with them, those with more of them, and of equal ones the newest.
+"""
+Global___SearchOrder: _TypeAlias = SearchOrder  # noqa: Y015
+
 class _Start:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -5056,6 +5084,174 @@ class ListMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class SearchMessagesRequest(_message.Message):
+    """What to look for. All that is set must hold. One of `terms`, `sender_user_id` and `has_file` must be set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_TERMS_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SENDER_USER_ID_FIELD_NUMBER: _builtins.int
+    HAS_FILE_FIELD_NUMBER: _builtins.int
+    FROM_STAMP_FIELD_NUMBER: _builtins.int
+    BEFORE_STAMP_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Only of this room; empty for all rooms of the caller.
+    Must be an id, or empty.
+    """
+    sender_user_id: _builtins.str
+    """Only by this sender; empty for anyone.
+    Must be an id, or empty.
+    """
+    has_file: _builtins.bool
+    """Only messages that carry a file."""
+    from_stamp: _builtins.int
+    """Only messages with this stamp or a later one: stored at this time or later, in microseconds since 1970, UTC.
+    Must be 0 or more.
+    """
+    before_stamp: _builtins.int
+    """Only messages with an earlier stamp; 0 for any.
+    Must be 0 or more.
+    """
+    order: Global___SearchOrder.ValueType
+    """In which order."""
+    page_size: _builtins.int
+    """How many to return. A page may have fewer although there is a next one.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Messages that were stored since do not change what follows.
+    Must be a page token.
+    """
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the text holds, anywhere, also within words: each a word, a part of one, or several words with spaces between
+        them, which then follow each other. Case, width (as of full-width letters), the kind and number of spaces, and the
+        marks on Latin, Greek, Cyrillic, Hebrew and Arabic letters make no difference. At most 16, and none of spaces alone.
+        Must have at most 16 entries, each a short text.
+        """
+
+    @_builtins.property
+    def excluded_terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the text does not hold.
+        Must have at most 16 entries, each a short text.
+        """
+
+    def __init__(
+        self,
+        *,
+        terms: _abc.Iterable[_builtins.str] | None = ...,
+        excluded_terms: _abc.Iterable[_builtins.str] | None = ...,
+        room_id: _builtins.str = ...,
+        sender_user_id: _builtins.str = ...,
+        has_file: _builtins.bool = ...,
+        from_stamp: _builtins.int = ...,
+        before_stamp: _builtins.int = ...,
+        order: Global___SearchOrder.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_stamp", b"before_stamp", "excluded_terms", b"excluded_terms", "from_stamp", b"from_stamp", "has_file", b"has_file", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "sender_user_id", b"sender_user_id", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesRequest: _TypeAlias = SearchMessagesRequest  # noqa: Y015
+
+@_typing.final
+class TextRange(_message.Message):
+    """Some of a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """Where it begins, in Unicode code points from the beginning of the text."""
+    end: _builtins.int
+    """Where it ends: the code point after its last one."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextRange: _TypeAlias = TextRange  # noqa: Y015
+
+@_typing.final
+class SearchHit(_message.Message):
+    """A message that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    HIGHLIGHTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The event that has it."""
+
+    @_builtins.property
+    def highlights(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextRange]:
+        """Where the terms are in the text: in order, apart from each other, the first 50."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        highlights: _abc.Iterable[Global___TextRange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "highlights", b"highlights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchHit: _TypeAlias = SearchHit  # noqa: Y015
+
+@_typing.final
+class SearchMessagesResponse(_message.Message):
+    """A page of messages that were found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]:
+        """In the order that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        hits: _abc.Iterable[Global___SearchHit] | None = ...,
+        next_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "hits", b"hits", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesResponse: _TypeAlias = SearchMessagesResponse  # noqa: Y015
 
 @_typing.final
 class SubscribeStarted(_message.Message):

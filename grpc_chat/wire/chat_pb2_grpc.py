@@ -2438,6 +2438,11 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.SearchMessages = channel.unary_unary(
+                '/chat.v1.MessageService/SearchMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class MessageServiceServicer(object):
@@ -2503,6 +2508,18 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchMessages(self, request, context):
+        """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
+
+        Only messages that the caller may read are found, as they are now: what was said before an edit is not, nor are
+        deleted messages. A message is found as soon as it is stored. UNAVAILABLE with RetryInfo while the server makes its
+        index; FAILED_PRECONDITION on a server without search.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -2530,6 +2547,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'SearchMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2668,6 +2690,33 @@ class MessageService(object):
             '/chat.v1.MessageService/ListMessages',
             grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/SearchMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1301,6 +1301,14 @@ class MessageServiceStub:
     caller may not read are left out.
     Needs the scope read.
     """
+    SearchMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SearchMessagesRequest, _chat_pb2.SearchMessagesResponse]
+    """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
+
+    Only messages that the caller may read are found, as they are now: what was said before an edit is not, nor are
+    deleted messages. A message is found as soon as it is stored. UNAVAILABLE with RetryInfo while the server makes its
+    index; FAILED_PRECONDITION on a server without search.
+    Needs the scope read.
+    """
 
 @_typing.type_check_only
 class MessageServiceAsyncStub(MessageServiceStub):
@@ -1344,6 +1352,14 @@ class MessageServiceAsyncStub(MessageServiceStub):
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
+    Needs the scope read.
+    """
+    SearchMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.SearchMessagesRequest, _chat_pb2.SearchMessagesResponse]  # type: ignore[assignment]
+    """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
+
+    Only messages that the caller may read are found, as they are now: what was said before an edit is not, nor are
+    deleted messages. A message is found as soon as it is stored. UNAVAILABLE with RetryInfo while the server makes its
+    index; FAILED_PRECONDITION on a server without search.
     Needs the scope read.
     """
 
@@ -1416,6 +1432,20 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def SearchMessages(
+        self,
+        request: _chat_pb2.SearchMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SearchMessagesResponse, _abc.Awaitable[_chat_pb2.SearchMessagesResponse]]:
+        """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
+
+        Only messages that the caller may read are found, as they are now: what was said before an edit is not, nor are
+        deleted messages. A message is found as soon as it is stored. UNAVAILABLE with RetryInfo while the server makes its
+        index; FAILED_PRECONDITION on a server without search.
         Needs the scope read.
         """
 

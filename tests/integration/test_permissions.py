@@ -105,6 +105,8 @@ ListMessages after            read   ok     ok     ok     ok     ok        ok   
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
 ListMessages next page        read   ok     ok     ok     ok     ok        ok         join
 ListMessages foreign page     read   bad    bad    bad    bad    bad       bad        bad
+SearchMessages                read   ok     ok     ok     ok     ok        ok         join
+SearchMessages foreign page   read   bad    bad    bad    bad    bad       bad        bad
 Subscribe                     read   ok     ok     ok     ok     ok        ok         join
 Subscribe all and cursor      read   ok     ok     ok     ok     ok        ok         join
 Acknowledge                   read   ok     ok     ok     ok     ok        ok         join
@@ -625,6 +627,10 @@ ROOM_ASKS: dict[str, Ask] = {
     ),
     "ListMessages foreign page": lambda w, p, _a: pb.ListMessagesRequest(
         room_id=p.room_id, page_token=w.elsewhere.pages["ListMessages"]
+    ),
+    "SearchMessages": lambda _w, p, _a: pb.SearchMessagesRequest(room_id=p.room_id, terms=["hello"]),
+    "SearchMessages foreign page": lambda w, p, _a: pb.SearchMessagesRequest(
+        room_id=p.room_id, terms=["hello"], page_token=w.elsewhere.pages["ListMessages"]
     ),
     "Subscribe": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)]),
     "Subscribe all and cursor": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)], all_rooms=True),

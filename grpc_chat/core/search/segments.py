@@ -1,0 +1,142 @@
+"""Making a segment of the index, and finding in it."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator
+from functools import lru_cache
+
+from grpc_chat.core.reads import Pieces
+from grpc_chat.core.search import grams, postings
+from grpc_chat.core.search.grams import Needed
+from grpc_chat.core.search.query import Entry
+from grpc_chat.store.search import Contents, Part, Segment, SegmentStore
+
+_BLOCK_BYTES = 8192
+"""With a row for each gram, of which there are as many as messages, an index would be twice as large."""
+_HEAD = struct.Struct("<II")
+_GRAMS_AT_ONCE = 512
+
+
+class Builder:
+    """A segment in the making."""
+
+    def __init__(self, number: int, *, replaces: int = 0) -> None:
+        self._number = number
+        self._replaces = replaces
+        self._parts: list[Part] = []
+        self._seqs: array[int] = array("q")
+        self._stamps: array[int] = array("q")
+        self._having: dict[str, array[int]] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Add a message of the room whose part is made; in the order of their numbers."""
+        place = len(self._seqs)
+        self._seqs.append(entry.seq)
+        self._stamps.append(entry.stamp)
+        having = self._having
+        for gram in entry.grams():
+            places = having.get(gram)
+            if places is None:
+                places = having[gram] = array("H")
+            places.append(place)
+
+    def end_part(self, room_id: str, after_seq: int, to_seq: int) -> None:
+        """What was added since the last part is what there is of this stretch of a room's log."""
+        start = self._parts[-1].start + self._parts[-1].messages if self._parts else 0
+        count = len(self._seqs) - start
+        newest = self._stamps[-1] if count else 0
+        self._parts.append(Part(room_id, after_seq, to_seq, start, count, newest))
+
+    def finish(self) -> Pieces[tuple[Segment, Contents]]:
+        """What is to be kept, made in pieces."""
+        count = len(self._seqs)
+        blocks: list[tuple[str, bytes]] = []
+        names: list[str] = []
+        packed: list[bytes] = []
+        size = 0
+        for number, gram in enumerate(sorted(self._having)):
+            names.append(gram)
+            packed.append(postings.pack(self._having.pop(gram), count))
+            size += len(packed[-1]) + 2 * len(gram)
+            if size >= _BLOCK_BYTES:
+                blocks.append((names[0], _block(names, packed)))
+                names, packed, size = [], [], 0
+            if number % _GRAMS_AT_ONCE == 0:
+                yield
+        if names:
+            blocks.append((names[0], _block(names, packed)))
+        segment = Segment(self._number, count, self._parts, self._replaces)
+        return segment, Contents(self._seqs.tobytes(), self._stamps.tobytes(), blocks)
+
+
+def _block(names: list[str], packed: list[bytes]) -> bytes:
+    spelled = "\n".join(names).encode()
+    lengths = struct.pack(f"<{len(packed)}H", *map(len, packed))
+    return zlib.compress(_HEAD.pack(len(spelled), len(packed)) + spelled + lengths + b"".join(packed))
+
+
+@lru_cache(maxsize=64)
+def _opened(block: bytes) -> dict[str, bytes]:
+    plain = zlib.decompress(block)
+    names_size, count = _HEAD.unpack_from(plain)
+    at = _HEAD.size + names_size
+    names = plain[_HEAD.size : at].decode().split("\n")
+    lengths = struct.unpack_from(f"<{count}H", plain, at)
+    at += 2 * count
+    found: dict[str, bytes] = {}
+    for name, length in zip(names, lengths, strict=True):
+        found[name] = plain[at : at + length]
+        at += length
+    return found
+
+
+def find(store: SegmentStore, segment: Segment, needed: list[Needed]) -> postings.Found:
+    """The places in a segment of the messages that may be what is looked for."""
+    packed: list[bytes] = []
+    for gram in {gram for each in needed for gram in each.grams}:
+        block = store.block(segment.number, gram)
+        having = _opened(block).get(gram) if block else None
+        if having is None:
+            return []
+        packed.append(having)
+    for beginning in {beginning for each in needed for beginning in each.beginnings}:
+        beginning_so = [
+            having
+            for block in store.blocks(segment.number, beginning)
+            for gram, having in _opened(block).items()
+            if gram.startswith(beginning)
+        ]
+        if not beginning_so:
+            return []
+        packed.append(postings.in_any(beginning_so, segment.messages))
+    if not packed:
+        return (1 << segment.messages) - 1
+    return postings.in_all(packed)
+
+
+def sought(senders: str, has_file: bool, terms: tuple[str, ...]) -> list[Needed]:
+    """What messages must have in the index: of this sender (any, for none), and so on."""
+    facets = frozenset(([grams.SENDER + senders] if senders else []) + ([grams.FILE] if has_file else []))
+    return [Needed(facets, frozenset()), *map(grams.needed, terms)]
+
+
+def downwards(
+    found: postings.Found, part: Part, seqs: array[int], stamps: array[int], *, first_seq: int, end_us: int
+) -> Iterator[tuple[int, str, int]]:
+    """The messages of a part at these places, newest first: stamp, room and number.
+
+    Args:
+        first_seq: None before this number.
+        end_us: Only those with an earlier stamp.
+    """
+    from bisect import bisect_left
+
+    start, end = part.start, part.start + part.messages
+    start = bisect_left(seqs, first_seq, start, end)
+    end = bisect_left(stamps, end_us, start, end)
+    if start < end:
+        for place in postings.downwards(found, start, end):
+            yield stamps[place], part.room_id, seqs[place]
