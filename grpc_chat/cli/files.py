@@ -171,6 +171,10 @@ async def download(
     files: Sequence[File | str] = (
         [which] if not which.isdecimal() else await carried(cli.client, room, int(which))
     )
+    if preview and which.isdecimal():
+        files = [file for file in files if not isinstance(file, str) and file.has_preview]
+        if not files:
+            raise Failure(f"message {which} carries nothing that has a preview")
     cli.answered()
     if link:
         for file in files:
@@ -212,13 +216,17 @@ def _shown(line: ProgressLine, name: str) -> Callable[[Progress], None]:
 async def save(client: Client, file: File | str, place: Path, **how: Any) -> Path:
     """Save a file.
 
+    Args:
+        how: As for :meth:`Client.download`. Without ``overwrite`` it can't be said how to replace a file.
+
     Raises:
         Failure: There is one already, or it can't be written.
     """
     try:
         return await client.download(file, place, **how)
     except FileExistsError as exc:
-        raise Failure(f"{exc}; give it another name, or move that one away") from exc
+        hint = "--force replaces it, and -o names another place" if "overwrite" in how else "move it away"
+        raise Failure(f"{exc}; {hint}") from exc
     except OSError as exc:
         raise Failure(f"{exc.filename or place} can't be written: {exc.strerror}") from exc
 

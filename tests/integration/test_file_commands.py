@@ -87,8 +87,10 @@ async def test_saving_replaces_nothing_and_leaves_no_folder(
     await run(files.download, name="general", which="1")
     assert (tmp_path / "_rf").read_bytes() == b"from alice"
     (tmp_path / "_rf").write_bytes(b"mine")
-    with pytest.raises(Failure, match="_rf exists"):
+    with pytest.raises(Failure, match="_rf exists; --force replaces it"):
         await run(files.download, name="general", which="1")
+    with pytest.raises(Failure, match="carries nothing that has a preview"):
+        await run(files.download, name="general", which="1", preview=True)
     with pytest.raises(Failure, match="_rf exists"):
         await run(files.download, name="general", which=file.file_id, output=Path("_rf"))
     assert (tmp_path / "_rf").read_bytes() == b"mine"
