@@ -19,8 +19,45 @@ _PIPELINE = "unit/api/test_pipeline.py"
 _READER = "unit/core/test_subscription.py"
 
 _FILES = "integration/test_files.py"
+_EDITS = "integration/test_edits.py"
 
 MISTAKES = {
+    "hidden-edits-live": Mistake(
+        "edits of hidden messages are passed on as they come",
+        (
+            (
+                "core/subscription.py",
+                "            or (piece.about and piece.about <= room.hidden_until)\n",
+                "",
+            ),
+        ),
+        (_EDITS, _READER),
+    ),
+    "hidden-edits-caught-up": Mistake(
+        "edits of hidden messages are sent to members who catch up, and stand in pages of history",
+        (("core/access.py", "    return 0 < about <= until\n", "    return False\n"),),
+        (_EDITS, _READER),
+    ),
+    "hidden-message-changed": Mistake(
+        "a command about a hidden message is answered otherwise than one about none",
+        (("core/access.py", "    if target.event.seq < visible_from(membership):\n", "    if False:\n"),),
+        (_EDITS,),
+    ),
+    "edited-by-others": Mistake(
+        "anybody who may write edits what others said",
+        (("core/edits.py", "            if found.user_id != caller.user_id:\n", "            if False:\n"),),
+        (_EDITS,),
+    ),
+    "old-words-in-edits": Mistake(
+        "the text of an edit stays in the log when the message is edited again or deleted",
+        (("store/projections.py", "    if message.edit_seq:\n", "    if False:\n"),),
+        (_EDITS,),
+    ),
+    "old-words-in-the-wal": Mistake(
+        "the write-ahead log keeps what was deleted",
+        (("core/system.py", "        self.forgetting.note()\n", ""),),
+        ("integration/test_forgotten.py",),
+    ),
     "file-of-a-hidden-message": Mistake(
         "a file can be downloaded by members from whom the message that carries it is hidden",
         (("core/files.py", " and newest >= access.visible_from(room):", ":"),),
