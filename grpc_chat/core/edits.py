@@ -123,7 +123,7 @@ class Edits:
         """Store drafts that concern messages; what these are then."""
         appended = await self._committer.append(Append(drafts))
         # The checks let nothing through that concerns no message.
-        return cast("list[pb.Event]", appended.concerned)
+        return cast("list[pb.Event]", list(appended.concerned))
 
 
 _Checked = ChatError | Answer | None

@@ -195,7 +195,7 @@ class Batch:
         # Everything is checked before anything is collected: all drafts of a write are stored, or none.
         hashes: dict[SendKey, bytes] = {}
         session_id = None
-        already_so: set[int] = set()
+        already_so: set[int] | None = None
         concerning = False
         if self._careful:
             keys = [
@@ -210,7 +210,7 @@ class Batch:
                 self.require_session(session_id)
             room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
             room = self.rows.membership(room_id, user_id)
-            error: ChatError | Answer | None = draft.check(room_id, room)
+            error = draft.check(room_id, room)
             if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
                 error = self._refusal(draft.check_direct, room_id, user_id)
             if draft.check_state and not error:
@@ -218,11 +218,11 @@ class Batch:
             if draft.concerns and not error:
                 concerning = True
                 seq, check, with_role = draft.concerns
-                error = check(room_id, room, self.rows.target(room_id, seq, with_role=with_role))
-                if error is Answer.ALREADY_SO:
-                    already_so.add(at)
+                answer = check(room_id, room, self.rows.target(room_id, seq, with_role=with_role))
+                if isinstance(answer, Answer):
+                    already_so = (already_so or set()) | {at}
                     continue
-            assert not isinstance(error, Answer)
+                error = answer
             if once is None:
                 if error:
                     raise error
@@ -243,16 +243,15 @@ class Batch:
         self._new.append(appended.new)
         for at, draft in enumerate(write.drafts):
             event, once = draft.event, draft.once
-            if at in already_so:
+            if already_so and at in already_so:
                 appended.placed.append(Position(event.room_id, 0, 0))
                 continue
             key = (event.room_id, event.user_id, once.key if once else b"")
             before = self._sent.get(key) if once else None
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
-        if concerning:
-            appended.concerned.extend(map(self._concerned, write.drafts))
-        if self.rows.rewritten:
-            appended.rewritten.update(self._take_rewritten())
+        if concerning or self.rows.rewritten:
+            concerned = [self._concerned(draft) for draft in write.drafts] if concerning else ()
+            return Appended(appended.placed, appended.new, self._take_rewritten(), concerned)
         return appended
 
     def _concerned(self, draft: Draft) -> pb.Event | None:
@@ -320,7 +319,7 @@ class Batch:
         self.newest = (room_id, seq)
         rows.events.append((room_id, seq, session_id, payload, crc32(payload)))
         kind = event.WhichOneof("kind") or ""
-        about: int = getattr(event, kind).seq if kind in ABOUT else 0
+        about: int = getattr(event, kind).seq if kind != "message" and kind in ABOUT else 0
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
         if event.message.files:
             carry_files(rows, event)

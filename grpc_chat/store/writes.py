@@ -118,9 +118,9 @@ class Appended:
     """One for each draft, in order. The number is 0 where nothing was stored, as things were so already."""
     new: dict[str, list[StoredEvent]] = field(default_factory=dict)
     """By room, what was stored just now. A repeated send adds nothing here."""
-    rewritten: dict[str, list[int]] = field(default_factory=dict)
-    """As that of :class:`grpc_chat.store.base.Done`."""
-    concerned: list[pb.Event | None] = field(default_factory=list)
+    rewritten: Mapping[str, Sequence[int]] | None = None
+    """As that of :class:`grpc_chat.store.base.Done`; None for none, as of nearly all."""
+    concerned: Sequence[pb.Event | None] = ()
     """Where any of the drafts concerns another event: for each, in order, what that one says now."""
 
 
