@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
+    from grpc_chat.sdk.search import SearchHit
     from grpc_chat.sdk.signals import Presence, Status, Typing
     from grpc_chat.sdk.subscription import Subscription
     from grpc_chat.sdk.tls import Tls
@@ -207,6 +208,7 @@ __all__ = [
     "RoomLeft",
     "RoomNotFound",
     "Scope",
+    "SearchHit",
     "Sent",
     "ServerInfo",
     "ServerNotTrusted",
@@ -248,6 +250,7 @@ _HOMES = {
     "Subscription": "grpc_chat.sdk.subscription",
     "Tls": "grpc_chat.sdk.tls",
     **dict.fromkeys(("Presence", "Status", "Typing"), "grpc_chat.sdk.signals"),
+    "SearchHit": "grpc_chat.sdk.search",
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
     **dict.fromkeys(

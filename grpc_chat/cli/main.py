@@ -32,6 +32,7 @@ from grpc_chat.cli import (
     ownership,  # noqa: F401
     presence,
     rooms,
+    searching,
     servers,
     sessions,
     streams,
@@ -317,6 +318,7 @@ main.chapter(
     talk.send,
     talk.read,
     talk.watch,
+    searching.search,
     changing.edit,
     changing.edits,
     changing.delete,

@@ -24,6 +24,7 @@ from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.presence import PresenceCalls
 from grpc_chat.sdk.rooms import RoomCalls
+from grpc_chat.sdk.search import SearchCalls
 from grpc_chat.sdk.subscription import Subscription
 from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire import chat_pb2 as pb
@@ -32,7 +33,16 @@ _ACCOUNT = "gc_"
 """How tokens of accounts begin."""
 
 
-class Client(AccountCalls, AdminCalls, ConsumerCalls, FileCalls, MessageCalls, PresenceCalls, RoomCalls):
+class Client(
+    AccountCalls,
+    AdminCalls,
+    ConsumerCalls,
+    FileCalls,
+    MessageCalls,
+    PresenceCalls,
+    RoomCalls,
+    SearchCalls,
+):
     """One session with a server.
 
     ::

@@ -91,6 +91,7 @@ NAMES = [
     "RoomLeft",
     "RoomNotFound",
     "Scope",
+    "SearchHit",
     "Sent",
     "ServerNotTrusted",
     "ServerInfo",

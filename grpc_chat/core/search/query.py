@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -75,10 +76,13 @@ class Query:
         A term that is a whole word counts 4, the beginning of a word 2, another part of one 1; each more
         place with it, up to 3, 1; a message that is the terms and nothing else 4.
         """
-        total, padded = 0, f" {entry.form} "
+        total = 0
         for term in self.terms:
-            at = padded.find(f" {term}")
-            total += 1 if at < 0 else 4 if f" {term} " in padded else 2
+            begins = rf"(?<!\w){re.escape(term)}"
+            if re.search(rf"{begins}(?!\w)", entry.form):
+                total += 4
+            else:
+                total += 2 if re.search(begins, entry.form) else 1
             total += min(entry.form.count(term) - 1, 3)
         return total + (4 if entry.form == " ".join(self.terms) else 0)
 
