@@ -151,7 +151,8 @@ class Accounts:
                 return self._sessions.end(transaction, user_id, why, but=caller.session_id)
             return self._sessions.end(transaction, user_id, why, session_ids=request.session_ids)
 
-        revoked: int = await self._committer.transact(caller, in_transaction)
+        about = [("", request.user_id or caller.user_id)]
+        revoked: int = await self._committer.transact(caller, in_transaction, about=about)
         return revoked
 
 

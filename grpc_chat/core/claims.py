@@ -1,4 +1,4 @@
-"""Streams that take over their consumers from streams on other nodes."""
+"""Claims a consumer's name for a new stream, so that an older stream on another node ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from grpc_chat.core.commit import Committer
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.user_log import tell
-from grpc_chat.errors import ChatError
 from grpc_chat.store.base import Transaction
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -21,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class Claims:
-    """Tells in users' logs which stream uses a consumer's name now. Within a node, nobody has to be told.
+    """Writes to users' logs which stream uses a consumer's name. Within a node no entry is needed.
 
-    No stream waits for it: one that is open on a node whose disk is full reads all the same.
+    No stream waits for its claim: with a full disk, streams still read.
 
     Args:
-        retry: How long to wait after a claim that could not be stored; None where no other node writes to the
-            store, and nothing is claimed. Longer than the interval of the position check: one that was stored
-            after all is known by then.
+        retry: How long to wait after a claim could not be stored; longer than the interval of the position
+            check, by which a claim that was stored after all is known. None where no other node writes to
+            the store: then nothing is claimed.
     """
 
     def __init__(self, committer: Committer, streams: Streams, *, retry: timedelta | None) -> None:
@@ -39,7 +38,7 @@ class Claims:
         self._wake = asyncio.Event()
 
     def claim(self, stream: Stream) -> None:
-        """Have a stream that was just opened be the only one of its consumer, wherever the others are."""
+        """End the other streams of a new stream's consumer, on whatever node they are."""
         if self._retry and stream.consumer:
             self._waiting.append(stream)
             self._wake.set()
@@ -49,7 +48,7 @@ class Claims:
         while self._retry:
             await self._wake.wait()
             self._wake.clear()
-            # One that is gone must not take the name from a newer one.
+            # A stream that has closed must not take the name from a newer one.
             claiming = [
                 stream
                 for stream in self._waiting
@@ -59,7 +58,7 @@ class Claims:
             try:
                 if claiming:
                     await self._committer.transact(SYSTEM, partial(_claim, claiming))
-            except ChatError as error:
+            except Exception as error:  # Nothing else would claim.
                 log.warning("streams could not take over their consumers", exc_info=error)
                 self._waiting += claiming
                 await asyncio.sleep(self._retry.total_seconds())

@@ -1,4 +1,4 @@
-"""How far logs reach, of rooms and of users, where other nodes write to them."""
+"""Learns how far the logs of rooms and users reach, where other nodes write to them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.user_logs import UserLogs
-from grpc_chat.errors import ChatError
 from grpc_chat.store.reads import Snapshot
 
 log = logging.getLogger(__name__)
 
 
 class Positions:
-    """Passes on what the bus says of logs, and asks the store now and then, as what it says may be lost.
+    """Passes on hints from the bus, and asks the store for heads now and then, as hints may be lost.
 
     Args:
         interval: How often the store is asked; None for never, where no other node writes to it.
@@ -56,7 +55,7 @@ class Positions:
             await asyncio.sleep(self._interval.total_seconds())
             try:
                 await self.check()
-            except ChatError as error:
+            except Exception as error:  # Nothing else would ask.
                 log.warning("the logs' positions could not be checked", exc_info=error)
 
     async def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What an entry of a user's own log means, by its kind: for their streams and for their tokens."""
+"""What each kind of entry in a user's log does to the user's streams and tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Entries:
         self._feeds = feeds
         self._streams = streams
         self._sessions = sessions
-        # A kind that is not here means nothing to a stream.
+        # Other kinds do nothing to a stream.
         self._kinds: dict[str, Callable[[Stream, Told], None]] = {
             "room_joined": self._joined,
             "room_lost": self._lost,
@@ -32,12 +32,12 @@ class Entries:
         }
 
     def apply_to(self, stream: Stream, told: Told) -> None:
-        """Have a stream follow what an entry says."""
+        """Apply an entry to a stream."""
         if apply := self._kinds.get(told.event.WhichOneof("kind") or ""):
             apply(stream, told)
 
     def apply_to_tokens(self, told: Told) -> None:
-        """Have the user's tokens be asked for again where an entry says that they mean something else."""
+        """Forget the user's tokens where an entry changes what they are worth."""
         match told.event.WhichOneof("kind"):
             case "session_ended":
                 self._sessions.forget(told.event.session_ended.session_id)
@@ -46,7 +46,7 @@ class Entries:
 
     def _joined(self, stream: Stream, told: Told) -> None:
         membership, joined = told.membership, told.event.room_joined
-        # It is another where they left and came again since; that entry is still to come.
+        # After a later leave and rejoin it is another membership, whose own entry is still to come.
         if stream.start is None or membership is None or membership.join_seq != joined.seq:
             return
         if stream.start == pb.START_LATEST:
@@ -88,5 +88,5 @@ class Entries:
 
 
 CERTAIN = frozenset({"room_lost", "session_ended", "rights_changed"})
-"""Kinds that take something away. They may be applied before entries that came earlier, and again in their
-turn: nothing that is told after them may reach a stream that waits for the others."""
+"""Kinds that take something away. While earlier entries are still being read, these are applied at once, and
+again in their turn: until then the stream must not get what the user may no longer see."""

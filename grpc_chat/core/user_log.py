@@ -1,9 +1,9 @@
-"""What is added to users' own logs.
+"""Writing to users' own logs.
 
-Each user has a log beside those of the rooms (:func:`grpc_chat.store.records.user_log`), with what concerns
-them wherever they are connected: it is written in the transaction that does it, and every node that has a
-stream or a token of theirs applies it (:mod:`grpc_chat.core.user_logs`). A further kind of entry is a message
-in chat.proto, a line in :data:`KINDS`, and what it means for a stream in ``core/user_entries.py``.
+Besides the rooms, each user has a log (:func:`grpc_chat.store.records.user_log`). It holds what concerns the
+user wherever they are connected. An entry is written in the transaction that causes it, and applied by every
+node that has a stream or a token of the user (:mod:`grpc_chat.core.user_logs`). To add a kind of entry, add a
+message to chat.proto, a line to :data:`KINDS`, and its meaning to ``core/user_entries.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS: dict[type[Message], str] = {
     pb.RightsChanged: "rights_changed",
     pb.ConsumerTaken: "consumer_taken",
 }
-"""What a user's log may hold, and the field of ``chat.v1.Event`` that it is in."""
+"""The kinds of entries, each with its field of ``chat.v1.Event``."""
 
 
 def entry(user_id: str, what: Message) -> pb.Event:
@@ -40,10 +40,10 @@ def entry(user_id: str, what: Message) -> pb.Event:
 def tell(
     transaction: Transaction, user_id: str, what: Message, *, membership: Membership | None = None
 ) -> None:
-    """Add an entry to a user's log; when it is durable, it is applied.
+    """Add an entry to a user's log. It is applied once it is durable.
 
     Args:
-        membership: Of one who joined: what the room is for them.
+        membership: For ``RoomJoined``: the user's new membership.
     """
     event = entry(user_id, what)
     transaction.append(event, "")

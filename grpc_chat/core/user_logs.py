@@ -1,12 +1,13 @@
-"""How far this node has applied the logs of its users, each entry once and in order.
+"""Applies users' logs on this node: each entry once, and in order.
 
-An entry that this node has committed itself is applied at once, before the events of the same commit are
-published (:meth:`UserLogs.told`). Where another node wrote in between, or a hint or the position check shows
-a newer entry, the log is read from the store, from where it was applied to. On a store that no other node
-writes to, nothing is ever read here.
+Entries that this node commits are applied at once, before the events of the same commit are published
+(:meth:`UserLogs.told`). If another node wrote in between, or a hint or the position check shows a newer
+entry, the log is read from the store, starting after the last entry applied. On a store that no other node
+writes to, this module reads nothing.
 
-A user is followed who has a stream open here or is opening one; and, where other nodes write to the store, a
-user whose token was used within the last seconds: what is known of it by heart is at most a second old.
+The node follows the log of every user who has a stream open here, or is opening one. Where other nodes write
+to the store, it also follows users whose tokens were used in the last seconds, so that what it remembers of a
+token is at most a second old.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.streams import Streams
 from grpc_chat.core.user_entries import CERTAIN, Entries
-from grpc_chat.errors import ChatError, Unavailable
+from grpc_chat.errors import Unavailable
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import USER_LOG, Membership, user_log
 from grpc_chat.wire import chat_pb2 as pb
@@ -45,41 +46,41 @@ class Following:
     """What is known of one user's log."""
 
     applied: int | None = None
-    """The last entry that was applied, or was there before the user was; None until that is known."""
+    """The last entry that was applied, or that the user's first stream began after; None until known."""
     known: int = 0
-    """The last entry that was heard of."""
+    """The newest entry that this node has heard of."""
     checked: float = float("-inf")
-    """When the store was last seen to have no newer one."""
+    """When the store was last asked for a newer one."""
     used: float = float("-inf")
     """When a token of the user's was last used."""
     openings: int = 0
     """How many streams are being opened for the user."""
     recent: list[Told] = field(default_factory=list)
-    """What was told meanwhile."""
+    """The entries applied while streams were being opened."""
     lost: int = 0
-    """Up to where entries were gone before they could be read."""
+    """The last entry that was trimmed before it could be read."""
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is something to read."""
+        """Whether the store has entries to read."""
         return self.applied is not None and self.known > self.applied
 
 
 class _News(NamedTuple):
-    """What a log holds after an entry, and how far it reaches."""
+    """The part of a log after an entry, and the log's head."""
 
     after: int
     entries: Sequence[Told]
     head: int
     is_whole: bool
-    """Whether the entries begin right after that one, and none is missing among them."""
+    """Whether no entry is missing between ``after`` and the last of ``entries``."""
 
 
 class UserLogs:
     """The logs of the users who are connected to this node.
 
     Args:
-        interval: How old what is known by heart may be; None where no other node writes to the store.
+        interval: How old a remembered token may be; None where no other node writes to the store.
         monotonic: Seconds, never set.
     """
 
@@ -106,10 +107,10 @@ class UserLogs:
         self._wake = asyncio.Event()
         streams.when_last_closes(self._let_go)
 
-    # What is told
+    # Entries
 
     def told(self, told: Told) -> None:
-        """Apply what this node has committed. MUST NOT block."""
+        """Apply an entry that this node has committed. MUST NOT block."""
         following = self._users.get(told.user_id)
         if following is None:
             self._entries.apply_to_tokens(told)
@@ -137,7 +138,7 @@ class UserLogs:
         """Apply an entry.
 
         Args:
-            ahead: Whether others before it are still to come.
+            ahead: Whether earlier entries are still to come.
         """
         self._entries.apply_to_tokens(told)
         for stream in self._streams.of_user(told.user_id):
@@ -160,11 +161,11 @@ class UserLogs:
                 self._note_behind(user_id)
 
     def followed(self) -> list[str]:
-        """The ids of the logs that are followed."""
+        """The ids of the logs that this node follows."""
         return [user_log(user_id) for user_id in self._users]
 
     def checked(self, logs: Iterable[str], heads: Mapping[str, int], at: float) -> None:
-        """Learn how far logs reached at a time, by what the store said."""
+        """Take note of the heads that the store gave for these logs at a time."""
         for log_id in logs:
             user_id = log_id.removeprefix(USER_LOG)
             if following := self._users.get(user_id):
@@ -205,7 +206,7 @@ class UserLogs:
 
     @contextmanager
     def opening(self, user_id: str) -> Iterator[Following]:
-        """While a stream is being opened for a user, keep what they are told for :meth:`opened`."""
+        """While a stream is being opened, keep the entries that are applied, for :meth:`opened`."""
         following = self._users.setdefault(user_id, Following())
         following.openings += 1
         try:
@@ -217,10 +218,10 @@ class UserLogs:
                 self._let_go(user_id)
 
     def opened(self, following: Following, stream: Stream, head: int) -> None:
-        """Have a stream, which follows its rooms, follow its user's log from now on.
+        """Have a stream that follows its rooms follow its user's log, too.
 
         Args:
-            head: How far that one reached when, or before, the user's rooms were read.
+            head: The log's head, read with the user's rooms or before them.
 
         Raises:
             ChatError: It has ended already.
@@ -232,7 +233,7 @@ class UserLogs:
         is_first = following.applied is None
         if following.applied is None:
             following.applied = head
-        # Entries up to this one were applied to the user's other streams, while this one was being opened.
+        # The user's other streams have had the entries up to this one, while this stream was being opened.
         until = following.applied
         for told in following.recent:
             seq = told.event.seq
@@ -250,7 +251,7 @@ class UserLogs:
             self._note_behind(user_id)
 
     def _let_go(self, user_id: str) -> None:
-        """Forget a user of whom there is nothing here."""
+        """Stop following a user who has neither a stream nor a recently used token here."""
         following = self._users.get(user_id)
         if following is None or following.openings or self._streams.count(user_id):
             return
@@ -264,14 +265,14 @@ class UserLogs:
         self._wake.set()
 
     async def run(self) -> None:
-        """Read what other nodes wrote, until cancelled."""
+        """Read the entries that other nodes wrote, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._behind:
                 try:
                     await self._catch_up()
-                except ChatError as error:
+                except Exception as error:  # Nothing else would read what other nodes write.
                     # The next position check has it tried again.
                     log.warning("the logs of users could not be read", exc_info=error)
                     self._behind.clear()
@@ -286,7 +287,7 @@ class UserLogs:
                 wanted[user_id], known[user_id] = following.applied, following.known
         if not wanted:
             return
-        # What is published meanwhile to a room that was joined is known by its number.
+        # Notes the heads of joined rooms that move during the read.
         with self._meanwhile.watching():
             found = await self._readers.run_pieces(lambda snapshot: _read(snapshot, wanted))
             for user_id, news in found.items():
@@ -305,14 +306,14 @@ class UserLogs:
                 following.applied = told.event.seq
                 self._apply(self._with_head(told))
         if following.known == known and following.applied >= news.head:
-            # Whatever a hint said.
+            # The hint was wrong.
             following.known = following.applied
         following.known = max(following.known, news.head)
         if following.is_behind:
             self._note_behind(user_id)
 
     def _with_head(self, told: Told) -> Told:
-        """An entry with the room that was joined as it is by now."""
+        """An entry whose membership has the joined room's present head."""
         membership = told.membership
         if membership is None:
             return told
@@ -328,14 +329,14 @@ class UserLogs:
 
 
 def begin_anew() -> Unavailable:
-    """Why a stream ends that has missed too much of its user's log."""
+    """The error of a stream that has missed too much of its user's log."""
     return Unavailable(
         "too much has happened to your rooms and sessions; connect again", retry_after=timedelta(seconds=1)
     )
 
 
 def _read(snapshot: Snapshot, wanted: Mapping[str, int]) -> Pieces[dict[str, _News]]:
-    """By user, what their log holds after an entry, with what the rooms that were joined are for them."""
+    """For each user, the log after an entry, with the memberships of the rooms that were joined."""
     news: dict[str, _News] = {}
     for user_id, after in wanted.items():
         log_id = user_log(user_id)

@@ -25,6 +25,14 @@ _EPOCH_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = 200_000
 """Steps of SQLite's machine between two signs of life: a few milliseconds."""
 
+_LOGS_OF_ROOMS = "SELECT room_id, first_seq, last_seq FROM rooms"
+_LOGS = """
+SELECT room_id, first_seq, last_seq FROM rooms
+UNION ALL SELECT 'user:' || user_id, first_seq, last_seq FROM user_logs
+"""
+"""The logs that must be whole: those of rooms, and users' own."""
+_USER_LOGS_SINCE = "0013"
+
 _ROWS = 500
 """Rows that are read at a time: 500 of the largest messages are 32 MB."""
 
@@ -51,7 +59,7 @@ class Contents:
     messages: int
     """Those that were not deleted."""
     events: int
-    """Of all kinds, with what is left of deleted ones."""
+    """Of all kinds, in rooms, with what is left of deleted ones."""
     newest_event_time: datetime | None
     damaged_events: int
     """Events that are missing or not as they were stored, and are left out of what clients get."""
@@ -128,10 +136,12 @@ def read_contents(conn: sqlite3.Connection, path: Path, progress: Progress) -> C
         facts = dict(conn.execute("SELECT name, value FROM meta").fetchall())
         [[accounts]] = conn.execute("SELECT count(*) FROM users")
         [[messages]] = conn.execute("SELECT count(*) FROM sends")
-        [[rooms, due]] = conn.execute("SELECT count(*), total(last_seq - first_seq + 1) FROM rooms")
+        [[rooms]] = conn.execute("SELECT count(*) FROM rooms")
+        logs = _LOGS if revision >= _USER_LOGS_SINCE else _LOGS_OF_ROOMS
+        [[due]] = conn.execute(f"SELECT total(last_seq - first_seq + 1) FROM ({logs})")  # noqa: S608 - a constant
         newest = _newest(conn)
         conn.set_progress_handler(None, 0)
-        events, intact = _count_events(conn, has_checksums=revision > "0001", progress=progress)
+        events, intact = _count_events(conn, logs, has_checksums=revision > "0001", progress=progress)
     except sqlite3.Error as exc:
         raise_interrupt(exc)
         raise BackupError(f"{what} {_trouble(exc)}") from exc
@@ -185,12 +195,14 @@ def _newest(conn: sqlite3.Connection) -> datetime | None:
     return max(times, default=None)
 
 
-def _count_events(conn: sqlite3.Connection, *, has_checksums: bool, progress: Progress) -> tuple[int, int]:
-    """How many events there are, and how many of those of existing rooms are as they were stored."""
+def _count_events(
+    conn: sqlite3.Connection, logs: str, *, has_checksums: bool, progress: Progress
+) -> tuple[int, int]:
+    """How many events rooms have, and how many events of these logs are as they were stored."""
     checksum = "checksum" if has_checksums else "NULL"
-    [[events]] = conn.execute("SELECT count(*) FROM events")
+    [[events]] = conn.execute("SELECT count(*) FROM events WHERE room_id < 'user:' OR room_id >= 'user;'")
     query = (
-        f"SELECT payload, {checksum} FROM events JOIN rooms USING (room_id)"  # noqa: S608 - no input of anybody
+        f"SELECT payload, {checksum} FROM events JOIN ({logs}) USING (room_id)"  # noqa: S608 - no input of anybody
         " WHERE seq BETWEEN first_seq AND last_seq"
     )
     read = intact = 0

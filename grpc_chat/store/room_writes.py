@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from grpc_chat.errors import InvalidRequest
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files_of_room
-from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.wire import chat_pb2 as pb
@@ -33,6 +34,7 @@ class RoomWrites:
     new: dict[str, list[StoredEvent]]
 
     def insert_room(self, room: pb.Room, *, public_name: str | None, request_hash: bytes | None) -> None:
+        _require_room_id(room.room_id)
         insert_row(
             self._conn,
             schema.rooms,
@@ -50,6 +52,7 @@ class RoomWrites:
         )
 
     def put_room(self, room_id: str, name: str, members: Mapping[str, pb.Role.ValueType]) -> None:
+        _require_room_id(room_id)
         rooms, table, conn = schema.rooms, schema.members, self._conn
         room = {
             "room_id": room_id,
@@ -150,3 +153,9 @@ class RoomWrites:
         members = schema.members.c
         one = sa.and_(members.room_id == room_id, members.user_id == user_id, members.added_by != "")
         return self._conn.execute(sa.update(schema.members).where(one).values(added_by="")).rowcount > 0
+
+
+def _require_room_id(room_id: str) -> None:
+    """Keep the ids of rooms apart from those of users' logs, which lie in the same table."""
+    if room_id.startswith(USER_LOG):
+        raise InvalidRequest(f"room_id must not begin with {USER_LOG!r}", field="room_id")

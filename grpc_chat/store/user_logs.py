@@ -1,7 +1,7 @@
-"""How far users' logs reach, and what of them is kept.
+"""The heads of users' logs, and the removal of their oldest entries.
 
-Their entries are events like those of rooms, numbered and stored with them, under ``user:`` and the user's
-id: no room has such an id. Most users have no entry yet, and so no row.
+Entries are events like those of rooms, numbered and stored with them, under the id ``user:`` and the user's
+id, which no room has. A user without an entry has no row here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from grpc_chat.store.statements import at_once, filled, insert_rows, marks, run
 KEPT = 1000
 """How many of each log's newest entries are kept: a reader that missed more than these begins again."""
 _SPARE = 100
-"""So many more make it worth a statement to remove them."""
+"""How many more must have gathered before they are removed."""
 
 _TRIM = sa.delete(schema.events).where(
     schema.events.c.room_id == sa.bindparam("log"), schema.events.c.seq < sa.bindparam("first")

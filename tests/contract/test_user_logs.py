@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grpc_chat.errors import SessionEnded
+from grpc_chat.errors import InvalidRequest, SessionEnded
 from grpc_chat.store import user_logs
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction
 from grpc_chat.store.records import SessionRecord, user_log
@@ -151,3 +151,17 @@ def test_a_session_that_another_node_ended_writes_nothing(store: Store, *, check
     assert isinstance(refused, SessionEnded) == checked
     assert isinstance(command, SessionEnded) == checked
     assert len(entries(store, "alice")) == (1 if checked else 2)
+
+
+def test_no_room_has_the_id_of_a_users_log(store: Store) -> None:
+    """Its events would be among those of the user."""
+    room = pb.Room(room_id=user_log("ann"), name="ann")
+    made, put = store.commit(
+        [
+            Transact(lambda tx: tx.insert_room(room, public_name=None, request_hash=None)),
+            put_room(user_log("ann"), "ann", {"alice": pb.ROLE_MEMBER}),
+        ]
+    )
+
+    assert isinstance(made, InvalidRequest)
+    assert isinstance(put, InvalidRequest)

@@ -29,7 +29,7 @@ from grpc_chat.cli.progress import ProgressLine
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.store import contents, migrations
 from grpc_chat.store.backup import back_up
-from grpc_chat.store.base import Transact
+from grpc_chat.store.base import Transact, Transaction
 from grpc_chat.store.contents import BackupError, Contents
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.store.restore import Restored, examine, restore
@@ -442,6 +442,29 @@ def test_damaged_events_are_counted(data: Path, file: Path) -> None:
 
     assert (made.events, made.damaged_events) == (3, 3)
     assert put_back(file, data, replace=True).contents.damaged_events == 3
+
+
+def test_entries_of_users_logs_are_no_events_but_may_be_damaged(data: Path, file: Path) -> None:
+    """What is counted is what rooms have; a spoilt entry is damage all the same."""
+    fill(data, "1")
+
+    def tell(transaction: Transaction) -> None:
+        for _ in range(3):
+            transaction.append(pb.Event(room_id="user:ann", room_joined=pb.RoomJoined()), "")
+
+    with closing(open_store(data)) as store:
+        store.commit([Transact(tell)])
+    whole = make(data, file)
+    with closing(sqlite3.connect(data / "chat.db")) as conn:
+        conn.execute(
+            "UPDATE events SET payload = zeroblob(length(payload)) WHERE room_id = 'user:ann' AND seq = 2"
+        )
+        conn.commit()
+    file.unlink()
+    spoilt = make(data, file)
+
+    assert (whole.events, whole.damaged_events) == (1, 0)
+    assert (spoilt.events, spoilt.damaged_events) == (1, 1)
 
 
 def test_backup_that_is_put_in_place_by_hand_begins_a_new_epoch(data: Path, file: Path) -> None:
