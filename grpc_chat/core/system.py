@@ -425,6 +425,7 @@ class ChatSystem:
                 self.user_logs.told(effect)
             case Deleted(room_id, user_id):
                 self.streams.deleted(room_id, user_id)
+                self.search.forget(room_id)
             case HistoryChanged(room_id, history, seq):
                 self.feeds.know_rule(room_id, history, seq)
                 self.feeds.forget_tail(room_id)

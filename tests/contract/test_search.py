@@ -16,7 +16,9 @@ import pytest
 
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.core.caller import Caller
+from grpc_chat.core.search import segments as segments_of
 from grpc_chat.core.search.folding import folded
+from grpc_chat.core.search.grams import needed
 from grpc_chat.core.search.index import Index
 from grpc_chat.core.search.search import Search
 from grpc_chat.core.system import ChatSystem
@@ -359,9 +361,31 @@ async def test_nothing_of_a_deleted_message_is_left_in_the_files(world: World, t
     for segment in kept.segments:
         for beginning in ("zqx", "qxj", "xjk", "jkv", "kvw"):
             for block in world.segments.blocks(segment.number, beginning):
-                from grpc_chat.core.search.segments import _opened
+                assert beginning not in segments_of._opened(block)
 
-                assert beginning not in _opened(block)
+
+async def test_nothing_is_left_of_a_deleted_room(world: World) -> None:
+    """Neither where it is told of that at once, nor where it was stopped meanwhile."""
+    for restarted, room_id in ((False, "r3"), (True, "hidden")):
+        for in_segment in (True, False):
+            world.say(room_id, "alice", "zqxjkvw")
+            world.say("r1", "alice", "stays")
+            await world.search._follow_all()
+            if in_segment:
+                await make_segment(world)
+        world.store.commit([Transact(lambda tx, room_id=room_id: tx.delete_room(room_id))])  # type: ignore[misc]
+        if restarted:
+            await restart(world)
+            await world.search._follow_all()
+        else:
+            world.search.forget(room_id)
+        while world.index.stale():
+            await remake(world)
+
+        kept = world.segments.load(world.store.epoch).segments
+        assert room_id not in {part.room_id for segment in kept for part in segment.parts}
+        assert not any(segments_of.find(world.segments, segment, [needed("zqxjkvw")]) for segment in kept)
+    assert len(await world.found("alice", pb.SearchMessagesRequest(terms=["stays"]))) == 4
 
 
 async def test_an_index_of_another_history_or_a_damaged_one_is_made_again(

@@ -15,7 +15,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -73,6 +73,7 @@ class Index:
             self._messages = self._bytes = 0
             # By room and number, messages that are not as their segment has them; None for a deleted one.
             self._changed: dict[str, dict[int, Entry | None]] = {}
+            self._gone: set[str] = set()
             self._late: set[tuple[str, int]] = set()
             self._places: OrderedDict[int, tuple[array[int], array[int]]] = OrderedDict()
 
@@ -95,6 +96,21 @@ class Index:
                     room = self._rooms.setdefault(part.room_id, _Room())
                     room.covered = room.followed = max(room.covered, part.to_seq)
         return kept.changed
+
+    def forget(self, room_id: str) -> None:
+        """Have nothing left of a room that was deleted. Segments that have of it are made again."""
+        with self._lock:
+            if room := self._rooms.pop(room_id, None):
+                self._messages -= len(room.tail)
+                self._bytes -= sum(200 + 2 * len(made.form) for made in room.tail)
+            self._changed.pop(room_id, None)
+            self._gone.add(room_id)
+
+    def forget_all_but(self, room_ids: Set[str]) -> None:
+        """As :meth:`forget`, for the rooms that are not among these."""
+        with self._lock:
+            for room_id in self._rooms.keys() - room_ids:
+                self.forget(room_id)
 
     def followed(self, room_id: str) -> int:
         """Up to which number a room's log is in the index."""
@@ -160,6 +176,10 @@ class Index:
     def stale(self) -> int:
         """The number of a segment of which messages have changed; 0 where there is none."""
         with self._lock:
+            for number, by_room in self._by_room.items():
+                if self._gone and not self._gone.isdisjoint(by_room):
+                    return number
+            self._gone.clear()
             for room_id, changed in self._changed.items():
                 for number, segment in self._segments.items():
                     at = self._by_room[number].get(room_id)
@@ -200,6 +220,8 @@ class Index:
             segment = self._segments[number]
             builder = segments.Builder(self._next_number(), replaces=number)
         for part in segment.parts:
+            if part.room_id in self._gone:
+                continue
             at = part.after_seq
             while at < part.to_seq:
                 found = snapshot.events_after(
@@ -233,7 +255,11 @@ class Index:
             if segment.replaces:
                 del self._segments[segment.replaces], self._by_room[segment.replaces]
             for part in segment.parts:
-                room = self._rooms[part.room_id]
+                room = self._rooms.get(part.room_id)
+                if room is None:
+                    # It was deleted meanwhile.
+                    self._gone.add(part.room_id)
+                    continue
                 of_room = self._changed.get(part.room_id, {})
                 for seq in [seq for seq in of_room if self._is_new(segment, part.room_id, seq)]:
                     del of_room[seq]

@@ -211,6 +211,11 @@ class Search:
         """Take note that there is something new in these rooms."""
         self._new.update(room_ids)
 
+    def forget(self, room_id: str) -> None:
+        """Have nothing left of a room that was deleted."""
+        if self._index:
+            self._index.forget(room_id)
+
     async def run(self) -> None:
         """Keep the index near the heads of all rooms, until cancelled."""
         if self._index is None or self._store is None:
@@ -277,6 +282,7 @@ class Search:
             after = some[-1][0]
         index = self._index
         assert index
+        index.forget_all_but({room_id for room_id, _ in heads})
         total = sum(head - min(index.followed(room_id), head) for room_id, head in heads)
         done, told = 0, 0
         for room_id, _ in heads:
