@@ -132,6 +132,9 @@ class _LineClient:
         try:
             async for update in subscription.updates():
                 match update:
+                    case Message(deleted=deletion) if deletion:
+                        # Its words are gone; a line without any would look like a message.
+                        pass
                     case Message():
                         print(f"{visible(update.sender_id)}: {visible(update.text)}", flush=True)
                     case Gap():

@@ -123,6 +123,21 @@ async def test_leaving_keeps_what_was_not_printed_for_the_next_time(
     assert first.lines + second.lines == [f"1: {text}" for text in [*said, "while away"]]
 
 
+async def test_messages_that_were_deleted_or_edited_meanwhile(join: Join, node: RunningNode) -> None:
+    """A deleted one prints nothing, an edited one prints as it is now, and each other one once."""
+    alice = node.client("1")
+    one, two = [await alice.send("general", text) for text in ("one", "two")]
+    await alice.delete("general", one.seq)
+    await alice.edit("general", two.seq, "2")
+    await alice.send("general", "three")
+
+    client = await join("2")
+    await client.shows("1: three")
+
+    assert await client.leave() == 0
+    assert client.lines == ["1: 2", "1: three"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see how far a start is")
 async def test_leaving_before_it_has_begun_shows_no_traceback(join: Join) -> None:
     """Ctrl-C while the program is still being loaded ends it without a word."""
