@@ -14,6 +14,7 @@ from importlib.metadata import version
 import click
 
 from benchmarks import catchup, fanout, growth, idle, unary
+from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
 from benchmarks import worst as worst_
@@ -108,6 +109,14 @@ def _typing(quick: bool) -> list[str]:
     ]
 
 
+def _search(quick: bool) -> list[str]:
+    return [
+        "| search for a page of 20 | p50 | p99 | hits |",
+        "| --- | --- | --- | --- |",
+        *search_.rows(messages=5000 if quick else 1_000_000),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -116,6 +125,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "stalled": _stalled,
     "idle": _idle,
     "growth": _growth,
+    "search": _search,
     "typing": _typing,
     "worst": _worst,
 }
