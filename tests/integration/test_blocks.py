@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from google.protobuf.message import Message
 
 import grpc_chat as chat
 from grpc_chat.core.caller import SYSTEM
+from grpc_chat.core.presence import Presence
 from grpc_chat.sdk.choices import AnyAudience
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
@@ -60,7 +62,9 @@ class OpenServer:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[OpenServer]:
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(running_node(accounts=True))
+        # Nothing is read but what is asked for: some of these tests compare the statements of a call.
+        stack.enter_context(mock.patch.object(Presence, "tell", mock.AsyncMock()))
+        node = await stack.enter_async_context(running_node(accounts=True, search={"enabled": False}))
         await node.register("admin", admin=True)
         yield OpenServer(node, await stack.enter_async_context(Calls(node.address)), stack)
 
