@@ -365,7 +365,7 @@ async def test_nobody_is_found_by_blocking_them() -> None:
     """Where people are found by a shared room, who is hidden and who is not there have one answer."""
     limits = {"blocks_per_user": 2}
     async with (
-        running_node(accounts={"finding": "shared_room"}, limits=limits) as node,
+        running_node(accounts={"finding": "shared_room"}, limits=limits, search={"enabled": False}) as node,
         Calls(node.address) as calls,
     ):
         bob, mallory = await node.register("bob"), await node.register("mallory")
@@ -512,7 +512,7 @@ async def test_people_are_reached_at_a_rate() -> None:
     """By adding, inviting, offering and writing alike, bots included; what reaches nobody is free."""
     limits = {"adds_burst": 4, "adds_per_second": 0.001}
     async with (
-        running_node(accounts={"adding": "anyone"}, limits=limits) as node,
+        running_node(accounts={"adding": "anyone"}, limits=limits, search={"enabled": False}) as node,
         Calls(node.address) as calls,
     ):
         alice, bob = await node.register("alice"), await node.register("bob")

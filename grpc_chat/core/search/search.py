@@ -91,6 +91,12 @@ class Search:
         self._progress = 0
         self._new: set[str] = set()
         self._changed_at = 0.0
+        self._working = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do in the background, until something is stored."""
+        return self._ready and not self._new and not self._working
 
     # What is asked
 
@@ -222,8 +228,10 @@ class Search:
             return
         while True:
             try:
+                self._working = True
                 await self._load()
                 await self._keep_up()
+                self._working = False
             except Damaged as exc:
                 self._begin_anew(exc)
             except ShuttingDown:
