@@ -1,8 +1,8 @@
-"""Making a backup: one file that holds all that a database does, while its server runs or is stopped.
+"""Makes a backup: one file with the whole contents of a database, whether its server is running or not.
 
-The process that makes it is not the server, and only reads. It needs no lock of the folder, which belongs to
-the server; SQLite's own locks let it read one moment of the database beside a server that writes, starts or
-stops.
+Another process than the server makes the backup, and only reads. It does not take the folder's lock, which
+belongs to the server. SQLite's own locks let it read the database as of one moment while a server writes,
+starts or stops.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def back_up(
 ) -> Contents:
     """Copy the database in a folder into a file for the owner alone.
 
-    The file gets its name when it is complete, has been checked and is on the disk; until then, and where
-    anything goes wrong or this process is killed, what had the name before is as it was.
+    The file gets its name when it is complete, has been checked and is on the disk. Until then, and if
+    anything fails or this process is killed, an existing file of that name is unchanged.
 
     Args:
-        folder: The data folder. What is in it beside the database (a certificate, a log) is not copied.
-        file: Where to; its folder must exist.
-        replace: Whether a file of that name is replaced.
-        version: Of this program, to be noted in the copy.
-        also: What else is to be done before the file gets its name, given the copy.
+        folder: The data folder. Other files in it (a certificate, a log) are not copied.
+        file: The backup to write. Its folder must exist.
+        replace: Whether an existing file of that name is replaced.
+        version: This program's version, which is stored in the copy.
+        also: A further step before the file gets its name, called with the copy.
 
     Raises:
-        BackupError: There is no such database, it is damaged, the file can't be written, or it exists.
+        BackupError: There is no such database, it is damaged, or the file exists or can't be written.
     """
     database = folder / "chat.db"
     if not database.exists():
@@ -61,7 +61,7 @@ def back_up(
                 require_ours(source, what)
                 copy(source, new, progress)
             with closing(connect_alone(new.path)) as made:
-                # A file with a log (WAL) can't be read where nothing can be written beside it.
+                # A file in WAL mode can't be read in a folder that can't be written.
                 made.execute("PRAGMA journal_mode=DELETE")
                 require_intact(made, f"{what}, or its copy,", progress)
                 facts = {BACKUP_TIME: str(time.time_ns() // 1000), BACKUP_VERSION: version}
@@ -79,12 +79,12 @@ def back_up(
 
 
 def _open_database(path: Path) -> sqlite3.Connection:
-    """A connection that leaves what it finds.
+    """A connection that leaves the database and its log as they are.
 
-    Closing the last connection to a database has SQLite write its log into it and remove the log. That is the
-    server's to do, which after a crash knows by the log that it should look at everything; so where there is
-    one, this connection can only read. Where there is none, SQLite makes one to read, and must be able to
-    remove it.
+    When the last connection to a database closes, SQLite writes the log into the database and removes the
+    log. Only the server may do that: after a crash, the log tells it to check the whole database. So if there
+    is a log, this connection is read-only. If there is none, SQLite creates one for reading and must be able
+    to remove it, so the connection can write.
     """
     mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
     try:

@@ -1,4 +1,4 @@
-"""What a database file holds: read by somebody who is not its server, and changes nothing."""
+"""Reads the contents of a database file from another process than its server, and changes nothing."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from grpc_chat.store.migrations import LATEST
 from grpc_chat.wire import chat_pb2 as pb
 
 Progress = Callable[[str, float | None], None]
-"""Told what is being done, and how much of it is done: 0 to 1, or None where that can't be known."""
+"""Called with the current step and how much of it is done: 0 to 1, or None if that can't be known."""
 
 _EPOCH_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TICK = 200_000
-"""Steps of SQLite's machine between two signs of life: a few milliseconds."""
+"""SQLite's virtual machine steps between two calls of ``Progress``: a few milliseconds."""
 
 _LOGS_OF_ROOMS = "SELECT room_id, first_seq, last_seq FROM rooms"
 _LOGS = """
 SELECT room_id, first_seq, last_seq FROM rooms
 UNION ALL SELECT 'user:' || user_id, first_seq, last_seq FROM user_logs
 """
-"""The logs that must be whole: those of rooms, and users' own."""
+"""The logs that must be complete: rooms' logs and users' own."""
 _USER_LOGS_SINCE = "0013"
 
 _ROWS = 500
-"""Rows that are read at a time: 500 of the largest messages are 32 MB."""
+"""How many rows are read at a time: 500 messages of the maximum size are 32 MB."""
 
 
 class BackupError(Exception):
-    """A backup can't be made, used or put back; a sentence that says why."""
+    """A backup can't be made, used or restored. The text is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +47,30 @@ class Contents:
 
     size_bytes: int
     backup_time: datetime | None
-    """When ``grpc-chat admin backup`` made it; None where something else did."""
+    """When ``grpc-chat admin backup`` made it; None if something else did."""
     backup_version: str
-    """Which version of the program made it; empty where something else did."""
+    """Which version of the program made it; empty if something else did."""
     schema: str
-    """The revision of its tables; older ones are brought up to date when they are opened or restored."""
+    """The revision of its tables. Opening or restoring a database updates older revisions."""
     epoch: str
     accounts: int
     """People, bots and trusted ids."""
     rooms: int
     messages: int
-    """Those that were not deleted."""
+    """Messages that were not deleted."""
     events: int
-    """Of all kinds, in rooms, with what is left of deleted ones."""
+    """Events of all kinds in rooms, including the remains of deleted rooms."""
     newest_event_time: datetime | None
     damaged_events: int
-    """Events that are missing or not as they were stored, and are left out of what clients get."""
+    """Events that are missing or do not match their checksums. Clients do not get them."""
 
 
 def require_ours(conn: sqlite3.Connection, what: str) -> str:
-    """Make sure that this program can read a database; returns the revision of its tables.
+    """Check that this program can read a database, and return the revision of its tables.
 
     Raises:
-        BackupError: It is somebody else's, empty, damaged or newer than this program; begins with ``what``.
+        BackupError: The database is another program's, empty, damaged, or newer than this program. The text
+            begins with ``what``.
     """
     try:
         tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
@@ -96,10 +97,10 @@ def require_ours(conn: sqlite3.Connection, what: str) -> str:
 
 
 def require_intact(conn: sqlite3.Connection, what: str, progress: Progress) -> None:
-    """Have SQLite look through all of it.
+    """Check the whole database with SQLite's integrity check.
 
     Raises:
-        BackupError: It is damaged.
+        BackupError: The database is damaged.
     """
     conn.set_progress_handler(lambda: progress("checking", None), _TICK)
     try:
@@ -114,20 +115,20 @@ def require_intact(conn: sqlite3.Connection, what: str, progress: Progress) -> N
 
 
 def raise_interrupt(error: sqlite3.Error) -> None:
-    """Go on with Ctrl-C where that is what ended a statement.
+    """Raise KeyboardInterrupt again if Ctrl-C ended a statement.
 
     Raises:
-        KeyboardInterrupt: It was raised in a progress handler, where SQLite's driver swallows it.
+        KeyboardInterrupt: It was raised in a progress handler, where SQLite's driver suppresses it.
     """
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
         raise KeyboardInterrupt from None
 
 
 def read_contents(conn: sqlite3.Connection, path: Path, progress: Progress) -> Contents:
-    """Count what is in a database, and look at each event's checksum.
+    """Count what is in a database, and check each event's checksum.
 
     Raises:
-        BackupError: It can't be read.
+        BackupError: The database can't be read.
     """
     what = str(path)
     revision = require_ours(conn, what)
@@ -164,16 +165,16 @@ def read_contents(conn: sqlite3.Connection, path: Path, progress: Progress) -> C
 
 
 class NeededFiles(NamedTuple):
-    """What a database needs of the contents of files, which are beside it."""
+    """The contents of files that a database refers to, which are stored beside it."""
 
     sizes: dict[str, int]
-    """The lengths of the contents that are needed, by their SHA-256."""
+    """The lengths of the needed contents, by SHA-256."""
     kept_in: str
-    """Where they are; empty for the folder ``files`` beside the database."""
+    """The folder with the contents; empty for ``files`` beside the database."""
 
 
 def needed_files(conn: sqlite3.Connection) -> NeededFiles:
-    """Which contents of files a database needs."""
+    """The contents of files that a database refers to."""
     if not conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'files'").fetchone():
         return NeededFiles({}, "")
     sizes: dict[str, int] = dict(conn.execute("SELECT digest, size FROM files").fetchall())
@@ -198,7 +199,7 @@ def _newest(conn: sqlite3.Connection) -> datetime | None:
 def _count_events(
     conn: sqlite3.Connection, logs: str, *, has_checksums: bool, progress: Progress
 ) -> tuple[int, int]:
-    """How many events rooms have, and how many events of these logs are as they were stored."""
+    """How many events rooms have, and how many events of these logs match their checksums."""
     checksum = "checksum" if has_checksums else "NULL"
     [[events]] = conn.execute("SELECT count(*) FROM events WHERE room_id < 'user:' OR room_id >= 'user;'")
     query = (
@@ -215,7 +216,7 @@ def _count_events(
 
 
 def _trouble(error: sqlite3.Error) -> str:
-    """What is wrong with a file, as the rest of a sentence about it."""
+    """What is wrong with a file, as the end of a sentence about it."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return "is not a database"

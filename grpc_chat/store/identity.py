@@ -1,4 +1,4 @@
-"""Which database this is, and which life of its logs: the facts in the table ``meta``."""
+"""Identifies a database and the epoch of its logs, by facts in the table ``meta``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from grpc_chat.store import schema
 from grpc_chat.store.statements import insert_into
 
 BACKUP_TIME = "backup_time_us"
-"""Of a backup, when it was made. A database that has it was never written to since."""
+"""When a backup was made. A database with this fact has not been written to since."""
 BACKUP_VERSION = "backup_version"
 OTHER_COMMITS = "other_commits"
-"""How many commits there were that stored no event: see :mod:`grpc_chat.store.mark`."""
+"""How many commits stored no event; see :mod:`grpc_chat.store.mark`."""
 FILES_KEPT_IN = "files_kept_in"
-"""Where the contents of files are, if not in the folder beside the database."""
+"""The folder with the contents of files, if it is not the one beside the database."""
 
 
 class Identity(NamedTuple):
-    """What tells a database from others."""
+    """What distinguishes a database from others."""
 
     epoch: str
     secret: bytes
     backup: bool
-    """Whether it is a copy that the program made, which no server has opened yet."""
+    """Whether the database is a backup made by this program that no server has opened yet."""
 
 
 def identify(conn: sa.Connection) -> Identity:
-    """The database's identity, made where it is new. In a transaction of the caller's."""
+    """The database's identity, which a new database gets here. Runs in the caller's transaction."""
     facts = {"epoch": secrets.token_hex(8), "secret": secrets.token_hex(32)}
     insert = insert_into(schema.meta, conn.dialect.name).on_conflict_do_nothing()
     conn.execute(insert, [{"name": key, "value": facts[key]} for key in facts])
@@ -38,7 +38,7 @@ def identify(conn: sa.Connection) -> Identity:
 
 
 def begin_epoch(conn: sa.Connection) -> str:
-    """Begin a new life of all logs, and return its name. In a transaction of the caller's."""
+    """Begin a new epoch of all logs, and return its name. Runs in the caller's transaction."""
     meta = schema.meta
     epoch = secrets.token_hex(8)
     conn.execute(sa.update(meta).where(meta.c.name == "epoch").values(value=epoch))

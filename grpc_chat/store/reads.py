@@ -1,4 +1,4 @@
-"""What is read from a store; :mod:`grpc_chat.store.base` says what it guarantees."""
+"""What can be read from a store. :mod:`grpc_chat.store.base` lists the guarantees."""
 
 from __future__ import annotations
 
@@ -28,120 +28,121 @@ from grpc_chat.wire import chat_pb2 as pb
 class Snapshot(FileReads, Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
-    Listings are pages: ``after`` is the key of the last entry before the page, in the order that is named.
+    Listings come in pages. ``after`` is the key of the last entry of the previous page.
     """
 
     # Rooms
 
     def membership(self, room_id: str, user_id: str) -> Membership | None:
-        """What a room is for a user; None when there is no such room."""
+        """A room as one user sees it; None if there is no such room."""
 
     def memberships_in(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Membership]:
-        """As :meth:`membership`, for many rooms; those that there are not are left out."""
+        """As :meth:`membership`, for many rooms. Rooms that do not exist are left out."""
 
     def memberships(self, user_id: str, *, after: str = "", limit: int = 2**31 - 1) -> list[Membership]:
-        """The rooms a user is in, in the order of their ids; all of them, if nothing else is said."""
+        """The rooms that a user is in, ordered by id. By default, all of them."""
 
     def room(self, room_id: str) -> pb.Room | None:
-        """A room, without what depends on who looks at it (role, peer)."""
+        """A room, without the fields that depend on the caller (role, peer)."""
 
     def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
-        """The rooms a user is in, as :meth:`room`, in the order of their ids."""
+        """The rooms that a user is in, as :meth:`room` returns them, ordered by id."""
 
     def public_rooms(
         self, query: str, *, archived: bool, after: str, limit: int
     ) -> list[tuple[str, pb.Room]]:
-        """Public rooms whose name or topic holds ``query``, each with what orders the listing: the name
-        as :func:`grpc_chat.core.names.public_name` makes it, in which form ``query`` is given too."""
+        """Public rooms whose name or topic contains ``query``, each with the key that orders the listing: its
+        name in the form that :func:`grpc_chat.core.names.public_name` returns. ``query`` has that form,
+        too."""
 
     def public_room(self, public_name: str) -> str | None:
         """The id of the public room with this name."""
 
     def unpurged(self) -> bool:
-        """Whether there are logs of deleted rooms; see :meth:`grpc_chat.store.base.Transaction.purge`."""
+        """Whether logs of deleted rooms are left; see :meth:`grpc_chat.store.base.Transaction.purge`."""
 
     def was_deleted(self, room_id: str) -> bool:
         """Whether there was a room with this id."""
 
     def request_hash(self, room_id: str) -> bytes | None:
-        """What a room was made with; None where it was made without a request id."""
+        """The hash of the request that created a room; None if it was created without a request id."""
 
     def peer(self, room_id: str, user_id: str) -> pb.User | None:
         """The other member of a direct room."""
 
     def members(self, room_id: str, *, after: str, limit: int) -> list[pb.Member]:
-        """A room's members, in the order of their user ids."""
+        """A room's members, ordered by user id."""
 
     def member(self, room_id: str, user_id: str) -> pb.Member | None:
         """One member."""
 
     def rooms_of(self, user_id: str) -> int:
-        """How many rooms a user is in by an act of their own."""
+        """How many rooms a user has joined, or was added to and has accepted."""
 
     def added_rooms_of(self, user_id: str) -> int:
-        """How many rooms a user is in by what others did, without direct ones."""
+        """How many rooms others have added a user to, without direct rooms."""
 
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
 
     def owners(self, room_id: str, *, but: str = "") -> int:
-        """How many owners a room has who are not blocked, apart from one."""
+        """How many owners a room has who are not blocked, not counting ``but``."""
 
     def owned_only_by(self, user_ids: Sequence[str], *, limit: int) -> tuple[list[pb.Room], int]:
-        """The rooms that one of these owns and nobody else does who is not blocked: the first of them, in the
-        order of their ids, and how many there are."""
+        """The rooms that one of these users owns and that have no other owner who is not blocked. Returns the
+        first ``limit`` of them, ordered by id, and how many there are."""
 
     def unowned_rooms(self, *, after: str, limit: int) -> list[pb.Room]:
-        """The rooms whose owners are all blocked, in the order of their ids."""
+        """The rooms whose owners are all blocked, ordered by id."""
 
     def share_a_room(self, user_id: str, other_id: str) -> bool:
-        """Whether there is a room that both are in."""
+        """Whether two users are in the same room."""
 
     def meets(self, user_id: str, other_id: str) -> bool:
-        """Whether both are in a private room into which the first of them came by an act of their own."""
+        """Whether two users are in the same private room, to which the first of them consented."""
 
     def ban(self, room_id: str, user_id: str) -> pb.Ban | None:
-        """Somebody's own ban."""
+        """A user's own ban from a room."""
 
     def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
-        """The ban that keeps somebody out: their own or, where they are a bot, that of its owner."""
+        """The ban that keeps a user out of a room: their own or, for a bot, its owner's."""
 
     def bots_in(self, room_id: str, owner_id: str) -> list[pb.Member]:
-        """Somebody's bots that are members of a room, in the order of their ids."""
+        """A user's bots that are members of a room, ordered by id."""
 
     def rooms_that_ban(self, user_id: str, *, member: str) -> list[str]:
-        """The ids of the rooms that somebody is banned from and another one is a member of, in order."""
+        """The ids of the rooms that ``user_id`` is banned from and ``member`` is in, in order."""
 
     def bans(self, room_id: str, *, after: str, limit: int) -> list[pb.Ban]:
-        """Who is banned, in the order of their user ids."""
+        """A room's bans, ordered by user id."""
 
     def invite(self, code_hash: bytes) -> InviteRecord | None:
         """The invite with this code, usable or not."""
 
     def invites_of(self, room_id: str) -> int:
-        """How many invites a room has, used up or not, or the server for an empty id."""
+        """How many invites a room has, used up or not. An empty ``room_id`` means invites to the server."""
 
     def invites(self, room_id: str, *, after: tuple[int, str] | None, limit: int) -> list[InviteRecord]:
-        """A room's invites that are not used up, or the server's for an empty id, newest first; ``after`` is
-        the time of making and the id of the last one before."""
+        """A room's invites that are not used up, newest first. An empty ``room_id`` means invites to the
+        server. ``after`` is the creation time and id of the previous page's last invite."""
 
     def invitation(self, room_id: str, user_id: str) -> InvitationRecord | None:
-        """An invitation that waits for an answer."""
+        """A user's pending invitation to a room."""
 
     def invitation_told(self, room_id: str, user_id: str) -> pb.Invitation | None:
-        """The same, as its maker and its person are told of it."""
+        """The same, as it is shown to the user who made it and to the invited user."""
 
     def invitations_of(
         self, user_id: str, *, after: tuple[int, str] | None, limit: int
     ) -> list[pb.Invitation]:
-        """A user's invitations that are not hidden, newest first; ``after`` is the time of making and the
-        room of the last one before."""
+        """A user's invitations that are not hidden, newest first. ``after`` is the creation time and room of
+        the previous page's last invitation."""
 
     def invitations_to(self, room_id: str, *, after: str, limit: int) -> list[pb.Invitation]:
-        """A room's invitations, hidden ones too, in the order of the user ids."""
+        """A room's invitations, including hidden ones, ordered by user id."""
 
     def waiting(self, user_id: str) -> list[Waiting]:
-        """All of a user's invitations, hidden ones too, oldest first."""
+        """All of a user's invitations, including hidden ones, oldest first."""
 
     # Accounts
 
@@ -149,29 +150,29 @@ class Snapshot(FileReads, Protocol):
         """A user as others see them."""
 
     def statuses(self, user_ids: Sequence[str]) -> dict[str, StatusRecord]:
-        """What users show of themselves, by user; those who do not exist are left out. Expired statuses are
-        among it."""
+        """Users' statuses, including expired ones, by user. Users who do not exist are left out."""
 
     def expired_statuses(self, now_us: int, *, limit: int) -> list[str]:
         """Users whose status has expired and is still stored."""
 
     def refusing(self, user_ids: Sequence[str], user_id: str) -> set[str]:
-        """Those of some users who have blocked a user: they, or their owner, the user or the user's owner."""
+        """Which of ``user_ids`` block a user. A block by or of a bot's owner counts as one by or of the
+        bot."""
 
     def refused_by(self, user_id: str) -> set[str]:
         """All users whom a user, or the user's owner, has blocked, with their bots and owners."""
 
     def small_rooms(self, user_id: str, *, members: int, limit: int) -> list[str]:
-        """The ids of a user's rooms of at most so many members, in order."""
+        """The ids of a user's rooms that have at most ``members`` members, in order."""
 
     def account(self, user_id: str) -> Account | None:
         """An account."""
 
     def account_that_looks_like(self, look: str) -> str | None:
-        """The id of the account with this look."""
+        """The id of the account whose :attr:`grpc_chat.store.records.Account.look` this is."""
 
     def accounts(self, query: str, *, after: str, limit: int) -> list[tuple[Account, Usage]]:
-        """People and bots whose id or display name holds ``query``, in the order of their ids."""
+        """People and bots whose id or display name contains ``query``, ordered by id."""
 
     def any_account(self) -> bool:
         """Whether there is an account that is not a trusted id."""
@@ -180,116 +181,119 @@ class Snapshot(FileReads, Protocol):
         """How many accounts administer the server and are not blocked."""
 
     def bots_of(self, owner_id: str) -> int:
-        """How many bots somebody has."""
+        """How many bots a user has."""
 
     def bot_tokens_of(self, owner_id: str) -> dict[str, int]:
-        """How many access tokens somebody's bots have, by bot; those that have none are left out."""
+        """How many access tokens a user's bots have, by bot. Bots without any are left out."""
 
     def bots(self, owner_id: str, *, after: str, limit: int) -> list[Account]:
-        """Somebody's bots, in the order of their ids."""
+        """A user's bots, ordered by id."""
 
     def identity(self, issuer: str, subject: str) -> str | None:
-        """The id of the account that an OpenID identity is."""
+        """The id of the account that an OpenID identity is linked to."""
 
     def identities(self, user_id: str) -> list[IdentityRecord]:
-        """The OpenID identities that an account is, oldest first."""
+        """The OpenID identities that are linked to an account, oldest first."""
 
     def ended_tokens_of(self, user_id: str) -> int:
-        """How many of a bot's access tokens have ended, as :class:`Ending` says, since the last was made."""
+        """How many of a bot's access tokens have ended for a reason in :class:`Ending` since the last one was
+        created."""
 
     def ended_token(self, token_hash: bytes) -> Ending | None:
-        """Why this access token ended; None where it did not, or nobody has to be told."""
+        """Why this access token ended; None if it has not, or if its holder does not need to be told."""
 
     def known_addresses(self, limit: int) -> list[bytes]:
-        """The hashes of where accounts were entered from, those that were used last at the end."""
+        """The hashes of addresses from which users have logged in, least recently used first."""
 
     def sessions_of(self, user_id: str, kind: int) -> int:
         """How many sessions of a kind a user has."""
 
     def session(self, token_hash: bytes) -> tuple[SessionRecord, Account] | None:
-        """The session with this token, and whose it is."""
+        """The session with this token, and the account that it belongs to."""
 
     def expired_session(self, token_hash: bytes) -> SessionRecord | None:
-        """The session with this token that was put aside; see :meth:`Transaction.expire`."""
+        """The session that had this token and was put aside; see :meth:`Transaction.expire`."""
 
     def session_of(self, user_id: str, session_id: str) -> SessionRecord | None:
         """One session of a user."""
 
     def sessions(self, user_id: str, *, after: tuple[int, str] | None, limit: int) -> list[SessionRecord]:
-        """A user's sessions, newest first; ``after`` is the time of making and the id of the last before."""
+        """A user's sessions, newest first. ``after`` is the creation time and id of the previous page's last
+        session."""
 
     # Blocks
 
     def contact(self, user_id: str, other_id: str) -> Contact | None:
-        """How one user stands to another whom they want to reach; None where there is no such other. It is
-        asked in one statement, so that it takes as long in either direction."""
+        """What decides whether a user may reach another; None if the other does not exist. One statement
+        reads blocks in both directions, so that the time it takes does not reveal who has blocked whom."""
 
     def contact_in(self, room_id: str, user_id: str) -> Contact | None:
-        """As :meth:`contact`, with the other member of a direct room."""
+        """As :meth:`contact`, for the other member of a direct room."""
 
     def block(self, user_id: str, blocked_user_id: str) -> pb.Block | None:
-        """Whether a user has blocked just this one."""
+        """A user's block of exactly this user; None if there is none."""
 
     def blocks(self, user_id: str, *, after: str, limit: int) -> list[pb.Block]:
-        """Whom a user has blocked, in the order of their ids."""
+        """A user's blocks, ordered by the blocked users' ids."""
 
     def is_asked_by(self, user_id: str, other_id: str) -> bool:
-        """Whether an invitation of another waits for a user's answer, and is not hidden from them."""
+        """Whether a user has a pending invitation from another that is not hidden."""
 
     def rooms_added_to(self, user_id: str, by: str, *, after: str, limit: int) -> list[str]:
-        """The rooms, direct ones apart, that a user is in because another, or a bot of theirs, put them
-        there; in the order of their ids."""
+        """The rooms, without direct rooms, that another user or one of that user's bots added a user to,
+        ordered by id."""
 
     def blocks_of(self, user_id: str) -> int:
-        """How many a user has blocked."""
+        """How many users a user has blocked."""
 
     # The log
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:
-        """The newest number of each of these rooms that exist, and of each of these users' logs
-        (:func:`grpc_chat.store.records.user_log`) that has an entry."""
+        """The newest event's number in each of these rooms and users' logs
+        (:func:`grpc_chat.store.records.user_log`). Rooms that do not exist and users' logs without an entry
+        are left out."""
 
     def heads_after(self, room_id: str, *, limit: int) -> list[tuple[str, int]]:
-        """All rooms after this one, in the order of their ids, with the newest number of each."""
+        """The rooms whose ids come after ``room_id``, ordered by id, each with its newest event's number."""
 
     def payloads_at(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-        """By room and number, the encoded events at these places that are as they were stored."""
+        """The encoded events at these places, by room and number. Missing and damaged ones are left out."""
 
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
-        """The first events after ``seq``, oldest first: at most ``limit``, and no further one after
-        ``max_bytes`` of payload are reached."""
+        """The first events after ``seq``, oldest first. There are at most ``limit``, and the last is the one
+        with which their payloads reach ``max_bytes``."""
 
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
-        """The last events before ``seq``, oldest first, bounded likewise."""
+        """The last events before ``seq``, oldest first, with the limits of :meth:`events_after`."""
 
     def stamps(self, places: Mapping[str, int]) -> dict[str, int]:
-        """By room, the stamp of the event with this number. Those that are gone, damaged or not there yet are
-        left out."""
+        """The stamps of the events with these numbers, by room. Events that are gone, damaged or not stored
+        yet are left out."""
 
     def edits(self, room_id: str, seq: int, *, after: int | None, limit: int) -> list[pb.MessageVersion]:
-        """What a message said before, as far as that was kept, newest first; ``after`` is the version of the
-        last one before."""
+        """Earlier versions of a message, as far as they were kept, newest first. ``after`` is the number of
+        the previous page's last version."""
 
     def has_consumer(self, user_id: str, consumer: str) -> bool:
-        """Whether a user's consumer has a position, or had one."""
+        """Whether a user's consumer has, or had, a position."""
 
     def consumers_of(self, user_id: str) -> int:
         """How many consumers a user has."""
 
     def consumers(self, user_id: str, *, after: str, limit: int) -> list[ConsumerRecord]:
-        """A user's consumers, in the order of their names."""
+        """A user's consumers, ordered by name."""
 
     def unused_consumers(self, before_us: int, *, limit: int) -> list[ConsumerRecord]:
-        """Consumers of all users that were not used since, the longest unused first."""
+        """Consumers of all users that were last used before this time, the longest unused first."""
 
     def consumer_positions(
         self, user_id: str, consumer: str, *, after: str, limit: int
     ) -> list[tuple[str, Place, int]]:
-        """A consumer's positions in rooms that its user is in, in the order of the rooms' ids: the room, the
-        position, and the room's newest number."""
+        """A consumer's positions in rooms that its user is in, ordered by room id: the room, the position,
+        and the number of the room's newest event."""
 
     def positions(
         self, user_id: str, consumer: str, *, after: str = "", limit: int = 2**31 - 1
     ) -> dict[str, Place]:
-        """Where a consumer stands in each room it was acknowledged in, in the order of the rooms' ids; in all
-        of them, if nothing else is said."""
+        """A consumer's position in each room in which it acknowledged events, ordered by room id. By default,
+        in all such rooms."""

@@ -1,4 +1,4 @@
-"""Putting a backup in the place of a server's database."""
+"""Replaces a server's database with a backup."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ _BEFORE = "chat.db.before-restore"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came of a restore."""
+    """The result of a restore."""
 
     contents: Contents
     """What is in the database now."""
     sessions: int
-    """How many logins and tokens work again, or were ended."""
+    """How many logins and tokens work again or, with ``end_sessions``, were ended."""
     kept: Path | None
-    """Where the database is that was there before."""
+    """Where the previous database was moved; None if there was none."""
 
 
 def examine(
     file: Path, *, progress: Progress, also: Callable[[sqlite3.Connection], None] = lambda _: None
 ) -> Contents:
-    """Look through a backup, or any other copy of a database; nothing is changed.
+    """Check a backup, or any other copy of a database, without changing it.
 
     Args:
-        also: What else is to be looked at, given the copy.
+        also: A further check, called with the copy.
 
     Raises:
-        BackupError: It is not a backup, is damaged, or was made by a newer version of the program.
+        BackupError: The file is not a backup, is damaged, or was made by a newer version of the program.
     """
     with _reading(file) as conn:
         require_ours(conn, str(file))
@@ -73,23 +73,24 @@ def restore(
     now: datetime,
     also: Callable[[sqlite3.Connection], None] = lambda _: None,
 ) -> Restored:
-    """Make the database in a folder one that holds what is in a backup, in a new epoch.
+    """Replace the database in a folder with the contents of a backup, in a new epoch.
 
-    The new database is complete, of this program's revision and on the disk before it gets its name. Where
-    anything goes wrong before, or this process is killed, what was there is as it was.
+    The new database is complete, at this program's revision and on the disk before it gets its name. If
+    anything fails before then, or this process is killed, the folder's database is unchanged.
 
     Args:
-        file: What :func:`grpc_chat.store.backup.back_up` made, or another copy of a database; stays as it is.
-        folder: The data folder, made where it is missing. No server may be using it.
-        replace: Whether a database that is there is replaced; it is kept under another name.
-        end_sessions: Whether all sessions and tokens end: those that were revoked after the backup was made
-            are valid again otherwise.
-        now: For the name of what is kept.
-        also: What else is to be done before the database takes its place, given the new one.
+        file: A backup made by :func:`grpc_chat.store.backup.back_up`, or another copy of a database. It is
+            not changed.
+        folder: The data folder, created if it is missing. No server may be using it.
+        replace: Whether an existing database is replaced. It is kept under another name.
+        end_sessions: Whether to end all sessions and tokens. Otherwise, those that were revoked after the
+            backup was made are valid again.
+        now: Used in the name of the database that is kept.
+        also: A further step before the database gets its name, called with the new database.
 
     Raises:
-        BackupError: The backup can't be used, a server is using the folder, there is a database and
-            ``replace`` was not said, or the disk does not take it.
+        BackupError: The backup can't be used, a server is using the folder, a database exists and ``replace``
+            is false, or the disk can't be written.
     """
     database = folder / "chat.db"
     with _alone_in(folder):
@@ -125,7 +126,7 @@ def restore(
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder where it is missing, and keep servers out of it."""
+    """Create the folder if it is missing, and keep servers out of it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = lock_folder(folder)
@@ -145,7 +146,7 @@ def _require_none(database: Path) -> None:
             f"there is a database in {database.parent}; --replace puts the backup in its place, "
             "and keeps it under another name"
         )
-    # Of a database that is gone. SQLite would take a log for that of the new database.
+    # Leftovers of a database that is gone. SQLite would apply such a log to the new database.
     for suffix in ("-wal", "-journal"):
         left = database.with_name(database.name + suffix)
         if left.exists():
@@ -154,7 +155,7 @@ def _require_none(database: Path) -> None:
 
 @contextmanager
 def _reading(file: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that changes nothing, wherever the file is."""
+    """A connection that changes nothing, even in a folder that can't be written."""
     try:
         with file.open("rb") as opened:
             header = opened.read(20)
@@ -166,8 +167,8 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
         raise BackupError(f"{file} is not a database")
     has_log = header[18:19] == b"\x02"
     options: dict[str, str | int] = {"mode": "ro"}
-    # Of a server that was stopped. SQLite would have to write beside it, if only to find that there is no
-    # log; and nobody is using it, for then there would be one.
+    # The database of a stopped server. SQLite would have to create files beside it, if only to find that it
+    # has no log. Nobody is using it: otherwise a log would exist.
     if has_log and not file.with_name(file.name + "-wal").exists():
         options["immutable"] = 1
     try:
@@ -179,7 +180,8 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _begin_anew(path: Path, *, end_sessions: bool) -> tuple[str, int]:
-    """Bring a copy to this program's revision, and begin a new epoch; and how many sessions it has or had."""
+    """Update a copy to this program's revision, and begin a new epoch. Returns the epoch, and how many
+    sessions the copy has, or had before they were ended."""
     engine = sa.create_engine(
         "sqlite://", creator=lambda: connect_alone(path), poolclass=sa.NullPool, hide_parameters=True
     )
@@ -196,11 +198,11 @@ def _begin_anew(path: Path, *, end_sessions: bool) -> tuple[str, int]:
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:
-    """Keep the database that is there under another name too, and leave nothing beside it.
+    """Give the existing database a second name, and remove the files that belong to it.
 
-    Until the new one takes its name it stays in its place. So a process that ends in between leaves the old
-    database, and nothing of it that SQLite or a server would take for a part of the new one: its log would be
-    carried out on it, and its mark says what it must hold.
+    The old database keeps its first name until the new one takes it. If this process ends in between, the old
+    database is still in place. The files beside it must be gone by then, because they would be taken for the
+    new database's: SQLite would apply the log to it, and a server would require the mark's last commit of it.
     """
     mark = database.with_name("chat.mark")
     if not database.exists():
@@ -208,8 +210,8 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
             left.unlink(missing_ok=True)
         return None
     kept = _free_name(database.with_name(f"{_BEFORE}-{now:%Y%m%d-%H%M%S}"))
-    # SQLite removes a log when it has done with it, also one that it could not use. A user who keeps a
-    # database that can't be read keeps what might make it readable.
+    # SQLite removes a log when it has finished with it, even one that it could not use. If the database can't
+    # be read, its log is kept with it, as it might make the database readable.
     logs = {
         log: kept.with_name(kept.name + log.name.removeprefix(database.name)) for log in _beside(database)
     }
@@ -222,8 +224,8 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
     try:
         os.link(database, kept)
     except OSError:
-        # A file system without links. Who ends before the new one is in place leaves a folder without a
-        # database, and the old one under its other name.
+        # A file system without links. If this process ends before the new database is in place, the folder
+        # has no database, only the old one under its other name.
         database.rename(kept)
     sync_folder(database.parent)
     return kept
@@ -234,7 +236,7 @@ def _beside(database: Path) -> list[Path]:
 
 
 def _fold(database: Path) -> bool:
-    """Have the log of a database written into it; False where it can't be read."""
+    """Write a database's log into it. Returns False if the database can't be read."""
     try:
         with closing(connect(database, mode="rw")) as conn:
             if conn.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete":
