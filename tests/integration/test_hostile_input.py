@@ -775,7 +775,7 @@ async def test_text_that_is_not_utf8_is_refused(
 
 
 # Fields that hold what people say, and what nobody is shown.
-TEXTS = {"text", "topic", "reason"}
+TEXTS = {"text", "topic", "reason", "terms", "excluded_terms"}
 PASSWORDS = {"password", "current_password", "new_password"}
 
 
@@ -894,6 +894,8 @@ OPTIONAL_HERE = {
     ("DeclineInvitation", "user_id"),
     ("UpdateStatus", "text"),
     ("UpdateStatus", "emoji"),
+    ("SearchMessages", "room_id"),
+    ("SearchMessages", "sender_user_id"),
 }
 
 
@@ -920,6 +922,8 @@ MAX_BYTES = {
     "text": 65_536,
     "topic": 512,
     "reason": 512,
+    "terms": 512,
+    "excluded_terms": 512,
     "redirect_uri": 256,
     "code": 2048,
     "state": 256,
@@ -1290,6 +1294,7 @@ async def test_an_id_used_for_another_text_is_refused(server: Server) -> None:
 
 async def token_of(server: Server, method: MethodDescriptor, request: Any) -> str:
     answer = await server.call(method, request)
+    assert answer.code is grpc.StatusCode.OK, answer
     response = message_factory.GetMessageClass(method.output_type).FromString(answer.response)
     token = cast(Any, response).next_page_token
     assert token
@@ -1357,6 +1362,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "other positions": pb.ListConsumerPositionsRequest(consumer="of-tests-2"),
         "uploads": pb.ListUploadsRequest(),
         "edits": pb.ListMessageEditsRequest(room_id="other", seq=edited.seq),
+        "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
+        "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }
     methods = {method.input_type.name: method for method in METHODS}
     tokens: dict[str, str] = {}
