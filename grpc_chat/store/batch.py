@@ -1,4 +1,4 @@
-"""The writes of one transaction, on SQL."""
+"""Carries out the writes of one transaction with SQL."""
 
 from __future__ import annotations
 
@@ -32,15 +32,14 @@ from grpc_chat.wire.frames import ABOUT
 
 
 class Batch:
-    """The writes of one transaction, and the one place where events get their numbers.
+    """Carries out the writes of one transaction. Events get their numbers here and nowhere else.
 
-    What it adds is collected, and given to the database many rows at a time: see
-    :class:`grpc_chat.store.rows.Rows`.
+    New rows are collected, and written many at a time: see :class:`grpc_chat.store.rows.Rows`.
 
     Args:
         conn: The database, within the transaction.
-        careful: Whether to look each :class:`grpc_chat.store.writes.Once` up before it is inserted.
-        transaction: Makes what a ``Transact`` is given, around this batch.
+        careful: Whether to look up each :class:`grpc_chat.store.writes.Once` before it is inserted.
+        transaction: Makes the argument of a ``Transact``'s function from this batch.
         ended: Sessions that earlier batches ended.
         check_sessions: See :attr:`grpc_chat.store.base.Store.check_sessions`.
     """
@@ -60,22 +59,22 @@ class Batch:
         self.ended: set[str] = set()
         """Sessions that this batch ended."""
         self.revived: set[str] = set()
-        """Sessions that earlier batches ended, and this one put back."""
+        """Sessions that earlier batches ended, and that this one restored."""
         self._ended_before = ended
         self._check_sessions = check_sessions
-        # Sessions of the batch's writes that are not among those that are stored.
+        # Sessions of the batch's writes that are not in the database.
         self._missing: set[str] = set()
         self._careful = careful
         self._transaction = transaction
         self.rows = Rows(conn, now_us)
-        """What the batch knows, and has yet to write."""
-        # In direct rooms, what forbids somebody to write there.
+        """The rows that the batch has read, and those that it has yet to write."""
+        # By direct room and user, the error that forbids the user to write there.
         self._refusals: dict[tuple[str, str], ChatError | None] = {}
-        # What is to be told to those who follow the rooms, of each write.
+        # For each write, the events to publish.
         self._new: list[dict[str, list[StoredEvent]]] = []
         self.newest: tuple[str, int] | None = None
         """The room and number of the last event stored."""
-        # By room and number, what events of this batch and of others say now.
+        # By room and number, the new bytes of rewritten events, of this batch and of earlier ones.
         self._rewritten: dict[str, dict[int, bytes]] = {}
         self._sent = self.rows.sent
 
@@ -95,7 +94,7 @@ class Batch:
         return results
 
     def _find_missing(self, writes: Sequence[Write]) -> None:
-        """Find out which of the writes' sessions are no longer stored, in a statement for all of them."""
+        """Find the writes' sessions that are no longer in the database, with one statement."""
         asking: set[str] = set()
         for write in writes:
             match write:
@@ -103,14 +102,14 @@ class Batch:
                     asking.update(draft.session_id for draft in write.drafts)
                 case Transact():
                     asking.add(write.session_id)
-        # The server's own doing has none.
+        # The server's own writes have no session.
         asking.discard("")
         self._missing = asking - stored_sessions(self.conn, asking)
 
     def _prefetch(self, writes: Sequence[Write]) -> None:
-        """Read what the writes' checks will be told, in a statement for all of them."""
+        """Read the rows for the checks of all writes, with one statement."""
         if len(writes) == 1 and isinstance(write := writes[0], Append) and len(write.drafts) == 1:
-            # One alone is read where it is asked for.
+            # A single write reads its row when it is needed.
             return
         wanted: list[tuple[str, str]] = []
         concerned: list[tuple[str, int]] = []
@@ -148,7 +147,7 @@ class Batch:
         self.require_session(write.session_id)
         transaction = self._transaction(self)
         newest = self.newest
-        # An error of ours undoes this write and none of the others; one of the database's undoes them all.
+        # A ChatError undoes only this write. An error of the database undoes all writes.
         self.rows.begin()
         try:
             value = write.in_transaction(transaction)
@@ -158,7 +157,7 @@ class Batch:
             self.newest = newest
             raise
         finally:
-            # It may have changed who wants to hear from whom.
+            # The function may have changed blocks and settings of who may write to whom.
             self._refusals.clear()
         self.rows.end()
         self.ended.update(transaction.ended)
@@ -169,14 +168,14 @@ class Batch:
         return Done(value, transaction.new, transaction.effects, self._take_rewritten())
 
     def _take_rewritten(self) -> dict[str, list[int]]:
-        """By room, the numbers of the events that the write under way has had say something else."""
+        """By room, the numbers of the events that the current write has rewritten."""
         rewritten, self.rows.rewritten = self.rows.rewritten, {}
         for room_id, events in rewritten.items():
             self._rewritten.setdefault(room_id, {}).update(events)
         return {room_id: sorted(events) for room_id, events in rewritten.items()}
 
     def _say_otherwise(self) -> None:
-        """Have those who follow rooms be given what events of this batch say now."""
+        """Replace rewritten events among those to publish by what they say now."""
         for new in self._new:
             for room_id, events in new.items():
                 if rewritten := self._rewritten.get(room_id):
@@ -186,13 +185,13 @@ class Batch:
                     ]
 
     def require_session(self, session_id: str) -> None:
-        """Refuse what a session asked for that has ended since: it was still there when the call came in."""
+        """Refuse a write whose session has ended since the call came in."""
         ended_before = session_id in self._ended_before or session_id in self._missing
         if (ended_before and session_id not in self.revived) or session_id in self.ended:
             raise SessionEnded("this session has ended; log in again")
 
     def _append(self, write: Append) -> Appended:
-        # Everything is checked before anything is collected: all drafts of a write are stored, or none.
+        # All drafts are checked before any is collected: a write stores all of its drafts, or none.
         hashes: dict[SendKey, bytes] = {}
         session_id = None
         already_so: set[int] | None = None
@@ -228,7 +227,8 @@ class Batch:
                     raise error
                 continue
             key = (room_id, user_id, once.key)
-            # Who is put out of a room between a send and its answer still learns what became of it.
+            # A sender who was removed from the room before the answer arrived still learns what became of the
+            # send.
             before = self._find(key, always=error is not None)
             if error and (before is None or before[1] not in (b"", once.content_hash)):
                 raise error
@@ -255,34 +255,34 @@ class Batch:
         return appended
 
     def _concerned(self, draft: Draft) -> pb.Event | None:
-        """What the event that a draft concerns says now."""
+        """The event that a draft is about, as it is now."""
         target = draft.concerns and self.rows.target(draft.event.room_id, draft.concerns.seq)
         return target.event if target else None
 
     def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
-        """What forbids somebody to write in a direct room."""
+        """The error that forbids a user to write in a direct room, or None."""
         key = (room_id, user_id)
         if key not in self._refusals:
             self._refusals[key] = authorize(self._transaction(self), room_id, user_id)
         return self._refusals[key]
 
     def _find(self, key: SendKey, *, always: bool = False) -> tuple[Position, bytes] | None:
-        """What was stored under an id before, in this batch or earlier, and its content hash.
+        """The event that was sent with a key before, in this batch or earlier, and its content hash.
 
         Args:
-            always: Whether to look it up, where inserting it would tell otherwise.
+            always: Whether to look it up even though inserting it would reveal a repetition.
         """
         if always and not self._careful and key not in self._sent:
             self._look_up([key])
         return self._sent.get(key)
 
     def _look_up(self, keys: Iterable[SendKey]) -> None:
-        """Find out what was stored under keys before."""
+        """Read which events were sent with these keys before."""
         for room_id, user_id, chosen, seq, content_hash, create_time_us in sent_before(self.conn, keys):
             self._sent[room_id, user_id, chosen] = Position(room_id, seq, create_time_us), content_hash
 
     def _collect(self, draft: Draft, key: SendKey, new: dict[str, list[StoredEvent]]) -> Position:
-        """Number a draft and add its rows to what the database will be given."""
+        """Number a draft, and collect its rows."""
         room_id = key[0]
         seq = self.number(room_id, draft.event, draft.session_id, new)
         placed = Position(room_id, seq, self.rows.times[room_id])
@@ -294,11 +294,11 @@ class Batch:
     def number(
         self, room_id: str, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]
     ) -> int:
-        """Make an event the next of its room's log, or its user's, and add its row.
+        """Give an event the next number of its room's or user's log, and collect its row.
 
         Args:
-            room_id: The event's.
-            new: Where to note it, for those who follow the log.
+            room_id: The id of the event's log.
+            new: The events to publish, to which this one is added.
         """
         rows = self.rows
         if room_id not in rows.heads:
@@ -307,7 +307,7 @@ class Batch:
             rows.keep_head(room_id)
         seq = rows.heads[room_id] + 1
         event.seq = seq
-        # Later than the one before, also within a batch, and where the clock was set back.
+        # Later than the event before, even within a batch, and even if the clock was set back.
         time_us = max(self.now_us, rows.times[room_id] + 1)
         created = event.create_time
         created.seconds, micros = divmod(time_us, 1_000_000)
@@ -359,7 +359,7 @@ class Batch:
         return sorted(other) or None
 
     def _require_consumer(self, write: Acknowledge) -> None:
-        """Have a consumer's name noted, if the user may have it."""
+        """Add a consumer that does not exist yet, if the user may have one more."""
         rows, user_id, most = self.rows, write.user_id, write.max_consumers
         if not rows.has_consumer(user_id, write.consumer):
             if most and rows.consumers_of(user_id) >= most:

@@ -1,11 +1,10 @@
-"""What else the tables say when an event is in the log: by its kind, the rows that it adds or changes.
+"""Projections: for each kind of event, the rows that it adds or changes in other tables.
 
-Written at the one point where an event gets its number (:meth:`grpc_chat.store.batch.Batch.number`), in the
-same transaction, whichever way the event came: so a log, read again from its beginning, gives the same rows.
-A further kind of event, or a further table that follows from the events, is a function here.
+They run at the one point where an event gets its number (:meth:`grpc_chat.store.batch.Batch.number`), in the
+same transaction, whatever caused the event. Reading a log again from its beginning therefore gives the same
+rows. To add a kind of event, or a table that follows from events, add a function here.
 
-That an event has these consequences and no others is the store's; whether it may happen is decided before
-(``core/access.py``), so nothing here is refused.
+``core/access.py`` has already decided whether an event may happen, so nothing is refused here.
 """
 
 from __future__ import annotations
@@ -20,18 +19,17 @@ from grpc_chat.store.writes import Position
 from grpc_chat.wire import chat_pb2 as pb
 
 Projection = Callable[[Rows, pb.Event, int], None]
-"""What to do when an event is stored; it is given the event with its number, and its time in microseconds
-since 1970."""
+"""Called when an event is stored, with the event and its number, and its time in microseconds since 1970."""
 
 KEPT_EDITS = 100
-"""How many earlier versions of a message are kept at most: the newest."""
+"""How many earlier versions of a message are kept, the newest."""
 
 PROJECTIONS: dict[str, Projection] = {}
-"""By the kind of event. Messages have no rows but their own."""
+"""The projections, by kind of event. Messages need none: they only have their own rows."""
 
 
 def projection(kind: str) -> Callable[[Projection], Projection]:
-    """Note a function as the projection of the events of a kind."""
+    """Register a function as the projection of a kind of event."""
 
     def note(function: Projection) -> Projection:
         assert kind in pb.Event.DESCRIPTOR.fields_by_name, kind
@@ -44,7 +42,7 @@ def projection(kind: str) -> Callable[[Projection], Projection]:
 
 @projection("room_created")
 def _room_created(rows: Rows, event: pb.Event, time_us: int) -> None:
-    # Who is the other one in a direct room, its log does not say.
+    # The log of a direct room does not say who its other member is.
     if event.room_created.kind != pb.ROOM_KIND_DIRECT:
         rows.put_member(event.room_id, event.user_id, pb.ROLE_OWNER, time_us=time_us, join_seq=event.seq)
 
@@ -71,7 +69,8 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     room_id, changed = event.room_id, event.membership_changed
     user_id = changed.user_id
     match changed.change:
-        # Without a role nobody is a member; no event of ours says so of one who comes.
+        # A change without a role makes nobody a member. The server writes no such event for someone who
+        # joins.
         case pb.MEMBERSHIP_CHANGE_JOINED | pb.MEMBERSHIP_CHANGE_ADDED if changed.role:
             rows.put_member(room_id, user_id, changed.role, time_us=time_us, join_seq=event.seq)
         case pb.MEMBERSHIP_CHANGE_LEFT | pb.MEMBERSHIP_CHANGE_REMOVED:
@@ -96,8 +95,7 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
 def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
     edited = event.message_edited
     old = _message_that(rows, event.room_id, edited.seq)
-    # In a log that is read again, one that was superseded says nothing, and the message says what the last
-    # one does already.
+    # When a log is read again, superseded edits are empty, and the message already has the last edit's text.
     if old is None or not edited.text or event.seq <= old.message.edit_seq:
         return
     _supersede(rows, old)
@@ -130,13 +128,13 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
 
 
 def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:
-    """The event of a message that is there and not deleted."""
+    """The event of a message; None if there is none, or if it is deleted."""
     target = rows.target(room_id, seq)
     return target.event if target and target.message else None
 
 
 def _keep(rows: Rows, old: pb.Event, user_id: str) -> None:
-    """Keep what a message said, where its room wants that, and no more of it than there may be."""
+    """Keep a message's old text if its room keeps edits, and drop versions beyond the limit."""
     message, place = old.message, {"room_id": old.room_id, "seq": old.seq}
     room = rows.membership(old.room_id, user_id)
     if room and room.keep_edits:
@@ -148,10 +146,10 @@ def _keep(rows: Rows, old: pb.Event, user_id: str) -> None:
 
 
 def _supersede(rows: Rows, old: pb.Event) -> None:
-    """Have a message's old words be known no longer, where they stand beside the message itself."""
+    """Remove a message's old text where it is stored besides the message itself."""
     message = old.message
     if message.edit_seq:
-        # All that it said but the text is known from the message.
+        # The message has everything that the edit said, except for the text.
         edited = pb.MessageEdited(seq=old.seq)
         rows.rewrite(
             pb.Event(

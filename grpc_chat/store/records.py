@@ -1,4 +1,4 @@
-"""What a store keeps, apart from what chat.proto has a message for."""
+"""The records of a store for which chat.proto has no message."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from enum import IntEnum
 from typing import NamedTuple
 
 USER_LOG = "user:"
-"""What the ids of users' logs begin with; no room's does."""
+"""The prefix of users' logs' ids. No room's id has it."""
 
 
 def user_log(user_id: str) -> str:
-    """The id of a user's own log, where those of rooms stand."""
+    """The id of a user's own log. It takes the place of a room's id."""
     return USER_LOG + user_id
 
 
 class Membership(NamedTuple):
-    """A room as it is for one user: what the room is, and what the user is in it."""
+    """A room as one user sees it: the room's settings, and the user's place in it."""
 
     room_id: str
     role: int
-    """``chat.v1.Role``; 0 for who is not a member."""
+    """``chat.v1.Role``; 0 if the user is not a member."""
     first_seq: int
-    """The oldest event kept. Which of them the user may read is decided in ``core/access.py``."""
+    """The oldest event that is kept. ``core/access.py`` decides which events the user may read."""
     last_seq: int
-    """The newest event, 0 when there was none yet."""
+    """The newest event; 0 if there was none yet."""
     join_seq: int = 0
     """The event by which the user joined; 0 if there is none."""
     kind: int = 1
@@ -35,23 +35,23 @@ class Membership(NamedTuple):
     """``chat.v1.Posting``."""
     archived: bool = False
     last_event_us: int = 0
-    """When the newest event was stored, which is its stamp; 0 where it is not known."""
+    """When the newest event was stored, which is its stamp; 0 if unknown."""
     edit_window_us: int = 0
     """For how long messages may be edited and deleted by their senders, in microseconds; 0 for any time."""
     keep_edits: bool = False
-    """Whether what messages said before is kept."""
+    """Whether earlier versions of messages are kept."""
 
 
 class StoredEvent(NamedTuple):
-    """One entry of a log as it is kept."""
+    """One entry of a log, as it is stored."""
 
     seq: int
     session_id: str
     payload: bytes
     """The encoded ``Event``."""
     about: int | None = None
-    """The number of the message that it is about, 0 for none; None where that is yet to be found out, which
-    :func:`grpc_chat.wire.frames.about` does."""
+    """The number of the message that the event is about; 0 for none. None if
+    :func:`grpc_chat.wire.frames.about` has yet to find it."""
 
 
 class Place(NamedTuple):
@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user, with what only the server knows."""
+    """A user, including the fields that only the server sees."""
 
     user_id: str
     display_name: str
@@ -72,29 +72,29 @@ class Account:
     """``chat.v1.UserKind``; 0 for a trusted id."""
     create_time_us: int
     owner_id: str | None = None
-    """Of a bot."""
+    """A bot's owner; None for others."""
     admin: bool = False
     block_time_us: int | None = None
-    """Since when it is blocked itself."""
+    """When the account itself was blocked; None if it is not."""
     password_hash: str | None = None
     """Argon2id, in the PHC string format."""
     look: str | None = None
-    """The id with characters that look alike made one; unique."""
+    """The id with each character replaced by one that stands for all that look like it. Unique."""
     offered_to: str | None = None
     """Who may become the bot's next owner."""
     last_used_us: int | None = None
-    """When a session of it that has ended since was used last; the others know for themselves."""
+    """When a session that has ended was last used. Sessions that have not ended record this themselves."""
     adding: int = 0
-    """Who may add it to rooms without asking: ``chat.v1.Audience``; 0 for whom the server says."""
+    """Who may add the user to rooms without asking: ``chat.v1.Audience``; 0 for the server's default."""
     direct_messages: int = 0
-    """Who may write to it directly, likewise."""
+    """Who may write to the user directly, likewise."""
 
     owner_block_time_us: int | None = None
-    """Of a bot: since when its owner is blocked. Read, never written: it is the owner's."""
+    """When a bot's owner was blocked. Read from the owner's account, never written."""
 
     @property
     def blocked(self) -> bool:
-        """Whether nobody gets in: it is blocked itself, or its owner is."""
+        """Whether the account or its owner is blocked, so that nobody can use the account."""
         return self.block_time_us is not None or self.owner_block_time_us is not None
 
     def __repr__(self) -> str:
@@ -103,36 +103,35 @@ class Account:
 
 
 class Contact(NamedTuple):
-    """How two users stand to each other, of whom one wants to reach the other."""
+    """Decides whether one user may reach another."""
 
     user_id: str
-    """Who is to be reached."""
+    """The user to be reached."""
     direct_messages: int
-    """Who may write to them directly, as :class:`Account` has it."""
+    """Who may write to them directly, as in :class:`Account`."""
     refuses: bool
-    """Whether they, or their owner, have blocked who wants to reach them, or that one's owner."""
+    """Whether they or their owner have blocked the user who wants to reach them, or that user's owner."""
     refused: bool
-    """Whether it is so the other way round."""
+    """Whether there is a block in the other direction."""
     of_one: bool
-    """Whether one of the two owns the other, or one person owns both."""
+    """Whether one of the two users owns the other, or the same person owns both."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRecord:
-    """What a user shows others of themselves."""
+    """A user's status, and what others may see of the user's presence."""
 
     user_id: str
     text: str = ""
     emoji: str = ""
     expire_time_us: int | None = None
-    """When text and emoji go; None for never."""
+    """When text and emoji expire; None for never."""
     appear_offline: bool = False
-    """Whether others see them offline."""
+    """Whether the user always appears offline to others."""
     hide_last_seen: bool = False
-    """Whether others do not see when they were last seen."""
+    """Whether others do not see when the user was last seen."""
     last_used_us: int = 0
-    """When a session of theirs was used last, give or take a minute; 0 if that is not known. Read, never
-    written."""
+    """When a session of the user was last used, to about a minute; 0 if unknown. Read, never written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +148,11 @@ class SessionRecord:
     create_time_us: int
     last_used_us: int
     expire_time_us: int | None
-    """When it ends at the latest, whether it is used or not."""
+    """When the session ends, even if it is in use; None for never."""
 
 
 class Ending(IntEnum):
-    """Why a bot's access token ended without its user's doing."""
+    """Why a bot's access token ended, if its user did not end it."""
 
     BLOCKED = 1
     OWNER_BLOCKED = 2
@@ -163,7 +162,7 @@ class Ending(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """An issuer's identity, with which somebody logs in."""
+    """An OpenID issuer's identity that an account logs in with."""
 
     issuer: str
     subject: str
@@ -172,7 +171,7 @@ class IdentityRecord:
 
 @dataclass(frozen=True, slots=True)
 class InviteRecord:
-    """A way in, without its code."""
+    """An invite, without its code."""
 
     invite_id: str
     room_id: str
@@ -188,14 +187,14 @@ class InviteRecord:
     makes_admin: bool
 
     def usable(self, now_us: int) -> bool:
-        """Whether it still lets somebody in."""
+        """Whether the invite can still be used."""
         in_time = self.expire_time_us is None or now_us < self.expire_time_us
         return in_time and (not self.max_uses or self.uses < self.max_uses)
 
 
 @dataclass(frozen=True, slots=True)
 class InvitationRecord:
-    """Somebody is asked to be a member of a room, or, being one, an owner."""
+    """A user is invited to join a room or, as a member of it, to become an owner."""
 
     room_id: str
     user_id: str
@@ -203,16 +202,16 @@ class InvitationRecord:
     invited_by: str
     create_time_us: int
     hidden: bool = False
-    """Whether the one who is asked never hears of it."""
+    """Whether the invitation is hidden from the invited user."""
     reason: str = ""
 
 
 class Waiting(NamedTuple):
-    """An invitation that waits for an answer, and who is behind it."""
+    """A pending invitation, and the person responsible for it."""
 
     room_id: str
     person: str
-    """Who made it; of a bot, its owner."""
+    """The person who made the invitation or, if a bot made it, the bot's owner."""
 
 
 class ConsumerRecord(NamedTuple):
@@ -222,7 +221,7 @@ class ConsumerRecord(NamedTuple):
     consumer: str
     create_time_us: int
     last_used_us: int
-    """Give or take some minutes."""
+    """When the consumer was last used, to a few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,4 +231,6 @@ class Usage:
     sessions: int
     last_used_us: int | None
     ended_tokens: int = 0
-    """Of a bot: access tokens that have ended, as :class:`Ending` says, since the last one was made."""
+    """How many of a bot's access tokens have ended for a reason in :class:`Ending` since the last one was
+    made.
+    """

@@ -1,4 +1,4 @@
-"""Events that others concern, as a transaction knows them, and has them say something else."""
+"""Reads and rewrites, within a transaction, the events that other events are about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grpc_chat.store.writes import Position, Target
 from grpc_chat.wire import chat_pb2 as pb
 
 SendKey = tuple[str, str, bytes]
-"""Room, user, and the key that the user chose."""
+"""A room, a user, and the key that the user chose."""
 
 
 class Rewriting(ABC):
@@ -27,11 +27,12 @@ class Rewriting(ABC):
         self.now_us = now_us
         self.heads: dict[str, int] = {}
         self._targets: dict[tuple[str, int], Target | None] = {}
-        """Events that others concern, by room and number."""
+        """Events that others are about, by room and number."""
         self.sent: dict[SendKey, tuple[Position, bytes]] = {}
-        """What is stored under an id, as far as this batch has met it, and the hash of its content."""
+        """The events that were sent with the keys that this batch has read or used, and their content
+        hashes."""
         self.rewritten: dict[str, dict[int, bytes]] = {}
-        """What the write that is under way has had events say, by room and number."""
+        """The new bytes of the events that the current write has rewritten, by room and number."""
         # Yet to be written.
         self._rewrites: dict[tuple[str, int], bytes] = {}
         self._forgotten_contents: dict[SendKey, bool] = {}
@@ -52,19 +53,19 @@ class Rewriting(ABC):
     def _change(self, rows: dict[Any, Any], key: Any, value: Any) -> None: ...
 
     def prefetch_targets(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Read events that others concern, by room and number, in one statement."""
+        """Read events that others are about, by room and number, with one statement."""
         places = dict.fromkeys(wanted)
         if len(places) > 1:
             self._read_targets(places)
 
     def target(self, room_id: str, seq: int, *, with_role: bool = False) -> Target | None:
-        """An event that another one concerns; None for one that there is not, or that is damaged."""
+        """An event that another one is about; None if it does not exist or is damaged."""
         key = (room_id, seq)
         if not self._targets.get(key):
             self.require_head(room_id)
             if not 0 < seq <= self.heads[room_id]:
                 return None
-            # It may be one of this batch.
+            # The event may be of this batch, and not be written yet.
             self.before(changes=False)
             self._read_targets({key: None})
         found = self._targets[key]
@@ -80,19 +81,19 @@ class Rewriting(ABC):
                 self._targets[room_id, seq] = self._target_that_is(event)
 
     def _target_that_is(self, event: pb.Event) -> Target:
-        # Within a batch, times are a little ahead of the clock, which stands still.
+        # The batch's clock stands still, and its events' times may be a little ahead of it.
         return Target(event, max(0, self.now_us - _time_us(event)))
 
     def rewrite(self, event: pb.Event) -> None:
-        """Have the event with this number say something else for good."""
+        """Permanently replace the event with this number."""
         key, payload = (event.room_id, event.seq), event.SerializeToString()
         self._change(self._rewrites, key, payload)
         self._set(self._targets, key, self._target_that_is(event))
         self.rewritten.setdefault(event.room_id, {})[event.seq] = payload
 
     def forget_content(self, key: SendKey, place: Position) -> None:
-        """Know no longer what was sent with a key, only where it is: whatever is sent with it again is taken
-        for the same."""
+        """Forget the content that was sent with a key, and keep only its place. Anything that is sent with
+        the key again counts as a repetition."""
         self._change(self._forgotten_contents, key, True)
         self._set(self.sent, key, (place, b""))
 
@@ -113,7 +114,7 @@ class Rewriting(ABC):
             self._forgotten_contents.clear()
 
     def _collected_rewritten(self) -> Iterator[str]:
-        """The tables of which rows are yet to be changed."""
+        """The tables whose rows are yet to be changed."""
         if self._rewrites:
             yield "events"
         if self._forgotten_contents:

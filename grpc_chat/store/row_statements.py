@@ -1,4 +1,4 @@
-"""The statements that :mod:`grpc_chat.store.rows` writes many rows with."""
+"""The statements with which :mod:`grpc_chat.store.rows` writes many rows."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ DELETE_MEMBER, DELETE_POSITIONS = (
 
 @functools.cache
 def change_room(names: tuple[str, ...]) -> sa.Update:
-    """Change these columns of a room."""
+    """A statement that changes these columns of a room."""
     values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
     return sa.update(schema.rooms).where(schema.rooms.c.room_id == _IN_ROOM).values(values)
 
 
 @functools.cache
 def put_row(table: sa.Table, dialect: str) -> sa.Insert:
-    """Insert a row, or have the one with its key be as this."""
+    """A statement that inserts a row, or replaces the row with its key."""
     insert, keys = insert_into(table, dialect), list(table.primary_key.columns)
     values = {
         column.name: insert.excluded[column.name]
@@ -76,13 +76,14 @@ def put_row(table: sa.Table, dialect: str) -> sa.Insert:
 
 @functools.cache
 def delete_row(table: sa.Table) -> sa.Delete:
-    """Delete the row with a key, whose values are named as its columns with ``_`` before them."""
+    """A statement that deletes the row with a key. Its parameters are named like the columns, after a
+    ``_``."""
     return sa.delete(table).where(*(key == sa.bindparam(f"_{key.name}") for key in table.primary_key.columns))
 
 
 @functools.cache
 def move_position(dialect: str, *, back: bool) -> sa.Insert:
-    """Set a consumer's position, unless it is further already and must not move ``back``."""
+    """A statement that moves a consumer's position; only forward, unless ``back``."""
     insert, consumers = insert_into(schema.consumers, dialect), schema.consumers.c
     return insert.on_conflict_do_update(
         index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],

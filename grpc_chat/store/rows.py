@@ -1,4 +1,4 @@
-"""The rows that a transaction reads and changes: those it knows, and those that it has yet to write."""
+"""The rows that a transaction has read, and those that it has yet to write."""
 
 from __future__ import annotations
 
@@ -29,63 +29,63 @@ _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
 class Rows(Rewriting):
-    """What one transaction knows of the database, and what it is yet to be given.
+    """The rows that one transaction has read, and those that it has yet to write.
 
-    Rows of the tables that most writes concern (events, sends, heads of rooms, members, positions), and of
-    those that follow from events (:meth:`put`), are collected here, and written many to a statement by
-    :meth:`flush`. What is read meanwhile by other statements has to find them: see :meth:`before`.
+    This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
+    positions), and of those that follow from events (:meth:`put`). :meth:`flush` writes them, many rows to a
+    statement. Other statements that read these tables in the meantime must find the rows: see :meth:`before`.
 
-    A command (:meth:`begin`, and then :meth:`end` or :meth:`undo`) is undone in memory as long as all it did
-    is collected here. A savepoint is set before its first statement that changes the database, so one that
-    was refused before, and one that needs no such statement, cost none.
+    A command runs between :meth:`begin` and :meth:`end` or :meth:`undo`. It is undone in memory as long as
+    all its changes are collected here. A savepoint is set only before its first statement that changes the
+    database. Commands that are refused earlier, or need no such statement, cost no savepoint.
     """
 
     def __init__(self, conn: sa.Connection, now_us: int) -> None:
         super().__init__(conn, now_us)
-        # Known.
+        # Rows that were read.
         self.times: dict[str, int] = {}
         """When the events at the heads were stored."""
         self._firsts: dict[str, int] = {}
-        """Of the users' logs among the heads, by the logs' ids, the first number that is kept."""
-        # Whether there is a consumer, by user and name; and how many a user has.
+        """For the users' logs among the heads, by the logs' ids, the first number that is kept."""
+        # Whether a consumer exists, by user and name, and how many consumers a user has.
         self._consumers: dict[tuple[str, str], bool] = {}
         self._consumer_counts: dict[str, int] = {}
         # By room, and then by user.
         self._memberships: dict[str, dict[str, Membership | None]] = {}
         self._member_counts: dict[str, int] = {}
-        # Yet to be written. Of events and sends the values in the order of the columns.
+        # Rows to be written. Those of events and sends have their values in the order of the columns.
         self.events: list[tuple[object, ...]] = []
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
         """Rooms whose head has moved."""
         self._room_values: dict[str, dict[str, Any]] = {}
-        # A row; a role, where nothing else of the row is another; or None for one that is to go.
+        # A row, a role if nothing else of the row changes, or None to delete the row.
         self._members: dict[Key, tuple[object, ...] | int | None] = {}
         self._more_members: dict[str, int] = {}
-        # By table and primary key: a row, or None for one that is to go.
+        # By table and primary key: a row, or None to delete it.
         self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
-        # Whose consumers forget which room.
+        # By room and user, whether the user's consumers forget the room.
         self._forgotten: dict[Key, bool] = {}
         self._changed_users: set[str] = set()
         self._new_consumers: list[tuple[object, ...]] = []
-        # By user, consumer and room; and whether it is to be so also where that is back.
+        # By user, consumer and room: the position, and whether it may move back.
         self._positions: dict[tuple[str, str, str], tuple[Place, bool]] = {}
-        # Whether there is anything but messages.
+        # Whether anything other than messages was collected.
         self._others = False
         self.journal: list[tuple[dict[Any, Any], Any, Any]] | None = None
-        """What the command that is under way has changed here, and how it was before; None where there is
-        none, or its savepoint knows."""
+        """The current command's changes of collections, each with the value before it; None if no command is
+        running, or if its savepoint is set."""
         self._marks = (0, 0)
         self._guarded = False
-        # Whether it has anything that is yet to be written.
+        # Whether the current command has rows to be written.
         self._wrote = False
 
     # Reading
 
     def prefetch(self, wanted: Iterable[Key]) -> None:
-        """Read what rooms are for users, of which that is not known, all in one statement."""
+        """Read the memberships that are not known yet, with one statement."""
         pairs = [pair for pair in dict.fromkeys(wanted) if pair[1] not in self._memberships.get(pair[0], ())]
-        # One alone is read where it is asked for.
+        # A single one is read when it is needed.
         if len(pairs) > 1:
             for (room_id, user_id), found in memberships(self.conn, pairs).items():
                 if found:
@@ -95,7 +95,7 @@ class Rows(Rewriting):
                 self._memberships.setdefault(room_id, {})[user_id] = found
 
     def membership(self, room_id: str, user_id: str) -> Membership | None:
-        """What a room is for a user. Where its log ends is to be seen from :meth:`exact`."""
+        """A room as one user sees it, except for the end of its log, for which see :meth:`exact`."""
         known = self._memberships.get(room_id)
         if known is None:
             known = self._memberships[room_id] = {}
@@ -106,12 +106,12 @@ class Rows(Rewriting):
             self._know_head(found)
             if self._others:
                 found = self._as_collected(found, user_id)
-        # Within a command, what it has changed itself may be in it.
+        # During a command, this may include the command's own changes.
         self._set(known, user_id, found)
         return found
 
     def _as_collected(self, found: Membership, user_id: str) -> Membership:
-        """A membership that was read, as it is with what is yet to be written."""
+        """A membership that was read, with the changes that are yet to be written."""
         if values := self._room_values.get(found.room_id):
             archived = (
                 values["archive_time_us"] is not None if "archive_time_us" in values else found.archived
@@ -126,7 +126,7 @@ class Rows(Rewriting):
         return found if row is _MISSING else found._replace(role=row)
 
     def exact(self, room_id: str, user_id: str) -> Membership | None:
-        """As :meth:`membership`, with the events that are yet to be written."""
+        """As :meth:`membership`, including the events that are yet to be written."""
         found = self.membership(room_id, user_id)
         if found is None or room_id not in self.heads:
             return found
@@ -138,7 +138,7 @@ class Rows(Rewriting):
             self.times[room.room_id] = room.last_event_us
 
     def require_head(self, room_id: str) -> None:
-        """Have the head of a room's log, or a user's, known."""
+        """Read the head of a room's or user's log, unless it is known."""
         if room_id.startswith(USER_LOG):
             self.prefetch_logs([room_id.removeprefix(USER_LOG)])
         elif room_id not in self.heads:
@@ -147,7 +147,7 @@ class Rows(Rewriting):
             self._know_head(found)
 
     def prefetch_logs(self, user_ids: Iterable[str]) -> None:
-        """Have the heads of users' own logs known, in one statement."""
+        """Read the heads of users' own logs, with one statement."""
         unknown = [user_id for user_id in dict.fromkeys(user_ids) if user_log(user_id) not in self.heads]
         if not unknown:
             return
@@ -165,7 +165,7 @@ class Rows(Rewriting):
         return self._member_counts[room_id]
 
     def prefetch_consumers(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Read which of these consumers there are, by user and name, in one statement."""
+        """Read which of these consumers, given by user and name, exist, with one statement."""
         if len(names := list(dict.fromkeys(wanted))) > 1:
             found = known_consumers(self.conn, names)
             self._consumers.update((name, name in found) for name in names)
@@ -185,17 +185,17 @@ class Rows(Rewriting):
         return self._consumer_counts[user_id]
 
     def member_is_written(self, room_id: str, user_id: str) -> bool:
-        """Whether the database says what a user is in a room."""
+        """Whether the database has a user's present membership of a room."""
         return (room_id, user_id) not in self._members
 
     def rooms_are_written(self, user_id: str) -> bool:
-        """Whether the database says in which rooms a user is."""
+        """Whether the database has all of a user's present memberships."""
         return user_id not in self._changed_users
 
     # Changing
 
     def keep_head(self, room_id: str) -> None:
-        """Remember a room's head, before a command moves it."""
+        """Remember a room's head before a command moves it."""
         assert self.journal is not None
         self._wrote = True
         heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.dirty)
@@ -204,12 +204,12 @@ class Rows(Rewriting):
     def put_member(
         self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
     ) -> None:
-        """Make somebody a member, or have one be a member like this."""
+        """Add a member, or replace a member's row."""
         before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             self._count(room_id, 1)
         elif before.join_seq == join_seq:
-            # They are one by the same event, since when that says.
+            # The same event made them a member, so the time stays the same.
             time_us = self._join_time_us(key)
         self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by))
         if before:
@@ -222,7 +222,7 @@ class Rows(Rewriting):
         return cast(int, run(self.conn, row_statements.JOIN_TIME, _named(key)).scalar())
 
     def set_role(self, room_id: str, user_id: str, role: int) -> None:
-        """Give a member another role; nobody, where they are none."""
+        """Change a member's role. Does nothing if the user is not a member."""
         before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
@@ -231,12 +231,12 @@ class Rows(Rewriting):
         self._set(self._memberships[room_id], user_id, before._replace(role=role))
 
     def delete_member(self, room_id: str, user_id: str) -> None:
-        """Make somebody no longer a member, where they are one; their consumers forget the room."""
+        """Remove a member, if the user is one, and their consumers' positions in the room."""
         before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
         if self._positions:
-            # They come before it, and what is acknowledged later comes after.
+            # Positions collected so far were acknowledged before the removal; later ones come after it.
             self.before(changes=False)
         self._count(room_id, -1)
         self._change(self._members, key, None)
@@ -256,20 +256,20 @@ class Rows(Rewriting):
                 self._set(self._memberships, room_id, {})
 
     def put(self, table: sa.Table, **row: object) -> None:
-        """Have a table hold this row, in place of the one with its key; a value for each column.
+        """Insert a row, or replace the row with its key. Takes a value for each column.
 
-        For tables that follow from events alone, and of which nothing else is known here.
+        For tables that follow from events alone, and about which this class knows nothing else.
         """
         key = tuple(row[column.name] for column in table.primary_key.columns)
         self._change(self._put.setdefault(table, {}), key, tuple(row[column.name] for column in table.c))
 
     def delete(self, table: sa.Table, **key: object) -> None:
-        """Have a table no longer hold the row with this key. See :meth:`put`."""
+        """Delete the row with this key. See :meth:`put`."""
         columns = table.primary_key.columns
         self._change(self._put.setdefault(table, {}), tuple(key[column.name] for column in columns), None)
 
     def add_consumer(self, user_id: str, consumer: str, time_us: int) -> None:
-        """Note a consumer's name. No command does this, so it is not undone."""
+        """Add a consumer's name. Commands do not do this, so it is never undone."""
         self._others = True
         self._new_consumers.append((user_id, consumer, time_us, time_us))
         self._consumers[user_id, consumer] = True
@@ -277,7 +277,7 @@ class Rows(Rewriting):
             self._consumer_counts[user_id] += 1
 
     def move_position(self, user_id: str, consumer: str, room_id: str, place: Place, *, back: bool) -> None:
-        """Move a consumer's position; forward only, unless it may move ``back``. As above."""
+        """Move a consumer's position; only forward, unless ``back``. Never undone."""
         if (room_id, user_id) in self._forgotten:
             self.flush()
         key = (user_id, consumer, room_id)
@@ -292,7 +292,7 @@ class Rows(Rewriting):
         rows[key] = value
 
     def _change(self, rows: dict[Any, Any], key: Any, value: Any) -> None:
-        """As :meth:`_set`, of what is to be written."""
+        """As :meth:`_set`, for rows that are to be written."""
         if rows is self._members:
             self._changed_users.add(key[1])
         self._others = self._wrote = True
@@ -301,22 +301,22 @@ class Rows(Rewriting):
     # Commands
 
     def begin(self) -> None:
-        """Have what follows be undone together, or not."""
+        """Begin a command, whose changes :meth:`undo` undoes together."""
         self.journal, self._guarded, self._wrote = [], False, False
         self._marks = (len(self.events), len(self.sends))
 
     def end(self) -> None:
-        """It stays."""
+        """End a command, and keep its changes."""
         if self._guarded:
             self.conn.exec_driver_sql("RELEASE SAVEPOINT command")
         self.journal, self._guarded = None, False
 
     def undo(self) -> None:
-        """All since :meth:`begin` has never been."""
+        """End a command, and undo everything since :meth:`begin`."""
         if self._guarded:
             self.conn.exec_driver_sql("ROLLBACK TO SAVEPOINT command")
             self.conn.exec_driver_sql("RELEASE SAVEPOINT command")
-            # All that is yet to be written is this command's.
+            # Everything that is yet to be written is this command's.
             self._clear()
             self.forget()
             self.sent.clear()
@@ -334,13 +334,12 @@ class Rows(Rewriting):
         del self.sends[self._marks[1] :]
 
     def before_reading(self, names: frozenset[str]) -> None:
-        """Have the database be as it should for a statement that reads tables and columns of these names."""
+        """Prepare the database for a statement that reads tables and columns with these names."""
         if (self._others or self.events) and not names.isdisjoint(self._collected()):
             self.before(changes=False)
 
     def _collected(self) -> Iterator[str]:
-        """The tables of which there are rows that are yet to be written; of rooms, the columns that most
-        writes change."""
+        """The tables with rows to be written, and the columns of rooms that most writes change."""
         if self.events:
             yield from ("events", "sends", "user_logs", "last_seq", "last_event_us")
         yield from self._collected_rewritten()
@@ -359,14 +358,14 @@ class Rows(Rewriting):
             yield "consumer_names"
 
     def before(self, *, changes: bool) -> None:
-        """Have the database be as it should for a statement that reads it, or that changes it."""
+        """Prepare the database for a statement that reads it or, with ``changes``, that changes it."""
         if self.journal is not None and (changes or self._wrote):
             self._guard()
         self.flush()
         self._marks = (0, 0)
 
     def _guard(self) -> None:
-        """Set a savepoint between what others did and what this command did so far."""
+        """Write the earlier commands' changes, set a savepoint, and write this command's changes so far."""
         journal = self.journal or []
         mine = [(rows, key, rows.get(key, _MISSING)) for rows, key, _ in journal]
         events, sends = self.events[self._marks[0] :], self.sends[self._marks[1] :]
@@ -376,7 +375,7 @@ class Rows(Rewriting):
         self.conn.exec_driver_sql("SAVEPOINT command")
         for rows, key, value in mine:
             if rows is self._more_members:
-                # The only values that are added to; what the others added is written.
+                # The only values that are sums; the others' share is written already.
                 value -= others.get(key, 0)
             if value is not _MISSING:
                 rows[key] = value
@@ -384,13 +383,13 @@ class Rows(Rewriting):
         self.sends += sends
         self._others = bool(mine)
         self._changed_users.update(user_id for _, user_id in self._members)
-        # From here on, the savepoint knows how it was.
+        # From here on, the savepoint undoes the command.
         self.journal, self._guarded = None, True
 
     # Writing
 
     def flush(self) -> None:
-        """Give the database what was collected, many rows to a statement."""
+        """Write all collected rows, many to a statement."""
         conn = self.conn
         if self.sends:
             insert_rows(conn, row_statements.INSERT_SENDS, self.sends)
@@ -414,7 +413,7 @@ class Rows(Rewriting):
             self._flush_consumers()
 
     def _flush_logs(self) -> None:
-        """Write the heads of users' logs; those of rooms are left."""
+        """Write the heads of users' logs, and leave those of rooms to be written."""
         firsts, heads, times = self._firsts, self.heads, self.times
         moved = [(log, firsts[log], heads[log], times[log]) for log in sorted(self.dirty) if log in firsts]
         firsts |= user_logs.move_heads(self.conn, moved)
@@ -486,7 +485,7 @@ class Rows(Rewriting):
         self._members.clear()
 
     def forget(self) -> None:
-        """Forget everything: later writes read it again."""
+        """Forget everything that was read. Later writes read it again."""
         self.heads.clear()
         self.times.clear()
         self._targets.clear()

@@ -121,7 +121,8 @@ expired_sessions = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# A bot's token that ends with its owner's account is to be told so; who holds it can't see the account.
+# The holder of a bot's token can't see its owner's account, so the server must say that the token ended with
+# it.
 ended_tokens = sa.Table(
     "ended_tokens",
     metadata,
@@ -287,7 +288,7 @@ user_logs = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The one table that does not follow from the log: the words that messages had are nowhere in it.
+# The one table that does not follow from the log, which no longer has the earlier texts of messages.
 edits = sa.Table(
     "edits",
     metadata,
@@ -321,7 +322,8 @@ consumers = sa.Table(
     _key("room_id"),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("stamp", sa.BigInteger, nullable=False, server_default="0"),
-    # Moving a position does not touch it; without it, leaving a room looks through all positions of a user.
+    # Moving a position does not change this index. Without it, leaving a room would scan all of a user's
+    # positions.
     sa.Index(None, "room_id", "user_id"),
     comment="seq: everything up to here was acknowledged; stamp: that event's, 0 where it is not known.",
     sqlite_with_rowid=False,
@@ -339,7 +341,7 @@ consumer_names = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# How far an upload is, its file in the spool says.
+# The size of an upload's file in the spool says how much has arrived.
 uploads = sa.Table(
     "uploads",
     metadata,

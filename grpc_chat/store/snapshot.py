@@ -1,4 +1,4 @@
-"""What the store reads, on SQL."""
+"""Reads a store with SQL."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _STORED_EVENT: Callable[[tuple[int, str, bytes, None]], StoredEvent] = functools
 """``StoredEvent._make`` without a Python function for each row."""
 
 _UNKNOWN = itertools.repeat(None)
-"""What the events of a page are about."""
+"""The ``about`` of each event in a page: not known yet."""
 
 _MOST_AT_ONCE = 512
-"""Rows: small events before large ones would have far too much read at once."""
+"""The most rows of one statement. Without it, small events followed by large ones would read far too much."""
 
 
 class SqlSnapshot(
@@ -98,7 +98,7 @@ class SqlSnapshot(
     ) -> list[StoredEvent]:
         last: int | None = values["at"]
         found: list[StoredEvent] = []
-        # Where all that was read is damaged, further on: nothing would say that there is nothing more.
+        # If all rows that were read are damaged, go on: an empty page would look like the end of the log.
         while not found and last is not None:
             found, last = self._some_events(query, values | {"at": last}, max_bytes)
         return found
@@ -106,8 +106,9 @@ class SqlSnapshot(
     def _some_events(
         self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
     ) -> tuple[list[StoredEvent], int | None]:
-        """Those that are intact of the events asked for; and the number of the last one that was read."""
-        # The driver's own rows, many at once: SQLAlchemy's, one by one, take two thirds of a catch-up's time.
+        """The undamaged events among those asked for, and the number of the last event that was read."""
+        # Fetches many of the driver's rows at once: SQLAlchemy's rows, one by one, take two thirds of the
+        # time of catching up.
         result = run(self._conn, query, values)
         found: list[StoredEvent] = []
         last: int | None = None
@@ -119,12 +120,12 @@ class SqlSnapshot(
                 columns = self._intact(values["room"], rows)
             seqs, sessions, payloads = columns[:3]
             sizes = list(itertools.accumulate(map(len, payloads), initial=size))
-            # Up to the first with which there is enough.
+            # Up to the first row with which ``max_bytes`` are reached.
             count = min(bisect.bisect_left(sizes, max_bytes), len(payloads))
             events = zip(seqs[:count], sessions[:count], payloads[:count], _UNKNOWN, strict=False)
             found.extend(map(_STORED_EVENT, events))
             size = sizes[count]
-            # As many as should fit, by the average so far; rows left over were read for nothing.
+            # As many rows as should fit, by the average so far. Rows that do not fit would be read in vain.
             most = min(_MOST_AT_ONCE, 1 + (max_bytes - size) * len(found) // max(size, 1))
         result.close()
         return found, last
@@ -132,7 +133,7 @@ class SqlSnapshot(
     def _intact(
         self, room_id: str, rows: Iterable[tuple[int, str, bytes, int | None]]
     ) -> tuple[list[int], list[str], list[bytes]]:
-        """The columns of those rows that are as they were stored, or have no checksum."""
+        """The columns of the rows that match their checksums, or have none."""
         seqs: list[int] = []
         sessions: list[str] = []
         payloads: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The store, on SQLAlchemy Core. What differs between databases is in sqlite.py (and later postgres.py)."""
+"""The store, with SQLAlchemy Core. Differences between databases are in sqlite.py (and later postgres.py)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from grpc_chat.store.transaction import SqlTransaction
 log = logging.getLogger(__name__)
 
 _ENDED_SESSIONS = 10_000
-"""How many sessions that ended are remembered: more than can end while a call waits."""
+"""How many ended sessions are remembered: more than can end while a call waits."""
 
 _SNAPSHOT_SECONDS = 30
-"""How long a snapshot waits for one of the others to end."""
+"""How long opening a snapshot waits for another to close."""
 
 _MOST_TOLD = 1000
-"""How many damaged events are logged: the rest of a disk that falls to pieces says nothing new."""
+"""How many damaged events are logged. More of them, from a failing disk, would say nothing new."""
 
 
 class _Repeated(Exception):
-    """Some ``client_message_id`` of the batch was used before; which one, the careful way finds out."""
+    """A ``client_message_id`` of the batch was used before. A second, careful attempt finds out which."""
 
 
 class Driver(Protocol):
@@ -44,25 +44,25 @@ class Driver(Protocol):
     reader: sa.Engine
 
     def is_full(self, error: SQLAlchemyError) -> bool:
-        """Whether the disk is full, and nothing of the transaction is stored for certain."""
+        """Whether the disk is full, and certainly nothing of the transaction is stored."""
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """Whether no further write can be trusted before a restart."""
 
     def count(self, conn: sa.Connection) -> bool:
-        """Count a transaction that stores no event, before it is committed: nothing else would record it.
+        """Count a transaction that stores no event, before it is committed. Nothing else would record it.
 
         Returns:
-            Whether there was something to count: it changes anything at all.
+            Whether the transaction was counted, which it is if it changes anything.
         """
 
     def committed(
         self, conn: sa.Connection, epoch: str, newest: tuple[str, int] | None, *, counted: bool
     ) -> None:
-        """Take note of a transaction that is durable now, and of the last event in it."""
+        """Record a transaction that is durable now, and its last event."""
 
     def epoch_began(self, epoch: str) -> None:
-        """Forget what was acknowledged in other lives of the logs."""
+        """Forget what was acknowledged in other epochs."""
 
     def forget_deleted(self) -> bool:
         """See :meth:`grpc_chat.store.base.Store.forget_deleted`."""
@@ -71,7 +71,7 @@ class Driver(Protocol):
         """See :meth:`SqlStore.compact`."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all connections and files."""
 
 
 class SqlStore:
@@ -79,12 +79,12 @@ class SqlStore:
 
     Args:
         driver: The database, its schema up to date.
-        readers: How many snapshots may be open at once; one more waits.
+        readers: How many snapshots may be open at once. A further one waits.
         clock: Microseconds since 1970, UTC.
 
-    A repeated send shows itself by an insert that clashes; only then is the batch done again the careful way,
-    with each ``client_message_id`` looked up first. Repeats are rare, and the look-ups would cost more than
-    the inserts.
+    A repeated send is noticed when its insert violates a primary key. Only then is the batch repeated the
+    careful way, with each ``client_message_id`` looked up first. Repeated sends are rare, and the look-ups
+    would cost more than the inserts.
     """
 
     def __init__(self, driver: Driver, *, readers: int = 2, clock: Callable[[], int] | None = None) -> None:
@@ -92,15 +92,15 @@ class SqlStore:
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._failed = False
         self.check_sessions = False
-        # Calls that came in before a session ended may still wait. A dict keeps the order.
+        # Calls that came in before a session ended may still be waiting. A dict keeps the order.
         self._ended: dict[str, None] = {}
         # One permanent connection for the one writer: checking one out costs a quarter of a small commit.
         self._connection = driver.writer.connect()
-        # The same for readers. None stands for one that is yet to be connected.
+        # The same for readers. None stands for a connection that is yet to be opened.
         self._idle: queue.LifoQueue[sa.Connection | None] = queue.LifoQueue()
         for _ in range(readers):
             self._idle.put(None)
-        # What the driver raises where SQLAlchemy does not come between: while rows are fetched.
+        # The driver's own errors, which SQLAlchemy does not translate while rows are fetched.
         self._driver_error: type[Exception] = driver.reader.dialect.loaded_dbapi.Error
         self._damaged: set[tuple[str, int]] = set()
         with self._connection.begin():
@@ -121,7 +121,8 @@ class SqlStore:
         self._driver.close()
 
     def last_seq(self, room_id: str) -> int:
-        """The number of a room's newest event, also of one that was deleted; 0 where there was never one."""
+        """The number of a room's newest event, even if the room was deleted; 0 if there never was an
+        event."""
         deleted = schema.deleted_rooms.c
         query = sa.select(deleted.last_seq).where(deleted.room_id == room_id)
         with self._connection.begin():
@@ -138,14 +139,14 @@ class SqlStore:
         self._driver.epoch_began(epoch)
 
     def fact(self, name: str) -> str | None:
-        """What the database says about itself under this name."""
+        """The database's fact with this name (table ``meta``); None if it has none."""
         meta = schema.meta.c
         with self._connection.begin():
             found: str | None = self._connection.scalar(sa.select(meta.value).where(meta.name == name))
         return found
 
     def put_fact(self, name: str, value: str) -> None:
-        """Have it say so from now on."""
+        """Set a fact of the database."""
         meta = schema.meta
         insert = insert_into(meta, self._connection.dialect.name)
         insert = insert.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": value})
@@ -166,8 +167,8 @@ class SqlStore:
     def _transaction(self, writes: Sequence[Write], *, careful: bool) -> list[Result]:
         conn = self._connection
         try:
-            # The block commits when it ends well: where that fails, it also has SQLAlchemy roll back,
-            # without which the connection takes no further transaction.
+            # The block commits when it succeeds. If that fails, it also makes SQLAlchemy roll back. Otherwise
+            # the connection would take no further transaction.
             batch = Batch(
                 conn,
                 self._clock(),
@@ -192,13 +193,13 @@ class SqlStore:
                 raise StoreUnavailable("the database refused a commit") from exc
             raise _Repeated from exc
         except self._driver_error as exc:
-            # From reading, before anything was written.
+            # An error of reading, before anything was written.
             raise StoreUnavailable("the database can't be read") from exc
         except SQLAlchemyError as exc:
             if self._driver.is_full(exc):
                 raise StoreFull("the server's disk is full; nothing was stored") from exc
-            # A failed COMMIT may have happened all the same: seen after an injected fdatasync error, the
-            # rows were there on restart.
+            # A COMMIT that failed may still be stored: after an injected fdatasync error, the rows were there
+            # on restart.
             self._failed = self._driver.is_fatal(exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
 
@@ -210,13 +211,13 @@ class SqlStore:
         try:
             return self._driver.forget_deleted()
         except self._driver_error as exc:
-            # As after a failed COMMIT, nobody knows what is on the disk.
+            # As after a failed COMMIT, it is unknown what is on the disk.
             self._failed = True
             raise StoreUnavailable("the database could not be written") from exc
 
     def compact(self) -> None:
-        """Write the database anew, without anything that was deleted. It takes as long as copying it, and as
-        much of the disk; nothing else may be done meanwhile."""
+        """Rewrite the database without anything that was deleted. This takes as much time and disk space as
+        copying it. Nothing else may use the database meanwhile."""
         try:
             self._driver.compact(self._connection)
         except (SQLAlchemyError, self._driver_error) as exc:
@@ -248,7 +249,7 @@ class SqlStore:
             self._idle.put(conn if usable else None)
 
     def _tell_of_damage(self, room_id: str, seq: int) -> None:
-        """Log that an event is not as it was stored; once, however often it is read."""
+        """Log that an event does not match its checksum; once, however often it is read."""
         if (room_id, seq) not in self._damaged and len(self._damaged) < _MOST_TOLD:
             self._damaged.add((room_id, seq))
             log.error(

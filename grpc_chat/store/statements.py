@@ -1,4 +1,4 @@
-"""What the store's statements have in common."""
+"""Statements, and ways to run them, that several modules of the store use."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 
 def blocked(users: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether the account of a row of the users is blocked: itself, or by way of its owner."""
+    """A condition on a row of users: whether the account or its owner is blocked."""
     owner = schema.users.alias()
     of_owner = sa.exists().where(owner.c.user_id == users.c.owner_id, owner.c.block_time_us.is_not(None))
     return sa.or_(users.c.block_time_us.is_not(None), of_owner)
 
 
 def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
-    """An insert that knows ON CONFLICT; the two databases write it alike."""
+    """An insert that supports ON CONFLICT, for which both databases have the same syntax."""
     if dialect == "postgresql":
-        # Loads all of its drivers' dialects, which a server on SQLite need not wait for.
+        # Imported here because it loads the dialects of all its drivers, which a server on SQLite does not
+        # need.
         from sqlalchemy.dialects import postgresql
 
         return postgresql.insert(table)
@@ -38,7 +39,8 @@ def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Ins
 
 @functools.cache
 def text_of(statement: sa.ClauseElement, dialect: sa.Dialect) -> tuple[str, dict[str, Any]]:
-    """A statement as the driver takes it, and its parameters in their order, with the values they have."""
+    """A statement's text for the driver, and its parameters in order, with the values that they already
+    have."""
     compiled = statement.compile(dialect=dialect)
     order = getattr(compiled, "positiontup", None)
     if order is None:
@@ -47,7 +49,7 @@ def text_of(statement: sa.ClauseElement, dialect: sa.Dialect) -> tuple[str, dict
 
 
 def run(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]) -> sa.CursorResult[Any]:
-    """Run a statement that reads, past what SQLAlchemy does to make its text."""
+    """Run a statement that reads. Skips the work that SQLAlchemy does to make its text."""
     return conn.exec_driver_sql(*_filled_in(conn, statement, values))
 
 
@@ -68,14 +70,14 @@ def change(conn: sa.Connection, statement: sa.ClauseElement, *values: dict[str, 
 
 
 def execute(conn: sa.Connection, sql: str, values: Sequence[Any] = (), *, many: bool = False) -> Any:
-    """Have the driver run a statement, and return its cursor, which has the rows.
+    """Run a statement with the driver alone, and return its cursor, which has the rows.
 
-    Past SQLAlchemy, whose own work for five statements is a third of a small commit's. The transaction must
-    have begun. Errors are SQLAlchemy's, as everywhere else.
+    This bypasses SQLAlchemy, whose own work for five statements takes a third of a small commit. The
+    transaction must have begun. Errors are SQLAlchemy's, as everywhere else.
 
     Args:
-        values: Of the parameters, in their order.
-        many: Whether ``values`` are of several rows, and the statement is run for each.
+        values: The parameters' values, in order.
+        many: Whether ``values`` has several rows, for each of which the statement is run.
     """
     errors = conn.dialect.loaded_dbapi.Error
     try:
@@ -97,7 +99,7 @@ _ROWS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 @functools.cache
 def _insert_sql(insert: sa.Insert, dialect: sa.Dialect, rows: int) -> str:
-    """An insert of so many rows, their values in the order of the table's columns."""
+    """The text of an insert of this many rows, with values in the order of the table's columns."""
     sql, order = text_of(insert, dialect)
     if list(order) != [column.name for column in insert.table.columns]:
         raise TypeError(f"{dialect.name} orders the columns of {insert.table} in its own way")
@@ -112,14 +114,16 @@ def insert_row(conn: sa.Connection, table: sa.Table, **values: Any) -> None:
 
 
 def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert tuples in the order of the table's columns, in as few statements as have a fixed size.
+    """Insert tuples, whose values are in the order of the table's columns, in a few statements of fixed
+    sizes.
 
-    Given to the driver as text: SQLAlchemy's handling of each row's parameters costs three times as much as
-    the row does in SQLite (measured at 1,000 rows a batch). Not by the driver's executemany: that lets go of
-    the interpreter's lock for each row, and takes it back from an event loop that is busy delivering.
+    The driver gets the statement as text: SQLAlchemy's handling of each row's parameters costs three times as
+    much as the row does in SQLite (measured with batches of 1,000 rows). The driver's executemany is not
+    used, because it releases the interpreter's lock for each row, and then has to take it back from an event
+    loop that is busy delivering.
 
     Args:
-        insert: Into a table, the same object each time: its text is made once.
+        insert: The insert into a table. Pass the same object each time: its text is cached.
     """
     start = 0
     if len(rows) == 1:
@@ -132,7 +136,7 @@ def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[obj
             start += size
 
 
-# Twice as many parameters are a quarter of what SQLite takes in one statement.
+# With two parameters each, these are a quarter of the parameters that SQLite takes in one statement.
 _MOST_PLACES = 4096
 
 _NONE: sa.ColumnElement[int] = sa.literal_column("0")
@@ -150,7 +154,7 @@ MEMBERSHIP_COLUMNS = (
     schema.rooms.c.edit_window_us,
     schema.rooms.c.keep_edits,
 )
-"""The fields of :class:`Membership`, in their order."""
+"""The fields of :class:`Membership`, in order."""
 
 _STANDING = (
     sa.select(*MEMBERSHIP_COLUMNS)
@@ -167,7 +171,7 @@ _STANDING = (
 
 
 def membership(conn: sa.Connection, room_id: str, user_id: str) -> Membership | None:
-    """What a room is for a user; None where there is no such room."""
+    """A room as one user sees it; None if there is no such room."""
     cursor = execute(conn, *_filled_in(conn, _STANDING, {"room": room_id, "user": user_id}))
     row = cursor.fetchone()
     cursor.close()
@@ -186,7 +190,8 @@ WHERE rooms.room_id = wanted.room_id
 def memberships(
     conn: sa.Connection, wanted: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Membership | None]:
-    """As :func:`membership`, of many pairs of a room and a user, in one statement for 4,096 of them."""
+    """As :func:`membership`, for many pairs of a room and a user. Runs one statement for every 4,096
+    pairs."""
     pairs = list(wanted)
     found: dict[tuple[str, str], Membership | None] = dict.fromkeys(pairs)
     for start in range(0, len(pairs), _MOST_PLACES):
@@ -213,7 +218,7 @@ WHERE consumer_names.user_id = wanted.user_id AND consumer_names.consumer = want
 
 
 def known_consumers(conn: sa.Connection, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these consumers, by user and name, that there are; 4,096 to a statement."""
+    """Which of these consumers, given by user and name, exist. Runs one statement for every 4,096 of them."""
     found: set[tuple[str, str]] = set()
     for start in range(0, len(wanted), _MOST_PLACES):
         values = filled(wanted[start : start + _MOST_PLACES])
@@ -233,20 +238,20 @@ def _pairs(paramstyle: str, count: int) -> str:
 
 
 def marks(paramstyle: str, *types: str, rows: int) -> str:
-    """The marks of parameters for so many rows, each column of a type."""
+    """The placeholders of this many rows, whose columns have these types."""
     row = ", ".join(f"CAST({_MARKS[paramstyle]} AS {type_})" for type_ in types)
     return ", ".join([f"({row})"] * rows)
 
 
 def at_once(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
-    """Rows in parts, each small enough for one statement."""
+    """The rows in parts, each small enough for one statement."""
     for start in range(0, len(rows), _MOST_PLACES):
         yield rows[start : start + _MOST_PLACES]
 
 
 def filled(some: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
-    """The values of rows, for a statement of as many rows as the next power of two: each size is prepared
-    once. The last row fills it up."""
+    """The values of rows, filled up to the next power of two with copies of the last row, so that few sizes
+    of a statement have to be prepared."""
     size = 1 << (len(some) - 1).bit_length()
     return tuple(itertools.chain(*some, *[some[-1]] * (size - len(some))))
 
@@ -258,7 +263,7 @@ SELECT sessions.session_id FROM wanted CROSS JOIN sessions WHERE sessions.sessio
 
 
 def stored_sessions(conn: sa.Connection, session_ids: Iterable[str]) -> set[str]:
-    """Those of these sessions that there are; 4,096 to a statement."""
+    """Which of these sessions exist. Runs one statement for every 4,096 of them."""
     found: set[str] = set()
     for some in at_once([(session_id,) for session_id in session_ids]):
         values = filled(some)
@@ -296,8 +301,8 @@ def _sent_sql(dialect: sa.Dialect, wanted: int) -> str:
 def sent_before(
     conn: sa.Connection, keys: Iterable[tuple[str, str, bytes]]
 ) -> Iterator[tuple[str, str, bytes, int, bytes, int]]:
-    """What was stored under keys of a room, a user and the key that the user chose: those three, its number,
-    the hash of its content, and when it was stored, 0 where it is damaged and nobody knows."""
+    """The events that were sent with these keys: room, user, the user's key, number, content hash, and when
+    the event was stored (0 if it is damaged)."""
     wanted = list(keys)
     for start in range(0, len(wanted), _MOST_SENT):
         values = filled(wanted[start : start + _MOST_SENT])
@@ -327,13 +332,13 @@ def _places_sql(paramstyle: str, places: int) -> str:
 def events_at(
     conn: sa.Connection, places: Iterable[tuple[str, int]]
 ) -> Iterator[tuple[str, int, str, bytes, int | None]]:
-    """The events with these numbers: room, number, session, payload, checksum; of those there are.
+    """The events with these numbers, if they exist: room, number, session, payload, checksum.
 
-    One look-up by the primary key for each, in one statement for 4,096 of them. One row at a time: 4,096
-    large messages at once would be 256 MiB.
+    Runs one statement for every 4,096 events, with a look-up by primary key for each. Yields one row at a
+    time, as 4,096 large messages take 256 MiB.
     """
-    # The cross join has SQLite take the places first. Its planner, which knows nothing of how many there are,
-    # could otherwise walk through all events.
+    # The cross join makes SQLite start with the places. Its planner does not know how many there are, and
+    # could otherwise scan all events.
     wanted = list(places)
     for start in range(0, len(wanted), _MOST_PLACES):
         values = filled(wanted[start : start + _MOST_PLACES])
@@ -354,12 +359,12 @@ def stamps(conn: sa.Connection, places: Mapping[str, int]) -> dict[str, int]:
 
 
 def like(text: str) -> str:
-    """A pattern for LIKE, with ``!`` as its escape, that matches whatever holds this text."""
+    """A pattern for LIKE, with ``!`` as its escape, that matches values that contain this text."""
     for special in "!%_":
         text = text.replace(special, "!" + special)
     return f"%{text}%"
 
 
 def count(conn: sa.Connection, which: sa.ColumnElement[bool]) -> int:
-    """How many rows there are of the table that a condition is about."""
+    """How many rows meet a condition on one table."""
     return conn.scalar(sa.select(sa.func.count()).where(which)) or 0

@@ -1,4 +1,4 @@
-"""What a command reads and changes in one transaction, on SQL."""
+"""A command's reads and changes in one transaction, with SQL."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CACHED = {schema.rooms, schema.members, schema.events, schema.consumer_names}
-"""The tables of which :class:`Rows` knows something."""
+"""The tables whose rows :class:`Rows` remembers."""
 
 
 @functools.lru_cache(maxsize=512)
 def _names_in(sql: str) -> frozenset[str]:
-    """The tables and columns that a statement names, and other words."""
+    """The words of a statement, among them the tables and columns that it names."""
     return frozenset(re.findall(r"\w+", sql))
 
 
 class Statements:
-    """The database as a transaction's methods use it: as it would be if nothing were collected.
+    """Runs the statements of a transaction's methods, as if no rows were waiting to be written.
 
-    Before a statement that changes something, the savepoint is set that undoes it.
+    Before a statement that changes something, it sets the savepoint that can undo the change.
     """
 
     def __init__(self, conn: sa.Connection, rows: Rows) -> None:
@@ -81,7 +81,7 @@ class SqlTransaction(
     """See :class:`grpc_chat.store.base.Transaction`.
 
     Args:
-        batch: What it is part of.
+        batch: The batch that the transaction belongs to.
     """
 
     def __init__(self, batch: Batch, epoch: str, tell_of_damage: Callable[[str, int], None]) -> None:
@@ -91,12 +91,12 @@ class SqlTransaction(
         self._rows = batch.rows
         self.now_us = batch.now_us
         self.new: dict[str, list[StoredEvent]] = {}
-        """By room, what it appended."""
+        """By room, the events that this transaction appended."""
         self.effects: list[object] = []
         self.ended: list[str] = []
-        """Sessions that it ended."""
+        """Sessions that this transaction ended."""
         self.revived: list[str] = []
-        """Sessions that it put back."""
+        """Sessions that this transaction restored."""
 
     def after_commit(self, effect: object) -> None:
         self.effects.append(effect)
@@ -137,7 +137,8 @@ class SqlTransaction(
         return self._read(super().added_rooms_of, user_id, apart=self._rows.rooms_are_written(user_id))
 
     def _read(self, read: Callable[..., T], *args: str, apart: bool) -> T:
-        """Read what is not among the rows that are yet to be written, without having those written."""
+        """Read something. If it is ``apart`` from the rows that are yet to be written, these stay
+        unwritten."""
         statements = self._conn
         if apart:
             self._conn = self._batch.conn

@@ -17,9 +17,9 @@ from grpc_chat.store.row_statements import put_row
 from grpc_chat.store.statements import at_once, filled, insert_rows, marks, run
 
 KEPT = 1000
-"""How many of each log's newest entries are kept: a reader that missed more than these begins again."""
+"""How many entries of each log are kept. A reader that missed more must start over."""
 _SPARE = 100
-"""How many more must have gathered before they are removed."""
+"""How many entries beyond that gather before they are removed."""
 
 _TRIM = sa.delete(schema.events).where(
     schema.events.c.room_id == sa.bindparam("log"), schema.events.c.seq < sa.bindparam("first")
@@ -34,8 +34,8 @@ WHERE user_logs.user_id = wanted.user_id
 
 
 def heads(conn: sa.Connection, user_ids: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """By user, the first and the last number of their log and when the last entry was stored, of those who
-    have one; in one statement for 4,096 of them."""
+    """By user, the first and the last number of their log, and when the last entry was stored. Users without
+    an entry are left out. Runs one statement for every 4,096 users."""
     found: dict[str, tuple[int, int, int]] = {}
     for some in at_once([(user_id,) for user_id in user_ids]):
         values = filled(some)
@@ -53,7 +53,10 @@ def _heads_sql(paramstyle: str, wanted: int) -> str:
 
 
 def move_heads(conn: sa.Connection, moved: Sequence[tuple[str, int, int, int]]) -> dict[str, int]:
-    """Store the heads of users' logs, as ids of the logs with the other columns, and remove what is too much.
+    """Store the heads of users' logs, and remove their oldest entries.
+
+    Args:
+        moved: For each log, its id and the other columns.
 
     Returns:
         By log, the new first number of those that were trimmed.
@@ -70,6 +73,6 @@ def move_heads(conn: sa.Connection, moved: Sequence[tuple[str, int, int, int]]) 
 
 
 def log_heads(conn: sa.Connection, logs: Iterable[str]) -> dict[str, int]:
-    """The last numbers of users' logs, by the logs' ids, of those that have an entry."""
+    """The last numbers of users' logs, by the logs' ids. Logs without an entry are left out."""
     found = heads(conn, [log.removeprefix(USER_LOG) for log in logs])
     return {user_log(user_id): last for user_id, (_, last, _) in found.items()}

@@ -1,6 +1,6 @@
-"""What a store is given to append and to acknowledge, and what becomes of it.
+"""The writes that append events and acknowledge positions, and their results.
 
-:mod:`grpc_chat.store.base` says what is guaranteed of it.
+:mod:`grpc_chat.store.base` lists the guarantees.
 """
 
 from __future__ import annotations
@@ -16,93 +16,94 @@ from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 Authorize = Callable[[str, Membership | None], ChatError | None]
-"""Given a room's id and what it is for the caller (None: there is no such room): what forbids the write, or
-None. It MUST be quick and have no effect: it is called on the writer's thread, and perhaps twice."""
+"""Takes a room's id and the caller's membership (None if there is no such room). Returns the error that
+forbids the write, or None. It MUST be quick and have no effect: it is called on the writer's thread, perhaps
+twice."""
 
 
 AuthorizeDirect = Callable[[Snapshot, str, str], ChatError | None]
-"""Given the state of things, a direct room's id and who wants to write there: what forbids it, or None."""
+"""Takes a snapshot, a direct room's id and the sender. Returns the error that forbids the write, or None."""
 
 
 CheckState = Callable[[Snapshot], ChatError | None]
-"""Given the state of things: what forbids the write, or None. As :data:`Authorize` otherwise."""
+"""Takes a snapshot, and returns the error that forbids the write, or None. Otherwise as :data:`Authorize`."""
 
 
 class Target(NamedTuple):
-    """An event that another one concerns, as it is stored now, by what came before in the same batch too."""
+    """An event that another event is about, as of now: earlier writes in the same batch count."""
 
     event: pb.Event
     """It MUST NOT be changed."""
     age_us: int
     """How long ago it was stored, in microseconds."""
     role: int = 0
-    """Where that is asked for: what the one who caused it is in the room now, as ``chat.v1.Role``; 0 for
-    somebody who is not a member."""
+    """If ``with_role`` asks for it: the present role of the user who caused the event, as ``chat.v1.Role``; 0
+    if that user is not a member."""
 
     @property
     def message(self) -> pb.Message | None:
-        """The message that it is; None for another kind of event, and for a message that was deleted."""
+        """The event's message; None for another kind of event, and for a deleted message."""
         event = self.event
         return event.message if event.HasField("message") and not event.message.HasField("deleted") else None
 
 
 class Answer(Enum):
-    """What a check answers, if it is not an error."""
+    """The result of a check that is not an error."""
 
     ALREADY_SO = "already so"
-    """What the event would say is so already: it is not stored, and not refused."""
+    """The event would change nothing. It is neither stored nor refused."""
 
 
 AuthorizeOn = Callable[[str, Membership | None, Target | None], ChatError | Answer | None]
-"""As :data:`Authorize`, of an event that concerns another one; None for one that is gone, or never was."""
+"""As :data:`Authorize`, for an event about another one, which is None if it is gone or never existed."""
 
 
 class Once(NamedTuple):
-    """What makes an event that is sent again known as the same one."""
+    """Identifies a repeated send."""
 
     key: bytes
     """16 bytes, the UUID that the client made: unique for its user in its room."""
     content_hash: bytes
-    """What the event says, in a few bytes: tells a repeated send from a reused id."""
+    """A hash of what the event says. It distinguishes a repeated send from a reused id."""
 
 
 class Concerns(NamedTuple):
-    """Which event of the same room a draft is about, and whether it may be."""
+    """The event of the same room that a draft is about, and the check of whether it may be."""
 
     seq: int
     check: AuthorizeOn
     with_role: bool = False
-    """Whether the check asks what the one who caused that event is in the room."""
+    """Whether the check needs the role of the user who caused that event."""
 
 
 class Draft(NamedTuple):
-    """An event without its number yet, of any kind."""
+    """An event of any kind that has no number yet."""
 
     event: pb.Event
-    """Complete but for ``seq`` and ``create_time``, which the store fills in."""
+    """Complete except for ``seq`` and ``create_time``, which the store fills in."""
     session_id: str
-    """Which session caused it; kept beside the event, never in it."""
+    """The session that causes the event. It is stored beside the event, never in it."""
     check: Authorize
-    """What the room must be for the event's user."""
+    """Checks the membership of the event's user."""
     once: Once | None = None
-    """For kinds that are stored once, however often they are sent."""
+    """For events that are stored only once, however often they are sent."""
     concerns: Concerns | None = None
-    """For kinds that are about another event."""
+    """For events that are about another event."""
     check_direct: AuthorizeDirect | None = None
-    """Asked besides in direct rooms, where it depends on the other member, too."""
+    """A further check for direct rooms, where the answer also depends on the other member."""
     check_state: CheckState | None = None
-    """Asked besides, where it depends on more than the room."""
+    """A further check for drafts whose permission depends on more than the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store drafts, all or none. Result: :class:`Appended`."""
+    """Store all of these drafts, or none. Result: :class:`Appended`."""
 
     drafts: Sequence[Draft]
 
 
 class Position(NamedTuple):
-    """Where one draft is in the log."""
+    """The place of a stored draft in the log."""
 
     room_id: str
     seq: int
@@ -112,25 +113,27 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of the drafts of one :class:`Append`."""
+    """The result of an :class:`Append`."""
 
     placed: list[Position]
-    """One for each draft, in order. The number is 0 where nothing was stored, as things were so already."""
+    """One for each draft, in order. The number is 0 if the draft would have changed nothing, and was not
+    stored.
+    """
     new: dict[str, list[StoredEvent]] = field(default_factory=dict)
-    """By room, what was stored just now. A repeated send adds nothing here."""
+    """By room, the events that this write stored. A repeated send adds nothing."""
     rewritten: Mapping[str, Sequence[int]] | None = None
-    """As that of :class:`grpc_chat.store.base.Done`; None for none, as of nearly all."""
+    """As in :class:`grpc_chat.store.base.Done`; None if there are none, as is nearly always the case."""
     concerned: Sequence[pb.Event | None] = ()
-    """Where any of the drafts concerns another event: for each, in order, what that one says now."""
+    """If any draft is about another event: for each draft, in order, that event as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Move a consumer's positions forward; older positions are ignored.
+    """Move a consumer's positions forward. Older positions are ignored.
 
-    A position after the newest event is refused with ``BadCursor``. One with a stamp that is not its event's
-    moves nothing, and the others still count. Result: the rooms of which that is true; None where it is true
-    of none.
+    A position after the newest event is refused with ``BadCursor``. A position whose stamp differs from its
+    event's is not stored, but the others are. Result: the rooms with such positions, or None if there are
+    none.
     """
 
     user_id: str
@@ -138,16 +141,17 @@ class Acknowledge:
     positions: Mapping[str, Place]
     authorize: Authorize
     back: bool = False
-    """Whether positions may also move back, as they must where the log is not the one they are from."""
+    """Whether positions may also move back. They must if they are from another history of the log."""
     skip_lost: bool = False
-    """Whether rooms that the user may not read are left out, and told of like those of another history."""
+    """Whether rooms that the user may not read are skipped, and returned like those with other stamps."""
     max_consumers: int = 0
-    """How many consumers the user may have; a further one is refused with ``LimitExceeded``. 0 for any
-    number."""
+    """How many consumers the user may have; 0 for any number. A further one is refused with
+    ``LimitExceeded``.
+    """
 
 
 def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
-    """What to answer to the cursor number ``at`` of a request that points to where the log has never been."""
+    """The error for a request whose cursor number ``at`` is after the end of the log."""
     return BadCursor(
         f"cursors[{at}].seq must be at most {last_seq}, the room's newest event, and is {seq}",
         field=f"cursors[{at}].seq",
@@ -156,7 +160,7 @@ def ahead_of_log(at: int, room_id: str, seq: int, last_seq: int) -> BadCursor:
 
 
 def too_many_consumers(most: int) -> LimitExceeded:
-    """What to answer to who has as many consumers as they may, and uses a new name."""
+    """The error for a user who has all the consumers they may have, and uses a new name."""
     return LimitExceeded(
         f"you have {most} consumers, which is the maximum; delete one that you no longer use",
         field="consumer",
