@@ -365,7 +365,7 @@ class Rows(Rewriting):
         self._marks = (0, 0)
 
     def _guard(self) -> None:
-        """Write the earlier commands' changes, set a savepoint, and write this command's changes so far."""
+        """Write the earlier commands' changes, set a savepoint, and collect this command's changes again."""
         journal = self.journal or []
         mine = [(rows, key, rows.get(key, _MISSING)) for rows, key, _ in journal]
         events, sends = self.events[self._marks[0] :], self.sends[self._marks[1] :]
