@@ -1,6 +1,7 @@
-"""Saved servers: where they are, and as whom one is logged in to them.
+"""Saved servers: their addresses, and the accounts that you are logged in with.
 
-One JSON file, ``servers.json``, in the platform's folder for settings. Tokens are not in it; see ``tokens``.
+They are in one JSON file, ``servers.json``, in the platform's folder for settings. It contains no tokens; see
+``tokens``.
 """
 
 from __future__ import annotations
@@ -35,31 +36,31 @@ class Profile:
     """An account on a server."""
 
     name: str
-    """What it is called on the command line."""
+    """The profile's name on the command line."""
     address: str
     """``host:port``."""
     user_id: str
     session_id: str = ""
-    """The session one is logged in with; empty after logging out."""
+    """The session of the login; empty after logging out."""
     token_in: str = ""
-    """Where its token is: ``keyring`` or ``file``; empty after logging out."""
+    """Where the token is: ``keyring`` or ``file``; empty after logging out."""
     more: dict[str, Any] = field(default_factory=dict)
-    """What else is known of the server, kept as it is: how to trust it, say."""
+    """Further facts about the server, such as how to trust it, which are kept unchanged."""
 
     @property
     def account(self) -> str:
-        """Whose account on which server; what a token is filed under."""
+        """The user and server, under which the token is stored."""
         return f"{self.user_id}@{self.address}"
 
 
 def config_folder() -> Path:
-    """Where settings of programs are kept, and ours among them.
+    """The folder for this program's settings.
 
     Raises:
-        BadProfiles: Nobody knows, as in a container for a user that it has no name for.
+        BadProfiles: There is none, for example in a container whose user has no name.
     """
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    # The standard has relative paths ignored.
+    # By the standard, relative paths are ignored.
     try:
         return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "grpc-chat"
     except RuntimeError as exc:
@@ -67,10 +68,10 @@ def config_folder() -> Path:
 
 
 class Profiles:
-    """The saved servers, each change of which is written at once.
+    """The saved servers. Each change is written at once.
 
-    A change reads the file anew under a lock and replaces it as a whole, so that two commands at once lose
-    nothing of each other, and one that is killed leaves the old file.
+    A change reads the file again under a lock and replaces it as a whole. So two commands at the same time
+    keep each other's changes, and a command that is killed leaves the old file.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -78,7 +79,7 @@ class Profiles:
 
     @cached_property
     def folder(self) -> Path:
-        """Where everything is kept."""
+        """The folder with the file."""
         return self._folder or config_folder()
 
     @property
@@ -87,22 +88,22 @@ class Profiles:
         return self.folder / "servers.json"
 
     def all(self) -> list[Profile]:
-        """All of them, in the order of their names."""
+        """All saved servers, ordered by name."""
         return _profiles(self._read())
 
     def default(self) -> Profile | None:
-        """The one that is meant where none is named: the last one logged in to, or chosen since."""
+        """The server to use if none is named: the last one that was logged in to, or chosen since."""
         found = self._read()
         return next((profile for profile in _profiles(found) if profile.name == found.get("default")), None)
 
     def get(self, name: str) -> Profile | None:
-        """The one of that name."""
+        """The saved server with this name."""
         return next((profile for profile in self.all() if profile.name == name), None)
 
     def save(self, profile: Profile) -> None:
-        """Add or replace a profile, and make it the default. Of an account there is one, under the new name.
+        """Add or replace a profile, and make it the default. A profile of the same account is replaced.
 
-        What the file holds beside it, from a newer version say, stays.
+        Anything else in the file, for example from a newer version, stays.
 
         Raises:
             BadProfiles: The name is taken by another account.
@@ -118,12 +119,12 @@ class Profiles:
             content["default"] = profile.name
 
     def set_default(self, name: str) -> None:
-        """Have another one meant where none is named."""
+        """Change the server that is used if none is named."""
         with self._change() as content:
             content["default"] = name
 
     def rename(self, old: str, new: str) -> None:
-        """Call one differently."""
+        """Rename a saved server."""
         check_name(new)
         with self._change() as content:
             if new in content["profiles"]:
@@ -133,30 +134,30 @@ class Profiles:
                 content["default"] = new
 
     def log_out(self, profile: Profile) -> None:
-        """Remember that the session is over."""
+        """Record that the session has ended."""
         with self._change() as content:
             if record := content["profiles"].get(profile.name):
                 record.update(_record(replace(profile, session_id="", token_in="")))
 
     def forget(self, name: str) -> None:
-        """Remove one."""
+        """Remove a saved server."""
         with self._change() as content:
             content["profiles"].pop(name, None)
             if content.get("default") == name:
                 del content["default"]
 
     def require_free(self, name: str, account: str) -> None:
-        """See that an account can be saved under a name.
+        """Check that an account can be saved under a name.
 
         Raises:
-            BadProfiles: It is no name, or another account's.
+            BadProfiles: The name is invalid, or another account's.
         """
         check_name(name)
         if (old := self.get(name)) and old.account != account:
             raise BadProfiles(_taken(old))
 
     def new_name(self, address: str, user_id: str) -> str:
-        """What to call an account on a server: as before, or after the host while that name is free."""
+        """The name for an account on a server: the one it has, or the host's name if that is free."""
         profiles = self.all()
         for profile in profiles:
             if profile.address == address and profile.user_id == user_id:
@@ -194,7 +195,7 @@ def _taken(old: Profile) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what would be mistaken for something else on a command line."""
+    """Refuse a name that could be mistaken for something else on a command line."""
     if not _NAME.fullmatch(name):
         raise BadProfiles(
             "the name of a saved server is 1 to 100 letters, digits and '.', '_', '-', '@': "
@@ -205,7 +206,7 @@ def check_name(name: str) -> None:
 def _profiles(content: dict[str, Any]) -> list[Profile]:
     found = []
     for name, record in sorted(content["profiles"].items()):
-        # What somebody else wrote there, and is not one, is passed over rather than stopping everything.
+        # Entries that are not saved servers are ignored, so that they do not make all commands fail.
         if isinstance(record, dict) and isinstance(record.get("address"), str):
             rest = dict(record)
             words = {key: str(rest.pop(key, "")) for key in ("address", "user_id", "session_id", "token_in")}
@@ -224,10 +225,10 @@ def _record(profile: Profile) -> dict[str, Any]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Be the only one to change the files of a folder, which is made where it is missing.
+    """Hold the lock for changing the files of a folder, which is created if it is missing.
 
     Raises:
-        BadProfiles: It can't be used, or another command uses it without an end.
+        BadProfiles: The folder can't be used, or another command does not release the lock.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -245,7 +246,7 @@ def _lock(descriptor: int, folder: Path) -> None:
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
-            # One that waits by itself does so without an end, and Ctrl-C with it.
+            # A blocking call would wait without an end, and Ctrl-C would not stop it.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
@@ -260,7 +261,7 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 def write(path: Path, content: Any) -> None:
-    """Replace a file, as a whole or not at all; it is for its owner alone."""
+    """Replace a file completely or not at all. Only its owner can read it."""
     try:
         # mkstemp makes it 0600 from the start.
         descriptor, temporary = tempfile.mkstemp(prefix=path.name, dir=path.parent)

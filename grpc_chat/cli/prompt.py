@@ -1,4 +1,4 @@
-"""A text to type in at the bottom of a terminal, while other lines appear above it."""
+"""A prompt at the bottom of a terminal, while other lines appear above it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from grpc_chat.cli.output import wide
 from grpc_chat.cli.terminal import visible
 
 _ESCAPE = 0.1
-"""Seconds until Esc is a key by itself, and not the beginning of another one's."""
+"""Seconds after which Esc counts as a key by itself, and not as the beginning of another key's sequence."""
 _MOST_ROWS = 10
 
 
 class Prompt:
     """Reads texts from the terminal on standard input; ``with Prompt() as prompt: await prompt.next()``.
 
-    It edits by itself instead of leaving that to the terminal, whose own line others' messages would tear.
+    It edits the text itself, because others' messages would break up the line that a terminal edits.
 
     Args:
-        mark: Says what stands before the text; it has been made safe.
-        completions: What Tab may make of the beginning of a word.
+        mark: Returns the prompt before the text. It has been made safe.
+        completions: Returns the words that Tab may complete the beginning of a word to.
 
     Attributes:
         changed: Called with the text whenever keys were typed.
@@ -70,7 +70,7 @@ class Prompt:
         if self._giving_up:
             self._giving_up.cancel()
         if self._ours and self._editor.text:
-            # What was not finished stays to be seen.
+            # Leaves unfinished text on the screen.
             self._editor.at = len(self._editor.text)
             self.draw()
             self._shown = None
@@ -83,7 +83,7 @@ class Prompt:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the text away while something is printed."""
+        """Hide the text while something is printed."""
         self._erase()
         before, self._hidden = self._hidden, True
         try:
@@ -112,7 +112,7 @@ class Prompt:
             return
         up = 0
         if view := self._shown:
-            # Where the terminal is narrower now, it has broken the rows.
+            # If the terminal is narrower now, it has wrapped the rows.
             columns = max(shutil.get_terminal_size().columns, 1)
             up = sum(max(wide(row) - 1, 0) // columns + 1 for row in view.rows[: view.row])
             up += view.column // columns
@@ -120,10 +120,11 @@ class Prompt:
         self._write((f"\x1b[{up}A" if up else "") + "\r\x1b[J")
 
     def _take_terminal(self) -> None:
-        """No echo and no lines, but signals from keys; again after a shell had the terminal."""
+        """Turn off the terminal's echo and line editing, but keep signals from keys. Called again after a
+        shell had the terminal."""
         with suppress(OSError):
             if os.tcgetpgrp(0) != os.getpgrp():
-                # In the background of a shell, which has it now.
+                # The program runs in the background of a shell, which has the terminal now.
                 self._loop.remove_reader(0)
                 self._ours = False
                 return
@@ -148,10 +149,10 @@ class Prompt:
             termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def _stop(self) -> None:
-        """Let the shell have the terminal as it was, and stop as Ctrl-Z asks."""
+        """Restore the terminal for the shell, and stop, as Ctrl-Z asks."""
         self._leave_terminal()
         self._loop.remove_signal_handler(signal.SIGTSTP)
-        # To this thread, so that it has worked when the call returns.
+        # Sent to this thread, so that the signal has taken effect when the call returns.
         signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
         self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
         self._take_terminal()
@@ -160,7 +161,7 @@ class Prompt:
         try:
             data = os.read(0, 65_536)
         except BlockingIOError:
-            # Somebody else who has this terminal was quicker.
+            # Another process that has this terminal was quicker.
             return
         except OSError:
             data = b""

@@ -1,7 +1,7 @@
-"""Asking for names and passwords until they can be what they should be.
+"""Asks for names and passwords until they are valid.
 
-The rules are the server's. They are checked here so that somebody learns of a mistake before the next
-question and not after the last one; the server decides.
+The server decides what is valid. The rules are also checked here, so that users learn of a mistake before the
+next question and not after the last one.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _ATTEMPTS = 3
 
 
 def somebody_is_there(*, from_stdin: bool = False, variable: str = _PASSWORD) -> bool:
-    """Whether a person answers, and no script: a script's password comes from elsewhere."""
+    """Whether a person answers questions. A script gets its password from elsewhere."""
     return bool(not from_stdin and variable not in os.environ and sys.stdin and sys.stdin.isatty())
 
 
 def user_id(name: str, *, asks: bool, bot: bool = False) -> str:
-    """The name of an account, as it was given, or as it is asked for until it can be one.
+    """A valid name for an account: the given one, or one that is asked for until it is valid.
 
     Args:
-        bot: Whether it is a bot's, which may be longer where it begins with its owner's.
+        bot: Whether the account is a bot. A bot's name may be longer if it begins with its owner's.
 
     Raises:
-        InvalidRequest: It can't be one, and nobody is asked.
+        InvalidRequest: The name is invalid, and nobody can be asked.
     """
     from grpc_chat.core.names import MAX_OWNED_ID, MAX_USER_ID, check_user_id
 
@@ -51,10 +51,10 @@ def user_id(name: str, *, asks: bool, bot: bool = False) -> str:
 
 
 def display_name(name: str) -> str:
-    """The name beside an account's, or none.
+    """A valid display name, or an empty one.
 
     Raises:
-        InvalidRequest: It can't be one.
+        InvalidRequest: The name is invalid.
     """
     from grpc_chat.core.names import check_display_name
 
@@ -67,7 +67,7 @@ def new_password(question: str, user: str, *, from_stdin: bool = False, variable
     """A new password: from standard input, from the environment, or as a person types it, twice alike.
 
     Raises:
-        InvalidRequest: It can't be one, and nobody is asked.
+        InvalidRequest: The password is invalid, and nobody can be asked.
         Failure: There is nobody to ask.
     """
     if from_stdin:
@@ -80,7 +80,7 @@ def new_password(question: str, user: str, *, from_stdin: bool = False, variable
 
 
 def checked_password(given: str, question: str, user: str, *, asks: bool) -> str:
-    """A new password that was given once, after it was checked and typed again; see :func:`new_password`."""
+    """Check a new password that was given once, and have it typed again; see :func:`new_password`."""
     from grpc_chat.core.passwords import check_password
 
     while True:
@@ -102,10 +102,10 @@ def checked_password(given: str, question: str, user: str, *, asks: bool) -> str
 async def with_password(
     first: str, question: str, attempt: Callable[[str], Awaitable[T]], *, asks: bool
 ) -> T:
-    """Do what takes a password that is known already, and ask for it again where it was wrong, a few times.
+    """Do something that takes a password. If the password is wrong, ask for it again, a few times.
 
     Raises:
-        LoginFailed: It was wrong to the last.
+        LoginFailed: The last password was wrong, too.
     """
     password = first
     for _ in range(_ATTEMPTS - 1 if asks else 0):
@@ -118,7 +118,7 @@ async def with_password(
 
 
 def _typed(question: str) -> str:
-    """What somebody types, whatever the environment gives for the first answer."""
+    """An answer that a person types, even if the environment gave the first one."""
     return ask(question, hide_input=True)
 
 

@@ -96,7 +96,7 @@ post, SEND needs an admin."""
 
 
 def forbids(action: Action, room_id: str, membership: Membership | None) -> ChatError | None:
-    """Why somebody with this ``membership`` may not do this in the room, or None."""
+    """The error for a user with this ``membership`` who may not do this in the room, or None."""
     rule = RULES[action]
     if (
         membership
@@ -105,7 +105,7 @@ def forbids(action: Action, room_id: str, membership: Membership | None) -> Chat
         and membership.kind != pb.ROOM_KIND_DIRECT
         and membership.posting != pb.POSTING_ADMINS
     ):
-        # Nearly all.
+        # The case of nearly all calls.
         return None
     # The answer must not show whether the id exists, so it repeats the id and says nothing else.
     told = {"roomId": room_id}
@@ -150,7 +150,7 @@ def to_send(room_id: str, membership: Membership | None) -> ChatError | None:
 
 
 def to_edit(room_id: str, membership: Membership | None) -> ChatError | None:
-    """What forbids saying something else than one did, or None."""
+    """Why the user may not edit messages in the room, or None."""
     return forbids(Action.EDIT_OWN, room_id, membership)
 
 
@@ -189,8 +189,8 @@ def hidden_until(membership: Membership) -> int:
 
 
 def is_hidden(event: StoredEvent, until: int) -> bool:
-    """Whether an event is hidden from a member because the message that it is about is (``until`` is what
-    :func:`hidden_until` says): an edit would give away what was said."""
+    """Whether an event is hidden from a member because the message that it is about is hidden: an edit would
+    reveal the message's text. ``until`` is the result of :func:`hidden_until`."""
     if not until:
         return False
     about = frames.about(event.payload) if event.about is None else event.about
@@ -198,10 +198,10 @@ def is_hidden(event: StoredEvent, until: int) -> bool:
 
 
 def message_that_is_read(membership: Membership | None, target: Target | None) -> pb.Event | MessageNotFound:
-    """The event of a message that a command is about, or what to answer where there is none: the same to
-    somebody who may not read it, so that nobody learns which it is.
+    """The event of a message that a command is about, or the error if there is none. A user who may not read
+    the message gets the same error, and so can't learn whether it exists.
 
-    The message may be deleted, which is no secret: its event says so.
+    The message may be deleted, which is not a secret: its event says so.
     """
     if target is None or membership is None or not target.event.HasField("message"):
         return message_not_found(membership.room_id if membership else "")
@@ -211,7 +211,7 @@ def message_that_is_read(membership: Membership | None, target: Target | None) -
 
 
 def message_not_found(room_id: str) -> MessageNotFound:
-    """What to answer where there is no such message."""
+    """The error for a message that does not exist."""
     return MessageNotFound(
         "there is no such message in this room, it was deleted, or you may not read it",
         field="seq",
@@ -220,7 +220,7 @@ def message_not_found(room_id: str) -> MessageNotFound:
 
 
 def forbids_late(membership: Membership, target: Target) -> EditWindowOver | None:
-    """What forbids the sender of a message to change it or take it back by now, or None."""
+    """The error if the room's time for senders to edit and delete a message is over, or None."""
     window_us = membership.edit_window_us
     if not window_us or target.age_us <= window_us:
         return None
@@ -232,7 +232,7 @@ def forbids_late(membership: Membership, target: Target) -> EditWindowOver | Non
 
 
 def forbids_deleting(membership: Membership, caller_id: str, target: Target) -> ChatError | None:
-    """What forbids somebody to delete a message, or None."""
+    """Why the caller may not delete a message, or None."""
     room_id, others = membership.room_id, Action.DELETE_OTHERS
     if target.event.user_id != caller_id:
         return forbids(others, room_id, membership) or forbids_on(others, membership, target.role)

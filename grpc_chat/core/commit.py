@@ -30,20 +30,19 @@ log = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple):
-    """A write that waits, or is on its way to the disk."""
+    """A write that is waiting, or is on its way to the disk."""
 
     write: Write
     answer: asyncio.Future[Result]
     cost: int
     user_id: str
-    """The user for whom it is done."""
+    """The user whose share it uses."""
     number: int
-    """How many came before it."""
+    """How many writes came before this one."""
 
 
 Rewritten = Callable[[Mapping[str, Sequence[int]]], None]
-"""Called on the event loop with the numbers, by room, of events that say something else, as soon as that is
-durable."""
+"""Called on the event loop with the numbers of rewritten events by room, as soon as the change is durable."""
 
 Published = Callable[[dict[str, list[StoredEvent]]], None]
 """Called on the event loop with the new events by room, as soon as they are durable."""
@@ -59,9 +58,9 @@ class Committer:
         rewritten: See :data:`Rewritten`; called before ``publish``. MUST NOT block, MUST NOT raise.
         on_failure: Called once, on the event loop, when the store has failed for good: the process must
             end, because only a restart tells what the disk holds.
-        max_batch: The most drafts in one transaction, where each 2 KiB counts as one more.
-        user_share: How many of one user's, if a first write does not hold more: what somebody else's write
-            waits for.
+        max_batch: The most drafts in one transaction. Every 2 KiB count as one more.
+        user_share: The most drafts of one user in a transaction, unless the user's first write has more.
+            Other users' writes wait for these.
         max_waiting: How many drafts may wait before further ones are refused with ``LimitExceeded``.
     """
 
@@ -101,21 +100,22 @@ class Committer:
 
     @property
     def waiting(self) -> int:
-        """How many drafts and other writes wait, or are on their way to the disk."""
+        """How many drafts and other writes are waiting, or are on their way to the disk."""
         return self._waiting
 
     async def commit(self, write: Write) -> Result:
-        """Have a write committed.
+        """Commit a write.
 
-        Cancelling the caller does not undo a commit that has started, nor one that waits.
+        Cancelling the caller does not cancel the write, even if it is still waiting.
 
         Returns:
-            What the write's class says.
+            The result that the write's class promises.
 
         Raises:
-            ChatError: What concerns this write.
-            LimitExceeded: Too much is waiting; nothing was done.
-            RateLimited: Too much of the user's is; they may not fill the queue that others need, too.
+            ChatError: An error of this write.
+            LimitExceeded: Too many writes are waiting. Nothing was done.
+            RateLimited: Too many of the user's writes are waiting. One user may not fill the queue that all
+                need.
             StoreUnavailable: The outcome is unknown.
             ShuttingDown: The node is about to stop.
         """
@@ -140,7 +140,7 @@ class Committer:
             self._waiting += size
             self._waiting_of_user[user_id] = of_user
             self._wake.notify()
-        # A caller that goes away cancels the future, not the write: that is the writer's already.
+        # A caller that goes away cancels the future, not the write, which the writer already has.
         result = await future
         if isinstance(result, ChatError):
             raise result
@@ -160,14 +160,14 @@ class Committer:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
         Args:
-            caller: Whose doing it is; ``SYSTEM`` for the server's own. It is refused with ``SessionEnded`` if
-                their session has ended meanwhile: a thief who is being locked out could otherwise make a new
-                key while the lock is changed.
-            in_transaction: Called on the writer's thread.
-            about: Rooms, and users in them, whose membership it will ask for. A hint.
+            caller: The user who acts; ``SYSTEM`` for the server itself. If the caller's session has ended
+                meanwhile, the write is refused with ``SessionEnded``. Otherwise a thief who is being logged
+                out could create a new token just in time.
+            in_transaction: The function. It is called on the writer's thread.
+            about: Pairs of a room and a user whose membership the function will read. A hint.
 
         Returns:
-            What the function returned.
+            The function's result.
         """
         done = cast(Done, await self.commit(Transact(in_transaction, caller.session_id, about)))
         return cast(T, done.value)
@@ -192,7 +192,7 @@ class Committer:
             self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
     def _take(self) -> list[_Waiting]:
-        """Wait for writes, and take all, up to the limits; none only when it is time to end."""
+        """Wait for writes, and take all of them, up to the limits. Takes none only when it is time to end."""
         with self._wake:
             while not self._queue and not self._closing:
                 self._wake.wait()
@@ -201,20 +201,20 @@ class Committer:
             return sorted(taken, key=_number_of)
 
     def _results(self, writes: Sequence[Write], *, batch: int = 0) -> list[Result]:
-        """The results of writes; if they are tried again, the size of their batch."""
+        """Carry out writes, and return their results. ``batch`` is set when writes of a batch are retried."""
         try:
             return self._store.commit(writes)
         except ChatError as error:
             return [error] * len(writes)
         except Exception:
-            # An error of ours. It must not take the other senders' writes with it, so each is tried alone.
+            # A mistake in our code. It must not make the other senders' writes fail, so each is tried alone.
             if len(writes) > 1:
                 return [self._results([write], batch=len(writes))[0] for write in writes]
             log.exception("commit failed, of a batch of %d", batch or 1)
             return [Internal("it could not be stored")]
 
     def _finish(self, batch: list[_Waiting], results: list[Result]) -> None:
-        """Answer the callers, and tell the feeds. On the event loop."""
+        """Answer the callers, and publish the events. Runs on the event loop."""
         drafts = 0
         for write, _, _, user_id, _ in batch:
             size = _size(write)
@@ -236,8 +236,8 @@ class Committer:
                 if result.rewritten:
                     self._rewritten(result.rewritten)
             if isinstance(result, Done):
-                # Before anybody gets the events: a user who may no longer follow a room must not get later
-                # ones.
+                # Applied before the events are published, so that a user who may no longer follow a room does
+                # not get them.
                 for effect in result.effects:
                     self._apply(cast(Effect, effect))
         if new:

@@ -32,10 +32,10 @@ class Slice(NamedTuple):
     events: int
     """How many events there are."""
     sessions: frozenset[str]
-    """The sessions that caused any of them: these must not get ``data`` as it is."""
+    """The sessions that caused any of the events. They must not get ``data`` unchanged."""
     about: int = 0
-    """The number of the oldest message that any of them is about, 0 for none: nor must those from whom that
-    message is hidden."""
+    """The number of the oldest message that any of the events is about; 0 for none. Members from whom that
+    message is hidden must not get ``data`` unchanged, either."""
 
 
 class Feed:
@@ -66,7 +66,7 @@ class Feed:
         self.room_id = room_id
         self.head = head
         self.since_join = False
-        """Whether members may read only what happened since they joined, as far as is known."""
+        """Whether members may read only what happened since they joined, as far as this node knows."""
         self._rule_seq = 0
         self.tail_bytes = 0
         self._max_slice_bytes = max_slice_bytes
@@ -80,8 +80,8 @@ class Feed:
         self.head = max(self.head, head)
 
     def know_rule(self, history: int, seq: int) -> None:
-        """Learn how much of the past members may read (``chat.v1.History``), by the log up to ``seq``; less
-        of the log says nothing new."""
+        """Learn how much of the past members may read (``chat.v1.History``), according to the log up to
+        ``seq``. Ignored if a later part of the log is known."""
         if seq >= self._rule_seq:
             self.since_join = history == pb.HISTORY_SINCE_JOIN
             self._rule_seq = seq

@@ -102,8 +102,8 @@ class Feeds:
         self.note_tails()
 
     def forget_tail(self, room_id: str) -> None:
-        """Make everybody who is behind in a room read the store, for example because they may now read more
-        or less of the past, which is checked there."""
+        """Drop a room's tail, so that streams that are behind read the store. For example, members may now
+        read more or less of the past, which is checked there."""
         if feed := self._feeds.get(room_id):
             self._tails_bytes -= feed.tail_bytes
             feed.clear_tail()

@@ -1,4 +1,4 @@
-"""Deleting what nobody needs: contents of files that are gone, files that were not sent, old uploads."""
+"""Deletes what is no longer needed: contents of deleted files, files that were never sent, old uploads."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _FIRST = timedelta(seconds=10)
 _GATHERED_SECONDS = 0.2
 
 _UNKNOWN_AGE = timedelta(days=7)
-"""How long contents are kept that no file has ever needed, as after an older backup was restored: until then
-the newer database may be put back."""
+"""How long contents are kept that no file in the database needs. After an older backup is restored, the newer
+database may still be put back."""
 
 
 class FileKeeping:
-    """Deletes what nobody needs. What it has no time for, or fails at, the next time will do.
+    """Deletes what is no longer needed. What is left undone, or fails, is tried again next time.
 
     Args:
-        interval: How often it looks, if nobody says that there is something to delete.
+        interval: How often it looks for something to delete without being told to.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class FileKeeping:
         self._soon = asyncio.Event()
 
     def look_soon(self) -> None:
-        """Say that a message may have been deleted that carried files."""
+        """Look for files to delete soon, because a message with files may have been deleted."""
         self._soon.set()
 
     async def run(self) -> None:
         """Delete, until cancelled."""
-        # A server that has just begun has better things to do.
+        # A server that has just started has more important work.
         wait, looked_for_unknown = _FIRST, False
         while True:
             told = await self._is_told_within(wait)
@@ -81,19 +81,19 @@ class FileKeeping:
                 log.warning("files that are not needed could not be deleted: %s", error)
 
     async def _is_told_within(self, wait: timedelta) -> bool:
-        """Wait until somebody says that there is something to delete, or until it is time to look."""
+        """Wait for :meth:`look_soon`, or until it is time to look. Returns whether it was the former."""
         try:
             async with asyncio.timeout(wait.total_seconds()):
                 await self._soon.wait()
         except TimeoutError:
             return False
-        # What is deleted meanwhile needs no look of its own.
+        # Gathers deletions, so that one look serves many of them.
         await asyncio.sleep(_GATHERED_SECONDS)
         self._soon.clear()
         return True
 
     async def delete_unneeded(self) -> int:
-        """Delete the contents that no file needs any longer; how many."""
+        """Delete the contents that no file needs any longer. Returns how many were deleted."""
         now_us, deleted = int(self._clock() * 1_000_000), 0
         while True:
             digests = await self._readers.run(
@@ -105,7 +105,7 @@ class FileKeeping:
                 return deleted
 
     async def _delete_unneeded(self, digest: str) -> bool:
-        # Nobody puts it in its place meanwhile, and so nothing new can need it.
+        # During this turn nobody can store the content again, so no new file can need it.
         async with self._placing.turn(digest):
             needed = await self._readers.run(lambda snapshot: snapshot.needed_contents([digest]))
             if not needed:
@@ -131,8 +131,8 @@ class FileKeeping:
         return int((self._clock() - age.total_seconds()) * 1_000_000)
 
     async def find_unknown(self) -> None:
-        """Find what is on the disk and not in the database, as after a crash at the wrong moment, or where an
-        older backup was restored."""
+        """Find uploads and contents that are on the disk but not in the database, for example after a crash,
+        or after an older backup was restored."""
         spooled = await self._disk.run(self._arriving.uploads)
         for start in range(0, len(spooled), _AT_ONCE):
             some = spooled[start : start + _AT_ONCE]

@@ -1,4 +1,4 @@
-"""Links to files, for browsers: they say whose they are and until when, and can't be made up."""
+"""Links to files, for browsers. A link contains its user and its end, and can't be forged."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 
 PATH = "/files/"
-"""What the path of every link begins with; the rest of it is the token."""
+"""The beginning of every link's path, before the token."""
 
 _MAC_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What a link is to."""
+    """What a link refers to."""
 
     caller: Caller
-    """Whose link it is."""
+    """The user who made the link."""
     file: FileRecord
     preview: bool
 
 
 class FileLinks:
-    """Makes links, and finds what they are to.
+    """Makes and opens links.
 
     Args:
-        secret: The store's, so that links outlive a restart.
-        base: How the addresses of links begin, as ``https://chat.example.org``; empty where there are none.
-            Asked each time, as it may be known only later.
-        most: How long a link works at most.
+        secret: The store's secret, so that links stay valid after a restart.
+        base: Returns the beginning of links' addresses, such as ``https://chat.example.org``, or an empty
+            text if there are no links. Called each time, because it may only be known later.
+        most: The longest time that a link works.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FileLinks:
         self._most = most
 
     async def make(self, caller: Caller, request: pb.CreateDownloadLinkRequest) -> tuple[str, datetime]:
-        """A link, and when it stops working. See ``FileService.CreateDownloadLink``."""
+        """Make a link. Returns its address and when it expires. See ``FileService.CreateDownloadLink``."""
         base = self._base()
         if not base:
             raise FailedPrecondition(
@@ -87,10 +87,10 @@ class FileLinks:
         return f"{base}{PATH}{token}", datetime.fromtimestamp(end, UTC)
 
     async def open(self, token: str) -> Linked:
-        """What a link is to, if the user who made it may still see that.
+        """The target of a link, if the user who made the link may still see the file.
 
         Raises:
-            FileNotFound: They may not, or there is no such link.
+            FileNotFound: The user may not, or the link does not exist.
         """
         file_id, user_id, session_id, end, preview = self._read(token)
         if self._clock() >= int(end):

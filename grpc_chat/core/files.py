@@ -1,4 +1,4 @@
-"""Files that messages carry: who may see them, and what they hold."""
+"""Files that messages carry: who may see them, and their contents."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _MOST_CARRIERS = 1000
 _CARRIERS_AT_ONCE = 100
 
 _ASK_AGAIN_SECONDS = 1.0
-"""How long somebody may go on downloading a file that they may not see any longer."""
+"""How long a download goes on after its user lost the right to see the file."""
 
 
 def visible(snapshot: Snapshot, user_id: str, file_id: str) -> Pieces[FileRecord | None]:
-    """A file that somebody may see: their own that was not sent yet, or one that a message carries which they
-    may read now. None for any other file, and if there is none.
+    """A file, if the user may see it: their own file that was not sent yet, or a file in a message that they
+    may read now. Otherwise None, as for a file that does not exist.
     """
     file = snapshot.file(file_id)
     if file is None:
@@ -50,7 +50,8 @@ def visible(snapshot: Snapshot, user_id: str, file_id: str) -> Pieces[FileRecord
         rooms = snapshot.memberships_in(user_id, [room_id for room_id, _ in carriers])
         for room_id, newest in carriers:
             room = rooms.get(room_id)
-            # Of a room's messages that carry it, a member may read the newest, or none.
+            # If a member can't read the newest message in the room that carries the file, they can't read
+            # any.
             if room and not access.to_read(room_id, room) and newest >= access.visible_from(room):
                 return file
         after = carriers[-1][0]
@@ -99,8 +100,8 @@ class Files:
     # Sending
 
     async def to_carry(self, messages: Sequence[pb.OutgoingMessage]) -> dict[str, FileRecord]:
-        """The files that messages are to carry, as far as there are such. Whether the sender may send them is
-        asked when they are stored (:meth:`may_carry`)."""
+        """The files that messages are to carry, without those that do not exist. :meth:`may_carry` checks
+        whether the sender may send them, when the messages are stored."""
         ids = list(dict.fromkeys(file_id for message in messages for file_id in message.file_ids))
         return await self._readers.run(lambda snapshot: snapshot.files(ids))
 
@@ -108,12 +109,12 @@ class Files:
     def may_carry(
         caller: Caller, path: str, file_ids: Sequence[str], found: dict[str, FileRecord]
     ) -> CheckState:
-        """What is asked in the transaction in which a message is stored that carries files."""
+        """A check for the transaction that stores a message with files: whether the sender may send them."""
 
         def check(snapshot: Snapshot) -> ChatError | None:
             for at, file_id in enumerate(file_ids):
                 field = f"{path}.file_ids[{at}]"
-                # What the message says of it was read before.
+                # The message's description of the file was made from what was found before.
                 if file_id not in found or not at_once(visible(snapshot, caller.user_id, file_id), snapshot):
                     return _not_found(field)
                 if snapshot.carriers_of(file_id) >= _MOST_CARRIERS:
@@ -141,10 +142,10 @@ class Files:
 
     @contextmanager
     def one_download(self, caller: Caller) -> Iterator[None]:
-        """Count a download of the caller's as long as it lasts.
+        """Count a download of the caller's while it lasts.
 
         Raises:
-            RateLimited: They have too many.
+            RateLimited: The caller has too many downloads.
         """
         who = caller.charged_to
         if self._downloads[who] >= self._most:
@@ -160,14 +161,15 @@ class Files:
     async def pieces(
         self, caller: Caller, file: FileRecord, offset: int, length: int, *, preview: bool = False
     ) -> AsyncGenerator[bytes]:
-        """A part of what a file holds, read when it is asked for, and not faster than its user may.
+        """Part of a file's content, in pieces that are read when they are asked for, at the user's allowed
+        rate.
 
         Args:
-            length: 0 for all that follows.
+            length: 0 for everything after the offset.
 
         Raises:
-            FileNotFound: The caller may not see it any longer.
-            SessionEnded: Their session is no more.
+            FileNotFound: The caller may no longer see the file.
+            SessionEnded: The caller's session has ended.
         """
         digest, size = (file.preview_digest, file.preview_size) if preview else (file.digest, file.size)
         end = min(size, offset + length) if length else size
@@ -183,7 +185,7 @@ class Files:
             except KeyError:
                 data = b""
             if len(data) < count:
-                # It was deleted meanwhile, or the disk has lost it.
+                # The content was deleted meanwhile, or the disk has lost it.
                 raise _not_found("file_id")
             self._totals.file_bytes_sent += count
             yield data

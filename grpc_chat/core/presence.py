@@ -1,4 +1,4 @@
-"""Who is there: of users, from their open streams on all nodes; with what they say about themselves."""
+"""Presence: whether users are online, from their open streams on all nodes, and their statuses."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from grpc_chat.wire import chat_pb2 as pb
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
-"""How often it is looked who is there."""
+"""How often the server looks for changes of presence."""
 _REFRESH_SECONDS = 30.0
-"""How often other nodes are told of all who are there, in case they missed something."""
+"""How often other nodes are told about all users of this node, in case they missed something."""
 _FORGOTTEN_SECONDS = 90.0
-"""After how long without word of a user another node's counts no longer."""
+"""How long another node's information about a user is valid."""
 _CLEANED_SECONDS = 60.0
 _TOPIC = "presence"
 _MOST_BYTES = 64 * 1024
@@ -41,7 +41,7 @@ _TOLD_AT_ONCE = 200
 _READ_AT_ONCE = 20
 """Users whose changes are looked up in one read."""
 _MOST_ROOMS = 200
-"""Of a user's rooms, how many are told of a change."""
+"""How many of a user's rooms are told about a change."""
 _MOST_LAST_SEEN = 10_000
 _MOST_REMOTE = 200_000
 
@@ -63,7 +63,7 @@ class _Here:
 
 
 class _Change(NamedTuple):
-    """What is to be told of a user, and to whom."""
+    """A change of a user's presence, and who is to be told."""
 
     record: StatusRecord
     rooms: list[str]
@@ -71,19 +71,19 @@ class _Change(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A user, as somebody else may see them."""
+    """A user, as another user may see them."""
 
     record: StatusRecord
     refuses: bool
-    """Whether they have blocked who looks."""
+    """Whether the user has blocked the other one."""
 
 
 class Presence:
-    """Knows who is there, and tells those who share a room with them.
+    """Knows which users are online, and tells users who share a room with them.
 
     Args:
         streaming: The users who have a stream open on this node.
-        most_members: Changes are told in rooms of at most so many members.
+        most_members: The most members of a room in which changes are told.
         wall: Seconds since 1970.
         clock: Seconds, never set.
     """
@@ -114,9 +114,9 @@ class Presence:
         self._here: dict[str, _Here] = {}
         # By user and other node: the state there, and until when that counts.
         self._elsewhere: dict[str, dict[str, tuple[int, float]]] = {}
-        # When users who went offline were last seen, in seconds since 1970. Of others the store knows.
+        # When users who went offline were last seen, in seconds since 1970. For other users, see the store.
         self._last_seen: OrderedDict[str, float] = OrderedDict()
-        # Users of whom something changed that is not told yet. A dict keeps the order.
+        # Users with changes that are yet to be told. A dict keeps the order.
         self._changed: dict[str, None] = {}
         self._refreshed_at = self._cleaned_at = self._clock()
         bus.listen_to_signals(self._receive)
@@ -129,7 +129,7 @@ class Presence:
             here.active = self._clock()
 
     def look(self) -> None:
-        """Look who is there now, and note what changed since last time."""
+        """Update the state of this node's users, and note what changed since last time."""
         now = self._clock()
         streaming = self._streaming()
         for user_id in streaming:
@@ -189,7 +189,7 @@ class Presence:
             self._bus.signal(_TOPIC, json.dumps(told).encode())
 
     def _receive(self, topic: str, data: bytes) -> None:
-        """Take what another node says. MUST NOT raise, whatever it is."""
+        """Handle a message from another node. MUST NOT raise, whatever the message contains."""
         if topic != _TOPIC or len(data) > _MOST_BYTES:
             return
         try:
@@ -202,7 +202,7 @@ class Presence:
             if not isinstance(user_id, str) or state not in (*_STATES, None):
                 continue
             if state is None:
-                # Their status is another.
+                # The user's status has changed.
                 self._note([user_id])
                 continue
             if user_id not in self._elsewhere and len(self._elsewhere) >= _MOST_REMOTE:
@@ -229,7 +229,7 @@ class Presence:
     # Telling
 
     async def run(self) -> None:
-        """Look who is there, and tell of what changed, until cancelled."""
+        """Look for changes and tell them, until cancelled."""
         self._bus.follow(_TOPIC)
         while True:
             self.look()
@@ -243,13 +243,13 @@ class Presence:
             await asyncio.sleep(TICK_SECONDS)
 
     async def tell(self) -> None:
-        """Tell streams on this node of what changed, as far as signals are allowed to cost."""
+        """Tell changes to streams on this node, within the rate that signals are allowed."""
         while self._changed:
             if not self._signals.wanted:
                 self._changed.clear()
                 return
             if not self._signals.allowed:
-                # The rest goes on gathering, until next time.
+                # The rest waits for the next time, and further changes are merged into it.
                 return
             user_ids = list(self._changed)[:_READ_AT_ONCE]
             for user_id in user_ids:
@@ -270,7 +270,7 @@ class Presence:
                 self._signals.tell(rooms, pb.Signal(user_id=record.user_id, presence=seen), but=refused)
 
     async def expire(self) -> None:
-        """Forget statuses whose time is over.
+        """Remove expired statuses.
 
         Raises:
             ChatError: As :meth:`grpc_chat.core.commit.Committer.transact`.
@@ -289,7 +289,7 @@ class Presence:
     # What others see
 
     def _as_seen(self, record: StatusRecord, *, refuses: bool = False) -> pb.Presence:
-        """What somebody else sees of a user."""
+        """A user's presence, as others see it."""
         if refuses or record.appear_offline:
             return pb.Presence(user_id=record.user_id, state=pb.PRESENCE_STATE_OFFLINE)
         presence = self.of(record)
@@ -298,7 +298,7 @@ class Presence:
         return presence
 
     def of(self, record: StatusRecord) -> pb.Presence:
-        """What a user sees of themselves."""
+        """A user's presence, as the user sees it."""
         state = self.state_of(record.user_id)
         presence = pb.Presence(user_id=record.user_id, state=_STATES[state])
         if state != _ONLINE and (seen := self._last_seen_at(record)):
@@ -318,7 +318,7 @@ class Presence:
         return max(self._last_seen.get(record.user_id, 0.0), record.last_used_us / 1_000_000)
 
     async def get(self, caller: Caller, user_ids: Sequence[str]) -> list[pb.Presence]:
-        """Whether users are there, of those who are in a room with the caller."""
+        """The presences of those of the users who share a room with the caller."""
         asked = list(dict.fromkeys(user_ids))
 
         def in_snapshot(snapshot: Snapshot) -> Pieces[list[_Seen]]:

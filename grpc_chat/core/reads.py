@@ -18,13 +18,13 @@ from grpc_chat.store.reads import Snapshot
 T = TypeVar("T")
 
 Pieces = Generator[None, Snapshot, T]
-"""A long read. Where it yields, others may have their turn: it goes on with the snapshot that it is sent
-then, which may be a later one than before."""
+"""A long read. Wherever it yields, other users may have a turn. It continues with the snapshot that it is
+sent, which may be later than the one before."""
 
 _PIECE_SECONDS = 0.002
-"""How long a read goes on, past where it yields, while others wait. A fresh snapshot costs 0.02 ms."""
+"""How long a read continues across yields while others wait. A fresh snapshot costs 0.02 ms."""
 _LEAST_SECONDS = 1e-5
-"""What a read costs until it is known."""
+"""The cost that a read is charged until its real cost is known."""
 
 
 class _Read:
@@ -51,8 +51,8 @@ class Readers:
     Args:
         threads: How many reads run at once. The driver lets go of the interpreter's lock at every row: with
             two, 20 streams catching up got 130,000 events/s at 8.4 us of CPU each, with one 190,000 at 5.1.
-        max_waiting: How many more may wait; beyond that a read is refused as ``Unavailable``.
-        max_waiting_of_user: How many of one user's.
+        max_waiting: How many more reads may wait. Beyond that, a read fails with ``Unavailable``.
+        max_waiting_of_user: How many reads of one user may wait.
         clock: Seconds.
     """
 
@@ -139,7 +139,7 @@ class Readers:
         while self._wake.get():
             with self._lock:
                 turn = self._turns.take(_LEAST_SECONDS)
-            # Nobody waits for some of them now.
+            # Some reads have been cancelled meanwhile.
             if turn is None or turn[1].future.done():
                 continue
             user_id, read = turn
@@ -196,7 +196,7 @@ class Readers:
 
 def _on_loop(future: asyncio.Future[Any], do: Callable[..., Any], *values: Any) -> None:
     loop = future.get_loop()
-    # Without a loop there is nobody left who waits.
+    # If the loop is closed, nobody is waiting any longer.
     if not loop.is_closed():
         loop.call_soon_threadsafe(do, *values)
 

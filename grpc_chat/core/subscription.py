@@ -1,7 +1,7 @@
-"""One subscriber: a set of cursors, and what it is owed next. Pure: no I/O, no clock, no waiting.
+"""One subscriber: a set of cursors, and what to send next. Pure: no I/O, no clock, no waiting.
 
-There is no queue that could overflow. A subscriber that does not read just stands still; when it reads again,
-its cursors say what it is owed, from the feeds' tails or from the store.
+There is no queue that could overflow. A subscriber that does not read stands still. When it reads again, its
+cursors say what to send, from the feeds' tails or from the store.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from grpc_chat.wire import frames
 
 _NO_WINDOW = sys.maxsize
 _PAGE_EVENTS = 4096
-"""How many events are read from the store at once; the size of a response ends most pages earlier."""
+"""How many events are read from the store at once. Most pages end earlier, when a response is full."""
 
 
 class Behind(NamedTuple):
-    """The store must be read: this room, after this number, at most so many events.
+    """The store must be read: this room, after this number, at most this many events.
 
     The result is for :meth:`Subscription.read`.
     """
@@ -198,7 +198,8 @@ class Subscription:
         return self._unacknowledged >= self._window
 
     def take(self) -> bytes | Behind | None:
-        """What to send next: the bytes of a response, or what to read first, or None for nothing yet."""
+        """What to send next: the bytes of a response, a page to read first, or None if there is nothing
+        yet."""
         if not self._dirty and not self._say_caught_up and not self._left and not self._gaps:
             return None
         parts: list[bytes] = []
@@ -256,7 +257,7 @@ class Subscription:
             # The gap says the position itself.
             self._passed.pop(room_id, None)
         elif not page.events and room.feed.after(room.seq, most=1) is None:
-            # There is nothing, whatever a hint said; nor did anything come while the store was read.
+            # The store has nothing, whatever a hint said, and nothing was published while it was read.
             self._dirty.pop(room_id, None)
             self._targets.pop(room_id, None)
         room.joined = max(room.joined, page.joined)

@@ -85,7 +85,7 @@ class Turns(Generic[T]):
         return None
 
     def take(self, cost: float) -> tuple[str, T] | None:
-        """The piece whose turn it is, which costs its user this much for now; None if there is none."""
+        """Take the piece whose turn it is, and charge its user this much for now; None if there is none."""
         user_id = self.next_user()
         if user_id is None:
             return None
@@ -134,13 +134,13 @@ class Turns(Generic[T]):
         return taken
 
     def charge(self, user_id: str, cost: float) -> None:
-        """Charge more for a piece that was taken than was known then."""
+        """Charge a user more for a piece whose full cost was not known when it was taken."""
         start = max(self._starts.get(user_id, 0.0), self._now) + cost
         self._starts[user_id] = start
         self._latest = max(self._latest, start)
 
     def clear(self) -> list[T]:
-        """Give up what waits, and return it."""
+        """Remove all waiting work, and return it."""
         dropped = [work for queue in self._waiting.values() for work in queue]
         self._waiting.clear()
         self._order.clear()
@@ -181,7 +181,7 @@ class FewAtATime:
 
     @asynccontextmanager
     async def turn(self, user_id: str) -> AsyncIterator[None]:
-        """Wait until it is this one's turn, in the order in which they came."""
+        """Wait for a turn among this user's things, in the order in which they came."""
         places, users = self._places.get(user_id) or (asyncio.Semaphore(self._most), 0)
         self._places[user_id] = (places, users + 1)
         try:

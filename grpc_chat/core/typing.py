@@ -1,4 +1,4 @@
-"""Who is typing where: signalled, and never kept."""
+"""Tells members of a room who is typing, by signals that are never stored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from grpc_chat.wire import chat_pb2 as pb
 LIFETIME_SECONDS = 6
 """How long somebody is shown as typing after their last call."""
 _KEPT = 10_000
-"""How many are remembered before those whose time is over are forgotten."""
+"""How many typing users are remembered before expired entries are removed."""
 
 
 class Typing:
     """Tells the members of rooms who is typing.
 
     Args:
-        most_members: In a room with more members than that, nobody is told.
-        active: Told of users who type, or send.
+        most_members: The most members of a room in which typing is signalled.
+        active: Called with each user who types or sends.
         clock: Seconds, never set.
     """
 
@@ -51,12 +51,12 @@ class Typing:
         """Signal that the caller is typing in a room, or has stopped.
 
         Raises:
-            RoomNotFound, NotAMember, PermissionDenied, RoomArchived, UserBlocked, NotAccepted: They may not
-                send a message there.
-            RateLimited: They have sent too many signals lately.
+            RoomNotFound, NotAMember, PermissionDenied, RoomArchived, UserBlocked, NotAccepted: The caller may
+                not send a message there.
+            RateLimited: The caller has sent too many signals lately.
         """
         room_id, user_id = request.room_id, caller.user_id
-        # Before anything is read: so a flood costs little.
+        # Counted before anything is read, so that a flood costs little.
         self._signals.count(caller)
         self._active(user_id)
 
@@ -81,10 +81,11 @@ class Typing:
         self._signals.send(signal)
 
     def sending(self, caller: Caller, room_ids: Iterable[str]) -> None:
-        """The caller sends messages, which end their typing: none that waits is told after them."""
+        """Called before the caller sends messages, which end their typing: a typing signal that still waits
+        is not sent after them."""
         self._active(caller.user_id)
         if not self._until:
-            # So it is for programs, and for nearly all messages.
+            # The case of programs, and of nearly all messages.
             return
         for room_id in room_ids:
             if self._until.pop((room_id, caller.user_id), 0.0) > self._clock():

@@ -40,30 +40,30 @@ _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 _UNKNOWN_TYPE = "application/octet-stream"
 
 _LOOKING_AT_ONCE = 1
-"""Images: each may have a gigabyte of memory, and a core."""
+"""How many images are examined at once: each may take a gigabyte of memory, and a core."""
 
 _SETTLED = timedelta(hours=1)
-"""When to look after a content that is being put in its place: long after that is done, or has failed."""
+"""When to check a content that is being stored: long after that has succeeded or failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """How much there may be of files.
+    """The limits of files. Those of a user include the user's bots.
 
     Attributes:
-        uploads: Whether there may be new ones at all.
-        file_bytes: Of one file.
-        user_bytes: Of all files of a user, bots included.
-        user_files: Files of a user, bots included.
-        all_bytes: Of all users' files together.
-        uploads_per_user: Uploads that a user may have open.
-        part_bytes: Of one part.
-        upload_age: An upload that takes longer ends.
-        unsent_age: A file that no message carries until then is deleted.
+        uploads: Whether new uploads are allowed.
+        file_bytes: The largest file.
+        user_bytes: The bytes of all of a user's files.
+        user_files: How many files a user may have.
+        all_bytes: The bytes of all users' files.
+        uploads_per_user: How many unfinished uploads a user may have.
+        part_bytes: The largest part of an upload.
+        upload_age: How long an upload may take before it is removed.
+        unsent_age: How long a file is kept that no message carries.
         link_age: How long a link works.
-        parts_per_user: Parts of a user that are stored at once, bots included.
-        downloads_per_user: Downloads of a user at once, bots included.
-        download_bytes_per_second: Of a user's downloads together; 0 for any number.
+        parts_per_user: How many of a user's parts are stored at once.
+        downloads_per_user: How many downloads a user may have at once.
+        download_bytes_per_second: The rate of all of a user's downloads; 0 for any.
     """
 
     uploads: bool = True
@@ -85,10 +85,10 @@ class Uploads:
     """The uploads of all users.
 
     Args:
-        disk: Where the blocking work is done.
-        placing: Keeps a content from being put in its place and deleted at the same time.
-        images: Looks into images; none where they are files like others.
-        totals: Where bytes are counted.
+        disk: The threads for blocking work.
+        placing: Prevents a content from being stored and deleted at the same time.
+        images: Examines images; None to treat them like other files.
+        totals: Counts bytes.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Uploads:
         transaction.insert_upload(upload)
 
     async def get(self, caller: Caller, upload_id: str) -> pb.Upload:
-        """How far an upload is.
+        """An upload, with its progress.
 
         Raises:
             UploadNotFound: The caller has no such upload.
@@ -180,10 +180,10 @@ class Uploads:
         return Listed(told, page.next(found, lambda upload: f"{upload.create_time_us} {upload.upload_id}"))
 
     async def put(self, caller: Caller, request: pb.UploadPartRequest) -> int:
-        """Store a part; how many bytes are there then. See ``FileService.UploadPart``."""
+        """Store a part, and return how many bytes have arrived. See ``FileService.UploadPart``."""
         who = caller.charged_to
         if self._parts[who] >= self._limits.parts_per_user:
-            # Each waits in memory.
+            # Each waiting part takes memory.
             raise RateLimited(
                 f"{self._limits.parts_per_user} of your parts are being stored at once, which is the maximum",
                 retry_after=timedelta(milliseconds=200),
@@ -224,7 +224,7 @@ class Uploads:
 
             found = await self._readers.run(find)
             if isinstance(found, FileRecord):
-                # Its answer was lost on the way.
+                # An earlier call finished the upload, but its answer was lost.
                 return file_told(found)
             there = await self._disk.run(self._arriving.length, upload_id)
             if there < found.size:
@@ -242,10 +242,10 @@ class Uploads:
     async def _looked_into(
         self, upload: UploadRecord, digest: str, stripped: Path, preview: Path
     ) -> tuple[FileRecord, dict[str, Path]]:
-        """What becomes of an upload, and where the contents are that it needs.
+        """The file that an upload becomes, and the paths of the contents that it needs.
 
         Args:
-            stripped, preview: Names for files that may be made.
+            stripped, preview: Paths of files that may be created.
         """
         path, file = self._arriving.path(upload.upload_id), _file_of(upload, digest)
         seen = await self._see(path, None if upload.keep_metadata else stripped, preview)
@@ -266,7 +266,7 @@ class Uploads:
         return file, places
 
     async def _see(self, path: Path, stripped: Path | None, preview: Path) -> Seen:
-        """What can be seen of a file that may be an image. Those of one user are looked into one by one."""
+        """Examine a file that may be an image. A user's files are examined one at a time."""
         images = self._images
         if not images or not await self._disk.run(images.may_be_one, path):
             return Seen()
@@ -274,8 +274,8 @@ class Uploads:
             return await self._disk.run(partial(images.look, path, stripped=stripped, preview=preview))
 
     async def _place(self, caller: Caller, file: FileRecord, places: Mapping[str, Path]) -> None:
-        """Put a file's contents in their place, and then note the file: a content without its file is found
-        by the note made before, and a file without its content never is."""
+        """Store a file's contents, and then the file's row. A content without its file is found by a row that
+        is written before, and a file without its content never exists."""
 
         def expect(transaction: Transaction) -> None:
             later_us = transaction.now_us + int(_SETTLED.total_seconds() * 1_000_000)
@@ -375,7 +375,7 @@ def _file_of(upload: UploadRecord, digest: str) -> FileRecord:
 
 
 def _sealed(path: Path) -> tuple[str, int]:
-    """The hash and the length of a file that is on the disk now."""
+    """Write a file to the disk, and return its hash and length."""
     return sync(path), path.stat().st_size
 
 

@@ -1,15 +1,15 @@
-"""The interface of what keeps the contents of files, and what it guarantees.
+"""The interface of a storage for the contents of files, and what every storage guarantees.
 
-A content is known by its SHA-256 and by nothing else: the same bytes are kept once, however often they are
-uploaded, and no name that a user chose ever becomes a path. The database says which contents are needed;
-here is only whether they are there.
+A content is identified by its SHA-256 alone. The same bytes are kept once, however often they are uploaded,
+and a name that a user chose never becomes a path. The database knows which contents are needed; the storage
+only knows which ones it has.
 
-- *Whole.* A content is there completely or not at all, whenever the process or the machine ends.
+- *Whole.* A content is stored completely or not at all, even if the process or the machine crashes.
 - *Durable.* When :meth:`Contents.put` returns, the content survives a loss of power.
-- *Full is said.* Where there is no room, ``StoreFull`` is raised and nothing is left half-written.
+- *Full is an error.* If there is no space, ``StoreFull`` is raised, and nothing is left half-written.
 
-All methods block; call them from a thread that may. They may be called by several threads at once, but for
-one content :meth:`Contents.put` and :meth:`Contents.delete` MUST NOT run at the same time.
+All methods block, so they must not be called on the event loop. Several threads may call them at once, but
+:meth:`Contents.put` and :meth:`Contents.delete` MUST NOT run at the same time for the same content.
 """
 
 from __future__ import annotations
@@ -31,95 +31,96 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Arriving(Protocol):
-    """Keeps what has arrived of uploads, by ids that the server made. Their length says how far they are.
+    """Keeps the bytes of unfinished uploads, by ids that the server made. Their length is the progress.
 
-    One upload is written by one thread at a time.
+    Only one thread at a time may write an upload.
     """
 
     def require_room(self, size: int) -> None:
-        """See that there is room for so many more bytes.
+        """Check that there is space for this many more bytes.
 
         Raises:
-            StoreFull: There is no space.
+            StoreFull: There is not enough space.
         """
 
     def length(self, upload_id: str) -> int:
         """How many bytes have arrived."""
 
     def append(self, upload_id: str, offset: int, data: bytes) -> None:
-        """Add bytes at the end, which is at ``offset``; they are on the disk afterwards, or none of them is.
+        """Add bytes at the end, which is at ``offset``. Afterwards all of them are on the disk, or none.
 
         Raises:
-            StoreFull: There is no room.
-            StoreUnavailable: They can't be written.
+            StoreFull: There is not enough space.
+            StoreUnavailable: The bytes can't be written.
         """
 
     def seal(self, upload_id: str) -> str:
-        """Have all of an upload be on the disk, and return its SHA-256."""
+        """Write all of an upload to the disk, and return its SHA-256."""
 
     def path(self, upload_id: str) -> Path:
-        """The file in which it is."""
+        """The file with the upload's bytes."""
 
     def temporary(self) -> AbstractContextManager[Path]:
-        """A name for a file beside them that is gone afterwards, unless it was moved away."""
+        """A path for a temporary file beside the uploads. It is removed afterwards, unless it was moved
+        away."""
 
     def discard(self, upload_id: str) -> None:
-        """Forget what has arrived."""
+        """Remove an upload's bytes."""
 
     def uploads(self) -> list[str]:
-        """The ids of those of which anything has arrived."""
+        """The ids of the uploads of which anything has arrived."""
 
 
 class Contents(Protocol):
-    """Keeps contents by their SHA-256, in 64 hexadecimal digits of lower case."""
+    """Keeps contents by their SHA-256, as 64 lower-case hexadecimal digits."""
 
     place: str
-    """Where they are, for people; empty for the folder beside the database."""
+    """Where the contents are, for people to read; empty for the folder beside the database."""
 
     def put(self, digest: str, path: Path) -> None:
-        """Keep what is in a file, which is synced and the caller's to give away: it may be gone afterwards.
+        """Store the content of a file. The caller has synced the file, which may be gone afterwards.
 
-        Putting what is there already changes nothing.
+        Storing a content again changes nothing.
 
         Raises:
-            StoreFull: There is no room.
-            StoreUnavailable: It can't be written.
+            StoreFull: There is not enough space.
+            StoreUnavailable: The content can't be written.
         """
 
     def read(self, digest: str, offset: int, length: int) -> bytes:
-        """Part of a content; shorter where it ends before.
+        """Part of a content. It is shorter than ``length`` if the content ends earlier.
 
         Raises:
-            KeyError: It is not there.
-            StoreUnavailable: It can't be read.
+            KeyError: There is no such content.
+            StoreUnavailable: The content can't be read.
         """
 
     def size(self, digest: str) -> int | None:
-        """How many bytes a content has; None where it is not there."""
+        """How many bytes a content has; None if there is no such content."""
 
     def delete(self, digest: str) -> None:
-        """Remove a content, if it is there."""
+        """Remove a content, if it exists."""
 
     def own(self) -> Iterator[str]:
-        """Those that are kept here for this database alone, in any order; none where others may keep theirs
-        in the same place."""
+        """The contents that are stored for this database alone, in any order. None are, if other databases
+        may use the same place."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all files and connections."""
 
 
 class Storage(NamedTuple):
-    """Where files are, and where they arrive."""
+    """Where the contents of files are kept, and where uploads arrive."""
 
     contents: Contents
     arriving: Arriving
 
 
 def require_digest(digest: str) -> str:
-    """A digest, which is going to be a path.
+    """Check a digest before it becomes a path, and return it.
 
     Raises:
-        ValueError: It is not a digest.
+        ValueError: The text is not a digest.
     """
     if not _DIGEST.fullmatch(digest):
         raise ValueError("not a SHA-256")
@@ -128,7 +129,7 @@ def require_digest(digest: str) -> str:
 
 @contextmanager
 def told(what: str) -> Iterator[None]:
-    """Say what the system says of files as what the callers of a server may know.
+    """Turn the system's errors about files into errors that callers of the server may see.
 
     Raises:
         StoreFull: The disk is full, or the user that the server runs as may use no more of it.
@@ -143,7 +144,7 @@ def told(what: str) -> Iterator[None]:
 
 
 def sync(path: Path) -> str:
-    """Have a file be on the disk, and return its SHA-256."""
+    """Write a file to the disk (fsync), and return its SHA-256."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""The consumers that a server keeps, from the client's side."""
+"""Lists and forgets the consumers that the server keeps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 class ConsumerCalls(Calls):
-    """What one can do about one's consumers."""
+    """Calls about your consumers."""
 
     async def consumers(self) -> AsyncIterator[Consumer]:
-        """One's consumers, in the order of their names."""
+        """Your consumers, ordered by name."""
         request = pb.ListConsumersRequest()
         async for told in self._pages(
             "SubscribeService/ListConsumers", request, pb.ListConsumersResponse, "consumers"
@@ -27,7 +27,7 @@ class ConsumerCalls(Calls):
             )
 
     async def consumer_positions(self, name: str) -> AsyncIterator[ConsumerPosition]:
-        """Where a consumer stands in each room, in the order of the rooms' ids."""
+        """A consumer's position in each room, ordered by room id."""
         request = pb.ListConsumerPositionsRequest(consumer=name)
         async for told in self._pages(
             "SubscribeService/ListConsumerPositions",
@@ -39,6 +39,6 @@ class ConsumerCalls(Calls):
             yield ConsumerPosition(Cursor(at.room_id, at.seq, at.epoch, at.stamp), told.last_seq)
 
     async def forget_consumer(self, name: str) -> None:
-        """Forget a consumer and its positions: used again, it begins anew."""
+        """Forget a consumer and its positions. If it is used again, it starts over."""
         request = pb.DeleteConsumerRequest(consumer=name)
         await self._call("SubscribeService/DeleteConsumer", request, pb.DeleteConsumerResponse)

@@ -1,4 +1,4 @@
-"""The messages of chat.proto as the client's own values."""
+"""Converts messages of chat.proto to the client's own values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENUMS: dict[type[Choice], tuple[Any, str]] = {
     RoomKind: (pb.RoomKind, "ROOM_KIND_"),
     Scope: (pb.Scope, "SCOPE_"),
 }
-"""What the choices are in chat.proto, and what their names begin with there."""
+"""For each choice, its enum in chat.proto and the prefix of the enum's names."""
 
 
 def word(kind: type[C], value: int) -> C:
@@ -57,10 +57,10 @@ def number(kind: type[Choice], asked: str, what: str) -> Any:
     """The enum's value that a word stands for.
 
     Args:
-        what: The argument that it was given as.
+        what: The name of the argument.
 
     Raises:
-        ValueError: There is none of this word.
+        ValueError: The enum has no such value.
     """
     enum, prefix = ENUMS[kind]
     return enum.Value(prefix + chosen(kind, asked, what).upper())
@@ -72,7 +72,7 @@ def time(stamp: Timestamp) -> datetime:
 
 
 def stamp(time: Timestamp) -> int:
-    """The stamp of an event that was stored then."""
+    """The stamp of an event that was stored at this time."""
     return time.seconds * 1_000_000 + time.nanos // 1000
 
 
@@ -203,7 +203,7 @@ def user(told: pb.User) -> models.User:
 
 
 def privacy(told: pb.Privacy) -> models.Privacy:
-    """Who may reach somebody."""
+    """Who may reach a user."""
     return models.Privacy(
         adding=word(Audience, told.adding),
         direct_messages=word(Audience, told.direct_messages),
@@ -213,7 +213,7 @@ def privacy(told: pb.Privacy) -> models.Privacy:
 
 
 def block(told: pb.Block) -> models.Block:
-    """Somebody who is blocked."""
+    """A blocked user."""
     return models.Block(user=user(told.user), create_time=time(told.create_time))
 
 
@@ -345,7 +345,7 @@ def unowned_room(told: pb.UnownedRoom) -> records.UnownedRoom:
 
 
 def blocked(told: pb.BlockUserResponse) -> records.Blocked:
-    """What came of blocking an account."""
+    """The result of blocking an account."""
     return records.Blocked(
         user=record(told.user),
         unowned_rooms=tuple(map(unowned_room, told.unowned_rooms)),
@@ -356,7 +356,7 @@ def blocked(told: pb.BlockUserResponse) -> records.Blocked:
 
 
 def unblocked(told: pb.UnblockUserResponse) -> records.Unblocked:
-    """What came of unblocking an account."""
+    """The result of unblocking an account."""
     return records.Unblocked(
         user=record(told.user),
         stopped_bots=_stopped(told.stopped_bots),
@@ -371,7 +371,7 @@ def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[records.StoppedBot, ...]:
 
 
 def password_change(told: pb.ChangePasswordResponse | pb.ResetPasswordResponse) -> models.PasswordChange:
-    """What a new password ended."""
+    """The sessions and tokens that a new password ended."""
     return models.PasswordChange(
         revoked_sessions=told.revoked_sessions,
         revoked_bot_tokens=told.revoked_bot_tokens,
