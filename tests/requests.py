@@ -112,6 +112,7 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "MessageService/EditMessage": lambda n: pb.EditMessageRequest(room_id=n.room, seq=1, text="hello"),
     "MessageService/ListMessageEdits": lambda n: pb.ListMessageEditsRequest(room_id=n.room, seq=1),
     "MessageService/DeleteMessages": lambda n: pb.DeleteMessagesRequest(room_id=n.room, seqs=[1]),
+    "MessageService/MarkRead": lambda n: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=n.room, seq=1)]),
     "MessageService/ListMessages": lambda n: pb.ListMessagesRequest(room_id=n.room),
     "MessageService/SearchMessages": lambda n: pb.SearchMessagesRequest(room_id=n.room, terms=["said"]),
     "SubscribeService/Subscribe": lambda n: pb.SubscribeRequest(cursors=[n.cursor]),

@@ -13,6 +13,7 @@ class MessageService:
     def __init__(self, system: ChatSystem) -> None:
         self._messages = system.messages
         self._edits = system.edits
+        self._read_markers = system.read_markers
         self._search = system.search
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
@@ -40,6 +41,9 @@ class MessageService:
     ) -> pb.DeleteMessagesResponse:
         events = await self._edits.delete(caller, request)
         return pb.DeleteMessagesResponse(events=events, epoch=self._messages.epoch)
+
+    async def mark_read(self, caller: Caller, request: pb.MarkReadRequest) -> pb.MarkReadResponse:
+        return pb.MarkReadResponse(markers=await self._read_markers.mark(caller, request))
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)

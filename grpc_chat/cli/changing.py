@@ -60,6 +60,30 @@ async def edits(cli: Cli, name: str, seq: int) -> None:
             cli.out.line(f"{version.time.astimezone():%Y-%m-%d %H:%M}  {visible(version.text)}")
 
 
+@click.command("mark-read")
+@_room
+@click.argument("seq", type=click.IntRange(min=0), required=False)
+@click.option("--back", is_flag=True, help="Also move back: what comes after SEQ is unread again.")
+@talks()
+async def mark_read(cli: Cli, name: str, seq: int | None, back: bool) -> None:
+    """Mark a room as read up to a message, or to its end, in all of your sessions.
+
+    ROOM is a room's name or id, or @USER. SEQ is a message's number in the room, which `read --json`,
+    `watch --json` and `send --json` print as `seq`.
+
+    \b
+    Examples:
+      grpc-chat mark-read plans
+      grpc-chat mark-read plans 12
+      grpc-chat mark-read plans 12 --back
+    """
+    room = await find_room(cli.client, name)
+    unread = await cli.client.mark_read(room.room_id, room.last_seq if seq is None else seq, back=back)
+    cli.answered()
+    if cli.out.as_json:
+        cli.out.json({"room_id": room.room_id, "unread": unread})
+
+
 @click.command(cls=TextCommand)
 @_room
 @click.argument("seqs", metavar="SEQ…", type=_SEQ, nargs=-1, required=True)

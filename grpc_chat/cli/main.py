@@ -322,6 +322,7 @@ main.chapter(
     changing.edit,
     changing.edits,
     changing.delete,
+    changing.mark_read,
     files.upload,
     files.download,
     presence.who,

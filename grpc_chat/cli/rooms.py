@@ -58,6 +58,7 @@ async def room_list(cli: Cli) -> None:
     columns: list[Column[Room]] = [
         ("room", title),
         ("kind", _kind),
+        ("unread", lambda r: str(r.unread or "")),
         ("members", lambda r: str(r.member_count)),
         ("you", lambda r: "" if r.kind == "direct" else r.role),
         ("topic", lambda r: r.topic),

@@ -20,6 +20,7 @@ from grpc_chat.core.effects import Deleted, HistoryChanged
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
+from grpc_chat.core.read_markers import marker_of, unread
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import Users
@@ -98,7 +99,12 @@ class Rooms:
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
             rooms = snapshot.rooms(caller.user_id, after=after, limit=limit)
             memberships = snapshot.memberships_in(caller.user_id, [room.room_id for room in rooms])
-            return [_seen(snapshot, room, memberships[room.room_id], caller.user_id) for room in rooms]
+            deleted = snapshot.deleted_unread(caller.user_id, list(memberships))
+            for room in rooms:
+                membership = memberships[room.room_id]
+                _seen(snapshot, room, membership, caller.user_id)
+                room.read_marker.CopyFrom(marker_of(membership, deleted.get(room.room_id, 0)))
+            return rooms
 
         def key(room: pb.Room) -> str:
             return room.room_id
@@ -133,7 +139,10 @@ class Rooms:
             membership = snapshot.membership(room_id, caller.user_id)
             if membership is None or membership.kind != pb.ROOM_KIND_PUBLIC:
                 membership = access.require_read(snapshot, room_id, caller.user_id)
-            return _view(snapshot, membership, caller.user_id)
+            room = _view(snapshot, membership, caller.user_id)
+            for marker in unread(snapshot, caller.user_id, [room_id]):
+                room.read_marker.CopyFrom(marker)
+            return room
 
         return await self._readers.run(in_snapshot)
 

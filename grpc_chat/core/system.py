@@ -52,6 +52,7 @@ from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.positions import Positions
 from grpc_chat.core.presence import Presence
 from grpc_chat.core.rates import Adds, Rate
+from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.search.search import Search
@@ -302,6 +303,7 @@ class ChatSystem:
         )
         self.search = Search(context, segments, tail_bytes=options.search_memory_bytes)
 
+        self.read_markers = ReadMarkers(context)
         self.edits = Edits(context, direct_messages=direct_messages)
 
         # Streams.

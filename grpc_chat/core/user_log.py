@@ -23,6 +23,7 @@ KINDS: dict[type[Message], str] = {
     pb.SessionHasEnded: "session_ended",
     pb.RightsChanged: "rights_changed",
     pb.ConsumerTaken: "consumer_taken",
+    pb.ReadMarkersMoved: "read_markers_moved",
 }
 """The kinds of entries, each with its field of ``chat.v1.Event``."""
 

@@ -262,6 +262,8 @@ def room(told: pb.Room) -> models.Room:
         last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
         edit_window=told.edit_window.ToTimedelta() if told.HasField("edit_window") else None,
         keep_edits=told.keep_edits,
+        read_seq=told.read_marker.seq,
+        unread=told.read_marker.unread_count,
     )
 
 

@@ -57,6 +57,25 @@ class MessageCalls(CallsInRooms):
         )
         return [self._message(event, response.epoch) for event in response.events]
 
+    async def mark_read(self, room: str, seq: int, *, back: bool = False) -> int:
+        """Have a room be read up to an event, in all of your sessions; return how many messages are
+        unread then.
+
+        Args:
+            seq: The event's number. If you have read further already, nothing changes.
+            back: Move back as well: what comes after the event is unread again.
+
+        Raises:
+            BadCursor: The number is after the room's newest event.
+        """
+
+        async def mark(room_id: str) -> int:
+            request = pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=room_id, seq=seq)], back=back)
+            response = await self._repeat("MessageService/MarkRead", request, pb.MarkReadResponse)
+            return response.markers[0].unread_count
+
+        return await self._finder.use(room, mark)
+
     def _message(self, event: pb.Event, epoch: str) -> Message:
         # Every client sends, too.
         return cast(Message, convert.event(event, epoch, cast(Replies, self)))

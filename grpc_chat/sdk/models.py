@@ -370,6 +370,10 @@ class Room:
     """How long messages may be edited and deleted by their senders; None for any time."""
     keep_edits: bool = False
     """Whether what messages said before is kept, for members to read."""
+    read_seq: int = 0
+    """The number of the last event that you have read, in any of your sessions."""
+    unread: int = 0
+    """How many messages of others come after it."""
 
     @property
     def latest(self) -> Cursor:

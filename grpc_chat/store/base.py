@@ -47,6 +47,7 @@ from grpc_chat.store.records import (
     Ending,
     InvitationRecord,
     InviteRecord,
+    Marker,
     SessionRecord,
     StatusRecord,
     StoredEvent,
@@ -107,6 +108,9 @@ class Transaction(Snapshot, FileWrites, Protocol):
     def purge(self, limit: int, room_id: str = "") -> bool:
         """Remove about ``limit`` events from the log of a deleted room, or of any deleted room if ``room_id``
         is empty. Returns whether there may be more."""
+
+    def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
+        """Have a member have read up to here."""
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         """Add a member whom somebody else added, or whose membership no event records. (Other memberships,

@@ -8,10 +8,11 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
+from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.projections import PROJECTIONS
-from grpc_chat.store.records import StoredEvent
+from grpc_chat.store.records import Marker, StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import sent_before, stamps, stored_sessions
@@ -317,8 +318,21 @@ class Batch:
         rows.times[room_id] = time_us
         rows.dirty[room_id] = True
         self.newest = (room_id, seq)
-        rows.events.append((room_id, seq, session_id, payload, crc32(payload)))
         kind = event.WhichOneof("kind") or ""
+        messages = rows.counts.get(room_id)
+        if kind == "message":
+            messages = rows.counts[room_id] = (messages or 0) + 1
+            # What somebody writes comes after what they have read. No look-up: only members write.
+            marker = (room_id, event.user_id)
+            if rows.journal is None:
+                rows.markers[marker] = Marker(seq, messages)
+                rows.moved[marker] = True
+            else:
+                rows.move_marker(*marker, Marker(seq, messages))
+            if event.message.HasField("deleted"):
+                # As it is in a log that is read again.
+                rows.put(schema.deleted_messages, room_id=room_id, seq=seq, user_id=event.user_id)
+        rows.events.append((room_id, seq, session_id, payload, crc32(payload), messages))
         about: int = getattr(event, kind).seq if kind != "message" and kind in ABOUT else 0
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
         if event.message.files:

@@ -119,6 +119,7 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     if old.message.files:
         rows.before(changes=True)
         drop_files(rows.conn, old.room_id, old.seq, time_us)
+    rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
     gone = pb.Event(room_id=old.room_id, seq=old.seq, create_time=old.create_time, user_id=old.user_id)
     gone.message.client_message_id = old.message.client_message_id
     deleted = gone.message.deleted

@@ -246,6 +246,19 @@ class Snapshot(FileReads, Protocol):
     def blocks_of(self, user_id: str) -> int:
         """How many users a user has blocked."""
 
+    # How far members have read
+
+    def messages_at(self, room_id: str, seq: int) -> int | None:
+        """How many messages a room has up to an event, by its own count; None where that was not counted
+        yet."""
+
+    def own_after(self, room_id: str, user_id: str, seq: int) -> int:
+        """How many messages of the user's come after an event. It takes longer, the more they have sent."""
+
+    def deleted_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
+        """By room, how many deleted messages of others come after the user's marker; rooms without are left
+        out."""
+
     # The log
 
     def heads(self, room_ids: Iterable[str]) -> dict[str, int]:

@@ -15,6 +15,17 @@ def user_log(user_id: str) -> str:
     return USER_LOG + user_id
 
 
+class Marker(NamedTuple):
+    """How far a member has read."""
+
+    seq: int
+    """Everything up to here."""
+    messages: int
+    """How many messages the room has up to there, by its own count."""
+    own: int = 0
+    """How many of the member's own messages come after it."""
+
+
 class Membership(NamedTuple):
     """A room as one user sees it: the room's settings, and the user's place in it."""
 
@@ -40,6 +51,17 @@ class Membership(NamedTuple):
     """For how long messages may be edited and deleted by their senders, in microseconds; 0 for any time."""
     keep_edits: bool = False
     """Whether earlier versions of messages are kept."""
+    message_count: int = 0
+    """How many messages it has, deleted ones included, by its own count: only differences mean something."""
+    read_seq: int = 0
+    """The event up to which the user has read, and what else is of a :class:`Marker`."""
+    read_count: int = 0
+    read_own: int = 0
+
+    @property
+    def marker(self) -> Marker:
+        """How far the user has read."""
+        return Marker(self.read_seq, self.read_count, self.read_own)
 
 
 class StoredEvent(NamedTuple):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files_of_room
-from grpc_chat.store.records import USER_LOG, StoredEvent
+from grpc_chat.store.records import USER_LOG, Marker, StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.wire import chat_pb2 as pb
@@ -84,6 +84,8 @@ class RoomWrites:
                 ],
             )
             insert = insert_into(table, conn.dialect.name)
+            columns = (rooms.c.last_seq.label("read_seq"), rooms.c.message_count.label("read_count"))
+            read = conn.execute(sa.select(*columns).where(rooms.c.room_id == room_id)).one()._mapping
             conn.execute(
                 insert.on_conflict_do_update(
                     index_elements=[table.c.room_id, table.c.user_id],
@@ -95,6 +97,7 @@ class RoomWrites:
                         "user_id": user_id,
                         "role": role,
                         "join_time_us": self.now_us,
+                        **read,
                     }
                     for user_id, role in members.items()
                 ],
@@ -143,6 +146,9 @@ class RoomWrites:
         one = sa.update(deleted).where(deleted.c.room_id == room_id)
         self._conn.execute(one.values(purged=1))
         return True
+
+    def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
+        self._rows.move_marker(room_id, user_id, marker)
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         self._rows.put_member(

@@ -18,7 +18,11 @@ INSERT_SENDS, INSERT_EVENTS, INSERT_CONSUMERS = (
 SET_HEAD = (
     sa.update(schema.rooms)
     .where(schema.rooms.c.room_id == _IN_ROOM)
-    .values(last_seq=sa.bindparam("head"), last_event_us=sa.bindparam("time"))
+    .values(
+        last_seq=sa.bindparam("head"),
+        last_event_us=sa.bindparam("time"),
+        message_count=sa.bindparam("messages"),
+    )
 )
 ADD_MEMBERS = (
     sa.update(schema.rooms)
@@ -32,6 +36,11 @@ SET_ROLE = (
     sa.update(schema.members)
     .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
     .values(role=sa.bindparam("given"))
+)
+SET_MARKER = (
+    sa.update(schema.members)
+    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
+    .values(read_seq=sa.bindparam("at"), read_count=sa.bindparam("counted"), read_own=sa.bindparam("own"))
 )
 REWRITE = (
     sa.update(schema.events)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
-from grpc_chat.store.records import USER_LOG, Membership, Place, user_log
+from grpc_chat.store.records import USER_LOG, Marker, Membership, Place, user_log
 from grpc_chat.store.rewriting import Rewriting
 from grpc_chat.store.statements import (
     change,
@@ -45,6 +45,10 @@ class Rows(Rewriting):
         # Rows that were read.
         self.times: dict[str, int] = {}
         """When the events at the heads were stored."""
+        self.counts: dict[str, int] = {}
+        """How many messages rooms have, of those whose heads are known."""
+        self.markers: dict[Key, Marker] = {}
+        """How far members have read who have read further in this batch."""
         self._firsts: dict[str, int] = {}
         """For the users' logs among the heads, by the logs' ids, the first number that is kept."""
         # Whether a consumer exists, by user and name, and how many consumers a user has.
@@ -58,6 +62,8 @@ class Rows(Rewriting):
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
         """Rooms whose head has moved."""
+        self.moved: dict[Key, bool] = {}
+        """Members whose marker has moved."""
         self._room_values: dict[str, dict[str, Any]] = {}
         # A row, a role if nothing else of the row changes, or None to delete the row.
         self._members: dict[Key, tuple[object, ...] | int | None] = {}
@@ -120,9 +126,12 @@ class Rows(Rewriting):
             found = found._replace(archived=archived, **same)
         row = self._members.get((found.room_id, user_id), _MISSING)
         if isinstance(row, tuple):
-            return found._replace(role=row[2], join_seq=row[4])
+            seq, read_count, own = cast("tuple[int, int, int]", row[6:])
+            return found._replace(
+                role=row[2], join_seq=row[4], read_seq=seq, read_count=read_count, read_own=own
+            )
         if row is None:
-            return found._replace(role=0, join_seq=0)
+            return found._replace(role=0, join_seq=0, read_seq=0, read_count=0, read_own=0)
         return found if row is _MISSING else found._replace(role=row)
 
     def exact(self, room_id: str, user_id: str) -> Membership | None:
@@ -130,11 +139,20 @@ class Rows(Rewriting):
         found = self.membership(room_id, user_id)
         if found is None or room_id not in self.heads:
             return found
-        return found._replace(last_seq=self.heads[room_id], last_event_us=self.times[room_id])
+        seq, read_count, own = self.markers.get((room_id, user_id), found.marker)
+        return found._replace(
+            last_seq=self.heads[room_id],
+            last_event_us=self.times[room_id],
+            message_count=self.counts[room_id],
+            read_seq=seq if found.role else 0,
+            read_count=read_count if found.role else 0,
+            read_own=own if found.role else 0,
+        )
 
     def _know_head(self, room: Membership) -> None:
         if room.room_id not in self.heads:
             self.heads[room.room_id] = room.last_seq
+            self.counts[room.room_id] = room.message_count
             self.times[room.room_id] = room.last_event_us
 
     def require_head(self, room_id: str) -> None:
@@ -198,8 +216,22 @@ class Rows(Rewriting):
         """Remember a room's head before a command moves it."""
         assert self.journal is not None
         self._wrote = True
-        heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.dirty)
+        heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.counts, self.dirty)
         self.journal += [(rows, room_id, rows.get(room_id, _MISSING)) for rows in heads]
+
+    def marker(self, room_id: str, user_id: str) -> Marker:
+        """How far a member has read."""
+        known = self.markers.get((room_id, user_id))
+        if known is None:
+            room = self.membership(room_id, user_id)
+            known = room.marker if room else Marker(0, 0)
+        return known
+
+    def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
+        """Have a member have read up to here."""
+        key = (room_id, user_id)
+        self._set(self.markers, key, marker)
+        self._change(self.moved, key, True)
 
     def put_member(
         self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
@@ -211,7 +243,11 @@ class Rows(Rewriting):
         elif before.join_seq == join_seq:
             # The same event made them a member, so the time stays the same.
             time_us = self._join_time_us(key)
-        self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by))
+        stays = before is not None and before.role and before.join_seq == join_seq
+        # What was said before they came is nothing that they have yet to read.
+        marker = self.marker(room_id, user_id) if stays else Marker(self.heads[room_id], self.counts[room_id])
+        self._set(self.markers, key, marker)
+        self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by, *marker))
         if before:
             self._set(self._memberships[room_id], user_id, before._replace(role=role, join_seq=join_seq))
 
@@ -241,7 +277,8 @@ class Rows(Rewriting):
         self._count(room_id, -1)
         self._change(self._members, key, None)
         self._change(self._forgotten, key, True)
-        self._set(self._memberships[room_id], user_id, before._replace(role=0, join_seq=0))
+        gone = before._replace(role=0, join_seq=0, read_seq=0, read_count=0, read_own=0)
+        self._set(self._memberships[room_id], user_id, gone)
 
     def _count(self, room_id: str, more: int) -> None:
         self._change(self._more_members, room_id, self._more_members.get(room_id, 0) + more)
@@ -341,7 +378,9 @@ class Rows(Rewriting):
     def _collected(self) -> Iterator[str]:
         """The tables with rows to be written, and the columns of rooms that most writes change."""
         if self.events:
-            yield from ("events", "sends", "user_logs", "last_seq", "last_event_us")
+            yield from ("events", "sends", "user_logs", "last_seq", "last_event_us", "message_count")
+        if self.moved:
+            yield from ("read_seq", "read_count", "read_own")
         yield from self._collected_rewritten()
         if self._more_members:
             yield "member_count"
@@ -401,7 +440,11 @@ class Rows(Rewriting):
             heads, times = self.heads, self.times
             if self._firsts:
                 self._flush_logs()
-            if moved := [{"room": at, "head": heads[at], "time": times[at]} for at in sorted(dirty)]:
+            counts = self.counts
+            if moved := [
+                {"room": at, "head": heads[at], "time": times[at], "messages": counts[at]}
+                for at in sorted(dirty)
+            ]:
                 change(conn, row_statements.SET_HEAD, *moved)
             dirty.clear()
         if self._others:
@@ -411,6 +454,8 @@ class Rows(Rewriting):
             self._flush_members()
             self._flush_put()
             self._flush_consumers()
+        if self.moved:
+            self._flush_markers()
 
     def _flush_logs(self) -> None:
         """Write the heads of users' logs, and leave those of rooms to be written."""
@@ -419,6 +464,15 @@ class Rows(Rewriting):
         firsts |= user_logs.move_heads(self.conn, moved)
         for log, *_ in moved:
             del self.dirty[log]
+
+    def _flush_markers(self) -> None:
+        moved = [
+            {"room": key[0], "user": key[1], "at": marker.seq, "counted": marker.messages, "own": marker.own}
+            for key in sorted(self.moved)
+            if (marker := self.markers[key])
+        ]
+        change(self.conn, row_statements.SET_MARKER, *moved)
+        self.moved.clear()
 
     def _flush_rooms(self) -> None:
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -477,7 +531,7 @@ class Rows(Rewriting):
         self._others = False
         self.events.clear()
         self.sends.clear()
-        for rows in (self.dirty, self._room_values, self._more_members, self._forgotten):
+        for rows in (self.dirty, self.moved, self._room_values, self._more_members, self._forgotten):
             rows.clear()
         for put in self._put.values():
             put.clear()
@@ -487,6 +541,8 @@ class Rows(Rewriting):
     def forget(self) -> None:
         """Forget everything that was read. Later writes read it again."""
         self.heads.clear()
+        self.counts.clear()
+        self.markers.clear()
         self.times.clear()
         self._targets.clear()
         self._firsts.clear()

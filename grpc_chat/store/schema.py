@@ -178,12 +178,14 @@ rooms = sa.Table(
     sa.Column("last_event_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("edit_window_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("keep_edits", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("message_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
     "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "
     "request_hash: what was asked for when it was made with a request id; last_event_us: when the newest "
     "event was stored, 0 where that is not known; edit_window_us: how long a message may be edited, 0 for "
-    "any time; keep_edits: whether what messages said before is kept.",
+    "any time; keep_edits: whether what messages said before is kept; message_count: see the events' "
+    "messages.",
     sqlite_with_rowid=False,
 )
 
@@ -208,9 +210,14 @@ members = sa.Table(
     sa.Column("join_time_us", sa.BigInteger, nullable=False),
     sa.Column("join_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("added_by", _BYTEWISE, nullable=False, server_default=""),
+    sa.Column("read_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("read_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("read_own", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "user_id", "room_id", "added_by"),
     comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none; "
-    "added_by: who made them a member without their consent, empty where they came themselves.",
+    "added_by: who made them a member without their consent, empty where they came themselves; read_seq: "
+    "the event up to which they have read; read_count: its messages, as the events have them; read_own: "
+    "how many of their own messages come after it.",
     sqlite_with_rowid=False,
 )
 
@@ -271,8 +278,20 @@ events = sa.Table(
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("checksum", sa.BigInteger, nullable=True),
+    sa.Column("messages", sa.BigInteger, nullable=True),
     comment="Of rooms, and of users (see user_logs). payload: the encoded chat.v1.Event, as it is sent; "
-    "checksum: its CRC-32, NULL in old rows.",
+    "checksum: its CRC-32, NULL in old rows; messages: how many messages the room has up to this event, "
+    "deleted ones included, counted from when the database began to count; NULL in older rows and for users.",
+    sqlite_with_rowid=False,
+)
+
+deleted_messages = sa.Table(
+    "deleted_messages",
+    metadata,
+    _key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", _BYTEWISE, nullable=False),
+    comment="What is not counted as unread, though the events' messages count it; user_id: the sender.",
     sqlite_with_rowid=False,
 )
 

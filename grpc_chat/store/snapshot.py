@@ -17,6 +17,7 @@ from grpc_chat.store.block_reads import BlockReads
 from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.invitation_reads import InvitationReads
+from grpc_chat.store.marker_reads import MarkerReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
@@ -57,6 +58,7 @@ _MOST_AT_ONCE = 512
 
 class SqlSnapshot(
     RoomReads,
+    MarkerReads,
     InvitationReads,
     AccountReads,
     ConsumerReads,

@@ -153,6 +153,11 @@ MEMBERSHIP_COLUMNS = (
     schema.rooms.c.last_event_us,
     schema.rooms.c.edit_window_us,
     schema.rooms.c.keep_edits,
+    schema.rooms.c.message_count,
+    *[
+        sa.func.coalesce(column, _NONE)
+        for column in (schema.members.c.read_seq, schema.members.c.read_count, schema.members.c.read_own)
+    ],
 )
 """The fields of :class:`Membership`, in order."""
 

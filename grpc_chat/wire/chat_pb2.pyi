@@ -2175,6 +2175,7 @@ class Room(_message.Message):
     LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
     EDIT_WINDOW_FIELD_NUMBER: _builtins.int
     KEEP_EDITS_FIELD_NUMBER: _builtins.int
+    READ_MARKER_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room's id, chosen by the server.
     Must be an id.
@@ -2253,6 +2254,13 @@ class Room(_message.Message):
         Must be more than 0 and at most 36,500 days.
         """
 
+    @_builtins.property
+    def read_marker(self) -> Global___ReadMarker:
+        """How far the caller has read, and what waits. Absent if the caller is not a member, and in responses other than
+        those of ListRooms and GetRoom.
+        Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -2273,14 +2281,54 @@ class Room(_message.Message):
         last_event_time: _timestamp_pb2.Timestamp | None = ...,
         edit_window: _duration_pb2.Duration | None = ...,
         keep_edits: _builtins.bool = ...,
+        read_marker: Global___ReadMarker | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "peer", b"peer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "peer", b"peer", "read_marker", b"read_marker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "read_marker", b"read_marker", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Room: _TypeAlias = Room  # noqa: Y015
+
+@_typing.final
+class ReadMarker(_message.Message):
+    """How far a user has read a room. All of the user's sessions share it. It begins where the user joins, and sending a
+    message moves it to that message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The number of the last event that was read.
+    Must be 0 or more.
+    """
+    unread_count: _builtins.int
+    """How many messages come after it: those of others that are not deleted.
+    Output only.
+    Number 4 is for how many of them mention the user.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        unread_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadMarker: _TypeAlias = ReadMarker  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
@@ -3986,6 +4034,61 @@ class RevokeInviteResponse(_message.Message):
 Global___RevokeInviteResponse: _TypeAlias = RevokeInviteResponse  # noqa: Y015
 
 @_typing.final
+class MarkReadRequest(_message.Message):
+    """How far the caller has read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKERS_FIELD_NUMBER: _builtins.int
+    BACK_FIELD_NUMBER: _builtins.int
+    back: _builtins.bool
+    """Whether markers that are further move back: then what comes after them is unread again."""
+    @_builtins.property
+    def markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
+        """The rooms, each with the number of the last event that was read. Before the event by which the caller joined, the
+        marker stays at that event.
+        Must have 1 to `limits.messages` entries, one for each room.
+        """
+
+    def __init__(
+        self,
+        *,
+        markers: _abc.Iterable[Global___ReadMarker] | None = ...,
+        back: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["back", b"back", "markers", b"markers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkReadRequest: _TypeAlias = MarkReadRequest  # noqa: Y015
+
+@_typing.final
+class MarkReadResponse(_message.Message):
+    """The response of MarkRead: the markers are on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
+        """The markers as they are now, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        markers: _abc.Iterable[Global___ReadMarker] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["markers", b"markers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkReadResponse: _TypeAlias = MarkReadResponse  # noqa: Y015
+
+@_typing.final
 class SentMessage(_message.Message):
     """Where a message is stored."""
 
@@ -4094,6 +4197,7 @@ class Event(_message.Message):
     SESSION_ENDED_FIELD_NUMBER: _builtins.int
     RIGHTS_CHANGED_FIELD_NUMBER: _builtins.int
     CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
+    READ_MARKERS_MOVED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. The server also keeps a log for each user, named `user:` and the user's id, whose
     events clients do not get yet.
@@ -4162,6 +4266,10 @@ class Event(_message.Message):
     def consumer_taken(self) -> Global___ConsumerTaken:
         """In a user's own log: a newer stream uses the name of one of the user's consumers."""
 
+    @_builtins.property
+    def read_markers_moved(self) -> Global___ReadMarkersMoved:
+        """In a user's own log: the user has read further, or marked something as unread."""
+
     def __init__(
         self,
         *,
@@ -4181,12 +4289,13 @@ class Event(_message.Message):
         session_ended: Global___SessionHasEnded | None = ...,
         rights_changed: Global___RightsChanged | None = ...,
         consumer_taken: Global___ConsumerTaken | None = ...,
+        read_markers_moved: Global___ReadMarkersMoved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -4342,6 +4451,30 @@ class ConsumerTaken(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConsumerTaken: _TypeAlias = ConsumerTaken  # noqa: Y015
+
+@_typing.final
+class ReadMarkersMoved(_message.Message):
+    """In a user's own log: the user has read further, or marked something as unread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
+        """The markers that moved, without counts."""
+
+    def __init__(
+        self,
+        *,
+        markers: _abc.Iterable[Global___ReadMarker] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["markers", b"markers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadMarkersMoved: _TypeAlias = ReadMarkersMoved  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):

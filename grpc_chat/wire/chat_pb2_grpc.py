@@ -2433,6 +2433,11 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.FromString,
                 _registered_method=True)
+        self.MarkRead = channel.unary_unary(
+                '/chat.v1.MessageService/MarkRead',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/chat.v1.MessageService/ListMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
@@ -2499,6 +2504,17 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkRead(self, request, context):
+        """Moves the caller's read markers, in one or many rooms, all or none. A marker that is further already stays, unless
+        `back` is set. Nobody but the caller learns of it.
+
+        INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
@@ -2542,6 +2558,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.DeleteMessages,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.SerializeToString,
+            ),
+            'MarkRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkRead,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -2663,6 +2684,33 @@ class MessageService(object):
             '/chat.v1.MessageService/DeleteMessages',
             grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.DeleteMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/MarkRead',
+            grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
             options,
             channel_credentials,
             insecure,

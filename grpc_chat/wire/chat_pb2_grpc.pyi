@@ -1296,6 +1296,13 @@ class MessageServiceStub:
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope write.
     """
+    MarkRead: _grpc.UnaryUnaryMultiCallable[_chat_pb2.MarkReadRequest, _chat_pb2.MarkReadResponse]
+    """Moves the caller's read markers, in one or many rooms, all or none. A marker that is further already stays, unless
+    `back` is set. Nobody but the caller learns of it.
+
+    INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+    Needs the scope read.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
@@ -1348,6 +1355,13 @@ class MessageServiceAsyncStub(MessageServiceStub):
 
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope write.
+    """
+    MarkRead: _aio.UnaryUnaryMultiCallable[_chat_pb2.MarkReadRequest, _chat_pb2.MarkReadResponse]  # type: ignore[assignment]
+    """Moves the caller's read markers, in one or many rooms, all or none. A marker that is further already stays, unless
+    `back` is set. Nobody but the caller learns of it.
+
+    INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+    Needs the scope read.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
@@ -1422,6 +1436,19 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
 
         MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
         Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkRead(
+        self,
+        request: _chat_pb2.MarkReadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.MarkReadResponse, _abc.Awaitable[_chat_pb2.MarkReadResponse]]:
+        """Moves the caller's read markers, in one or many rooms, all or none. A marker that is further already stays, unless
+        `back` is set. Nobody but the caller learns of it.
+
+        INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod

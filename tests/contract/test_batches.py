@@ -322,6 +322,7 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
     messages = [pb.Event.FromString(row[3]).message for row in here["events"]]
     assert sum(message.edits > 1 for message in messages) > 0
     assert sum(message.HasField("deleted") for message in messages) > 2
+    assert here["deleted_messages"]
     # What messages said before is nowhere in the log.
     assert here.pop("edits")
     for name, rows in here.items():

@@ -440,7 +440,7 @@ def test_authorize_is_told_the_role(store: Store, role: pb.Role.ValueType) -> No
     assert asked == [
         ("r9", Membership("r9", role, 1, 0)),
         ("r1", Membership("r1", MEMBER, 1, 0)),
-        ("r9", Membership("r9", role, 1, 1)),
+        ("r9", Membership("r9", role, 1, 1, message_count=1, read_seq=1, read_count=1)),
     ]
 
 
@@ -947,8 +947,8 @@ def test_memberships_are_all_at_once(store: Store) -> None:
     assert {room_id: room.role for room_id, room in foreign.items()} == {"r1": 0}
     assert [membership.last_event_us > 0 for membership in sorted(alice)] == [True, True, False]
     assert sorted(membership._replace(last_event_us=0) for membership in alice) == [
-        Membership("r1", MEMBER, 3, 3),
-        Membership("r2", OWNER, 1, 1),
+        Membership("r1", MEMBER, 3, 3, message_count=3, read_seq=3, read_count=3),
+        Membership("r2", OWNER, 1, 1, message_count=1, read_seq=1, read_count=1),
         Membership("r3", MEMBER, 1, 0),
     ]
     assert carol == []

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from grpc_chat.errors import ChatError, LimitExceeded, PermissionDenied, RoomNotFound
+from grpc_chat.errors import ChatError, LimitExceeded, NotFound, PermissionDenied, RoomNotFound
 from grpc_chat.store.base import Done, Store, Transact, Transaction
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import (
@@ -19,6 +19,7 @@ from grpc_chat.store.records import (
     Ending,
     InvitationRecord,
     InviteRecord,
+    Marker,
     Membership,
     Place,
     SessionRecord,
@@ -260,7 +261,7 @@ def test_what_a_transaction_wrote_is_seen_by_what_it_reads(store: Store) -> None
     time = read(store, lambda snapshot: snapshot.stamps({"r1": 3}))["r1"]
     assert seen == [
         {"r1": 1},
-        ({"r1": 3}, Membership("r1", ADMIN, 1, 3, last_event_us=time), "news"),
+        ({"r1": 3}, Membership("r1", ADMIN, 1, 3, last_event_us=time, message_count=1), "news"),
         True,
         {"r1": 0},
     ]
@@ -655,12 +656,13 @@ def test_standing_is_the_room_and_what_one_is_in_it(store: Store) -> None:
         pb.POSTING_ADMINS,
         archived=True,
         last_event_us=read(store, lambda snapshot: snapshot.stamps({"r9": last}))["r9"],
+        read_seq=3,
     )
     with store.snapshot() as snapshot:
         assert snapshot.membership("r9", "carol") == expected
         assert snapshot.memberships("carol") == [expected]
         assert snapshot.memberships_in("carol", [expected.room_id]) == {expected.room_id: expected}
-        assert snapshot.membership("r9", "alice") == expected._replace(role=0, join_seq=0)
+        assert snapshot.membership("r9", "alice") == expected._replace(role=0, join_seq=0, read_seq=0)
 
 
 def test_member_comes_changes_and_goes(store: Store) -> None:
@@ -1744,6 +1746,29 @@ def test_invite_is_usable_until_it_is_used_up_or_over(fields: dict[str, Any], us
 
 def names_in(protocol: type) -> set[str]:
     return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+def test_markers_move_and_are_taken_back_with_a_refused_command(store: Store) -> None:
+    """What waits is told from the numbers of events, of one's own messages, and of deleted ones."""
+    store.commit([saying("a"), saying("b", user="bob"), saying("c")])
+    deleted = pb.Event(room_id="r1", user_id="alice", message_deleted=pb.MessageDeleted(seq=3))
+    transact(store, lambda tx: tx.append(deleted, "phone"))
+
+    def refused(tx: Transaction) -> None:
+        tx.move_marker("r1", "bob", Marker(1, 1, 1))
+        raise NotFound("no")
+
+    with store.snapshot() as snapshot:
+        assert [snapshot.messages_at("r1", seq) for seq in (1, 2, 3, 4, 9)] == [1, 2, 3, 3, None]
+        assert [snapshot.own_after("r1", "bob", seq) for seq in (0, 1, 2)] == [1, 1, 0]
+        assert snapshot.deleted_unread("bob", ["r1", "r2"]) == {"r1": 1}
+        assert snapshot.deleted_unread("alice", ["r1"]) == {}
+    store.commit([Transact(refused)])
+    bob = read(store, lambda snapshot: snapshot.membership("r1", "bob"))
+    assert (bob.marker, bob.message_count) == (Marker(2, 2), 3)
+    transact(store, lambda tx: tx.move_marker("r1", "bob", Marker(1, 1, 1)))
+    bob = read(store, lambda snapshot: snapshot.membership("r1", "bob"))
+    assert bob.marker == Marker(1, 1, 1)
 
 
 def test_everything_a_transaction_can_do_is_tried(request: pytest.FixtureRequest) -> None:

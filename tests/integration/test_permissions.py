@@ -100,6 +100,8 @@ DeleteMessages of another     write  no     no     ok     ok     ok        no   
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
 ListPresence                  read   ok     ok     ok     ok     ok        ok         join
+MarkRead                      read   ok     ok     ok     ok     ok        ok         join
+MarkRead back                 read   ok     ok     ok     ok     ok        ok         join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -618,6 +620,10 @@ ROOM_ASKS: dict[str, Ask] = {
     "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
     "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(
         room_id=p.room_id, seqs=[999, p.said]
+    ),
+    "MarkRead": lambda _w, p, _a: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=p.room_id, seq=1)]),
+    "MarkRead back": lambda _w, p, _a: pb.MarkReadRequest(
+        markers=[pb.ReadMarker(room_id=p.room_id)], back=True
     ),
     "ListMessages": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id),
     "ListMessages after": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, after_seq=0),

@@ -49,7 +49,7 @@ def test_what_changes_nothing_needs_no_more_than_reading() -> None:
             changes = method.GetOptions().idempotency_level != 1
             if needs is Needs.READ and changes:
                 # Where one has read to is part of reading.
-                assert method.name in ("Subscribe", "Acknowledge", "DeleteConsumer")
+                assert method.name in ("Subscribe", "Acknowledge", "DeleteConsumer", "MarkRead")
             if needs is Needs.WRITE:
                 assert changes, method.full_name
 

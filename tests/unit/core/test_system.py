@@ -63,6 +63,7 @@ async def test_every_effect_is_applied(store: Store) -> None:
         pb.SessionHasEnded(session_id="s1"),
         pb.RightsChanged(),
         pb.ConsumerTaken(consumer="phone"),
+        pb.ReadMarkersMoved(),
     ]
     assert {type(what) for what in whats} == set(KINDS)
     entries = [entry("ann", what) for what in whats]
