@@ -86,7 +86,15 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
-    from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, MessageVersion
+    from grpc_chat.sdk.message_events import (
+        Deletion,
+        MessageDeleted,
+        MessageEdited,
+        MessageVersion,
+        Reaction,
+        ReactionChanged,
+        ReactionCount,
+    )
     from grpc_chat.sdk.models import (
         AccessToken,
         Ban,
@@ -196,6 +204,9 @@ __all__ = [
     "Privacy",
     "Progress",
     "RateLimited",
+    "Reaction",
+    "ReactionChanged",
+    "ReactionCount",
     "Registration",
     "RegistrationClosed",
     "RequestIdReused",
@@ -254,7 +265,16 @@ _HOMES = {
     "new_message_id": "grpc_chat.sdk.outbox",
     "trusted_token": "grpc_chat.wire.trusted",
     **dict.fromkeys(
-        ("Deletion", "MessageDeleted", "MessageEdited", "MessageVersion"), "grpc_chat.sdk.message_events"
+        (
+            "Deletion",
+            "MessageDeleted",
+            "MessageEdited",
+            "MessageVersion",
+            "Reaction",
+            "ReactionChanged",
+            "ReactionCount",
+        ),
+        "grpc_chat.sdk.message_events",
     ),
     **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
     **dict.fromkeys(

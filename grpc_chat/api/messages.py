@@ -14,6 +14,7 @@ class MessageService:
         self._messages = system.messages
         self._edits = system.edits
         self._read_markers = system.read_markers
+        self._reactions = system.reactions
         self._search = system.search
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
@@ -44,6 +45,23 @@ class MessageService:
 
     async def mark_read(self, caller: Caller, request: pb.MarkReadRequest) -> pb.MarkReadResponse:
         return pb.MarkReadResponse(markers=await self._read_markers.mark(caller, request))
+
+    async def add_reaction(self, caller: Caller, request: pb.AddReactionRequest) -> pb.AddReactionResponse:
+        return pb.AddReactionResponse(counts=await self._reactions.add(caller, request))
+
+    async def remove_reaction(
+        self, caller: Caller, request: pb.RemoveReactionRequest
+    ) -> pb.RemoveReactionResponse:
+        return pb.RemoveReactionResponse(counts=await self._reactions.remove(caller, request))
+
+    async def get_reactions(self, caller: Caller, request: pb.GetReactionsRequest) -> pb.GetReactionsResponse:
+        return pb.GetReactionsResponse(messages=await self._reactions.get(caller, request))
+
+    async def list_reactions(
+        self, caller: Caller, request: pb.ListReactionsRequest
+    ) -> pb.ListReactionsResponse:
+        listed = await self._reactions.list_(caller, request)
+        return pb.ListReactionsResponse(reactions=listed.entries, next_page_token=listed.next_page_token)
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from grpc_chat.core.emoji import is_emoji
 from grpc_chat.core.names import check_characters, check_shows
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 
@@ -155,6 +156,15 @@ def _short_text(most: int) -> Rule:
     return rule
 
 
+def _emoji(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        _check_length(value, path, most)
+        if not is_emoji(value):
+            raise InvalidRequest(f"{path} must be one emoji, and nothing else", field=path)
+
+    return rule
+
+
 def _text(most: int) -> Rule:
     def rule(value: str, path: str) -> None:
         if not value:
@@ -227,6 +237,7 @@ _TERMS: dict[str, Callable[[int], Rule]] = {
     "any name": _any_name,
     "a short text": _short_text,
     "a text": _text,
+    "an emoji": _emoji,
     "a password": _password,
     "a page token": _page_token,
     "a page size": lambda _most: _at_least(0),

@@ -47,6 +47,7 @@ _HELP = {
     "/download N": "save the files of message N in the current folder",
     "/edit TEXT": "change your last message; /edit #N TEXT changes message N",
     "/delete": "delete your last message; /delete #N deletes message N",
+    "/react EMOJI": "react to the newest message; /react #N EMOJI reacts to message N",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -194,6 +195,8 @@ class Chat:
                 self._ask(self._who())
             case "topic", topic:
                 self._ask(self._topic(topic))
+            case "react", reaction if reaction and _numbered(reaction)[1]:
+                self._ask(self._react(*_numbered(reaction)))
             case "edit", change if change and _numbered(change) != (None, ""):
                 self._ask(self._edit(*_numbered(change)))
             case "edit", _:
@@ -279,8 +282,20 @@ class Chat:
     async def _edit(self, seq: int | None, text: str) -> None:
         await self._cli.client.edit(self._room.room_id, seq or await self._last_own(), text)
 
+    async def _react(self, seq: int | None, emoji: str) -> None:
+        await self._cli.client.react(self._room.room_id, seq or await self._newest(), emoji)
+
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
+
+    async def _newest(self) -> int:
+        """The number of the newest message that is not deleted, of those that are not far back."""
+        room = await self._cli.client.room(self._room.room_id)
+        newest = self._cli.client.history(room.room_id, before=room.last_seq + 1, limit=_MOST_LOOKED_AT)
+        async for message in newest:
+            if not message.deleted:
+                return message.seq
+        raise Failure("there is no message to react to")
 
     async def _last_own(self) -> int:
         """The number of the newest message that the person sent, of those that are not far back."""

@@ -9,7 +9,7 @@ from zlib import crc32
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import Output, count, cut, padded, size, wide, wrapped
 from grpc_chat.cli.terminal import in_shell, visible
-from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited
+from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited, ReactionChanged
 from grpc_chat.sdk.models import (
     Event,
     Gap,
@@ -27,6 +27,7 @@ _KINDS = {
     Message: "message",
     MessageEdited: "edited",
     MessageDeleted: "deleted",
+    ReactionChanged: "reaction",
     MembershipChange: "membership",
     RoomChange: "room",
     Gap: "gap",
@@ -226,6 +227,9 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
             # Where it was edited again, the later edit has the text.
             words = f"{event.sender_id} edited message {event.message_seq}"
             return f"{words}: {event.text}" if event.text else words
+        case ReactionChanged():
+            does = f"took back {event.emoji} from" if event.removed else f"reacted {event.emoji} to"
+            return f"{event.actor_id} {does} message {event.message_seq}"
         case MessageDeleted():
             words = f"{event.actor_id} deleted message {event.message_seq}"
             return f"{words}: {event.reason}" if event.reason else words

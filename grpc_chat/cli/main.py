@@ -31,6 +31,7 @@ from grpc_chat.cli import (
     members,  # noqa: F401
     ownership,  # noqa: F401
     presence,
+    reacting,
     rooms,
     searching,
     servers,
@@ -323,6 +324,8 @@ main.chapter(
     changing.edits,
     changing.delete,
     changing.mark_read,
+    reacting.react,
+    reacting.reactions,
     files.upload,
     files.download,
     presence.who,

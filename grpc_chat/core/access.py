@@ -35,6 +35,7 @@ class Action(Enum):
     READ = "read this room"
     SEND = "write in this room"
     EDIT_OWN = "edit your messages in this room"
+    REACT = "react to messages in this room"
     DELETE_OWN = "delete your messages in this room"
     DELETE_OTHERS = "delete other people's messages in this room"
     LEAVE = "leave this room"
@@ -73,6 +74,7 @@ RULES: dict[Action, Rule] = {
     Action.READ: Rule(pb.ROLE_READER, archived=True, direct=True),
     Action.SEND: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
     Action.EDIT_OWN: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.REACT: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
     Action.DELETE_OWN: Rule(pb.ROLE_READER, archived=False, direct=True),
     Action.DELETE_OTHERS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.LEAVE: Rule(pb.ROLE_READER, archived=True),

@@ -52,6 +52,7 @@ from grpc_chat.core.passwords import Passwords
 from grpc_chat.core.positions import Positions
 from grpc_chat.core.presence import Presence
 from grpc_chat.core.rates import Adds, Rate
+from grpc_chat.core.reactions import Reactions
 from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.rooms import Rooms
@@ -305,6 +306,7 @@ class ChatSystem:
 
         self.read_markers = ReadMarkers(context)
         self.edits = Edits(context, direct_messages=direct_messages)
+        self.reactions = Reactions(context, direct_messages=direct_messages)
 
         # Streams.
         self.consumers = consumers = Consumers(

@@ -24,7 +24,7 @@ from grpc_chat.sdk.choices import (
     chosen,
 )
 from grpc_chat.sdk.file_records import File, Upload
-from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, ReactionChanged
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -126,6 +126,17 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 message_seq=told.message_edited.seq,
                 sender_id=told.user_id,
                 text=told.message_edited.text,
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
+        case "reaction_changed":
+            return ReactionChanged(
+                room_id=told.room_id,
+                seq=told.seq,
+                message_seq=told.reaction_changed.seq,
+                actor_id=told.user_id,
+                emoji=told.reaction_changed.emoji,
+                removed=told.reaction_changed.removed,
                 create_time=time(told.create_time),
                 epoch=epoch,
             )

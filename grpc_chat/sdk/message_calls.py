@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import cast
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.finding import CallsInRooms
-from grpc_chat.sdk.message_events import MessageVersion
+from grpc_chat.sdk.message_events import MessageVersion, Reaction, ReactionCount
 from grpc_chat.sdk.models import Message, Replies
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -76,6 +76,57 @@ class MessageCalls(CallsInRooms):
 
         return await self._finder.use(room, mark)
 
+    async def react(self, room: str, seq: int, emoji: str) -> list[ReactionCount]:
+        """React to a message, and return the reactions that it has then.
+
+        Args:
+            seq: The message's number.
+            emoji: One emoji. If you chose it for this message already, nothing changes.
+
+        Raises:
+            MessageNotFound: There is no such message, it was deleted, or you may not read it.
+            LimitExceeded: The message has as many reactions as it may.
+        """
+        request = pb.AddReactionRequest(seq=seq, emoji=emoji)
+        response = await self._in_room(room, "MessageService/AddReaction", request, pb.AddReactionResponse)
+        return _counts(response.counts)
+
+    async def unreact(self, room: str, seq: int, emoji: str) -> list[ReactionCount]:
+        """Take a reaction of yours back, and return the reactions that the message has then.
+
+        Raises:
+            MessageNotFound: There is no such message, it was deleted, or you may not read it.
+        """
+        request = pb.RemoveReactionRequest(seq=seq, emoji=emoji)
+        response = await self._in_room(
+            room, "MessageService/RemoveReaction", request, pb.RemoveReactionResponse
+        )
+        return _counts(response.counts)
+
+    async def reaction_counts(self, room: str, *seqs: int) -> dict[int, list[ReactionCount]]:
+        """How often each emoji was chosen for messages, by their numbers: up to 100 of them. Messages without
+        reactions are left out."""
+        request = pb.GetReactionsRequest(seqs=seqs)
+        response = await self._in_room(room, "MessageService/GetReactions", request, pb.GetReactionsResponse)
+        return {told.seq: _counts(told.counts) for told in response.messages}
+
+    async def reactions(self, room: str, seq: int) -> AsyncIterator[Reaction]:
+        """Who reacted to a message, and how.
+
+        Raises:
+            MessageNotFound: There is no such message, or you may not read it.
+        """
+        request = pb.ListReactionsRequest(seq=seq)
+        pages = self._pages_in(
+            room, "MessageService/ListReactions", request, pb.ListReactionsResponse, "reactions"
+        )
+        async for told in pages:
+            yield Reaction(told.emoji, told.user_id, convert.time(told.create_time))
+
     def _message(self, event: pb.Event, epoch: str) -> Message:
         # Every client sends, too.
         return cast(Message, convert.event(event, epoch, cast(Replies, self)))
+
+
+def _counts(told: Iterable[pb.ReactionCount]) -> list[ReactionCount]:
+    return [ReactionCount(each.emoji, each.count, each.mine) for each in told]

@@ -57,3 +57,39 @@ class MessageDeleted:
     reason: str
     create_time: datetime
     epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionChanged:
+    """Somebody reacted to a message, or took that back."""
+
+    room_id: str
+    seq: int
+    """The number of this event."""
+    message_seq: int
+    """The number of the message."""
+    actor_id: str
+    """Who did it."""
+    emoji: str
+    removed: bool
+    create_time: datetime
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionCount:
+    """How often an emoji was chosen for a message."""
+
+    emoji: str
+    count: int
+    mine: bool
+    """Whether you chose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A reaction of one user to a message."""
+
+    emoji: str
+    user_id: str
+    create_time: datetime

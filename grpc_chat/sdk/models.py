@@ -10,7 +10,13 @@ from typing import Literal, Protocol
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.choices import Audience, Change, History, Posting, Registration, Role, RoomKind, Scope
 from grpc_chat.sdk.file_records import File
-from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
+from grpc_chat.sdk.message_events import (
+    Deletion,
+    MessageDeleted,
+    MessageEdited,
+    ReactionChanged,
+    ReactionCount,
+)
 from grpc_chat.sdk.signals import Signal
 
 
@@ -65,6 +71,14 @@ class Replies(Protocol):
         """Delete messages; see :meth:`grpc_chat.Client.delete`."""
         ...
 
+    async def react(self, room: str, seq: int, emoji: str) -> list[ReactionCount]:
+        """React to a message; see :meth:`grpc_chat.Client.react`."""
+        ...
+
+    async def unreact(self, room: str, seq: int, emoji: str) -> list[ReactionCount]:
+        """Take a reaction back; see :meth:`grpc_chat.Client.unreact`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -104,6 +118,14 @@ class Message:
         """Delete it for everyone, and return what is left of it; see :meth:`Client.delete`."""
         [message] = await self._receiver().delete(self.room_id, self.seq, reason=reason)
         return message
+
+    async def react(self, emoji: str) -> list[ReactionCount]:
+        """React to it with an emoji, and return what it has then; see :meth:`Client.react`."""
+        return await self._receiver().react(self.room_id, self.seq, emoji)
+
+    async def unreact(self, emoji: str) -> list[ReactionCount]:
+        """Take a reaction of yours back; see :meth:`Client.unreact`."""
+        return await self._receiver().unreact(self.room_id, self.seq, emoji)
 
     def _receiver(self) -> Replies:
         if self._client is None:
@@ -474,7 +496,7 @@ class ConsumerPosition:
     """The number of the room's newest event."""
 
 
-Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted
+Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted | ReactionChanged
 Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation | Signal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy as sa
+
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files
 from grpc_chat.store.rows import Rows
@@ -116,8 +118,12 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     _supersede(rows, old)
     for version in range(max(0, old.message.edits - KEPT_EDITS), old.message.edits):
         rows.delete(schema.edits, room_id=old.room_id, seq=old.seq, version=version)
+    reactions = schema.reactions.c
+    rows.before(changes=True)
+    rows.conn.execute(
+        sa.delete(schema.reactions).where(reactions.room_id == old.room_id, reactions.seq == old.seq)
+    )
     if old.message.files:
-        rows.before(changes=True)
         drop_files(rows.conn, old.room_id, old.seq, time_us)
     rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
     gone = pb.Event(room_id=old.room_id, seq=old.seq, create_time=old.create_time, user_id=old.user_id)
@@ -126,6 +132,22 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     deleted.user_id, deleted.reason = event.user_id, event.message_deleted.reason
     deleted.delete_time.CopyFrom(event.create_time)
     rows.rewrite(gone)
+
+
+@projection("reaction_changed")
+def _reaction_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
+    changed = event.reaction_changed
+    key = {
+        "room_id": event.room_id,
+        "seq": changed.seq,
+        "emoji": changed.emoji,
+        "user_id": event.user_id,
+    }
+    if changed.removed:
+        rows.delete(schema.reactions, **key)
+    # In a log that is read again, the message may be deleted already.
+    elif _message_that(rows, event.room_id, changed.seq):
+        rows.put(schema.reactions, **key, create_time_us=time_us)
 
 
 def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:

@@ -283,6 +283,13 @@ class Snapshot(FileReads, Protocol):
         """The stamps of the events with these numbers, by room. Events that are gone, damaged or not stored
         yet are left out."""
 
+    def reaction_counts(self, room_id: str, seq: int, user_id: str) -> list[pb.ReactionCount]:
+        """The emoji that a message has, those that came first first, and whether somebody is among those who
+        chose each."""
+
+    def reactions(self, room_id: str, seq: int, *, after: tuple[str, str], limit: int) -> list[pb.Reaction]:
+        """The reactions to a message, in the order of their emoji and users."""
+
     def edits(self, room_id: str, seq: int, *, after: int | None, limit: int) -> list[pb.MessageVersion]:
         """Earlier versions of a message, as far as they were kept, newest first. ``after`` is the number of
         the previous page's last version."""

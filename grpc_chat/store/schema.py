@@ -333,6 +333,18 @@ sends = sa.Table(
     sqlite_with_rowid=False,
 )
 
+reactions = sa.Table(
+    "reactions",
+    metadata,
+    _key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _key("emoji"),
+    _key("user_id"),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    comment="Who reacted to which message with what; seq: the message's.",
+    sqlite_with_rowid=False,
+)
+
 consumers = sa.Table(
     "consumers",
     metadata,

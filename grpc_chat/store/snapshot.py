@@ -19,6 +19,7 @@ from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
 from grpc_chat.store.presence_reads import PresenceReads
+from grpc_chat.store.reaction_reads import SqlReactionReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
@@ -65,6 +66,7 @@ class SqlSnapshot(
     BlockReads,
     PresenceReads,
     SqlFileReads,
+    SqlReactionReads,
     SearchReads,
 ):
     """See :class:`grpc_chat.store.reads.Snapshot`."""

@@ -2438,6 +2438,26 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
                 _registered_method=True)
+        self.AddReaction = channel.unary_unary(
+                '/chat.v1.MessageService/AddReaction',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AddReactionRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AddReactionResponse.FromString,
+                _registered_method=True)
+        self.RemoveReaction = channel.unary_unary(
+                '/chat.v1.MessageService/RemoveReaction',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionResponse.FromString,
+                _registered_method=True)
+        self.GetReactions = channel.unary_unary(
+                '/chat.v1.MessageService/GetReactions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetReactionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetReactionsResponse.FromString,
+                _registered_method=True)
+        self.ListReactions = channel.unary_unary(
+                '/chat.v1.MessageService/ListReactions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/chat.v1.MessageService/ListMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
@@ -2515,6 +2535,47 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddReaction(self, request, context):
+        """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
+        stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
+        everyone who may read the message.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveReaction(self, request, context):
+        """Takes back a reaction of the caller's. If it is not there, nothing is stored.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReactions(self, request, context):
+        """Returns how often each emoji was chosen for each of some messages. Messages without reactions, and those that are
+        hidden from the caller, are left out.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReactions(self, request, context):
+        """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
@@ -2563,6 +2624,26 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.MarkRead,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.SerializeToString,
+            ),
+            'AddReaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddReaction,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.AddReactionRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.AddReactionResponse.SerializeToString,
+            ),
+            'RemoveReaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveReaction,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionResponse.SerializeToString,
+            ),
+            'GetReactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReactions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetReactionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetReactionsResponse.SerializeToString,
+            ),
+            'ListReactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReactions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -2711,6 +2792,114 @@ class MessageService(object):
             '/chat.v1.MessageService/MarkRead',
             grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddReaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/AddReaction',
+            grpc__chat_dot_wire_dot_chat__pb2.AddReactionRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.AddReactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveReaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/RemoveReaction',
+            grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.RemoveReactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/GetReactions',
+            grpc__chat_dot_wire_dot_chat__pb2.GetReactionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetReactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListReactions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,6 +26,7 @@ terms:
 - any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
 - a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
+- an emoji: 1 to 64 bytes of UTF-8 that are one emoji (a sequence of the form that UTS 51 gives), as 👍 or 🏳️‍🌈.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
 - a page size: 0 or more. 0 means `limits.page`, and more than `limits.max_page` means that maximum.
@@ -1303,6 +1304,31 @@ class MessageServiceStub:
     INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
     Needs the scope read.
     """
+    AddReaction: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddReactionRequest, _chat_pb2.AddReactionResponse]
+    """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
+    stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
+    everyone who may read the message.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    RemoveReaction: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RemoveReactionRequest, _chat_pb2.RemoveReactionResponse]
+    """Takes back a reaction of the caller's. If it is not there, nothing is stored.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    GetReactions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetReactionsRequest, _chat_pb2.GetReactionsResponse]
+    """Returns how often each emoji was chosen for each of some messages. Messages without reactions, and those that are
+    hidden from the caller, are left out.
+    Needs the scope read.
+    """
+    ListReactions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListReactionsRequest, _chat_pb2.ListReactionsResponse]
+    """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
@@ -1361,6 +1387,31 @@ class MessageServiceAsyncStub(MessageServiceStub):
     `back` is set. Nobody but the caller learns of it.
 
     INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+    Needs the scope read.
+    """
+    AddReaction: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddReactionRequest, _chat_pb2.AddReactionResponse]  # type: ignore[assignment]
+    """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
+    stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
+    everyone who may read the message.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    RemoveReaction: _aio.UnaryUnaryMultiCallable[_chat_pb2.RemoveReactionRequest, _chat_pb2.RemoveReactionResponse]  # type: ignore[assignment]
+    """Takes back a reaction of the caller's. If it is not there, nothing is stored.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    GetReactions: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetReactionsRequest, _chat_pb2.GetReactionsResponse]  # type: ignore[assignment]
+    """Returns how often each emoji was chosen for each of some messages. Messages without reactions, and those that are
+    hidden from the caller, are left out.
+    Needs the scope read.
+    """
+    ListReactions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListReactionsRequest, _chat_pb2.ListReactionsResponse]  # type: ignore[assignment]
+    """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope read.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
@@ -1448,6 +1499,55 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         `back` is set. Nobody but the caller learns of it.
 
         INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def AddReaction(
+        self,
+        request: _chat_pb2.AddReactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.AddReactionResponse, _abc.Awaitable[_chat_pb2.AddReactionResponse]]:
+        """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
+        stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
+        everyone who may read the message.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveReaction(
+        self,
+        request: _chat_pb2.RemoveReactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RemoveReactionResponse, _abc.Awaitable[_chat_pb2.RemoveReactionResponse]]:
+        """Takes back a reaction of the caller's. If it is not there, nothing is stored.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReactions(
+        self,
+        request: _chat_pb2.GetReactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetReactionsResponse, _abc.Awaitable[_chat_pb2.GetReactionsResponse]]:
+        """Returns how often each emoji was chosen for each of some messages. Messages without reactions, and those that are
+        hidden from the caller, are left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReactions(
+        self,
+        request: _chat_pb2.ListReactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListReactionsResponse, _abc.Awaitable[_chat_pb2.ListReactionsResponse]]:
+        """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
         Needs the scope read.
         """
 

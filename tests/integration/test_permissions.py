@@ -96,6 +96,12 @@ EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARC
 UpdateRoom edits              write  no     no     ok     ok     ARCHIVED  no         join
 ListMessageEdits              read   ok     ok     ok     ok     ok        ok         join
 ListMessageEdits missing      read   gone   gone   gone   gone   gone      gone       join
+AddReaction                   write  no     ok     ok     ok     ARCHIVED  ok         join
+AddReaction missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
+RemoveReaction                write  no     ok     ok     ok     ARCHIVED  ok         join
+GetReactions                  read   ok     ok     ok     ok     ok        ok         join
+ListReactions                 read   ok     ok     ok     ok     ok        ok         join
+ListReactions missing         read   gone   gone   gone   gone   gone      gone       join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -616,6 +622,12 @@ ROOM_ASKS: dict[str, Ask] = {
     "UpdateRoom edits": lambda _w, p, _a: _update(p, "edit_window", "keep_edits"),
     "ListMessageEdits": lambda _w, p, _a: pb.ListMessageEditsRequest(room_id=p.room_id, seq=p.said),
     "ListMessageEdits missing": lambda _w, p, _a: pb.ListMessageEditsRequest(room_id=p.room_id, seq=1),
+    "AddReaction": lambda _w, p, _a: pb.AddReactionRequest(room_id=p.room_id, seq=p.said, emoji="👍"),
+    "AddReaction missing": lambda _w, p, _a: pb.AddReactionRequest(room_id=p.room_id, seq=1, emoji="👍"),
+    "RemoveReaction": lambda _w, p, _a: pb.RemoveReactionRequest(room_id=p.room_id, seq=p.said, emoji="👍"),
+    "GetReactions": lambda _w, p, _a: pb.GetReactionsRequest(room_id=p.room_id, seqs=[p.said]),
+    "ListReactions": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=p.said),
+    "ListReactions missing": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=1),
     "DeleteMessages of another": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[p.said]),
     "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
     "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(

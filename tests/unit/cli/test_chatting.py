@@ -140,11 +140,12 @@ async def test_commands_are_not_sent(
         "/download",
         "/edit",
         "/delete",
+        "/react",
         "/accept",
         "/decline",
     ]
     commands += ["/help", "/quit", "//TEXT"]
-    assert [line.split()[0] for line in lines[:12]] == commands
+    assert [line.split()[0] for line in lines[:13]] == commands
     for line in (
         "101 members:",
         "  u98",
