@@ -124,7 +124,8 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
     ]
     assert sorted(memberships) == [
         Membership("café", pb.ROLE_READER, 1, 0),
-        Membership("general", pb.ROLE_OWNER, 2, 3, last_event_us=1764000000123456),
+        # What was there when markers came counts as read.
+        Membership("general", pb.ROLE_OWNER, 2, 3, last_event_us=1764000000123456, read_seq=3),
     ]
     assert [(event.seq, event.session_id) for event in stored] == [(2, "bob-phone"), (3, "alice-phone")]
     assert pb.Event.FromString(stored[0].payload) == pb.Event(
@@ -180,6 +181,7 @@ def test_rooms_that_were_there_before_accounts_can_be_used_as_rooms_are_now(tmp_
         pb.POSTING_MEMBERS,
         archived=False,
         last_event_us=1_764_000_000_123_456,
+        read_seq=3,
     )
     # Ids that were trusted are nobody's account: no one can log in as them.
     assert trusted == Account("alice", "alice", pb.USER_KIND_UNSPECIFIED, 1_764_000_000_123_456)

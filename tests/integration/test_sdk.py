@@ -924,7 +924,9 @@ async def test_rooms_and_members_are_listed_page_by_page() -> None:
         assert rooms[1].latest == sent.cursor
         assert rooms[1] == await alice.room("r0")
         # The same for everybody in it, but for what each is in it.
-        assert rooms[1] == replace(await bob.room("r0"), role=Role.OWNER)
+        seen = await bob.room("r0")
+        assert (rooms[1].unread, seen.unread) == (0, 1)
+        assert rooms[1] == replace(seen, role=Role.OWNER, read_seq=rooms[1].read_seq, unread=0)
         assert [room.role for room in rooms] == ["member", "owner", "owner", "owner", "owner", "member"]
         assert [(member.user.user_id, member.role) for member in members] == [
             ("alice", "owner"),
