@@ -318,6 +318,9 @@ class Server:
             await self.keep(consumer)
         if isinstance(request, pb.DeleteBlockRequest):
             await self.call(BY_NAME["CreateBlock"], pb.CreateBlockRequest(user_id="villain"))
+        if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest):
+            # Others delete the messages that are there.
+            request.seq = (await self.clients["one"].send(request.room_id, "to react to")).seq
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -1332,6 +1335,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
     edited = await one.send("other", "0")
     for text in ("1", "2"):
         await one.edit("other", edited.seq, text)
+    for emoji in ("👍", "🎉"):
+        await one.react("other", edited.seq, emoji)
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1364,6 +1369,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "other positions": pb.ListConsumerPositionsRequest(consumer="of-tests-2"),
         "uploads": pb.ListUploadsRequest(),
         "edits": pb.ListMessageEditsRequest(room_id="other", seq=edited.seq),
+        "reactions": pb.ListReactionsRequest(room_id="other", seq=edited.seq),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }
