@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,8 @@ class Clock:
 
     def __init__(self, node: RunningNode) -> None:
         self._presence = node.node.system.presence
-        self.now = self._presence._clock()
+        # Whole seconds: sums of others are a little more or less than they should be.
+        self.now = float(math.ceil(self._presence._clock()))
         self.wall = 1_800_000_000.0
         self._presence._clock = lambda: self.now
         self._presence._wall = lambda: self.wall
