@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         Scope,
     )
     from grpc_chat.sdk.client import Client
+    from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
     from grpc_chat.sdk.message_events import (
         Deletion,
@@ -101,8 +102,6 @@ if TYPE_CHECKING:
         Block,
         CaughtUp,
         Connected,
-        Consumer,
-        ConsumerPosition,
         Cursor,
         Disconnected,
         Event,
@@ -277,6 +276,7 @@ _HOMES = {
         "grpc_chat.sdk.message_events",
     ),
     **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
+    **dict.fromkeys(("Consumer", "ConsumerPosition"), "grpc_chat.sdk.consumer_records"),
     **dict.fromkeys(
         ("Blocked", "StoppedBot", "Unblocked", "UnownedRoom", "UserRecord"),
         "grpc_chat.sdk.records",
@@ -302,8 +302,6 @@ _HOMES = {
         "Block",
         "CaughtUp",
         "Connected",
-        "Consumer",
-        "ConsumerPosition",
         "Cursor",
         "Disconnected",
         "Event",

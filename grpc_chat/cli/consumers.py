@@ -11,7 +11,7 @@ from grpc_chat.cli.names import title
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
-    from grpc_chat.sdk.models import Consumer, ConsumerPosition
+    from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
 
 
 @click.group()

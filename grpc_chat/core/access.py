@@ -21,6 +21,7 @@ from grpc_chat.errors import (
     PermissionDenied,
     RoomArchived,
     RoomNotFound,
+    UserNotFound,
 )
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, StoredEvent
@@ -253,6 +254,28 @@ def forbids_on(action: Action, membership: Membership, role: int) -> ChatError |
             metadata={"roomId": membership.room_id},
         )
     return None
+
+
+def require_on(
+    action: Action, snapshot: Snapshot, room_id: str, user_id: str, member_id: str, *, own: bool = False
+) -> tuple[Membership, pb.Member]:
+    """The user's membership and the member, if the user may do this to that member.
+
+    Args:
+        own: Whether the member is the user, who may always do it to themselves.
+
+    Raises:
+        UserNotFound: The member is not in the room.
+        PermissionDenied: The member's role is not below the user's.
+        ChatError: As :func:`require`.
+    """
+    membership = require(action, snapshot, room_id, user_id)
+    member = snapshot.member(room_id, member_id)
+    if member is None:
+        raise UserNotFound(f"{member_id} is not a member of this room", metadata={"userId": member_id})
+    if not own and (error := forbids_on(action, membership, member.role)):
+        raise error
+    return membership, member
 
 
 def forbids_granting(membership: Membership, role: int) -> ChatError | None:

@@ -338,7 +338,7 @@ class Members:
         self._require_another(caller, user_id)
 
         def in_transaction(transaction: Transaction) -> None:
-            self._require_on(Action.REMOVE, transaction, caller, room_id, user_id)
+            access.require_on(Action.REMOVE, transaction, room_id, caller.user_id, user_id)
             change = pb.MembershipChanged(
                 user_id=user_id, change=pb.MEMBERSHIP_CHANGE_REMOVED, reason=request.reason
             )
@@ -420,8 +420,8 @@ class Members:
 
         def in_transaction(transaction: Transaction) -> tuple[pb.Member, pb.Invitation | None]:
             own = user_id == caller.user_id
-            membership, member = self._require_on(
-                Action.SET_ROLE, transaction, caller, room_id, user_id, own=own
+            membership, member = access.require_on(
+                Action.SET_ROLE, transaction, room_id, caller.user_id, user_id, own=own
             )
             # Members may always lower their own role.
             if not (own and role <= membership.role) and (error := access.forbids_granting(membership, role)):
@@ -480,22 +480,3 @@ class Members:
     def _require_another(self, caller: Caller, user_id: str) -> None:
         if user_id == caller.user_id:
             raise InvalidRequest("user_id must not be your own; to go, leave the room", field="user_id")
-
-    def _require_on(
-        self,
-        action: Action,
-        transaction: Transaction,
-        caller: Caller,
-        room_id: str,
-        user_id: str,
-        *,
-        own: bool = False,
-    ) -> tuple[Membership, pb.Member]:
-        """The caller's membership and the member, if the caller may do this to them."""
-        membership = access.require(action, transaction, room_id, caller.user_id)
-        member = transaction.member(room_id, user_id)
-        if member is None:
-            raise UserNotFound(f"{user_id} is not a member of this room", metadata={"userId": user_id})
-        if not own and (error := access.forbids_on(action, membership, member.role)):
-            raise error
-        return membership, member

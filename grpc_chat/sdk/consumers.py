@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import Calls
-from grpc_chat.sdk.models import Consumer, ConsumerPosition, Cursor
+from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
+from grpc_chat.sdk.models import Cursor
 from grpc_chat.wire import chat_pb2 as pb
 
 

@@ -476,26 +476,6 @@ class Invite:
     """The code; only known when the invite is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A named reader whose position in each of its user's rooms the server keeps."""
-
-    name: str
-    create_time: datetime
-    last_used_time: datetime
-    streaming: bool
-    """Whether it has a stream open."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerPosition:
-    """A consumer's position in a room."""
-
-    cursor: Cursor
-    last_seq: int
-    """The number of the room's newest event."""
-
-
 Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted | ReactionChanged
 Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation | Signal
 

@@ -8,13 +8,11 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
-from grpc_chat.store.records import USER_LOG, Marker, Membership, Place, user_log
-from grpc_chat.store.rewriting import Rewriting
+from grpc_chat.store.consumer_rows import ConsumerRows
+from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
 from grpc_chat.store.statements import (
     change,
-    count,
     insert_rows,
-    known_consumers,
     membership,
     memberships,
     run,
@@ -28,7 +26,7 @@ _SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
-class Rows(Rewriting):
+class Rows(ConsumerRows):
     """The rows that one transaction has read, and those that it has yet to write.
 
     This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
@@ -51,9 +49,6 @@ class Rows(Rewriting):
         """How far members have read who have read further in this batch."""
         self._firsts: dict[str, int] = {}
         """For the users' logs among the heads, by the logs' ids, the first number that is kept."""
-        # Whether a consumer exists, by user and name, and how many consumers a user has.
-        self._consumers: dict[tuple[str, str], bool] = {}
-        self._consumer_counts: dict[str, int] = {}
         # By room, and then by user.
         self._memberships: dict[str, dict[str, Membership | None]] = {}
         self._member_counts: dict[str, int] = {}
@@ -70,14 +65,7 @@ class Rows(Rewriting):
         self._more_members: dict[str, int] = {}
         # By table and primary key: a row, or None to delete it.
         self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
-        # By room and user, whether the user's consumers forget the room.
-        self._forgotten: dict[Key, bool] = {}
         self._changed_users: set[str] = set()
-        self._new_consumers: list[tuple[object, ...]] = []
-        # By user, consumer and room: the position, and whether it may move back.
-        self._positions: dict[tuple[str, str, str], tuple[Place, bool]] = {}
-        # Whether anything other than messages was collected.
-        self._others = False
         self.journal: list[tuple[dict[Any, Any], Any, Any]] | None = None
         """The current command's changes of collections, each with the value before it; None if no command is
         running, or if its savepoint is set."""
@@ -182,26 +170,6 @@ class Rows(Rewriting):
             self._set(self._member_counts, room_id, count + self._more_members.get(room_id, 0))
         return self._member_counts[room_id]
 
-    def prefetch_consumers(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Read which of these consumers, given by user and name, exist, with one statement."""
-        if len(names := list(dict.fromkeys(wanted))) > 1:
-            found = known_consumers(self.conn, names)
-            self._consumers.update((name, name in found) for name in names)
-
-    def has_consumer(self, user_id: str, consumer: str) -> bool:
-        """Whether a user has a consumer of this name."""
-        key = (user_id, consumer)
-        if key not in self._consumers:
-            self._consumers[key] = bool(known_consumers(self.conn, [key]))
-        return self._consumers[key]
-
-    def consumers_of(self, user_id: str) -> int:
-        """How many consumers a user has."""
-        if user_id not in self._consumer_counts:
-            self.flush()
-            self._consumer_counts[user_id] = count(self.conn, schema.consumer_names.c.user_id == user_id)
-        return self._consumer_counts[user_id]
-
     def member_is_written(self, room_id: str, user_id: str) -> bool:
         """Whether the database has a user's present membership of a room."""
         return (room_id, user_id) not in self._members
@@ -304,24 +272,6 @@ class Rows(Rewriting):
         """Delete the row with this key. See :meth:`put`."""
         columns = table.primary_key.columns
         self._change(self._put.setdefault(table, {}), tuple(key[column.name] for column in columns), None)
-
-    def add_consumer(self, user_id: str, consumer: str, time_us: int) -> None:
-        """Add a consumer's name. Commands do not do this, so it is never undone."""
-        self._others = True
-        self._new_consumers.append((user_id, consumer, time_us, time_us))
-        self._consumers[user_id, consumer] = True
-        if user_id in self._consumer_counts:
-            self._consumer_counts[user_id] += 1
-
-    def move_position(self, user_id: str, consumer: str, room_id: str, place: Place, *, back: bool) -> None:
-        """Move a consumer's position; only forward, unless ``back``. Never undone."""
-        if (room_id, user_id) in self._forgotten:
-            self.flush()
-        key = (user_id, consumer, room_id)
-        before, whatever = self._positions.get(key, (None, False))
-        if before is None or back or place.seq > before.seq:
-            self._others = True
-            self._positions[key] = place, back or whatever
 
     def _set(self, rows: dict[Any, Any], key: Any, value: Any) -> None:
         if self.journal is not None:
@@ -517,15 +467,6 @@ class Rows(Rewriting):
             if gone := [dict(zip(names, key, strict=True)) for key, row in rows.items() if row is None]:
                 change(conn, row_statements.delete_row(table), *gone)
             rows.clear()
-
-    def _flush_consumers(self) -> None:
-        conn, dialect = self.conn, self.conn.dialect.name
-        insert_rows(conn, row_statements.INSERT_CONSUMERS, self._new_consumers)
-        for back in (False, True):
-            moves = [(*key, *place) for key, (place, at_all) in self._positions.items() if at_all is back]
-            insert_rows(conn, row_statements.move_position(dialect, back=back), moves)
-        self._new_consumers.clear()
-        self._positions.clear()
 
     def _clear(self) -> None:
         self._others = False

@@ -18,14 +18,13 @@ from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
 from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
+from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.models import (
     AccessToken,
     Ban,
     Block,
     CaughtUp,
-    Consumer,
-    ConsumerPosition,
     Cursor,
     Gap,
     HistoryChanged,
