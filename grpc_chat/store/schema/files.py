@@ -1,0 +1,87 @@
+"""The tables of files, and of uploads."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from grpc_chat.store.schema.base import BYTEWISE, key, metadata
+
+# The size of an upload's file in the spool says how much has arrived.
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    key("upload_id"),
+    sa.Column("user_id", BYTEWISE, nullable=False),
+    sa.Column("charged_to", BYTEWISE, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    sa.Column("keep_metadata", sa.SmallInteger, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "user_id", "create_time_us", "upload_id"),
+    sa.Index(None, "create_time_us"),
+    comment="Files that have yet to arrive; charged_to: the user, or a bot's owner, whose quota they use up; "
+    "sha256: as announced, empty where it was not.",
+    sqlite_with_rowid=False,
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    key("file_id"),
+    sa.Column("user_id", BYTEWISE, nullable=False),
+    sa.Column("charged_to", BYTEWISE, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("digest", BYTEWISE, nullable=False),
+    sa.Column("width", sa.BigInteger, nullable=False),
+    sa.Column("height", sa.BigInteger, nullable=False),
+    sa.Column("metadata_removed", sa.SmallInteger, nullable=False),
+    sa.Column("preview_digest", BYTEWISE, nullable=False),
+    sa.Column("preview_size", sa.BigInteger, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Index(None, "digest"),
+    sa.Index(None, "preview_digest"),
+    sa.Index(None, "sent", "create_time_us"),
+    comment="digest: the SHA-256 of the content, by which it is kept, in hexadecimal; preview_digest: the "
+    "preview's, empty for none; sent: whether a message ever carried it, so that it goes with the last one.",
+    sqlite_with_rowid=False,
+)
+
+message_files = sa.Table(
+    "message_files",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("file_id", BYTEWISE, nullable=False),
+    sa.Index(None, "file_id", "room_id", "seq"),
+    comment="Which messages carry which files; at: in which place, from 0.",
+    sqlite_with_rowid=False,
+)
+
+file_usage = sa.Table(
+    "file_usage",
+    metadata,
+    key("user_id"),
+    sa.Column("uploads", sa.BigInteger, nullable=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    comment="How many unfinished uploads and files are charged to a user, and their bytes, those that an "
+    "upload announced included; of the whole server for an empty id.",
+    sqlite_with_rowid=False,
+)
+
+unneeded_contents = sa.Table(
+    "unneeded_contents",
+    metadata,
+    key("digest"),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "due_us"),
+    comment="Contents that are there, or may be, and that no file may need; due_us: when it is time to look, "
+    "and to delete them if none does.",
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,71 @@
+"""The tables of logs, and of what follows from their events."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from grpc_chat.store.schema.base import BYTEWISE, key, metadata
+
+# The truth. Without a rowid the rows lie in the order they are read in, room by room.
+events = sa.Table(
+    "events",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("checksum", sa.BigInteger, nullable=True),
+    sa.Column("messages", sa.BigInteger, nullable=True),
+    comment="Of rooms, and of users (see user_logs). payload: the encoded chat.v1.Event, as it is sent; "
+    "checksum: its CRC-32, NULL in old rows; messages: how many messages the room has up to this event, "
+    "deleted ones included, counted from when the database began to count; NULL in older rows and for users.",
+    sqlite_with_rowid=False,
+)
+
+deleted_messages = sa.Table(
+    "deleted_messages",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", BYTEWISE, nullable=False),
+    comment="What is not counted as unread, though the events' messages count it; user_id: the sender.",
+    sqlite_with_rowid=False,
+)
+
+# The one table that does not follow from the log, which no longer has the earlier texts of messages.
+edits = sa.Table(
+    "edits",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+    comment="What messages said before; version: from 0, the first; time_us: since when they said it.",
+    sqlite_with_rowid=False,
+)
+
+# Its key is what makes a message stored once: a second insert fails, on any node.
+sends = sa.Table(
+    "sends",
+    metadata,
+    key("room_id"),
+    key("user_id"),
+    sa.Column("client_message_id", sa.LargeBinary, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary, nullable=False),
+    comment="Which client_message_id became which event, for as long as the message exists.",
+    sqlite_with_rowid=False,
+)
+
+reactions = sa.Table(
+    "reactions",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    key("emoji"),
+    key("user_id"),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    comment="Who reacted to which message with what; seq: the message's.",
+    sqlite_with_rowid=False,
+)
