@@ -25,7 +25,7 @@ from grpc_chat.cli.waiting import off_loop
 from grpc_chat.errors import ChatError, NotAChatServer, Unauthenticated, Unavailable, UserExists
 
 if TYPE_CHECKING:
-    from grpc_chat.sdk.models import Login, User
+    from grpc_chat.sdk.account_models import Login, User
 
 _device = click.option(
     "--device", metavar="NAME", help="This device's name in `sessions list`.  [this host's name]"

@@ -13,7 +13,7 @@ from grpc_chat.sdk.choices import Audience
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
-    from grpc_chat.sdk.models import Block
+    from grpc_chat.sdk.account_models import Block
 
 AUDIENCES = ("anyone", "shared-room", "nobody", "server")
 

@@ -26,8 +26,8 @@ from grpc_chat.errors import (
 )
 
 if TYPE_CHECKING:
+    from grpc_chat.sdk.account_models import Login, PendingLogin
     from grpc_chat.sdk.client import Client
-    from grpc_chat.sdk.models import Login, PendingLogin
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from grpc_chat.cli.output import Output, count
 if TYPE_CHECKING:
     from grpc_chat.cli.issuer import IssuerOptions
     from grpc_chat.cli.output import Column
-    from grpc_chat.sdk.models import Identity, PendingLogin, ServerInfo
+    from grpc_chat.sdk.account_models import Identity, PendingLogin, ServerInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 

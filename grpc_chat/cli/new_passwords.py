@@ -10,7 +10,7 @@ from grpc_chat.cli.output import count
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Output
-    from grpc_chat.sdk.models import PasswordChange
+    from grpc_chat.sdk.account_models import PasswordChange
 
 end_bot_tokens = click.option(
     "--end-bot-tokens",

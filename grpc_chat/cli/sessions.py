@@ -16,7 +16,7 @@ from grpc_chat.sdk.choices import AnyScope
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column, Output
-    from grpc_chat.sdk.models import Session, User
+    from grpc_chat.sdk.account_models import Session, User
 
 
 def session_columns(out: Output, own: str = "") -> list[Column[Session]]:

@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from grpc_chat.sdk import convert
-from grpc_chat.sdk.calls import Calls
-from grpc_chat.sdk.choices import AnyAudience, AnyScope, Audience, Registration, Scope
-from grpc_chat.sdk.models import (
+from grpc_chat.sdk.account_models import (
     AccessToken,
     Block,
     Identity,
@@ -21,6 +19,8 @@ from grpc_chat.sdk.models import (
     Session,
     User,
 )
+from grpc_chat.sdk.calls import Calls
+from grpc_chat.sdk.choices import AnyAudience, AnyScope, Audience, Registration, Scope
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 

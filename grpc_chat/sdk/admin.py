@@ -6,14 +6,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
+from grpc_chat.sdk.account_models import Identity, PasswordChange, Session, User
 from grpc_chat.sdk.calls import Calls
-from grpc_chat.sdk.models import (
-    Identity,
-    Invite,
-    PasswordChange,
-    Session,
-    User,
-)
+from grpc_chat.sdk.models import Invite
 from grpc_chat.sdk.records import Blocked, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.wire import chat_pb2 as pb
 

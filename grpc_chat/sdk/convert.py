@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from grpc_chat.sdk import models, records, signals
+from grpc_chat.sdk import account_models, models, records, signals
 from grpc_chat.sdk.choices import (
     Audience,
     C,
@@ -201,9 +201,9 @@ def signal(told: pb.Signal) -> signals.Signal | None:
     return presence(told.presence) if told.HasField("presence") else None
 
 
-def user(told: pb.User) -> models.User:
+def user(told: pb.User) -> account_models.User:
     """An account."""
-    return models.User(
+    return account_models.User(
         user_id=told.user_id,
         display_name=told.display_name,
         bot=told.kind == pb.USER_KIND_BOT,
@@ -213,9 +213,9 @@ def user(told: pb.User) -> models.User:
     )
 
 
-def privacy(told: pb.Privacy) -> models.Privacy:
+def privacy(told: pb.Privacy) -> account_models.Privacy:
     """Who may reach a user."""
-    return models.Privacy(
+    return account_models.Privacy(
         adding=word(Audience, told.adding),
         direct_messages=word(Audience, told.direct_messages),
         effective_adding=word(Audience, told.effective_adding),
@@ -223,14 +223,14 @@ def privacy(told: pb.Privacy) -> models.Privacy:
     )
 
 
-def block(told: pb.Block) -> models.Block:
+def block(told: pb.Block) -> account_models.Block:
     """A blocked user."""
-    return models.Block(user=user(told.user), create_time=time(told.create_time))
+    return account_models.Block(user=user(told.user), create_time=time(told.create_time))
 
 
-def session(told: pb.Session) -> models.Session:
+def session(told: pb.Session) -> account_models.Session:
     """A session."""
-    return models.Session(
+    return account_models.Session(
         session_id=told.session_id,
         device_name=told.device_name,
         access_token=told.kind == pb.SESSION_KIND_ACCESS_TOKEN,
@@ -241,9 +241,9 @@ def session(told: pb.Session) -> models.Session:
     )
 
 
-def identity(told: pb.Identity) -> models.Identity:
+def identity(told: pb.Identity) -> account_models.Identity:
     """A link to an issuer."""
-    return models.Identity(
+    return account_models.Identity(
         identity_id=told.identity_id,
         providers=tuple(told.providers),
         label=told.label,
@@ -383,9 +383,11 @@ def _stopped(told: Iterable[pb.StoppedBot]) -> tuple[records.StoppedBot, ...]:
     return tuple(records.StoppedBot(bot.user_id, bot.tokens) for bot in told)
 
 
-def password_change(told: pb.ChangePasswordResponse | pb.ResetPasswordResponse) -> models.PasswordChange:
+def password_change(
+    told: pb.ChangePasswordResponse | pb.ResetPasswordResponse,
+) -> account_models.PasswordChange:
     """The sessions and tokens that a new password ended."""
-    return models.PasswordChange(
+    return account_models.PasswordChange(
         revoked_sessions=told.revoked_sessions,
         revoked_bot_tokens=told.revoked_bot_tokens,
         live_bot_tokens=told.live_bot_tokens,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import RoomKind
-from grpc_chat.sdk.models import User
 
 
 @dataclass(frozen=True, slots=True)

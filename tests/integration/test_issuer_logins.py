@@ -22,8 +22,8 @@ from grpc_chat.errors import (
     UserExists,
     UserIdNeeded,
 )
+from grpc_chat.sdk.account_models import Login
 from grpc_chat.sdk.client import Client
-from grpc_chat.sdk.models import Login
 from grpc_chat.testing import RunningNode, running_node
 from tests.issuer import Issuer, browse, running_issuer
 

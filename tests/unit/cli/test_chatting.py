@@ -17,8 +17,9 @@ from grpc_chat.cli.failures import UNKNOWN
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.target import Target
 from grpc_chat.errors import ChatError, PermissionDenied, RateLimited, SessionEnded
+from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import PresenceState, Role, RoomKind
-from grpc_chat.sdk.models import Member, Room, Update, User
+from grpc_chat.sdk.models import Member, Room, Update
 from grpc_chat.sdk.signals import Presence, Status, Typing
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)

@@ -18,19 +18,10 @@ from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
 from grpc_chat.cli.target import Target
 from grpc_chat.errors import RoomNotFound
+from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import Change, Role, RoomKind
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
-from grpc_chat.sdk.models import (
-    CaughtUp,
-    Connected,
-    Event,
-    Member,
-    MembershipChange,
-    Message,
-    Room,
-    Update,
-    User,
-)
+from grpc_chat.sdk.models import CaughtUp, Connected, Event, Member, MembershipChange, Message, Room, Update
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind=RoomKind.PRIVATE)

@@ -9,7 +9,8 @@ import pytest
 from grpc_chat.cli.failures import NOT_FOUND, Failure
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.errors import InvalidRequest, RoomNotFound, UserNotFound
-from grpc_chat.sdk.models import Room, User
+from grpc_chat.sdk.account_models import User
+from grpc_chat.sdk.models import Room
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -16,34 +16,36 @@ from click.testing import CliRunner, Result
 from grpc_chat.cli import command, output, ownership
 from grpc_chat.cli.main import main
 from grpc_chat.errors import PermissionDenied, RateLimited, SessionEnded, Unavailable
+from grpc_chat.sdk.account_models import (
+    AccessToken,
+    Block,
+    Login,
+    PasswordChange,
+    Privacy,
+    ServerInfo,
+    Session,
+    User,
+)
 from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.models import (
-    AccessToken,
     Ban,
-    Block,
     CaughtUp,
     Cursor,
     Gap,
     HistoryChanged,
     Invitation,
     Invite,
-    Login,
     Member,
     MembershipChange,
     Message,
-    PasswordChange,
-    Privacy,
     Room,
     RoomChange,
     RoomLeft,
     Sent,
-    ServerInfo,
-    Session,
     Update,
-    User,
 )
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.sdk.signals import Presence, Status

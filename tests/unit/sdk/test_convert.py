@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.core.user_log import KINDS
-from grpc_chat.sdk import convert, models, records
+from grpc_chat.sdk import account_models, convert, models, records
 from grpc_chat.sdk.choices import Change, Choice, History, Posting, Role, RoomKind, Scope
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 from grpc_chat.wire import chat_pb2 as pb
@@ -20,7 +20,7 @@ TIME = datetime.fromtimestamp(1_764_000_000, UTC).replace(microsecond=123_456)
 LATER = Timestamp(seconds=1_764_000_100)
 LATER_TIME = datetime.fromtimestamp(1_764_000_100, UTC)
 ZOE = pb.User(user_id="zoe", display_name="Zoë", kind=pb.USER_KIND_BOT, owner_user_id="alice")
-ZOE_USER = models.User("zoe", "Zoë", bot=True, owner_id="alice")
+ZOE_USER = account_models.User("zoe", "Zoë", bot=True, owner_id="alice")
 
 
 def event(**kind: Any) -> models.Event | None:
@@ -234,9 +234,9 @@ def test_session_is_told() -> None:
     )
 
     expected = ("s1", "bot", True, (Scope.READ, Scope.ADMIN), TIME, LATER_TIME)
-    assert convert.session(told) == models.Session(*expected, expire_time=None)
+    assert convert.session(told) == account_models.Session(*expected, expire_time=None)
     told.expire_time.CopyFrom(LATER)
-    assert convert.session(told) == models.Session(*expected, expire_time=LATER_TIME)
+    assert convert.session(told) == account_models.Session(*expected, expire_time=LATER_TIME)
     assert not convert.session(pb.Session(kind=pb.SESSION_KIND_LOGIN)).access_token
 
 
@@ -339,7 +339,7 @@ def test_record_is_told() -> None:
 def test_secrets_are_not_shown() -> None:
     """What is printed while something is looked into ends up in logs."""
     session = convert.session(pb.Session(session_id="s1"))
-    login = models.Login(user=ZOE_USER, session=session, token="gc_secret")
+    login = account_models.Login(user=ZOE_USER, session=session, token="gc_secret")
 
     assert "gc_secret" not in repr(login)
-    assert "gc_secret" not in repr(models.AccessToken(session=session, token="gc_secret"))
+    assert "gc_secret" not in repr(account_models.AccessToken(session=session, token="gc_secret"))
