@@ -129,6 +129,7 @@ if TYPE_CHECKING:
         Update,
     )
     from grpc_chat.sdk.outbox import new_message_id
+    from grpc_chat.sdk.read_state import ReadMarker
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
     from grpc_chat.sdk.search import SearchHit
     from grpc_chat.sdk.signals import Presence, Status, Typing
@@ -208,6 +209,7 @@ __all__ = [
     "Reaction",
     "ReactionChanged",
     "ReactionCount",
+    "ReadMarker",
     "Registration",
     "RegistrationClosed",
     "RequestIdReused",
@@ -263,6 +265,7 @@ _HOMES = (
         "Subscription": "grpc_chat.sdk.subscription",
         "Tls": "grpc_chat.sdk.tls",
         **dict.fromkeys(("Presence", "Status", "Typing"), "grpc_chat.sdk.signals"),
+        "ReadMarker": "grpc_chat.sdk.read_state",
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",

@@ -190,6 +190,7 @@ RULES = {
     "OutgoingMessage.file_ids": "have at most `limits.files` entries, each an id, none twice",
     "OutgoingMessage.room_id": "be an id",
     "OutgoingMessage.text": "be a text, or empty",
+    "ReadMarker.last_seq": "output only",
     "ReadMarker.room_id": "be an id",
     "ReadMarker.seq": "be 0 or more",
     "ReadMarker.unread_count": "output only",

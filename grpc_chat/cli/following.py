@@ -30,6 +30,7 @@ from grpc_chat.sdk.models import (
     Update,
     stamp_of,
 )
+from grpc_chat.sdk.read_state import ReadMarker
 from grpc_chat.sdk.signals import Presence, Typing
 
 
@@ -207,7 +208,7 @@ class Follow:
         if self.typing:
             self.typing(update)
         match update:
-            case Typing() | Presence():
+            case Typing() | Presence() | ReadMarker():
                 return
             case Connected():
                 if self._absence.ends():

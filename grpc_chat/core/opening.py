@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NamedTuple
 
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.caller import Authenticator, Caller
@@ -13,6 +14,7 @@ from grpc_chat.core.claims import Claims
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.latest import Latest
 from grpc_chat.core.meanwhile import Meanwhile
+from grpc_chat.core.read_markers import all_unread
 from grpc_chat.core.reads import Pieces, Readers
 from grpc_chat.core.start import Start, find_start
 from grpc_chat.core.stream import Host, Stream
@@ -30,6 +32,18 @@ from grpc_chat.wire import chat_pb2 as pb
 _FOLLOWED_AT_ONCE = 200
 """How many rooms a stream begins to follow before others get a turn on the event loop: about 1 ms."""
 _LEAST_HEARTBEAT = timedelta(seconds=1)
+
+
+class _Found(NamedTuple):
+    """What the store says of a stream that is being opened."""
+
+    head: int
+    """The head of its user's log."""
+    start: Start
+    kept: bool
+    """Whether the store has its consumer."""
+    invitations: list[pb.Invitation] | None
+    read_markers: dict[str, pb.ReadMarker] | None
 
 
 class Opening:
@@ -82,9 +96,7 @@ class Opening:
             raise self._streams.shutting_down()
         consumer = (caller.user_id, request.consumer)
 
-        def in_snapshot(
-            snapshot: Snapshot,
-        ) -> Pieces[tuple[int, Start, bool, list[pb.Invitation] | None]]:
+        def in_snapshot(snapshot: Snapshot) -> Pieces[_Found]:
             self._authenticator.require_session(snapshot, caller)
             # First: later entries may be in what is read next; repeated, they change nothing.
             own = user_log(caller.user_id)
@@ -94,7 +106,12 @@ class Opening:
             if request.invitations:
                 invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             start = yield from find_start(snapshot, caller.user_id, request, self._host.epoch)
-            return head, start, kept, invitations
+            markers = None
+            if request.read_state:
+                followed = [room.room_id for room, _ in start.places]
+                snapshot = yield
+                markers = yield from all_unread(snapshot, caller.user_id, followed)
+            return _Found(head, start, kept, invitations, markers)
 
         async with self._host.beginning.turn(share.get()):
             with (
@@ -102,12 +119,12 @@ class Opening:
                 self._meanwhile.watching(),
                 self._user_logs.opening(caller.user_id) as following,
             ):
-                head, start, kept, invitations = await self._readers.run_pieces(in_snapshot)
-                stream = self._stream(caller, request, start, invitations, kept=kept)
+                found = await self._readers.run_pieces(in_snapshot)
+                stream = self._stream(caller, request, found)
                 try:
-                    await self._follow_all(stream, start)
+                    await self._follow_all(stream, found.start)
                     # There is no await between its last check and here, so nobody can publish in between.
-                    self._user_logs.opened(following, stream, head)
+                    self._user_logs.opened(following, stream, found.head)
                 except BaseException:
                     for room_id in stream.subscription.positions:
                         self._feeds.unfollow(stream, room_id)
@@ -115,16 +132,8 @@ class Opening:
             self._claims.claim(stream)
             return stream
 
-    def _stream(
-        self,
-        caller: Caller,
-        request: pb.SubscribeRequest,
-        start: Start,
-        invitations: list[pb.Invitation] | None,
-        *,
-        kept: bool,
-    ) -> Stream:
-        bounds = self._bounds
+    def _stream(self, caller: Caller, request: pb.SubscribeRequest, found: _Found) -> Stream:
+        bounds, start = self._bounds, found.start
         signals = Latest(entries=bounds.signal_entries, size=bounds.signal_bytes)
         window = min(request.max_unacknowledged or self._bounds.window, self._bounds.window)
         return Stream(
@@ -138,13 +147,14 @@ class Opening:
                 window=window if request.consumer else 0,
                 max_bytes=self._bounds.response_bytes,
             ),
-            kept=kept,
+            kept=found.kept,
             start=request.start if request.consumer or request.all_rooms else None,
             unsaved=start.unsaved,
             put_back=start.put_back,
             left=start.left,
             history_changed=start.history_changed,
-            invitations=invitations,
+            invitations=found.invitations,
+            read_markers=found.read_markers,
             signals=signals if request.signals else None,
             heartbeat=self._heartbeat_of(request),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from grpc_chat.core import access
@@ -19,6 +19,7 @@ from grpc_chat.wire import chat_pb2 as pb
 _TRIES = 5
 _PAGE_EVENTS = 500
 _PAGE_BYTES = 1 << 20
+_ROOMS_AT_ONCE = 500
 
 
 class _Worked(NamedTuple):
@@ -80,10 +81,10 @@ def _mover(
             moved[asked.room_id] = Marker(seq, counted)
         for room_id, marker in moved.items():
             transaction.move_marker(room_id, caller.user_id, marker)
-        if moved:
-            told = [pb.ReadMarker(room_id=room_id, seq=marker.seq) for room_id, marker in moved.items()]
+        markers = unread(transaction, caller.user_id, [asked.room_id for asked in request.markers])
+        if told := [marker for marker in markers if marker.room_id in moved]:
             tell(transaction, caller.user_id, pb.ReadMarkersMoved(markers=told))
-        return unread(transaction, caller.user_id, [asked.room_id for asked in request.markers])
+        return markers
 
     return in_transaction
 
@@ -143,4 +144,19 @@ def marker_of(room: Membership, deleted: int) -> pb.ReadMarker:
         deleted: As :meth:`grpc_chat.store.reads.Snapshot.deleted_unread` has it.
     """
     waiting = room.message_count - room.read_count - room.read_own - deleted
-    return pb.ReadMarker(room_id=room.room_id, seq=room.read_seq, unread_count=waiting)
+    return pb.ReadMarker(
+        room_id=room.room_id, seq=room.read_seq, unread_count=waiting, last_seq=room.last_seq
+    )
+
+
+def all_unread(snapshot: Snapshot, user_id: str, room_ids: Sequence[str]) -> Pieces[dict[str, pb.ReadMarker]]:
+    """As :func:`unread`, for any number of rooms, with two statements for each 500 of them."""
+    markers: dict[str, pb.ReadMarker] = {}
+    for at in range(0, len(room_ids), _ROOMS_AT_ONCE):
+        rooms = snapshot.memberships_in(user_id, room_ids[at : at + _ROOMS_AT_ONCE])
+        found = {room_id: room for room_id, room in rooms.items() if room.role}
+        behind = [room_id for room_id, room in found.items() if room.read_seq < room.last_seq]
+        deleted = snapshot.deleted_unread(user_id, behind) if behind else {}
+        markers |= {room_id: marker_of(room, deleted.get(room_id, 0)) for room_id, room in found.items()}
+        snapshot = yield
+    return markers

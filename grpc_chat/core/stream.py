@@ -81,6 +81,9 @@ class Stream:
     """Rooms whose log is not the one that its cursors are from."""
     invitations: list[pb.Invitation] | None = None
     """Invitations that it has not sent yet; None if its client does not want any."""
+    read_markers: dict[str, pb.ReadMarker] | None = None
+    """By room, how far its user has read, where it has not sent that yet; None if its client does not want
+    it."""
     signals: Latest | None = None
     """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None
@@ -132,7 +135,7 @@ class Stream:
             while not (self.draining or self.ended):
                 if self.put_back or self.unsaved:
                     await self._save()
-                response = self._invited() or self.subscription.take()
+                response = self._of_user() or self.subscription.take()
                 if response is None:
                     # It sends signals when it would wait, and otherwise with anything that it writes.
                     response = self._beside_signals() if self.signals else await self.wait()
@@ -182,15 +185,21 @@ class Stream:
             async for cursors in _in_parts(self.subscription.began()):
                 more = pb.SubscribeResponse(started=pb.SubscribeStarted(cursors=cursors))
                 parts.append(more.SerializeToString())
-        parts.append(self._invited())
+        parts.append(self._of_user())
         return b"".join(parts)
 
-    def _invited(self) -> bytes:
-        """A response with the invitations that it has not sent yet; empty if there are none."""
-        if not self.invitations:
+    def _of_user(self) -> bytes:
+        """A response with what it has not sent yet of its user's own log; empty if there is nothing."""
+        if not (self.invitations or self.read_markers):
             return b""
-        invitations, self.invitations = self.invitations, []
-        return pb.SubscribeResponse(invitations=invitations).SerializeToString()
+        response = pb.SubscribeResponse()
+        if self.invitations:
+            response.invitations.extend(self.invitations)
+            self.invitations = []
+        if markers := self.read_markers:
+            for room_id in list(itertools.islice(markers, _CURSORS_AT_ONCE)):
+                response.read_markers.append(markers.pop(room_id))
+        return response.SerializeToString()
 
     def _beside_signals(self) -> bytes:
         """What accompanies signals if nothing else is owed: a heartbeat, if it is due."""

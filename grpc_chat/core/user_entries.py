@@ -29,6 +29,7 @@ class Entries:
             "invited": self._invited,
             "session_ended": self._session_ended,
             "consumer_taken": self._consumer_taken,
+            "read_markers_moved": self._read_markers_moved,
         }
 
     def apply_to(self, stream: Stream, told: Told) -> None:
@@ -56,9 +57,27 @@ class Entries:
         else:
             place = start_in(membership, stream.start)
         self._feeds.follow(stream, membership, place, membership.last_seq)
+        # What happened in the room before is read.
+        self._mark(stream, pb.ReadMarker(room_id=joined.room_id, seq=joined.seq, last_seq=joined.seq))
 
     def _lost(self, stream: Stream, told: Told) -> None:
-        self._feeds.lose(stream, told.event.room_lost.left)
+        left = told.event.room_lost.left
+        self._feeds.lose(stream, left)
+        if stream.read_markers:
+            stream.read_markers.pop(left.room_id, None)
+
+    def _read_markers_moved(self, stream: Stream, told: Told) -> None:
+        for marker in told.event.read_markers_moved.markers:
+            self._mark(stream, marker)
+
+    def _mark(self, stream: Stream, marker: pb.ReadMarker) -> None:
+        markers, room_id = stream.read_markers, marker.room_id
+        if markers is None or room_id not in stream.subscription:
+            return
+        # The one that a new stream begins with may be newer.
+        if room_id not in markers or markers[room_id].last_seq <= marker.last_seq:
+            markers[room_id] = marker
+            stream.wake()
 
     def _invited(self, stream: Stream, told: Told) -> None:
         invited = told.event.invited

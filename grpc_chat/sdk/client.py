@@ -15,6 +15,7 @@ from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls, ShortAdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
+from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
@@ -193,6 +194,7 @@ class Client(
         all_rooms: bool = False,
         invitations: bool = False,
         signals: bool = False,
+        read_state: bool = False,
     ) -> Subscription:
         """Follow rooms from the client's own position, or all rooms from the position that the server keeps.
 
@@ -211,6 +213,8 @@ class Client(
                 wait for an answer, and new ones as they come. A hint; :meth:`invitations` is certain.
             signals: Whether to send signals too, as :class:`Typing` and :class:`Presence` among the updates:
                 what happens now and is not kept.
+            read_state: Whether to send how far you have read too, as :class:`ReadMarker` among the updates:
+                of each room when the stream begins, and again when another of your sessions reads further.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")
@@ -226,8 +230,7 @@ class Client(
             max_unacknowledged=max_unacknowledged,
             include_own=include_own,
             all_rooms=all_rooms,
-            invitations=invitations,
-            signals=signals,
+            extras=Extras(invitations, signals, read_state),
             on_close=self._subscriptions.discard,
         )
         self._subscriptions.add(subscription)

@@ -26,6 +26,7 @@ from grpc_chat.sdk.choices import (
 from grpc_chat.sdk.file_records import File, Upload
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, ReactionChanged
 from grpc_chat.sdk.models import to_datetime
+from grpc_chat.sdk.read_state import ReadMarker
 from grpc_chat.wire import chat_pb2 as pb
 
 ENUMS: dict[type[Choice], tuple[Any, str]] = {
@@ -276,6 +277,11 @@ def room(told: pb.Room) -> models.Room:
         read_seq=told.read_marker.seq,
         unread=told.read_marker.unread_count,
     )
+
+
+def read_marker(told: pb.ReadMarker) -> ReadMarker:
+    """How far the caller has read a room."""
+    return ReadMarker(told.room_id, told.seq, told.unread_count, told.last_seq)
 
 
 def member(told: pb.Member) -> models.Member:

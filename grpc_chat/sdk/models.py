@@ -18,6 +18,7 @@ from grpc_chat.sdk.message_events import (
     ReactionChanged,
     ReactionCount,
 )
+from grpc_chat.sdk.read_state import ReadMarker
 from grpc_chat.sdk.signals import Signal
 
 
@@ -339,7 +340,18 @@ class Invite:
 
 
 Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted | ReactionChanged
-Update = Event | Gap | RoomLeft | HistoryChanged | CaughtUp | Connected | Disconnected | Invitation | Signal
+Update = (
+    Event
+    | Gap
+    | RoomLeft
+    | HistoryChanged
+    | CaughtUp
+    | Connected
+    | Disconnected
+    | Invitation
+    | Signal
+    | ReadMarker
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.models import Cursor
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -24,13 +25,11 @@ def stream_request(
     from_latest: bool,
     max_unacknowledged: int,
     include_own: bool,
-    invitations: bool,
-    signals: bool,
+    extras: Extras,
 ) -> pb.SubscribeRequest:
     """The request that continues after ``received``; the positions that it began with come last."""
-    request = pb.SubscribeRequest(
-        include_own=include_own, all_rooms=all_rooms, invitations=invitations, signals=signals
-    )
+    request = pb.SubscribeRequest(include_own=include_own, all_rooms=all_rooms)
+    extras.ask(request)
     request.heartbeat_interval.FromTimedelta(_HEARTBEAT)
     if consumer or all_rooms:
         request.start = pb.START_LATEST if from_latest else pb.START_BEGINNING

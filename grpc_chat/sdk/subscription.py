@@ -21,6 +21,7 @@ from grpc_chat.errors import (
     Unreachable,
 )
 from grpc_chat.sdk import convert, retry
+from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.sdk.models import (
     CaughtUp,
@@ -77,8 +78,7 @@ class Subscription:
         max_unacknowledged: int = 0,
         include_own: bool = False,
         all_rooms: bool = False,
-        invitations: bool = False,
-        signals: bool = False,
+        extras: Extras | None = None,
         backoff: retry.Backoff | None = None,
         on_close: Callable[[Subscription], None],
     ) -> None:
@@ -91,9 +91,7 @@ class Subscription:
         self._max_unacknowledged = max_unacknowledged
         self._include_own = include_own
         self._all_rooms = all_rooms
-        self._invitations, self._signals = invitations, signals
-        # By room, when the returned ones were made.
-        self._invited: dict[str, int] = {}
+        self._extras = extras or Extras()
         self._backoff = backoff or retry.Backoff()
         self._epoch = ""
         self._warned = False
@@ -413,8 +411,7 @@ class Subscription:
             from_latest=self._from_latest,
             max_unacknowledged=self._max_unacknowledged,
             include_own=self._include_own,
-            invitations=self._invitations,
-            signals=self._signals,
+            extras=self._extras,
         )
 
     async def _receive(self, response: pb.SubscribeResponse) -> None:
@@ -439,14 +436,8 @@ class Subscription:
                 self._finder.forget(event.room_id)
             if cursor := self._moved(event.room_id, event.seq, convert.stamp(event.create_time)):
                 self._hand(convert.event(event, self._epoch, self._replies), cursor)
-        for invitation in response.invitations:
-            made = convert.stamp(invitation.create_time)
-            # Each stream begins with all the invitations that wait.
-            if self._invited.get(invitation.room_id) != made:
-                self._invited[invitation.room_id] = made
-                self._hand(convert.invitation(invitation))
-        for signal in response.signals:
-            self._hand(convert.signal(signal))
+        for update in self._extras.updates(response):
+            self._hand(update)
         for passed in response.passed:
             if cursor := self._moved(passed.room_id, passed.seq, passed.stamp):
                 self._hand(None, cursor)

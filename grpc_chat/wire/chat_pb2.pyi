@@ -2303,6 +2303,7 @@ class ReadMarker(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
@@ -2316,16 +2317,22 @@ class ReadMarker(_message.Message):
     Output only.
     Number 4 is for how many of them mention the user.
     """
+    last_seq: _builtins.int
+    """The number of the room's newest event when the messages were counted; events after it are not in the count. A
+    marker with a higher number is newer than one with a lower number.
+    Output only.
+    """
     def __init__(
         self,
         *,
         room_id: _builtins.str = ...,
         seq: _builtins.int = ...,
         unread_count: _builtins.int = ...,
+        last_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4468,7 +4475,7 @@ class ReadMarkersMoved(_message.Message):
     MARKERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
-        """The markers that moved, without counts."""
+        """The markers that moved."""
 
     def __init__(
         self,
@@ -6096,6 +6103,7 @@ class SubscribeRequest(_message.Message):
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
+    READ_STATE_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """A consumer's name. All rooms of the caller are followed, each from the consumer's last
     acknowledgement, which the server keeps. A consumer has one stream at a time: a new one ends
@@ -6119,6 +6127,8 @@ class SubscribeRequest(_message.Message):
     """Whether to send the caller's invitations too, in `SubscribeResponse.invitations`."""
     signals: _builtins.bool
     """Whether to send signals too, in `SubscribeResponse.signals`."""
+    read_state: _builtins.bool
+    """Whether to send how far the caller has read too, in `SubscribeResponse.read_markers`."""
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """Positions that the client keeps. These rooms are followed, each from its cursor.
@@ -6156,10 +6166,11 @@ class SubscribeRequest(_message.Message):
         heartbeat_interval: _duration_pb2.Duration | None = ...,
         invitations: _builtins.bool = ...,
         signals: _builtins.bool = ...,
+        read_state: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "received", b"received", "signals", b"signals", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "read_state", b"read_state", "received", b"received", "signals", b"signals", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -6184,6 +6195,7 @@ class SubscribeResponse(_message.Message):
     HISTORY_CHANGED_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
+    READ_MARKERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -6240,6 +6252,14 @@ class SubscribeResponse(_message.Message):
         kept. They apply after this response's events.
         """
 
+    @_builtins.property
+    def read_markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
+        """If the request asks for them: how far the caller has read the rooms that the stream follows. With `started`, or
+        in the responses just after it, the marker of each room; later, each marker that any session of the caller
+        moves, of several moves only the last. Sending a message also moves the marker, and sends none: a message of the
+        caller's that is later than the marker's `last_seq` is the new marker, and nothing is unread.
+        """
+
     def __init__(
         self,
         *,
@@ -6254,10 +6274,11 @@ class SubscribeResponse(_message.Message):
         history_changed: _abc.Iterable[Global___HistoryChanged] | None = ...,
         invitations: _abc.Iterable[Global___Invitation] | None = ...,
         signals: _abc.Iterable[Global___Signal] | None = ...,
+        read_markers: _abc.Iterable[Global___ReadMarker] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "signals", b"signals", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

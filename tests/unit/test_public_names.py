@@ -82,6 +82,7 @@ NAMES = [
     "Reaction",
     "ReactionChanged",
     "ReactionCount",
+    "ReadMarker",
     "Registration",
     "RegistrationClosed",
     "RequestIdReused",

@@ -102,7 +102,7 @@ UNCHANGEABLE = {api_name(field.full_name) for field in pb.Room.DESCRIPTOR.fields
     f"chat.v1.Room.{name}" for name in ("room_id", "name", "topic", "history", "posting")
 }
 # Others that only the server sets.
-UNCHANGEABLE.add(api_name("chat.v1.ReadMarker.unread_count"))
+UNCHANGEABLE |= {api_name(f"chat.v1.ReadMarker.{name}") for name in ("unread_count", "last_seq")}
 
 
 def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
