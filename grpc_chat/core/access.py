@@ -157,6 +157,11 @@ def to_edit(room_id: str, membership: Membership | None) -> ChatError | None:
     return forbids(Action.EDIT_OWN, room_id, membership)
 
 
+def to_react(room_id: str, membership: Membership | None) -> ChatError | None:
+    """Why the user may not react to messages in the room, or None."""
+    return forbids(Action.REACT, room_id, membership)
+
+
 def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
     """The user's membership of the room, if they may do this there at the moment of the snapshot.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
@@ -123,7 +121,7 @@ class Edits:
         """Store drafts that concern messages; what these are then."""
         appended = await self._committer.append(Append(drafts))
         # The checks let nothing through that concerns no message.
-        return cast("list[pb.Event]", list(appended.concerned))
+        return [target.event for target in appended.concerned if target]
 
 
 _Checked = ChatError | Answer | None

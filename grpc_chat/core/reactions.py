@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grpc_chat.core import access
-from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.emoji import one_spelling
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.reads import Pieces
-from grpc_chat.errors import LimitExceeded, MessageNotFound
-from grpc_chat.store.base import Transaction
+from grpc_chat.errors import ChatError, LimitExceeded, MessageNotFound
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
-from grpc_chat.store.writes import Target
+from grpc_chat.store.writes import Answer, Append, Concerns, Draft, Target
 from grpc_chat.wire import chat_pb2 as pb
 
 KINDS, REACTIONS = 50, 1000
@@ -56,28 +56,31 @@ class Reactions:
     ) -> list[pb.ReactionCount]:
         emoji, user_id = one_spelling(emoji), caller.user_id
 
-        def in_transaction(transaction: Transaction) -> list[pb.ReactionCount]:
-            membership = access.require(Action.REACT, transaction, room_id, user_id)
-            if (
-                membership.kind == pb.ROOM_KIND_DIRECT
-                and not removed
-                and (error := self._direct_messages.to_write(transaction, room_id, user_id))
-            ):
-                raise error
-            if _message(transaction, membership, seq).message.HasField("deleted"):
-                raise access.message_not_found(room_id)
-            counts = transaction.reaction_counts(room_id, seq, user_id)
-            mine = any(count.emoji == emoji and count.mine for count in counts)
+        def check(
+            room_id: str, membership: Membership | None, target: Target | None
+        ) -> ChatError | Answer | None:
+            found = access.message_that_is_read(membership, target)
+            if isinstance(found, MessageNotFound):
+                return found
+            assert target, "the message is there"
+            if found.message.HasField("deleted"):
+                return access.message_not_found(room_id)
+            mine = any(count.emoji == emoji and count.mine for count in target.reactions)
             if mine != removed:
-                return counts
-            if not removed:
-                _forbid_too_many(counts, emoji)
-            changed = pb.ReactionChanged(seq=seq, emoji=emoji, removed=removed)
-            event = pb.Event(room_id=room_id, user_id=user_id, reaction_changed=changed)
-            transaction.append(event, caller.session_id)
-            return transaction.reaction_counts(room_id, seq, user_id)
+                return Answer.ALREADY_SO
+            return None if removed else _forbids_too_many(target.reactions, emoji)
 
-        return await self._committer.transact(caller, in_transaction, about=[(room_id, user_id)])
+        changed = pb.ReactionChanged(seq=seq, emoji=emoji, removed=removed)
+        draft = Draft(
+            pb.Event(room_id=room_id, user_id=user_id, reaction_changed=changed),
+            caller.session_id,
+            access.to_react,
+            concerns=Concerns(seq, check, with_reactions=True),
+            check_direct=None if removed else self._direct_messages.to_write,
+        )
+        appended = await self._committer.append(Append([draft]))
+        [target] = appended.concerned
+        return list(target.reactions) if target else []
 
     async def get(self, caller: Caller, request: pb.GetReactionsRequest) -> list[pb.MessageReactions]:
         """The reactions to some messages, without those that have none or that the caller may not read."""
@@ -128,16 +131,17 @@ def _message(snapshot: Snapshot, membership: Membership, seq: int) -> pb.Event:
     return message
 
 
-def _forbid_too_many(counts: list[pb.ReactionCount], emoji: str) -> None:
+def _forbids_too_many(counts: Sequence[pb.ReactionCount], emoji: str) -> LimitExceeded | None:
     if len(counts) >= KINDS and all(count.emoji != emoji for count in counts):
-        raise LimitExceeded(
+        return LimitExceeded(
             f"this message has {KINDS} different emoji, which is the maximum; use one of them",
             field="emoji",
             metadata={"limit": str(KINDS)},
         )
     if sum(count.count for count in counts) >= REACTIONS:
-        raise LimitExceeded(
+        return LimitExceeded(
             f"this message has {REACTIONS} reactions, which is the maximum",
             field="seq",
             metadata={"limit": str(REACTIONS)},
         )
+    return None

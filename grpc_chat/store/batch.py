@@ -23,8 +23,10 @@ from grpc_chat.store.writes import (
     Append,
     Appended,
     AuthorizeDirect,
+    Concerns,
     Draft,
     Position,
+    Target,
     ahead_of_log,
     too_many_consumers,
 )
@@ -114,6 +116,7 @@ class Batch:
             return
         wanted: list[tuple[str, str]] = []
         concerned: list[tuple[str, int]] = []
+        reactions: list[tuple[str, int, str]] = []
         consumers: list[tuple[str, str]] = []
         users: list[str] = []
         for write in writes:
@@ -124,6 +127,8 @@ class Batch:
                         wanted.append((event.room_id, event.user_id))
                         if draft.concerns:
                             concerned.append((event.room_id, draft.concerns.seq))
+                            if draft.concerns.with_reactions:
+                                reactions.append((event.room_id, draft.concerns.seq, event.user_id))
                 case Acknowledge():
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
@@ -134,6 +139,7 @@ class Batch:
         self.rows.prefetch_logs(users)
         self.rows.prefetch_consumers(consumers)
         self.rows.prefetch_targets(concerned)
+        self.rows.prefetch_reactions(reactions)
 
     def _carry_out(self, write: Write) -> Result:
         match write:
@@ -217,8 +223,7 @@ class Batch:
                 error = draft.check_state(self._transaction(self))
             if draft.concerns and not error:
                 concerning = True
-                seq, check, with_role = draft.concerns
-                answer = check(room_id, room, self.rows.target(room_id, seq, with_role=with_role))
+                answer = draft.concerns.check(room_id, room, self._target(draft.event, draft.concerns))
                 if isinstance(answer, Answer):
                     already_so = (already_so or set()) | {at}
                     continue
@@ -251,14 +256,20 @@ class Batch:
             before = self._sent.get(key) if once else None
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
         if concerning or self.rows.rewritten:
-            concerned = [self._concerned(draft) for draft in write.drafts] if concerning else ()
+            concerned = (
+                [draft.concerns and self._target(draft.event, draft.concerns) for draft in write.drafts]
+                if concerning
+                else ()
+            )
             return Appended(appended.placed, appended.new, self._take_rewritten(), concerned)
         return appended
 
-    def _concerned(self, draft: Draft) -> pb.Event | None:
-        """The event that a draft is about, as it is now."""
-        target = draft.concerns and self.rows.target(draft.event.room_id, draft.concerns.seq)
-        return target.event if target else None
+    def _target(self, event: pb.Event, concerns: Concerns) -> Target | None:
+        """The event that a draft's event is about, as it is now."""
+        reacting = event.user_id if concerns.with_reactions else None
+        return self.rows.target(
+            event.room_id, concerns.seq, with_role=concerns.with_role, with_reactions_of=reacting
+        )
 
     def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
         """The error that forbids a user to write in a direct room, or None."""

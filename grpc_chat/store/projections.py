@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
-
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files
 from grpc_chat.store.rows import Rows
@@ -118,11 +116,7 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     _supersede(rows, old)
     for version in range(max(0, old.message.edits - KEPT_EDITS), old.message.edits):
         rows.delete(schema.edits, room_id=old.room_id, seq=old.seq, version=version)
-    reactions = schema.reactions.c
-    rows.before(changes=True)
-    rows.conn.execute(
-        sa.delete(schema.reactions).where(reactions.room_id == old.room_id, reactions.seq == old.seq)
-    )
+    rows.delete_reactions(old.room_id, old.seq)
     if old.message.files:
         drop_files(rows.conn, old.room_id, old.seq, time_us)
     rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
@@ -137,17 +131,10 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
 @projection("reaction_changed")
 def _reaction_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     changed = event.reaction_changed
-    key = {
-        "room_id": event.room_id,
-        "seq": changed.seq,
-        "emoji": changed.emoji,
-        "user_id": event.user_id,
-    }
-    if changed.removed:
-        rows.delete(schema.reactions, **key)
     # In a log that is read again, the message may be deleted already.
-    elif _message_that(rows, event.room_id, changed.seq):
-        rows.put(schema.reactions, **key, create_time_us=time_us)
+    if _message_that(rows, event.room_id, changed.seq):
+        at = None if changed.removed else time_us
+        rows.react(event.room_id, changed.seq, changed.emoji, event.user_id, at)
 
 
 def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:

@@ -60,6 +60,9 @@ DELETE_MEMBER, DELETE_POSITIONS = (
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
     for table in (schema.members, schema.consumers)
 )
+DELETE_REACTIONS = sa.delete(schema.reactions).where(
+    schema.reactions.c.room_id == _IN_ROOM, schema.reactions.c.seq == sa.bindparam("number")
+)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
-from grpc_chat.store.consumer_rows import ConsumerRows
+from grpc_chat.store.reaction_rows import ReactionRows
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
 from grpc_chat.store.statements import (
     change,
@@ -26,7 +26,7 @@ _SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
-class Rows(ConsumerRows):
+class Rows(ReactionRows):
     """The rows that one transaction has read, and those that it has yet to write.
 
     This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
@@ -63,8 +63,6 @@ class Rows(ConsumerRows):
         # A row, a role if nothing else of the row changes, or None to delete the row.
         self._members: dict[Key, tuple[object, ...] | int | None] = {}
         self._more_members: dict[str, int] = {}
-        # By table and primary key: a row, or None to delete it.
-        self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
         self._changed_users: set[str] = set()
         self.journal: list[tuple[dict[Any, Any], Any, Any]] | None = None
         """The current command's changes of collections, each with the value before it; None if no command is
@@ -341,6 +339,8 @@ class Rows(ConsumerRows):
         for table, rows in self._put.items():
             if rows:
                 yield table.name
+        if self._unreacted:
+            yield "reactions"
         if self._positions or self._forgotten:
             yield "consumers"
         if self._new_consumers:
@@ -403,6 +403,7 @@ class Rows(ConsumerRows):
             self._flush_rooms()
             self._flush_members()
             self._flush_put()
+            self._flush_reactions()
             self._flush_consumers()
         if self.moved:
             self._flush_markers()
@@ -477,6 +478,7 @@ class Rows(ConsumerRows):
         for put in self._put.values():
             put.clear()
         self._clear_rewritten()
+        self._unreacted.clear()
         self._members.clear()
 
     def forget(self) -> None:
@@ -486,6 +488,7 @@ class Rows(ConsumerRows):
         self.markers.clear()
         self.times.clear()
         self._targets.clear()
+        self._forget_reactions()
         self._firsts.clear()
         self._consumers.clear()
         self._consumer_counts.clear()

@@ -39,6 +39,9 @@ class Target(NamedTuple):
     role: int = 0
     """If ``with_role`` asks for it: the present role of the user who caused the event, as ``chat.v1.Role``; 0
     if that user is not a member."""
+    reactions: Sequence[pb.ReactionCount] = ()
+    """If ``with_reactions`` asks for it: the reactions to the event's message, as the draft's user sees
+    them."""
 
     @property
     def message(self) -> pb.Message | None:
@@ -74,6 +77,8 @@ class Concerns(NamedTuple):
     check: AuthorizeOn
     with_role: bool = False
     """Whether the check needs the role of the user who caused that event."""
+    with_reactions: bool = False
+    """Whether the check, or the answer, needs the reactions to that event."""
 
 
 class Draft(NamedTuple):
@@ -123,7 +128,7 @@ class Appended:
     """By room, the events that this write stored. A repeated send adds nothing."""
     rewritten: Mapping[str, Sequence[int]] | None = None
     """As in :class:`grpc_chat.store.base.Done`; None if there are none, as is nearly always the case."""
-    concerned: Sequence[pb.Event | None] = ()
+    concerned: Sequence[Target | None] = ()
     """If any draft is about another event: for each draft, in order, that event as it is now."""
 
 
