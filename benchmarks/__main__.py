@@ -18,6 +18,7 @@ from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
 from benchmarks import worst as worst_
+from benchmarks import writes as writes_
 
 
 def _fanout(quick: bool) -> list[str]:
@@ -117,6 +118,14 @@ def _search(quick: bool) -> list[str]:
     ]
 
 
+def _writes(quick: bool) -> list[str]:
+    return [
+        "| write | CPU µs | times a message | in the store | times a message |",
+        "| --- | --- | --- | --- | --- |",
+        *writes_.rows(counts=[1, 32, 256], rounds=3 if quick else 12),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -128,6 +137,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "search": _search,
     "typing": _typing,
     "worst": _worst,
+    "writes": _writes,
 }
 
 
