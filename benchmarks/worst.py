@@ -180,7 +180,7 @@ def _fill(folder: Path) -> tuple[dict[str, Place], str]:
         for start in range(0, len(puts), 500):
             store.commit(puts[start : start + 500])
         _commit(store, lambda transaction: _accounts(transaction, people, many))
-        # Whoever was banned is in it again: both lists are long.
+        # Anyone who was banned is in it again: both lists are long.
         store.commit([put_room(_OTHERS, _OTHERS, crowd)])
         for _ in range(4):
             for start in range(0, ROOMS, 1000):

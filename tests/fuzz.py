@@ -572,7 +572,7 @@ def _watching_for_hangs() -> Iterator[Callable[[], None]]:
     try:
         yield lambda: faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
     finally:
-        # Also after an error: left running, it would end whoever called, a minute later.
+        # Also after an error: left running, it would end its caller, a minute later.
         faulthandler.cancel_dump_traceback_later()
 
 

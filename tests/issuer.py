@@ -455,7 +455,7 @@ class _Handler(BaseHTTPRequestHandler):
                 for piece in reply.body:
                     self.wfile.write(piece)
         except OSError:
-            # Whoever asked has had enough, as with an answer that is too long.
+            # The client has had enough, as with an answer that is too long.
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:

@@ -143,7 +143,7 @@ class Program:
         """Send a signal, if it is there to get one.
 
         Not by asyncio's own method, which looks whether the process has ended, and so takes its exit code
-        away from whoever waits for it: then that is 255.
+        away from the code that waits for it: then that is 255.
         """
         if self.process.returncode is None:
             with suppress(ProcessLookupError):

@@ -212,9 +212,9 @@ def test_every_make_target_is_in_the_guide() -> None:
 # Links
 
 
-def documents() -> list[Path]:
-    """Every Markdown file that is in git or would be."""
-    listed = ["git", "ls-files", "-co", "--exclude-standard", "-z", "*.md"]
+def documents(*patterns: str) -> list[Path]:
+    """Every file of this kind, by default Markdown, that is in git or would be."""
+    listed = ["git", "ls-files", "-co", "--exclude-standard", "-z", *(patterns or ["*.md"])]
     listing = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True)
     if listing.returncode:
         pytest.skip("not a git checkout")
@@ -313,6 +313,15 @@ def test_pages_are_in_plain_words() -> None:
     assert "README.md" in found
     assert {name: words for name, words in found.items() if words} == {}
     assert hard_words("Not any more, at\nthe most.") == ["any more", "at the most"]
+
+
+def test_code_is_in_plain_words() -> None:
+    """Comments, docstrings, tests and chat.proto, by the same list."""
+    files = [path for path in documents("*.py", "*.proto", "*.toml", "*.sh") if path != Path(__file__)]
+    found = {str(path.relative_to(ROOT)): hard_words(path.read_text()) for path in files}
+
+    assert "chat.proto" in found
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 # Configurations of others

@@ -25,7 +25,7 @@ BIN = ROOT / ".venv" / "bin"
 
 
 class CheckFailed(Exception):
-    """What is wrong, for whoever has to mend it."""
+    """What is wrong, for anyone who has to mend it."""
 
 
 def run(tool: str, *arguments: str) -> None:

@@ -212,7 +212,7 @@ def _next(config: Config, node: Node) -> list[str]:
         address = node.public_address or join(host, node.port)
         link = invite_link(address, node.first_invite, fingerprint=own.fingerprint if own else "")
         return [
-            "No accounts yet. Whoever registers with this invite becomes the server's administrator:",
+            "No accounts yet. Anyone who registers with this invite becomes the server's administrator:",
             f"  code: {node.first_invite}",
             f"  link: {link}",
             f"next: grpc-chat register YOUR-NAME --invite {shlex.quote(link)}",

@@ -1527,7 +1527,7 @@ class ChangePasswordRequest(_message.Message):
     Must be a password.
     """
     end_bot_tokens: _builtins.bool
-    """Whether the access tokens of the caller's bots end too: whoever knew the password may have made
+    """Whether the access tokens of the caller's bots end too: anyone who knew the password may have made
     or read some.
     """
     def __init__(
@@ -7831,7 +7831,7 @@ class ResetPasswordRequest(_message.Message):
     Must be a password.
     """
     end_bot_tokens: _builtins.bool
-    """Whether the access tokens of its bots end too: whoever knew the password may have made or read
+    """Whether the access tokens of its bots end too: anyone who knew the password may have made or read
     some.
     """
     def __init__(

@@ -575,7 +575,7 @@ def test_position_belongs_to_user_consumer_and_room(store: Store) -> None:
 
 
 def test_room_is_made_with_its_members(database: Database) -> None:
-    """It is empty, its members have their roles, and whoever had no account has one."""
+    """It is empty, its members have their roles, and those who had no account have one."""
     store = database.open()
 
     put(store, put_room("café", "The Café", {"zoë": OWNER, "bob": READER}))
@@ -593,7 +593,7 @@ def test_room_is_made_with_its_members(database: Database) -> None:
 
 
 def test_room_has_exactly_the_members_that_were_put_last(store: Store) -> None:
-    """Some come, some go, some get another role; whoever stays has been there since the first time."""
+    """Some come, some go, some get another role; those who stay have been there since the first time."""
     with store.snapshot() as snapshot:
         since = {
             member.user.user_id: member.join_time for member in snapshot.members("r1", after="", limit=9)

@@ -328,7 +328,7 @@ def test_error_of_the_last_write_leaves_the_log_of_the_others(database: Database
 
 
 def test_effects_are_handed_back_in_order(store: Store) -> None:
-    """They are applied by whoever committed; to the store they are any values."""
+    """The caller that committed applies them; to the store they are opaque values."""
 
     def do(tx: Transaction) -> None:
         for number in range(5):
@@ -536,7 +536,7 @@ def test_log_of_a_deleted_room_goes_in_pieces(database: Database, store: Store) 
 
 
 def test_deleted_room_is_known_to_have_been(database: Database, store: Store) -> None:
-    """For ever; and a room that never was is not."""
+    """Permanently; a room that never existed is not."""
     transact(store, lambda tx: tx.delete_room("r1"))
 
     for opened in (store, database.open()):

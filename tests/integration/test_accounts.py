@@ -282,7 +282,7 @@ async def test_guessing_is_bounded() -> None:
 
 
 async def test_guessing_from_many_addresses_is_bounded() -> None:
-    """From 500 addresses thirty guesses go through, and whoever was in before still gets in."""
+    """From 500 addresses thirty guesses go through, and anyone who was in before still gets in."""
     async with serving(accounts={"attempts_per_account": 30}) as (node, _):
         await node.register("alice")
         pipeline = pipeline_of(node)
@@ -313,7 +313,7 @@ async def test_guessing_at_a_shared_address_keeps_nobody_out_who_is_known_there(
     async with serving(accounts=settings) as (node, calls):
         await node.register("alice")
         await calls(*log_in("alice"))
-        # Whoever registers from an address is known there.
+        # Anyone who registers from an address is known there.
         registered = [(await calls(*register(f"new-{at}"))).reason for at in range(13)]
         assert registered[-1] == "RATE_LIMITED"
         known = registered.count("OK")

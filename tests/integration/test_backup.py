@@ -676,7 +676,7 @@ def test_interrupted_command_ends_as_others_do(
 
 
 def test_errors_of_a_lost_log_name_the_command(data: Path) -> None:
-    """Whoever reads them at night should not have to look for it."""
+    """Anyone who reads them at night should not have to look for it."""
     fill(data, "1")
     older = (data / "chat.db").read_bytes()
     fill(data, "2")

@@ -111,7 +111,7 @@ async def test_a_ban_of_a_bot_covers_that_bot_alone(node: RunningNode) -> None:
     await boss.remove_member(room.room_id, "mallory")
     assert await members(boss, room.room_id) == ["boss", "eyes"]
 
-    # Somebody who is no member can be banned, and whoever is banned can be banned again, for their bots.
+    # Somebody who is no member can be banned, and anyone who is banned can be banned again, for their bots.
     await boss.ban_member(room.room_id, "mallory")
     assert await members(boss, room.room_id) == ["boss"]
     await boss.unban_member(room.room_id, "mallory")

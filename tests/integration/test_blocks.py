@@ -83,7 +83,7 @@ DIRECT = "RoomService/GetDirectRoom"
 
 
 async def test_one_who_is_blocked_can_neither_write_nor_begin(server: OpenServer) -> None:
-    """Until the block ends; whoever made it is told so, and what was said before stays."""
+    """Until the block ends; the person who made it is told so, and what was said before stays."""
     bob, mallory = await server.people("bob", "mallory")
     bob_id, mallory_id = await id_of(bob), await id_of(mallory)
     room_id = (await mallory.direct_room(bob_id)).room_id
@@ -457,7 +457,7 @@ def _without_times(reply: Reply, method: str) -> str:
 
 
 async def test_invitations_that_wait_vanish_with_the_block(server: OpenServer) -> None:
-    """Whoever asks again when the block has ended is heard again."""
+    """Anyone who asks again when the block has ended is heard again."""
     bob, mallory = await server.people("bob", "mallory")
     bob_id = await id_of(bob)
     room = await mallory.create_room("plans")

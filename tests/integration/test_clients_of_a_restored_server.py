@@ -195,7 +195,7 @@ async def test_place_of_ones_own_message_is_a_cursor(server: Server) -> None:
 
 
 async def test_latest_place_of_a_quiet_room_is_a_cursor(server: Server) -> None:
-    """Whoever has begun at the end of a room, and heard nothing since, notices too."""
+    """Anyone who has begun at the end of a room, and heard nothing since, notices too."""
     await server.say("kept", 2)
     await server.keep()
     await server.say("lost", 2)

@@ -62,7 +62,7 @@ async def events(client: chat.Client, room: str) -> list[chat.Event]:
 
 
 async def test_an_edit_reaches_those_who_were_there_and_those_who_were_not(node: RunningNode) -> None:
-    """Live it is an event; to whoever reads later, the message says what it says now and nothing else."""
+    """Live it is an event; people who read later see what the message says now and nothing else."""
     alice, bob = await people(node, "alice", "bob")
     room = (await alice.create_room("edits")).room_id
     await alice.add_member(room, "bob")

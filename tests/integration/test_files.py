@@ -371,7 +371,7 @@ async def test_content_goes_with_the_last_message(node: RunningNode) -> None:
 
 
 async def test_file_stays_with_an_edited_message_and_goes_with_a_deleted_one(node: RunningNode) -> None:
-    """Whoever deletes it; nobody has the file any longer, nor its bytes."""
+    """No matter who deletes it, nobody has the file any longer, nor its bytes."""
     alice, bob = node.client("alice"), node.client("bob")
     file = await bob.upload(b"secret", name="a")
     sent = await bob.send("r", "fiel", files=[file])

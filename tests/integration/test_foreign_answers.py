@@ -188,7 +188,7 @@ async def test_a_first_call_that_meets_something_else_says_so_at_once(unused_por
 
 @asynccontextmanager
 async def tls_port(port: int, folder: Path) -> AsyncIterator[None]:
-    """A web server's port for TLS: it tells whoever speaks plain text so, in HTTP."""
+    """A web server's port for TLS: it tells anyone who speaks plain text so, in HTTP."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     files = issue().write(folder)
     context.load_cert_chain(files["certificate"], files["key"])

@@ -722,7 +722,7 @@ def asking_about(room: str, epoch: str) -> list[tuple[MethodDescriptor, Message]
 
 
 async def test_a_room_of_others_looks_like_none(server: Server) -> None:
-    """Whoever is not a member can't tell a room that is there from one that is not, however they ask."""
+    """Anyone who is not a member can't tell a room that is there from one that is not, however they ask."""
     there, missing = asking_about("private", server.epoch), asking_about("nowhere", server.epoch)
 
     for (method, of_there), (_, of_missing) in zip(there, missing, strict=True):
@@ -748,7 +748,7 @@ async def test_a_room_of_others_looks_like_none(server: Server) -> None:
 
 
 async def test_a_room_of_others_is_in_no_list(server: Server) -> None:
-    """A room and its events are not listed, and not followed by a consumer, of whoever is not a member."""
+    """A room is not listed for, and its events do not reach a consumer of, anyone who is not a member."""
     rooms = await server.call(LIST_ROOMS, user="three")
     public = await server.call(BY_NAME["ListPublicRooms"], user="three")
     followed = await server.call(SUBSCRIBE, pb.SubscribeRequest(consumer="all"), user="three")

@@ -270,7 +270,7 @@ async def test_a_hidden_invitation_looks_like_any_other_and_is_told_to_nobody() 
 
 
 async def test_somebodys_list_can_be_filled_and_others_still_ask() -> None:
-    """The oldest goes of those of whoever has most there; bots are their owner's."""
+    """Of the inviter with the most, the oldest goes; bots count as their owner's."""
     limits = {"invitations_per_user": 3, "invitations_of_one": 3}
     async with people("mallory", "bob", "carol", limits=limits) as (node, (mallory, bob, carol)):
         await mallory.create_bot("helper")

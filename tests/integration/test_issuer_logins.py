@@ -51,7 +51,7 @@ def settings(issuer: Issuer, *, sign_up: bool) -> dict[str, Any]:
 
 @pytest.fixture
 async def node(issuer: Issuer) -> AsyncIterator[RunningNode]:
-    """A server on which whoever the issuer knows may have an account."""
+    """A server on which everybody whom the issuer knows may have an account."""
     async with running_node(accounts=True, oidc=[settings(issuer, sign_up=True)]) as running:
         yield running
 
@@ -212,7 +212,7 @@ async def test_login_is_good_for_one_session(node: RunningNode) -> None:
 
 
 async def test_blocked_account_is_not_let_in_by_an_issuer(node: RunningNode) -> None:
-    """Whoever is blocked stays out, however they log in."""
+    """Anyone who is blocked stays out, however they log in."""
     admin = await node.register("admin", admin=True)
     client, _ = await log_in(node)
     await admin.admin.block_user("alice")

@@ -314,7 +314,7 @@ async def test_handle_is_good_for_one_login_also_at_once(party: RelyingParty, is
 
 
 async def test_handle_that_was_refused_is_good_for_nothing(party: RelyingParty, issuer: Issuer) -> None:
-    """Whoever guesses codes gets one guess for each login."""
+    """Anyone who guesses codes gets one guess for each login."""
     login, back = await begin(party)
 
     with pytest.raises(Unauthenticated, match="invalid_grant"):
@@ -681,7 +681,7 @@ async def test_nonsense_is_refused(party: RelyingParty, issuer: Issuer, path: st
 async def test_issuer_that_is_not_there_is_told_as_such_with_the_cause_in_the_log(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The person can do nothing about the cause; whoever runs the server needs it, each time."""
+    """The person can do nothing about the cause; the administrator needs it, each time."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"

@@ -138,7 +138,7 @@ async def test_health_serves_until_the_server_stops() -> None:
 
 
 async def test_a_health_watcher_that_does_not_read_holds_nothing_up() -> None:
-    """Whoever watches and never reads keeps neither others from watching nor the server from stopping."""
+    """Anyone who watches and never reads keeps neither others from watching nor the server from stopping."""
     async with running_node("1", stop_grace="PT0.5S") as node:
         with Http2Peer(node.node.port, (INITIAL_WINDOW_SIZE, 0)) as deaf:
             await asyncio.to_thread(deaf.settle)
@@ -581,7 +581,7 @@ async def test_a_stop_ends_every_stream_with_its_draining(tmp_path: Path) -> Non
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    """Whoever asks twice does not want to wait for a client that does not read."""
+    """Anyone who asks twice does not want to wait for a client that does not read."""
     async with serving(tmp_path, STOP_GRACE=FOR_EVER) as (server, port):
         with Http2Peer(port, (INITIAL_WINDOW_SIZE, 0)) as deaf:
             await asyncio.to_thread(deaf.settle)

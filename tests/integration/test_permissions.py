@@ -45,7 +45,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 #   no                PERMISSION_DENIED             join       PERMISSION_DENIED, NOT_A_MEMBER
 #   bad               INVALID_ARGUMENT              no room    NOT_FOUND, ROOM_NOT_FOUND
 #   no_invite         NOT_FOUND, INVITE_NOT_VALID             a|b        b in an archived room
-#   none              NOT_FOUND, INVITATION_NOT_FOUND; done for whoever is invited
+#   none              NOT_FOUND, INVITATION_NOT_FOUND; done for somebody who is invited
 #   unasked           FAILED_PRECONDITION: the heir must accept first
 #   gone              NOT_FOUND, MESSAGE_NOT_FOUND
 #

@@ -1,8 +1,8 @@
 """What happens to open streams, and to calls under way, when somebody may no longer read.
 
-Others keep sending all the time. Of whoever is put out of a room, the number of the event by which is the
-bound: nothing from there on may ever reach them. Of a session that ends, nothing that was begun to be sent
-after the call returned.
+Others keep sending all the time. A user who is put out of a room may never be sent anything from the event by
+which they were put out. A session that ends may be sent nothing that the server began to send after the call
+returned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROMPT = 1.0  # seconds until an open stream must have ended, or lost the room
 NEW_PASSWORD = "another one, just as long"
 
-# So small that whoever begins at the beginning reads page after page from the store.
+# So small that anyone who begins at the beginning reads page after page from the store.
 BOUNDS = {"tail_bytes": 2000, "response_bytes": 600, "streams_per_user": 1000}
 
 T = TypeVar("T")
@@ -767,7 +767,7 @@ async def test_a_new_history_rule_reaches_who_is_behind(server: OwnedServer) -> 
                 last = (await server.owner.send(room_id, "the last one")).seq
                 await stream.until_got(room_id, last)
             seqs = stream.seqs(room_id)
-            # At the most the page that was under way.
+            # At most the page that was under way.
             hidden = [seq for seq in seqs if seq < member.join_seq]
             assert len(hidden) < 30
             assert seqs == hidden + list(range(member.join_seq, seqs[-1] + 1))

@@ -42,7 +42,7 @@ async def test_a_room_that_is_asked_for_again_is_made_once() -> None:
         theirs = (await create(bob.token)).read(pb.CreateRoomResponse).room
         assert theirs.room_id != first.room_id
 
-        # Whoever has left learns no more of it than others do; once deleted, it is not made again.
+        # Anyone who has left learns no more of it than others do; once deleted, it is not made again.
         await node.put_room(first.room_id, {"bob": "owner"})
         assert (await create(alice.token)).reason == "ROOM_NOT_FOUND"
         await bob.delete_room(first.room_id, confirm_name=(await bob.room(first.room_id)).name)

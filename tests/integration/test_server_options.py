@@ -334,7 +334,7 @@ async def test_clients_that_ask_too_often_are_disconnected() -> None:
 
 
 async def test_a_connection_that_does_not_begin_is_closed() -> None:
-    """Whoever connects and says nothing does not hold a connection for long."""
+    """Anyone who connects and says nothing does not hold a connection for long."""
     async with running_node("1", grpc={"handshake": SOON}) as node:
         with socket.create_connection(("127.0.0.1", node.node.port), timeout=10) as silent:
 

@@ -614,7 +614,7 @@ def test_start_that_ends_halfway_is_no_copy(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_epoch_that_was_begun_elsewhere_is_new_enough(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever restores a backup begins one; the start after that need not begin another."""
+    """Anyone who restores a backup begins one; the start after that need not begin another."""
     with closing(open_store(folder)) as store:
         store.begin_epoch()
         epoch = store.epoch

@@ -224,7 +224,7 @@ async def test_a_name_can_be_given_for_the_host(tmp_path: Path) -> None:
     ids=["self-signed", "signed", "another host", "wildcard", "address", "common name"],
 )
 async def test_the_right_fingerprint_is_enough(tmp_path: Path, issued: Issued) -> None:
-    """Whoever signed it and whatever it is for, the one certificate is trusted."""
+    """No matter who signed it and what it is for, the one certificate is trusted."""
     spelled = ":".join(re.findall("..", issued.fingerprint.upper()))
     async with node_with(issued, tmp_path) as node:
         assert await ask(node, Tls(fingerprint=spelled)) == "1"
@@ -284,7 +284,7 @@ async def test_a_certificate_cannot_write_to_the_terminal(tmp_path: Path) -> Non
 async def test_showing_the_right_certificate_is_no_proof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever passes the first look on to the right server, and then takes the connection, is refused."""
+    """A proxy that passes on the first look to the right server, then takes the connection, is refused."""
     real, false = issue(), issue()
     looks: list[str] = []
 
@@ -356,7 +356,7 @@ SETTINGS = bytes(3) + b"\x04" + bytes(5)
     "how", [Tls(), Tls(ca=TRUSTED.pem), Tls(fingerprint="0" * 64)], ids=["system", "ca", "pin"]
 )
 async def test_a_listener_in_plain_text_never_hears_the_token(how: Tls) -> None:
-    """Whoever takes the TLS away gets a TLS greeting, and the client says that it is no TLS server."""
+    """A proxy that takes the TLS away gets a TLS greeting, and the client says that it is no TLS server."""
     async with Listener(SETTINGS) as listener:
         address = f"127.0.0.1:{listener.port}"
         async with Client(address, token=SECRET, tls=how) as client:

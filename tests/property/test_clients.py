@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(0 if ASKED else 300)
 
 ANY = st.integers(0, 1000)
 
-# Small, so that whoever does not read for a while is behind, and a consumer soon has to wait.
+# Small, so that anyone who does not read for a while is behind, and a consumer soon has to wait.
 BOUNDS = {
     "tail_bytes": 600,
     "response_bytes": 400,

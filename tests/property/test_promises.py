@@ -660,7 +660,7 @@ class Promises(RuleBasedStateMachine):
     @precondition(lambda self: self.readers)
     @rule(reader=ANY, most=st.sampled_from([1, 2, 4, 30]))
     def read(self, reader: int, most: int) -> None:
-        """Whoever is not chosen reads nothing, however much there is."""
+        """A reader that is not chosen reads nothing, however much there is."""
         self.readers[reader % len(self.readers)].take(most)
 
     @precondition(lambda self: any(reader.alive for reader in self.readers))

@@ -1,4 +1,4 @@
-"""An event that says something else: whoever is sent it from then on is sent what it says now.
+"""An event that says something else: anyone who is sent it from then on is sent what it says now.
 
 In one node whose reads and loop are in the hand of the test, so that a page can be on its way meanwhile.
 """

@@ -679,7 +679,7 @@ SERVER = quickstart_server.command
 
 @pytest.mark.parametrize(("script", "flag"), [("client.py", "-h"), ("server.py", "--help")])
 async def test_help_shows_examples(script: str, flag: str, programs: list[Program]) -> None:
-    """Whoever asks for help gets commands to copy."""
+    """Anyone who asks for help gets commands to copy."""
     program = await start(*python(script, flag), env={"COLUMNS": "120"})
     programs.append(program)
 

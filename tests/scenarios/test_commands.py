@@ -418,7 +418,7 @@ async def test_a_send_whose_outcome_is_not_known_says_how_to_repeat_it(server: S
 async def test_administering_a_server_that_is_stopped(
     server: Server, alice: Person, person: Callable[[str], Person]
 ) -> None:
-    """With --data, by whoever has the folder; what is done so is so when the server is back."""
+    """With --data, by anyone who has the folder; what is done so is so when the server is back."""
     await alice("admin", "create", "carol", "--admin", "--display-name", "Carol 你")
     data = ("--data", str(server.data))
     keeper = person("keeper")

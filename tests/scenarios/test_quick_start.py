@@ -225,7 +225,7 @@ async def test_a_users_own_stubs_live_beside_ours(source: str, stubs: Path, prog
 
 
 async def test_a_users_own_stubs_need_nothing_of_ours(stubs: Path, programs: list[Program]) -> None:
-    """Whoever has chat.proto and grpcio has a client."""
+    """Anyone who has chat.proto and grpcio has a client."""
     async with running_node() as node:
         script = f"ADDRESS = {node.address!r}\n{USER}import sys\nassert 'grpc_chat' not in sys.modules"
         program = await start(sys.executable, "-c", script, cwd=stubs)

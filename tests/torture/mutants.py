@@ -172,7 +172,7 @@ MUTANTS = {
         ("F3",),
     ),
     "reads-wait-for-commits": Mutant(
-        "whoever reads waits for the commit that is under way",
+        "readers wait for the commit that is under way",
         (
             (
                 "store/sql.py",

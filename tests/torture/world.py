@@ -183,7 +183,7 @@ class World:
         """Wait; whether they did catch up is for the checker to say."""
         deadline = time.monotonic() + 11
         while time.monotonic() < deadline:
-            # Whoever is not connected may stand further on, in a log that went back.
+            # A user who is not connected may stand further on, in a log that went back.
             if all(
                 each.open and each.at.get(room, 0) >= head
                 for each in self.subscribers

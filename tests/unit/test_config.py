@@ -504,7 +504,7 @@ def test_default_settings_show_how_an_issuer_is_set(toml: Path) -> None:
 
 
 def test_settings_do_not_change() -> None:
-    """Whoever has been told a setting may rely on it."""
+    """Anyone who has been told a setting may rely on it."""
     config = Config.load()
 
     with pytest.raises(ValidationError):

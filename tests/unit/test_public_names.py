@@ -145,7 +145,7 @@ def test_public_name_can_be_imported(name: str) -> None:
 
 
 def test_every_error_is_public() -> None:
-    """Whoever catches one needs its name."""
+    """Anyone who catches one needs its name."""
     found = {
         name
         for name, value in vars(errors).items()

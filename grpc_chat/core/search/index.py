@@ -5,8 +5,8 @@ made of them, which never changes. So nothing is written for a message by itself
 but in the segment that it is in, which is made again from the log. Until it is, what has changed is in
 memory, too, and the segment's word for it is not taken.
 
-An index follows the logs. It is asked for what *may* be found: what is there, and who may see it, is asked of
-the logs by whoever searches.
+An index follows the logs. It names what *may* be found. Whether a message is still there, and who may see it,
+each search asks the logs.
 """
 
 from __future__ import annotations

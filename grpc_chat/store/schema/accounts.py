@@ -24,10 +24,10 @@ users = sa.Table(
     sa.Column("direct_messages", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index(None, "owner_id"),
     sa.Index(None, "look", unique=True),
-    comment="kind: chat.v1.UserKind; owner_id: of a bot; password_hash: Argon2id, as the PHC string format; "
-    "look: the id with characters that look alike made one, NULL for trusted ids; offered_to: who may become "
-    "the bot's next owner; last_used_us: when a session that has ended since was used last; adding, "
-    "direct_messages: chat.v1.Audience.",
+    comment="kind: chat.v1.UserKind; owner_id: the owner of a bot; password_hash: Argon2id in the PHC "
+    "string format; look: the id with look-alike characters folded together, NULL for trusted "
+    "ids; offered_to: the user who may become the bot's next owner; last_used_us: the last "
+    "use by any session that has since ended; adding, direct_messages: chat.v1.Audience.",
     sqlite_with_rowid=False,
 )
 
@@ -37,7 +37,7 @@ blocks = sa.Table(
     key("user_id"),
     key("blocked_user_id"),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
-    comment="Whom users want nothing from.",
+    comment="Which users have blocked which others.",
     sqlite_with_rowid=False,
 )
 
@@ -51,8 +51,8 @@ statuses = sa.Table(
     sa.Column("appear_offline", sa.SmallInteger, nullable=False),
     sa.Column("hide_last_seen", sa.SmallInteger, nullable=False),
     sa.Index(None, "expire_time_us"),
-    comment="What users show others of themselves; no row where that is nothing special. expire_time_us: "
-    "when text and emoji go.",
+    comment="The presence settings and status of users who changed them. expire_time_us: when text "
+    "and emoji disappear.",
     sqlite_with_rowid=False,
 )
 
@@ -70,8 +70,8 @@ sessions = sa.Table(
     sa.Column("expire_time_us", sa.BigInteger, nullable=True),
     sa.Index(None, "user_id", "create_time_us", "session_id"),
     sa.Index(None, "token_hash", unique=True),
-    comment="token_hash: SHA-256 of the token; kind: chat.v1.SessionKind; scopes: a bit for each "
-    "chat.v1.Scope; expire_time_us: at the latest, whether used or not.",
+    comment="token_hash: SHA-256 of the token; kind: chat.v1.SessionKind; scopes: one bit for each "
+    "chat.v1.Scope; expire_time_us: when the session ends even if it is in use.",
     sqlite_with_rowid=False,
 )
 
@@ -90,7 +90,8 @@ expired_sessions = sa.Table(
     sa.Column("end_time_us", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id"),
     sa.Index(None, "end_time_us"),
-    comment="As sessions: those that the clock has ended, which may have been wrong; end_time_us: when.",
+    comment="Sessions that ended by the clock, kept because the clock may have been wrong; "
+    "end_time_us: when each ended. The other columns are those of sessions.",
     sqlite_with_rowid=False,
 )
 
@@ -104,8 +105,8 @@ ended_tokens = sa.Table(
     sa.Column("why", sa.SmallInteger, nullable=False),
     sa.Column("end_time_us", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id"),
-    comment="Access tokens of bots that their users did not end, until the bot has a new one; why: "
-    "store.records.Ending.",
+    comment="Access tokens of bots that ended without an act of the token's holder, kept until the "
+    "bot gets a new token; why: store.records.Ending.",
     sqlite_with_rowid=False,
 )
 
@@ -115,8 +116,8 @@ known_addresses = sa.Table(
     sa.Column("pair_hash", sa.LargeBinary, primary_key=True),
     sa.Column("last_used_us", sa.BigInteger, nullable=False),
     sa.Index(None, "last_used_us"),
-    comment="From where accounts were entered; pair_hash: of the account and the address, with the store's "
-    "secret.",
+    comment="The network addresses from which each account has logged in; pair_hash: hash of account "
+    "and address, keyed with the store's secret.",
     sqlite_with_rowid=False,
 )
 
@@ -128,7 +129,7 @@ identities = sa.Table(
     sa.Column("user_id", BYTEWISE, nullable=False),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id"),
-    comment="Which account somebody is who logs in through an OpenID issuer.",
+    comment="Which account belongs to a person who logs in through an OpenID issuer.",
     sqlite_with_rowid=False,
 )
 
@@ -143,7 +144,8 @@ consumers = sa.Table(
     # Moving a position does not change this index. Without it, leaving a room would scan all of a user's
     # positions.
     sa.Index(None, "room_id", "user_id"),
-    comment="seq: everything up to here was acknowledged; stamp: that event's, 0 where it is not known.",
+    comment="seq: the consumer has acknowledged everything up to this event; stamp: that event's "
+    "stamp, 0 if unknown.",
     sqlite_with_rowid=False,
 )
 
@@ -155,7 +157,7 @@ consumer_names = sa.Table(
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
     sa.Column("last_used_us", sa.BigInteger, nullable=False),
     sa.Index(None, "last_used_us"),
-    comment="Those that have a position, or had one; last_used_us: give or take some minutes.",
+    comment="Consumers that have a position, or once had one; last_used_us: accurate to a few minutes.",
     sqlite_with_rowid=False,
 )
 
@@ -166,7 +168,7 @@ user_logs = sa.Table(
     sa.Column("first_seq", sa.BigInteger, nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("last_event_us", sa.BigInteger, nullable=False),
-    comment="How far the log of each user reaches that has an entry; its entries are among the events, under "
-    "'user:' and the id. The columns are as those of rooms.",
+    comment="First and last number of each user's log that has an entry. The entries themselves are "
+    "in events, under 'user:' and the user id. The columns correspond to those of rooms.",
     sqlite_with_rowid=False,
 )

@@ -26,5 +26,5 @@ meta = sa.Table(
     metadata,
     key("name"),
     sa.Column("value", sa.Text, nullable=False),
-    comment="One row for each fact about the database itself: epoch, secret.",
+    comment="Facts about the database itself, one in each row: its epoch and its secret.",
 )

@@ -21,8 +21,8 @@ uploads = sa.Table(
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id", "create_time_us", "upload_id"),
     sa.Index(None, "create_time_us"),
-    comment="Files that have yet to arrive; charged_to: the user, or a bot's owner, whose quota they use up; "
-    "sha256: as announced, empty where it was not.",
+    comment="Uploads in progress; charged_to: the user whose quota pays (a bot's owner, for a bot); "
+    "sha256: as announced, empty if it was not.",
     sqlite_with_rowid=False,
 )
 
@@ -46,8 +46,9 @@ files = sa.Table(
     sa.Index(None, "digest"),
     sa.Index(None, "preview_digest"),
     sa.Index(None, "sent", "create_time_us"),
-    comment="digest: the SHA-256 of the content, by which it is kept, in hexadecimal; preview_digest: the "
-    "preview's, empty for none; sent: whether a message ever carried it, so that it goes with the last one.",
+    comment="digest: SHA-256 of the content in hexadecimal, under which the content is stored; "
+    "preview_digest: the same for the preview, empty for none; sent: whether a message ever "
+    "carried the file, in which case it is deleted with the last such message.",
     sqlite_with_rowid=False,
 )
 
@@ -59,7 +60,7 @@ message_files = sa.Table(
     sa.Column("at", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("file_id", BYTEWISE, nullable=False),
     sa.Index(None, "file_id", "room_id", "seq"),
-    comment="Which messages carry which files; at: in which place, from 0.",
+    comment="Which messages carry which files; at: the file's place in the message, from 0.",
     sqlite_with_rowid=False,
 )
 
@@ -70,8 +71,9 @@ file_usage = sa.Table(
     sa.Column("uploads", sa.BigInteger, nullable=False),
     sa.Column("files", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
-    comment="How many unfinished uploads and files are charged to a user, and their bytes, those that an "
-    "upload announced included; of the whole server for an empty id.",
+    comment="How many unfinished uploads and files count towards each user's quota, and their bytes, "
+    "including bytes that uploads have announced. The row with an empty id is the whole "
+    "server's.",
     sqlite_with_rowid=False,
 )
 
@@ -81,7 +83,7 @@ unneeded_contents = sa.Table(
     key("digest"),
     sa.Column("due_us", sa.BigInteger, nullable=False),
     sa.Index(None, "due_us"),
-    comment="Contents that are there, or may be, and that no file may need; due_us: when it is time to look, "
-    "and to delete them if none does.",
+    comment="Stored contents, or contents that may be stored, that perhaps no file needs; due_us: "
+    "when to check, and to delete those that no file needs.",
     sqlite_with_rowid=False,
 )

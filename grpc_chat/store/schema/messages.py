@@ -16,9 +16,10 @@ events = sa.Table(
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("checksum", sa.BigInteger, nullable=True),
     sa.Column("messages", sa.BigInteger, nullable=True),
-    comment="Of rooms, and of users (see user_logs). payload: the encoded chat.v1.Event, as it is sent; "
-    "checksum: its CRC-32, NULL in old rows; messages: how many messages the room has up to this event, "
-    "deleted ones included, counted from when the database began to count; NULL in older rows and for users.",
+    comment="The logs of rooms and of users (see user_logs). payload: the encoded chat.v1.Event, as "
+    "it is sent; checksum: CRC-32 of the payload, NULL in old rows; messages: the number of "
+    "messages in the room up to this event, including deleted ones, since the database began "
+    "to count; NULL in older rows and in users' logs.",
     sqlite_with_rowid=False,
 )
 
@@ -28,7 +29,8 @@ deleted_messages = sa.Table(
     key("room_id"),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("user_id", BYTEWISE, nullable=False),
-    comment="What is not counted as unread, though the events' messages count it; user_id: the sender.",
+    comment="Deleted messages, which the messages column of events still counts but which are never "
+    "unread; user_id: the sender.",
     sqlite_with_rowid=False,
 )
 
@@ -41,7 +43,8 @@ edits = sa.Table(
     sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("time_us", sa.BigInteger, nullable=False),
-    comment="What messages said before; version: from 0, the first; time_us: since when they said it.",
+    comment="Earlier texts of edited messages; version: from 0, the text first sent; time_us: when "
+    "this text was written.",
     sqlite_with_rowid=False,
 )
 
@@ -54,7 +57,7 @@ sends = sa.Table(
     sa.Column("client_message_id", sa.LargeBinary, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("content_hash", sa.LargeBinary, nullable=False),
-    comment="Which client_message_id became which event, for as long as the message exists.",
+    comment="Which event each client_message_id became. A row lasts as long as its message.",
     sqlite_with_rowid=False,
 )
 
@@ -66,6 +69,6 @@ reactions = sa.Table(
     key("emoji"),
     key("user_id"),
     sa.Column("create_time_us", sa.BigInteger, nullable=False),
-    comment="Who reacted to which message with what; seq: the message's.",
+    comment="Who reacted to which message with which emoji; seq: the number of the message.",
     sqlite_with_rowid=False,
 )

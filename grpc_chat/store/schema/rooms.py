@@ -27,12 +27,12 @@ rooms = sa.Table(
     sa.Column("keep_edits", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("message_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
-    comment="first_seq: the oldest event kept; last_seq: the newest, 0 when there was none yet; kind, "
-    "history, posting: as in chat.v1; public_name: of a public room, its name in lower case; "
-    "request_hash: what was asked for when it was made with a request id; last_event_us: when the newest "
-    "event was stored, 0 where that is not known; edit_window_us: how long a message may be edited, 0 for "
-    "any time; keep_edits: whether what messages said before is kept; message_count: see the events' "
-    "messages.",
+    comment="first_seq: the number of the oldest event kept; last_seq: of the newest, 0 before the "
+    "first; kind, history, posting: as in chat.v1; public_name: the lower-case name of a "
+    "public room; request_hash: hash of the request that made the room, if it had a request "
+    "id; last_event_us: when the newest event was stored, 0 if unknown; edit_window_us: how "
+    "long messages may be edited, 0 for no limit; keep_edits: whether earlier texts are kept; "
+    "message_count: the messages column of the newest event.",
     sqlite_with_rowid=False,
 )
 
@@ -43,8 +43,8 @@ deleted_rooms = sa.Table(
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("delete_time_us", sa.BigInteger, nullable=False),
     sa.Column("purged", sa.SmallInteger, nullable=False),
-    comment="So that the end of a log by deletion is told from the end by loss; purged: whether the log is "
-    "gone.",
+    comment="Deleted rooms, so that a deleted log is not mistaken for a lost one; purged: whether the "
+    "log is gone.",
     sqlite_with_rowid=False,
 )
 
@@ -61,10 +61,10 @@ members = sa.Table(
     sa.Column("read_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("read_own", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "user_id", "room_id", "added_by"),
-    comment="role: chat.v1.Role; join_seq: the event by which they joined, 0 where there is none; "
-    "added_by: who made them a member without their consent, empty where they came themselves; read_seq: "
-    "the event up to which they have read; read_count: its messages, as the events have them; read_own: "
-    "how many of their own messages come after it.",
+    comment="role: chat.v1.Role; join_seq: the event by which the member joined, 0 if there is none; "
+    "added_by: who added the member without asking, empty for members who came by themselves; "
+    "read_seq: the event up to which the member has read; read_count: the messages column of "
+    "that event; read_own: how many of the member's own messages come after it.",
     sqlite_with_rowid=False,
 )
 
@@ -79,8 +79,8 @@ invitations = sa.Table(
     sa.Column("hidden", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Index(None, "user_id", "create_time_us", "room_id"),
-    comment="Of one person each, who has yet to accept: members to be, and members who are to be owners; "
-    "hidden: they never hear of it.",
+    comment="Invitations that wait for one person's answer, to join a room or to become its owner; "
+    "hidden: the person never hears of the invitation.",
     sqlite_with_rowid=False,
 )
 
@@ -111,7 +111,7 @@ invites = sa.Table(
     sa.Column("makes_admin", sa.SmallInteger, nullable=False),
     sa.Index(None, "code_hash", unique=True),
     sa.Index(None, "room_id", "create_time_us", "invite_id"),
-    comment="code_hash: SHA-256 of the code; room_id: empty for an invite to the server alone; max_uses: 0 "
-    "for any number.",
+    comment="code_hash: SHA-256 of the code; room_id: empty for an invite to the server alone; "
+    "max_uses: 0 for no limit.",
     sqlite_with_rowid=False,
 )

@@ -325,7 +325,7 @@ async def test_token_is_everything_after_bearer() -> None:
     ids=str,
 )
 async def test_method_that_needs_nobody_is_not_asked_who_calls(metadata: Metadata) -> None:
-    """Whatever the call shows: whoever has a token that is worthless by now can still log in."""
+    """Whatever the call shows: anyone who has a token that is worthless by now can still log in."""
     world = World()
     log_in = world.methods["LogIn"]
     request = pb.LogInRequest(user_id="alice", password="x")
@@ -443,7 +443,7 @@ async def test_calls_that_one_may_not_make_count_too() -> None:
 
 
 async def test_calls_of_nobody_count_against_nobody() -> None:
-    """Whoever has no token can't use up the calls of whom it says it is."""
+    """A client without a token can't use up the calls of the user that it claims to be."""
     world = World(Rate(per_second=1, burst=1, clock=Clock()))
 
     for _ in range(5):
@@ -474,7 +474,7 @@ async def test_guests_are_counted_by_their_address() -> None:
 
 
 async def test_addresses_are_told_which_guests_are_too_many(caplog: pytest.LogCaptureFixture) -> None:
-    """One that may be a proxy's is something that whoever runs the server must hear of."""
+    """An address that may be a proxy's must be reported to the administrator."""
     world = World(guest_rate=Rate(per_second=1, burst=1, clock=Clock()))
     info = world.methods["GetServerInfo"]
     for peer, told in (("ipv4:1.2.3.4:4711", 0), ("ipv4:10.0.0.7:4711", 1)):

@@ -153,7 +153,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"profiles": 1}', "\x00"])
 def test_a_file_that_is_something_else_is_not_overwritten(content: str, profiles: Profiles) -> None:
-    """It is told what is wrong with it, and stays for whoever mends it."""
+    """It is told what is wrong with it, and stays for anyone who mends it."""
     profiles.folder.mkdir(parents=True)
     profiles.path.write_text(content)
 

@@ -184,7 +184,7 @@ def test_failures_are_forgiven_evenly(attempts: Attempts, clock: Clock) -> None:
 
 
 def test_refusal_says_how_long_to_wait(attempts: Attempts, clock: Clock) -> None:
-    """Whoever waits that long is let through; whoever does not is not."""
+    """A client that waits that long is let through; one that does not is refused."""
     failures(attempts, "alice", HOME)
     clock.now += 30
 

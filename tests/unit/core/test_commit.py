@@ -279,7 +279,7 @@ async def test_failed_transaction_is_the_answer_to_all_in_it(
 
 
 async def test_store_that_failed_is_reported_once(make: Make) -> None:
-    """The process must end; until it does, whoever still comes gets the error."""
+    """The process must end; until it does, anyone who still comes gets the error."""
     world = make()
     world.store.fatal |= dict.fromkeys(["a", "b"], StoreUnavailable("not confirmed"))
     world.store.failed = True
@@ -345,7 +345,7 @@ async def test_cancelled_caller_does_not_take_the_commit_with_it(make: Make, sta
 
 
 async def test_close_finishes_what_waits_and_refuses_what_comes(make: Make) -> None:
-    """Everybody who was let in gets an answer; whoever is late is told to go elsewhere."""
+    """Everybody who was let in gets an answer; anyone who is late is told to go elsewhere."""
     world = make(max_batch=1)
     first = await world.hold()
     waiting = [world.start(append(text)) for text in ("a", "b", "c")]

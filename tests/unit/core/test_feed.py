@@ -23,7 +23,7 @@ def feed_with(last: int, *, max_slice_bytes: int = 1000) -> Feed:
 
 
 def test_new_feed_has_nothing_in_its_tail() -> None:
-    """Whoever is behind the head is sent to the store, whoever is at it has nothing to get."""
+    """A reader behind the head is sent to the store; a reader at the head has nothing to get."""
     feed = Feed("r1", 100, max_slice_bytes=1000)
 
     assert feed.head == 100

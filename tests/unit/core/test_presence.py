@@ -113,7 +113,7 @@ async def test_changes_reach_those_who_follow_elsewhere(world: World) -> None:
 
 
 async def test_a_presence_that_waits_goes_with_the_room(world: World) -> None:
-    """Whoever is no member now is not told who came before that."""
+    """Anyone who is no member now is not told who came before that."""
     node = await world.node()
     await world.put_room(node, "r1", *USERS)
     reader = await world.reader(node, "ben1")

@@ -46,7 +46,7 @@ def test_user_may_make_a_burst_of_calls_and_then_so_many_a_second() -> None:
 
 
 def test_refusal_says_when_to_come_back() -> None:
-    """Whoever waits that long is let through; whoever does not is not."""
+    """A user who waits that long is let through; one who does not is refused."""
     clock = Clock()
     rate = Rate(per_second=4, burst=1, clock=clock)
     rate.take("alice")

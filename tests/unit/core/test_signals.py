@@ -149,7 +149,7 @@ async def test_whoever_is_no_member_now_is_told_nothing(world: World) -> None:
 
 
 async def test_what_is_gathered_goes_to_those_who_are_members_when_it_is_given(world: World) -> None:
-    """A busy node gives signals later. Whoever is gone by then gets none, and the others the newest."""
+    """A busy node gives signals later. Anyone who is gone by then gets none, and the others the newest."""
     bounds = replace(QUIET, signal_deliveries_per_second=20)
     node = await world.node(bounds=bounds, signals_per_second=0)
     await world.put_room(node, "r1", *USERS)

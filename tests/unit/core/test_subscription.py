@@ -443,7 +443,7 @@ def test_position_is_not_told_where_an_event_after_it_is_sent() -> None:
 
 
 def test_positions_and_events_together_cover_the_log() -> None:
-    """Whoever takes in each response, events first and positions after, stands where the server does."""
+    """Anyone who takes in each response, events first and positions after, stands where the server does."""
     choose = random.Random(3)
     rooms = [Room(room_id) for room_id in ("r1", "r2")]
     reader = Reader(*rooms)
@@ -523,7 +523,7 @@ def test_what_is_acknowledged_again_counts_once() -> None:
 
 
 def test_position_ahead_of_the_stream_makes_room_for_all_of_it() -> None:
-    """Whoever has seen the events elsewhere may say so; they are sent all the same."""
+    """Anyone who has seen the events elsewhere may say so; they are sent all the same."""
     room = Room().say(*[OTHER] * 6)
     reader = Reader(room, window=2)
     reader.read()
@@ -588,7 +588,7 @@ def test_gap_does_not_use_up_the_window() -> None:
 
 
 def test_gap_behind_unacknowledged_events_does_not_block_for_ever() -> None:
-    """Whoever acknowledges what was sent, gap or no gap, gets the rest."""
+    """Anyone who acknowledges what was sent, gap or no gap, gets the rest."""
     room = Room().say(*[OTHER] * 3)
     reader = Reader(room, window=3)
     reader.read()

@@ -61,7 +61,7 @@ def test_same_content_is_kept_once(contents: LocalContents, spool: Spool) -> Non
 
 
 def test_content_that_lost_its_end_is_replaced(contents: LocalContents, spool: Spool) -> None:
-    """Whoever uploads it again mends what a disk has lost."""
+    """Anyone who uploads it again mends what a disk has lost."""
     put(contents, spool)
     os.truncate(contents.path(HELLO), 2)
 

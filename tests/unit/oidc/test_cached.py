@@ -63,7 +63,7 @@ async def test_newer_one_is_fetched_after_a_pause_only(cached: Cached[int], docu
 
 
 async def test_waiting_for_a_newer_one_keeps_nobody_else_waiting(document: Document) -> None:
-    """Whoever is content with what there is gets it at once."""
+    """Anyone who is content with what there is gets it at once."""
     slept = asyncio.Event()
 
     async def sleep(seconds: float) -> None:

@@ -46,7 +46,7 @@ def test_what_does_not_go_together_is_refused(given: dict[str, Any], why: str) -
 
 
 def test_tls_and_plain_text_at_once_are_refused() -> None:
-    """Whoever says both is mistaken about one."""
+    """A caller that gives both is mistaken about one."""
     with pytest.raises(ValueError, match="insecure must not be given"):
         connector_to("localhost:1", tls=Tls(), insecure=True)
 

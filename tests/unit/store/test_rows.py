@@ -19,7 +19,7 @@ def rows() -> dict[str, list[str]]:
 
 
 def test_every_table_has_a_line_that_says_what_bounds_it() -> None:
-    """Whoever adds a table says so; one that is gone has none."""
+    """Anyone who adds a table says so; one that is gone has none."""
     assert set(rows()) == set(schema.metadata.tables)
     assert all(len(rest) == 2 and all(rest) for rest in rows().values())
 
