@@ -20,6 +20,15 @@ BODY-CHANGED         the first text under a client_message_id did not stay
 FAILED-BUT-PRESENT   a send that was definitely refused is there
 NEVER-SENT           something is there that nobody sent
 FROM-FUTURE          something was seen before it was sent
+EDIT-BEFORE-MESSAGE  a change was given before the message that it is about, or there is no such message
+CHANGE-LOST          an answered edit, deletion or reaction is not there, or not shown to a later reader
+CHANGE-DOUBLED       something was changed twice by what was asked once
+DELETED-TEXT-SEEN    what was deleted or edited away was shown later, found, or is on the disk in the end
+SEARCH-MISSED        a message was not found by what it says
+FILE-MISSING         a message lacks a file that it was sent with, or the file can't be had
+FILE-LEFT            a file is there although every message that carried it was deleted
+COUNT-DIFFERS        an unread count, or the reactions to a message, are not what the log gives
+MARKER-LOST          a read marker went back by itself
 READ-AFTER-REMOVAL   somebody was shown something after the removal, or from after it
 VISIBILITY-LEAK      a member was shown something from outside the time of membership
 VISIBILITY-HOLE      a member was not shown something from inside it
@@ -36,8 +45,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from tests.torture.changes import Changes
 from tests.torture.history import Event, load
 
 NAMES = [line.split()[0] for line in (__doc__ or "").splitlines() if line[:1].isupper() and "  " in line]
@@ -59,6 +69,17 @@ class Slot(NamedTuple):
     author: str
     id: str
     body: str
+    """Of a message, what it was sent with; empty as long as it was seen only after it was changed."""
+
+    def differs(self, other: Slot) -> bool:
+        """Whether it is another event."""
+        same = self[:2] == other[:2] and (self.body == other.body or not (self.body and other.body))
+        return not same
+
+
+def _slot(item: list[Any]) -> Slot:
+    changed = len(item) > 4 and item[1] and ("n" in item[4] or "gone" in item[4])
+    return Slot(item[3], item[1], "" if changed else item[2])
 
 
 @dataclass
@@ -83,6 +104,10 @@ class Verdict:
     refused: int = 0
     logged: int = 0
     received: int = 0
+    changed: int = 0
+    """Changes that were answered."""
+    counted: int = 0
+    """Unread counts that were compared with counting."""
 
     @property
     def names(self) -> set[str]:
@@ -99,7 +124,8 @@ class Verdict:
         found = ", ".join(f"{name} x{count}" for name, count in sorted(self.counts.items()))
         numbers = (
             f"{self.events} events: {self.acked} messages acknowledged, {self.unknown} calls unknown, "
-            f"{self.refused} refused, {self.logged} in the final logs, {self.received} received"
+            f"{self.refused} refused, {self.logged} in the final logs, {self.received} received, "
+            f"{self.changed} changes answered, {self.counted} counts compared"
         )
         return "\n".join([f"{'FAILED: ' + found if found else 'ok'} ({numbers})", *self.told])
 
@@ -146,6 +172,8 @@ class _Stream:
     own: bool
     epoch: str
     at: dict[str, int]
+    since: float = 0.0
+    """When it was asked for."""
     moved: dict[str, str] = field(default_factory=dict)
     """Rooms that went on in another life while the stream was open, as a program sees it."""
 
@@ -179,13 +207,13 @@ class _Judge:
         self.sends: dict[Key, _Send] = {}
         self.calls: dict[int, _Call] = {}
         self.logs: dict[LogId, _Log] = defaultdict(_Log)
-        self.finals: dict[tuple[str, str], tuple[str, list[list[object]]]] = {}
+        self.finals: dict[tuple[str, str], tuple[str, list[list[Any]]]] = {}
         self.streams: dict[int, _Stream] = {}
         self.jumps: list[tuple[_Stream, str, int, int, str]] = []
         self.progress: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self.client_streams: dict[str, _Stream] = {}
         self.heals: list[Event] = []
-        self.shown: dict[tuple[str, str], list[tuple[float, str, list[int]]]] = defaultdict(list)
+        self.shown: dict[tuple[str, str], list[tuple[float, str, list[int], float]]] = defaultdict(list)
         self.full_reads: list[Event] = []
         self.windows: dict[tuple[str, str], list[_Window]] = defaultdict(list)
         self.policies: dict[str, str] = {}
@@ -195,6 +223,7 @@ class _Judge:
         self.restores: list[_Restore] = []
         self.lives: dict[str, int] = {}
         self.last = 0.0
+        self.changes = Changes(self, self.verdict)
 
     # Lives
 
@@ -253,7 +282,9 @@ class _Judge:
         if op == "invoke":
             user, t = event["user"], event["t"]
             self.calls[event["call"]] = _Call(t, user, event["items"])
-            for room, id_, body in event["items"]:
+            for room, id_, body, *files in event["items"]:
+                if files and files[0]:
+                    self.changes.sent_with(room, user, id_, files[0])
                 send = self.sends.get((room, user, id_))
                 if send is None:
                     self.sends[room, user, id_] = _Send(t, {body}, {event["session"]})
@@ -278,7 +309,7 @@ class _Judge:
         # In each room, what this call alone brought is numbered in the call's order.
         before: dict[LogId, int] = {}
         once: set[str] = set()
-        for (room, id_, body), (said, seq) in zip(call.items, event["at"], strict=True):
+        for (room, id_, body, *_), (said, seq) in zip(call.items, event["at"], strict=True):
             send, epoch = self.sends[room, call.user, id_], self._life(said)
             log = (room, epoch)
             heads[log] = max(heads.get(log, 0), seq)
@@ -298,15 +329,14 @@ class _Judge:
             once.add(id_)
         for log, seq in heads.items():
             self.logs[log].known.append((t, seq))
+            self.changes.sent(call.user, log, t, seq)
 
-    def _see(self, room: str, epoch: str, t: float, items: list[list[object]]) -> None:
+    def _see(self, room: str, epoch: str, t: float, items: list[list[Any]], since: float, who: str) -> None:
         log = self.logs[room, epoch]
         slots, seen_at = log.slots, log.seen_at
         head = 0
         for item in items:
-            seq: int
-            seq, id_, body, author = item  # type: ignore[assignment]
-            slot = Slot(author, id_, body)  # type: ignore[arg-type]
+            seq, slot = item[0], _slot(item)
             head = max(head, seq)
             found = slots.get(seq)
             if found is None:
@@ -317,10 +347,14 @@ class _Judge:
                 seen_at[seq] = t
             if found != slot:
                 same = found[:2] == slot[:2]
+                if not found.differs(slot):
+                    slots[seq] = slot if slot.body else found
+                    continue
                 name = "BODY-CHANGED" if same and slot.id else "SLOT-CHANGED"
                 self.verdict.add(name, f"{room} {seq} was {found}, and then {slot}")
         if head:
             log.known.append((t, head))
+            self.changes.see((room, epoch), t, since, items, who)
 
     def _open(self, event: Event) -> None:
         stream = _Stream(
@@ -330,6 +364,7 @@ class _Judge:
             event["own"],
             self._life(event["epoch"]),
             dict(event["start"]),
+            event["t0"],
         )
         if before := self.client_streams.get(stream.client):
             told, begins = event.get("told", {}), not event.get("consumer")
@@ -359,13 +394,15 @@ class _Judge:
                     self.verdict.add("BACKWARDS-OR-DUP", f"{stream.client} got {room} {seq} after {at}")
                     continue
                 self.jumps.append((stream, room, at, seq, epoch))
+            if len(item) > 4 and "m" in item[4]:
+                self.changes.given(stream, room, at, seq, item[4])
             at = seq
         stream.at[room] = at
         self.verdict.received += len(items)
         if self.lives[epoch] == len(self.restores):
             self.progress[stream.client, room].append((t, at))
-        self.shown[room, stream.user].append((t, epoch, [item[0] for item in items]))
-        self._see(room, epoch, t, items)
+        self.shown[room, stream.user].append((t, epoch, [item[0] for item in items], stream.since))
+        self._see(room, epoch, t, items, stream.since, stream.client)
 
     def _changed(self, event: Event) -> None:
         self._move(self.streams[event["stream"]], event["room"], event["seq"], event["seq"])
@@ -394,6 +431,30 @@ class _Judge:
     def _fault(self, event: Event) -> None:
         pass
 
+    def _change(self, event: Event) -> None:
+        self.changes.change(event)
+
+    def _mark(self, event: Event) -> None:
+        self.changes.mark(event)
+
+    def _rooms(self, event: Event) -> None:
+        self.changes.rooms(event)
+
+    def _search(self, event: Event) -> None:
+        self.changes.search(event)
+
+    def _file(self, event: Event) -> None:
+        self.changes.download(event)
+
+    def _reactions(self, event: Event) -> None:
+        self.changes.reactions(event)
+
+    def _disk(self, event: Event) -> None:
+        self.changes.disk(event)
+
+    def _visit(self, event: Event) -> None:
+        self.changes.visit(event)
+
     def _ack(self, event: Event) -> None:
         for room, seq in event["positions"].items():
             ack = (event["t"], event["op"], seq, len(self.restores))
@@ -404,13 +465,13 @@ class _Judge:
         epoch, died = self._life(said), self.dead_epochs.get(said)
         if died is not None and died < event["t0"]:
             self.verdict.add("EPOCH-REUSED", f"a read of {room} was answered in {said} after the restore")
-        self.shown[room, event["user"]].append((event["t"], epoch, [item[0] for item in items]))
-        self._see(room, epoch, event["t"], items)
+        self.shown[room, event["user"]].append((event["t"], epoch, [item[0] for item in items], event["t0"]))
+        self._see(room, epoch, event["t"], items, event["t0"], event["client"])
         if event.get("final"):
             self.finals[room, event.get("node", "")] = (epoch, items)
             return
         if event.get("full"):
-            self.full_reads.append(event)
+            self.full_reads.append(event | {"life": epoch})
             return
         at = event["after"]
         reader = _Stream(event["client"], event["user"], "", True, epoch, {})
@@ -440,6 +501,8 @@ class _Judge:
     def _restore(self, event: Event) -> None:
         self.restores.append(_Restore(event.get("common", {}), tuple(event.get("copied", (0.0, 0.0)))))
         self.progress.clear()
+        files = event.get("how") != "file"
+        self.changes.restored(self.restores[-1].common, self.restores[-1].copied, files=files)
         # A copy that was put back by other means than ours can't be told from what it is a copy of.
         by_us = event.get("how", "command") == "command"
         if event["before"] != event["after"]:
@@ -452,7 +515,7 @@ class _Judge:
     def judge(self) -> Verdict:
         for call in self.calls.values():
             if call.outcome != "fail":
-                for room, id_, body in call.items:
+                for room, id_, body, *_ in call.items:
                     self.sends[room, call.user, id_].possible.add(body)
         final_slots = self._judge_finals()
         places: dict[LogId, dict[Key, int]] = {}
@@ -465,6 +528,8 @@ class _Judge:
         self._judge_consumers()
         self._judge_heals()
         self._judge_membership()
+        self.changes.judge_all({room: epoch for room, (epoch, _) in final_slots.items()})
+        self.verdict.changed, self.verdict.counted = self.changes.answered, self.changes.counted
         return self.verdict
 
     def _judge_finals(self) -> dict[str, tuple[str, dict[int, Slot]]]:
@@ -476,8 +541,8 @@ class _Judge:
             if numbers != list(range(1, len(numbers) + 1)):
                 hole = next((n for n, seq in enumerate(numbers, 1) if n != seq), len(numbers))
                 self.verdict.add("FINAL-NOT-DENSE", f"{room}{node and ' at ' + node} breaks at {hole}")
-            mine = {item[0]: Slot(item[3], item[1], item[2]) for item in items}  # type: ignore[arg-type]
-            merged[room] = (epoch, mine)  # type: ignore[assignment]
+            mine = {item[0]: _slot(item) for item in items}
+            merged[room] = (epoch, mine)
             for (log_room, log_epoch), log in self.logs.items():
                 if log_room != room:
                     continue
@@ -488,12 +553,12 @@ class _Judge:
                     both = [seq for seq in log.slots if seq <= kept_up_to]
                     lost = {seq for seq in both if seq not in mine}
                     for seq in both:
-                        if seq in mine and mine[seq] != log.slots[seq]:
+                        if seq in mine and mine[seq].differs(log.slots[seq]):
                             text = f"{room} {seq} was {log.slots[seq]}, and {mine[seq]} after the restore"
                             self.verdict.add("SLOT-CHANGED", text)
                 else:
-                    kept = set(mine.values())
-                    lost = {seq for seq, slot in log.slots.items() if slot not in kept}
+                    kept = {slot[:2] for slot in mine.values()}
+                    lost = {seq for seq, slot in log.slots.items() if slot[:2] not in kept}
                 for seq in sorted(lost):
                     slot = log.slots[seq]
                     send = self.sends.get((room, slot.author, slot.id))
@@ -522,11 +587,11 @@ class _Judge:
             elif log.seen_at[seq] < send.first:
                 self.verdict.add("FROM-FUTURE", f"{room} {seq} was seen before it was sent")
             elif acked := self._acked_in(send, room, log_id[1]):
-                if slot.body != acked[1]:
+                if slot.body and slot.body != acked[1]:
                     self.verdict.add("BODY-CHANGED", f"{room} {seq} is not what was acknowledged")
-            elif slot.body not in send.bodies:
+            elif slot.body and slot.body not in send.bodies:
                 self.verdict.add("NEVER-SENT", f"{room} {seq} has a text that nobody sent")
-            elif slot.body not in send.possible:
+            elif slot.body and slot.body not in send.possible:
                 self.verdict.add("FAILED-BUT-PRESENT", f"{room} {seq} {slot}")
         return places
 
@@ -574,7 +639,7 @@ class _Judge:
     def _owed(self, reader: _Stream, room: str, seq: int, epoch: str) -> bool:
         """Whether an event that exists had to be given to a reader."""
         slot = self.logs[room, epoch].slots.get(seq)
-        if slot is None or not self._visible(room, reader.user, seq):
+        if slot is None or not self._visible(room, reader.user, seq, epoch):
             return False
         if reader.own or not slot.id:
             return True
@@ -623,7 +688,10 @@ class _Judge:
                 if target and not (reached and min(reached) <= deadline):
                     self.verdict.add("STUCK", f"{client} never got {room} {target} in time")
 
-    def _visible(self, room: str, user: str, seq: int) -> bool:
+    def _visible(self, room: str, user: str, seq: int, epoch: str) -> bool:
+        if self.changes.is_visitor(room, user):
+            visits = self.changes.visits(room, user, epoch)
+            return any(self.changes.visible(visit, room, epoch, seq) for visit in visits)
         windows = self.windows.get((room, user))
         if windows is None:
             return not any(key[0] == room for key in self.windows)
@@ -633,24 +701,28 @@ class _Judge:
 
     def _judge_membership(self) -> None:
         for (room, user), shown in self.shown.items():
-            if not any(key[0] == room for key in self.windows):
+            if not any(key[0] == room for key in self.windows) or self.changes.is_visitor(room, user):
                 continue
             windows = self.windows.get((room, user), [])
             last = windows[-1] if windows else None
-            for t, _epoch, numbers in shown:
+            for t, epoch, numbers, _ in shown:
                 late = last and last.removed is not None and t > last.removed + REMOVAL_GRACE
                 for seq in numbers:
                     after = last and last.before is not None and seq > last.before
                     if late or after:
                         self.verdict.add("READ-AFTER-REMOVAL", f"{user} was shown {room} {seq}")
-                    elif not self._visible(room, user, seq):
+                    elif not self._visible(room, user, seq, epoch):
                         self.verdict.add("VISIBILITY-LEAK", f"{user} was shown {room} {seq}")
         for read in self.full_reads:
             room, user = read["room"], read["user"]
+            if self.changes.is_visitor(room, user):
+                continue
             given = {item[0] for item in read["items"]}
-            log = self.logs[room, read["epoch"]]
+            log = self.logs[room, read["life"]]
             head = max((seq for t, seq in log.known if t < read["t0"]), default=0)
-            holes = [n for n in range(1, head + 1) if n not in given and self._visible(room, user, n)]
+            holes = [
+                n for n in range(1, head + 1) if n not in given and self._visible(room, user, n, read["life"])
+            ]
             if holes:
                 self.verdict.add("VISIBILITY-HOLE", f"{user} was not shown {room} {holes[0]}")
 

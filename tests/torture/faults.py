@@ -588,7 +588,8 @@ async def put_back(world: World) -> None:
     how, (copy, restore) = list(COPIES.items())[world.restores % len(COPIES)]
     world.restores += 1
     kept, data = world.work / "copy", world.server.data
-    _delete(kept)
+    for each in (kept, kept.with_name(f"{kept.name}.files")):
+        _delete(each)
     await world.wait(0.05, 0.5)
     copied = [world.now()]
     await copy(world, kept)
@@ -610,9 +611,10 @@ async def put_back(world: World) -> None:
         common=common,
         copied=copied,
     )
-    for each in world.subscribers:
-        if isinstance(each, Program):
-            each.went_back(common)
+    for follower in world.subscribers:
+        if isinstance(follower, Program):
+            follower.went_back(common)
+    world.pool.went_back(common)
     await restarted(world, t0, "RESTORE", how)
     if how == "file alone" and _epoch(data) == before:
         raise Unmet("a database that was put back without what lay beside it goes on in the same epoch")
@@ -695,7 +697,8 @@ def _heads(kept: Path) -> dict[str, int]:
     # Read in a copy of its own: a server's log beside it would be written into it.
     with tempfile.TemporaryDirectory() as folder:
         for each in _database(kept).parent.glob(f"{_database(kept).name}*"):
-            shutil.copy(each, folder)
+            if each.is_file():
+                shutil.copy(each, folder)
         with contextlib.closing(sqlite3.connect(Path(folder, _database(kept).name))) as conn:
             return dict(conn.execute("SELECT room_id, last_seq FROM rooms"))
 

@@ -8,15 +8,19 @@ list. The kinds, by their field ``e``:
 ======== ======== =================================================================================
 e        op       fields
 ======== ======== =================================================================================
-send     invoke   t, client, user, session, call, items: [[room, id, body hash], …]
+send     invoke   t, client, user, session, call, items: [[room, id, body hash, files], …]; what stands for
+                  the contents of the files, if it has any, as in items
 send     ok       t, call, at: [[epoch, seq], …], one for each item
 send     fail     t, call, code: a definite error; the call stored nothing, and never will
 send     info     t, call, code: anything else; it may or may not have been stored
 open              t0, t, stream, client, user, session, own, epoch, start: {room: seq}, consumer,
                   told: {room: seq}: a stream was asked for at t0 and began at t; where the log went
                   back, it said up to where it is what it was
-recv              t, stream, room, items: [[seq, id, body hash, author], …]; id "" is no message;
-                  reconnects: to a program, which sees one stream whatever becomes of connections
+recv              t, stream, room, items: [[seq, id, body hash, author, more], …]; id "" is no message;
+                  reconnects: to a program, which sees one stream whatever becomes of connections.
+                  more, if there is more: of a message n: how often it was edited, gone: that it is
+                  deleted, f: its files; of any other event k: what it is, m: the message that it is
+                  about, b: the body hash of an edit that is not superseded, x: the emoji, who: the member
 changed           t, stream, room, seq: a program was told that only up to seq the log is what it was
 passed            t, stream, room, seq: everything up to seq that was not sent was the session's own
 gap               t, stream, room, from, to: removed by retention, and said so
@@ -25,6 +29,20 @@ ack      invoke   t, user, consumer, positions: {room: seq}
 ack      ok       t, user, consumer, positions
 read              t0, t, client, user, room, epoch, after (or null), items as recv, end: nothing newer,
                   final: the last read of the run, from `node`; full: the whole log in one read
+change   invoke   t, client, user, call, what: edit, delete, react or unreact, room, at: [seq, …], body, emoji
+change   ok       t, call, epoch, n: after an edit, how often the message was edited
+change   fail     t, call, code; and info, as for send
+mark     invoke   t, client, user, call, room, seq, back: a read marker; ok with the seq that it has then,
+                  fail and info as for send
+rooms             t0, t, client, user, rooms: [[room, epoch, last seq, read seq, unread], …]
+search            t0, t, client, user, epoch, room, seq, body: what was searched for, which that message said
+                  last; found: [[room, item], …]
+file              t0, t, client, user, room, seq, file, code, got: a download of what a message carried
+visit    in       t, room, user, seq: somebody has become a member by event seq, before which nothing may be
+                  read; leaves: is about to go; out: knows to be out
+reactions         t, room, asked: [seq, …], given: [[seq, user, emoji], …]: in the end
+disk              t, texts, files: of the changers, what is found on the disk of a stopped server; where,
+                  since: when it had started
 heal              t, client, rooms: {room: head}: from now on nothing is broken, and `client` follows
 room              room, policy: full or since_join
 member   add      t0, t, room, user, seq
@@ -102,7 +120,7 @@ class History:
         """A new number for a call or a stream."""
         return next(self._numbers)
 
-    def invoke(self, client: str, user: str, items: Sequence[Sequence[str]]) -> int:
+    def invoke(self, client: str, user: str, items: Sequence[Sequence[Any]]) -> int:
         """Write down that a call leaves.
 
         Returns:

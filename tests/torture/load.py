@@ -15,6 +15,7 @@ from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
 from grpc_chat.wire.trusted import trusted_token
 from tests.torture.history import DEFINITE, History, body_hash
+from tests.torture.items import listed
 
 _CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -46,6 +47,8 @@ class Stubs:
         self.messages: Any = rpc.MessageServiceStub(cast("Any", self.channel))
         self.subscribe: Any = rpc.SubscribeServiceStub(cast("Any", self.channel))
         self.auth: Any = rpc.AuthServiceStub(cast("Any", self.channel))
+        self.rooms: Any = rpc.RoomServiceStub(cast("Any", self.channel))
+        self.files: Any = rpc.FileServiceStub(cast("Any", self.channel))
 
     async def close(self) -> None:
         await self.channel.close()
@@ -53,14 +56,6 @@ class Stubs:
 
 def metadata(user: str) -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {trusted_token(user)}")]
-
-
-def listed(events: Sequence[pb.Event]) -> list[list[Any]]:
-    """Events of one room, as a history has them."""
-    return [
-        [event.seq, event.message.client_message_id, body_hash(event.message.text), event.user_id]
-        for event in events
-    ]
 
 
 class Draft(NamedTuple):

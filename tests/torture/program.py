@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from grpc_chat import Client as ChatClient
-from grpc_chat import Disconnected, HistoryChanged, Message
+from grpc_chat import Disconnected, HistoryChanged
 from grpc_chat.wire.trusted import trusted_token
-from tests.torture.history import History, body_hash
+from tests.torture.history import History
+from tests.torture.items import item_of
 
 
 class Program:
@@ -63,20 +64,19 @@ class Program:
             self.refused.append(f"{type(error).__name__}: {error}")
 
     def _take(self, update: Any) -> None:
-        if not self.at and isinstance(update, Message | HistoryChanged):
+        if not self.at and (item_of(update) or isinstance(update, HistoryChanged)):
             t = self._history.clock()
             who = {"client": self.name, "user": self._user, "session": self._user, "own": False}
             self._tell("open", t0=t, epoch=getattr(update, "epoch", ""), start={}, **who)
         match update:
-            case Message():
-                item = [update.seq, update.client_message_id, body_hash(update.text), update.sender_id]
-                self._tell("recv", room=update.room_id, items=[item], reconnects=True)
-                self.at[update.room_id] = update.seq
             case Disconnected():
                 self._tell("close", code=f"{update.error}, again after {update.retry_in}")
             case HistoryChanged():
                 self._tell("changed", room=update.room_id, seq=update.last_seq)
                 self.at[update.room_id] = update.last_seq
+            case _ if item := item_of(update):
+                self._tell("recv", room=update.room_id, items=[item], reconnects=True)
+                self.at[update.room_id] = update.seq
 
     def _tell(self, e: str, **fields: Any) -> None:
         self._history.add(e, stream=self._stream, **fields)

@@ -18,10 +18,9 @@ from tests.torture.disks import Disk, Folder, Image, Unavailable
 from tests.torture.faults import FAULTS, NEEDS_IMAGE, WHY_NOT
 from tests.torture.history import History, load
 from tests.torture.servers import ROOT, DidNotStart, Server, make_rooms
-from tests.torture.world import QUIET, Unmet, World
+from tests.torture.world import QUIET, USERS, VISITED, VISITOR, Unmet, World
 
 ROOMS = ["r1", "r2"]
-USERS = ["1", "2", "3", "watch", "quiet"]
 
 MIXTURE = {
     "F1": 6,
@@ -128,7 +127,7 @@ async def run(
         settings = {"GRPC_CHAT_COMMIT__MAX_WAITING": "2000"} | dict(settings or {})
     server = Server(disk.folder, USERS, work / "server.log", package=package, settings=settings, forks=short)
     try:
-        make_rooms(disk.folder, [*ROOMS, QUIET], USERS)
+        make_rooms(disk.folder, [*ROOMS, QUIET, VISITED], USERS, open_to={VISITED: VISITOR})
         with History(path) as history:
             world = World(
                 work=work,
@@ -186,6 +185,7 @@ async def _play(
         await world.finish()
         if code := await world.server.stop():
             raise Unmet(f"the server ended with {code} when asked to stop")
+        await asyncio.to_thread(world.look_at_disk)
     except Unmet as unmet:
         report.problems.append(str(unmet))
     except DidNotStart as refusal:

@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import sys
 import time
 import urllib.request
@@ -32,6 +33,9 @@ SETTINGS = {
     # Small, so that readers fall behind it and are read to from the store, again and again.
     "GRPC_CHAT_SUBSCRIBE__TAIL_BYTES": "16384",
     "GRPC_CHAT_LOG_FORMAT": "json",
+    # The disks of some faults are small, and uploads whose beginning was answered to nobody stay for days.
+    "GRPC_CHAT_FILES__FREE_BYTES": "0",
+    "GRPC_CHAT_FILES__UPLOADS_PER_USER": "100000",
 }
 
 
@@ -48,14 +52,30 @@ def free_port() -> int:
             return port
 
 
-def make_rooms(data: Path, rooms: list[str], users: list[str]) -> None:
-    """Make the database, with rooms that all users are members of."""
+def make_rooms(data: Path, rooms: list[str], users: list[str], *, open_to: Mapping[str, str]) -> None:
+    """Make the database, with rooms that all users are members of.
+
+    Args:
+        open_to: Rooms whose history begins at joining, each with a user who is no member yet and may join.
+    """
     store = open_store(data)
     try:
         members: dict[str, pb.Role.ValueType] = dict.fromkeys(users, pb.ROLE_MEMBER)
-        store.commit([put_room(room, room, members) for room in rooms])
+        store.commit(
+            [
+                put_room(
+                    room, room, {user: role for user, role in members.items() if user != open_to.get(room)}
+                )
+                for room in rooms
+            ]
+        )
     finally:
         store.close()
+    with contextlib.closing(sqlite3.connect(data / "chat.db")) as connection, connection:
+        connection.executemany(
+            "UPDATE rooms SET kind = ?, history = ? WHERE room_id = ?",
+            [(pb.ROOM_KIND_PUBLIC, pb.HISTORY_SINCE_JOIN, room) for room in open_to],
+        )
 
 
 class Server:
@@ -89,6 +109,8 @@ class Server:
         self._forks = forks
         self.process: asyncio.subprocess.Process | warm.Process | None = None
         self.start_seconds: list[float] = []
+        self.started = 0.0
+        """When it was started last."""
 
     @property
     def address(self) -> str:
@@ -128,7 +150,8 @@ class Server:
         if b"listening" not in line:
             await self.exited()
             raise DidNotStart(self.log.read_bytes()[before:].decode(errors="replace").strip())
-        self.start_seconds.append(time.monotonic() - began)
+        self.started = time.monotonic()
+        self.start_seconds.append(self.started - began)
 
     async def _run(
         self, arguments: list[str], environment: dict[str, str], log: int

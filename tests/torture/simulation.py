@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -28,6 +29,7 @@ class Simulation:
         self._calls = 0
         self._made = 0
         self._sent: list[list[str]] = []
+        self._reactions: set[tuple[int, str, str]] = set()
         self._flying: list[tuple[int, str, list[list[str]], list[list[Any]] | None, str]] = []
         self._streams = [(f"s{n}", "u0" if n == 0 else f"w{n}", n != 0) for n in range(streams)]
         self._at = [0] * streams
@@ -49,6 +51,8 @@ class Simulation:
                 self._invoke()
             elif step < 0.7:
                 self._answer()
+            elif step < 0.78:
+                self._change()
             elif step < 0.95 and streams:
                 self._deliver(self.random.randrange(streams), self.random.randint(1, 9))
             else:
@@ -59,7 +63,7 @@ class Simulation:
             self.add("heal", client=client, rooms={ROOM: len(self.log)})
         for n in range(streams):
             self._deliver(n, len(self.log))
-        self.read(final=True, after=0, items=list(self.log))
+        self.read(final=True, after=0, items=copy.deepcopy(self.log))
 
     def now(self) -> float:
         self._now += self.random.uniform(0.001, 0.01)
@@ -84,7 +88,7 @@ class Simulation:
             **fields,
         )
 
-    def invoke(self, user: str, items: list[list[str]]) -> int:
+    def invoke(self, user: str, items: list[list[Any]]) -> int:
         self._calls += 1
         self.add(
             "send", op="invoke", client=f"c-{user}", user=user, session=user, call=self._calls, items=items
@@ -117,6 +121,67 @@ class Simulation:
         call = self.invoke(user, items)
         self._flying.append((call, user, items, None, what))
 
+    def _change(self) -> None:
+        # The first user follows without echo, and what they change themselves they would not be given.
+        mine = [item for item in self.log if item[1] and item[3] != "u0" and {"gone": True} not in item[4:]]
+        if not mine:
+            return
+        item, what = (
+            self.random.choice(mine),
+            self.random.choice(["edit", "edit", "delete", "react", "unreact"]),
+        )
+        emoji = self.random.choice("ab") if what.endswith("react") else ""
+        op = self.random.choice(["ok", "ok", "info", "fail"])
+        text = str(self.random.random()) if what == "edit" else ""
+        stored = op != "fail" and (op == "ok" or self.random.random() < 0.5)
+        self.change(what, item[0], user=item[3], text=text, emoji=emoji, op=op, stored=stored)
+
+    def change(
+        self,
+        what: str,
+        seq: int,
+        *,
+        user: str = "u1",
+        text: str = "",
+        emoji: str = "",
+        stored: bool = True,
+        op: str = "ok",
+    ) -> None:
+        """Edit, delete or react, and have it answered."""
+        self._calls += 1
+        call, body = f"change {self._calls}", body_hash(text) if text else ""
+        told = {"user": user, "what": what, "room": ROOM, "at": [seq], "body": body, "emoji": emoji}
+        self.add("change", op="invoke", call=call, **told)
+        if stored:
+            self.happen(what, seq, user=user, text=text, emoji=emoji)
+        item = self.log[seq - 1]
+        n = item[4].get("n", 0) if len(item) > 4 else 0
+        if op == "ok":
+            self.add("change", op="ok", call=call, n=n, epoch=EPOCH)
+        else:
+            self.add("change", op=op, call=call, code="UNAVAILABLE")
+
+    def happen(self, what: str, seq: int, *, user: str = "u1", text: str = "", emoji: str = "") -> None:
+        """Store a change, as the log has it then; a reaction only if it changes anything."""
+        if what.endswith("react"):
+            key = (seq, user, emoji)
+            if (key in self._reactions) == (what == "react"):
+                return
+            self._reactions ^= {key}
+        item = self.log[seq - 1]
+        more = dict(item[4]) if len(item) > 4 else {}
+        made = {"k": what, "m": seq} | ({"x": emoji} if emoji else {})
+        if what in ("edit", "delete"):
+            for event in self.log:
+                if len(event) > 4 and (event[4].get("k"), event[4].get("m")) == ("edit", seq):
+                    event[4] = {"k": "edit", "m": seq}
+        if what == "edit":
+            made["b"] = body_hash(text)
+            self.log[seq - 1] = [*item[:2], body_hash(text), item[3], more | {"n": more.get("n", 0) + 1}]
+        if what == "delete":
+            self.log[seq - 1] = [*item[:2], body_hash(""), item[3], {"gone": True}]
+        self.log.append([len(self.log) + 1, "", body_hash(f"{what} {seq} {emoji} "), user, made])
+
     def _answer(self) -> None:
         if not self._flying:
             return
@@ -137,7 +202,7 @@ class Simulation:
 
     def _deliver(self, stream: int, most: int) -> None:
         _client, user, own = self._streams[stream]
-        items = self.log[self._at[stream] : self._at[stream] + most]
+        items = copy.deepcopy(self.log[self._at[stream] : self._at[stream] + most])
         self._at[stream] += len(items)
         if items := [item for item in items if own or item[3] != user]:
             self.add("recv", stream=stream, room=ROOM, items=items)
@@ -145,5 +210,5 @@ class Simulation:
     def _read(self) -> None:
         # Read at once: what is there when it is asked for.
         after = self.random.randint(0, len(self.log))
-        items = self.log[after : after + 5]
-        self.read(after=after, items=list(items), end=after + len(items) == len(self.log))
+        items = copy.deepcopy(self.log[after : after + 5])
+        self.read(after=after, items=items, end=after + len(items) == len(self.log))

@@ -9,14 +9,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from grpc_chat.wire import chat_pb2 as pb
+from tests.torture.changers import Changer, Pool
 from tests.torture.disks import Disk
-from tests.torture.history import History
-from tests.torture.load import Pager, Sender, Stubs, Subscriber, read_log
+from tests.torture.history import History, body_hash
+from tests.torture.load import Pager, Sender, Stubs, Subscriber, metadata, read_log
+from tests.torture.lookers import Looker, Visitor, count_unread, download, search
 from tests.torture.program import Program
+from tests.torture.remains import among, words_on_disk
 from tests.torture.servers import Server
 
 QUIET = "quiet"
 """A room that only faults write to."""
+VISITED = "visited"
+"""A room whose history begins at joining."""
+VISITOR = "6"
+USERS = ["1", "2", "3", "4", "5", VISITOR, "watch", "quiet"]
+
+_LOOKED_AT = 150
+"""How many messages are looked at once more in the end, of each kind."""
 
 
 class Unmet(Exception):
@@ -53,7 +64,7 @@ class World:
         self.disk = disk
         self.server = server
         self.history = history
-        self.rooms = [*rooms, QUIET]
+        self.rooms = [*rooms, QUIET, VISITED]
         self.seed = seed
         self.random = random.Random(seed)
         self.short = short
@@ -85,10 +96,26 @@ class World:
         if program:
             self.subscribers.append(Program("program", "watch", server.address, history))
         self.pagers = [Pager(*given("pager", "watch"), rooms=self.rooms)]
+        self.pool = Pool()
+        changed, rest = [*rooms, VISITED], 0.0 if short else 0.05
+        # Half of it goes to the room that somebody joins again and again.
+        often = [*changed, VISITED]
+        self.changers = [
+            Changer(*given(f"changer {user}", user), rooms=often, pool=self.pool, pause=rest)
+            for user in ("4", "5")
+        ]
+        self.lookers: list[Looker | Visitor] = [
+            Looker(*given("looker", "watch"), rooms=changed, pool=self.pool, pause=max(rest, 0.01)),
+            Visitor(*given("visitor", VISITOR), room=VISITED, pause=0.05),
+        ]
+        history.add("room", room=VISITED, policy="since_join")
+        for user in USERS:
+            if user != VISITOR:
+                history.add("member", op="add", t0=self.now(), room=VISITED, user=user, seq=0)
 
     @property
-    def clients(self) -> list[Sender | Follower | Program | Pager]:
-        return [*self.senders, *self.subscribers, *self.pagers]
+    def clients(self) -> list[Sender | Follower | Program | Pager | Changer | Looker | Visitor]:
+        return [*self.senders, *self.subscribers, *self.pagers, *self.changers, *self.lookers]
 
     def now(self) -> float:
         return self.history.clock()
@@ -143,9 +170,9 @@ class World:
 
     async def finish(self) -> None:
         """Heal, wait until followers have everything, and read the final logs."""
-        for sender in self.senders:
-            if not await sender.stop(90):
-                raise Unmet(f"{sender.name} was not answered within 90 s after everything was healed")
+        for client in [*self.senders, *self.changers, *self.lookers]:
+            if not await client.stop(90):
+                raise Unmet(f"{client.name} was not answered within 90 s after everything was healed")
         heads = {
             room: items[-1][0] if items else 0 for room in self.rooms for _, items in [await self.read(room)]
         }
@@ -157,8 +184,8 @@ class World:
         self.note(
             "pages read from the store for streams behind", await self.server.metric("grpc_chat_store_pages")
         )
-        for client in [*self.subscribers, *self.pagers]:
-            await client.stop(10)
+        for reader in [*self.subscribers, *self.pagers]:
+            await reader.stop(10)
         for room in self.rooms:
             t0 = self.now()
             epoch, items = await self.read(room)
@@ -174,10 +201,44 @@ class World:
                 end=True,
                 final=True,
             )
+        await self._look_at_changes()
         self.history.flush()
         for each in self.subscribers:
             if each.refused:
                 raise Unmet(f"{each.name}'s stream was refused: {each.refused[0]}")
+
+    async def _look_at_changes(self) -> None:
+        """Count, search, download and list reactions once more, when nothing happens any longer."""
+        told = self.history, "final"
+        said = self.pool.said[-_LOOKED_AT:]
+        stubs = Stubs(self.server.address)
+        try:
+            for user in USERS:
+                await count_unread(stubs, *told, user)
+            for each in said:
+                await search(stubs, *told, "watch", each, self.pool.texts[body_hash(each.text)])
+            for each in [each for each in self.pool.said if each.file_ids][-_LOOKED_AT:]:
+                await download(stubs, *told, "watch", each)
+            for room in self.rooms:
+                asked = [each.seq for each in said if each.room == room]
+                given: list[list[Any]] = []
+                for seq in asked:
+                    request = pb.ListReactionsRequest(room_id=room, seq=seq, page_size=500)
+                    answer = await stubs.messages.ListReactions(
+                        request, timeout=10, metadata=metadata("watch")
+                    )
+                    given += [[seq, each.user_id, each.emoji] for each in answer.reactions]
+                self.history.add("reactions", room=room, asked=asked, given=given)
+        finally:
+            await stubs.close()
+
+    def look_at_disk(self) -> None:
+        """Look for what the changers have said, and their files, in everything that a stopped server left."""
+        words = words_on_disk(self.server.data)
+        texts, files = among(words, self.pool.texts), among(words, self.pool.files)
+        self.history.add(
+            "disk", texts=sorted(texts), files=sorted(files), where=texts, since=self.server.started
+        )
 
     async def _caught_up(self, heads: dict[str, int]) -> None:
         """Wait; whether they did catch up is for the checker to say."""

@@ -1,0 +1,97 @@
+"""How events are written down in a history: what a reader was given, without its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc_chat as chat
+from grpc_chat.wire import chat_pb2 as pb
+from tests.torture.history import body_hash
+
+_COMING = {pb.MEMBERSHIP_CHANGE_JOINED, pb.MEMBERSHIP_CHANGE_ADDED}
+_GOING = {pb.MEMBERSHIP_CHANGE_LEFT, pb.MEMBERSHIP_CHANGE_REMOVED, pb.MEMBERSHIP_CHANGE_BANNED}
+
+
+def listed(events: Sequence[pb.Event]) -> list[list[Any]]:
+    """Events of one room."""
+    return [_item(event) for event in events]
+
+
+def digest(sha256: bytes) -> str:
+    """A few characters that stand for a file's content."""
+    return sha256.hex()[:12]
+
+
+def _item(event: pb.Event) -> list[Any]:
+    if event.HasField("message"):
+        said = event.message
+        files = [file.sha256 for file in said.files]
+        return _message(
+            event.seq,
+            said.client_message_id,
+            said.text,
+            event.user_id,
+            (said.edits, said.HasField("deleted"), files),
+        )
+    if event.HasField("message_edited"):
+        edited = event.message_edited
+        return _change(event.seq, event.user_id, "edit", edited.seq, text=edited.text)
+    if event.HasField("message_deleted"):
+        return _change(event.seq, event.user_id, "delete", event.message_deleted.seq)
+    if event.HasField("reaction_changed"):
+        changed = event.reaction_changed
+        what = "unreact" if changed.removed else "react"
+        return _change(event.seq, event.user_id, what, changed.seq, emoji=changed.emoji)
+    if event.HasField("membership_changed"):
+        member = event.membership_changed
+        what = "in" if member.change in _COMING else "out" if member.change in _GOING else "other"
+        return _change(event.seq, event.user_id, what, 0, who=member.user_id)
+    return _change(event.seq, event.user_id, event.WhichOneof("kind") or "", 0)
+
+
+def item_of(update: Any) -> list[Any] | None:
+    """What a program on the Python client was handed; None for what is no event."""
+    match update:
+        case chat.Message():
+            files = [file.sha256 for file in update.files]
+            more = update.edits, update.deleted is not None, files
+            return _message(update.seq, update.client_message_id, update.text, update.sender_id, more)
+        case chat.MessageEdited():
+            return _change(update.seq, update.sender_id, "edit", update.message_seq, text=update.text)
+        case chat.MessageDeleted():
+            return _change(update.seq, update.actor_id, "delete", update.message_seq)
+        case chat.ReactionChanged():
+            what = "unreact" if update.removed else "react"
+            return _change(update.seq, update.actor_id, what, update.message_seq, emoji=update.emoji)
+        case chat.MembershipChange():
+            coming = {chat.Change.JOINED, chat.Change.ADDED}
+            going = {chat.Change.LEFT, chat.Change.REMOVED, chat.Change.BANNED}
+            what = "in" if update.change in coming else "out" if update.change in going else "other"
+            return _change(update.seq, update.actor_id, what, 0, who=update.user_id)
+    return None
+
+
+def _message(seq: int, id_: str, text: str, user: str, more: tuple[int, bool, Iterable[bytes]]) -> list[Any]:
+    edits, deleted, files = more
+    found: list[Any] = [seq, id_, body_hash(text), user]
+    told: dict[str, Any] = {"n": edits} if edits else {}
+    if deleted:
+        told["gone"] = True
+    if carried := [digest(sha256) for sha256 in files]:
+        told["f"] = carried
+    return [*found, told] if told else found
+
+
+def _change(
+    seq: int, user: str, what: str, about: int, *, text: str = "", emoji: str = "", who: str = ""
+) -> list[Any]:
+    # Two events that do not say the same are not the same; only an edit's text may be gone later.
+    body = body_hash(f"{what} {about} {emoji} {who}")
+    told: dict[str, Any] = {"k": what}
+    if about:
+        told["m"] = about
+    for name, value in (("b", body_hash(text) if text else ""), ("x", emoji), ("who", who)):
+        if value:
+            told[name] = value
+    return [seq, "", body, user, told]
