@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -51,8 +51,7 @@ class Limits:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """How to check a field. Asking the descriptor at each call would take most of the time."""
 
     name: str
@@ -62,6 +61,8 @@ class _Field:
     items: _Plan | None
     """For messages: the checks of their fields."""
     repeated: bool
+    may_be_empty: bool
+    """Whether the rule allows the value of a field that is not set: "", 0 or no entries."""
 
 
 _Plan = list[_Field]
@@ -73,29 +74,40 @@ def _planned(limits: Limits) -> tuple[Rules, dict[str, _Plan]]:
     return Rules(TERMS, limits.setting), {}
 
 
+def _allows(rule: Rule | None, value: Any) -> bool:
+    try:
+        if rule:
+            rule(value, "")
+    except InvalidRequest:
+        return False
+    return True
+
+
 _ITEMS_AT_ONCE = 256
 """How many messages within a request (cursors, for example) are checked before other calls get a turn: about
 1 ms."""
 
 
 def _check(message: Message, plan: _Plan, path: str) -> None:
-    for field in plan:
-        name = field.name
-        if field.optional and not message.HasField(name):
+    for name, rule, optional, items, repeated, may_be_empty in plan:
+        if optional and not message.HasField(name):
             continue
         value = getattr(message, name)
-        if field.rule:
-            field.rule(value, path + name)
-        if field.items and field.repeated:
+        if may_be_empty and not value:
+            # So are most fields of most messages.
+            continue
+        if rule:
+            rule(value, path + name)
+        if items and repeated:
             for at, item in enumerate(value):
                 try:
-                    _check(item, field.items, "")
+                    _check(item, items, "")
                 except InvalidRequest:
                     # Check again, for the error's path: nearly all pass, and building each path costs a
                     # third.
-                    _check(item, field.items, f"{path}{name}[{at}].")
-        elif field.items:
-            _check(value, field.items, f"{path}{name}.")
+                    _check(item, items, f"{path}{name}[{at}].")
+        elif items:
+            _check(value, items, f"{path}{name}.")
 
 
 class RequestChecker:
@@ -137,6 +149,8 @@ class RequestChecker:
             optional=field.has_presence,
             items=self.plan(ours) if ours else None,
             repeated=field.is_repeated,
+            may_be_empty=not field.has_presence
+            and _allows(rule, () if field.is_repeated else field.default_value),
         )
 
     def check(self, request: Message) -> None:

@@ -19,9 +19,11 @@ class MessageService:
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         response = pb.SendMessagesResponse()
-        epoch = self._messages.epoch
+        epoch, add = self._messages.epoch, response.messages.add
         for room_id, seq, create_time_us in await self._messages.send(caller, request.messages):
-            sent = response.messages.add(room_id=room_id, seq=seq, epoch=epoch)
+            # Filled in field by field: arguments of add() take half as long again.
+            sent = add()
+            sent.room_id, sent.seq, sent.epoch = room_id, seq, epoch
             created = sent.create_time
             created.seconds, micros = divmod(create_time_us, 1_000_000)
             created.nanos = micros * 1000

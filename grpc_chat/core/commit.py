@@ -22,7 +22,7 @@ from grpc_chat.errors import ChatError, Internal, LimitExceeded, RateLimited, Sh
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
 from grpc_chat.store.records import StoredEvent
-from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft
+from grpc_chat.store.writes import Acknowledge, Append, Appended
 
 T = TypeVar("T")
 
@@ -266,15 +266,13 @@ _REACTIONS_COST = 23
 def _cost(write: Write) -> int:
     """How long a write may take, in short messages of some 15 us each."""
     if isinstance(write, Append):
-        return sum(_cost_of_draft(draft) for draft in write.drafts)
+        # Lists, and no call for each draft: this is done for every message.
+        cost = sum([1 + draft.event.ByteSize() // 2048 for draft in write.drafts])
+        concerns = [draft.concerns for draft in write.drafts if draft.concerns]
+        return cost + _REACTIONS_COST * sum([each.with_reactions for each in concerns])
     if isinstance(write, Acknowledge):
         return 1 + len(write.positions) // 2
     return _FUNCTION_COST
-
-
-def _cost_of_draft(draft: Draft) -> int:
-    cost = 1 + draft.event.ByteSize() // 2048
-    return cost + _REACTIONS_COST if draft.concerns and draft.concerns.with_reactions else cost
 
 
 def _cost_of(waiting: _Waiting) -> float:

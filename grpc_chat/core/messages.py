@@ -62,7 +62,7 @@ class Messages:
         drafts = await self._drafts(caller, messages)
         if any(message.file_ids for message in messages):
             drafts = await self._with_files(caller, messages, drafts)
-        self._sending(caller, {message.room_id for message in messages})
+        self._sending(caller, (message.room_id for message in messages))
         append = Append(drafts)
         appended = await self._committer.append(append)
         return appended.placed
