@@ -63,15 +63,25 @@ class EventLines:
         with_rooms: Whether each line names the room.
         me: The person's own user id.
         full: Whether to show long messages in full.
+        numbers: Whether to show the numbers of messages.
     """
 
     def __init__(
-        self, out: Output, rooms: Iterable[Room], *, with_rooms: bool, me: str = "", full: bool = False
+        self,
+        out: Output,
+        rooms: Iterable[Room],
+        *,
+        with_rooms: bool,
+        me: str = "",
+        full: bool = False,
+        numbers: bool = False,
     ) -> None:
         self._out = out
         self._with_rooms = with_rooms
         self._me = me
         self._full = full
+        self._numbers = numbers
+        self._number_width = 0
         self._people: dict[str, str] = {}
         self._names = {room.room_id: title(room) for room in rooms}
         self._day: date | None = None
@@ -103,7 +113,9 @@ class EventLines:
 
     def show_all(self, events: Sequence[Event]) -> None:
         """Print events that are all known, in columns that are wide enough from the start."""
-        self.make_room_for(event.sender_id for event in events if isinstance(event, Message))
+        messages = [event for event in events if isinstance(event, Message)]
+        self.make_room_for(message.sender_id for message in messages)
+        self._number_width = max([self._number_width, *(len(_number(message.seq)) for message in messages)])
         for event in events:
             self.show(event)
 
@@ -137,6 +149,8 @@ class EventLines:
         if not out.terminal:
             stamp = moment.strftime("%Y-%m-%d %H:%M") if moment else "-" * 16
             place = [visible(self.name(room_id))] if self._with_rooms else []
+            if self._numbers:
+                place.append(_number(seq) or "-")
             out.line("  ".join([stamp, *place, visible(sender) or _NOBODY, visible(text)]))
             return
         if moment and moment.date() != self._day:
@@ -153,6 +167,10 @@ class EventLines:
             self._room_width = min(self._room_width, _WIDEST)
             parts.append(out.style(padded(cut(room, self._room_width), self._room_width), dim=True))
             columns += self._room_width + len(_GAP)
+        if self._numbers:
+            self._number_width = max(self._number_width, len(_number(seq)))
+            parts.append(out.style(padded(_number(seq), self._number_width), dim=True))
+            columns += self._number_width + len(_GAP)
         if sender:
             parts.append(out.style(name, bold=sender == self._me, fg=_colour(sender)))
         else:
@@ -180,24 +198,41 @@ class EventLines:
         return [*rows[:_MOST_ROWS], out.style(f"… {count(more, 'more line')}: {all_of_it}", dim=True)]
 
 
+def _number(seq: int) -> str:
+    """A message's number, in the form that `chat` takes it; empty for other events."""
+    return f"#{seq}" if seq else ""
+
+
 def _colour(user_id: str) -> str:
     return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
 
 
 def said(message: Message, *, on_lines: bool) -> str:
-    """What a message says, and which files it carries.
+    """What a message says, what it answers, and which files it carries.
 
     Args:
         on_lines: Whether each file has a line of its own.
     """
+    answers = answered(message)
     if message.deleted:
         by, why = message.deleted.user_id, message.deleted.reason
-        words = "message deleted" if by == message.sender_id else f"message deleted by {by}"
+        words = (
+            f"{answers}message deleted" if by == message.sender_id else f"{answers}message deleted by {by}"
+        )
         return f"{words}: {why}" if why else words
     # The number is what `download` takes.
     files = [f"[file: {file.name}, {size(file.size)}, message {message.seq}]" for file in message.files]
-    text = f"{message.text} (edited)" if message.edits else message.text
+    text = f"{answers}{message.text} (edited)" if message.edits else f"{answers}{message.text}"
     return ("\n" if on_lines else " ").join([*([text] if text else []), *files])
+
+
+def answered(message: Message) -> str:
+    """Which messages a message answers, before its text; empty if it answers none."""
+    thread = [f"thread #{message.thread_root}"] if message.thread_root else []
+    # In a thread, what answers its beginning says nothing new with that.
+    other = message.reply_to and message.reply_to != message.thread_root
+    reply = [f"reply to #{message.reply_to}"] if other else []
+    return f"[{', '.join([*thread, *reply])}] " if thread or reply else ""
 
 
 def fields_of(event: Event | Gap | RoomLeft | HistoryChanged | Invitation) -> dict[str, object]:

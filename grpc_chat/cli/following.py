@@ -133,7 +133,7 @@ class Follow:
         self._changed: list[HistoryChanged] = []
         self._with_rooms = with_rooms
         self._past = Past(newest) if newest else None
-        self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me)
+        self.lines = EventLines(cli.out, rooms, with_rooms=with_rooms, me=cli.me, numbers=cli.out.terminal)
         self.people: set[str] = set()
         self._small = {room.room_id for room in rooms if room.member_count <= FEW}
         self._asked: set[str] = set()

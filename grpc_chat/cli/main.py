@@ -38,6 +38,7 @@ from grpc_chat.cli import (
     sessions,
     streams,
     talk,
+    threads,
 )
 from grpc_chat.cli.failures import EXIT_CODES, INTERRUPTED, REFUSED, USAGE, Failure
 from grpc_chat.cli.terminal import visible
@@ -317,6 +318,7 @@ main.chapter(
     "Talking",
     talk.chat,
     talk.send,
+    threads.reply,
     talk.read,
     talk.watch,
     searching.search,

@@ -17,7 +17,16 @@ _AT_ONCE = 1000
 _OnTheWay = asyncio.Queue[tuple[int, asyncio.Task[Sent]] | None]
 
 
-async def send(cli: Cli, room: Room, text: str, timeout: float, message_id: str | None = None) -> Sent:
+async def send(
+    cli: Cli,
+    room: Room,
+    text: str,
+    timeout: float,
+    message_id: str | None = None,
+    *,
+    reply_to: int = 0,
+    thread_root: int = 0,
+) -> Sent:
     """Send one message.
 
     Raises:
@@ -25,7 +34,12 @@ async def send(cli: Cli, room: Room, text: str, timeout: float, message_id: str 
     """
     try:
         return await cli.client.send(
-            room.room_id, text, client_message_id=message_id, timeout=timedelta(seconds=timeout)
+            room.room_id,
+            text,
+            reply_to=reply_to,
+            thread_root=thread_root,
+            client_message_id=message_id,
+            timeout=timedelta(seconds=timeout),
         )
     except ValueError as exc:
         # A command line can have bytes that are not text.
@@ -36,7 +50,7 @@ async def send(cli: Cli, room: Room, text: str, timeout: float, message_id: str 
         raise cli.target.failure(error) from error
 
 
-async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
+async def send_lines(cli: Cli, room: Room, timeout: float, *, reply_to: int = 0, thread_root: int = 0) -> int:
     """Send the lines of standard input, in order, until one is not sent; returns the exit code."""
     reader = Lines()
     # Bounded: a flood from a pipe waits in the pipe.
@@ -58,9 +72,8 @@ async def send_lines(cli: Cli, room: Room, timeout: float) -> int:
             code = REFUSED
             break
         if line:
-            putting = asyncio.create_task(
-                on_the_way.put((number, asyncio.create_task(send(cli, room, line, timeout))))
-            )
+            sent = send(cli, room, line, timeout, reply_to=reply_to, thread_root=thread_root)
+            putting = asyncio.create_task(on_the_way.put((number, asyncio.create_task(sent))))
             await asyncio.wait([putting, settling], return_when=asyncio.FIRST_COMPLETED)
     if not settling.done():
         await on_the_way.put(None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.models import Event
 
 _room = click.argument("name", metavar="ROOM")
+_SEQ = click.IntRange(min=1)
 
 
 class _Uuid(click.ParamType):  # type: ignore[type-arg]
@@ -41,11 +42,20 @@ class _Uuid(click.ParamType):  # type: ignore[type-arg]
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="Send a whole file as one message; - for standard input.",
 )
+@click.option("--reply-to", type=_SEQ, metavar="SEQ", help="Reply to this message.")
+@click.option("--thread", type=_SEQ, metavar="SEQ", help="Send it to the thread of this message.")
 @click.option("--id", "message_id", type=_Uuid(), metavar="UUID", help="Send a message again; see above.")
 @click.option("--timeout", default=30.0, show_default=True, help="How many seconds to try.")
 @talks()
 async def send(
-    cli: Cli, name: str, text: tuple[str, ...], file: Path | None, message_id: str | None, timeout: float
+    cli: Cli,
+    name: str,
+    text: tuple[str, ...],
+    file: Path | None,
+    reply_to: int | None,
+    thread: int | None,
+    message_id: str | None,
+    timeout: float,
 ) -> int:
     """Send a message, and wait until the server has it on disk.
 
@@ -62,6 +72,7 @@ async def send(
       grpc-chat send plans Lunch at noon?
       grpc-chat send @bob "Do you have a minute?"
       grpc-chat send plans "- [ ] bring a cake"
+      grpc-chat send plans --thread 12 "I can bring plates"
       make test 2>&1 | tail -5 | grpc-chat send builds
       git diff | grpc-chat send review --file -
     """
@@ -80,8 +91,10 @@ async def send(
     room = await find_room(cli.client, name, make=True)
     cli.answered()
     if lines:
-        return await sending.send_lines(cli, room, timeout)
-    sent = await sending.send(cli, room, whole, timeout, message_id)
+        return await sending.send_lines(cli, room, timeout, reply_to=reply_to or 0, thread_root=thread or 0)
+    sent = await sending.send(
+        cli, room, whole, timeout, message_id, reply_to=reply_to or 0, thread_root=thread or 0
+    )
     if cli.out.as_json:
         cli.out.json(sent)
     return 0
@@ -133,6 +146,9 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 @click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="Only messages after this number.")
 @click.option("--all", "everything", is_flag=True, help="All messages.")
 @click.option("--full", is_flag=True, help="Do not fold long messages on a terminal.")
+@click.option(
+    "--numbers", is_flag=True, help="Print the messages' numbers elsewhere than on a terminal, too."
+)
 @talks()
 async def read(
     cli: Cli,
@@ -142,12 +158,14 @@ async def read(
     after: int | None,
     everything: bool,
     full: bool,
+    numbers: bool,
 ) -> None:
     """Print messages of a room, oldest first: by default the newest 50.
 
-    On a terminal each message begins with the time, and one of more than 15 lines is folded, unless you give
-    --full. Elsewhere each is a line that begins with date and time; with --json each is an object with its
-    number in the room, `seq`.
+    On a terminal each message begins with the time and its number in the room, which commands such as `reply`
+    and `edit` take, and one of more than 15 lines is folded, unless you give --full. Elsewhere each is a line
+    that begins with date and time, and with --numbers the number; with --json each is an object with the
+    number as `seq`.
 
     \b
     Examples:
@@ -163,7 +181,8 @@ async def read(
         raise click.UsageError("give one of --before, --after and --all")
     room = await find_room(cli.client, name)
     cli.answered()
-    lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me, full=full)
+    numbers = numbers or cli.out.terminal
+    lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me, full=full, numbers=numbers)
     if cli.out.terminal and room.member_count <= FEW:
         lines.meet([member async for member in cli.client.members(room.room_id)])
     if after is not None or everything:

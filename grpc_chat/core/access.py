@@ -16,6 +16,7 @@ from enum import Enum
 from grpc_chat.errors import (
     ChatError,
     EditWindowOver,
+    InvalidRequest,
     MessageNotFound,
     NotAMember,
     PermissionDenied,
@@ -25,6 +26,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, StoredEvent
+from grpc_chat.store.threads import ThreadRecord
 from grpc_chat.store.writes import Target
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
@@ -218,11 +220,39 @@ def message_that_is_read(membership: Membership | None, target: Target | None) -
     return target.event
 
 
-def message_not_found(room_id: str) -> MessageNotFound:
-    """The error for a message that does not exist."""
+def thread_that_is_read(
+    membership: Membership | None, root: Target | None, thread: ThreadRecord | None, field: str
+) -> ChatError | None:
+    """The error if a message is not the root of a thread of which a member may read something, or None. It
+    may be deleted, and its thread may have no messages yet.
+
+    A root that is hidden counts if a later message of its thread is not: that message names its root.
+
+    Args:
+        thread: What there is of the thread.
+        field: The field of the request that names the root.
+    """
+    room_id = membership.room_id if membership else ""
+    if membership and thread and thread.last_seq >= visible_from(membership):
+        return None
+    found = message_that_is_read(membership, root)
+    if isinstance(found, MessageNotFound):
+        return message_not_found(room_id, field)
+    if of := found.message.thread_root:
+        return InvalidRequest(
+            f"{field} must be a message that is in no thread; message {found.seq} is in the thread of "
+            f"message {of}",
+            field=field,
+            metadata={"roomId": room_id, "threadRoot": str(of)},
+        )
+    return None
+
+
+def message_not_found(room_id: str, field: str = "seq") -> MessageNotFound:
+    """The error for a message that does not exist, and that a field of the request names."""
     return MessageNotFound(
         "there is no such message in this room, it was deleted, or you may not read it",
-        field="seq",
+        field=field,
         metadata={"roomId": room_id},
     )
 

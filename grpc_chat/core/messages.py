@@ -12,6 +12,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.files import Files
 from grpc_chat.core.reads import at_once
+from grpc_chat.core.threads import answer
 from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.core.uploads import file_told
 from grpc_chat.store.reads import Snapshot
@@ -70,12 +71,12 @@ class Messages:
     async def _drafts(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:
         check_direct = self._direct_messages.to_write
         if len(messages) <= _DRAFTED_AT_ONCE:
-            return [_draft(caller, message, check_direct) for message in messages]
+            return [_draft(caller, at, message, check_direct) for at, message in enumerate(messages)]
         drafts: list[Draft] = []
         async with self._drafting.turn(share.get()):
             for at in range(0, len(messages), _DRAFTED_AT_ONCE):
                 some = messages[at : at + _DRAFTED_AT_ONCE]
-                drafts += [_draft(caller, message, check_direct) for message in some]
+                drafts += [_draft(caller, at + n, message, check_direct) for n, message in enumerate(some)]
                 await asyncio.sleep(0)
         return drafts
 
@@ -203,7 +204,7 @@ class Messages:
         return read
 
 
-def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
+def _draft(caller: Caller, at: int, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
     # One spelling of an id, however it was sent. (It has been checked to be a UUID.)
     message_id, text = message.client_message_id.lower(), message.text
     # Filled in place: passing a separately made message takes longer.
@@ -213,6 +214,11 @@ def _draft(caller: Caller, message: pb.OutgoingMessage, check_direct: AuthorizeD
     said = text.encode()
     if message.file_ids:
         said = "\0".join((text, *message.file_ids)).encode()
+    answers = None
+    if message.reply_to or message.thread_root:
+        answers = answer(at, message)
+        content.reply_to, content.thread_root = message.reply_to, message.thread_root
+        said += b"\0%d\0%d" % answers[:2]
     content_hash = blake2b(said, digest_size=16).digest()
     once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
-    return Draft(event, caller.session_id, access.to_send, once, check_direct=check_direct)
+    return Draft(event, caller.session_id, access.to_send, once, check_direct=check_direct, answers=answers)

@@ -13,7 +13,7 @@ from grpc_chat.core.user_log import tell
 from grpc_chat.errors import BadCursor, Unavailable
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Marker, Membership
+from grpc_chat.store.records import Marker, Membership, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 
 _TRIES = 5
@@ -120,12 +120,18 @@ def _work_out(
             if not page:
                 break
             position = page[-1].seq
-            older += sum(pb.Event.FromString(stored.payload).HasField("message") for stored in page)
+            older += sum(map(_counts, page))
             counted = snapshot.messages_at(room_id, position)
         end = room.message_count if counted is None else counted
         found[room_id] = _Worked(room.marker, Marker(seq, end - older, own))
         snapshot = yield
     return found
+
+
+def _counts(stored: StoredEvent) -> bool:
+    """Whether an event is a message that counts in its room."""
+    event = pb.Event.FromString(stored.payload)
+    return event.HasField("message") and not event.message.thread_root
 
 
 def unread(snapshot: Snapshot, user_id: str, room_ids: Iterable[str]) -> list[pb.ReadMarker]:

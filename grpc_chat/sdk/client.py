@@ -20,13 +20,13 @@ from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.link import Link
-from grpc_chat.sdk.message_calls import MessageCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.presence import PresenceCalls
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.search import SearchCalls
 from grpc_chat.sdk.subscription import Subscription
+from grpc_chat.sdk.threads import ThreadCalls
 from grpc_chat.sdk.tls import Tls
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -39,10 +39,10 @@ class Client(
     AdminCalls,
     ConsumerCalls,
     FileCalls,
-    MessageCalls,
     PresenceCalls,
     RoomCalls,
     SearchCalls,
+    ThreadCalls,
 ):
     """One session with a server.
 
@@ -143,6 +143,8 @@ class Client(
         text: str = "",
         *,
         files: Sequence[File | str] = (),
+        reply_to: int = 0,
+        thread_root: int = 0,
         client_message_id: str | None = None,
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> Sent:
@@ -154,12 +156,15 @@ class Client(
             room: Its id, its name, or ``@user``, whose direct room is made if it does not exist.
             text: The text; it may be empty if the message carries files.
             files: What :meth:`upload` returned, files of messages that the caller can see, or their ids.
+            reply_to: The number of the message that it replies to.
+            thread_root: The number of the message whose thread it is in. That one must be in no thread.
             client_message_id: A UUID, to send a message again if its outcome was not known, even after a
                 restart of the program. A new one by default.
             timeout: How long to try; None for no limit.
 
         Raises:
             ChatError: The server refused it, and did not store it.
+            MessageNotFound: There is no message with one of the numbers, or you may not read it.
             RoomNotFound: There is no such room, or there are several; the error lists them.
             Unavailable: After ``timeout`` it is not known whether it was stored. Its
                 ``metadata["clientMessageId"]`` is the id to send it again with.
@@ -173,7 +178,13 @@ class Client(
         async def send(room_id: str) -> Sent:
             left = None if timeout is None else timedelta(seconds=max(end - now(), 0))
             return await self._outbox.send(
-                room_id, text, file_ids=file_ids, client_message_id=message_id, timeout=left
+                room_id,
+                text,
+                file_ids=file_ids,
+                reply_to=reply_to,
+                thread_root=thread_root,
+                client_message_id=message_id,
+                timeout=left,
             )
 
         return await self._finder.use(room, send, make=True, until=end)

@@ -93,6 +93,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 edit_time=time(told.message.edit_time) if told.message.HasField("edit_time") else None,
                 edits=told.message.edits,
                 deleted=_deletion(told.message.deleted) if told.message.HasField("deleted") else None,
+                reply_to=told.message.reply_to,
+                thread_root=told.message.thread_root,
                 _client=client,
             )
         case "membership_changed":

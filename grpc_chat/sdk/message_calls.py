@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import cast
 
+from grpc_chat.errors import MessageNotFound
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.message_events import MessageVersion, Reaction, ReactionCount
@@ -14,6 +15,22 @@ from grpc_chat.wire import chat_pb2 as pb
 
 class MessageCalls(CallsInRooms):
     """The calls about messages that are stored. ``room`` is given as in :class:`RoomCalls`."""
+
+    async def message(self, room: str, seq: int) -> Message:
+        """One message, which may be deleted.
+
+        Args:
+            seq: Its number.
+
+        Raises:
+            MessageNotFound: There is no such message, or you may not read it.
+        """
+        request = pb.ListMessagesRequest(around_seq=seq, page_size=1)
+        response = await self._in_room(room, "MessageService/ListMessages", request, pb.ListMessagesResponse)
+        for event in response.events:
+            if event.seq == seq and event.HasField("message"):
+                return self._message(event, response.epoch)
+        raise MessageNotFound(f"there is no message {seq} in this room, or you may not read it", field="seq")
 
     async def edit(self, room: str, seq: int, text: str) -> Message:
         """Change the text of one of your messages, and return the message as it is then.

@@ -61,7 +61,16 @@ class Sent:
 class Replies(Protocol):
     """What replies to messages, and changes them: a client."""
 
-    async def send(self, room: str, text: str) -> Sent:
+    async def send(
+        self,
+        room: str,
+        text: str,
+        *,
+        reply_to: int = 0,
+        thread_root: int = 0,
+        client_message_id: str | None = None,
+        timeout: timedelta | None = timedelta(seconds=60),
+    ) -> Sent:
         """Send a message; see :meth:`grpc_chat.Client.send`."""
         ...
 
@@ -101,6 +110,10 @@ class Message:
     """How many times it was edited."""
     deleted: Deletion | None = None
     """Who deleted it, if anybody did: it has no text then."""
+    reply_to: int = 0
+    """The number of the message that it replies to; 0 for none. You may not be able to read that one."""
+    thread_root: int = 0
+    """The number of the message whose thread it is in; 0 for none."""
     _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -109,8 +122,16 @@ class Message:
         return Cursor(self.room_id, self.seq, self.epoch, stamp_of(self.create_time))
 
     async def reply(self, text: str) -> Sent:
-        """Send a message to the same room."""
-        return await self._receiver().send(self.room_id, text)
+        """Send a message that replies to this one, in the same thread if this one is in a thread."""
+        return await self._receiver().send(
+            self.room_id, text, reply_to=self.seq, thread_root=self.thread_root
+        )
+
+    async def reply_in_thread(self, text: str) -> Sent:
+        """Send a message to the thread that this one is in or, if it is in none, begins."""
+        return await self._receiver().send(
+            self.room_id, text, reply_to=self.seq, thread_root=self.thread_root or self.seq
+        )
 
     async def edit(self, text: str) -> Message:
         """Change its text, if you sent it, and return the message as it is then; see :meth:`Client.edit`."""

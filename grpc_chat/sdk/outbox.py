@@ -68,6 +68,8 @@ class Outbox:
         text: str,
         *,
         file_ids: Sequence[str] = (),
+        reply_to: int = 0,
+        thread_root: int = 0,
         client_message_id: str,
         timeout: timedelta | None,
     ) -> Sent:
@@ -77,7 +79,12 @@ class Outbox:
             ChatError: It was refused, or ``Unavailable`` when the outcome is still unknown after ``timeout``.
         """
         message = pb.OutgoingMessage(
-            room_id=room_id, client_message_id=client_message_id, text=text, file_ids=file_ids
+            room_id=room_id,
+            client_message_id=client_message_id,
+            text=text,
+            file_ids=file_ids,
+            reply_to=reply_to,
+            thread_root=thread_root,
         )
         # The tag and length of an entry of the request are 2 to 4 bytes.
         item = _Item(message, message.ByteSize() + 4, asyncio.get_running_loop().create_future())

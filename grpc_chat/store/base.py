@@ -52,11 +52,12 @@ from grpc_chat.store.records import (
     StatusRecord,
     StoredEvent,
 )
+from grpc_chat.store.threads import ThreadWrites
 from grpc_chat.store.writes import Acknowledge, Append, Appended
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Transaction(Snapshot, FileWrites, Protocol):
+class Transaction(Snapshot, FileWrites, ThreadWrites, Protocol):
     """Reads and writes in one transaction. Reads see the writes before them."""
 
     now_us: int

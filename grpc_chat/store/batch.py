@@ -12,7 +12,7 @@ from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.projections import PROJECTIONS
-from grpc_chat.store.records import Marker, StoredEvent
+from grpc_chat.store.records import Marker, Membership, StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import sent_before, stamps, stored_sessions
@@ -20,6 +20,7 @@ from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import (
     Acknowledge,
     Answer,
+    Answers,
     Append,
     Appended,
     AuthorizeDirect,
@@ -129,6 +130,8 @@ class Batch:
                             concerned.append((event.room_id, draft.concerns.seq))
                             if draft.concerns.with_reactions:
                                 reactions.append((event.room_id, draft.concerns.seq, event.user_id))
+                        if draft.answers:
+                            concerned += [(event.room_id, seq) for seq in draft.answers[:2] if seq]
                 case Acknowledge():
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
@@ -221,6 +224,8 @@ class Batch:
                 error = self._refusal(draft.check_direct, room_id, user_id)
             if draft.check_state and not error:
                 error = draft.check_state(self._transaction(self))
+            if draft.answers and not error:
+                error = self._check_answer(draft.answers, room_id, room)
             if draft.concerns and not error:
                 concerning = True
                 answer = draft.concerns.check(room_id, room, self._target(draft.event, draft.concerns))
@@ -270,6 +275,14 @@ class Batch:
         return self.rows.target(
             event.room_id, concerns.seq, with_role=concerns.with_role, with_reactions_of=reacting
         )
+
+    def _check_answer(self, answers: Answers, room_id: str, room: Membership | None) -> ChatError | None:
+        """The error that forbids a message to answer the messages that it answers, or None."""
+        reply_to, thread_root, check = answers
+        replied_to = self.rows.target(room_id, reply_to) if reply_to else None
+        root = self.rows.target(room_id, thread_root) if thread_root else None
+        thread = self.rows.thread(room_id, thread_root) if thread_root else None
+        return check(room_id, room, replied_to, root, thread)
 
     def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:
         """The error that forbids a user to write in a direct room, or None."""
@@ -331,7 +344,8 @@ class Batch:
         self.newest = (room_id, seq)
         kind = event.WhichOneof("kind") or ""
         messages = rows.counts.get(room_id)
-        if kind == "message":
+        message = event.message if kind == "message" else None
+        if message and not message.thread_root:
             messages = rows.counts[room_id] = (messages or 0) + 1
             # What somebody writes comes after what they have read. No look-up: only members write.
             marker = (room_id, event.user_id)
@@ -340,13 +354,15 @@ class Batch:
                 rows.moved[marker] = True
             else:
                 rows.move_marker(*marker, Marker(seq, messages))
-            if event.message.HasField("deleted"):
+            if message.HasField("deleted"):
                 # As it is in a log that is read again.
                 rows.put(schema.deleted_messages, room_id=room_id, seq=seq, user_id=event.user_id)
         rows.events.append((room_id, seq, session_id, payload, crc32(payload), messages))
-        about: int = getattr(event, kind).seq if kind != "message" and kind in ABOUT else 0
+        about: int = getattr(event, kind).seq if not message and kind in ABOUT else 0
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
-        if event.message.files:
+        if message and message.thread_root:
+            rows.reply(event, time_us)
+        if message and message.files:
             carry_files(rows, event)
         if project := PROJECTIONS.get(kind):
             project(rows, event, time_us)

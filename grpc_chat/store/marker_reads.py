@@ -16,11 +16,12 @@ from grpc_chat.store.statements import run
 
 _AT = sa.and_(schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq == sa.bindparam("at"))
 _MESSAGES = sa.select(schema.events.c.messages).where(_AT)
-_OWN = (
+_OWN, _OWN_IN_THREADS = (
     sa.select(sa.func.count())
-    .select_from(schema.sends)
-    .where(schema.sends.c.room_id == sa.bindparam("room"), schema.sends.c.user_id == sa.bindparam("user"))
-    .where(schema.sends.c.seq > sa.bindparam("at"))
+    .select_from(table)
+    .where(table.c.room_id == sa.bindparam("room"), table.c.user_id == sa.bindparam("user"))
+    .where(table.c.seq > sa.bindparam("at"))
+    for table in (schema.sends, schema.thread_messages)
 )
 
 
@@ -35,7 +36,9 @@ class MarkerReads:
         return found
 
     def own_after(self, room_id: str, user_id: str, seq: int) -> int:
-        return int(run(self._conn, _OWN, {"room": room_id, "user": user_id, "at": seq}).scalar() or 0)
+        values = {"room": room_id, "user": user_id, "at": seq}
+        sent, in_threads = (run(self._conn, query, values).scalar() or 0 for query in (_OWN, _OWN_IN_THREADS))
+        return int(sent - in_threads)
 
     def deleted_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
         members, deleted = schema.members.c, schema.deleted_messages.c

@@ -119,9 +119,14 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     rows.delete_reactions(old.room_id, old.seq)
     if old.message.files:
         drop_files(rows.conn, old.room_id, old.seq, time_us)
-    rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
+    if old.message.thread_root:
+        rows.delete_reply(old)
+    else:
+        rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
     gone = pb.Event(room_id=old.room_id, seq=old.seq, create_time=old.create_time, user_id=old.user_id)
     gone.message.client_message_id = old.message.client_message_id
+    # Without it, the message would count among those that are in no thread when the log is read again.
+    gone.message.thread_root = old.message.thread_root
     deleted = gone.message.deleted
     deleted.user_id, deleted.reason = event.user_id, event.message_deleted.reason
     deleted.delete_time.CopyFrom(event.create_time)

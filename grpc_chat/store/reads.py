@@ -22,10 +22,11 @@ from grpc_chat.store.records import (
     Usage,
     Waiting,
 )
+from grpc_chat.store.threads import ThreadReads
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Snapshot(FileReads, Protocol):
+class Snapshot(FileReads, ThreadReads, Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
     Listings come in pages. ``after`` is the key of the last entry of the previous page.
@@ -253,7 +254,8 @@ class Snapshot(FileReads, Protocol):
         yet."""
 
     def own_after(self, room_id: str, user_id: str, seq: int) -> int:
-        """How many messages of the user's come after an event. It takes longer, the more they have sent."""
+        """How many messages of the user's come after an event, those in threads not counted. It takes longer,
+        the more they have sent."""
 
     def deleted_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
         """By room, how many deleted messages of others come after the user's marker; rooms without are left

@@ -12,9 +12,10 @@ from grpc_chat.store.file_writes import drop_files_of_room
 from grpc_chat.store.records import USER_LOG, Marker, StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
+from grpc_chat.store.threads import Following
 from grpc_chat.wire import chat_pb2 as pb
 
-_IN_PIECES = (schema.events, schema.sends, schema.message_files)
+_IN_PIECES = (schema.events, schema.sends, schema.message_files, schema.thread_messages)
 """The tables whose rows are as many as a room has messages. Those of a deleted room go in pieces, by
 :meth:`RoomWrites.purge`."""
 _AT_ONCE = [
@@ -73,7 +74,9 @@ class RoomWrites:
         present = conn.scalars(sa.select(table.c.user_id).where(of_room))
         # One by one: a list in the statement would bound how many members a room can have.
         if gone := [{"gone": user_id} for user_id in present if user_id not in members]:
-            conn.execute(sa.delete(table).where(of_room, table.c.user_id == sa.bindparam("gone")), gone)
+            for each in (table, schema.thread_followers):
+                one = sa.and_(each.c.room_id == room_id, each.c.user_id == sa.bindparam("gone"))
+                conn.execute(sa.delete(each).where(one), gone)
         if members:
             insert = insert_into(schema.users, conn.dialect.name).on_conflict_do_nothing()
             conn.execute(
@@ -134,8 +137,9 @@ class RoomWrites:
         room_id = found
         if drop_files_of_room(self._conn, room_id, self.now_us, limit):
             return True
-        sends, events = schema.sends.c, schema.events.c
+        sends, events, replies = schema.sends.c, schema.events.c, schema.thread_messages.c
         for table, key in (
+            (schema.thread_messages, sa.tuple_(replies.root_seq, replies.seq)),
             (schema.sends, sa.tuple_(sends.user_id, sends.client_message_id)),
             (schema.events, sa.tuple_(events.seq)),
         ):
@@ -149,6 +153,12 @@ class RoomWrites:
 
     def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
         self._rows.move_marker(room_id, user_id, marker)
+
+    def follow_thread(self, room_id: str, user_id: str, root_seq: int, following: Following) -> None:
+        self._rows.follow(room_id, user_id, root_seq, following)
+
+    def unfollow_thread(self, room_id: str, user_id: str, root_seq: int) -> None:
+        self._rows.unfollow(room_id, user_id, root_seq)
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         self._rows.put_member(

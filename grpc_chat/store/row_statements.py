@@ -56,9 +56,9 @@ FORGET_CONTENT = (
     )
     .values(content_hash=sa.bindparam("nothing"))
 )
-DELETE_MEMBER, DELETE_POSITIONS = (
+DELETE_MEMBER, DELETE_POSITIONS, DELETE_FOLLOWED = (
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
-    for table in (schema.members, schema.consumers)
+    for table in (schema.members, schema.consumers, schema.thread_followers)
 )
 DELETE_REACTIONS = sa.delete(schema.reactions).where(
     schema.reactions.c.room_id == _IN_ROOM, schema.reactions.c.seq == sa.bindparam("number")

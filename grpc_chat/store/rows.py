@@ -8,15 +8,9 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
-from grpc_chat.store.reaction_rows import ReactionRows
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
-from grpc_chat.store.statements import (
-    change,
-    insert_rows,
-    membership,
-    memberships,
-    run,
-)
+from grpc_chat.store.statements import change, insert_rows, membership, memberships, run
+from grpc_chat.store.thread_rows import ThreadRows
 
 Key = tuple[str, str]
 """A room and a user."""
@@ -26,7 +20,7 @@ _SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
-class Rows(ReactionRows):
+class Rows(ThreadRows):
     """The rows that one transaction has read, and those that it has yet to write.
 
     This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
@@ -237,9 +231,10 @@ class Rows(ReactionRows):
         before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
-        if self._positions:
-            # Positions collected so far were acknowledged before the removal; later ones come after it.
+        if self._positions or self._put.get(schema.thread_followers):
+            # What is collected so far came before the removal; what comes later is after it.
             self.before(changes=False)
+        self._unfollow_all(key)
         self._count(room_id, -1)
         self._change(self._members, key, None)
         self._change(self._forgotten, key, True)
@@ -445,6 +440,7 @@ class Rows(ReactionRows):
                 [_named(key) for key, row in self._members.items() if row is None],
             ),
             (row_statements.DELETE_POSITIONS, [_named(key) for key in self._forgotten]),
+            (row_statements.DELETE_FOLLOWED, [_named(key) for key in self._forgotten]),
             (
                 row_statements.ADD_MEMBERS,
                 [{"room": at, "more": n} for at, n in self._more_members.items() if n],
@@ -489,6 +485,7 @@ class Rows(ReactionRows):
         self.times.clear()
         self._targets.clear()
         self._forget_reactions()
+        self._forget_threads()
         self._firsts.clear()
         self._consumers.clear()
         self._consumer_counts.clear()

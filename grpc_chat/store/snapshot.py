@@ -24,6 +24,7 @@ from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
 from grpc_chat.store.statements import run, stamps
+from grpc_chat.store.thread_reads import SqlThreadReads
 from grpc_chat.store.user_logs import log_heads
 
 _EVENT_COLUMNS = (
@@ -68,6 +69,7 @@ class SqlSnapshot(
     SqlFileReads,
     SqlReactionReads,
     SearchReads,
+    SqlThreadReads,
 ):
     """See :class:`grpc_chat.store.reads.Snapshot`."""
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from grpc_chat.errors import BadCursor, ChatError, LimitExceeded
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership, Place, StoredEvent
+from grpc_chat.store.threads import ThreadRecord
 from grpc_chat.wire import chat_pb2 as pb
 
 Authorize = Callable[[str, Membership | None], ChatError | None]
@@ -81,6 +82,23 @@ class Concerns(NamedTuple):
     """Whether the check, or the answer, needs the reactions to that event."""
 
 
+AuthorizeAnswer = Callable[
+    [str, Membership | None, Target | None, Target | None, ThreadRecord | None], ChatError | None
+]
+"""As :data:`Authorize`, for a message that answers others: the message that it replies to, the root of its
+thread, and the thread. Each is None if there is none."""
+
+
+class Answers(NamedTuple):
+    """The messages of the same room that a message answers, and the check of whether it may."""
+
+    reply_to: int
+    """The message that it replies to; 0 for none."""
+    thread_root: int
+    """The root of the thread that it is in; 0 for none."""
+    check: AuthorizeAnswer
+
+
 class Draft(NamedTuple):
     """An event of any kind that has no number yet."""
 
@@ -98,6 +116,8 @@ class Draft(NamedTuple):
     """A further check for direct rooms, where the answer also depends on the other member."""
     check_state: CheckState | None = None
     """A further check for drafts whose permission depends on more than the room."""
+    answers: Answers | None = None
+    """For messages that reply to another one, or are in a thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2313,7 +2313,7 @@ class ReadMarker(_message.Message):
     Must be 0 or more.
     """
     unread_count: _builtins.int
-    """How many messages come after it: those of others that are not deleted.
+    """How many messages come after it: those of others that are not deleted, and in no thread.
     Output only.
     Number 4 is for how many of them mention the user.
     """
@@ -4145,19 +4145,32 @@ class OutgoingMessage(_message.Message):
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     FILE_IDS_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
     """
     client_message_id: _builtins.str
     """Made by the client for this message, and reused when it sends the message again. Unique for
-    each sender and room for as long as the message exists: the same id with another text fails
-    with ALREADY_EXISTS.
+    each sender and room for as long as the message exists: the same id with another text, other
+    files, `reply_to` or `thread_root` fails with ALREADY_EXISTS.
     Must be a UUID.
     """
     text: _builtins.str
     """The text, which is stored exactly as it is. It may be empty if the message carries files.
     Must be a text, or empty.
+    """
+    reply_to: _builtins.int
+    """The number of the message in the same room that this one replies to; 0 for none. It may be deleted.
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Must be 0 or more.
+    """
+    thread_root: _builtins.int
+    """The number of the message whose thread this one is in; 0 for none. That message must not be in a
+    thread itself, and may be deleted. MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the
+    caller together with all of its thread.
+    Must be 0 or more.
     """
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -4174,10 +4187,12 @@ class OutgoingMessage(_message.Message):
         client_message_id: _builtins.str = ...,
         text: _builtins.str = ...,
         file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        reply_to: _builtins.int = ...,
+        thread_root: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "file_ids", b"file_ids", "room_id", b"room_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "file_ids", b"file_ids", "reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4505,6 +4520,8 @@ class Message(_message.Message):
     EDIT_SEQ_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
     client_message_id: _builtins.str
     """The sender's own id for it, exactly as it was sent."""
     text: _builtins.str
@@ -4513,13 +4530,21 @@ class Message(_message.Message):
     """How many times it was edited."""
     edit_seq: _builtins.int
     """The number of the event that edited it last; 0 if it never was edited."""
+    reply_to: _builtins.int
+    """The number of the message that it replies to; 0 for none. The server quotes nothing of that message, which may
+    be deleted, or hidden from the reader of this one.
+    """
+    thread_root: _builtins.int
+    """The number of the message whose thread it is in; 0 for none. Messages in threads do not count in the room's
+    `ReadMarker.unread_count`.
+    """
     @_builtins.property
     def edit_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last edited; absent if it never was."""
 
     @_builtins.property
     def deleted(self) -> Global___Deletion:
-        """Set once the message is deleted. Apart from this, only `client_message_id` is left of it."""
+        """Set once the message is deleted. Apart from this, only `client_message_id` and `thread_root` are left of it."""
 
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
@@ -4535,10 +4560,12 @@ class Message(_message.Message):
         edit_seq: _builtins.int = ...,
         deleted: Global___Deletion | None = ...,
         files: _abc.Iterable[Global___File] | None = ...,
+        reply_to: _builtins.int = ...,
+        thread_root: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "edit_time", b"edit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,7 +100,10 @@ def an_event(pick: random.Random) -> pb.Event:
     room, user, by = pick.choice(ROOMS[:2]), pick.choice(PEOPLE), pick.choice(PEOPLE)
     match pick.randrange(5):
         case 0 | 1:
-            return pb.Event(room_id=room, user_id=by, message=pb.Message(text=f"{pick.random()}"))
+            message = pb.Message(text=f"{pick.random()}")
+            if pick.random() < 0.5:
+                message.thread_root = pick.randrange(1, 9)
+            return pb.Event(room_id=room, user_id=by, message=message)
         case 2:
             fields = {
                 "name": f"{pick.random()}",
@@ -299,6 +302,8 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
             )
         if event.HasField("membership_changed"):
             event.membership_changed.user_id = pick.choice(people)
+        elif event.HasField("message"):
+            event.user_id = pick.choice(people)
         [result] = store.commit([Append([Draft(event, "phone", lambda *_: None)])])
         assert isinstance(result, Appended)
 
@@ -323,6 +328,10 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
     assert sum(message.edits > 1 for message in messages) > 0
     assert sum(message.HasField("deleted") for message in messages) > 2
     assert here["deleted_messages"]
+    assert len(here["threads"]) > 5
+    assert len(here["thread_messages"]) > 20
+    assert here["deleted_replies"]
+    assert len(here["thread_followers"]) > 5
     # What messages said before is nowhere in the log.
     assert here.pop("edits")
     for name, rows in here.items():

@@ -90,6 +90,8 @@ ListInvites foreign page      read   bad    bad    bad    bad    bad       bad  
 RevokeInvite                  write  no     no     ok     ok     ok        no         join
 SendMessages                  write  no     ok     ok     ok     ARCHIVED  ok         join
 SendMessages also elsewhere   write  no     ok     ok     ok     ARCHIVED  ok         join
+SendMessages in a thread      write  no     ok     ok     ok     ARCHIVED  ok         join
+SendMessages to a missing one write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
 SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok         join
 EditMessage of another        write  no     no|ARCHIVED no|ARCHIVED no|ARCHIVED no no     join
 EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED no gone join
@@ -536,8 +538,14 @@ def _cursor(place: Place) -> pb.Cursor:
     return pb.Cursor(room_id=place.room_id, seq=1, epoch=place.epoch)
 
 
-def _outgoing(place: Place) -> pb.OutgoingMessage:
-    return pb.OutgoingMessage(room_id=place.room_id, client_message_id=str(uuid4()), text="hello")
+def _outgoing(place: Place, *, reply_to: int = 0, thread_root: int = 0) -> pb.OutgoingMessage:
+    return pb.OutgoingMessage(
+        room_id=place.room_id,
+        client_message_id=str(uuid4()),
+        text="hello",
+        reply_to=reply_to,
+        thread_root=thread_root,
+    )
 
 
 def _update(place: Place, *paths: str) -> pb.UpdateRoomRequest:
@@ -612,6 +620,12 @@ ROOM_ASKS: dict[str, Ask] = {
     "SendMessages": lambda _w, p, _a: pb.SendMessagesRequest(messages=[_outgoing(p)]),
     "SendMessages also elsewhere": lambda w, p, _a: pb.SendMessagesRequest(
         messages=[_outgoing(p), _outgoing(w.elsewhere)]
+    ),
+    "SendMessages in a thread": lambda _w, p, _a: pb.SendMessagesRequest(
+        messages=[_outgoing(p, reply_to=p.said, thread_root=p.said)]
+    ),
+    "SendMessages to a missing one": lambda _w, p, _a: pb.SendMessagesRequest(
+        messages=[_outgoing(p, reply_to=1)]
     ),
     "EditMessage of another": lambda _w, p, _a: pb.EditMessageRequest(
         room_id=p.room_id, seq=p.said, text="another"

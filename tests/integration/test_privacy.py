@@ -121,6 +121,17 @@ MORE: list[tuple[str, Callable[[str, str], Message]]] = [
             ]
         ),
     ),
+    (
+        "MessageService/SendMessages",
+        lambda room, _: pb.SendMessagesRequest(
+            messages=[
+                pb.OutgoingMessage(
+                    room_id=room, client_message_id=str(uuid4()), text="x", reply_to=seq, thread_root=seq
+                )
+                for seq in (2, 10_000)
+            ]
+        ),
+    ),
 ]
 STRANGERS = ("outsider", "left", "removed", "banned", "admin")
 

@@ -14,3 +14,4 @@ from grpc_chat.store.schema.base import metadata as metadata
 from grpc_chat.store.schema.files import *  # noqa: F403
 from grpc_chat.store.schema.messages import *  # noqa: F403
 from grpc_chat.store.schema.rooms import *  # noqa: F403
+from grpc_chat.store.schema.threads import *  # noqa: F403

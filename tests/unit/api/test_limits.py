@@ -51,8 +51,8 @@ def refusal(request: Message, limits: Limits = LIMITS) -> InvalidRequest:
     return error
 
 
-def sending(**fields: str) -> pb.SendMessagesRequest:
-    given = {"room_id": "r1", "client_message_id": UUID, "text": "hello"} | fields
+def sending(**fields: Any) -> pb.SendMessagesRequest:
+    given: dict[str, Any] = {"room_id": "r1", "client_message_id": UUID, "text": "hello"} | fields
     return pb.SendMessagesRequest(messages=[pb.OutgoingMessage(**given)])
 
 
@@ -498,6 +498,8 @@ def test_error_names_the_entry_that_is_wrong() -> None:
         ("page_size", 0, INT32_MAX, lambda n: pb.ListRoomsRequest(page_size=n)),
         ("page_size", 0, INT32_MAX, lambda n: pb.ListMembersRequest(room_id="r1", page_size=n)),
         ("page_size", 0, INT32_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", page_size=n)),
+        ("messages[0].reply_to", 0, INT64_MAX, lambda n: sending(reply_to=n)),
+        ("messages[0].thread_root", 0, INT64_MAX, lambda n: sending(thread_root=n)),
         ("before_seq", 1, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", before_seq=n)),
         ("after_seq", 0, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", after_seq=n)),
         ("around_seq", 1, INT64_MAX, lambda n: pb.ListMessagesRequest(room_id="r1", around_seq=n)),

@@ -53,6 +53,13 @@ def bodies(capsys: pytest.CaptureFixture[str]) -> list[str]:
         (replace(said("hi"), edits=1, edit_time=NOW), "bob  hi (edited)"),
         (replace(said(""), deleted=Deletion("bob", NOW, "")), "bob  message deleted"),
         (replace(said(""), deleted=Deletion("al", NOW, "spam")), "bob  message deleted by al: spam"),
+        (replace(said("hi"), reply_to=5), "bob  [reply to #5] hi"),
+        (replace(said("hi"), thread_root=5, reply_to=5), "bob  [thread #5] hi"),
+        (replace(said("hi"), thread_root=5, reply_to=6), "bob  [thread #5, reply to #6] hi"),
+        (
+            replace(said(""), thread_root=5, deleted=Deletion("bob", NOW, "")),
+            "bob  [thread #5] message deleted",
+        ),
         (MessageEdited("r1", 9, 7, "bob", "a\nb", NOW), r"*    bob edited message 7: a\nb"),
         (MessageEdited("r1", 9, 7, "bob", "", NOW), "*    bob edited message 7"),
         (MessageDeleted("r1", 9, 7, "al", "spam", NOW), "*    al deleted message 7: spam"),
@@ -145,6 +152,29 @@ def test_long_messages_are_folded(
     assert len(bodies(capsys)) == 1
 
 
+def test_numbers_stand_before_messages(
+    terminal: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a column of their own, which is as wide as the widest; other events have none."""
+    joined = MembershipChange("r1", 10, "al", "al", Change.JOINED, Role.MEMBER, "", NOW)
+    events: list[Event] = [said("a"), joined, said("b\nc", seq=12)]
+    EventLines(terminal, [PLANS], with_rooms=False, numbers=True).show_all(events)
+    assert bodies(capsys) == [
+        "       #7   bob  a",
+        "            *    al joined",
+        "       #12  bob  b",
+        "                 c",
+    ]
+
+    monkeypatch.setattr(output, "_is_terminal", lambda: False)
+    EventLines(Output(), [PLANS], with_rooms=True, numbers=True).show_all(events)
+    assert [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()] == [
+        ["my plans", "#7", "bob", "a"],
+        ["my plans", "-", "*", "al joined"],
+        ["my plans", "#12", "bob", r"b\nc"],
+    ]
+
+
 def test_names_do_not_hide_ids(terminal: Output, capsys: pytest.CaptureFixture[str]) -> None:
     """What people call themselves follows the id, and is what is cut: nobody passes for another."""
     lines = EventLines(terminal, [PLANS], with_rooms=False)
@@ -196,12 +226,12 @@ async def test_who_is_there_is_asked_when_it_matters(
     assert asked == ["r1", "r1", "r2"]
     assert [" ".join(line.split()) for line in bodies(capsys)] == [
         "* bob joined",
-        "bob (Robert) one",
-        "bob (Robert) two",
+        "#7 bob (Robert) one",
+        "#7 bob (Robert) two",
         "* eve joined",
-        "eve (Eva) three",
-        "eve (Eva) four",
-        "gone five",
+        "#7 eve (Eva) three",
+        "#7 eve (Eva) four",
+        "#7 gone five",
     ]
 
 

@@ -66,6 +66,8 @@ def test_json_is_one_line_of_ascii() -> None:
         "files": [],
         "edit_time": None,
         "edits": 0,
+        "reply_to": 0,
+        "thread_root": 0,
         "deleted": None,
         "lifetime": 86400.0,
     }
