@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -39,13 +40,6 @@ class Reflection:
         self._open = open_ or OpenCalls()
         self._writing: set[Context] = set()
         self._services = sorted([*services, *(f"{version}.ServerReflection" for version in VERSIONS)])
-        self._files: dict[str, FileDescriptorProto] = {}
-        self._file_of: dict[str, str] = {}
-        self._messages: set[str] = set()
-        alpha = _file(reflection_pb2.DESCRIPTOR.name)
-        v1_file = renamed(alpha, alpha.name.replace("v1alpha", "v1"), package=VERSIONS[0])
-        for file in (api_file(), _file(health_pb2.DESCRIPTOR.name), alpha, v1_file):
-            self._add(file)
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -98,16 +92,18 @@ class Reflection:
 
     def answer(self, request: Request) -> Response:
         """The answer to one request."""
+        symbols = _symbols()
         response = Response(valid_host=request.host, original_request=request)
         match request.WhichOneof("message_request"):
             case "list_services":
                 for service in self._services:
                     response.list_services_response.service.add(name=service)
             case "file_by_filename":
-                self._give_file(request.file_by_filename, response)
+                _give_file(symbols, request.file_by_filename, response)
             case "file_containing_symbol":
-                self._give_file(self._file_of.get(request.file_containing_symbol, ""), response)
-            case "all_extension_numbers_of_type" if request.all_extension_numbers_of_type in self._messages:
+                name = symbols.file_of.get(request.file_containing_symbol, "")
+                _give_file(symbols, name, response)
+            case "all_extension_numbers_of_type" if request.all_extension_numbers_of_type in symbols.messages:
                 # proto3 has no extensions, except of options.
                 numbers = response.all_extension_numbers_response
                 numbers.base_type_name = request.all_extension_numbers_of_type
@@ -121,51 +117,72 @@ class Reflection:
                 )
         return response
 
-    def _give_file(self, name: str, response: Response) -> None:
-        """The file and all its imports: not every client asks for those by itself."""
-        if name not in self._files:
-            _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
-            return
-        wanted = [name]
-        for each in wanted:
-            wanted += [other for other in self._files[each].dependency if other not in wanted]
-        files = [self._files[each].SerializeToString() for each in wanted]
-        response.file_descriptor_response.file_descriptor_proto.extend(files)
 
-    def _add(self, file: FileDescriptorProto) -> None:
-        if file.name in self._files:
+class _Symbols:
+    """Which file each name is in."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, FileDescriptorProto] = {}
+        self.file_of: dict[str, str] = {}
+        self.messages: set[str] = set()
+
+    def add(self, file: FileDescriptorProto) -> None:
+        if file.name in self.files:
             return
-        self._files[file.name] = with_json_names(file)
+        self.files[file.name] = with_json_names(file)
         for message in file.message_type:
             self._add_message(file.name, file.package, message)
         for enum in file.enum_type:
             self._add_enum(file.name, file.package, enum)
         for service in file.service:
-            self._file_of[f"{file.package}.{service.name}"] = file.name
+            self.file_of[f"{file.package}.{service.name}"] = file.name
             for method in service.method:
-                self._file_of[f"{file.package}.{service.name}.{method.name}"] = file.name
+                self.file_of[f"{file.package}.{service.name}.{method.name}"] = file.name
         for name in file.dependency:
-            self._add(_file(name))
+            self.add(_file(name))
 
     def _add_message(self, file: str, scope: str, message: DescriptorProto) -> None:
         name = f"{scope}.{message.name}"
-        self._messages.add(name)
-        self._file_of[name] = file
+        self.messages.add(name)
+        self.file_of[name] = file
         for member in (
             *(field.name for field in message.field),
             *(oneof.name for oneof in message.oneof_decl),
         ):
-            self._file_of[f"{name}.{member}"] = file
+            self.file_of[f"{name}.{member}"] = file
         for nested in message.nested_type:
             self._add_message(file, name, nested)
         for enum in message.enum_type:
             self._add_enum(file, name, enum)
 
     def _add_enum(self, file: str, scope: str, enum: EnumDescriptorProto) -> None:
-        self._file_of[f"{scope}.{enum.name}"] = file
+        self.file_of[f"{scope}.{enum.name}"] = file
         for value in enum.value:
             # As in C++, a value belongs to the scope of its enum.
-            self._file_of[f"{scope}.{value.name}"] = file
+            self.file_of[f"{scope}.{value.name}"] = file
+
+
+@functools.cache
+def _symbols() -> _Symbols:
+    # Made when a client asks for the first time. Few servers are ever asked, and it takes some 10 ms.
+    symbols = _Symbols()
+    alpha = _file(reflection_pb2.DESCRIPTOR.name)
+    v1_file = renamed(alpha, alpha.name.replace("v1alpha", "v1"), package=VERSIONS[0])
+    for file in (api_file(), _file(health_pb2.DESCRIPTOR.name), alpha, v1_file):
+        symbols.add(file)
+    return symbols
+
+
+def _give_file(symbols: _Symbols, name: str, response: Response) -> None:
+    """The file and all its imports: not every client asks for those by itself."""
+    if name not in symbols.files:
+        _refuse(response, grpc.StatusCode.NOT_FOUND, "not found")
+        return
+    wanted = [name]
+    for each in wanted:
+        wanted += [other for other in symbols.files[each].dependency if other not in wanted]
+    files = [symbols.files[each].SerializeToString() for each in wanted]
+    response.file_descriptor_response.file_descriptor_proto.extend(files)
 
 
 def _file(name: str) -> FileDescriptorProto:
