@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         NotFound,
         OwnerBlocked,
         PermissionDenied,
+        PollNotFound,
         RateLimited,
         RegistrationClosed,
         RequestIdReused,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         UserExists,
         UserIdNeeded,
         UserNotFound,
+        VotingClosed,
         WrongOffset,
     )
     from grpc_chat.sdk.account_models import (
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
         Update,
     )
     from grpc_chat.sdk.outbox import new_message_id
+    from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import ReadMarker
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
     from grpc_chat.sdk.search import SearchHit
@@ -200,6 +203,13 @@ __all__ = [
     "PasswordChange",
     "PendingLogin",
     "PermissionDenied",
+    "Poll",
+    "PollClosed",
+    "PollNotFound",
+    "PollResult",
+    "PollState",
+    "PollVote",
+    "PollVoted",
     "Posting",
     "Presence",
     "PresenceState",
@@ -253,6 +263,7 @@ __all__ = [
     "UserIdNeeded",
     "UserNotFound",
     "UserRecord",
+    "VotingClosed",
     "WrongOffset",
     "__version__",
     "new_message_id",
@@ -280,6 +291,10 @@ _HOMES = (
                 "ReactionCount",
             ),
             "grpc_chat.sdk.message_events",
+        ),
+        **dict.fromkeys(
+            ("Poll", "PollClosed", "PollResult", "PollState", "PollVote", "PollVoted"),
+            "grpc_chat.sdk.poll_records",
         ),
         **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
         **dict.fromkeys(("Consumer", "ConsumerPosition"), "grpc_chat.sdk.consumer_records"),

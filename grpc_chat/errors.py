@@ -19,6 +19,7 @@
         UserNotFound
         InvitationNotFound
         MessageNotFound
+        PollNotFound
         InviteNotValid
         FileNotFound
         UploadNotFound
@@ -32,6 +33,7 @@
         ConsumerTakenOver
         RoomArchived
         EditWindowOver
+        VotingClosed
         LastOwner
         LastAdmin
         LoginPending
@@ -204,6 +206,12 @@ class MessageNotFound(NotFound):
     code = "MESSAGE_NOT_FOUND"
 
 
+class PollNotFound(NotFound):
+    """The message is not a poll."""
+
+    code = "POLL_NOT_FOUND"
+
+
 class InviteNotValid(NotFound):
     """There is no such invite, or it can no longer be used."""
 
@@ -285,6 +293,12 @@ class EditWindowOver(FailedPrecondition):
     """The room allows messages to be edited and deleted by their senders only for a while."""
 
     code = "EDIT_WINDOW_OVER"
+
+
+class VotingClosed(FailedPrecondition):
+    """The poll is closed: nobody can vote any longer."""
+
+    code = "POLL_CLOSED"
 
 
 class LastOwner(FailedPrecondition):

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from grpc_chat.api.rules import OUTPUT_ONLY, Rule, Rules, one_of
 from grpc_chat.api.table import RULES, TERMS
+from grpc_chat.core.parts import has_parts
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -248,6 +249,9 @@ def _text_or_files(request: Any) -> None:
         elif not message.text:
             path = f"messages[{at}].text"
             raise InvalidRequest(f"{path} must not be empty where the message carries no files", field=path)
+        if not message.text and has_parts(message):
+            path = f"messages[{at}].text"
+            raise InvalidRequest(f"{path} must not be empty where the message has a poll", field=path)
 
 
 def _one_place(request: Any) -> None:

@@ -62,9 +62,9 @@ class Rules:
             return one_of(known, specified=True)
         if found := re.fullmatch(r"name one or more of (\w+(?:, \w+)*)", sentence):
             return _mask(found[1].split(", "))
-        if found := re.fullmatch(rf"have (?:at most|1 to) {_NUMBER} entries((?:, [a-z0-9 ]+)*)", sentence):
-            count = _count(1 if sentence.startswith("have 1 to") else 0, self._number(found[1]))
-            return _all(count, *(self._of_entries(each, known) for each in found[2].split(", ")[1:]))
+        if found := re.fullmatch(rf"have (?:at most|(\d) to) {_NUMBER} entries((?:, [a-z0-9 ]+)*)", sentence):
+            count = _count(int(found[1] or 0), self._number(found[2]))
+            return _all(count, *(self._of_entries(each, known) for each in found[3].split(", ")[1:]))
         return None
 
     def _of_entries(self, what: str, known: Collection[int]) -> Rule:
@@ -176,6 +176,26 @@ def _text(most: int) -> Rule:
     return rule
 
 
+def _option(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if not value:
+            raise _empty(path)
+        _check_length(value, path, most)
+        _check_no_nul(value, path)
+        if value.isspace():
+            raise InvalidRequest(f"{path} must not be only white space", field=path)
+
+    return rule
+
+
+def _time(_most: int) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        if not (0 <= value.seconds < _YEAR_10000 and 0 <= value.nanos < 1_000_000_000):
+            raise InvalidRequest(f"{path} must be a time from 1970 to 9999", field=path)
+
+    return rule
+
+
 def _password(most: int) -> Rule:
     def rule(value: str, path: str) -> None:
         if not value:
@@ -192,6 +212,8 @@ def _page_token(most: int) -> Rule:
 
     return rule
 
+
+_YEAR_10000 = 253_402_300_800
 
 # uuid.UUID() accepts much more: dashes anywhere, braces, and everything that int() accepts.
 # Both cases by name, and no group: half of the time with IGNORECASE.
@@ -239,6 +261,8 @@ _TERMS: dict[str, Callable[[int], Rule]] = {
     "a short text": _short_text,
     "a text": _text,
     "an emoji": _emoji,
+    "an option": _option,
+    "a time": _time,
     "a password": _password,
     "a page token": _page_token,
     "a page size": lambda _most: _at_least(0),

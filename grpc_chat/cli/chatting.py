@@ -25,8 +25,9 @@ from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.file_names import safe_names
-from grpc_chat.sdk.models import Member, Room, Update
+from grpc_chat.sdk.models import Member, Message, Room, Update
 from grpc_chat.sdk.outbox import new_message_id
+from grpc_chat.sdk.poll_records import Poll
 
 NextLine = Callable[[], Awaitable[str | ValueError | None]]
 
@@ -48,6 +49,8 @@ _HELP = {
     "/edit TEXT": "change your last message; /edit #N TEXT changes message N",
     "/delete": "delete your last message; /delete #N deletes message N",
     "/react EMOJI": "react to the newest message; /react #N EMOJI reacts to message N",
+    "/poll Q | A | B": "ask a question with answers to choose from",
+    "/vote NUMBER…": "vote in the newest poll; /vote #N NUMBER… votes in poll N",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -188,13 +191,27 @@ class Chat:
             case "quit", "":
                 return True
             case "help", "":
-                self._say(*(f"{what:<15}{does}" for what, does in _HELP.items()), _KEYS)
+                self._say(*(f"{what:<17}{does}" for what, does in _HELP.items()), _KEYS)
             case "members", "":
                 self._ask(self._members())
             case "who", "":
                 self._ask(self._who())
             case "topic", topic:
                 self._ask(self._topic(topic))
+            case "poll", asked if len(parts := [part.strip() for part in asked.split("|")]) > 2:
+                self._ask(self._poll(parts))
+            case "poll", _:
+                self._say(
+                    "/poll needs a question and two or more answers, with | between them; nothing is sent. "
+                    f"As a message: /{_start(line)}"
+                )
+            case "vote", numbers if _choices(_numbered(numbers)[1]):
+                self._ask(self._vote(_numbered(numbers)[0], _choices(_numbered(numbers)[1])))
+            case "vote", _:
+                self._say(
+                    "/vote needs the numbers of options after it; nothing is sent. "
+                    f"As a message: /{_start(line)}"
+                )
             case "react", reaction if reaction and _numbered(reaction)[1]:
                 self._ask(self._react(*_numbered(reaction)))
             case "edit", change if change and _numbered(change) != (None, ""):
@@ -285,17 +302,31 @@ class Chat:
     async def _react(self, seq: int | None, emoji: str) -> None:
         await self._cli.client.react(self._room.room_id, seq or await self._newest(), emoji)
 
+    async def _poll(self, parts: list[str]) -> None:
+        question, *options = parts
+        await self._cli.client.send(self._room.room_id, question, poll=Poll(tuple(options)))
+
+    async def _vote(self, seq: int | None, choices: list[int]) -> None:
+        seq = seq or await self._newest(
+            lambda message: message.poll is not None, "there is no poll to vote in"
+        )
+        await self._cli.client.vote(self._room.room_id, seq, *choices)
+
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
 
-    async def _newest(self) -> int:
-        """The number of the newest message that is not deleted, of those that are not far back."""
+    async def _newest(
+        self,
+        wanted: Callable[[Message], bool] = lambda message: not message.deleted,
+        none: str = "there is no message to react to",
+    ) -> int:
+        """The number of the newest message that is wanted, of those that are not far back."""
         room = await self._cli.client.room(self._room.room_id)
         newest = self._cli.client.history(room.room_id, before=room.last_seq + 1, limit=_MOST_LOOKED_AT)
         async for message in newest:
-            if not message.deleted:
+            if wanted(message):
                 return message.seq
-        raise Failure("there is no message to react to")
+        raise Failure(none)
 
     async def _last_own(self) -> int:
         """The number of the newest message that the person sent, of those that are not far back."""
@@ -396,6 +427,17 @@ def _numbered(text: str) -> tuple[int | None, str]:
     if first.startswith("#") and first[1:].isascii() and first[1:].isdecimal() and 0 < int(first[1:]) < 2**63:
         return int(first[1:]), rest.strip()
     return None, text
+
+
+def _choices(text: str) -> list[int]:
+    """The indexes of options that are given by their numbers, from 1; empty if the text is anything else."""
+    numbers = text.split()
+    if not all(
+        number.isascii() and number.isdecimal() and len(number) < 3 and 0 < int(number) <= 20
+        for number in numbers
+    ):
+        return []
+    return list(dict.fromkeys(int(number) - 1 for number in numbers))
 
 
 def _start(line: str) -> str:

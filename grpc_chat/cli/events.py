@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from zlib import crc32
 
+from grpc_chat.cli.ballots import ballot, on_one_line, poll_sentence
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import Output, count, cut, padded, size, wide, wrapped
 from grpc_chat.cli.terminal import in_shell, visible
@@ -22,12 +23,15 @@ from grpc_chat.sdk.models import (
     RoomChange,
     RoomLeft,
 )
+from grpc_chat.sdk.poll_records import PollClosed, PollState, PollVoted
 
 _KINDS = {
     Message: "message",
     MessageEdited: "edited",
     MessageDeleted: "deleted",
     ReactionChanged: "reaction",
+    PollVoted: "vote",
+    PollClosed: "poll_closed",
     MembershipChange: "membership",
     RoomChange: "room",
     Gap: "gap",
@@ -44,6 +48,8 @@ FEW = 200
 """The most members of a small room, for which the member list is fetched."""
 _MOST_ROWS = 15
 """How many lines of one message a terminal shows."""
+_MOST_POLLS = 200
+"""How many polls are remembered, for the names of their options."""
 _TAB = 4
 _GAP = "  "
 _NOBODY = "*"
@@ -64,6 +70,9 @@ class EventLines:
         me: The person's own user id.
         full: Whether to show long messages in full.
         numbers: Whether to show the numbers of messages.
+
+    Attributes:
+        polls: How polls stand, by room and number, as far as that is known.
     """
 
     def __init__(
@@ -83,6 +92,8 @@ class EventLines:
         self._numbers = numbers
         self._number_width = 0
         self._people: dict[str, str] = {}
+        self.polls: dict[tuple[str, int], PollState] = {}
+        self._options: dict[tuple[str, int], tuple[str, ...]] = {}
         self._names = {room.room_id: title(room) for room in rooms}
         self._day: date | None = None
         self._sender_width = 0
@@ -139,10 +150,22 @@ class EventLines:
         if not isinstance(event, Gap | RoomLeft | HistoryChanged):
             moment = event.create_time.astimezone()
         if isinstance(event, Message):
-            text = said(event, on_lines=self._out.terminal)
+            if event.poll:
+                self._remember(event, event.poll.options)
+            state = self.polls.get((event.room_id, event.seq))
+            text = said(event, on_lines=self._out.terminal, state=state)
             self._line(event.room_id, moment, event.sender_id, text, event.seq)
+        elif isinstance(event, PollVoted | PollClosed):
+            options = self._options.get((event.room_id, event.message_seq), ())
+            self._line(event.room_id, moment, "", poll_sentence(event, options))
         else:
             self._line(event.room_id, moment, "", sentence(event))
+
+    def _remember(self, message: Message, options: tuple[str, ...]) -> None:
+        """Remember what votes in a poll will be about."""
+        self._options[message.room_id, message.seq] = options
+        if len(self._options) > _MOST_POLLS:
+            del self._options[next(iter(self._options))]
 
     def _line(self, room_id: str, moment: datetime | None, sender: str, text: str, seq: int = 0) -> None:
         out = self._out
@@ -207,11 +230,12 @@ def _colour(user_id: str) -> str:
     return _COLOURS[crc32(user_id.encode(errors="replace")) % len(_COLOURS)]
 
 
-def said(message: Message, *, on_lines: bool) -> str:
-    """What a message says, what it answers, and which files it carries.
+def said(message: Message, *, on_lines: bool, state: PollState | None = None) -> str:
+    """What a message says, what it answers, the poll that it is, and which files it carries.
 
     Args:
-        on_lines: Whether each file has a line of its own.
+        on_lines: Whether each file, and each option of a poll, has a line of its own.
+        state: How the poll stands, if that is known.
     """
     answers = answered(message)
     if message.deleted:
@@ -223,7 +247,10 @@ def said(message: Message, *, on_lines: bool) -> str:
     # The number is what `download` takes.
     files = [f"[file: {file.name}, {size(file.size)}, message {message.seq}]" for file in message.files]
     text = f"{answers}{message.text} (edited)" if message.edits else f"{answers}{message.text}"
-    return ("\n" if on_lines else " ").join([*([text] if text else []), *files])
+    poll: list[str] = []
+    if message.poll:
+        poll = ballot(message.poll, state) if on_lines else [on_one_line(message.poll, state, message.seq)]
+    return ("\n" if on_lines else " ").join([*([text] if text else []), *poll, *files])
 
 
 def answered(message: Message) -> str:
@@ -265,6 +292,8 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
         case ReactionChanged():
             does = f"took back {event.emoji} from" if event.removed else f"reacted {event.emoji} to"
             return f"{event.actor_id} {does} message {event.message_seq}"
+        case PollVoted() | PollClosed():
+            return poll_sentence(event)
         case MessageDeleted():
             words = f"{event.actor_id} deleted message {event.message_seq}"
             return f"{words}: {event.reason}" if event.reason else words

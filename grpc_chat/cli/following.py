@@ -233,6 +233,8 @@ class Follow:
                 self._meet(event)
                 if self._cli.out.terminal:
                     await self._ask_who(event.room_id)
+                if isinstance(event, Message) and event.poll and not self._cli.out.as_json:
+                    await self._learn_poll(event)
                 if self._past and isinstance(event, Event):
                     self._past.add(event)
                     return
@@ -266,6 +268,16 @@ class Follow:
         except ChatError:
             # It may be lost again already; then its id must do.
             return
+
+    async def _learn_poll(self, message: Message) -> None:
+        """Ask how a poll stands."""
+        try:
+            states = await self._cli.client.polls(message.room_id, message.seq)
+        except ChatError:
+            # It can be shown without.
+            return
+        for state in states.values():
+            self.lines.polls[message.room_id, message.seq] = state
 
     def _say(self, words: str) -> None:
         # Also with --json: it is not a result, and anyone who waits for one should know.

@@ -30,6 +30,7 @@ from grpc_chat.cli import (
     links,
     members,  # noqa: F401
     ownership,  # noqa: F401
+    polls,
     presence,
     reacting,
     rooms,
@@ -328,6 +329,10 @@ main.chapter(
     changing.mark_read,
     reacting.react,
     reacting.reactions,
+    polls.poll,
+    polls.vote,
+    polls.poll_close,
+    polls.poll_results,
     files.upload,
     files.download,
     presence.who,

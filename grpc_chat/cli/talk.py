@@ -18,6 +18,7 @@ from grpc_chat.cli.names import find_room
 from grpc_chat.cli.texts import TextCommand
 
 if TYPE_CHECKING:
+    from grpc_chat.cli.events import EventLines
     from grpc_chat.sdk.models import Event
 
 _room = click.argument("name", metavar="ROOM")
@@ -188,12 +189,23 @@ async def read(
     if after is not None or everything:
         left = limit if limit or everything else 50
         async for event in _up_to(left, cli.client.events(room.room_id, after=after or 0, page_size=left)):
+            if not cli.out.as_json:
+                await _learn_polls(cli, lines, room.room_id, [event])
             lines.show(event)
         return
     limit = limit or 50
     newest = cli.client.events(room.room_id, before=before or room.last_seq + 1, page_size=limit)
     found = [event async for event in _up_to(limit, newest)]
+    if not cli.out.as_json:
+        await _learn_polls(cli, lines, room.room_id, found)
     lines.show_all(found[::-1])
+
+
+async def _learn_polls(cli: Cli, lines: EventLines, room_id: str, events: list[Event]) -> None:
+    from grpc_chat.cli.ballots import poll_states
+
+    for seq, state in (await poll_states(cli.client, room_id, events)).items():
+        lines.polls[room_id, seq] = state
 
 
 async def _up_to(limit: int | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:

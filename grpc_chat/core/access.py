@@ -39,6 +39,9 @@ class Action(Enum):
     SEND = "write in this room"
     EDIT_OWN = "edit your messages in this room"
     REACT = "react to messages in this room"
+    VOTE = "vote in this room"
+    CLOSE_OWN_POLL = "close your polls in this room"
+    CLOSE_POLL = "close other people's polls in this room"
     DELETE_OWN = "delete your messages in this room"
     DELETE_OTHERS = "delete other people's messages in this room"
     LEAVE = "leave this room"
@@ -78,6 +81,9 @@ RULES: dict[Action, Rule] = {
     Action.SEND: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
     Action.EDIT_OWN: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
     Action.REACT: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.VOTE: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
+    Action.CLOSE_OWN_POLL: Rule(pb.ROLE_READER, archived=False, direct=True),
+    Action.CLOSE_POLL: Rule(pb.ROLE_ADMIN, archived=False),
     Action.DELETE_OWN: Rule(pb.ROLE_READER, archived=False, direct=True),
     Action.DELETE_OTHERS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.LEAVE: Rule(pb.ROLE_READER, archived=True),
@@ -162,6 +168,11 @@ def to_edit(room_id: str, membership: Membership | None) -> ChatError | None:
 def to_react(room_id: str, membership: Membership | None) -> ChatError | None:
     """Why the user may not react to messages in the room, or None."""
     return forbids(Action.REACT, room_id, membership)
+
+
+def to_vote(room_id: str, membership: Membership | None) -> ChatError | None:
+    """Why the user may not vote in the room, or None."""
+    return forbids(Action.VOTE, room_id, membership)
 
 
 def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:
@@ -277,6 +288,14 @@ def forbids_deleting(membership: Membership, caller_id: str, target: Target) -> 
     own = forbids(Action.DELETE_OWN, room_id, membership) or forbids_late(membership, target)
     # Users who may delete others' messages may delete their own.
     return own and forbids(others, room_id, membership) and own
+
+
+def forbids_closing(membership: Membership, caller_id: str, target: Target) -> ChatError | None:
+    """Why the caller may not close a poll, or None."""
+    if target.event.user_id == caller_id:
+        return forbids(Action.CLOSE_OWN_POLL, membership.room_id, membership)
+    others = Action.CLOSE_POLL
+    return forbids(others, membership.room_id, membership) or forbids_on(others, membership, target.role)
 
 
 def forbids_on(action: Action, membership: Membership, role: int) -> ChatError | None:

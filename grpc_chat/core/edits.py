@@ -7,7 +7,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.page_token import Listed
-from grpc_chat.errors import ChatError, MessageNotFound, PermissionDenied
+from grpc_chat.errors import ChatError, FailedPrecondition, MessageNotFound, PermissionDenied
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
 from grpc_chat.store.writes import Answer, Append, Concerns, Draft, Target
@@ -47,6 +47,11 @@ class Edits:
                 )
             if found.message.HasField("deleted"):
                 return access.message_not_found(room_id)
+            if found.message.HasField("poll"):
+                return FailedPrecondition(
+                    "this message is a poll, which can't be edited: delete it, and send another",
+                    metadata={"roomId": room_id},
+                )
             if found.message.text == text:
                 return Answer.ALREADY_SO
             assert membership, "the message is read"

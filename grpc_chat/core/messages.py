@@ -11,6 +11,9 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.files import Files
+from grpc_chat.core.parts import has_parts, with_parts
+from grpc_chat.core.poll_closing import PollClosing
+from grpc_chat.core.polls import Polls
 from grpc_chat.core.reads import at_once
 from grpc_chat.core.threads import answer
 from grpc_chat.core.turns import FewAtATime, share
@@ -35,6 +38,8 @@ class Messages:
     Args:
         direct_messages: Decides who may write in direct rooms.
         files: The files that messages carry.
+        polls: The polls that messages are.
+        poll_closing: Is told about new polls.
         sending: Called before somebody's messages are stored, with the ids of their rooms.
         page_bytes: The largest page of history, whatever was requested.
     """
@@ -45,6 +50,8 @@ class Messages:
         *,
         direct_messages: DirectMessages | None = None,
         files: Files,
+        polls: Polls,
+        poll_closing: PollClosing,
         sending: Callable[[Caller, Iterable[str]], None],
         page_bytes: int = 1024 * 1024,
     ) -> None:
@@ -54,6 +61,8 @@ class Messages:
         self.epoch = context.epoch
         self._direct_messages = direct_messages or DirectMessages()
         self._files = files
+        self._polls = polls
+        self._poll_closing = poll_closing
         self._sending = sending
         self._page_bytes = page_bytes
         self._drafting = FewAtATime()
@@ -63,9 +72,14 @@ class Messages:
         drafts = await self._drafts(caller, messages)
         if any(message.file_ids for message in messages):
             drafts = await self._with_files(caller, messages, drafts)
+        parts = any(map(has_parts, messages))
+        if parts:
+            drafts = with_parts(messages, drafts, self._polls.forbids_sending)
         self._sending(caller, (message.room_id for message in messages))
         append = Append(drafts)
         appended = await self._committer.append(append)
+        if parts:
+            self._poll_closing.note(messages)
         return appended.placed
 
     async def _drafts(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:

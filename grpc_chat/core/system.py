@@ -49,6 +49,8 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.poll_closing import PollClosing
+from grpc_chat.core.polls import Polls
 from grpc_chat.core.positions import Positions
 from grpc_chat.core.presence import Presence
 from grpc_chat.core.rates import Adds, Rate
@@ -295,9 +297,13 @@ class ChatSystem:
             active=self.presence.active,
             clock=monotonic,
         )
+        self.polls = Polls(context, direct_messages=direct_messages)
+        self.poll_closing = PollClosing(context)
         self.messages = Messages(
             context,
             files=self.files,
+            polls=self.polls,
+            poll_closing=self.poll_closing,
             direct_messages=direct_messages,
             sending=self.typing.sending,
             page_bytes=paging.page_bytes,
@@ -446,6 +452,7 @@ class ChatSystem:
             return
         self._go_on_with(self.rooms.purge(), "purge")
         self._go_on_with(self.forgetting.run(), "forgetting")
+        self._go_on_with(self.poll_closing.run(), "poll closing")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
         self._go_on_with(self.search.run(), "search")
         if not self.options.trusting:

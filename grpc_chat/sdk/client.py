@@ -15,6 +15,7 @@ from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls, ShortAdminCalls
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
+from grpc_chat.sdk.convert_polls import poll_to_send
 from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.files import FileCalls
@@ -22,6 +23,8 @@ from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
+from grpc_chat.sdk.poll_records import Poll
+from grpc_chat.sdk.polls import PollCalls
 from grpc_chat.sdk.presence import PresenceCalls
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.search import SearchCalls
@@ -39,6 +42,7 @@ class Client(
     AdminCalls,
     ConsumerCalls,
     FileCalls,
+    PollCalls,
     PresenceCalls,
     RoomCalls,
     SearchCalls,
@@ -145,6 +149,7 @@ class Client(
         files: Sequence[File | str] = (),
         reply_to: int = 0,
         thread_root: int = 0,
+        poll: Poll | None = None,
         client_message_id: str | None = None,
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> Sent:
@@ -158,6 +163,7 @@ class Client(
             files: What :meth:`upload` returned, files of messages that the caller can see, or their ids.
             reply_to: The number of the message that it replies to.
             thread_root: The number of the message whose thread it is in. That one must be in no thread.
+            poll: Makes the message a poll, whose question is the text.
             client_message_id: A UUID, to send a message again if its outcome was not known, even after a
                 restart of the program. A new one by default.
             timeout: How long to try; None for no limit.
@@ -183,6 +189,7 @@ class Client(
                 file_ids=file_ids,
                 reply_to=reply_to,
                 thread_root=thread_root,
+                poll=poll_to_send(poll) if poll else None,
                 client_message_id=message_id,
                 timeout=left,
             )

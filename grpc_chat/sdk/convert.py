@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from grpc_chat.sdk import account_models, models, records, signals
+from grpc_chat.sdk import account_models, convert_polls, models, records, signals
 from grpc_chat.sdk.choices import (
     Audience,
     C,
@@ -90,6 +90,7 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 client_message_id=told.message.client_message_id,
                 epoch=epoch,
                 files=tuple(map(file, told.message.files)),
+                poll=convert_polls.poll(told.message.poll) if told.message.HasField("poll") else None,
                 edit_time=time(told.message.edit_time) if told.message.HasField("edit_time") else None,
                 edits=told.message.edits,
                 deleted=_deletion(told.message.deleted) if told.message.HasField("deleted") else None,
@@ -143,6 +144,10 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 create_time=time(told.create_time),
                 epoch=epoch,
             )
+        case "poll_voted":
+            return convert_polls.poll_voted(told, epoch)
+        case "poll_closed":
+            return convert_polls.poll_closed(told, epoch)
         case "message_deleted":
             return MessageDeleted(
                 room_id=told.room_id,

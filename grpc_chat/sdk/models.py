@@ -18,6 +18,7 @@ from grpc_chat.sdk.message_events import (
     ReactionChanged,
     ReactionCount,
 )
+from grpc_chat.sdk.poll_records import Poll, PollClosed, PollVoted
 from grpc_chat.sdk.read_state import ReadMarker
 from grpc_chat.sdk.signals import Signal
 
@@ -104,6 +105,8 @@ class Message:
     epoch: str = ""
     files: tuple[File, ...] = ()
     """The files that it carries."""
+    poll: Poll | None = None
+    """The poll that it is, if it is one."""
     edit_time: datetime | None = None
     """When it was last edited; None if it never was."""
     edits: int = 0
@@ -360,7 +363,16 @@ class Invite:
     """The code; only known when the invite is made."""
 
 
-Event = Message | MembershipChange | RoomChange | MessageEdited | MessageDeleted | ReactionChanged
+Event = (
+    Message
+    | MembershipChange
+    | RoomChange
+    | MessageEdited
+    | MessageDeleted
+    | ReactionChanged
+    | PollVoted
+    | PollClosed
+)
 Update = (
     Event
     | Gap

@@ -70,6 +70,7 @@ class Outbox:
         file_ids: Sequence[str] = (),
         reply_to: int = 0,
         thread_root: int = 0,
+        poll: pb.Poll | None = None,
         client_message_id: str,
         timeout: timedelta | None,
     ) -> Sent:
@@ -85,6 +86,7 @@ class Outbox:
             file_ids=file_ids,
             reply_to=reply_to,
             thread_root=thread_root,
+            poll=poll,
         )
         # The tag and length of an entry of the request are 2 to 4 bytes.
         item = _Item(message, message.ByteSize() + 4, asyncio.get_running_loop().create_future())

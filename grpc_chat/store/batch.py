@@ -11,6 +11,7 @@ from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
 from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
+from grpc_chat.store.poll_rows import VoteKey, as_told, begin_poll
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Marker, Membership, StoredEvent
 from grpc_chat.store.rewriting import SendKey
@@ -33,6 +34,8 @@ from grpc_chat.store.writes import (
 )
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.frames import ABOUT
+
+_ABOUT_POLLS = {"poll_voted", "poll_closed"}
 
 
 class Batch:
@@ -118,6 +121,7 @@ class Batch:
         wanted: list[tuple[str, str]] = []
         concerned: list[tuple[str, int]] = []
         reactions: list[tuple[str, int, str]] = []
+        votes: list[VoteKey] = []
         consumers: list[tuple[str, str]] = []
         users: list[str] = []
         for write in writes:
@@ -130,6 +134,8 @@ class Batch:
                             concerned.append((event.room_id, draft.concerns.seq))
                             if draft.concerns.with_reactions:
                                 reactions.append((event.room_id, draft.concerns.seq, event.user_id))
+                            if draft.concerns.with_vote:
+                                votes.append((event.room_id, draft.concerns.seq, event.user_id))
                         if draft.answers:
                             concerned += [(event.room_id, seq) for seq in draft.answers[:2] if seq]
                 case Acknowledge():
@@ -143,6 +149,7 @@ class Batch:
         self.rows.prefetch_consumers(consumers)
         self.rows.prefetch_targets(concerned)
         self.rows.prefetch_reactions(reactions)
+        self.rows.prefetch_votes(votes)
 
     def _carry_out(self, write: Write) -> Result:
         match write:
@@ -272,9 +279,13 @@ class Batch:
     def _target(self, event: pb.Event, concerns: Concerns) -> Target | None:
         """The event that a draft's event is about, as it is now."""
         reacting = event.user_id if concerns.with_reactions else None
-        return self.rows.target(
+        target = self.rows.target(
             event.room_id, concerns.seq, with_role=concerns.with_role, with_reactions_of=reacting
         )
+        if target and concerns.with_vote:
+            vote = self.rows.vote(event.room_id, concerns.seq, event.user_id)
+            target = target._replace(vote=vote)
+        return target
 
     def _check_answer(self, answers: Answers, room_id: str, room: Membership | None) -> ChatError | None:
         """The error that forbids a message to answer the messages that it answers, or None."""
@@ -331,9 +342,15 @@ class Batch:
         if rows.journal is not None:
             rows.keep_head(room_id)
         seq = rows.heads[room_id] + 1
-        event.seq = seq
         # Later than the event before, even within a batch, and even if the clock was set back.
         time_us = max(self.now_us, rows.times[room_id] + 1)
+        kind = event.WhichOneof("kind") or ""
+        if kind in _ABOUT_POLLS:
+            event = as_told(rows, event, time_us)
+            if not event.user_id:
+                # Nobody can tell whose it is; not even from who gets it.
+                session_id = ""
+        event.seq = seq
         created = event.create_time
         created.seconds, micros = divmod(time_us, 1_000_000)
         created.nanos = micros * 1000
@@ -342,7 +359,6 @@ class Batch:
         rows.times[room_id] = time_us
         rows.dirty[room_id] = True
         self.newest = (room_id, seq)
-        kind = event.WhichOneof("kind") or ""
         messages = rows.counts.get(room_id)
         message = event.message if kind == "message" else None
         if message and not message.thread_root:
@@ -364,6 +380,8 @@ class Batch:
             rows.reply(event, time_us)
         if message and message.files:
             carry_files(rows, event)
+        if message and message.HasField("poll"):
+            begin_poll(rows, event)
         if project := PROJECTIONS.get(kind):
             project(rows, event, time_us)
             self._refusals.clear()

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema
+from grpc_chat.store.poll_rows import PollRows
 from grpc_chat.store.records import Place
-from grpc_chat.store.rewriting import Rewriting
 from grpc_chat.store.statements import count, insert_rows, known_consumers
 
 
-class ConsumerRows(Rewriting):
+class ConsumerRows(PollRows):
     """A part of :class:`grpc_chat.store.rows.Rows`."""
 
     def __init__(self, conn: sa.Connection, now_us: int) -> None:

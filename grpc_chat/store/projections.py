@@ -14,6 +14,7 @@ from typing import Any
 
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files
+from grpc_chat.store.polls import Tally
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.writes import Position
 from grpc_chat.wire import chat_pb2 as pb
@@ -117,6 +118,8 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     for version in range(max(0, old.message.edits - KEPT_EDITS), old.message.edits):
         rows.delete(schema.edits, room_id=old.room_id, seq=old.seq, version=version)
     rows.delete_reactions(old.room_id, old.seq)
+    if old.message.HasField("poll"):
+        rows.delete_votes(old.room_id, old.seq, poll=True)
     if old.message.files:
         drop_files(rows.conn, old.room_id, old.seq, time_us)
     if old.message.thread_root:
@@ -140,6 +143,28 @@ def _reaction_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     if _message_that(rows, event.room_id, changed.seq):
         at = None if changed.removed else time_us
         rows.react(event.room_id, changed.seq, changed.emoji, event.user_id, at)
+
+
+@projection("poll_closed")
+def _poll_closed(rows: Rows, event: pb.Event, _time_us: int) -> None:
+    closed = event.poll_closed
+    tally = rows.tally(event.room_id, closed.seq)
+    old = _message_that(rows, event.room_id, closed.seq) if tally else None
+    if tally is None or old is None:
+        return
+    if old.message.poll.anonymous:
+        rows.delete_votes(event.room_id, closed.seq, poll=False)
+    # When a log is read again, only this event says how an anonymous poll ended.
+    rows.put_tally(event.room_id, closed.seq, Tally(tuple(closed.counts), closed.voter_count, None))
+    if old.message.poll.HasField("result"):
+        return
+    new = pb.Event()
+    new.CopyFrom(old)
+    result = new.message.poll.result
+    result.counts[:] = closed.counts
+    result.voter_count, result.user_id = closed.voter_count, event.user_id
+    result.close_time.CopyFrom(event.create_time)
+    rows.rewrite(new)
 
 
 def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:

@@ -18,6 +18,7 @@ from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
+from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
@@ -68,6 +69,7 @@ class SqlSnapshot(
     PresenceReads,
     SqlFileReads,
     SqlReactionReads,
+    SqlPollReads,
     SearchReads,
     SqlThreadReads,
 ):

@@ -43,6 +43,8 @@ class Target(NamedTuple):
     reactions: Sequence[pb.ReactionCount] = ()
     """If ``with_reactions`` asks for it: the reactions to the event's message, as the draft's user sees
     them."""
+    vote: int = 0
+    """If ``with_vote`` asks for it: which options of the poll the draft's user chose, a bit for each."""
 
     @property
     def message(self) -> pb.Message | None:
@@ -80,6 +82,8 @@ class Concerns(NamedTuple):
     """Whether the check needs the role of the user who caused that event."""
     with_reactions: bool = False
     """Whether the check, or the answer, needs the reactions to that event."""
+    with_vote: bool = False
+    """Whether the check needs the vote of the draft's user."""
 
 
 AuthorizeAnswer = Callable[

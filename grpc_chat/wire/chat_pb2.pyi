@@ -26,6 +26,8 @@ terms:
 - any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
 - a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
+- an option: 1 to 200 bytes of UTF-8 without U+0000, and not only white space.
+- a time: from 1970-01-01 to the end of the year 9999.
 - an emoji: 1 to 64 bytes of UTF-8 that are one emoji (a sequence of the form that UTS 51 gives), as 👍 or 🏳️‍🌈.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
@@ -4147,6 +4149,7 @@ class OutgoingMessage(_message.Message):
     FILE_IDS_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    POLL_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
@@ -4180,6 +4183,10 @@ class OutgoingMessage(_message.Message):
         Must have at most `limits.files` entries, each an id, none twice.
         """
 
+    @_builtins.property
+    def poll(self) -> Global___Poll:
+        """The poll whose question is `text`, if this is one; `text` must not be empty then."""
+
     def __init__(
         self,
         *,
@@ -4189,10 +4196,11 @@ class OutgoingMessage(_message.Message):
         file_ids: _abc.Iterable[_builtins.str] | None = ...,
         reply_to: _builtins.int = ...,
         thread_root: _builtins.int = ...,
+        poll: Global___Poll | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["poll", b"poll"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "file_ids", b"file_ids", "reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "file_ids", b"file_ids", "poll", b"poll", "reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4215,6 +4223,8 @@ class Event(_message.Message):
     MESSAGE_EDITED_FIELD_NUMBER: _builtins.int
     MESSAGE_DELETED_FIELD_NUMBER: _builtins.int
     REACTION_CHANGED_FIELD_NUMBER: _builtins.int
+    POLL_VOTED_FIELD_NUMBER: _builtins.int
+    POLL_CLOSED_FIELD_NUMBER: _builtins.int
     ROOM_JOINED_FIELD_NUMBER: _builtins.int
     ROOM_LOST_FIELD_NUMBER: _builtins.int
     INVITED_FIELD_NUMBER: _builtins.int
@@ -4267,8 +4277,16 @@ class Event(_message.Message):
     @_builtins.property
     def reaction_changed(self) -> Global___ReactionChanged:
         """A reaction was added or taken back.
-        Numbers 17 to 19 are for pin_changed, poll_voted and poll_closed.
+        Number 17 is for pin_changed.
         """
+
+    @_builtins.property
+    def poll_voted(self) -> Global___PollVoted:
+        """Somebody voted in a poll, or took their vote back."""
+
+    @_builtins.property
+    def poll_closed(self) -> Global___PollClosed:
+        """A poll was closed."""
 
     @_builtins.property
     def room_joined(self) -> Global___RoomJoined:
@@ -4312,6 +4330,8 @@ class Event(_message.Message):
         message_edited: Global___MessageEdited | None = ...,
         message_deleted: Global___MessageDeleted | None = ...,
         reaction_changed: Global___ReactionChanged | None = ...,
+        poll_voted: Global___PollVoted | None = ...,
+        poll_closed: Global___PollClosed | None = ...,
         room_joined: Global___RoomJoined | None = ...,
         room_lost: Global___RoomLost | None = ...,
         invited: Global___Invited | None = ...,
@@ -4320,11 +4340,11 @@ class Event(_message.Message):
         consumer_taken: Global___ConsumerTaken | None = ...,
         read_markers_moved: Global___ReadMarkersMoved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -4522,6 +4542,7 @@ class Message(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    POLL_FIELD_NUMBER: _builtins.int
     client_message_id: _builtins.str
     """The sender's own id for it, exactly as it was sent."""
     text: _builtins.str
@@ -4550,6 +4571,10 @@ class Message(_message.Message):
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
         """The files that it carries, in the order in which they were sent."""
 
+    @_builtins.property
+    def poll(self) -> Global___Poll:
+        """The poll whose question is `text`, if the message is one. Such a message can't be edited."""
+
     def __init__(
         self,
         *,
@@ -4562,10 +4587,11 @@ class Message(_message.Message):
         files: _abc.Iterable[Global___File] | None = ...,
         reply_to: _builtins.int = ...,
         thread_root: _builtins.int = ...,
+        poll: Global___Poll | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "edit_time", b"edit_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "edit_time", b"edit_time", "poll", b"poll"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "poll", b"poll", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -7116,6 +7142,495 @@ class CreateDownloadLinkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateDownloadLinkResponse: _TypeAlias = CreateDownloadLinkResponse  # noqa: Y015
+
+@_typing.final
+class Poll(_message.Message):
+    """A poll. Its question is the text of the message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    MULTIPLE_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    multiple: _builtins.bool
+    """Whether a user may choose several options."""
+    anonymous: _builtins.bool
+    """Whether nobody is told who voted for what: neither members nor administrators of the server. Until the poll is
+    closed, nobody is told how it stands either: anyone who watched the counts change could tell who changed them.
+    """
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The answers that are offered. They are called by their indexes here, from 0.
+        Must have 2 to 20 entries, each an option, none twice.
+        """
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the poll closes by itself, by the server's clock: later than when it is sent, and at most 366 days later.
+        Absent for a poll that stays open until ClosePoll.
+        Must be a time.
+        """
+
+    @_builtins.property
+    def result(self) -> Global___PollResult:
+        """How it ended, once it is closed.
+        Output only.
+        """
+
+    def __init__(
+        self,
+        *,
+        options: _abc.Iterable[_builtins.str] | None = ...,
+        multiple: _builtins.bool = ...,
+        anonymous: _builtins.bool = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        result: Global___PollResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "close_time", b"close_time", "multiple", b"multiple", "options", b"options", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Poll: _TypeAlias = Poll  # noqa: Y015
+
+@_typing.final
+class PollResult(_message.Message):
+    """How a poll ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    VOTER_COUNT_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    voter_count: _builtins.int
+    """How many users voted."""
+    user_id: _builtins.str
+    """Who closed it; empty if its closing time had come."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many users chose each option, in the order of `Poll.options`."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was closed."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        voter_count: _builtins.int = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "counts", b"counts", "user_id", b"user_id", "voter_count", b"voter_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PollResult: _TypeAlias = PollResult  # noqa: Y015
+
+@_typing.final
+class PollVoted(_message.Message):
+    """A user voted in a poll, changed their vote, or took it back.
+
+    `Event.user_id` is who did it. In an anonymous poll that is empty, and so are `choices` and `counts`; the event is sent
+    to the voter's own session, too, as to everyone else's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    VOTER_COUNT_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The number of the message."""
+    voter_count: _builtins.int
+    """How many users have voted now."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The indexes of the options that they choose now; empty if they took their vote back."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many users choose each option now, in the order of `Poll.options`."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        choices: _abc.Iterable[_builtins.int] | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        voter_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "counts", b"counts", "seq", b"seq", "voter_count", b"voter_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PollVoted: _TypeAlias = PollVoted  # noqa: Y015
+
+@_typing.final
+class PollClosed(_message.Message):
+    """A poll was closed by `Event.user_id`, or, if that is empty, because its closing time had come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    VOTER_COUNT_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The number of the message."""
+    voter_count: _builtins.int
+    """How many users voted."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many users chose each option, in the order of `Poll.options`."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        voter_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "seq", b"seq", "voter_count", b"voter_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PollClosed: _TypeAlias = PollClosed  # noqa: Y015
+
+@_typing.final
+class PollState(_message.Message):
+    """How a poll stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    VOTER_COUNT_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message's number in the room's log."""
+    voter_count: _builtins.int
+    """How many users have voted."""
+    closed: _builtins.bool
+    """Whether it is closed."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many users chose each option, in the order of `Poll.options`. Empty for an anonymous poll that is not closed."""
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The indexes of the options that the caller chooses. What users chose in an anonymous poll is forgotten when it is
+        closed, so that this is empty then.
+        """
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        voter_count: _builtins.int = ...,
+        choices: _abc.Iterable[_builtins.int] | None = ...,
+        closed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "closed", b"closed", "counts", b"counts", "seq", b"seq", "voter_count", b"voter_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PollState: _TypeAlias = PollState  # noqa: Y015
+
+@_typing.final
+class VotePollRequest(_message.Message):
+    """A vote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The indexes of the options, from 0: at most one, unless the poll allows several. Empty to take the vote back.
+        Must have at most 20 entries, each 0 or more, none twice.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        choices: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VotePollRequest: _TypeAlias = VotePollRequest  # noqa: Y015
+
+@_typing.final
+class VotePollResponse(_message.Message):
+    """How the poll stands then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def poll(self) -> Global___PollState:
+        """The poll."""
+
+    def __init__(
+        self,
+        *,
+        poll: Global___PollState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["poll", b"poll"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["poll", b"poll"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VotePollResponse: _TypeAlias = VotePollResponse  # noqa: Y015
+
+@_typing.final
+class ClosePollRequest(_message.Message):
+    """The poll to close."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosePollRequest: _TypeAlias = ClosePollRequest  # noqa: Y015
+
+@_typing.final
+class ClosePollResponse(_message.Message):
+    """The poll after that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """The epoch that its number belongs to."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The message's event."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosePollResponse: _TypeAlias = ClosePollResponse  # noqa: Y015
+
+@_typing.final
+class GetPollsRequest(_message.Message):
+    """The polls to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQS_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    @_builtins.property
+    def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The messages' numbers in the room's log.
+        Must have 1 to 100 entries, each 1 or more, none twice.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seqs: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seqs", b"seqs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPollsRequest: _TypeAlias = GetPollsRequest  # noqa: Y015
+
+@_typing.final
+class GetPollsResponse(_message.Message):
+    """How the polls stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def polls(self) -> _containers.RepeatedCompositeFieldContainer[Global___PollState]:
+        """In the request's order."""
+
+    def __init__(
+        self,
+        *,
+        polls: _abc.Iterable[Global___PollState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["polls", b"polls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPollsResponse: _TypeAlias = GetPollsResponse  # noqa: Y015
+
+@_typing.final
+class PollVote(_message.Message):
+    """What one user voted for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    VOTE_TIME_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user, who need not be a member of the room any longer."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The indexes of the options."""
+
+    @_builtins.property
+    def vote_time(self) -> _timestamp_pb2.Timestamp:
+        """When they voted, or last changed their vote."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        choices: _abc.Iterable[_builtins.int] | None = ...,
+        vote_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vote_time", b"vote_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "user_id", b"user_id", "vote_time", b"vote_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PollVote: _TypeAlias = PollVote  # noqa: Y015
+
+@_typing.final
+class ListPollVotesRequest(_message.Message):
+    """The poll whose votes to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    page_size: _builtins.int
+    """The page size.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPollVotesRequest: _TypeAlias = ListPollVotesRequest  # noqa: Y015
+
+@_typing.final
+class ListPollVotesResponse(_message.Message):
+    """A page of the votes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOTES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    @_builtins.property
+    def votes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PollVote]:
+        """In the order of the users' ids."""
+
+    def __init__(
+        self,
+        *,
+        votes: _abc.Iterable[Global___PollVote] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "votes", b"votes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPollVotesResponse: _TypeAlias = ListPollVotesResponse  # noqa: Y015
 
 @_typing.final
 class SendTypingRequest(_message.Message):

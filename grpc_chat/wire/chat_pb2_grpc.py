@@ -3656,6 +3656,232 @@ class FileService(object):
             _registered_method=True)
 
 
+class PollServiceStub(object):
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.VotePoll = channel.unary_unary(
+                '/chat.v1.PollService/VotePoll',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.VotePollRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.VotePollResponse.FromString,
+                _registered_method=True)
+        self.ClosePoll = channel.unary_unary(
+                '/chat.v1.PollService/ClosePoll',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ClosePollRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ClosePollResponse.FromString,
+                _registered_method=True)
+        self.GetPolls = channel.unary_unary(
+                '/chat.v1.PollService/GetPolls',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetPollsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetPollsResponse.FromString,
+                _registered_method=True)
+        self.ListPollVotes = channel.unary_unary(
+                '/chat.v1.PollService/ListPollVotes',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesResponse.FromString,
+                _registered_method=True)
+
+
+class PollServiceServicer(object):
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    def VotePoll(self, request, context):
+        """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
+        vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
+        the message. The vote of a user who leaves the room stays.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
+        is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClosePoll(self, request, context):
+        """Closes a poll: nobody can vote any longer. Its sender may, and admins and owners of the room as they may delete the
+        message. An event `poll_closed` tells everyone who may read the message. If it is closed already, nothing is stored.
+
+        MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolls(self, request, context):
+        """Returns how some polls stand. Messages that are not polls, and those that are hidden from the caller, are left out.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPollVotes(self, request, context):
+        """Returns who voted in a poll and for what, in the order of the users' ids. PERMISSION_DENIED if the poll is
+        anonymous, for everyone.
+
+        MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PollServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'VotePoll': grpc.unary_unary_rpc_method_handler(
+                    servicer.VotePoll,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.VotePollRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.VotePollResponse.SerializeToString,
+            ),
+            'ClosePoll': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClosePoll,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ClosePollRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ClosePollResponse.SerializeToString,
+            ),
+            'GetPolls': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolls,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetPollsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetPollsResponse.SerializeToString,
+            ),
+            'ListPollVotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPollVotes,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.PollService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.PollService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class PollService(object):
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    @staticmethod
+    def VotePoll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PollService/VotePoll',
+            grpc__chat_dot_wire_dot_chat__pb2.VotePollRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.VotePollResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClosePoll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PollService/ClosePoll',
+            grpc__chat_dot_wire_dot_chat__pb2.ClosePollRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ClosePollResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PollService/GetPolls',
+            grpc__chat_dot_wire_dot_chat__pb2.GetPollsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetPollsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPollVotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PollService/ListPollVotes',
+            grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListPollVotesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class PresenceServiceStub(object):
     """Who is there, and what they are doing: things that matter now and are not kept in a room's log.
     """

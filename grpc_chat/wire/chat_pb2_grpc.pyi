@@ -26,6 +26,8 @@ terms:
 - any name: at most `limits.name_bytes` bytes of UTF-8 without control characters: a name or a part of one.
 - a short text: at most `limits.topic_bytes` bytes of UTF-8 without U+0000.
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
+- an option: 1 to 200 bytes of UTF-8 without U+0000, and not only white space.
+- a time: from 1970-01-01 to the end of the year 9999.
 - an emoji: 1 to 64 bytes of UTF-8 that are one emoji (a sequence of the form that UTS 51 gives), as 👍 or 🏳️‍🌈.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
@@ -1954,6 +1956,136 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class PollServiceStub:
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PollServiceAsyncStub: ...
+    VotePoll: _grpc.UnaryUnaryMultiCallable[_chat_pb2.VotePollRequest, _chat_pb2.VotePollResponse]
+    """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
+    vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
+    the message. The vote of a user who leaves the room stays.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
+    is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
+    Needs the scope write.
+    """
+    ClosePoll: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ClosePollRequest, _chat_pb2.ClosePollResponse]
+    """Closes a poll: nobody can vote any longer. Its sender may, and admins and owners of the room as they may delete the
+    message. An event `poll_closed` tells everyone who may read the message. If it is closed already, nothing is stored.
+
+    MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+    Needs the scope write.
+    """
+    GetPolls: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetPollsRequest, _chat_pb2.GetPollsResponse]
+    """Returns how some polls stand. Messages that are not polls, and those that are hidden from the caller, are left out.
+    Needs the scope read.
+    """
+    ListPollVotes: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPollVotesRequest, _chat_pb2.ListPollVotesResponse]
+    """Returns who voted in a poll and for what, in the order of the users' ids. PERMISSION_DENIED if the poll is
+    anonymous, for everyone.
+
+    MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+    Needs the scope read.
+    """
+
+@_typing.type_check_only
+class PollServiceAsyncStub(PollServiceStub):
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    VotePoll: _aio.UnaryUnaryMultiCallable[_chat_pb2.VotePollRequest, _chat_pb2.VotePollResponse]  # type: ignore[assignment]
+    """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
+    vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
+    the message. The vote of a user who leaves the room stays.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
+    is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
+    Needs the scope write.
+    """
+    ClosePoll: _aio.UnaryUnaryMultiCallable[_chat_pb2.ClosePollRequest, _chat_pb2.ClosePollResponse]  # type: ignore[assignment]
+    """Closes a poll: nobody can vote any longer. Its sender may, and admins and owners of the room as they may delete the
+    message. An event `poll_closed` tells everyone who may read the message. If it is closed already, nothing is stored.
+
+    MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+    Needs the scope write.
+    """
+    GetPolls: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetPollsRequest, _chat_pb2.GetPollsResponse]  # type: ignore[assignment]
+    """Returns how some polls stand. Messages that are not polls, and those that are hidden from the caller, are left out.
+    Needs the scope read.
+    """
+    ListPollVotes: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPollVotesRequest, _chat_pb2.ListPollVotesResponse]  # type: ignore[assignment]
+    """Returns who voted in a poll and for what, in the order of the users' ids. PERMISSION_DENIED if the poll is
+    anonymous, for everyone.
+
+    MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+    Needs the scope read.
+    """
+
+class PollServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Polls: messages that ask a question and offer answers. A poll is sent by SendMessages, with
+    OutgoingMessage.poll; these methods are about polls that are stored.
+    """
+
+    @_abc_1.abstractmethod
+    def VotePoll(
+        self,
+        request: _chat_pb2.VotePollRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.VotePollResponse, _abc.Awaitable[_chat_pb2.VotePollResponse]]:
+        """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
+        vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
+        the message. The vote of a user who leaves the room stays.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
+        is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ClosePoll(
+        self,
+        request: _chat_pb2.ClosePollRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ClosePollResponse, _abc.Awaitable[_chat_pb2.ClosePollResponse]]:
+        """Closes a poll: nobody can vote any longer. Its sender may, and admins and owners of the room as they may delete the
+        message. An event `poll_closed` tells everyone who may read the message. If it is closed already, nothing is stored.
+
+        MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolls(
+        self,
+        request: _chat_pb2.GetPollsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetPollsResponse, _abc.Awaitable[_chat_pb2.GetPollsResponse]]:
+        """Returns how some polls stand. Messages that are not polls, and those that are hidden from the caller, are left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPollVotes(
+        self,
+        request: _chat_pb2.ListPollVotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListPollVotesResponse, _abc.Awaitable[_chat_pb2.ListPollVotesResponse]]:
+        """Returns who voted in a poll and for what, in the order of the users' ids. PERMISSION_DENIED if the poll is
+        anonymous, for everyone.
+
+        MESSAGE_NOT_FOUND and POLL_NOT_FOUND as for VotePoll.
+        Needs the scope read.
+        """
+
+def add_PollServiceServicer_to_server(servicer: PollServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class PresenceServiceStub:
     """Who is there, and what they are doing: things that matter now and are not kept in a room's log."""

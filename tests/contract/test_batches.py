@@ -291,7 +291,7 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
 
     for room in rooms:
         make(store, room, pick.choice(people))
-    for _ in range(600):
+    for _ in range(800):
         now[0] += pick.randrange(2)
         event = an_event(pick)
         event.room_id = pick.choice(rooms).room_id

@@ -25,7 +25,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
+import grpc_chat as chat
 from grpc_chat import Client
 from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, scope_bits
@@ -188,6 +190,7 @@ FieldPath = tuple[FieldDescriptor, ...]
 
 # What UpdateRoom takes of a room, and MarkRead of a marker; the rest of it is not looked at.
 TAKEN = {"Room": {"room_id", "name", "topic", "history", "posting"}, "ReadMarker": {"room_id", "seq"}}
+TAKEN["Poll"] = {"options", "multiple", "anonymous", "close_time"}
 
 
 def fields_of(descriptor: Descriptor, above: FieldPath = ()) -> Iterator[FieldPath]:
@@ -225,10 +228,13 @@ def with_value(method: MethodDescriptor, path: FieldPath, value: object) -> Any:
     target = request
     for field in path[:-1]:
         target = getattr(target, field.name)
+        if field.name == "poll":
+            target.options[:] = ["a", "b"]
         if field.is_repeated:
             target = target[0]
     if path[-1].is_repeated:
-        getattr(target, path[-1].name)[:] = [value]
+        # A poll has two options at least.
+        getattr(target, path[-1].name)[:] = [value, "another"] if path[-1].name == "options" else [value]
     else:
         setattr(target, path[-1].name, value)
     return request
@@ -321,6 +327,9 @@ class Server:
         if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest):
             # Others delete the messages that are there.
             request.seq = (await self.clients["one"].send(request.room_id, "to react to")).seq
+        if isinstance(request, pb.VotePollRequest | pb.ClosePollRequest | pb.ListPollVotesRequest):
+            poll = chat.Poll(("a", "b"))
+            request.seq = (await self.clients["one"].send(request.room_id, "to vote on", poll=poll)).seq
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -778,7 +787,7 @@ async def test_text_that_is_not_utf8_is_refused(
 
 
 # Fields that hold what people say, and what nobody is shown.
-TEXTS = {"text", "topic", "reason", "terms", "excluded_terms"}
+TEXTS = {"text", "topic", "reason", "terms", "excluded_terms", "options"}
 PASSWORDS = {"password", "current_password", "new_password"}
 
 
@@ -932,6 +941,7 @@ MAX_BYTES = {
     "state": 256,
     "iss": 1024,
     "error_description": 1024,
+    "options": 200,
 } | dict.fromkeys(PASSWORDS, 1024)
 # Fields whose form leaves no choice of length.
 FORMED = {"client_message_id", "request_id", "page_token", "content_type"}
@@ -1092,6 +1102,13 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     field = path[-1]
     wrong: list[tuple[Message, str]] = []
     assert field.message_type
+    if field.message_type.full_name == "google.protobuf.Timestamp":
+        for seconds, nanos in [(-1, 0), (0, -1), (0, 1_000_000_000), (INT64_MAX, 0), (INT64_MIN, 0), (1, 0)]:
+            made = sending(outgoing())
+            made.messages[0].poll.options[:] = ["a", "b"]
+            made.messages[0].poll.close_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+            await server.invalid(method, made, written(path))
+        return
     if field.message_type.full_name == "google.protobuf.FieldMask":
         wrong += [(FieldMask(), field.name)]
         for name in ("", "room_id", "kind", "*", "name.x", "x" * 10_000, "\0"):
@@ -1337,6 +1354,10 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await one.edit("other", edited.seq, text)
     for emoji in ("👍", "🎉"):
         await one.react("other", edited.seq, emoji)
+    polls = [(await one.send("other", "?", poll=chat.Poll(("a", "b")))).seq for _ in range(2)]
+    for seq in polls:
+        for voter in (one, server.clients["two"]):
+            await voter.vote("other", seq, 0)
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1370,6 +1391,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "uploads": pb.ListUploadsRequest(),
         "edits": pb.ListMessageEditsRequest(room_id="other", seq=edited.seq),
         "reactions": pb.ListReactionsRequest(room_id="other", seq=edited.seq),
+        "votes": pb.ListPollVotesRequest(room_id="other", seq=polls[0]),
+        "other votes": pb.ListPollVotesRequest(room_id="other", seq=polls[1]),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }

@@ -104,6 +104,13 @@ RemoveReaction                write  no     ok     ok     ok     ARCHIVED  ok   
 GetReactions                  read   ok     ok     ok     ok     ok        ok         join
 ListReactions                 read   ok     ok     ok     ok     ok        ok         join
 ListReactions missing         read   gone   gone   gone   gone   gone      gone       join
+VotePoll                      write  no     ok     ok     ok     ARCHIVED  ok         join
+VotePoll missing              write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
+ClosePoll of another          write  no     no     ok     ok     ARCHIVED  no         join
+ClosePoll missing             write  gone   gone   gone   gone   gone      gone       join
+GetPolls                      read   ok     ok     ok     ok     ok        ok         join
+ListPollVotes                 read   ok     ok     ok     ok     ok        ok         join
+ListPollVotes missing         read   gone   gone   gone   gone   gone      gone       join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -484,7 +491,7 @@ class World:
             )
             transaction.insert_invite(invite, secret_hash(place.code))
         record("key-holder", pb.MEMBERSHIP_CHANGE_ROLE)
-        message = pb.Message(text="what was said")
+        message = pb.Message(text="what was said", poll=pb.Poll(options=["a", "b"]))
         place.said = transaction.append(
             pb.Event(room_id=place.room_id, user_id="target", message=message), ""
         )
@@ -642,6 +649,13 @@ ROOM_ASKS: dict[str, Ask] = {
     "GetReactions": lambda _w, p, _a: pb.GetReactionsRequest(room_id=p.room_id, seqs=[p.said]),
     "ListReactions": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=p.said),
     "ListReactions missing": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=1),
+    "VotePoll": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=p.said, choices=[0]),
+    "VotePoll missing": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=1, choices=[0]),
+    "ClosePoll of another": lambda _w, p, _a: pb.ClosePollRequest(room_id=p.room_id, seq=p.said),
+    "ClosePoll missing": lambda _w, p, _a: pb.ClosePollRequest(room_id=p.room_id, seq=1),
+    "GetPolls": lambda _w, p, _a: pb.GetPollsRequest(room_id=p.room_id, seqs=[p.said]),
+    "ListPollVotes": lambda _w, p, _a: pb.ListPollVotesRequest(room_id=p.room_id, seq=p.said),
+    "ListPollVotes missing": lambda _w, p, _a: pb.ListPollVotesRequest(room_id=p.room_id, seq=1),
     "DeleteMessages of another": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[p.said]),
     "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
     "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(

@@ -72,3 +72,31 @@ reactions = sa.Table(
     comment="Who reacted to which message with which emoji; seq: the number of the message.",
     sqlite_with_rowid=False,
 )
+
+polls = sa.Table(
+    "polls",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("counts", sa.Text, nullable=False),
+    sa.Column("voters", sa.Integer, nullable=False),
+    sa.Column("close_time_us", sa.BigInteger, nullable=True),
+    sa.Index(None, "close_time_us"),
+    comment="How polls stand; seq: the message's; counts: of each option, with commas between; "
+    "close_time_us: when it is to be closed, NULL once it is closed or where that is left to people.",
+    sqlite_with_rowid=False,
+)
+
+# Of anonymous polls, these do not follow from the log, which does not say who voted.
+poll_votes = sa.Table(
+    "poll_votes",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    key("user_id"),
+    sa.Column("choices", sa.Integer, nullable=False),
+    sa.Column("vote_time_us", sa.BigInteger, nullable=False),
+    comment="Who voted in which poll; choices: a bit for each option; vote_time_us: 0 in anonymous polls, "
+    "whose votes are deleted when they are closed.",
+    sqlite_with_rowid=False,
+)

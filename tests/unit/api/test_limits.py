@@ -103,6 +103,9 @@ UNCHANGEABLE = {api_name(field.full_name) for field in pb.Room.DESCRIPTOR.fields
 }
 # Others that only the server sets.
 UNCHANGEABLE |= {api_name(f"chat.v1.ReadMarker.{name}") for name in ("unread_count", "last_seq")}
+UNCHANGEABLE.add(api_name("chat.v1.Poll.result"))
+# What may be left out, but is not good without this.
+FILLED: dict[str, Message] = {"chat.v1.Poll": pb.Poll(options=["a", "b"])}
 
 
 def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
@@ -120,8 +123,13 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
             case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.FieldMask":
                 getattr(changed, field.name).paths[:] = ["room_id"]
                 where += ".paths[0]"
+            case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.Timestamp":
+                getattr(changed, field.name).seconds = -1
             case FieldDescriptor.CPPTYPE_MESSAGE if not field.is_repeated:
-                for path, other in spoiled(getattr(request, field.name)):
+                inner = getattr(request, field.name) if request.HasField(field.name) else None
+                for path, other in spoiled(
+                    inner or FILLED.get(api_name(kind)) or getattr(request, field.name)
+                ):
                     getattr(changed, field.name).CopyFrom(other)
                     yield f"{field.name}.{path}", changed
                 continue
@@ -134,14 +142,14 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
                 for _ in range(10_000):
                     entries.add()
             case FieldDescriptor.CPPTYPE_STRING if field.is_repeated:
-                getattr(changed, field.name)[:] = ["\0" * 100_000]
+                getattr(changed, field.name)[:] = ["\0" * 100_000, "x"]
                 yield f"{field.name}[0]", changed
                 getattr(changed, field.name)[:] = ["x"] * 10_000
             case FieldDescriptor.CPPTYPE_STRING if field.type == FieldDescriptor.TYPE_BYTES:
                 setattr(changed, field.name, bytes(400_000))
             case FieldDescriptor.CPPTYPE_STRING:
                 setattr(changed, field.name, "\0" * 100_000)
-            case FieldDescriptor.CPPTYPE_INT64 if field.is_repeated:
+            case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_INT64 if field.is_repeated:
                 getattr(changed, field.name)[:] = [-(2**31)]
                 yield f"{field.name}[0]", changed
                 getattr(changed, field.name)[:] = range(1, 10_001)

@@ -142,11 +142,13 @@ async def test_commands_are_not_sent(
         "/edit",
         "/delete",
         "/react",
+        "/poll",
+        "/vote",
         "/accept",
         "/decline",
     ]
     commands += ["/help", "/quit", "//TEXT"]
-    assert [line.split()[0] for line in lines[:13]] == commands
+    assert [line.split()[0] for line in lines if line.startswith("/")][: len(commands)] == commands
     for line in (
         "101 members:",
         "  u98",

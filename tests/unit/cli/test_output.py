@@ -64,6 +64,7 @@ def test_json_is_one_line_of_ascii() -> None:
         "client_message_id": "id",
         "epoch": "",
         "files": [],
+        "poll": None,
         "edit_time": None,
         "edits": 0,
         "reply_to": 0,

@@ -47,6 +47,7 @@ from grpc_chat.sdk.models import (
     Sent,
     Update,
 )
+from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.sdk.signals import Presence, Status
 
@@ -75,8 +76,21 @@ BAN = Ban(USER, EVIL, EVIL, NOW)
 PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
+POLL = Message("plans", 5, EVIL, EVIL, NOW, EVIL, poll=Poll((EVIL, f"{EVIL}\n"), True, True, NOW))
+STANDS = PollState(5, (2, 1), 3, (1,), closed=False)
 EVENTS: list[Any] = [
     Message("plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),)),
+    POLL,
+    *(
+        PollVoted("plans", 6, about, who, choices, counts, 3, NOW)
+        for about, who, choices, counts in (
+            (5, EVIL, (0, 7), (2, 1)),
+            (5, EVIL, (), (0, 0)),
+            (5, "", (), ()),
+            (9, EVIL, (1,), (0, 1)),
+        )
+    ),
+    *(PollClosed("plans", 7, about, who, (2, 1), 3, NOW) for about, who in ((5, EVIL), (5, ""), (9, EVIL))),
     *(MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW) for change in CHANGES),
     *(
         MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW, invited_by=EVIL)
@@ -154,6 +168,8 @@ class Everything:
                 ConsumerPosition(Cursor(EVIL), 1),
             ],
             "events": EVENTS,
+            "history": [POLL],
+            "poll_votes": [PollVote(EVIL, (0, 1), NOW)],
             "presences": [PRESENCE, replace(PRESENCE, status=None, last_seen_time=None)],
         }
         for entry in entries[name]:
@@ -183,6 +199,9 @@ class Everything:
             "create_invite": INVITE,
             "create_server_invite": INVITE,
             "send": SENT,
+            "vote": STANDS,
+            "polls": {5: STANDS},
+            "close_poll": replace(POLL, poll=Poll((EVIL, "b"), result=PollResult((2, 1), 3, NOW, EVIL))),
             "block_user": Blocked(RECORD, (UNOWNED,), 4, (STOPPED,), 3),
             "unblock_user": Unblocked(RECORD, (STOPPED,), 2, (EVIL,), 2),
             "change_password": PasswordChange(2, 0, 1),
@@ -254,6 +273,11 @@ COMMANDS = [
     "send plans hello",
     "read plans",
     "read plans --all",
+    "poll plans x a b --multiple --until 2h",
+    "vote plans 5 1",
+    "poll-close plans 5",
+    "poll-results plans 5",
+    "poll-results plans 5 --votes",
     "watch plans",
     "watch",
     "who plans",
@@ -446,6 +470,7 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "create_time": "2026-05-01T12:30:00Z",
         "client_message_id": EVIL,
         "epoch": "",
+        "poll": None,
         "files": [
             {
                 "file_id": EVIL,
@@ -466,7 +491,7 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "deleted": None,
         "room": EVIL,
     }
-    assert {line["type"] for line in lines} == {"message", "membership", "room"}
+    assert {line["type"] for line in lines} == {"message", "membership", "room", "vote", "poll_closed"}
 
 
 @pytest.mark.parametrize(
