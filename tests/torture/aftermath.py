@@ -194,9 +194,6 @@ class Aftermath:
         """That nothing of what was deleted or edited away is on the disk."""
         for event in self._changes.disks:
             said = {item[2] for room in self._finals for item in self._changes.final_items(room).values()}
-            for room in self._finals:
-                for item in self._changes.final_items(room).values():
-                    said.add(item[4].get("b", "") if len(item) > 4 else "")
             carriers = self._carriers()
             for body in event["texts"]:
                 if body not in said:

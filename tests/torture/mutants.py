@@ -282,6 +282,181 @@ MUTANTS = {
         (("node.py", "            self.system.drain()\n", ""),),
         ("F26",),
     ),
+    "hidden-changes-told": Mutant(
+        "edits of messages from before somebody joined are given to them",
+        (
+            ("core/access.py", "    return 0 < about <= until\n", "    return False\n"),
+            (
+                "core/subscription.py",
+                "            or (piece.about and piece.about <= room.hidden_until)\n",
+                "",
+            ),
+        ),
+        ("F7", "F1"),
+    ),
+    "history-of-the-last-visit": Mutant(
+        "a member who comes back may read what was said before",
+        (
+            (
+                "core/access.py",
+                "    return max(membership.join_seq - 1, 0) if membership.history",
+                "    return 0 if membership.history",
+            ),
+        ),
+    ),
+    "messages-passed-over": Mutant(
+        "a page for a stream leaves out messages that were edited: the edit follows anyway",
+        (
+            (
+                "core/catching_up.py",
+                "            if not events and first > room.last_seq:\n",
+                "            edited = [e for e in events if pb.Event.FromString(e.payload).message.edits]\n"
+                "            events = [e for e in events if e not in edited] or events\n"
+                "            if not events and first > room.last_seq:\n",
+            ),
+            (
+                "core/catching_up.py",
+                "    if events[-1].seq - start != len(events) - 1:\n",
+                "    if False:\n",
+            ),
+        ),
+        ("F1",),
+    ),
+    "old-text-in-tails": Mutant(
+        "what is in memory stays as it was when a message is edited or deleted",
+        (
+            (
+                "core/commit.py",
+                "                    self._rewritten(result.rewritten)\n",
+                "                    pass\n",
+            ),
+        ),
+        settings={"GRPC_CHAT_SUBSCRIBE__TAIL_BYTES": "4000000"},
+    ),
+    "old-text-in-the-log": Mutant(
+        "an edit that was superseded keeps its text",
+        (("store/projections.py", "    if message.edit_seq:\n", "    if False:\n"),),
+    ),
+    "deletion-not-carried-out": Mutant(
+        "a deletion is noted, and the message stays as it is",
+        (("store/projections.py", "    rows.rewrite(gone)\n", "    pass\n"),),
+    ),
+    "edit-not-carried-out": Mutant(
+        "an edit is noted, and the message stays as it is",
+        (("store/projections.py", "    rows.rewrite(new)\n", "    pass\n"),),
+    ),
+    "same-edit-again": Mutant(
+        "an edit that is sent again is made again",
+        (("core/edits.py", "            if found.message.text == text:\n", "            if False:\n"),),
+        ("F1", "F7"),
+    ),
+    "same-deletion-again": Mutant(
+        "a deletion that is sent again is made again",
+        (
+            (
+                "core/edits.py",
+                'return Answer.ALREADY_SO if found.message.HasField("deleted") else None',
+                "return None",
+            ),
+            (
+                "store/projections.py",
+                "    return target.event if target and target.message else None\n",
+                "    return target.event if target else None\n",
+            ),
+        ),
+        ("F1", "F7"),
+    ),
+    "same-reaction-again": Mutant(
+        "a reaction that is there already is made again",
+        (("core/reactions.py", "            if mine != removed:\n", "            if False:\n"),),
+        ("F1", "F7"),
+    ),
+    "found-as-it-was": Mutant(
+        "the search does not notice that messages change",
+        (
+            (
+                "core/search/index.py",
+                "                    changed.append(event.message_edited.seq)\n",
+                "                    pass\n",
+            ),
+        ),
+    ),
+    "deleted-stays-unread": Mutant(
+        "a deleted message is counted as unread",
+        (
+            (
+                "core/read_markers.py",
+                "    waiting = room.message_count - room.read_count - room.read_own - deleted\n",
+                "    waiting = room.message_count - room.read_count - room.read_own\n",
+            ),
+        ),
+    ),
+    "counted-in-memory": Mutant(
+        "how many messages a room has is written down only now and then",
+        (
+            (
+                "store/batch.py",
+                "            messages = rows.counts[room_id] = (messages or 0) + 1\n",
+                "            messages = rows.counts[room_id] = (messages or 0) + (seq % 500 > 0)\n",
+            ),
+        ),
+    ),
+    "marker-by-sending-lost": Mutant(
+        "what somebody sends does not count as read",
+        (("store/batch.py", "                rows.moved[marker] = True\n", "                pass\n"),),
+    ),
+    "marker-not-moved": Mutant(
+        "a read marker is answered as moved, and is not",
+        (
+            (
+                "core/read_markers.py",
+                "            transaction.move_marker(room_id, caller.user_id, marker)\n",
+                "            pass\n",
+            ),
+        ),
+    ),
+    "file-gone-with-the-first": Mutant(
+        "a file is deleted with the first of the messages that carry it",
+        (
+            (
+                "store/file_writes.py",
+                "[file_id for file_id in ids if file_id not in others]",
+                "ids",
+            ),
+        ),
+    ),
+    "file-left-behind": Mutant(
+        "the files of a deleted message stay",
+        (
+            (
+                "store/projections.py",
+                "        drop_files(rows.conn, old.room_id, old.seq, time_us)\n",
+                "        pass\n",
+            ),
+        ),
+    ),
+    "file-not-carried": Mutant(
+        "a message that is sent again after a crash has lost its files",
+        (
+            (
+                "store/batch.py",
+                "        event.seq = seq\n",
+                "        event.seq = seq\n"
+                "        if event.message.files and seq % 2:\n"
+                "            del event.message.files[:]\n",
+            ),
+        ),
+    ),
+    "content-left-on-the-disk": Mutant(
+        "the content of a deleted file stays on the disk",
+        (
+            (
+                "core/file_keeping.py",
+                "                await self._disk.run(self._contents.delete, digest)\n",
+                "                pass\n",
+            ),
+        ),
+    ),
 }
 
 
