@@ -1,10 +1,11 @@
 """Who sees what, under random histories of people who come and go.
 
 Users join, leave, are added, removed, banned and let in again, in two rooms whose history rule changes and
-which are archived and opened again; sessions end; and all the while somebody sends, files too. The model
-knows whether each call must succeed, and from the rooms' logs, in whose numbers everything is said, which
-events each user may see: what history shows must be exactly these, and what each stream told, from where it
-began, in order, once, up to where its user stopped being a member.
+which are archived and opened again; sessions end; and all the while somebody sends, files too, and edits,
+deletes and reacts. The model knows whether each call must succeed, and from the rooms' logs, in whose numbers
+everything is said, which events each user may see: what history shows must be exactly these, and what each
+stream told, from where it began, in order, once, up to where its user stopped being a member. What is about a
+message is seen by those who may see the message, and by nobody else.
 """
 
 from __future__ import annotations
@@ -19,20 +20,18 @@ from uuid import uuid4
 import pytest
 from google.protobuf.message import Message
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import PATIENCE, Calls, Reply, Stream
+from tests.property.changing import ANY, WHERE, WHO, Changing
 from tests.property.histories import ASKED, histories
+from tests.property.places import ROOMS, USERS, Place
 
 T = TypeVar("T")
 
-USERS = ("ann", "ben", "cat")
-ROOMS = ("open", "closed")
 ROLES = {"reader": pb.ROLE_READER, "member": pb.ROLE_MEMBER, "admin": pb.ROLE_ADMIN}
-COMING = (pb.MEMBERSHIP_CHANGE_JOINED, pb.MEMBERSHIP_CHANGE_ADDED)
-GOING = (pb.MEMBERSHIP_CHANGE_LEFT, pb.MEMBERSHIP_CHANGE_REMOVED, pb.MEMBERSHIP_CHANGE_BANNED)
 
 # So small that a few messages are too many for a response, and for what is kept in memory.
 BOUNDS = {"tail_bytes": 600, "response_bytes": 400, "streams_per_user": 1000}
@@ -40,9 +39,6 @@ BOUNDS = {"tail_bytes": 600, "response_bytes": 400, "streams_per_user": 1000}
 # They take ten seconds, but not on a machine with other things to do; and more are asked for by HISTORIES.
 pytestmark = pytest.mark.timeout(0 if ASKED else 300)
 
-ANY = st.integers(0, 1000)
-WHO = st.sampled_from(USERS)
-WHERE = st.sampled_from(ROOMS)
 HOW = st.sampled_from(["cursors", "all", "latest", "phone", "phone"])
 
 
@@ -63,7 +59,7 @@ class World:
         self.node = await enter(
             running_node(
                 accounts={"sessions": 100_000, "adding": "anyone"},
-                limits={"calls_per_second": 0, "guest_calls_per_second": 0},
+                limits={"calls_per_second": 0, "guest_calls_per_second": 0, "adds_per_second": 0},
                 subscribe=BOUNDS,
                 grpc={"streams_per_connection": 10_000},
             )
@@ -76,46 +72,6 @@ class World:
     def close(self) -> None:
         self.runner.run(self._resources.aclose())
         self.runner.close()
-
-
-@dataclass
-class Place:
-    """What the model knows of a room."""
-
-    room_id: str
-    epoch: str
-    history: pb.History.ValueType
-    archived: bool = False
-    members: dict[str, str] = field(default_factory=dict)
-    banned: set[str] = field(default_factory=set)
-    log: list[pb.Event] = field(default_factory=list)
-
-    @property
-    def head(self) -> int:
-        return len(self.log)
-
-    def windows(self, user: str) -> list[tuple[int, int]]:
-        """The memberships of a user, by the log: from which number to before which."""
-        found: list[tuple[int, int]] = []
-        for event in self.log:
-            changed = event.membership_changed
-            if changed.user_id != user:
-                continue
-            if changed.change in COMING:
-                found.append((event.seq, 0))
-            elif changed.change in GOING and found and not found[-1][1]:
-                found[-1] = (found[-1][0], event.seq)
-        return found
-
-    def rule_at(self, seq: int) -> pb.History.ValueType:
-        """The history rule when an event happened."""
-        found: pb.History.ValueType = pb.HISTORY_ALL
-        for event in self.log[:seq]:
-            if event.HasField("room_created"):
-                found = event.room_created.history
-            elif event.room_updated.HasField("history"):
-                found = event.room_updated.history
-        return found
 
 
 @dataclass
@@ -134,12 +90,14 @@ class Reader:
     named: bool
     """Whether positions are its client's, so that what is hidden after them is told of."""
     latest: bool
+    heads: dict[str, int]
+    """How far each room's log reached when it was opened."""
     settled: dict[tuple[str, int], int] = field(default_factory=dict)
     """By room and membership, the number that it must have got to."""
     alive: bool = True
 
 
-class Membership(RuleBasedStateMachine):
+class Membership(Changing):
     world: ClassVar[World]
 
     def __init__(self) -> None:
@@ -218,7 +176,7 @@ class Membership(RuleBasedStateMachine):
 
     def _message(self, where: str) -> pb.OutgoingMessage:
         self.said += 1
-        text = f"{self.said} {'x' * (self.said * 37 % 90)}"
+        text = f"w{self.said}e {'x' * (self.said * 37 % 90)}"
         return pb.OutgoingMessage(
             room_id=self.places[where].room_id, client_message_id=str(uuid4()), text=text
         )
@@ -347,6 +305,8 @@ class Membership(RuleBasedStateMachine):
     def set_history(self, where: str, history: pb.History.ValueType) -> None:
         """When nobody is behind: what is hidden of what was not read yet, is another test's."""
         place = self.places[where]
+        # What everybody sees comes last, so that nobody has yet to pass over what is hidden from them.
+        self.send(where, 1)
         self._run(self._settle())
         request = pb.UpdateRoomRequest(room=pb.Room(room_id=place.room_id, history=history))
         request.update_mask.paths.append("history")
@@ -426,6 +386,7 @@ class Membership(RuleBasedStateMachine):
                 comes_back=how != "cursors" or also,
                 named=how == "cursors",
                 latest=how == "latest",
+                heads={name: place.head for name, place in self.places.items()},
             )
         )
 
@@ -509,8 +470,9 @@ class Membership(RuleBasedStateMachine):
                 if current >= len(windows) or not (reader.comes_back or (name in reader.begins and not lost)):
                     continue
                 if self._is_owed(reader, name, lost, place.head):
-                    reader.settled[name, lost] = place.head
-                    await self._until_got(stream, room_id, lost, place.head)
+                    last = max(self._owed(reader, name, lost), default=0)
+                    reader.settled[name, lost] = last
+                    await self._until_got(stream, room_id, lost, last)
 
     def _is_owed(self, reader: Reader, name: str, run: int, head: int) -> bool:
         begin = reader.begins.get(name) if run == 0 else None
@@ -519,7 +481,7 @@ class Membership(RuleBasedStateMachine):
     async def _until_got(self, stream: Stream, room_id: str, run: int, head: int) -> None:
         def got() -> bool:
             runs = stream.followed.get(room_id, [])
-            return len(runs) > run and bool(runs[run]) and runs[run][-1].seq >= head
+            return not head or (len(runs) > run and bool(runs[run]) and runs[run][-1].seq >= head)
 
         await stream.until(got)
 
@@ -552,18 +514,14 @@ class Membership(RuleBasedStateMachine):
             assert seen == self._stranger(where)
             return
 
-        assert seen == list(range(self._first(who, place), place.head + 1))
-
-    def _first(self, who: str, place: Place) -> int:
-        """The first event that a member may read."""
-        return place.windows(who)[-1][0] if place.history == pb.HISTORY_SINCE_JOIN else 1
+        assert seen == place.readable(place.first(who))
 
     # Files
 
     @rule(where=WHERE, which=ANY)
     def carry(self, where: str, which: int) -> None:
         """A message of the owner with a file: a new one, or one that other messages carry already."""
-        known = list(self.files)
+        known = [file_id for file_id, carriers in self.files.items() if carriers]
         file_id = known[which % len(known)] if known and which % 2 else self._run(self._upload())
         if seq := self._send_file("owner", where, file_id, self._unless_archived(self.places[where])):
             self.files.setdefault(file_id, []).append((where, seq))
@@ -608,7 +566,7 @@ class Membership(RuleBasedStateMachine):
         await self._answered()
         await self._read_logs()
         return any(
-            who in self.places[where].members and seq >= self._first(who, self.places[where])
+            who in self.places[where].members and seq >= self.places[where].first(who)
             for where, seq in self.files[file_id]
         )
 
@@ -694,7 +652,7 @@ class Membership(RuleBasedStateMachine):
                 continue
             assert run == 0 or reader.comes_back, "it was followed again"
             assert run < len(windows), "it was never a member's to follow"
-            assert events == [place.log[seq - 1] for seq in seqs]
+            assert all(map(place.is_told, events))
             joined, left = windows[run]
             assert all(seq < (left or place.head + 1) for seq in seqs), "after the membership"
             opened = reader.begins.get(name) if run == 0 else None
@@ -707,11 +665,31 @@ class Membership(RuleBasedStateMachine):
             else:
                 assert not told
             if seqs:
-                assert max(least, hidden) < seqs[0] <= max(most, hidden) + 1
-                assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+                owed = self._owed(reader, name, run)
+                assert max(least, hidden) < seqs[0]
+                assert not [seq for seq in owed if max(most, hidden) < seq < seqs[0]]
+                assert seqs == [seq for seq in owed if seqs[0] <= seq <= seqs[-1]]
         for (room, run), seq in reader.settled.items():
-            if room == name:
+            if room == name and seq:
                 assert runs[run][-1].seq >= seq
+
+    def _owed(self, reader: Reader, name: str, run: int) -> list[int]:
+        """The events that a stream tells of one of its user's memberships, wherever it begins: not those
+        about messages from before it, where these are hidden."""
+        place = self.places[name]
+        joined, left = place.windows(reader.user)[reader.first_window[name] + run]
+        opened = reader.begins.get(name) if run == 0 else None
+
+        def is_hidden(seq: int) -> bool:
+            about = place.about(seq)
+            if not 0 < about < joined:
+                return False
+            # What was there when it was opened is told by the rule that was in force then.
+            of_opening = opened is not None and seq <= reader.heads[name]
+            rule = opened[2] if opened and of_opening else place.rule_at(seq)
+            return rule == pb.HISTORY_SINCE_JOIN
+
+        return [seq for seq in range(1, left or place.head + 1) if not is_hidden(seq)]
 
 
 TestMembership = Membership.TestCase

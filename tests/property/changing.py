@@ -1,0 +1,178 @@
+"""A part of the model of membership: people change what was said, or try to, and look at what it is now."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from grpc_chat.wire import chat_pb2 as pb
+from tests.calls import Reply
+from tests.property.places import ROOMS, USERS, Place
+
+T = TypeVar("T")
+
+ANY = st.integers(0, 1000)
+WHO = st.sampled_from(USERS)
+WHERE = st.sampled_from(ROOMS)
+# The owner's most of the time: who sends most may change most.
+WRITER = st.sampled_from(["owner", "owner", "owner", *USERS])
+WHAT = st.sampled_from(["edit", "edit", "delete", "react", "react", "unreact"])
+EMOJI = st.sampled_from(["👍", "🎉"])
+RANKS = {"reader": 1, "member": 2, "admin": 3, "owner": 4}
+
+
+class Changing(RuleBasedStateMachine):
+    """The rules about messages that are there already."""
+
+    places: dict[str, Place]
+    files: dict[str, list[tuple[str, int]]]
+    said: int
+
+    @abstractmethod
+    def _run(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+    @abstractmethod
+    async def _call(self, user: str, method: str, request: Message) -> Reply: ...
+
+    @abstractmethod
+    async def _answered(self) -> None: ...
+
+    @abstractmethod
+    async def _read_logs(self) -> None: ...
+
+    @abstractmethod
+    def _stranger(self, where: str) -> str: ...
+
+    @rule(who=WRITER, where=WHERE, which=ANY, what=WHAT, emoji=EMOJI)
+    def change(self, who: str, where: str, which: int, what: str, emoji: str) -> None:
+        """A message is edited, deleted or reacted to, if it may be; or something that is none."""
+        place = self.places[where]
+
+        async def change() -> None:
+            await self._answered()
+            await self._read_logs()
+            seq = self._some_message(place, which)
+            expected = self._expected(who, where, seq, what)
+            reply = await self._call(who, *self._request(place.room_id, seq, what, emoji))
+            assert reply.reason == expected, (what, who, seq)
+            if expected != "OK":
+                return
+            if what == "edit":
+                place.changed(reply.read(pb.EditMessageResponse).event)
+            elif what == "delete":
+                [gone] = reply.read(pb.DeleteMessagesResponse).events
+                place.changed(gone)
+                place.reactions.pop(seq, None)
+                for carriers in self.files.values():
+                    carriers[:] = [each for each in carriers if each != (where, seq)]
+            elif what == "react":
+                place.reactions.setdefault(seq, set()).add((emoji, who))
+            else:
+                place.reactions.get(seq, set()).discard((emoji, who))
+            await self._read_logs()
+
+        self._run(change())
+
+    def _some_message(self, place: Place, which: int) -> int:
+        """Mostly a message, the newer the likelier; now and then any event, or none."""
+        messages = [event.seq for event in place.log if event.HasField("message")]
+        if not messages or which % 8 == 0:
+            return which % (place.head + 2) + 1
+        return messages[-1 - (which * which // 1000) % len(messages)]
+
+    def _request(self, room_id: str, seq: int, what: str, emoji: str) -> tuple[str, Message]:
+        where: dict[str, Any] = {"room_id": room_id, "seq": seq}
+        if what == "edit":
+            self.said += 1
+            request = pb.EditMessageRequest(text=f"w{self.said}e", **where)
+            return "MessageService/EditMessage", request
+        if what == "delete":
+            return "MessageService/DeleteMessages", pb.DeleteMessagesRequest(room_id=room_id, seqs=[seq])
+        if what == "react":
+            return "MessageService/AddReaction", pb.AddReactionRequest(emoji=emoji, **where)
+        return "MessageService/RemoveReaction", pb.RemoveReactionRequest(emoji=emoji, **where)
+
+    def _expected(self, who: str, where: str, seq: int, what: str) -> str:
+        place = self.places[where]
+        role = "owner" if who == "owner" else place.members.get(who)
+        if role is None:
+            return self._stranger(where)
+        if what != "delete" and role == "reader":
+            return "PERMISSION_DENIED"
+        if what != "delete" and place.archived:
+            return "ROOM_ARCHIVED"
+        event = place.message(seq)
+        if event is None or (role != "owner" and seq < place.first(who)):
+            return "MESSAGE_NOT_FOUND"
+        if what == "delete":
+            return self._expected_of_deletion(place, who, role, event.user_id)
+        if what == "edit" and event.user_id != who:
+            return "PERMISSION_DENIED"
+        return "MESSAGE_NOT_FOUND" if event.message.HasField("deleted") else "OK"
+
+    def _expected_of_deletion(self, place: Place, who: str, role: str, author: str) -> str:
+        mine = RANKS[role]
+        if author == who:
+            return "ROOM_ARCHIVED" if place.archived and mine < RANKS["admin"] else "OK"
+        theirs = RANKS["owner"] if author == "owner" else RANKS.get(place.members.get(author, ""), 0)
+        may = mine == RANKS["owner"] or (mine >= RANKS["admin"] and theirs < mine)
+        return "OK" if may else "PERMISSION_DENIED"
+
+    @rule(who=WHO, where=WHERE, which=ANY)
+    def look_at(self, who: str, where: str, which: int) -> None:
+        """A message is found by what it says now, by those who may read it, and its reactions are counted."""
+        place = self.places[where]
+
+        async def look_at() -> None:
+            await self._answered()
+            await self._read_logs()
+            seq = self._some_message(place, which)
+            event = place.message(seq)
+            seen = who in place.members and event is not None and seq >= place.first(who)
+            if event and (term := event.message.text.partition(" ")[0]):
+                request: Message = pb.SearchMessagesRequest(terms=[term])
+                reply = await self._call(who, "MessageService/SearchMessages", request)
+                found = reply.read(pb.SearchMessagesResponse)
+                assert [hit.event for hit in found.hits] == ([event] if seen else [])
+            await self._look_at_reactions(who, where, seq, seen=seen)
+
+        self._run(look_at())
+
+    async def _look_at_reactions(self, who: str, where: str, seq: int, *, seen: bool) -> None:
+        place = self.places[where]
+        request = pb.GetReactionsRequest(room_id=place.room_id, seqs=[seq])
+        reply = await self._call(who, "MessageService/GetReactions", request)
+        if who not in place.members:
+            assert reply.reason == self._stranger(where)
+            return
+        chosen = place.reactions.get(seq, set()) if seen else set()
+        given = {
+            (count.emoji, count.count, count.mine)
+            for told in reply.read(pb.GetReactionsResponse).messages
+            for count in told.counts
+        }
+        assert given == {
+            (emoji, sum(each == emoji for each, _ in chosen), (emoji, who) in chosen) for emoji, _ in chosen
+        }
+
+    @rule(who=WHO, where=WHERE)
+    def count(self, who: str, where: str) -> None:
+        """What is unread is what counting gives."""
+        place = self.places[where]
+
+        async def count() -> None:
+            await self._answered()
+            await self._read_logs()
+            request = pb.GetRoomRequest(room_id=place.room_id)
+            marker = (await self._call(who, "RoomService/GetRoom", request)).read(pb.GetRoomResponse)
+            read = marker.room.read_marker
+            assert read.seq >= place.windows(who)[-1][0]
+            assert read.unread_count == place.unread(who, read.seq)
+
+        if who in place.members:
+            self._run(count())
