@@ -88,7 +88,8 @@ class Changer(Client):
         elif chance < 0.35 or len(mine) < 3:
             await self._say()
         elif chance < 0.6:
-            await self._edit(pick.choice(mine))
+            some = pick.sample(mine, min(len(mine), pick.choice([1, 1, 3])))
+            await asyncio.gather(*map(self._edit, some))
         elif chance < 0.7:
             one = pick.choice(mine)
             also = [each for each in mine if each.room == one.room and each is not one]
