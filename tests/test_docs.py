@@ -48,11 +48,12 @@ def section(text: str, title: str) -> str:
 
 
 def test_generated_pages_are_fresh(tmp_path: Path) -> None:
-    """docs/reference/ is what `make docs` writes."""
+    """docs/reference/ is what `make docs` writes, but for the pages that do not say so."""
     subprocess.run([sys.executable, ROOT / "tools" / "reference.py", tmp_path], cwd=ROOT, check=True)
 
     fresh = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    committed = {path.name: path.read_text() for path in REFERENCE.iterdir()}
+    pages = {path.name: path.read_text() for path in REFERENCE.iterdir()}
+    committed = {name: text for name, text in pages.items() if "Written by `make docs`" in text}
     assert committed == fresh, "run `make docs`"
 
 
