@@ -519,6 +519,8 @@ async def server() -> AsyncIterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         # Saving when sessions were used, now and then, would look like something that a call had stored.
         patch.setattr("grpc_chat.core.sessions.Sessions.save", nothing_to_save)
+        # So would emptying the write-ahead log, 20 s after the start.
+        patch.setattr("grpc_chat.core.forgetting._SECONDS", 3600)
         async with running_node(accounts=accounts, limits=limits) as node:
             database = sqlite3.connect(f"file:{node.config.data}/chat.db?mode=ro", uri=True)
             with closing(database):
