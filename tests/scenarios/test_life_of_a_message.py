@@ -84,11 +84,11 @@ class Device:
                     self._reactions[update.message_seq].remove(update.emoji)
 
     def screen(self) -> list[str]:
-        """What it shows, a line for each message."""
+        """What it shows, a line for each message; ``>`` begins those of a thread."""
         return [
             " ".join(
                 [
-                    f"{message.sender_id}: {self._texts[seq]}",
+                    f"{'> ' if message.thread_root else ''}{message.sender_id}: {self._texts[seq]}",
                     *(f"[{file.name}]" for file in message.files),
                     *self._reactions.get(seq, []),
                 ]
@@ -126,7 +126,7 @@ async def downloaded(device: Device, file: chat.File) -> bytes:
 
 
 async def test_the_life_of_a_message() -> None:
-    """Sent, edited, reacted to, carried on with a file, searched, read and deleted: everywhere the same."""
+    """Sent, edited, reacted to, answered in a thread, searched, read and deleted: everywhere the same."""
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         node = await enter(running_node(accounts=ACCOUNTS, network=False, files={"free_bytes": 0}))
@@ -164,6 +164,14 @@ async def test_the_life_of_a_message() -> None:
         await all_show(online, "ann: Soup at noon? 👍", "ben: 好的十二点见", "ann: the menu [menu.txt]")
         assert await downloaded(ben_laptop, menu) == b"leek and potato"
 
+        # In a thread they settle the rest. It is no news for the room, but both have it.
+        bread = await ben_laptop.me.reply(ROOM, question.seq, "Shall I bring bread?", in_thread=True)
+        await ann_phone.me.reply(ROOM, bread.seq, "Rye, please")
+        lines = ["ann: Soup at noon? 👍", "ben: 好的十二点见", "ann: the menu [menu.txt]"]
+        thread = ["> ben: Shall I bring bread?", "> ann: Rye, please"]
+        await all_show(online, *lines, *thread)
+        assert {message.thread_root async for message in ann_laptop.me.history(ROOM)} == {0, question.seq}
+
         # Search finds what is said now, in any language, by a part of it; and nothing that was said before.
         assert await ben_laptop.found("noon") == ["Soup at noon?"]
         assert await ann_phone.found("十二") == ["好的十二点见"]
@@ -171,11 +179,12 @@ async def test_the_life_of_a_message() -> None:
 
         # Ben reads up to the menu. His phone will know, without having been told.
         assert await ben_laptop.unread() == 1, "to answer is to have read until then"
+        assert await ann_phone.unread() == 0, "what is said in a thread is not unread in the room"
         assert await ben_laptop.me.mark_read(ROOM, listed.seq) == 0
 
         # Ann thinks better of the menu: it is gone, and so is the file; the question stays.
         await ann_phone.me.delete(ROOM, listed.seq)
-        await all_show(online, "ann: Soup at noon? 👍", "ben: 好的十二点见")
+        await all_show(online, *lines[:2], *thread)
         with pytest.raises(errors.FileNotFound):
             await downloaded(ben_laptop, menu)
         assert await ben_laptop.found("menu") == []
@@ -183,17 +192,21 @@ async def test_the_life_of_a_message() -> None:
         # Ben's phone comes back, and catches up: with what is there, and not with what was.
         before = len(ben_phone.ever)
         await ben_phone.connect()
-        await ben_phone.shows("ann: Soup at noon? 👍", "ben: 好的十二点见")
+        await ben_phone.shows(*lines[:2], *thread)
         assert ben_phone.ever[:before] == ["Soup at non?"]
         assert not {"Soup at nooon?", "the menu"} & set(ben_phone.ever)
         assert await ben_phone.unread() == 0
 
         # Ben takes his thumb back on the phone and answers anew on the laptop; Ann deletes her question.
         await ben_phone.me.unreact(ROOM, question.seq, "👍")
-        await all_show(everyone, "ann: Soup at noon?", "ben: 好的十二点见")
+        await all_show(everyone, "ann: Soup at noon?", lines[1], *thread)
         await ben_laptop.me.edit(ROOM, answer.seq, "Can't, sorry")
         await ann_laptop.me.delete(ROOM, question.seq)
-        await all_show(everyone, "ben: Can't, sorry")
+        await all_show(everyone, "ben: Can't, sorry", *thread)
+
+        # What was answered in its thread stays readable.
+        rye = await ben_phone.me.message(ROOM, bread.seq + 1)
+        assert (rye.text, rye.thread_root, rye.reply_to) == ("Rye, please", question.seq, bread.seq)
 
         # Nothing is left of the question to those who look, nor on the disk once the server has tidied up.
         assert await ann_laptop.found("soup") == []
