@@ -46,6 +46,9 @@ class Changing(RuleBasedStateMachine):
     async def _read_logs(self) -> None: ...
 
     @abstractmethod
+    def _message(self, where: str) -> pb.OutgoingMessage: ...
+
+    @abstractmethod
     def _stranger(self, where: str) -> str: ...
 
     @rule(who=WRITER, where=WHERE, which=ANY, what=WHAT, emoji=EMOJI)
@@ -62,6 +65,7 @@ class Changing(RuleBasedStateMachine):
             assert reply.reason == expected, (what, who, seq)
             if expected != "OK":
                 return
+            place.touched.append(seq)
             if what == "edit":
                 place.changed(reply.read(pb.EditMessageResponse).event)
             elif what == "delete":
@@ -83,6 +87,8 @@ class Changing(RuleBasedStateMachine):
         messages = [event.seq for event in place.log if event.HasField("message")]
         if not messages or which % 8 == 0:
             return which % (place.head + 2) + 1
+        if which % 2 and place.touched:
+            return place.touched[which % len(place.touched)]
         return messages[-1 - (which * which // 1000) % len(messages)]
 
     def _request(self, room_id: str, seq: int, what: str, emoji: str) -> tuple[str, Message]:
@@ -115,6 +121,44 @@ class Changing(RuleBasedStateMachine):
             return "PERMISSION_DENIED"
         return "MESSAGE_NOT_FOUND" if event.message.HasField("deleted") else "OK"
 
+    @rule(who=WRITER, where=WHERE, which=ANY, in_thread=st.booleans())
+    def answer(self, who: str, where: str, which: int, *, in_thread: bool) -> None:
+        """A message is replied to, or a thread begun or continued, by those who may read it."""
+        place = self.places[where]
+
+        async def answer() -> None:
+            await self._answered()
+            await self._read_logs()
+            seq = self._some_message(place, which)
+            message = self._message(where)
+            if in_thread:
+                message.thread_root = seq
+            else:
+                message.reply_to = seq
+            request = pb.SendMessagesRequest(messages=[message])
+            reply = await self._call(who, "MessageService/SendMessages", request)
+            assert reply.reason == self._expected_of_answer(who, where, seq, in_thread=in_thread), (who, seq)
+            await self._read_logs()
+
+        self._run(answer())
+
+    def _expected_of_answer(self, who: str, where: str, seq: int, *, in_thread: bool) -> str:
+        place = self.places[where]
+        role = "owner" if who == "owner" else place.members.get(who)
+        if role is None:
+            return self._stranger(where)
+        if role == "reader":
+            return "PERMISSION_DENIED"
+        if place.archived:
+            return "ROOM_ARCHIVED"
+        first = 1 if who == "owner" else place.first(who)
+        if in_thread and place.is_in_thread(seq, first):
+            return "OK"
+        event = place.message(seq)
+        if event is None or seq < first:
+            return "MESSAGE_NOT_FOUND"
+        return "INVALID_REQUEST" if in_thread and event.message.thread_root else "OK"
+
     def _expected_of_deletion(self, place: Place, who: str, role: str, author: str) -> str:
         mine = RANKS[role]
         if author == who:
@@ -125,7 +169,7 @@ class Changing(RuleBasedStateMachine):
 
     @rule(who=WHO, where=WHERE, which=ANY)
     def look_at(self, who: str, where: str, which: int) -> None:
-        """A message is found by what it says now, by those who may read it, and its reactions are counted."""
+        """A message is found by what it says now, by those who may read it."""
         place = self.places[where]
 
         async def look_at() -> None:
@@ -135,29 +179,53 @@ class Changing(RuleBasedStateMachine):
             event = place.message(seq)
             seen = who in place.members and event is not None and seq >= place.first(who)
             if event and (term := event.message.text.partition(" ")[0]):
-                request: Message = pb.SearchMessagesRequest(terms=[term])
-                reply = await self._call(who, "MessageService/SearchMessages", request)
-                found = reply.read(pb.SearchMessagesResponse)
-                assert [hit.event for hit in found.hits] == ([event] if seen else [])
-            await self._look_at_reactions(who, where, seq, seen=seen)
+                assert await self._found(who, terms=[term]) == ([event] if seen else [])
 
         self._run(look_at())
 
-    async def _look_at_reactions(self, who: str, where: str, seq: int, *, seen: bool) -> None:
-        place = self.places[where]
-        request = pb.GetReactionsRequest(room_id=place.room_id, seqs=[seq])
-        reply = await self._call(who, "MessageService/GetReactions", request)
-        if who not in place.members:
-            assert reply.reason == self._stranger(where)
+    async def _found(self, who: str, **wanted: Any) -> list[pb.Event]:
+        """What a search finds, the oldest first."""
+        request = pb.SearchMessagesRequest(page_size=500, **wanted)
+        reply = await self._call(who, "MessageService/SearchMessages", request)
+        return [hit.event for hit in reversed(reply.read(pb.SearchMessagesResponse).hits)]
+
+    async def look_at_all(self) -> None:
+        """Everybody searches for all that was said, and asks for all reactions; what was changed is found by
+        what it says now, also if it is changed once more."""
+        for place in self.places.values():
+            mine = [event for event in place.log if event.message.text and event.user_id == "owner"]
+            if mine and not place.archived:
+                assert await self._found("owner", room_id=place.room_id, sender_user_id="owner") == mine
+                method, request = self._request(place.room_id, mine[-1].seq, "edit", "")
+                reply = await self._call("owner", method, request)
+                place.changed(reply.read(pb.EditMessageResponse).event)
+                await self._read_logs()
+            for who in place.members:
+                first = place.first(who)
+                seen = [event for event in place.log[first - 1 :] if event.message.text]
+                mine = [event for event in seen if event.user_id == "owner"]
+                assert await self._found(who, room_id=place.room_id, sender_user_id="owner") == mine
+                for event in seen:
+                    if event.message.edits:
+                        assert await self._found(who, terms=[event.message.text]) == [event]
+                await self._look_at_reactions(who, place)
+
+    async def _look_at_reactions(self, who: str, place: Place) -> None:
+        asked = list(dict.fromkeys(place.touched))[:100]
+        if not asked:
             return
-        chosen = place.reactions.get(seq, set()) if seen else set()
+        request = pb.GetReactionsRequest(room_id=place.room_id, seqs=asked)
+        reply = await self._call(who, "MessageService/GetReactions", request)
         given = {
-            (count.emoji, count.count, count.mine)
+            (told.seq, count.emoji, count.count, count.mine)
             for told in reply.read(pb.GetReactionsResponse).messages
             for count in told.counts
         }
+        chosen = {seq: place.reactions.get(seq, set()) for seq in asked if seq >= place.first(who)}
         assert given == {
-            (emoji, sum(each == emoji for each, _ in chosen), (emoji, who) in chosen) for emoji, _ in chosen
+            (seq, emoji, sum(each == emoji for each, _ in of_message), (emoji, who) in of_message)
+            for seq, of_message in chosen.items()
+            for emoji, _ in of_message
         }
 
     @rule(who=WHO, where=WHERE)

@@ -32,6 +32,8 @@ class Place:
     """Messages as they are now; edits with their text, also those that have lost it since."""
     reactions: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
     """By message, the emoji and who chose it."""
+    touched: list[int] = field(default_factory=list)
+    """The messages that were changed or reacted to."""
     _versions: dict[int, list[pb.Event]] = field(default_factory=dict)
 
     @property
@@ -96,8 +98,15 @@ class Place:
         return event.HasField("message_edited") and event == bare
 
     def unread(self, user: str, read_seq: int) -> int:
-        """How many messages of others come after a number, and are not deleted."""
+        """How many messages of others come after a number, are in no thread, and are not deleted."""
         return sum(
-            event.HasField("message") and not event.message.HasField("deleted") and event.user_id != user
+            event.HasField("message")
+            and not event.message.thread_root
+            and not event.message.HasField("deleted")
+            and event.user_id != user
             for event in self.log[read_seq:]
         )
+
+    def is_in_thread(self, root: int, first: int) -> bool:
+        """Whether a thread has a message that a member may read whose history begins there."""
+        return any(event.message.thread_root == root for event in self.log[first - 1 :])

@@ -626,6 +626,7 @@ class Membership(Changing):
     def teardown(self) -> None:
         try:
             self._run(self._settle())
+            self._run(self.look_at_all())
             for reader in self.readers:
                 for name, place in self.places.items():
                     self._check(reader, name, place)
