@@ -42,8 +42,10 @@ class Aftermath:
         """That unread counts are what counting the messages gives."""
         logs: dict[str, tuple[list[tuple[int, str]], dict[int, int]]] = {}
         for room, epoch in self._finals.items():
+            items = sorted(self._changes.final_items(room).items())
+            # What is said in a thread counts there.
             messages = [
-                (seq, item[3]) for seq, item in sorted(self._changes.final_items(room).items()) if item[1]
+                (seq, item[3]) for seq, item in items if item[1] and not (len(item) > 4 and "t" in item[4])
             ]
             deleted = {seq: min(by) for seq, by in self._changes.by_message((room, epoch), "delete").items()}
             logs[room] = messages, deleted

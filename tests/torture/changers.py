@@ -35,6 +35,8 @@ class Said:
     file_ids: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     """What stands for their contents."""
+    root: int = 0
+    """The message whose thread it is in."""
     gone: bool = False
     first: str = ""
     """The text that it was sent with."""
@@ -121,6 +123,9 @@ class Changer(Client):
                 # Sent on: the file lives for as long as one of them.
                 one = pick.choice(carried)
                 said.file_ids, said.files = list(one.file_ids), list(one.files)
+        roots = [each for each in self._pool.said[-100:] if each.room == said.room and not each.root]
+        if roots and pick.random() < 0.2:
+            said.root = pick.choice(roots).seq
         if (seq := await self._send(said)) is not None:
             said.seq = seq
             self._pool.said.append(said)
@@ -130,9 +135,13 @@ class Changer(Client):
         """Send until the outcome is known; the message's number, None when it is refused."""
         request = pb.SendMessagesRequest()
         request.messages.add(
-            room_id=said.room, client_message_id=said.id, text=said.first, file_ids=said.file_ids
+            room_id=said.room,
+            client_message_id=said.id,
+            text=said.first,
+            file_ids=said.file_ids,
+            thread_root=said.root,
         )
-        items: list[list[Any]] = [[said.room, said.id, body_hash(said.first), said.files]]
+        items: list[list[Any]] = [[said.room, said.id, body_hash(said.first), said.files, said.root]]
         for _ in range(_TRIES):
             call = self.history.invoke(self.name, self.user, items)
             try:

@@ -282,9 +282,9 @@ class _Judge:
         if op == "invoke":
             user, t = event["user"], event["t"]
             self.calls[event["call"]] = _Call(t, user, event["items"])
-            for room, id_, body, *files in event["items"]:
-                if files and files[0]:
-                    self.changes.sent_with(room, user, id_, files[0])
+            for room, id_, body, *more in event["items"]:
+                if more and more[0]:
+                    self.changes.sent_with(room, user, id_, more[0])
                 send = self.sends.get((room, user, id_))
                 if send is None:
                     self.sends[room, user, id_] = _Send(t, {body}, {event["session"]})
@@ -309,9 +309,13 @@ class _Judge:
         # In each room, what this call alone brought is numbered in the call's order.
         before: dict[LogId, int] = {}
         once: set[str] = set()
-        for (room, id_, body, *_), (said, seq) in zip(call.items, event["at"], strict=True):
+        read: dict[LogId, int] = {}
+        for (room, id_, body, *more), (said, seq) in zip(call.items, event["at"], strict=True):
             send, epoch = self.sends[room, call.user, id_], self._life(said)
             log = (room, epoch)
+            # What is said in a thread leaves the room's marker where it is.
+            if not any(more[1:]):
+                read[log] = max(read.get(log, 0), seq)
             heads[log] = max(heads.get(log, 0), seq)
             if not send.acked:
                 self.verdict.acked += 1
@@ -329,6 +333,7 @@ class _Judge:
             once.add(id_)
         for log, seq in heads.items():
             self.logs[log].known.append((t, seq))
+        for log, seq in read.items():
             self.changes.sent(call.user, log, t, seq)
 
     def _see(self, room: str, epoch: str, t: float, items: list[list[Any]], since: float, who: str) -> None:

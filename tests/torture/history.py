@@ -8,8 +8,8 @@ list. The kinds, by their field ``e``:
 ======== ======== =================================================================================
 e        op       fields
 ======== ======== =================================================================================
-send     invoke   t, client, user, session, call, items: [[room, id, body hash, files], …]; what stands for
-                  the contents of the files, if it has any, as in items
+send     invoke   t, client, user, session, call, items: [[room, id, body hash, files, root], …]; what stands
+                  for the contents of the files, and the root of the thread, if it has any, as in items
 send     ok       t, call, at: [[epoch, seq], …], one for each item
 send     fail     t, call, code: a definite error; the call stored nothing, and never will
 send     info     t, call, code: anything else; it may or may not have been stored
@@ -19,8 +19,9 @@ open              t0, t, stream, client, user, session, own, epoch, start: {room
 recv              t, stream, room, items: [[seq, id, body hash, author, more], …]; id "" is no message;
                   reconnects: to a program, which sees one stream whatever becomes of connections.
                   more, if there is more: of a message n: how often it was edited, gone: that it is
-                  deleted, f: its files; of any other event k: what it is, m: the message that it is
-                  about, b: the body hash of an edit that is not superseded, x: the emoji, who: the member
+                  deleted, f: its files, t: its thread's root; of any other event k: what it is, m: the
+                  message that it is about, b: the body hash of an edit that is not superseded, x: the
+                  emoji, who: the member
 changed           t, stream, room, seq: a program was told that only up to seq the log is what it was
 passed            t, stream, room, seq: everything up to seq that was not sent was the session's own
 gap               t, stream, room, from, to: removed by retention, and said so

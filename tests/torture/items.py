@@ -26,14 +26,11 @@ def digest(sha256: bytes) -> str:
 def _item(event: pb.Event) -> list[Any]:
     if event.HasField("message"):
         said = event.message
-        files = [file.sha256 for file in said.files]
-        return _message(
-            event.seq,
-            said.client_message_id,
-            said.text,
-            event.user_id,
-            (said.edits, said.HasField("deleted"), files),
+        told = _more(
+            said.edits, said.thread_root, [file.sha256 for file in said.files], gone=said.HasField("deleted")
         )
+        found: list[Any] = [event.seq, said.client_message_id, body_hash(said.text), event.user_id]
+        return [*found, told] if told else found
     if event.HasField("message_edited"):
         edited = event.message_edited
         return _change(event.seq, event.user_id, "edit", edited.seq, text=edited.text)
@@ -55,8 +52,9 @@ def item_of(update: Any) -> list[Any] | None:
     match update:
         case chat.Message():
             files = [file.sha256 for file in update.files]
-            more = update.edits, update.deleted is not None, files
-            return _message(update.seq, update.client_message_id, update.text, update.sender_id, more)
+            told = _more(update.edits, update.thread_root, files, gone=update.deleted is not None)
+            found = [update.seq, update.client_message_id, body_hash(update.text), update.sender_id]
+            return [*found, told] if told else found
         case chat.MessageEdited():
             return _change(update.seq, update.sender_id, "edit", update.message_seq, text=update.text)
         case chat.MessageDeleted():
@@ -72,15 +70,15 @@ def item_of(update: Any) -> list[Any] | None:
     return None
 
 
-def _message(seq: int, id_: str, text: str, user: str, more: tuple[int, bool, Iterable[bytes]]) -> list[Any]:
-    edits, deleted, files = more
-    found: list[Any] = [seq, id_, body_hash(text), user]
+def _more(edits: int, root: int, files: Iterable[bytes], *, gone: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"n": edits} if edits else {}
-    if deleted:
+    if gone:
         told["gone"] = True
+    if root:
+        told["t"] = root
     if carried := [digest(sha256) for sha256 in files]:
         told["f"] = carried
-    return [*found, told] if told else found
+    return told
 
 
 def _change(
