@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants import changes
 from tests.mutants.planting import Mistake
 
 _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
@@ -21,7 +22,7 @@ _READER = "unit/core/test_subscription.py"
 _FILES = "integration/test_files.py"
 _EDITS = "integration/test_edits.py"
 
-MISTAKES = {
+MISTAKES = changes.MISTAKES | {
     "hidden-edits-live": Mistake(
         "edits of hidden messages are passed on as they come",
         (

@@ -1,0 +1,243 @@
+"""Mistakes about what becomes of messages, and which tests must notice them."""
+
+from __future__ import annotations
+
+from tests.mutants.planting import Mistake
+
+_EDITS = "integration/test_edits.py"
+_REACTIONS = "integration/test_reactions.py"
+_UNREAD = "integration/test_unread.py"
+_READ_STATE = "integration/test_read_state.py"
+_PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
+_FILES = "integration/test_files.py"
+_MEMBERSHIP = "property/test_membership.py"
+
+MISTAKES = {
+    "edited-too-late": Mistake(
+        "a message is edited after the time that its room allows",
+        (
+            (
+                "core/edits.py",
+                "            return access.forbids_late(membership, target)\n",
+                "            return None\n",
+            ),
+        ),
+        (_EDITS,),
+    ),
+    "edited-after-its-deletion": Mistake(
+        "a message that was deleted is edited, and says something again",
+        (
+            (
+                "core/edits.py",
+                '            if found.message.HasField("deleted"):\n',
+                "            if False:\n",
+            ),
+        ),
+        (_EDITS,),
+    ),
+    "deleted-by-anybody": Mistake(
+        "every member deletes what anybody said",
+        (("core/access.py", "    if target.event.user_id != caller_id:\n", "    if False:\n"),),
+        (_EDITS,),
+    ),
+    "deleted-by-its-equal": Mistake(
+        "an admin deletes what another admin said",
+        (
+            (
+                "core/access.py",
+                "forbids(others, room_id, membership) or forbids_on(others, membership, target.role)",
+                "forbids(others, room_id, membership)",
+            ),
+        ),
+        (_EDITS,),
+    ),
+    "versions-of-the-deleted": Mistake(
+        "what a message said before can be read after its deletion",
+        (
+            (
+                "store/projections.py",
+                "    for version in range(max(0, old.message.edits - KEPT_EDITS), old.message.edits):\n",
+                "    for version in ():\n",
+            ),
+        ),
+        (_EDITS,),
+    ),
+    "reactions-of-the-deleted": Mistake(
+        "the reactions to a message stay when it is deleted",
+        (
+            (
+                "store/projections.py",
+                "    rows.delete_reactions(old.room_id, old.seq)\n",
+                "    pass\n",
+            ),
+        ),
+        (_REACTIONS,),
+    ),
+    "reaction-to-the-deleted": Mistake(
+        "a deleted message is reacted to",
+        (
+            (
+                "core/reactions.py",
+                '            if found.message.HasField("deleted"):\n',
+                "            if False:\n",
+            ),
+        ),
+        (_REACTIONS,),
+    ),
+    "reaction-in-two-spellings": Mistake(
+        "the same emoji counts twice, with and without U+FE0F",
+        (("core/reactions.py", "one_spelling(emoji), caller.user_id", "emoji, caller.user_id"),),
+        (_REACTIONS,),
+    ),
+    "reactions-without-end": Mistake(
+        "a message has any number of reactions",
+        (
+            (
+                "core/reactions.py",
+                "    if sum(count.count for count in counts) >= REACTIONS:\n",
+                "    if False:\n",
+            ),
+        ),
+        (_REACTIONS,),
+    ),
+    "reactions-of-a-hidden-message": Mistake(
+        "reactions to a message that is hidden from a member are counted for them",
+        (
+            (
+                "core/reactions.py",
+                "                if seq >= access.visible_from(membership) and (\n",
+                "                if (\n",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
+    "marker-after-the-end": Mistake(
+        "a room is marked as read up to an event that does not exist",
+        (("core/read_markers.py", "    if asked.seq > room.last_seq:\n", "    if False:\n"),),
+        (_UNREAD,),
+    ),
+    "marker-before-joining": Mistake(
+        "what was said before somebody joined is unread for them",
+        (
+            (
+                "core/read_markers.py",
+                "    return max(asked.seq, room.join_seq)\n",
+                "    return asked.seq\n",
+            ),
+        ),
+        (_UNREAD,),
+    ),
+    "marker-goes-back": Mistake(
+        "a device that is behind sets the marker back for all others",
+        (
+            (
+                "core/read_markers.py",
+                " or (seq < before.seq and not request.back):\n",
+                ":\n",
+            ),
+        ),
+        (_UNREAD,),
+    ),
+    "own-is-unread": Mistake(
+        "after a marker was set back, what somebody said themselves is unread",
+        (("core/read_markers.py", " - room.read_own", ""),),
+        (_UNREAD,),
+    ),
+    "own-deleted-counts-twice": Mistake(
+        "what somebody said and deleted themselves is taken off what is unread",
+        (("store/marker_reads.py", "                    deleted.user_id != members.user_id,\n", ""),),
+        (_UNREAD,),
+    ),
+    "marker-untold": Mistake(
+        "one's other sessions do not learn what was read",
+        (
+            (
+                "core/read_markers.py",
+                "            tell(transaction, caller.user_id, pb.ReadMarkersMoved(markers=told))\n",
+                "            pass\n",
+            ),
+        ),
+        (_READ_STATE,),
+    ),
+    "found-although-hidden": Mistake(
+        "a search finds what was said before the searcher joined",
+        (
+            (
+                "core/search/search.py",
+                "            rooms[room.room_id] = access.visible_from(room)\n",
+                "            rooms[room.room_id] = 1\n",
+            ),
+            (
+                "core/search/search.py",
+                "            or seq < access.visible_from(room)\n",
+                "",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
+    "edit-not-found": Mistake(
+        "a search does not find what a message was edited to",
+        (
+            (
+                "core/search/index.py",
+                "                    changed.append(event.message_edited.seq)\n",
+                "                    pass\n",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
+    "page-of-another-search": Mistake(
+        "a search goes on with the page token of another one",
+        (
+            (
+                "core/search/search.py",
+                '        listing = f"SearchMessages {caller.user_id} {what}"\n',
+                '        listing = f"SearchMessages {caller.user_id}"\n',
+            ),
+        ),
+        (_PAGES,),
+    ),
+    "finished-too-early": Mistake(
+        "a file is made of an upload of which parts are missing",
+        (("core/uploads.py", "            if there < found.size:\n", "            if False:\n"),),
+        (_FILES,),
+    ),
+    "content-not-compared": Mistake(
+        "what arrived is taken although it is not what was announced",
+        (
+            (
+                "core/uploads.py",
+                "            if found.sha256 and found.sha256.hex() != digest:\n",
+                "            if False:\n",
+            ),
+        ),
+        (_FILES,),
+    ),
+    "quota-of-what-is-there": Mistake(
+        "an upload that is larger than what is left of a quota may begin",
+        (
+            (
+                "core/uploads.py",
+                "            (usage.bytes + upload.size, limits.user_bytes,",
+                "            (usage.bytes, limits.user_bytes,",
+            ),
+        ),
+        (_FILES, "integration/test_quotas.py"),
+    ),
+    "hole-in-an-upload": Mistake(
+        "a part after a missing one is taken",
+        (("core/uploads.py", "            if offset > there:\n", "            if False:\n"),),
+        (_FILES,),
+    ),
+    "unsent-file-of-somebody": Mistake(
+        "a file that was not sent yet can be downloaded by anybody who knows its id",
+        (
+            (
+                "core/files.py",
+                "        return file if file.user_id == user_id else None\n",
+                "        return file\n",
+            ),
+        ),
+        (_FILES,),
+    ),
+}
