@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         Audience,
         Change,
         History,
+        NotificationLevel,
         Posting,
         PresenceState,
         Registration,
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.client import Client
     from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
+    from grpc_chat.sdk.inbox import Inbox
     from grpc_chat.sdk.message_events import (
         Deletion,
         MessageDeleted,
@@ -132,7 +134,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
-    from grpc_chat.sdk.read_state import ReadMarker
+    from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
     from grpc_chat.sdk.search import SearchHit
     from grpc_chat.sdk.signals import Presence, Status, Typing
@@ -173,6 +175,7 @@ __all__ = [
     "History",
     "HistoryChanged",
     "Identity",
+    "Inbox",
     "Internal",
     "InvalidRequest",
     "Invitation",
@@ -193,12 +196,16 @@ __all__ = [
     "MessageDeleted",
     "MessageEdited",
     "MessageNotFound",
+    "MessagePreview",
     "MessageTooLong",
     "MessageVersion",
     "NotAChatServer",
     "NotAMember",
     "NotAccepted",
     "NotFound",
+    "NotificationLevel",
+    "Notifications",
+    "NotificationsChanged",
     "OwnerBlocked",
     "PasswordChange",
     "PendingLogin",
@@ -276,7 +283,11 @@ _HOMES = (
         "Subscription": "grpc_chat.sdk.subscription",
         "Tls": "grpc_chat.sdk.tls",
         **dict.fromkeys(("Presence", "Status", "Typing"), "grpc_chat.sdk.signals"),
-        "ReadMarker": "grpc_chat.sdk.read_state",
+        **dict.fromkeys(
+            ("MessagePreview", "Notifications", "NotificationsChanged", "ReadMarker"),
+            "grpc_chat.sdk.read_state",
+        ),
+        "Inbox": "grpc_chat.sdk.inbox",
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",
@@ -307,6 +318,7 @@ _HOMES = (
                 "Audience",
                 "Change",
                 "History",
+                "NotificationLevel",
                 "Posting",
                 "PresenceState",
                 "Registration",

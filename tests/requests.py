@@ -81,6 +81,10 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "RoomService/CreateRoom": lambda n: pb.CreateRoomRequest(name="a room"),
     "RoomService/GetDirectRoom": lambda n: pb.GetDirectRoomRequest(user_id=n.user),
     "RoomService/ListRooms": lambda n: pb.ListRoomsRequest(),
+    "RoomService/ListInbox": lambda n: pb.ListInboxRequest(),
+    "RoomService/UpdateNotifications": lambda n: pb.UpdateNotificationsRequest(
+        room_id=n.room, level=pb.NOTIFICATION_LEVEL_MENTIONS, update_mask=FieldMask(paths=["level"])
+    ),
     "RoomService/ListPublicRooms": lambda n: pb.ListPublicRoomsRequest(),
     "RoomService/GetRoom": lambda n: pb.GetRoomRequest(room_id=n.room),
     "RoomService/UpdateRoom": lambda n: pb.UpdateRoomRequest(

@@ -16,6 +16,8 @@ class RoomService:
         self._members = system.members
         self._invites = system.invites
         self._invitations = system.invitations
+        self._inbox = system.inbox
+        self._notifications = system.notifications
 
     # Rooms
 
@@ -30,6 +32,22 @@ class RoomService:
     async def list_rooms(self, caller: Caller, request: pb.ListRoomsRequest) -> pb.ListRoomsResponse:
         page = await self._rooms.list_(caller, request)
         return pb.ListRoomsResponse(rooms=page.entries, next_page_token=page.next_page_token)
+
+    async def list_inbox(self, caller: Caller, request: pb.ListInboxRequest) -> pb.ListInboxResponse:
+        found = await self._inbox.list_(caller, request)
+        return pb.ListInboxResponse(
+            rooms=found.page.entries,
+            next_page_token=found.page.next_page_token,
+            waiting_rooms=found.waiting_rooms,
+            unread_count=found.unread,
+            invitations=found.invitations,
+        )
+
+    async def update_notifications(
+        self, caller: Caller, request: pb.UpdateNotificationsRequest
+    ) -> pb.UpdateNotificationsResponse:
+        notifications = await self._notifications.update(caller, request)
+        return pb.UpdateNotificationsResponse(notifications=notifications)
 
     async def list_public_rooms(
         self, caller: Caller, request: pb.ListPublicRoomsRequest

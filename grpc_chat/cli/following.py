@@ -30,7 +30,7 @@ from grpc_chat.sdk.models import (
     Update,
     stamp_of,
 )
-from grpc_chat.sdk.read_state import ReadMarker
+from grpc_chat.sdk.read_state import NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Presence, Typing
 
 
@@ -208,7 +208,7 @@ class Follow:
         if self.typing:
             self.typing(update)
         match update:
-            case Typing() | Presence() | ReadMarker():
+            case Typing() | Presence() | ReadMarker() | NotificationsChanged():
                 return
             case Connected():
                 if self._absence.ends():

@@ -12,6 +12,7 @@ import click
 from grpc_chat.cli.asking import ask
 from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import USAGE, Failure
+from grpc_chat.cli.inbox import is_muted
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.output import count
 from grpc_chat.cli.texts import TextGroup
@@ -147,7 +148,8 @@ async def invited(cli: Cli, room: Room) -> str:
 
 
 def _kind(room: Room) -> str:
-    return f"{room.kind}, archived" if room.archive_time else room.kind
+    archived = ", archived" if room.archive_time else ""
+    return f"{room.kind}{archived}{', muted' if is_muted(room.notifications) else ''}"
 
 
 # Making and changing

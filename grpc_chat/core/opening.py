@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from grpc_chat.core.claims import Claims
 from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.latest import Latest
 from grpc_chat.core.meanwhile import Meanwhile
+from grpc_chat.core.notifications import all_notifications
 from grpc_chat.core.read_markers import all_unread
 from grpc_chat.core.reads import Pieces, Readers
 from grpc_chat.core.start import Start, find_start
@@ -44,6 +46,7 @@ class _Found(NamedTuple):
     """Whether the store has its consumer."""
     invitations: list[pb.Invitation] | None
     read_markers: dict[str, pb.ReadMarker] | None
+    notifications: dict[str, pb.NotificationsChanged]
 
 
 class Opening:
@@ -51,6 +54,7 @@ class Opening:
 
     Args:
         host: Given to the streams.
+        clock: Seconds since 1970.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Opening:
         bounds: Bounds,
         host: Host,
         new_id: Callable[[], str] = new_id,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._readers = readers
         self._authenticator = authenticator
@@ -77,6 +82,7 @@ class Opening:
         self._new_id = new_id
         self._bounds = bounds
         self._host = host
+        self._clock = clock
         # By user, the consumers of the streams that are being opened; empty names for those without one.
         self._places: dict[str, list[str]] = {}
 
@@ -106,12 +112,15 @@ class Opening:
             if request.invitations:
                 invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             start = yield from find_start(snapshot, caller.user_id, request, self._host.epoch)
-            markers = None
+            markers, notifications = None, {}
             if request.read_state:
                 followed = [room.room_id for room, _ in start.places]
                 snapshot = yield
                 markers = yield from all_unread(snapshot, caller.user_id, followed)
-            return _Found(head, start, kept, invitations, markers)
+                snapshot = yield
+                now_us = int(self._clock() * 1_000_000)
+                notifications = yield from all_notifications(snapshot, caller.user_id, followed, now_us)
+            return _Found(head, start, kept, invitations, markers, notifications)
 
         async with self._host.beginning.turn(share.get()):
             with (
@@ -155,6 +164,7 @@ class Opening:
             history_changed=start.history_changed,
             invitations=found.invitations,
             read_markers=found.read_markers,
+            notifications=found.notifications,
             signals=signals if request.signals else None,
             heartbeat=self._heartbeat_of(request),
         )

@@ -20,7 +20,7 @@ from grpc_chat.core.effects import Deleted, HistoryChanged
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
-from grpc_chat.core.read_markers import marker_of, unread
+from grpc_chat.core.room_views import seen, view, with_state
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import Users
@@ -30,11 +30,9 @@ from grpc_chat.errors import (
     LimitExceeded,
     RequestIdReused,
     RoomExists,
-    RoomNotFound,
 )
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 _PURGE_EVENTS = 2000
@@ -84,6 +82,7 @@ class Rooms:
         self._readers = context.readers
         self._users = users
         self._pages = context.pages
+        self._clock = context.clock
         self._secret = secret
         self._direct_messages = direct_messages or DirectMessages()
         self._adds = adds or Adds()
@@ -97,14 +96,8 @@ class Rooms:
         """A page of the caller's rooms."""
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
-            rooms = snapshot.rooms(caller.user_id, after=after, limit=limit)
-            memberships = snapshot.memberships_in(caller.user_id, [room.room_id for room in rooms])
-            deleted = snapshot.deleted_unread(caller.user_id, list(memberships))
-            for room in rooms:
-                membership = memberships[room.room_id]
-                _seen(snapshot, room, membership, caller.user_id)
-                room.read_marker.CopyFrom(marker_of(membership, deleted.get(room.room_id, 0)))
-            return rooms
+            found = snapshot.rooms(caller.user_id, after=after, limit=limit)
+            return with_state(snapshot, found, caller.user_id, self._now_us())
 
         def key(room: pb.Room) -> str:
             return room.room_id
@@ -121,7 +114,7 @@ class Rooms:
             found = snapshot.public_rooms(query, archived=archived, after=after, limit=limit)
             memberships = snapshot.memberships_in(caller.user_id, [room.room_id for _, room in found])
             return [
-                (name, _seen(snapshot, room, memberships.get(room.room_id), caller.user_id))
+                (name, seen(snapshot, room, memberships.get(room.room_id), caller.user_id))
                 for name, room in found
             ]
 
@@ -139,9 +132,9 @@ class Rooms:
             membership = snapshot.membership(room_id, caller.user_id)
             if membership is None or membership.kind != pb.ROOM_KIND_PUBLIC:
                 membership = access.require_read(snapshot, room_id, caller.user_id)
-            room = _view(snapshot, membership, caller.user_id)
-            for marker in unread(snapshot, caller.user_id, [room_id]):
-                room.read_marker.CopyFrom(marker)
+            room = view(snapshot, membership, caller.user_id)
+            if membership.role:
+                with_state(snapshot, [room], caller.user_id, self._now_us())
             return room
 
         return await self._readers.run(in_snapshot)
@@ -180,7 +173,7 @@ class Rooms:
                         "this request_id was used before for another room", field="request_id"
                     )
                 access.require_read(transaction, room.room_id, caller.user_id)
-                return _view(transaction, membership, caller.user_id)
+                return view(transaction, membership, caller.user_id)
             if request_id and transaction.was_deleted(room.room_id):
                 raise RequestIdReused("the room of this request_id was deleted", field="request_id")
             key = public_name(room.name) if kind == pb.ROOM_KIND_PUBLIC else None
@@ -425,6 +418,9 @@ class Rooms:
 
     # In common
 
+    def _now_us(self) -> int:
+        return int(self._clock() * 1_000_000)
+
     def _derived_id(self, purpose: str, *parts: str) -> str:
         """An id that is always the same for these arguments, and that nobody else can compute."""
         digest = hmac.digest(self._secret, "\0".join((purpose, *parts)).encode(), "sha256")
@@ -434,7 +430,7 @@ class Rooms:
         """An existing room, as a user sees it."""
         membership = snapshot.membership(room_id, user_id)
         assert membership, "it is there"
-        return _view(snapshot, membership, user_id)
+        return view(snapshot, membership, user_id)
 
 
 def _require_free(snapshot: Snapshot, key: str | None, path: str, *, but: str = "") -> None:
@@ -460,26 +456,6 @@ _USUAL: dict[str, Any] = {
     "keep_edits": False,
 }
 """The values that unspecified stands for."""
-
-
-def _view(snapshot: Snapshot, membership: Membership, user_id: str) -> pb.Room:
-    room = snapshot.room(membership.room_id)
-    if room is None:
-        raise RoomNotFound("there is no such room", metadata={"roomId": membership.room_id})
-    return _seen(snapshot, room, membership, user_id)
-
-
-def _seen(snapshot: Snapshot, room: pb.Room, membership: Membership | None, user_id: str) -> pb.Room:
-    """A room as one user sees it. A member sees where their readable part begins; others see no numbers."""
-    if membership is None or not membership.role:
-        room.first_seq = room.last_seq = 0
-        room.ClearField("last_event_time")
-        return room
-    room.role = pb.Role.ValueType(membership.role)
-    room.first_seq = access.visible_from(membership)
-    if room.kind == pb.ROOM_KIND_DIRECT and (peer := snapshot.peer(room.room_id, user_id)):
-        room.peer.CopyFrom(peer)
-    return room
 
 
 def _limit(most: int) -> dict[str, str]:

@@ -84,6 +84,8 @@ class Stream:
     read_markers: dict[str, pb.ReadMarker] | None = None
     """By room, how far its user has read, where it has not sent that yet; None if its client does not want
     it."""
+    notifications: dict[str, pb.NotificationsChanged] = field(default_factory=dict)
+    """By room, what its user wants to be notified of, likewise."""
     signals: Latest | None = None
     """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None
@@ -190,7 +192,7 @@ class Stream:
 
     def _of_user(self) -> bytes:
         """A response with what it has not sent yet of its user's own log; empty if there is nothing."""
-        if not (self.invitations or self.read_markers):
+        if not (self.invitations or self.read_markers or self.notifications):
             return b""
         response = pb.SubscribeResponse()
         if self.invitations:
@@ -199,6 +201,9 @@ class Stream:
         if markers := self.read_markers:
             for room_id in list(itertools.islice(markers, _CURSORS_AT_ONCE)):
                 response.read_markers.append(markers.pop(room_id))
+        if self.notifications:
+            response.notifications.extend(self.notifications.values())
+            self.notifications.clear()
         return response.SerializeToString()
 
     def _beside_signals(self) -> bytes:

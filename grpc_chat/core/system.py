@@ -35,6 +35,7 @@ from grpc_chat.core.file_links import FileLinks
 from grpc_chat.core.files import Files
 from grpc_chat.core.forgetting import Forgetting
 from grpc_chat.core.identities import Identities, KnownIssuer
+from grpc_chat.core.inbox import Inbox
 from grpc_chat.core.invitations import Invitations
 from grpc_chat.core.invites import Invites
 from grpc_chat.core.issuers import IssuerLogins
@@ -44,6 +45,7 @@ from grpc_chat.core.logins import Logins
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.members import Members
 from grpc_chat.core.messages import Messages
+from grpc_chat.core.notifications import Notifications
 from grpc_chat.core.opening import Opening
 from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
@@ -311,6 +313,8 @@ class ChatSystem:
         self.search = Search(context, segments, tail_bytes=options.search_memory_bytes)
 
         self.read_markers = ReadMarkers(context)
+        self.inbox = Inbox(context)
+        self.notifications = Notifications(context)
         self.edits = Edits(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)
 
@@ -333,6 +337,7 @@ class ChatSystem:
             user_logs=user_logs,
             claims=claims,
             bounds=bounds,
+            clock=clock,
             host=Host(
                 epoch=store.epoch,
                 totals=metrics.totals,

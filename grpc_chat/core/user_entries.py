@@ -30,6 +30,7 @@ class Entries:
             "session_ended": self._session_ended,
             "consumer_taken": self._consumer_taken,
             "read_markers_moved": self._read_markers_moved,
+            "notifications_changed": self._notifications_changed,
         }
 
     def apply_to(self, stream: Stream, told: Told) -> None:
@@ -65,10 +66,17 @@ class Entries:
         self._feeds.lose(stream, left)
         if stream.read_markers:
             stream.read_markers.pop(left.room_id, None)
+        stream.notifications.pop(left.room_id, None)
 
     def _read_markers_moved(self, stream: Stream, told: Told) -> None:
         for marker in told.event.read_markers_moved.markers:
             self._mark(stream, marker)
+
+    def _notifications_changed(self, stream: Stream, told: Told) -> None:
+        changed = told.event.notifications_changed
+        if stream.read_markers is not None and changed.room_id in stream.subscription:
+            stream.notifications[changed.room_id] = changed
+            stream.wake()
 
     def _mark(self, stream: Stream, marker: pb.ReadMarker) -> None:
         markers, room_id = stream.read_markers, marker.room_id

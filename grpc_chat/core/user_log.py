@@ -24,6 +24,7 @@ KINDS: dict[type[Message], str] = {
     pb.RightsChanged: "rights_changed",
     pb.ConsumerTaken: "consumer_taken",
     pb.ReadMarkersMoved: "read_markers_moved",
+    pb.NotificationsChanged: "notifications_changed",
 }
 """The kinds of entries, each with its field of ``chat.v1.Event``."""
 

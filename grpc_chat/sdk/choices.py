@@ -58,6 +58,14 @@ class Posting(Choice):
     ADMINS = "admins"
 
 
+class NotificationLevel(Choice):
+    """Which messages a user wants to be notified of."""
+
+    ALL = "all"
+    MENTIONS = "mentions"
+    NOTHING = "nothing"
+
+
 class Change(Choice):
     """What happened to a membership."""
 
@@ -110,6 +118,7 @@ class Registration(Choice):
 # What arguments take. Type checkers refuse any other word, and the client does before a call.
 AnyRole = Role | Literal["reader", "member", "admin", "owner"]
 AnyHistory = History | Literal["all", "since_join"]
+AnyNotificationLevel = NotificationLevel | Literal["all", "mentions", "nothing"]
 AnyPosting = Posting | Literal["members", "admins"]
 AnyScope = Scope | Literal["read", "write", "admin"]
 AnyAudience = Audience | Literal["anyone", "shared_room", "nobody"]

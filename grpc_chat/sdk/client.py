@@ -20,6 +20,7 @@ from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
+from grpc_chat.sdk.inbox import InboxCalls
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
@@ -43,6 +44,7 @@ class Client(
     ConsumerCalls,
     FileCalls,
     PollCalls,
+    InboxCalls,
     PresenceCalls,
     RoomCalls,
     SearchCalls,
@@ -232,7 +234,8 @@ class Client(
             signals: Whether to send signals too, as :class:`Typing` and :class:`Presence` among the updates:
                 what happens now and is not kept.
             read_state: Whether to send how far you have read too, as :class:`ReadMarker` among the updates:
-                of each room when the stream begins, and again when another of your sessions reads further.
+                of each room when the stream begins, and again when another of your sessions reads further. So
+                is what you want to be notified of, as :class:`NotificationsChanged`.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")

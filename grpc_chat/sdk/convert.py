@@ -15,6 +15,7 @@ from grpc_chat.sdk.choices import (
     Change,
     Choice,
     History,
+    NotificationLevel,
     Posting,
     PresenceState,
     Registration,
@@ -26,13 +27,14 @@ from grpc_chat.sdk.choices import (
 from grpc_chat.sdk.file_records import File, Upload
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, ReactionChanged
 from grpc_chat.sdk.models import to_datetime
-from grpc_chat.sdk.read_state import ReadMarker
+from grpc_chat.sdk.read_state import MessagePreview, Notifications, ReadMarker
 from grpc_chat.wire import chat_pb2 as pb
 
 ENUMS: dict[type[Choice], tuple[Any, str]] = {
     Audience: (pb.Audience, "AUDIENCE_"),
     Change: (pb.MembershipChange, "MEMBERSHIP_CHANGE_"),
     History: (pb.History, "HISTORY_"),
+    NotificationLevel: (pb.NotificationLevel, "NOTIFICATION_LEVEL_"),
     Posting: (pb.Posting, "POSTING_"),
     PresenceState: (pb.PresenceState, "PRESENCE_STATE_"),
     Registration: (pb.Registration, "REGISTRATION_"),
@@ -283,12 +285,36 @@ def room(told: pb.Room) -> models.Room:
         keep_edits=told.keep_edits,
         read_seq=told.read_marker.seq,
         unread=told.read_marker.unread_count,
+        notifications=notifications(told.notifications),
+        last_message=preview(told.last_message) if told.HasField("last_message") else None,
     )
 
 
 def read_marker(told: pb.ReadMarker) -> ReadMarker:
     """How far the caller has read a room."""
     return ReadMarker(told.room_id, told.seq, told.unread_count, told.last_seq)
+
+
+def notifications(told: pb.Notifications) -> Notifications:
+    """What the caller wants to be notified of in a room."""
+    return Notifications(
+        level=word(NotificationLevel, told.level) or NotificationLevel.ALL,
+        muted=told.muted,
+        mute_end_time=time(told.mute_end_time) if told.HasField("mute_end_time") else None,
+    )
+
+
+def preview(told: pb.MessagePreview) -> MessagePreview:
+    """The beginning of a room's newest message."""
+    return MessagePreview(
+        seq=told.seq,
+        create_time=time(told.create_time),
+        sender_id=told.user_id,
+        text=told.text,
+        truncated=told.truncated,
+        files=told.files,
+        deleted=told.deleted,
+    )
 
 
 def member(told: pb.Member) -> models.Member:

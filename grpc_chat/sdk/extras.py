@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.models import Invitation
-from grpc_chat.sdk.read_state import ReadMarker
+from grpc_chat.sdk.read_state import Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -26,6 +26,8 @@ class Extras:
     """By room, when the returned invitations were made."""
     _marked: dict[str, ReadMarker] = field(default_factory=dict)
     """The markers that were returned, by room."""
+    _chosen: dict[str, Notifications] = field(default_factory=dict)
+    """By room, what the user is notified of, where that is not everything."""
     _stream: dict[str, int] = field(default_factory=dict)
     """By room, the ``last_seq`` of the newest marker on this stream."""
 
@@ -34,14 +36,20 @@ class Extras:
         request.invitations, request.signals = self.invitations, self.signals
         request.read_state = self.read_state
 
-    def updates(self, response: pb.SubscribeResponse) -> Iterator[Invitation | Signal | ReadMarker | None]:
+    def updates(
+        self, response: pb.SubscribeResponse
+    ) -> Iterator[Invitation | Signal | ReadMarker | NotificationsChanged | None]:
         """What a response brings."""
         if response.HasField("started"):
             # The log may have gone back since the stream before.
             self._stream.clear()
+            chosen = {told.room_id for told in response.notifications}
+            for room_id in self._chosen.keys() - chosen - {left.room_id for left in response.left}:
+                yield self._choose(room_id, Notifications())
         for left in response.left:
             self._stream.pop(left.room_id, None)
             self._marked.pop(left.room_id, None)
+            self._chosen.pop(left.room_id, None)
         for invitation in response.invitations:
             made = convert.stamp(invitation.create_time)
             if self._invited.get(invitation.room_id) != made:
@@ -57,3 +65,13 @@ class Extras:
             if self._marked.get(told.room_id) != marker:
                 self._marked[told.room_id] = marker
                 yield marker
+        for changed in response.notifications:
+            notifications = convert.notifications(changed.notifications)
+            if self._chosen.get(changed.room_id, Notifications()) != notifications:
+                yield self._choose(changed.room_id, notifications)
+
+    def _choose(self, room_id: str, notifications: Notifications) -> NotificationsChanged:
+        self._chosen.pop(room_id, None)
+        if notifications != Notifications():
+            self._chosen[room_id] = notifications
+        return NotificationsChanged(room_id, notifications)

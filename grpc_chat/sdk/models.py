@@ -19,7 +19,7 @@ from grpc_chat.sdk.message_events import (
     ReactionCount,
 )
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollVoted
-from grpc_chat.sdk.read_state import ReadMarker
+from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
 
 
@@ -283,6 +283,10 @@ class Room:
     """The number of the last event that you have read, in any of your sessions."""
     unread: int = 0
     """How many messages of others come after it."""
+    notifications: Notifications = field(default_factory=Notifications)
+    """What you want to be notified of in it."""
+    last_message: MessagePreview | None = None
+    """The newest message; None if there is none that you may read, or only far back."""
 
     @property
     def latest(self) -> Cursor:
@@ -384,6 +388,7 @@ Update = (
     | Invitation
     | Signal
     | ReadMarker
+    | NotificationsChanged
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -44,6 +44,7 @@ from grpc_chat.store.files import FileWrites
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import (
     Account,
+    Attention,
     Ending,
     InvitationRecord,
     InviteRecord,
@@ -112,6 +113,9 @@ class Transaction(Snapshot, FileWrites, ThreadWrites, Protocol):
 
     def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
         """Have a member have read up to here."""
+
+    def put_attention(self, room_id: str, user_id: str, attention: Attention) -> None:
+        """Change what a member wants to be notified of. It ends with the membership."""
 
     def put_member(self, room_id: str, user_id: str, role: int, *, join_seq: int, added_by: str = "") -> None:
         """Add a member whom somebody else added, or whose membership no event records. (Other memberships,

@@ -9,10 +9,12 @@ from grpc_chat.store.files import FileReads
 from grpc_chat.store.polls import PollReads
 from grpc_chat.store.records import (
     Account,
+    Attention,
     ConsumerRecord,
     Contact,
     Ending,
     IdentityRecord,
+    InboxRoom,
     InvitationRecord,
     InviteRecord,
     Membership,
@@ -49,6 +51,9 @@ class Snapshot(FileReads, PollReads, ThreadReads, Protocol):
 
     def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
         """The rooms that a user is in, as :meth:`room` returns them, ordered by id."""
+
+    def rooms_in(self, room_ids: Sequence[str]) -> dict[str, pb.Room]:
+        """As :meth:`room`, for many rooms. Rooms that do not exist are left out."""
 
     def public_rooms(
         self, query: str, *, archived: bool, after: str, limit: int
@@ -261,6 +266,21 @@ class Snapshot(FileReads, PollReads, ThreadReads, Protocol):
     def deleted_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
         """By room, how many deleted messages of others come after the user's marker; rooms without are left
         out."""
+
+    # What waits
+
+    def inbox(self, user_id: str, *, after: str, limit: int) -> list[InboxRoom]:
+        """The rooms that a user is in, and how much waits for them there, ordered by id."""
+
+    def attention(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Attention]:
+        """By room, what a member wants to be notified of; rooms with nothing special are left out."""
+
+    def last_messages(self, room_ids: Sequence[str]) -> dict[str, int]:
+        """By room, the number of the newest message, deleted or not. Rooms in which it is not found near the
+        end of the log are left out; the event with that number may be something else."""
+
+    def peers(self, user_id: str, room_ids: Sequence[str]) -> dict[str, pb.User]:
+        """As :meth:`peer`, for many direct rooms."""
 
     # The log
 

@@ -139,6 +139,33 @@ class Contact(NamedTuple):
     """Whether one of the two users owns the other, or the same person owns both."""
 
 
+class Attention(NamedTuple):
+    """What a member wants to be notified of in a room."""
+
+    level: int = 0
+    """``chat.v1.NotificationLevel``; 0 for everything."""
+    muted_until_us: int = 0
+    """Until when they have muted it; 0 if they have not, :data:`FOREVER` if there is no end."""
+
+    def muted(self, now_us: int) -> bool:
+        """Whether it is muted."""
+        return now_us < self.muted_until_us
+
+
+FOREVER = 2**63 - 1
+
+
+class InboxRoom(NamedTuple):
+    """A room that a user is in, and how much waits for them there."""
+
+    room_id: str
+    last_event_us: int
+    """When the newest event was stored; 0 if unknown."""
+    unread: int
+    """How many messages of others come after the user's marker."""
+    attention: Attention
+
+
 @dataclass(frozen=True, slots=True)
 class StatusRecord:
     """A user's status, and what others may see of the user's presence."""

@@ -70,6 +70,10 @@ class RoomReads:
         )
         return [self._room(row) for row in self._conn.execute(query)]
 
+    def rooms_in(self, room_ids: Sequence[str]) -> dict[str, pb.Room]:
+        query = sa.select(schema.rooms).where(schema.rooms.c.room_id.in_(list(room_ids)))
+        return {row.room_id: self._room(row) for row in self._conn.execute(query)}
+
     def public_rooms(
         self, query: str, *, archived: bool, after: str, limit: int
     ) -> list[tuple[str, pb.Room]]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files_of_room
-from grpc_chat.store.records import USER_LOG, Marker, StoredEvent
+from grpc_chat.store.records import USER_LOG, Attention, Marker, StoredEvent
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.store.threads import Following
@@ -150,6 +150,13 @@ class RoomWrites:
         one = sa.update(deleted).where(deleted.c.room_id == room_id)
         self._conn.execute(one.values(purged=1))
         return True
+
+    def put_attention(self, room_id: str, user_id: str, attention: Attention) -> None:
+        key = {"room_id": room_id, "user_id": user_id}
+        if attention == Attention():
+            self._rows.delete(schema.notifications, **key)
+        else:
+            self._rows.put(schema.notifications, **key, **attention._asdict())
 
     def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
         self._rows.move_marker(room_id, user_id, marker)

@@ -16,6 +16,7 @@ from grpc_chat.store.account_reads import AccountReads
 from grpc_chat.store.block_reads import BlockReads
 from grpc_chat.store.consumer_reads import ConsumerReads
 from grpc_chat.store.file_reads import SqlFileReads
+from grpc_chat.store.inbox_reads import InboxReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
 from grpc_chat.store.poll_reads import SqlPollReads
@@ -62,6 +63,7 @@ _MOST_AT_ONCE = 512
 class SqlSnapshot(
     RoomReads,
     MarkerReads,
+    InboxReads,
     InvitationReads,
     AccountReads,
     ConsumerReads,

@@ -1114,8 +1114,12 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     if field.message_type.full_name == "google.protobuf.FieldMask":
         wrong += [(FieldMask(), field.name)]
         for name in ("", "room_id", "kind", "*", "name.x", "x" * 10_000, "\0"):
-            good = {"UpdateProfile": "display_name", "UpdateStatus": "emoji"}.get(method.name, "name")
-            mask = FieldMask(paths=[good, name])
+            good = {
+                "UpdateProfile": "display_name",
+                "UpdateStatus": "emoji",
+                "UpdateNotifications": "level",
+            }
+            mask = FieldMask(paths=[good.get(method.name, "name"), name])
             wrong += [(mask, f"{field.name}.paths[1]")]
     else:
         assert field.message_type.full_name == "google.protobuf.Duration"
@@ -1164,7 +1168,8 @@ async def test_what_cannot_be_changed_of_a_room_is_left_as_it_is(server: Server)
     assert before.last_event_time.ToMicroseconds() < after.last_event_time.ToMicroseconds()
     before.last_event_time.CopyFrom(after.last_event_time)
     # Only told by those who ask for rooms.
-    before.ClearField("read_marker")
+    for name in ("read_marker", "notifications", "last_message"):
+        before.ClearField(name)
     assert after == before
 
 
@@ -1368,6 +1373,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "presences": pb.ListPresenceRequest(room_id="general"),
         "other presences": pb.ListPresenceRequest(room_id="other"),
         "rooms": pb.ListRoomsRequest(),
+        "inbox": pb.ListInboxRequest(include_read=True),
         "public rooms": pb.ListPublicRoomsRequest(),
         "all public rooms": pb.ListPublicRoomsRequest(include_archived=True),
         "some public rooms": pb.ListPublicRoomsRequest(query="public"),

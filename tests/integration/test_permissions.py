@@ -117,6 +117,7 @@ DeleteMessages and a missing one write gone gone   gone   gone   gone      gone 
 ListPresence                  read   ok     ok     ok     ok     ok        ok         join
 MarkRead                      read   ok     ok     ok     ok     ok        ok         join
 MarkRead back                 read   ok     ok     ok     ok     ok        ok         join
+UpdateNotifications           read   ok     ok     ok     ok     ok        ok         join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -158,6 +159,7 @@ AuthService/ListBlocks              login   ok
 RoomService/CreateRoom              write   ok
 RoomService/GetDirectRoom           write   ok
 RoomService/ListRooms               either  ok
+RoomService/ListInbox               read    ok
 RoomService/ListPublicRooms         read    ok
 RoomService/ListInvitations         read    ok
 SubscribeService/ListConsumers      read    ok
@@ -664,6 +666,9 @@ ROOM_ASKS: dict[str, Ask] = {
     "MarkRead": lambda _w, p, _a: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=p.room_id, seq=1)]),
     "MarkRead back": lambda _w, p, _a: pb.MarkReadRequest(
         markers=[pb.ReadMarker(room_id=p.room_id)], back=True
+    ),
+    "UpdateNotifications": lambda _w, p, _a: pb.UpdateNotificationsRequest(
+        room_id=p.room_id, muted=True, update_mask=FieldMask(paths=["muted"])
     ),
     "ListMessages": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id),
     "ListMessages after": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, after_seq=0),

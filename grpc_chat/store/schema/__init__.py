@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # With stars, so that a further table stands in one place only.
 from grpc_chat.store.schema.accounts import *  # noqa: F403
+from grpc_chat.store.schema.attention import *  # noqa: F403
 from grpc_chat.store.schema.base import meta as meta
 from grpc_chat.store.schema.base import metadata as metadata
 from grpc_chat.store.schema.files import *  # noqa: F403

@@ -64,6 +64,7 @@ async def test_every_effect_is_applied(store: Store) -> None:
         pb.RightsChanged(),
         pb.ConsumerTaken(consumer="phone"),
         pb.ReadMarkersMoved(),
+        pb.NotificationsChanged(),
     ]
     assert {type(what) for what in whats} == set(KINDS)
     entries = [entry("ann", what) for what in whats]
