@@ -94,6 +94,8 @@ if TYPE_CHECKING:
         NotificationLevel,
         Posting,
         PresenceState,
+        ReceiptFilter,
+        Receipts,
         Registration,
         Role,
         RoomKind,
@@ -135,6 +137,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
+    from grpc_chat.sdk.receipts import Delivery, DeliveryExplanation, Receipt
     from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
     from grpc_chat.sdk.search import SearchHit
     from grpc_chat.sdk.signals import Presence, Status, Typing
@@ -163,6 +166,8 @@ __all__ = [
     "ConsumerTakenOver",
     "Cursor",
     "Deletion",
+    "Delivery",
+    "DeliveryExplanation",
     "Disconnected",
     "EditWindowOver",
     "EpochChanged",
@@ -227,6 +232,9 @@ __all__ = [
     "ReactionChanged",
     "ReactionCount",
     "ReadMarker",
+    "Receipt",
+    "ReceiptFilter",
+    "Receipts",
     "Registration",
     "RegistrationClosed",
     "RequestIdReused",
@@ -288,6 +296,7 @@ _HOMES = (
             "grpc_chat.sdk.read_state",
         ),
         "Inbox": "grpc_chat.sdk.inbox",
+        **dict.fromkeys(("Delivery", "DeliveryExplanation", "Receipt"), "grpc_chat.sdk.receipts"),
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",
@@ -321,6 +330,8 @@ _HOMES = (
                 "NotificationLevel",
                 "Posting",
                 "PresenceState",
+                "ReceiptFilter",
+                "Receipts",
                 "Registration",
                 "Role",
                 "RoomKind",

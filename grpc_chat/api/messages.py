@@ -14,6 +14,7 @@ class MessageService:
         self._messages = system.messages
         self._edits = system.edits
         self._read_markers = system.read_markers
+        self._receipts = system.receipts
         self._reactions = system.reactions
         self._search = system.search
 
@@ -44,6 +45,18 @@ class MessageService:
     ) -> pb.DeleteMessagesResponse:
         events = await self._edits.delete(caller, request)
         return pb.DeleteMessagesResponse(events=events, epoch=self._messages.epoch)
+
+    async def get_delivery(self, caller: Caller, request: pb.GetDeliveryRequest) -> pb.GetDeliveryResponse:
+        return await self._receipts.delivery(caller, request)
+
+    async def list_receipts(self, caller: Caller, request: pb.ListReceiptsRequest) -> pb.ListReceiptsResponse:
+        page = await self._receipts.list_(caller, request)
+        return pb.ListReceiptsResponse(receipts=page.entries, next_page_token=page.next_page_token)
+
+    async def explain_delivery(
+        self, caller: Caller, request: pb.ExplainDeliveryRequest
+    ) -> pb.ExplainDeliveryResponse:
+        return await self._receipts.explain(caller, request)
 
     async def mark_read(self, caller: Caller, request: pb.MarkReadRequest) -> pb.MarkReadResponse:
         return pb.MarkReadResponse(markers=await self._read_markers.mark(caller, request))

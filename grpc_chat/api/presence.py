@@ -31,4 +31,5 @@ class PresenceService:
             presence=self._presence.of(record),
             appear_offline=record.appear_offline,
             hide_last_seen=record.hide_last_seen,
+            hide_receipts=record.hide_receipts,
         )

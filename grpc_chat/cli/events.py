@@ -384,6 +384,11 @@ def _room_changed(event: RoomChange) -> str:
                 parts.append(
                     "let members read what messages said before" if value else "stopped keeping edits"
                 )
+            case "receipts":
+                who = {"members": "all members", "senders": "the senders of messages"}.get(
+                    str(value), "nobody"
+                )
+                parts.append(f"let {who} see who has read messages")
             case _:
                 parts.append(f"changed the room's {name}")
     return f"{event.actor_id} {', '.join(parts) or 'changed the room'}"

@@ -10,6 +10,7 @@ import click
 from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.output import count, minute
+from grpc_chat.cli.presence import Until
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -18,21 +19,6 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.read_state import Notifications
 
 _room = click.argument("name", metavar="ROOM")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-class Lifetime(click.ParamType[timedelta]):
-    """How long something lasts, such as ``90m``, ``8h`` or ``2d``."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        number, unit = str(value)[:-1], str(value)[-1:]
-        if unit not in _UNITS or not number.isdecimal() or not 0 < int(number) <= 99_999:
-            self.fail(f"{value!r} is not a time such as 90m, 8h or 2d", param, ctx)
-        return timedelta(**{_UNITS[unit]: int(number)})
 
 
 @click.command()
@@ -101,11 +87,7 @@ def is_muted(notifications: Notifications) -> bool:
 @click.command()
 @_room
 @click.option(
-    "--for",
-    "lifetime",
-    type=Lifetime(),
-    metavar="TIME",
-    help="For how long, such as 90m, 8h or 2d.  [no end]",
+    "--until", "lifetime", type=Until(), metavar="TIME", help="When it ends: 18:30, 2h, 3d, …  [never]"
 )
 @talks()
 async def mute(cli: Cli, name: str, lifetime: timedelta | None) -> None:
@@ -116,7 +98,7 @@ async def mute(cli: Cli, name: str, lifetime: timedelta | None) -> None:
     \b
     Examples:
       grpc-chat mute builds
-      grpc-chat mute plans --for 8h
+      grpc-chat mute plans --until 8h
     """
     room = await find_room(cli.client, name)
     muted = await cli.client.mute(room.room_id, lifetime=lifetime)

@@ -61,6 +61,7 @@ class Until(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--hide-last-seen/--show-last-seen", default=None, help="Whether others see when you were last here."
 )
+@click.option("--hide-receipts/--show-receipts", default=None, help="Whether others see what you have read.")
 @talks(once=True)
 async def status(
     cli: Cli,
@@ -70,6 +71,7 @@ async def status(
     clear: bool,
     appear_offline: bool | None,
     hide_last_seen: bool | None,
+    hide_receipts: bool | None,
 ) -> None:
     """Show or change what others see of you.
 
@@ -92,8 +94,10 @@ async def status(
     found = None
     if changes or clear:
         found = await client.set_status(" ".join(text), emoji=emoji, lifetime=until)
-    if appear_offline is not None or hide_last_seen is not None:
-        found = await client.show_presence(appear_offline=appear_offline, hide_last_seen=hide_last_seen)
+    if any(shown is not None for shown in (appear_offline, hide_last_seen, hide_receipts)):
+        found = await client.show_presence(
+            appear_offline=appear_offline, hide_last_seen=hide_last_seen, hide_receipts=hide_receipts
+        )
     if found is None:
         [found] = await client.presence((await client.me()).user_id)
     if cli.out.as_json:

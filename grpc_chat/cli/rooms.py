@@ -17,7 +17,7 @@ from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.output import count
 from grpc_chat.cli.texts import TextGroup
 from grpc_chat.errors import Unimplemented
-from grpc_chat.sdk.choices import AnyPosting, History
+from grpc_chat.sdk.choices import AnyPosting, AnyReceipts, History
 
 if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
@@ -261,6 +261,11 @@ async def room_topic(cli: Cli, name: str, topic: str) -> None:
 @click.option(
     "--keep-edits/--forget-edits", default=None, help="Whether members can read what messages said before."
 )
+@click.option(
+    "--receipts",
+    type=click.Choice(["off", "members", "senders"]),
+    help="Who sees what members have read: nobody, all members, or the senders of messages.",
+)
 @talks()
 async def room_update(
     cli: Cli,
@@ -269,6 +274,7 @@ async def room_update(
     posting: AnyPosting | None,
     edit_window: int | None,
     keep_edits: bool | None,
+    receipts: AnyReceipts | None,
 ) -> None:
     """Change a room's settings.
 
@@ -277,8 +283,9 @@ async def room_update(
       grpc-chat room update announcements --posting admins
       grpc-chat room update plans --edit-window 15 --keep-edits
       grpc-chat room update plans --history since-join
+      grpc-chat room update plans --receipts members
     """
-    if not history and not posting and edit_window is None and keep_edits is None:
+    if not (history or posting or receipts) and edit_window is None and keep_edits is None:
         raise click.UsageError("give an option; see also `room rename` and `room topic`")
     found = await find_room(cli.client, name)
     changed = await cli.client.update_room(
@@ -287,6 +294,7 @@ async def room_update(
         posting=posting,
         edit_window=None if edit_window is None else timedelta(minutes=edit_window),
         keep_edits=keep_edits,
+        receipts=receipts,
     )
     cli.out.result(changed, f"{title(changed)} is changed")
 

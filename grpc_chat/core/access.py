@@ -54,6 +54,7 @@ class Action(Enum):
     REMOVE = "remove members from this room"
     BAN = "ban anybody from this room"
     UNBAN = "let banned users join this room again"
+    EXPLAIN = "see how messages reached other members of this room"
     SEE_BANS = "see who is banned from this room"
     SET_ROLE = "change roles in this room"
     INVITE = "make invites to this room"
@@ -96,6 +97,7 @@ RULES: dict[Action, Rule] = {
     Action.REMOVE: Rule(pb.ROLE_ADMIN, archived=True),
     Action.BAN: Rule(pb.ROLE_ADMIN, archived=True),
     Action.UNBAN: Rule(pb.ROLE_ADMIN, archived=True),
+    Action.EXPLAIN: Rule(pb.ROLE_ADMIN, archived=True),
     Action.SEE_BANS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.SET_ROLE: Rule(pb.ROLE_ADMIN, archived=True),
     Action.INVITE: Rule(pb.ROLE_ADMIN, archived=False),

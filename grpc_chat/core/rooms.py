@@ -454,6 +454,7 @@ _USUAL: dict[str, Any] = {
     "history": pb.HISTORY_ALL,
     "posting": pb.POSTING_MEMBERS,
     "keep_edits": False,
+    "receipts": pb.RECEIPTS_OFF,
 }
 """The values that unspecified stands for."""
 

@@ -59,6 +59,7 @@ from grpc_chat.core.rates import Adds, Rate
 from grpc_chat.core.reactions import Reactions
 from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
+from grpc_chat.core.receipts import Receipts
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.search.search import Search
 from grpc_chat.core.sessions import Sessions
@@ -314,6 +315,7 @@ class ChatSystem:
 
         self.read_markers = ReadMarkers(context)
         self.inbox = Inbox(context)
+        self.receipts = Receipts(context, self.sessions)
         self.notifications = Notifications(context)
         self.edits = Edits(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)

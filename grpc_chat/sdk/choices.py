@@ -66,6 +66,22 @@ class NotificationLevel(Choice):
     NOTHING = "nothing"
 
 
+class Receipts(Choice):
+    """Who sees how far the members of a room have read."""
+
+    OFF = "off"
+    MEMBERS = "members"
+    SENDERS = "senders"
+
+
+class ReceiptFilter(Choice):
+    """Which members' receipts."""
+
+    RECEIVED = "received"
+    READ = "read"
+    MISSING = "missing"
+
+
 class Change(Choice):
     """What happened to a membership."""
 
@@ -119,6 +135,8 @@ class Registration(Choice):
 AnyRole = Role | Literal["reader", "member", "admin", "owner"]
 AnyHistory = History | Literal["all", "since_join"]
 AnyNotificationLevel = NotificationLevel | Literal["all", "mentions", "nothing"]
+AnyReceiptFilter = ReceiptFilter | Literal["received", "read", "missing"]
+AnyReceipts = Receipts | Literal["off", "members", "senders"]
 AnyPosting = Posting | Literal["members", "admins"]
 AnyScope = Scope | Literal["read", "write", "admin"]
 AnyAudience = Audience | Literal["anyone", "shared_room", "nobody"]

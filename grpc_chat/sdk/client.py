@@ -27,6 +27,7 @@ from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.poll_records import Poll
 from grpc_chat.sdk.polls import PollCalls
 from grpc_chat.sdk.presence import PresenceCalls
+from grpc_chat.sdk.receipts import ReceiptCalls
 from grpc_chat.sdk.rooms import RoomCalls
 from grpc_chat.sdk.search import SearchCalls
 from grpc_chat.sdk.subscription import Subscription
@@ -46,6 +47,7 @@ class Client(
     PollCalls,
     InboxCalls,
     PresenceCalls,
+    ReceiptCalls,
     RoomCalls,
     SearchCalls,
     ThreadCalls,

@@ -18,6 +18,8 @@ from grpc_chat.sdk.choices import (
     NotificationLevel,
     Posting,
     PresenceState,
+    ReceiptFilter,
+    Receipts,
     Registration,
     Role,
     RoomKind,
@@ -37,6 +39,8 @@ ENUMS: dict[type[Choice], tuple[Any, str]] = {
     NotificationLevel: (pb.NotificationLevel, "NOTIFICATION_LEVEL_"),
     Posting: (pb.Posting, "POSTING_"),
     PresenceState: (pb.PresenceState, "PRESENCE_STATE_"),
+    ReceiptFilter: (pb.ReceiptFilter, "RECEIPT_FILTER_"),
+    Receipts: (pb.Receipts, "RECEIPTS_"),
     Registration: (pb.Registration, "REGISTRATION_"),
     Role: (pb.Role, "ROLE_"),
     RoomKind: (pb.RoomKind, "ROOM_KIND_"),
@@ -168,7 +172,12 @@ def _deletion(told: pb.Deletion) -> Deletion:
 
 
 def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool | timedelta]:
-    kinds: dict[str, type[Choice]] = {"kind": RoomKind, "history": History, "posting": Posting}
+    kinds: dict[str, type[Choice]] = {
+        "kind": RoomKind,
+        "history": History,
+        "posting": Posting,
+        "receipts": Receipts,
+    }
     changes: dict[str, str | bool | timedelta] = {}
     for descriptor, value in told.ListFields():
         name = descriptor.name
@@ -283,6 +292,7 @@ def room(told: pb.Room) -> models.Room:
         last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
         edit_window=told.edit_window.ToTimedelta() if told.HasField("edit_window") else None,
         keep_edits=told.keep_edits,
+        receipts=word(Receipts, told.receipts) or Receipts.OFF,
         read_seq=told.read_marker.seq,
         unread=told.read_marker.unread_count,
         notifications=notifications(told.notifications),

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.account_models import User
-from grpc_chat.sdk.choices import Change, History, Posting, Role, RoomKind
+from grpc_chat.sdk.choices import Change, History, Posting, Receipts, Role, RoomKind
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.message_events import (
     Deletion,
@@ -279,6 +279,8 @@ class Room:
     """How long messages may be edited and deleted by their senders; None for any time."""
     keep_edits: bool = False
     """Whether what messages said before is kept, for members to read."""
+    receipts: Receipts = Receipts.OFF
+    """Who sees how far members have read."""
     read_seq: int = 0
     """The number of the last event that you have read, in any of your sessions."""
     unread: int = 0

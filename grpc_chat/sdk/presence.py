@@ -80,21 +80,30 @@ class PresenceCalls(Calls):
         return await self._update_status(request)
 
     async def show_presence(
-        self, *, appear_offline: bool | None = None, hide_last_seen: bool | None = None
+        self,
+        *,
+        appear_offline: bool | None = None,
+        hide_last_seen: bool | None = None,
+        hide_receipts: bool | None = None,
     ) -> Presence:
         """Change what others see of whether the caller is there; what is None stays.
 
         Args:
             appear_offline: Whether all others see the caller offline, without a status.
             hide_last_seen: Whether others do not see when the caller was last seen.
+            hide_receipts: Whether others do not see what the caller has read.
         """
         request = pb.UpdateStatusRequest()
-        for name, value in (("appear_offline", appear_offline), ("hide_last_seen", hide_last_seen)):
+        for name, value in (
+            ("appear_offline", appear_offline),
+            ("hide_last_seen", hide_last_seen),
+            ("hide_receipts", hide_receipts),
+        ):
             if value is not None:
                 setattr(request, name, value)
                 request.update_mask.paths.append(name)
         if not request.update_mask.paths:
-            raise ValueError("appear_offline or hide_last_seen must be given")
+            raise ValueError("appear_offline, hide_last_seen or hide_receipts must be given")
         return await self._update_status(request)
 
     async def _update_status(self, request: pb.UpdateStatusRequest) -> Presence:

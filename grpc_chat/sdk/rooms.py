@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from grpc_chat.sdk import convert
-from grpc_chat.sdk.choices import AnyHistory, AnyPosting, AnyRole, History, Posting, Role
+from grpc_chat.sdk.choices import (
+    AnyHistory,
+    AnyPosting,
+    AnyReceipts,
+    AnyRole,
+    History,
+    Posting,
+    Receipts,
+    Role,
+)
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.models import Ban, Invitation, Invite, Member, Room
 from grpc_chat.sdk.outbox import new_message_id
@@ -92,12 +101,15 @@ class RoomCalls(CallsInRooms):
         posting: AnyPosting | None = None,
         edit_window: timedelta | None = None,
         keep_edits: bool | None = None,
+        receipts: AnyReceipts | None = None,
     ) -> Room:
         """Change the given settings; see :meth:`create_room`.
 
         Args:
             edit_window: How long messages may be edited and deleted by their senders; 0 for any time.
             keep_edits: Whether what messages said before is kept, for members to read.
+            receipts: Who sees how far members have read: ``off``, ``members``, or ``senders`` of their own
+                messages.
         """
         request = pb.UpdateRoomRequest(room=pb.Room())
         if name is not None:
@@ -119,6 +131,9 @@ class RoomCalls(CallsInRooms):
         if keep_edits is not None:
             request.room.keep_edits = keep_edits
             request.update_mask.paths.append("keep_edits")
+        if receipts is not None:
+            request.room.receipts = convert.number(Receipts, receipts, "receipts")
+            request.update_mask.paths.append("receipts")
 
         async def update(room_id: str) -> pb.UpdateRoomResponse:
             request.room.room_id = room_id

@@ -11,6 +11,8 @@ from grpc_chat.store import schema
 from grpc_chat.store.records import Account, StatusRecord
 from grpc_chat.store.statements import insert_row
 
+_SHOWN = ("appear_offline", "hide_last_seen", "hide_receipts")
+
 
 class AccountWrites:
     """See :class:`grpc_chat.store.base.Transaction`."""
@@ -41,7 +43,7 @@ class AccountWrites:
         values = asdict(status)
         del values["last_used_us"]
         if any(value for name, value in values.items() if name not in ("user_id", "expire_time_us")):
-            values |= {name: int(values[name]) for name in ("appear_offline", "hide_last_seen")}
+            values |= {name: int(values[name]) for name in _SHOWN}
             insert_row(self._conn, statuses, **values)
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:

@@ -75,7 +75,11 @@ class ConsumerRows(PollRows):
         conn, dialect = self.conn, self.conn.dialect.name
         insert_rows(conn, row_statements.INSERT_CONSUMERS, self._new_consumers)
         for back in (False, True):
-            moves = [(*key, *place) for key, (place, at_all) in self._positions.items() if at_all is back]
+            moves = [
+                (*key, *place, self.now_us)
+                for key, (place, at_all) in self._positions.items()
+                if at_all is back
+            ]
             insert_rows(conn, row_statements.move_position(dialect, back=back), moves)
         self._new_consumers.clear()
         self._positions.clear()

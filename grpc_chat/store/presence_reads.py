@@ -23,6 +23,7 @@ _STATUSES = sa.select(
     schema.statuses.c.expire_time_us,
     schema.statuses.c.appear_offline,
     schema.statuses.c.hide_last_seen,
+    schema.statuses.c.hide_receipts,
     _last_session,
     schema.users.c.last_used_us,
 ).select_from(schema.users.outerjoin(schema.statuses, schema.statuses.c.user_id == schema.users.c.user_id))
@@ -43,7 +44,8 @@ class PresenceReads:
                 expire_time_us=row[3],
                 appear_offline=bool(row[4]),
                 hide_last_seen=bool(row[5]),
-                last_used_us=max(row[6] or 0, row[7] or 0),
+                hide_receipts=bool(row[6]),
+                last_used_us=max(row[7] or 0, row[8] or 0),
             )
             for row in self._conn.execute(query)
         }

@@ -53,7 +53,7 @@ def _room_updated(rows: Rows, event: pb.Event, time_us: int) -> None:
     updated = event.room_updated
     values: dict[str, Any] = {
         name: getattr(updated, name)
-        for name in ("name", "topic", "history", "posting")
+        for name in ("name", "topic", "history", "posting", "receipts")
         if updated.HasField(name)
     }
     if updated.HasField("edit_window"):

@@ -10,6 +10,7 @@ from grpc_chat.store.polls import PollReads
 from grpc_chat.store.records import (
     Account,
     Attention,
+    ConsumerPlace,
     ConsumerRecord,
     Contact,
     Ending,
@@ -19,6 +20,7 @@ from grpc_chat.store.records import (
     InviteRecord,
     Membership,
     Place,
+    ReaderPlace,
     SessionRecord,
     StatusRecord,
     StoredEvent,
@@ -281,6 +283,15 @@ class Snapshot(FileReads, PollReads, ThreadReads, Protocol):
 
     def peers(self, user_id: str, room_ids: Sequence[str]) -> dict[str, pb.User]:
         """As :meth:`peer`, for many direct rooms."""
+
+    # Receipts
+
+    def readers(self, room_id: str, seq: int, *, sender: str, after: str, limit: int) -> list[ReaderPlace]:
+        """How far the members are with a message who joined before it, without its sender, ordered by user
+        id."""
+
+    def consumers_in(self, room_id: str, user_id: str) -> list[ConsumerPlace]:
+        """The positions of a user's consumers in a room, ordered by name."""
 
     # The log
 

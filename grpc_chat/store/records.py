@@ -166,6 +166,29 @@ class InboxRoom(NamedTuple):
     attention: Attention
 
 
+class ReaderPlace(NamedTuple):
+    """How far a member is with a message."""
+
+    user_id: str
+    read_seq: int
+    """The event up to which they have read."""
+    received_us: int | None
+    """By when a consumer of theirs had acknowledged the message, 0 if that is unknown; None if none has."""
+    hides_reads: bool
+    """Whether others do not see what they have read."""
+    hides_times: bool
+    """Whether others do not see when they were there."""
+
+
+class ConsumerPlace(NamedTuple):
+    """A consumer's position in a room."""
+
+    consumer: str
+    seq: int
+    time_us: int
+    """When it was acknowledged; 0 if that is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatusRecord:
     """A user's status, and what others may see of the user's presence."""
@@ -179,6 +202,8 @@ class StatusRecord:
     """Whether the user always appears offline to others."""
     hide_last_seen: bool = False
     """Whether others do not see when the user was last seen."""
+    hide_receipts: bool = False
+    """Whether others do not see what the user has read."""
     last_used_us: int = 0
     """When a session of the user was last used, to about a minute; 0 if unknown. Read, never written."""
 

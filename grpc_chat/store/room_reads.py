@@ -125,6 +125,9 @@ class RoomReads:
         )
         room.create_time.FromMicroseconds(row.create_time_us)
         room.keep_edits = bool(row.keep_edits)
+        room.receipts = pb.RECEIPTS_MEMBERS if row.kind == pb.ROOM_KIND_DIRECT else pb.RECEIPTS_OFF
+        if row.receipts:
+            room.receipts = row.receipts
         if row.edit_window_us:
             room.edit_window.FromMicroseconds(row.edit_window_us)
         if row.last_event_us:

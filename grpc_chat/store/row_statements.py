@@ -99,6 +99,6 @@ def move_position(dialect: str, *, back: bool) -> sa.Insert:
     insert, consumers = insert_into(schema.consumers, dialect), schema.consumers.c
     return insert.on_conflict_do_update(
         index_elements=[consumers.user_id, consumers.consumer, consumers.room_id],
-        set_={"seq": insert.excluded.seq, "stamp": insert.excluded.stamp},
+        set_={name: insert.excluded[name] for name in ("seq", "stamp", "time_us")},
         where=None if back else insert.excluded.seq > consumers.seq,
     )

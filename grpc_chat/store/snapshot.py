@@ -22,6 +22,7 @@ from grpc_chat.store.marker_reads import MarkerReads
 from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
+from grpc_chat.store.receipt_reads import ReceiptReads
 from grpc_chat.store.records import USER_LOG, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
@@ -72,6 +73,7 @@ class SqlSnapshot(
     SqlFileReads,
     SqlReactionReads,
     SqlPollReads,
+    ReceiptReads,
     SearchReads,
     SqlThreadReads,
 ):

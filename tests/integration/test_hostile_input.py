@@ -897,6 +897,7 @@ OPTIONAL = {
 OPTIONAL_HERE = {
     ("UpdateProfile", "user_id"),
     ("ListSessions", "user_id"),
+    ("ExplainDelivery", "user_id"),
     ("RevokeSessions", "user_id"),
     ("CreateAccessToken", "user_id"),
     ("Subscribe", "consumer"),
@@ -1355,6 +1356,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await server.ask(room_id, "two", "villain", by="one")
     for name in ("of-tests", "of-tests-2"):
         await server.keep(name)
+    await server.node.put_room("sixth", dict.fromkeys(("one", "two", "villain"), "member"))
+    for_two = await one.send("sixth", "0")
     await one.update_room("other", keep_edits=True)
     edited = await one.send("other", "0")
     for text in ("1", "2"):
@@ -1373,6 +1376,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "presences": pb.ListPresenceRequest(room_id="general"),
         "other presences": pb.ListPresenceRequest(room_id="other"),
         "rooms": pb.ListRoomsRequest(),
+        "receipts": pb.ListReceiptsRequest(room_id="sixth", seq=for_two.seq),
         "inbox": pb.ListInboxRequest(include_read=True),
         "public rooms": pb.ListPublicRoomsRequest(),
         "all public rooms": pb.ListPublicRoomsRequest(include_archived=True),

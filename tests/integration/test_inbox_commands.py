@@ -80,13 +80,3 @@ async def test_the_inbox_shows_what_waits_and_what_was_said_last(node: RunningNo
         "first\n\nof two",
     )
     assert general_["notifications"] == {"level": "mentions", "muted": False, "mute_end_time": None}
-
-
-def test_times_have_a_unit() -> None:
-    """Other words are refused, and so is none at all."""
-    kind = inbox.Lifetime()
-    assert kind.convert("90m", None, None) == timedelta(minutes=90)
-    assert kind.convert("2d", None, None) == timedelta(days=2)
-    for wrong in ("", "8", "h", "-1h", "0h", "1w", "1.5h", "100000h", "²h"):
-        with pytest.raises(click.BadParameter, match="not a time such as"):
-            kind.convert(wrong, None, None)

@@ -114,6 +114,7 @@ def test_database_of_the_first_release_is_opened_with_all_that_is_in_it(tmp_path
         kind=pb.ROOM_KIND_PRIVATE,
         history=pb.HISTORY_ALL,
         posting=pb.POSTING_MEMBERS,
+        receipts=pb.RECEIPTS_OFF,
         member_count=2,
         last_event_time=Timestamp(seconds=1764000000, nanos=123456000),
     )

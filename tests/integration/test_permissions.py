@@ -96,6 +96,7 @@ SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok   
 EditMessage of another        write  no     no|ARCHIVED no|ARCHIVED no|ARCHIVED no no     join
 EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED no gone join
 UpdateRoom edits              write  no     no     ok     ok     ARCHIVED  no         join
+UpdateRoom receipts           write  no     no     ok     ok     ARCHIVED  no         join
 ListMessageEdits              read   ok     ok     ok     ok     ok        ok         join
 ListMessageEdits missing      read   gone   gone   gone   gone   gone      gone       join
 AddReaction                   write  no     ok     ok     ok     ARCHIVED  ok         join
@@ -117,6 +118,13 @@ DeleteMessages and a missing one write gone gone   gone   gone   gone      gone 
 ListPresence                  read   ok     ok     ok     ok     ok        ok         join
 MarkRead                      read   ok     ok     ok     ok     ok        ok         join
 MarkRead back                 read   ok     ok     ok     ok     ok        ok         join
+GetDelivery                   read   ok     ok     ok     ok     ok        ok         join
+GetDelivery missing           read   gone   gone   gone   gone   gone      gone       join
+ListReceipts                  read   ok     ok     ok     ok     ok        ok         join
+ListReceipts missing          read   gone   gone   gone   gone   gone      gone       join
+ExplainDelivery               read   ok     ok     ok     ok     ok        ok         join
+ExplainDelivery missing       read   gone   gone   gone   gone   gone      gone       join
+ExplainDelivery to another    read   no     no     ok     ok     ok        no         join
 UpdateNotifications           read   ok     ok     ok     ok     ok        ok         join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
@@ -666,6 +674,16 @@ ROOM_ASKS: dict[str, Ask] = {
     "MarkRead": lambda _w, p, _a: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=p.room_id, seq=1)]),
     "MarkRead back": lambda _w, p, _a: pb.MarkReadRequest(
         markers=[pb.ReadMarker(room_id=p.room_id)], back=True
+    ),
+    "UpdateRoom receipts": lambda _w, p, _a: _update(p, "receipts"),
+    "GetDelivery": lambda _w, p, _a: pb.GetDeliveryRequest(room_id=p.room_id, seq=p.said),
+    "GetDelivery missing": lambda _w, p, _a: pb.GetDeliveryRequest(room_id=p.room_id, seq=1),
+    "ListReceipts": lambda _w, p, _a: pb.ListReceiptsRequest(room_id=p.room_id, seq=p.said),
+    "ListReceipts missing": lambda _w, p, _a: pb.ListReceiptsRequest(room_id=p.room_id, seq=1),
+    "ExplainDelivery": lambda _w, p, _a: pb.ExplainDeliveryRequest(room_id=p.room_id, seq=p.said),
+    "ExplainDelivery missing": lambda _w, p, _a: pb.ExplainDeliveryRequest(room_id=p.room_id, seq=1),
+    "ExplainDelivery to another": lambda _w, p, _a: pb.ExplainDeliveryRequest(
+        room_id=p.room_id, seq=p.said, user_id="the-owner"
     ),
     "UpdateNotifications": lambda _w, p, _a: pb.UpdateNotificationsRequest(
         room_id=p.room_id, muted=True, update_mask=FieldMask(paths=["muted"])

@@ -50,6 +50,7 @@ statuses = sa.Table(
     sa.Column("expire_time_us", sa.BigInteger, nullable=True),
     sa.Column("appear_offline", sa.SmallInteger, nullable=False),
     sa.Column("hide_last_seen", sa.SmallInteger, nullable=False),
+    sa.Column("hide_receipts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index(None, "expire_time_us"),
     comment="The presence settings and status of users who changed them. expire_time_us: when text "
     "and emoji disappear.",
@@ -141,11 +142,12 @@ consumers = sa.Table(
     key("room_id"),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("stamp", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("time_us", sa.BigInteger, nullable=False, server_default="0"),
     # Moving a position does not change this index. Without it, leaving a room would scan all of a user's
     # positions.
     sa.Index(None, "room_id", "user_id"),
     comment="seq: the consumer has acknowledged everything up to this event; stamp: that event's "
-    "stamp, 0 if unknown.",
+    "stamp, 0 if unknown; time_us: when it was acknowledged, 0 if unknown.",
     sqlite_with_rowid=False,
 )
 

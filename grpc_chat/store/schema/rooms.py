@@ -26,6 +26,7 @@ rooms = sa.Table(
     sa.Column("edit_window_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("keep_edits", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("message_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("receipts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the number of the oldest event kept; last_seq: of the newest, 0 before the "
     "first; kind, history, posting: as in chat.v1; public_name: the lower-case name of a "

@@ -1,0 +1,63 @@
+"""Who has received and read a message, as a snapshot reads it. There is no row for a message and a reader:
+their positions say it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from grpc_chat.store import schema
+from grpc_chat.store.records import ConsumerPlace, ReaderPlace
+from grpc_chat.store.statements import run
+
+_members, _consumers, _statuses = schema.members.c, schema.consumers.c, schema.statuses.c
+_NONE: sa.ColumnElement[int] = sa.literal_column("0")
+_received_us = (
+    sa.select(sa.func.min(_consumers.time_us))
+    .where(_consumers.room_id == _members.room_id, _consumers.user_id == _members.user_id)
+    .where(_consumers.seq >= sa.bindparam("at"))
+    .correlate(schema.members)
+    .scalar_subquery()
+)
+_READERS = (
+    sa.select(
+        _members.user_id,
+        _members.read_seq,
+        _received_us,
+        sa.func.coalesce(_statuses.hide_receipts, _NONE),
+        sa.func.coalesce(_statuses.appear_offline + _statuses.hide_last_seen, _NONE),
+    )
+    .select_from(schema.members)
+    .outerjoin(schema.statuses, _statuses.user_id == _members.user_id)
+    .where(_members.room_id == sa.bindparam("room"), _members.user_id > sa.bindparam("after"))
+    .where(_members.join_seq < sa.bindparam("number"), _members.user_id != sa.bindparam("sender"))
+    .order_by(_members.user_id)
+    .limit(sa.bindparam("most"))
+)
+_PLACES = (
+    sa.select(_consumers.consumer, _consumers.seq, _consumers.time_us)
+    .where(_consumers.room_id == sa.bindparam("room"), _consumers.user_id == sa.bindparam("user"))
+    .order_by(_consumers.consumer)
+)
+
+
+class ReceiptReads:
+    """See :class:`grpc_chat.store.reads.Snapshot`."""
+
+    _conn: sa.Connection
+
+    def readers(self, room_id: str, seq: int, *, sender: str, after: str, limit: int) -> list[ReaderPlace]:
+        # A name for each place: the driver takes the values in order.
+        values = {"room": room_id, "at": seq, "number": seq, "sender": sender, "after": after, "most": limit}
+        result = run(self._conn, _READERS, values)
+        rows = result.cursor.fetchall()
+        result.close()
+        return [
+            ReaderPlace(user_id, read_seq, received_us, bool(hides_reads), bool(hides_times))
+            for user_id, read_seq, received_us, hides_reads, hides_times in rows
+        ]
+
+    def consumers_in(self, room_id: str, user_id: str) -> list[ConsumerPlace]:
+        result = run(self._conn, _PLACES, {"room": room_id, "user": user_id})
+        rows = result.cursor.fetchall()
+        result.close()
+        return [ConsumerPlace(*row) for row in rows]
