@@ -47,7 +47,7 @@ class MessageService:
         return pb.DeleteMessagesResponse(events=events, epoch=self._messages.epoch)
 
     async def get_delivery(self, caller: Caller, request: pb.GetDeliveryRequest) -> pb.GetDeliveryResponse:
-        return await self._receipts.delivery(caller, request)
+        return pb.GetDeliveryResponse(delivery=await self._receipts.delivery(caller, request))
 
     async def list_receipts(self, caller: Caller, request: pb.ListReceiptsRequest) -> pb.ListReceiptsResponse:
         page = await self._receipts.list_(caller, request)
@@ -56,7 +56,7 @@ class MessageService:
     async def explain_delivery(
         self, caller: Caller, request: pb.ExplainDeliveryRequest
     ) -> pb.ExplainDeliveryResponse:
-        return await self._receipts.explain(caller, request)
+        return pb.ExplainDeliveryResponse(explanation=await self._receipts.explain(caller, request))
 
     async def mark_read(self, caller: Caller, request: pb.MarkReadRequest) -> pb.MarkReadResponse:
         return pb.MarkReadResponse(markers=await self._read_markers.mark(caller, request))

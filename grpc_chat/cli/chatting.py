@@ -21,6 +21,7 @@ from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import count, cut, wrapped
 from grpc_chat.cli.prompt import Prompt
+from grpc_chat.cli.reading import MOST_MISSED, Reading, behind
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
@@ -43,6 +44,7 @@ _WIDEST_NAME = 24
 _HELP = {
     "/members": "show who is in this room",
     "/who": "show who in this room is online",
+    "/inbox": "show what waits for you in other rooms",
     "/topic [TEXT]": "show or set what this room is about",
     "/upload FILE": "send a file",
     "/download N": "save the files of message N in the current folder",
@@ -73,9 +75,11 @@ class Chat:
     def __init__(self, cli: Cli, room: Room, before: int) -> None:
         self._cli = cli
         self._room = room
-        self._follow = Follow(
-            cli, [room], [start(room, before)], all_rooms=False, with_rooms=False, in_chat=True
-        )
+        # Only what a terminal shows is read by a person.
+        reading = Reading(cli.client, room, cli.me) if cli.out.terminal else None
+        since = start(room, behind(room, before) if reading else before)
+        self._follow = Follow(cli, [room], [since], all_rooms=False, with_rooms=False, in_chat=True)
+        self._follow.reading = reading
         self._prompt: Prompt | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
@@ -91,6 +95,9 @@ class Chat:
         if not (self._cli.out.terminal and sys.stdin and sys.stdin.isatty()):
             return await self._talk(Lines().next)
         self._cli.out.line(self._cli.out.style(f"{self._header()} · /help, or Ctrl-C to leave", dim=True))
+        if self._room.unread and self._room.last_seq - self._room.read_seq >= MOST_MISSED:
+            name = in_shell(title(self._room))
+            self._say(f"you have missed more than this: grpc-chat read {name} --after {self._room.read_seq}")
         with Prompt(self._mark, self._completions) as prompt:
             self._prompt, self._follow.aside = prompt, prompt.aside
             prompt.changed, self._follow.typing = self._typed, self._typing
@@ -154,6 +161,8 @@ class Chat:
             for task in self._asks:
                 task.cancel()
             await self._finish_sends()
+            if self._follow.reading:
+                await self._follow.reading.finish()
             following.cancel()
             await asyncio.gather(following, typing, *self._asks, return_exceptions=True)
         return self._code if following.cancelled() else following.result() or self._code
@@ -196,6 +205,8 @@ class Chat:
                 self._ask(self._members())
             case "who", "":
                 self._ask(self._who())
+            case "inbox", "":
+                self._ask(self._inbox())
             case "topic", topic:
                 self._ask(self._topic(topic))
             case "poll", asked if len(parts := [part.strip() for part in asked.split("|")]) > 2:
@@ -242,7 +253,7 @@ class Chat:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
                 self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{_start(line)}")
-            case (("quit" | "help" | "members" | "who"), _):
+            case (("quit" | "help" | "members" | "who" | "inbox"), _):
                 self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
             case _:
                 self._say(
@@ -288,6 +299,15 @@ class Chat:
         self._say(*(f"  {presence_.line(each, self._cli.out)}" for each in shown))
         if (more := len(found) - _MOST_SHOWN) > 0:
             self._say(f"  and {more} more: grpc-chat who {in_shell(title(self._room))}")
+
+    async def _inbox(self) -> None:
+        found = await self._cli.client.inbox(limit=_MOST_SHOWN)
+        rooms = [room for room in found.rooms if room.room_id != self._room.room_id]
+        self._say(*(f"  {title(room)}: {count(room.unread, 'new message')}" for room in rooms))
+        if found.invitations:
+            self._say(f"  {count(found.invitations, 'invitation')} to answer: grpc-chat invitations list")
+        if not rooms and not found.invitations:
+            self._say("nothing waits for you in other rooms")
 
     async def _topic(self, topic: str) -> None:
         if topic:

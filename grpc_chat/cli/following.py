@@ -6,13 +6,14 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from grpc_chat.cli.absence import Absence
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.events import FEW, EventLines, fields_of, invited, left, restored
 from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.reading import Reading
 from grpc_chat.cli.terminal import visible
 from grpc_chat.errors import ChatError, RoomNotFound
 from grpc_chat.sdk.models import (
@@ -110,6 +111,7 @@ class Follow:
     Attributes:
         people: The members, as far as they are known.
         aside: Makes room for printed lines.
+        reading: Notes what is shown, and says where what is new begins; set it before :meth:`run`.
         typing: Called with what happens live, if who is typing is to be shown; set it before :meth:`run`.
     """
 
@@ -140,6 +142,7 @@ class Follow:
         self._caught_up = False
         self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
         self.typing: Callable[[Update], None] | None = None
+        self.reading: Reading | None = None
 
     async def run(self) -> int:
         """Follow until there is nothing left to follow; returns the exit code.
@@ -239,7 +242,11 @@ class Follow:
                     self._past.add(event)
                     return
                 with self.aside():
+                    if self.reading and (line := self.reading.line_before(event, datetime.now(UTC))):
+                        self._cli.out.line(self._cli.out.style(line, bold=True))
                     self.lines.show(event)
+                if self.reading:
+                    self.reading.shown(event)
 
     def _show_past(self) -> None:
         past, self._past = self._past, None

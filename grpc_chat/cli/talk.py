@@ -297,10 +297,11 @@ async def watch(
 async def chat(cli: Cli, name: str, last: int) -> int:
     """Talk in a room: what happens is printed, and what you type is sent.
 
-    ROOM is a room's name or id, or @USER. Enter sends, Alt-Enter begins a new line, and several lines that
-    you paste are one message. Up brings back what you sent, Tab completes @NAMES. /help lists the commands;
-    a message that begins with / is typed with //. Ctrl-C, Ctrl-D or /quit leaves. What you send from other
-    programs is printed as well.
+    ROOM is a room's name or id, or @USER. On a terminal, what you have missed comes first, after a line that
+    says since when, and counts as read once it is shown. Enter sends, Alt-Enter begins a new line, and
+    several lines that you paste are one message. Up brings back what you sent, Tab completes @NAMES. /help
+    lists the commands; a message that begins with / is typed with //. Ctrl-C, Ctrl-D or /quit leaves. What
+    you send from other programs is printed as well.
 
     What you type while the server can't be reached is sent when it is back. What could not be sent when you
     leave is printed with the command that sends it. Ends by itself as `watch` does, with the same exit codes.

@@ -32,7 +32,7 @@ class Receipts:
         self._readers = context.readers
         self._pages = context.pages
 
-    async def delivery(self, caller: Caller, request: pb.GetDeliveryRequest) -> pb.GetDeliveryResponse:
+    async def delivery(self, caller: Caller, request: pb.GetDeliveryRequest) -> pb.Delivery:
         """How far a message has come.
 
         Raises:
@@ -40,9 +40,9 @@ class Receipts:
         """
         room_id, seq = request.room_id, request.seq
 
-        def in_snapshot(snapshot: Snapshot) -> Pieces[pb.GetDeliveryResponse]:
+        def in_snapshot(snapshot: Snapshot) -> Pieces[pb.Delivery]:
             message, shows = _message(snapshot, room_id, seq, caller)
-            found = pb.GetDeliveryResponse(store_time=message.create_time, shows_read=shows)
+            found = pb.Delivery(store_time=message.create_time, shows_read=shows)
             after = ""
             while True:
                 receipts = _receipts(snapshot, message, caller, after, _MEMBERS_AT_ONCE, shows)
@@ -81,7 +81,7 @@ class Receipts:
         receipts = await self._readers.run_pieces(in_snapshot)
         return page.listed(receipts, lambda receipt: receipt.user_id)
 
-    async def explain(self, caller: Caller, request: pb.ExplainDeliveryRequest) -> pb.ExplainDeliveryResponse:
+    async def explain(self, caller: Caller, request: pb.ExplainDeliveryRequest) -> pb.DeliveryExplanation:
         """How a message reached a user, or why it did not.
 
         Raises:
@@ -92,11 +92,11 @@ class Receipts:
         user_id = request.user_id or caller.user_id
         own = user_id == caller.user_id
 
-        def in_snapshot(snapshot: Snapshot) -> pb.ExplainDeliveryResponse:
+        def in_snapshot(snapshot: Snapshot) -> pb.DeliveryExplanation:
             room = access.require_read(snapshot, room_id, caller.user_id)
             if not own and not (caller.admin and pb.SCOPE_ADMIN in caller.scopes):
                 access.require(Action.EXPLAIN, snapshot, room_id, caller.user_id)
-            found = pb.ExplainDeliveryResponse()
+            found = pb.DeliveryExplanation()
             shows = own
             if not own or access.hidden_until(room) < seq:
                 message, reads = _message(snapshot, room_id, seq, caller)
@@ -171,7 +171,7 @@ _FILTERS: dict[int, Callable[[pb.Receipt], bool]] = {
 
 
 def _add_positions(
-    found: pb.ExplainDeliveryResponse,
+    found: pb.DeliveryExplanation,
     snapshot: Snapshot,
     member: Membership,
     user_id: str,

@@ -99,7 +99,8 @@ class ReceiptCalls(CallsInRooms):
             MessageNotFound: There is no such message, or you may not read it.
         """
         request = pb.GetDeliveryRequest(seq=seq)
-        told = await self._in_room(room, "MessageService/GetDelivery", request, pb.GetDeliveryResponse)
+        response = await self._in_room(room, "MessageService/GetDelivery", request, pb.GetDeliveryResponse)
+        told = response.delivery
         return Delivery(
             convert.time(told.store_time), told.members, told.received, told.read, told.shows_read
         )
@@ -134,9 +135,10 @@ class ReceiptCalls(CallsInRooms):
             PermissionDenied: You may ask only about yourself.
         """
         request = pb.ExplainDeliveryRequest(seq=seq, user_id=user_id)
-        told = await self._in_room(
+        response = await self._in_room(
             room, "MessageService/ExplainDelivery", request, pb.ExplainDeliveryResponse
         )
+        told = response.explanation
         return DeliveryExplanation(
             store_time=convert.time(told.store_time) if told.HasField("store_time") else None,
             deleted=told.deleted,

@@ -197,6 +197,34 @@ SCOPE_ADMIN: Scope.ValueType  # 3
 """Administer the server, if the account may."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
+class _NotificationLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NotificationLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NotificationLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTIFICATION_LEVEL_UNSPECIFIED: _NotificationLevel.ValueType  # 0
+    """The same as NOTIFICATION_LEVEL_ALL."""
+    NOTIFICATION_LEVEL_ALL: _NotificationLevel.ValueType  # 1
+    """All messages."""
+    NOTIFICATION_LEVEL_MENTIONS: _NotificationLevel.ValueType  # 2
+    """Messages that mention the user."""
+    NOTIFICATION_LEVEL_NOTHING: _NotificationLevel.ValueType  # 3
+    """None."""
+
+class NotificationLevel(_NotificationLevel, metaclass=_NotificationLevelEnumTypeWrapper):
+    """Which messages a user wants to be notified of."""
+
+NOTIFICATION_LEVEL_UNSPECIFIED: NotificationLevel.ValueType  # 0
+"""The same as NOTIFICATION_LEVEL_ALL."""
+NOTIFICATION_LEVEL_ALL: NotificationLevel.ValueType  # 1
+"""All messages."""
+NOTIFICATION_LEVEL_MENTIONS: NotificationLevel.ValueType  # 2
+"""Messages that mention the user."""
+NOTIFICATION_LEVEL_NOTHING: NotificationLevel.ValueType  # 3
+"""None."""
+Global___NotificationLevel: _TypeAlias = NotificationLevel  # noqa: Y015
+
 class _RoomKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -273,6 +301,34 @@ POSTING_ADMINS: Posting.ValueType  # 2
 """Admins and owners."""
 Global___Posting: _TypeAlias = Posting  # noqa: Y015
 
+class _Receipts:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReceiptsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Receipts.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECEIPTS_UNSPECIFIED: _Receipts.ValueType  # 0
+    """The same as RECEIPTS_OFF; in direct rooms, as RECEIPTS_MEMBERS."""
+    RECEIPTS_OFF: _Receipts.ValueType  # 1
+    """Nobody."""
+    RECEIPTS_MEMBERS: _Receipts.ValueType  # 2
+    """All members, of each message that they may read."""
+    RECEIPTS_SENDERS: _Receipts.ValueType  # 3
+    """The sender of a message, of that message."""
+
+class Receipts(_Receipts, metaclass=_ReceiptsEnumTypeWrapper):
+    """Who sees how far the members of a room have read. A user can hide it everywhere (UpdateStatusRequest.hide_receipts)."""
+
+RECEIPTS_UNSPECIFIED: Receipts.ValueType  # 0
+"""The same as RECEIPTS_OFF; in direct rooms, as RECEIPTS_MEMBERS."""
+RECEIPTS_OFF: Receipts.ValueType  # 1
+"""Nobody."""
+RECEIPTS_MEMBERS: Receipts.ValueType  # 2
+"""All members, of each message that they may read."""
+RECEIPTS_SENDERS: Receipts.ValueType  # 3
+"""The sender of a message, of that message."""
+Global___Receipts: _TypeAlias = Receipts  # noqa: Y015
+
 class _Role:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -306,6 +362,34 @@ ROLE_ADMIN: Role.ValueType  # 3
 ROLE_OWNER: Role.ValueType  # 4
 """May also archive, delete and hand over the room."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
+
+class _ReceiptFilter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReceiptFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReceiptFilter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECEIPT_FILTER_UNSPECIFIED: _ReceiptFilter.ValueType  # 0
+    """Those of all."""
+    RECEIPT_FILTER_RECEIVED: _ReceiptFilter.ValueType  # 1
+    """Of those who have received the message."""
+    RECEIPT_FILTER_READ: _ReceiptFilter.ValueType  # 2
+    """Of those who have read it."""
+    RECEIPT_FILTER_MISSING: _ReceiptFilter.ValueType  # 3
+    """Of those who have not received it, as far as that is known."""
+
+class ReceiptFilter(_ReceiptFilter, metaclass=_ReceiptFilterEnumTypeWrapper):
+    """Which members' receipts."""
+
+RECEIPT_FILTER_UNSPECIFIED: ReceiptFilter.ValueType  # 0
+"""Those of all."""
+RECEIPT_FILTER_RECEIVED: ReceiptFilter.ValueType  # 1
+"""Of those who have received the message."""
+RECEIPT_FILTER_READ: ReceiptFilter.ValueType  # 2
+"""Of those who have read it."""
+RECEIPT_FILTER_MISSING: ReceiptFilter.ValueType  # 3
+"""Of those who have not received it, as far as that is known."""
+Global___ReceiptFilter: _TypeAlias = ReceiptFilter  # noqa: Y015
 
 class _MembershipChange:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -2179,6 +2263,9 @@ class Room(_message.Message):
     EDIT_WINDOW_FIELD_NUMBER: _builtins.int
     KEEP_EDITS_FIELD_NUMBER: _builtins.int
     READ_MARKER_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    LAST_MESSAGE_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room's id, chosen by the server.
     Must be an id.
@@ -2225,6 +2312,8 @@ class Room(_message.Message):
     """Whether earlier versions of messages that are edited are kept, at most the newest 100 of each, for
     members to read. Those that were kept stay when this is turned off, until the message is deleted.
     """
+    receipts: Global___Receipts.ValueType
+    """Who sees how far members have read. In direct rooms always RECEIPTS_MEMBERS."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the room was made.
@@ -2260,7 +2349,19 @@ class Room(_message.Message):
     @_builtins.property
     def read_marker(self) -> Global___ReadMarker:
         """How far the caller has read, and what waits. Absent if the caller is not a member, and in responses other than
-        those of ListRooms and GetRoom.
+        those of ListRooms, GetRoom and ListInbox.
+        Output only.
+        """
+
+    @_builtins.property
+    def notifications(self) -> Global___Notifications:
+        """What the caller wants to be notified of, in the same responses.
+        Output only.
+        """
+
+    @_builtins.property
+    def last_message(self) -> Global___MessagePreview:
+        """The newest message, in the same responses. Absent if it is hidden from the caller, or more than 100 events follow it.
         Output only.
         """
 
@@ -2285,14 +2386,101 @@ class Room(_message.Message):
         edit_window: _duration_pb2.Duration | None = ...,
         keep_edits: _builtins.bool = ...,
         read_marker: Global___ReadMarker | None = ...,
+        receipts: Global___Receipts.ValueType = ...,
+        notifications: Global___Notifications | None = ...,
+        last_message: Global___MessagePreview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "peer", b"peer", "read_marker", b"read_marker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "last_message", b"last_message", "notifications", b"notifications", "peer", b"peer", "read_marker", b"read_marker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "peer", b"peer", "posting", b"posting", "read_marker", b"read_marker", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_message", b"last_message", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "notifications", b"notifications", "peer", b"peer", "posting", b"posting", "read_marker", b"read_marker", "receipts", b"receipts", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Room: _TypeAlias = Room  # noqa: Y015
+
+@_typing.final
+class MessagePreview(_message.Message):
+    """The beginning of a message, for lists of rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """Its number in the room's log."""
+    user_id: _builtins.str
+    """Who sent it."""
+    text: _builtins.str
+    """The first 200 code points of its text, as it is now. Empty once it is deleted."""
+    truncated: _builtins.bool
+    """Whether the text goes on."""
+    files: _builtins.int
+    """How many files it carries."""
+    deleted: _builtins.bool
+    """Whether it was deleted."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was sent."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        user_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        truncated: _builtins.bool = ...,
+        files: _builtins.int = ...,
+        deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deleted", b"deleted", "files", b"files", "seq", b"seq", "text", b"text", "truncated", b"truncated", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagePreview: _TypeAlias = MessagePreview  # noqa: Y015
+
+@_typing.final
+class Notifications(_message.Message):
+    """What a member wants to be notified of in a room. All of their sessions share it, and nobody else sees it. It begins anew
+    when they join again. The server keeps it for clients, and leaves muted rooms out of the inbox.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    MUTED_FIELD_NUMBER: _builtins.int
+    MUTE_END_TIME_FIELD_NUMBER: _builtins.int
+    level: Global___NotificationLevel.ValueType
+    """Which messages to notify of, while the room is not muted."""
+    muted: _builtins.bool
+    """Whether the room is muted now: clients notify of nothing in it, and ListInbox has it only for messages that mention
+    the user.
+    """
+    @_builtins.property
+    def mute_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is muted; absent if it is not, or if there is no end."""
+
+    def __init__(
+        self,
+        *,
+        level: Global___NotificationLevel.ValueType = ...,
+        muted: _builtins.bool = ...,
+        mute_end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mute_end_time", b"mute_end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "mute_end_time", b"mute_end_time", "muted", b"muted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Notifications: _TypeAlias = Notifications  # noqa: Y015
 
 @_typing.final
 class ReadMarker(_message.Message):
@@ -2731,6 +2919,154 @@ class ListRoomsResponse(_message.Message):
 Global___ListRoomsResponse: _TypeAlias = ListRoomsResponse  # noqa: Y015
 
 @_typing.final
+class ListInboxRequest(_message.Message):
+    """Which page of the caller's inbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INCLUDE_READ_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many rooms to return at most.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page.
+    Must be a page token.
+    """
+    include_read: _builtins.bool
+    """Whether the caller's other rooms follow, in which nothing waits."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        include_read: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_read", b"include_read", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxRequest: _TypeAlias = ListInboxRequest  # noqa: Y015
+
+@_typing.final
+class ListInboxResponse(_message.Message):
+    """A page of the inbox, and how much waits in all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WAITING_ROOMS_FIELD_NUMBER: _builtins.int
+    UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page. Empty if this is the last one."""
+    waiting_rooms: _builtins.int
+    """In how many rooms something waits."""
+    unread_count: _builtins.int
+    """How many messages are unread in these rooms.
+    Number 5 is for how many of them mention the caller.
+    """
+    invitations: _builtins.int
+    """How many invitations wait for the caller's answer (see ListInvitations)."""
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
+        """Those in which something waits come first, and of each kind those with the newest events."""
+
+    def __init__(
+        self,
+        *,
+        rooms: _abc.Iterable[Global___Room] | None = ...,
+        next_page_token: _builtins.str = ...,
+        waiting_rooms: _builtins.int = ...,
+        unread_count: _builtins.int = ...,
+        invitations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "rooms", b"rooms", "unread_count", b"unread_count", "waiting_rooms", b"waiting_rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxResponse: _TypeAlias = ListInboxResponse  # noqa: Y015
+
+@_typing.final
+class UpdateNotificationsRequest(_message.Message):
+    """What the caller wants to be notified of in a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    MUTED_FIELD_NUMBER: _builtins.int
+    MUTE_LIFETIME_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    level: Global___NotificationLevel.ValueType
+    """Which messages to notify of."""
+    muted: _builtins.bool
+    """Whether to mute the room."""
+    @_builtins.property
+    def mute_lifetime(self) -> _duration_pb2.Duration:
+        """With `muted`: for how long. Absent for no end.
+        Must be more than 0 and at most 36,500 days.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change; `muted` includes `mute_lifetime`.
+        Must name one or more of level, muted.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        level: Global___NotificationLevel.ValueType = ...,
+        muted: _builtins.bool = ...,
+        mute_lifetime: _duration_pb2.Duration | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mute_lifetime", b"mute_lifetime", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "mute_lifetime", b"mute_lifetime", "muted", b"muted", "room_id", b"room_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNotificationsRequest: _TypeAlias = UpdateNotificationsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateNotificationsResponse(_message.Message):
+    """What the caller is notified of now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notifications(self) -> Global___Notifications:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        notifications: Global___Notifications | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notifications", b"notifications"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notifications", b"notifications"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNotificationsResponse: _TypeAlias = UpdateNotificationsResponse  # noqa: Y015
+
+@_typing.final
 class ListPublicRoomsRequest(_message.Message):
     """Which public rooms, and which page of them."""
 
@@ -2861,7 +3197,7 @@ class UpdateRoomRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of `room` to change.
-        Must name one or more of name, topic, history, posting, edit_window, keep_edits.
+        Must name one or more of name, topic, history, posting, edit_window, keep_edits, receipts.
         """
 
     def __init__(
@@ -4099,6 +4435,392 @@ class MarkReadResponse(_message.Message):
 Global___MarkReadResponse: _TypeAlias = MarkReadResponse  # noqa: Y015
 
 @_typing.final
+class GetDeliveryRequest(_message.Message):
+    """The message whose way to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryRequest: _TypeAlias = GetDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class Delivery(_message.Message):
+    """How far a message has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_TIME_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    SHOWS_READ_FIELD_NUMBER: _builtins.int
+    members: _builtins.int
+    """How many members it is for."""
+    received: _builtins.int
+    """How many of them have received it, as far as that is known: a consumer of theirs has acknowledged it, or they are seen to
+    have read it. The server does not know it of clients that keep their positions themselves.
+    """
+    read: _builtins.int
+    """How many of them are seen to have read it. 0 unless `shows_read`."""
+    shows_read: _builtins.bool
+    """Whether the room shows the caller who has read this message (Room.receipts)."""
+    @_builtins.property
+    def store_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored: it is on the server's disk."""
+
+    def __init__(
+        self,
+        *,
+        store_time: _timestamp_pb2.Timestamp | None = ...,
+        members: _builtins.int = ...,
+        received: _builtins.int = ...,
+        read: _builtins.int = ...,
+        shows_read: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["store_time", b"store_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "read", b"read", "received", b"received", "shows_read", b"shows_read", "store_time", b"store_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class GetDeliveryResponse(_message.Message):
+    """How far the message has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def delivery(self) -> Global___Delivery:
+        """The message's way."""
+
+    def __init__(
+        self,
+        *,
+        delivery: Global___Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryResponse: _TypeAlias = GetDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class ListReceiptsRequest(_message.Message):
+    """Which members, and which page of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    filter: Global___ReceiptFilter.ValueType
+    """Which members."""
+    page_size: _builtins.int
+    """How many to return at most.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        filter: Global___ReceiptFilter.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiptsRequest: _TypeAlias = ListReceiptsRequest  # noqa: Y015
+
+@_typing.final
+class Receipt(_message.Message):
+    """What is known of a message and one member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The member."""
+    received: _builtins.bool
+    """Whether they have received it, as in `Delivery`."""
+    read: _builtins.bool
+    """Whether they are seen to have read it."""
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """By when one of their consumers had acknowledged it. Absent if that is not known, and if they hide their presence, when
+        they were last seen, or what they have read.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        received: _builtins.bool = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+        read: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["read", b"read", "receive_time", b"receive_time", "received", b"received", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class ListReceiptsResponse(_message.Message):
+    """A page of receipts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page. Empty if this is the last one."""
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receipt]:
+        """In the order of the user ids."""
+
+    def __init__(
+        self,
+        *,
+        receipts: _abc.Iterable[Global___Receipt] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "receipts", b"receipts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiptsResponse: _TypeAlias = ListReceiptsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainDeliveryRequest(_message.Message):
+    """What to explain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    user_id: _builtins.str
+    """The user: empty for the caller.
+    Must be an id, or empty.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainDeliveryRequest: _TypeAlias = ExplainDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class MembershipSpan(_message.Message):
+    """A time for which a user was a member of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_SEQ_FIELD_NUMBER: _builtins.int
+    TO_SEQ_FIELD_NUMBER: _builtins.int
+    from_seq: _builtins.int
+    """The number of the event by which they joined. 0 if that is not known, or on a server with trusted ids."""
+    to_seq: _builtins.int
+    """The number of the event by which they left. 0 if they are still a member."""
+    def __init__(
+        self,
+        *,
+        from_seq: _builtins.int = ...,
+        to_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "to_seq", b"to_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipSpan: _TypeAlias = MembershipSpan  # noqa: Y015
+
+@_typing.final
+class AcknowledgedPosition(_message.Message):
+    """How far one of a user's consumers is in a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer's name. Empty unless the caller asks about themselves."""
+    seq: _builtins.int
+    """The last event that it has acknowledged."""
+    @_builtins.property
+    def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
+        """When it did. Absent if that is not known."""
+
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "consumer", b"consumer", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgedPosition: _TypeAlias = AcknowledgedPosition  # noqa: Y015
+
+@_typing.final
+class DeliveryExplanation(_message.Message):
+    """How a message reached a user, or why it did not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_TIME_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    MAY_READ_FIELD_NUMBER: _builtins.int
+    MEMBERSHIPS_FIELD_NUMBER: _builtins.int
+    HIDDEN_UNTIL_SEQ_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    READ_SEQ_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.bool
+    """Whether it was deleted since."""
+    may_read: _builtins.bool
+    """Whether the user may read it now."""
+    hidden_until_seq: _builtins.int
+    """The number of the last event that is hidden from them, because they joined after it (Room.history); 0 for none."""
+    read_seq: _builtins.int
+    """How far they have read. 0 if the room does not show that to the caller, or they hide it."""
+    @_builtins.property
+    def store_time(self) -> _timestamp_pb2.Timestamp:
+        """When the message was stored. Absent if it is hidden from the caller."""
+
+    @_builtins.property
+    def memberships(self) -> _containers.RepeatedCompositeFieldContainer[Global___MembershipSpan]:
+        """When they were a member, oldest first, as far back as their own log goes: some 1,000 entries. Empty if never."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcknowledgedPosition]:
+        """Their consumers' positions in the room. About others, only the furthest."""
+
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The caller's own sessions, newest first, at most 100. Empty about others, and for a session that did not begin by
+        logging in.
+        """
+
+    def __init__(
+        self,
+        *,
+        store_time: _timestamp_pb2.Timestamp | None = ...,
+        deleted: _builtins.bool = ...,
+        may_read: _builtins.bool = ...,
+        memberships: _abc.Iterable[Global___MembershipSpan] | None = ...,
+        hidden_until_seq: _builtins.int = ...,
+        positions: _abc.Iterable[Global___AcknowledgedPosition] | None = ...,
+        read_seq: _builtins.int = ...,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["store_time", b"store_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "hidden_until_seq", b"hidden_until_seq", "may_read", b"may_read", "memberships", b"memberships", "positions", b"positions", "read_seq", b"read_seq", "sessions", b"sessions", "store_time", b"store_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryExplanation: _TypeAlias = DeliveryExplanation  # noqa: Y015
+
+@_typing.final
+class ExplainDeliveryResponse(_message.Message):
+    """What was to be explained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def explanation(self) -> Global___DeliveryExplanation:
+        """The explanation."""
+
+    def __init__(
+        self,
+        *,
+        explanation: Global___DeliveryExplanation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainDeliveryResponse: _TypeAlias = ExplainDeliveryResponse  # noqa: Y015
+
+@_typing.final
 class SentMessage(_message.Message):
     """Where a message is stored."""
 
@@ -4232,6 +4954,7 @@ class Event(_message.Message):
     RIGHTS_CHANGED_FIELD_NUMBER: _builtins.int
     CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
     READ_MARKERS_MOVED_FIELD_NUMBER: _builtins.int
+    NOTIFICATIONS_CHANGED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. The server also keeps a log for each user, named `user:` and the user's id, whose
     events clients do not get yet.
@@ -4316,6 +5039,10 @@ class Event(_message.Message):
     def read_markers_moved(self) -> Global___ReadMarkersMoved:
         """In a user's own log: the user has read further, or marked something as unread."""
 
+    @_builtins.property
+    def notifications_changed(self) -> Global___NotificationsChanged:
+        """In a user's own log: what the user wants to be notified of in a room has changed."""
+
     def __init__(
         self,
         *,
@@ -4339,12 +5066,13 @@ class Event(_message.Message):
         rights_changed: Global___RightsChanged | None = ...,
         consumer_taken: Global___ConsumerTaken | None = ...,
         read_markers_moved: Global___ReadMarkersMoved | None = ...,
+        notifications_changed: Global___NotificationsChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -4524,6 +5252,34 @@ class ReadMarkersMoved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadMarkersMoved: _TypeAlias = ReadMarkersMoved  # noqa: Y015
+
+@_typing.final
+class NotificationsChanged(_message.Message):
+    """In a user's own log, and on the user's streams: what the user wants to be notified of in a room has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    @_builtins.property
+    def notifications(self) -> Global___Notifications:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        notifications: Global___Notifications | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notifications", b"notifications"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notifications", b"notifications", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotificationsChanged: _TypeAlias = NotificationsChanged  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
@@ -4796,6 +5552,7 @@ class RoomUpdated(_message.Message):
     ARCHIVED_FIELD_NUMBER: _builtins.int
     EDIT_WINDOW_FIELD_NUMBER: _builtins.int
     KEEP_EDITS_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The new name."""
     topic: _builtins.str
@@ -4807,7 +5564,11 @@ class RoomUpdated(_message.Message):
     archived: _builtins.bool
     """Whether it is archived now."""
     keep_edits: _builtins.bool
-    """Whether earlier versions of messages are kept now."""
+    """Whether earlier versions of messages are kept now.
+    Number 8 is for how often members may write.
+    """
+    receipts: Global___Receipts.ValueType
+    """Who sees now how far members have read."""
     @_builtins.property
     def edit_window(self) -> _duration_pb2.Duration:
         """How long messages may be edited now; 0 for any time."""
@@ -4822,10 +5583,11 @@ class RoomUpdated(_message.Message):
         archived: _builtins.bool | None = ...,
         edit_window: _duration_pb2.Duration | None = ...,
         keep_edits: _builtins.bool | None = ...,
+        receipts: Global___Receipts.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "topic", b"topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
     _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
@@ -4837,6 +5599,8 @@ class RoomUpdated(_message.Message):
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__posting: _TypeAlias = _typing.Literal["posting"]  # noqa: Y015
     _WhichOneofArgType__posting: _TypeAlias = _typing.Literal["_posting", b"_posting"]  # noqa: Y015
+    _WhichOneofReturnType__receipts: _TypeAlias = _typing.Literal["receipts"]  # noqa: Y015
+    _WhichOneofArgType__receipts: _TypeAlias = _typing.Literal["_receipts", b"_receipts"]  # noqa: Y015
     _WhichOneofReturnType__topic: _TypeAlias = _typing.Literal["topic"]  # noqa: Y015
     _WhichOneofArgType__topic: _TypeAlias = _typing.Literal["_topic", b"_topic"]  # noqa: Y015
     @_typing.overload
@@ -4849,6 +5613,8 @@ class RoomUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__posting) -> _WhichOneofReturnType__posting | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__receipts) -> _WhichOneofReturnType__receipts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__topic) -> _WhichOneofReturnType__topic | None: ...
 
@@ -6181,7 +6947,9 @@ class SubscribeRequest(_message.Message):
     signals: _builtins.bool
     """Whether to send signals too, in `SubscribeResponse.signals`."""
     read_state: _builtins.bool
-    """Whether to send how far the caller has read too, in `SubscribeResponse.read_markers`."""
+    """Whether to send too how far the caller has read, in `SubscribeResponse.read_markers`, and what the caller wants to be
+    notified of, in `SubscribeResponse.notifications`.
+    """
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """Positions that the client keeps. These rooms are followed, each from its cursor.
@@ -6249,6 +7017,7 @@ class SubscribeResponse(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     READ_MARKERS_FIELD_NUMBER: _builtins.int
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -6313,6 +7082,12 @@ class SubscribeResponse(_message.Message):
         caller's that is later than the marker's `last_seq` is the new marker, and nothing is unread.
         """
 
+    @_builtins.property
+    def notifications(self) -> _containers.RepeatedCompositeFieldContainer[Global___NotificationsChanged]:
+        """If the request asks for them: what the caller wants to be notified of in the rooms that the stream follows. With
+        `started`, that of each room for which the caller has chosen something; later, each change.
+        """
+
     def __init__(
         self,
         *,
@@ -6328,10 +7103,11 @@ class SubscribeResponse(_message.Message):
         invitations: _abc.Iterable[Global___Invitation] | None = ...,
         signals: _abc.Iterable[Global___Signal] | None = ...,
         read_markers: _abc.Iterable[Global___ReadMarker] | None = ...,
+        notifications: _abc.Iterable[Global___NotificationsChanged] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "passed", b"passed", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "notifications", b"notifications", "passed", b"passed", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -7883,6 +8659,7 @@ class UpdateStatusRequest(_message.Message):
     APPEAR_OFFLINE_FIELD_NUMBER: _builtins.int
     HIDE_LAST_SEEN_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    HIDE_RECEIPTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The status in words; empty for none.
     Must be a short text.
@@ -7895,6 +8672,8 @@ class UpdateStatusRequest(_message.Message):
     """Whether all others see the caller offline, without a status or when they were last seen."""
     hide_last_seen: _builtins.bool
     """Whether others do not see when the caller was last seen."""
+    hide_receipts: _builtins.bool
+    """Whether others do not see what the caller has read (Room.receipts)."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
         """How long the status stays; absent for until it is changed.
@@ -7904,7 +8683,7 @@ class UpdateStatusRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """What to change. Where there is no mask, text, emoji and lifetime.
-        Must name one or more of text, emoji, lifetime, appear_offline, hide_last_seen.
+        Must name one or more of text, emoji, lifetime, appear_offline, hide_last_seen, hide_receipts.
         """
 
     def __init__(
@@ -7916,10 +8695,11 @@ class UpdateStatusRequest(_message.Message):
         appear_offline: _builtins.bool = ...,
         hide_last_seen: _builtins.bool = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        hide_receipts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "emoji", b"emoji", "hide_last_seen", b"hide_last_seen", "lifetime", b"lifetime", "text", b"text", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "emoji", b"emoji", "hide_last_seen", b"hide_last_seen", "hide_receipts", b"hide_receipts", "lifetime", b"lifetime", "text", b"text", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -7934,10 +8714,13 @@ class UpdateStatusResponse(_message.Message):
     PRESENCE_FIELD_NUMBER: _builtins.int
     APPEAR_OFFLINE_FIELD_NUMBER: _builtins.int
     HIDE_LAST_SEEN_FIELD_NUMBER: _builtins.int
+    HIDE_RECEIPTS_FIELD_NUMBER: _builtins.int
     appear_offline: _builtins.bool
     """Whether all others see the caller offline."""
     hide_last_seen: _builtins.bool
     """Whether others do not see when the caller was last seen."""
+    hide_receipts: _builtins.bool
+    """Whether others do not see what the caller has read."""
     @_builtins.property
     def presence(self) -> Global___Presence:
         """As those see it who may see everything."""
@@ -7948,10 +8731,11 @@ class UpdateStatusResponse(_message.Message):
         presence: Global___Presence | None = ...,
         appear_offline: _builtins.bool = ...,
         hide_last_seen: _builtins.bool = ...,
+        hide_receipts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["presence", b"presence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "hide_last_seen", b"hide_last_seen", "presence", b"presence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appear_offline", b"appear_offline", "hide_last_seen", b"hide_last_seen", "hide_receipts", b"hide_receipts", "presence", b"presence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

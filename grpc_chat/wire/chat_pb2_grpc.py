@@ -1179,6 +1179,16 @@ class RoomServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.FromString,
                 _registered_method=True)
+        self.ListInbox = channel.unary_unary(
+                '/chat.v1.RoomService/ListInbox',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInboxRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInboxResponse.FromString,
+                _registered_method=True)
+        self.UpdateNotifications = channel.unary_unary(
+                '/chat.v1.RoomService/UpdateNotifications',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsResponse.FromString,
+                _registered_method=True)
         self.ListPublicRooms = channel.unary_unary(
                 '/chat.v1.RoomService/ListPublicRooms',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsRequest.SerializeToString,
@@ -1327,6 +1337,25 @@ class RoomServiceServicer(object):
     def ListRooms(self, request, context):
         """Returns the rooms that the caller is a member of, in the order of their ids.
         Needs the scope read or the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInbox(self, request, context):
+        """Returns the rooms in which something waits for the caller, those with the newest events first: rooms with unread
+        messages, but muted ones only if an unread message mentions the caller.
+
+        A room in which something happens between two pages may come twice.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNotifications(self, request, context):
+        """Changes what the caller wants to be notified of in a room, in all of the caller's sessions.
+        Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1566,6 +1595,16 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.SerializeToString,
             ),
+            'ListInbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInbox,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListInboxRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListInboxResponse.SerializeToString,
+            ),
+            'UpdateNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNotifications,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsResponse.SerializeToString,
+            ),
             'ListPublicRooms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPublicRooms,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPublicRoomsRequest.FromString,
@@ -1771,6 +1810,60 @@ class RoomService(object):
             '/chat.v1.RoomService/ListRooms',
             grpc__chat_dot_wire_dot_chat__pb2.ListRoomsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/ListInbox',
+            grpc__chat_dot_wire_dot_chat__pb2.ListInboxRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListInboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.RoomService/UpdateNotifications',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateNotificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2438,6 +2531,21 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
                 _registered_method=True)
+        self.GetDelivery = channel.unary_unary(
+                '/chat.v1.MessageService/GetDelivery',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryResponse.FromString,
+                _registered_method=True)
+        self.ListReceipts = channel.unary_unary(
+                '/chat.v1.MessageService/ListReceipts',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsResponse.FromString,
+                _registered_method=True)
+        self.ExplainDelivery = channel.unary_unary(
+                '/chat.v1.MessageService/ExplainDelivery',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryResponse.FromString,
+                _registered_method=True)
         self.AddReaction = channel.unary_unary(
                 '/chat.v1.MessageService/AddReaction',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.AddReactionRequest.SerializeToString,
@@ -2535,6 +2643,40 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDelivery(self, request, context):
+        """Returns what is known of a message's way to its readers: when it was stored, and how many have received and read it.
+
+        They are the members who were in the room before the message was sent and still are, without its sender.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReceipts(self, request, context):
+        """Returns the same for each of these members, in the order of their user ids.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDelivery(self, request, context):
+        """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
+        them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+        and owners of the room, and administrators of the server who are members of it.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddReaction(self, request, context):
         """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
         stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
@@ -2624,6 +2766,21 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.MarkRead,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.SerializeToString,
+            ),
+            'GetDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelivery,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryResponse.SerializeToString,
+            ),
+            'ListReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceipts,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsResponse.SerializeToString,
+            ),
+            'ExplainDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDelivery,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryResponse.SerializeToString,
             ),
             'AddReaction': grpc.unary_unary_rpc_method_handler(
                     servicer.AddReaction,
@@ -2792,6 +2949,87 @@ class MessageService(object):
             '/chat.v1.MessageService/MarkRead',
             grpc__chat_dot_wire_dot_chat__pb2.MarkReadRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.MarkReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/GetDelivery',
+            grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListReceipts',
+            grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ExplainDelivery',
+            grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ExplainDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

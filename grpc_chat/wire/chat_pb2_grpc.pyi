@@ -676,6 +676,17 @@ class RoomServiceStub:
     """Returns the rooms that the caller is a member of, in the order of their ids.
     Needs the scope read or the scope write.
     """
+    ListInbox: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListInboxRequest, _chat_pb2.ListInboxResponse]
+    """Returns the rooms in which something waits for the caller, those with the newest events first: rooms with unread
+    messages, but muted ones only if an unread message mentions the caller.
+
+    A room in which something happens between two pages may come twice.
+    Needs the scope read.
+    """
+    UpdateNotifications: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateNotificationsRequest, _chat_pb2.UpdateNotificationsResponse]
+    """Changes what the caller wants to be notified of in a room, in all of the caller's sessions.
+    Needs the scope read.
+    """
     ListPublicRooms: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]
     """Returns the server's public rooms, in the order of their names, whether the caller is a member
     or not.
@@ -826,6 +837,17 @@ class RoomServiceAsyncStub(RoomServiceStub):
     ListRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListRoomsRequest, _chat_pb2.ListRoomsResponse]  # type: ignore[assignment]
     """Returns the rooms that the caller is a member of, in the order of their ids.
     Needs the scope read or the scope write.
+    """
+    ListInbox: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListInboxRequest, _chat_pb2.ListInboxResponse]  # type: ignore[assignment]
+    """Returns the rooms in which something waits for the caller, those with the newest events first: rooms with unread
+    messages, but muted ones only if an unread message mentions the caller.
+
+    A room in which something happens between two pages may come twice.
+    Needs the scope read.
+    """
+    UpdateNotifications: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateNotificationsRequest, _chat_pb2.UpdateNotificationsResponse]  # type: ignore[assignment]
+    """Changes what the caller wants to be notified of in a room, in all of the caller's sessions.
+    Needs the scope read.
     """
     ListPublicRooms: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPublicRoomsRequest, _chat_pb2.ListPublicRoomsResponse]  # type: ignore[assignment]
     """Returns the server's public rooms, in the order of their names, whether the caller is a member
@@ -992,6 +1014,29 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ListRoomsResponse, _abc.Awaitable[_chat_pb2.ListRoomsResponse]]:
         """Returns the rooms that the caller is a member of, in the order of their ids.
         Needs the scope read or the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInbox(
+        self,
+        request: _chat_pb2.ListInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListInboxResponse, _abc.Awaitable[_chat_pb2.ListInboxResponse]]:
+        """Returns the rooms in which something waits for the caller, those with the newest events first: rooms with unread
+        messages, but muted ones only if an unread message mentions the caller.
+
+        A room in which something happens between two pages may come twice.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateNotifications(
+        self,
+        request: _chat_pb2.UpdateNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateNotificationsResponse, _abc.Awaitable[_chat_pb2.UpdateNotificationsResponse]]:
+        """Changes what the caller wants to be notified of in a room, in all of the caller's sessions.
+        Needs the scope read.
         """
 
     @_abc_1.abstractmethod
@@ -1306,6 +1351,28 @@ class MessageServiceStub:
     INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
     Needs the scope read.
     """
+    GetDelivery: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetDeliveryRequest, _chat_pb2.GetDeliveryResponse]
+    """Returns what is known of a message's way to its readers: when it was stored, and how many have received and read it.
+
+    They are the members who were in the room before the message was sent and still are, without its sender.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    ListReceipts: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListReceiptsRequest, _chat_pb2.ListReceiptsResponse]
+    """Returns the same for each of these members, in the order of their user ids.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    ExplainDelivery: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ExplainDeliveryRequest, _chat_pb2.ExplainDeliveryResponse]
+    """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
+    them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+    and owners of the room, and administrators of the server who are members of it.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
+    Needs the scope read.
+    """
     AddReaction: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AddReactionRequest, _chat_pb2.AddReactionResponse]
     """Reacts to a message with an emoji. Each user has each emoji once for a message; if it is there already, nothing is
     stored. A message has at most 1,000 reactions, of at most 50 different emoji. An event `reaction_changed` tells
@@ -1389,6 +1456,28 @@ class MessageServiceAsyncStub(MessageServiceStub):
     `back` is set. Nobody but the caller learns of it.
 
     INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+    Needs the scope read.
+    """
+    GetDelivery: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetDeliveryRequest, _chat_pb2.GetDeliveryResponse]  # type: ignore[assignment]
+    """Returns what is known of a message's way to its readers: when it was stored, and how many have received and read it.
+
+    They are the members who were in the room before the message was sent and still are, without its sender.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    ListReceipts: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListReceiptsRequest, _chat_pb2.ListReceiptsResponse]  # type: ignore[assignment]
+    """Returns the same for each of these members, in the order of their user ids.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    ExplainDelivery: _aio.UnaryUnaryMultiCallable[_chat_pb2.ExplainDeliveryRequest, _chat_pb2.ExplainDeliveryResponse]  # type: ignore[assignment]
+    """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
+    them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+    and owners of the room, and administrators of the server who are members of it.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
     Needs the scope read.
     """
     AddReaction: _aio.UnaryUnaryMultiCallable[_chat_pb2.AddReactionRequest, _chat_pb2.AddReactionResponse]  # type: ignore[assignment]
@@ -1501,6 +1590,46 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         `back` is set. Nobody but the caller learns of it.
 
         INVALID_ARGUMENT with the reason BAD_CURSOR for a number after a room's newest event.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDelivery(
+        self,
+        request: _chat_pb2.GetDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetDeliveryResponse, _abc.Awaitable[_chat_pb2.GetDeliveryResponse]]:
+        """Returns what is known of a message's way to its readers: when it was stored, and how many have received and read it.
+
+        They are the members who were in the room before the message was sent and still are, without its sender.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReceipts(
+        self,
+        request: _chat_pb2.ListReceiptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListReceiptsResponse, _abc.Awaitable[_chat_pb2.ListReceiptsResponse]]:
+        """Returns the same for each of these members, in the order of their user ids.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainDelivery(
+        self,
+        request: _chat_pb2.ExplainDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ExplainDeliveryResponse, _abc.Awaitable[_chat_pb2.ExplainDeliveryResponse]]:
+        """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
+        them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+        and owners of the room, and administrators of the server who are members of it.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
         Needs the scope read.
         """
 

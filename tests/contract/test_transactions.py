@@ -402,7 +402,7 @@ def test_room_is_made_as_it_is_given(store: Store) -> None:
         assert found
         assert found.create_time.ToMicroseconds() == now_us
         found.ClearField("create_time")
-        room.epoch, room.first_seq = store.epoch, 1
+        room.epoch, room.first_seq, room.receipts = store.epoch, 1, pb.RECEIPTS_OFF
         assert found == room
         assert snapshot.request_hash("r9") == b"hash"
         assert snapshot.request_hash("r1") is None

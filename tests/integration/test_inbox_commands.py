@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -10,11 +11,13 @@ from typing import Any, cast
 import click
 import pytest
 
-from grpc_chat.cli import inbox, rooms
+from grpc_chat.cli import inbox, reading, rooms
+from grpc_chat.cli.chatting import Chat
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.target import Target
 from grpc_chat.testing import RunningNode, running_node
+from tests.support import until
 
 Run = Callable[..., Awaitable[list[str]]]
 
@@ -80,3 +83,41 @@ async def test_the_inbox_shows_what_waits_and_what_was_said_last(node: RunningNo
         "first\n\nof two",
     )
     assert general_["notifications"] == {"level": "mentions", "muted": False, "mute_end_time": None}
+
+
+async def test_chat_shows_first_what_was_missed_and_marks_it_as_read(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal; what comes from a pipe is not read by a person."""
+    monkeypatch.setattr(reading, "_PAUSE", 0)
+    alice, bob = node.client("alice"), node.client("bob")
+    old = await alice.send("general", "old")
+    await bob.mark_read("general", old.seq)
+    for text in ("missed", "missed too"):
+        await alice.send("general", text)
+
+    async def chat(*, terminal: bool) -> tuple[Chat, list[str]]:
+        out, lines = Output(), list[str]()
+        out.terminal = terminal
+        monkeypatch.setattr(out, "line", lines.append)
+        cli = Cli(bob, Target("localhost:1"), cast("Any", None), out)
+        return Chat(cli, await bob.room("general"), 0), lines
+
+    pipe, piped = await chat(terminal=False)
+    terminal, shown = await chat(terminal=True)
+    marks = terminal._follow.reading
+    assert marks
+    async with asyncio.TaskGroup() as tasks:
+        following = [tasks.create_task(each._follow.run()) for each in (pipe, terminal)]
+        await until(lambda: marks._marked == old.seq + 2)
+        words = [click.unstyle(line).split() for line in shown]
+        [at] = [at for at, line in enumerate(words) if "new" in line]
+        assert words[at][:4] == ["──", "2", "new", "messages"]
+        assert [line[-1] for line in (words[at - 1], *words[at + 1 :])] == ["old", "missed", "too"]
+        assert (await bob.room("general")).unread == 0
+        sent = await alice.send("general", "live")
+        await until(lambda: marks._marked == sent.seq)
+        await until(lambda: len(piped) > 0)
+        assert (pipe._follow.reading, (await bob.room("general")).unread) == (None, 0)
+        for task in following:
+            task.cancel()

@@ -136,6 +136,7 @@ async def test_commands_are_not_sent(
     commands = [
         "/members",
         "/who",
+        "/inbox",
         "/topic",
         "/upload",
         "/download",
