@@ -97,47 +97,55 @@ async def test_what_was_stored_before_messages_were_counted_is_counted_when_it_m
 
 
 async def test_counts_are_those_of_a_naive_count(node: RunningNode) -> None:
-    """After whatever was sent, edited, deleted, read, marked as unread, left and joined again."""
+    """After whatever was sent, also in threads, edited, deleted, read, marked as unread, muted, left and
+    joined again, also where members may read only what came since; in both sessions of each user, and in the
+    inbox."""
     pick = random.Random(4)
-    clients = [await node.log_in(name) for name in ("alice", "bob", "carol")]
-    alice = clients[0]
-    room = (await alice.create_room("naive")).room_id
     names = ["alice", "bob", "carol"]
+    sessions = {name: [await node.log_in(name) for _ in range(2)] for name in names}
+    alice = sessions["alice"][0]
+    room = (await alice.create_room("naive")).room_id
     for name in names[1:]:
         await alice.add_member(room, name)
+    alive: dict[int, str] = {}
+    muted = dict.fromkeys(names, False)
     for _ in range(150):
-        at = pick.randrange(3)
-        client = clients[at]
-        head = (await alice.room(room)).last_seq
-        log = [event async for event in alice.history(room)]
-        mine = [
-            e.seq for e in log if isinstance(e, chat.Message) and e.sender_id == names[at] and not e.deleted
-        ]
-        match pick.randrange(7):
+        name, at = pick.choice(names), pick.randrange(2)
+        client, head = sessions[name][at], (await alice.room(room)).last_seq
+        mine = [seq for seq, sender in alive.items() if sender == name]
+        joined = (await client.room(room)).first_seq
+        seen = [seq for seq in alive if seq >= joined]
+        match pick.randrange(10):
             case 0 | 1 | 2:
-                await client.send(room, "x")
-            case 3 if mine:
-                await client.delete(room, pick.choice(mine))
-            case 4 if mine:
-                await client.edit(room, pick.choice(mine), f"{pick.random()}")
-            case 5:
+                alive[(await client.send(room, "x")).seq] = name
+            case 3 if seen:
+                root = pick.choice(seen)
+                await client.send(room, "in a thread", thread_root=root)
+            case 4 if gone := [seq for seq in mine if seq in seen]:
+                await client.delete(room, seq := pick.choice(gone))
+                del alive[seq]
+            case 5 if changed := [seq for seq in mine if seq in seen]:
+                await client.edit(room, pick.choice(changed), f"{pick.random()}")
+            case 6:
                 await client.mark_read(room, pick.randrange(head + 1), back=pick.random() < 0.6)
-            case 6 if at and pick.random() < 0.4:
+            case 7 if name != "alice":
                 if pick.random() < 0.5:
                     await client.leave_room(room)
                 else:
-                    await alice.ban_member(room, names[at])
-                    await alice.unban_member(room, names[at])
-                await alice.add_member(room, names[at])
-        log = [event async for event in alice.history(room)]
-        for name, each in zip(names, clients, strict=True):
-            seq = (await each.room(room)).read_seq
-            naive = [
-                event
-                for event in log
-                if isinstance(event, chat.Message)
-                and event.seq > seq
-                and event.sender_id != name
-                and not event.deleted
-            ]
-            assert await unread(each, room) == len(naive)
+                    await alice.ban_member(room, name)
+                    await alice.unban_member(room, name)
+                await alice.add_member(room, name)
+                muted[name] = False
+            case 8:
+                await alice.update_room(room, history=pick.choice(("all", "since_join")))
+            case 9:
+                muted[name] = not muted[name]
+                await (client.mute(room) if muted[name] else client.unmute(room))
+        for user, (first, second) in sessions.items():
+            truth = await (first if at else second).room(room)
+            naive = sum(seq > truth.read_seq and sender != user for seq, sender in alive.items())
+            assert truth.unread == naive
+            if user == name:
+                assert await unread(client, room) == naive
+                waits = [each.unread for each in (await client.inbox(limit=500)).rooms if each == truth]
+                assert waits == [naive] * bool(naive and not muted[user])

@@ -249,8 +249,35 @@ MISTAKES = changes.MISTAKES | {
     ),
     "numbers-for-strangers": Mistake(
         "strangers are told how many messages a public room has",
-        (("core/rooms.py", "room.first_seq = room.last_seq = 0", "room.first_seq = 0"),),
+        (("core/room_views.py", "room.first_seq = room.last_seq = 0", "room.first_seq = 0"),),
         (_ROOMS,),
+    ),
+    "preview-of-the-past": Mistake(
+        "lists of rooms show a message that is hidden from the member",
+        (
+            (
+                "core/room_views.py",
+                "if (seq := newest.get(room.room_id, 0)) >= access.visible_from(room)",
+                "if (seq := newest.get(room.room_id, 0))",
+            ),
+        ),
+        ("integration/test_inbox.py",),
+    ),
+    "reading-seen-by-all": Mistake(
+        "members see what others have read where the room does not show it",
+        (("core/receipts.py", "shows = known.receipts == pb.RECEIPTS_MEMBERS", "shows = True"),),
+        ("integration/test_receipts.py",),
+    ),
+    "marker-overtaken": Mistake(
+        "a stream that begins is sent an older marker after the present one",
+        (
+            (
+                "core/user_entries.py",
+                "if room_id not in markers or markers[room_id].last_seq <= marker.last_seq:",
+                "if room_id in markers:",
+            ),
+        ),
+        ("integration/test_read_state.py",),
     ),
     "new-room-of-a-consumer": Mistake(
         "a consumer at the latest does not keep where it begins in a room that it comes into",
