@@ -135,6 +135,7 @@ if TYPE_CHECKING:
         Update,
     )
     from grpc_chat.sdk.outbox import new_message_id
+    from grpc_chat.sdk.personal import MessageDraft, SavedMessage
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
     from grpc_chat.sdk.receipts import Delivery, DeliveryExplanation, Receipt
@@ -199,6 +200,7 @@ __all__ = [
     "MembershipChange",
     "Message",
     "MessageDeleted",
+    "MessageDraft",
     "MessageEdited",
     "MessageNotFound",
     "MessagePreview",
@@ -246,6 +248,7 @@ __all__ = [
     "RoomKind",
     "RoomLeft",
     "RoomNotFound",
+    "SavedMessage",
     "Scope",
     "SearchHit",
     "Sent",
@@ -297,6 +300,7 @@ _HOMES = (
         ),
         "Inbox": "grpc_chat.sdk.inbox",
         **dict.fromkeys(("Delivery", "DeliveryExplanation", "Receipt"), "grpc_chat.sdk.receipts"),
+        **dict.fromkeys(("MessageDraft", "SavedMessage"), "grpc_chat.sdk.personal"),
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",

@@ -79,6 +79,8 @@ class Limits(Group):
         200, description="Invites that a room may have at a time. The server may have as many of its own."
     )
     blocks_per_user: Count = Field(1000, description="Users whom a user may block.")
+    drafts_per_user: Count = Field(200, description="Messages that a user may have begun to write.")
+    saved_per_user: Count = Field(2000, description="Messages that a user may have saved.")
     adds_per_second: float = Field(
         0.2,
         ge=0,

@@ -26,6 +26,7 @@ from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.identities import KnownIssuer, known_issuers
 from grpc_chat.core.options import Batches, Hashing, Options, Paging
+from grpc_chat.core.personal import PersonalLimits
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.rooms import RoomLimits
@@ -310,6 +311,7 @@ def options(config: Config) -> Options:
         invitations_per_user=limits.invitations_per_user,
         invitations_of_one=limits.invitations_of_one,
         blocks_per_user=limits.blocks_per_user,
+        personal=_taken(PersonalLimits, limits),
         adds_per_second=limits.adds_per_second,
         adds_burst=limits.adds_burst,
         search_memory_bytes=config.search.memory_bytes,

@@ -145,6 +145,11 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "FileService/CreateDownloadLink": lambda n: pb.CreateDownloadLinkRequest(
         file_id=n.thing, lifetime=Duration(seconds=60)
     ),
+    "PersonalService/SaveDraft": lambda n: pb.SaveDraftRequest(room_id=n.room, text="hello"),
+    "PersonalService/ListDrafts": lambda n: pb.ListDraftsRequest(room_id=n.room),
+    "PersonalService/SaveMessage": lambda n: pb.SaveMessageRequest(room_id=n.room, seq=1),
+    "PersonalService/UnsaveMessage": lambda n: pb.UnsaveMessageRequest(room_id=n.room, seq=1),
+    "PersonalService/ListSavedMessages": lambda n: pb.ListSavedMessagesRequest(room_id=n.room),
     "PresenceService/SendTyping": lambda n: pb.SendTypingRequest(room_id=n.room),
     "PresenceService/GetPresence": lambda n: pb.GetPresenceRequest(user_ids=[n.user]),
     "PresenceService/ListPresence": lambda n: pb.ListPresenceRequest(room_id=n.room),

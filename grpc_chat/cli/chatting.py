@@ -53,6 +53,7 @@ _HELP = {
     "/react EMOJI": "react to the newest message; /react #N EMOJI reacts to message N",
     "/poll Q | A | B": "ask a question with answers to choose from",
     "/vote NUMBER…": "vote in the newest poll; /vote #N NUMBER… votes in poll N",
+    "/save": "save the newest message; /save #N saves message N",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -238,6 +239,13 @@ class Chat:
                     "/delete takes nothing after it but #N, the number of a message; nothing is deleted. "
                     f"As a message: /{_start(line)}"
                 )
+            case "save", which if not _numbered(which)[1]:
+                self._ask(self._save(_numbered(which)[0]))
+            case "save", _:
+                self._say(
+                    "/save takes nothing after it but #N, the number of a message; nothing is saved. "
+                    f"As a message: /{_start(line)}"
+                )
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if number.isdecimal():
@@ -335,10 +343,14 @@ class Chat:
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
 
+    async def _save(self, seq: int | None) -> None:
+        saved = await self._cli.client.save_message(self._room.room_id, seq or await self._newest())
+        self._say(f"message {saved.seq} is saved; `grpc-chat saved` lists what is")
+
     async def _newest(
         self,
         wanted: Callable[[Message], bool] = lambda message: not message.deleted,
-        none: str = "there is no message to react to",
+        none: str = "there is no message yet",
     ) -> int:
         """The number of the newest message that is wanted, of those that are not far back."""
         room = await self._cli.client.room(self._room.room_id)

@@ -31,6 +31,7 @@ from grpc_chat.cli import (
     links,
     members,  # noqa: F401
     ownership,  # noqa: F401
+    personal,
     polls,
     presence,
     reacting,
@@ -341,6 +342,11 @@ main.chapter(
     polls.poll_results,
     receipts.receipts,
     receipts.why,
+    personal.draft,
+    personal.drafts,
+    personal.save,
+    personal.unsave,
+    personal.saved,
     files.upload,
     files.download,
     presence.who,

@@ -261,6 +261,20 @@ def thread_that_is_read(
     return None
 
 
+def require_message(snapshot: Snapshot, membership: Membership, seq: int) -> pb.Event:
+    """The event of a message that a member may read; the message may be deleted.
+
+    Raises:
+        MessageNotFound: There is none, or the member may not read it.
+    """
+    found = snapshot.events_after(membership.room_id, seq - 1, limit=1, max_bytes=1)
+    event = pb.Event.FromString(found[0].payload) if found else pb.Event()
+    message = message_that_is_read(membership, Target(event, 0) if event.seq == seq else None)
+    if isinstance(message, MessageNotFound):
+        raise message
+    return message
+
+
 def message_not_found(room_id: str, field: str = "seq") -> MessageNotFound:
     """The error for a message that does not exist, and that a field of the request names."""
     return MessageNotFound(

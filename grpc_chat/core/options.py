@@ -10,6 +10,7 @@ from grpc_chat.core.attempts import AttemptLimits
 from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.invites import Inviters
 from grpc_chat.core.logins import Registration
+from grpc_chat.core.personal import PersonalLimits
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
@@ -67,6 +68,7 @@ class Options:
         invitations_per_user: How many a user may have.
         invitations_of_one: How many of them from one other user.
         blocks_per_user: How many others a user may block.
+        personal: How much a user may keep for themselves.
         adds_per_second: How many people a user may reach unasked, as a sustained rate.
         adds_burst: How many at once.
         signals_per_second: How many signals a user may send, as a sustained rate; 0 for any number.
@@ -95,6 +97,7 @@ class Options:
     invitations_per_user: int = 200
     invitations_of_one: int = 10
     blocks_per_user: int = 1000
+    personal: PersonalLimits = field(default_factory=PersonalLimits)
     adds_per_second: float = 0.2
     adds_burst: float = 200
     signals_per_second: float = 2

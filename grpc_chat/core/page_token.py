@@ -148,27 +148,54 @@ class Page:
         return (int(time_us), id_) if self.after else None
 
     def read(
-        self, snapshot: Snapshot, some: Callable[[Snapshot, str, int], list[T]], key: Callable[[T], str]
+        self,
+        snapshot: Snapshot,
+        some: Callable[[Snapshot, str, int], list[T]],
+        key: Callable[[T], str],
+        *,
+        size: Callable[[T], int] = lambda _: 0,
+        most_bytes: int = 0,
     ) -> Pieces[list[T]]:
         """Read the page in pieces, for :meth:`grpc_chat.core.reads.Readers.run_pieces`.
 
         Args:
             some: Reads at most so many entries after a key. Each piece is of another moment: the caller's
                 rights must be checked each time.
+            size: The size of an entry that may be long, for a page that :meth:`listed` cuts by it.
+            most_bytes: The size of the page.
         """
         entries: list[T] = []
         after = self.after
+        read = 0
         while True:
             most = min(_READ_AT_ONCE, self.limit - len(entries))
             found = some(snapshot, after, most)
             entries += found
-            if len(found) < most or len(entries) == self.limit:
+            read += sum(map(size, found))
+            if len(found) < most or len(entries) == self.limit or read > most_bytes:
                 return entries
             after = key(found[-1])
             snapshot = yield
 
-    def listed(self, entries: list[T], key: Callable[[T], str]) -> Listed[T]:
-        """Those of up to ``limit`` entries that are on the page."""
+    def listed(
+        self,
+        entries: list[T],
+        key: Callable[[T], str],
+        *,
+        size: Callable[[T], int] = lambda _: 0,
+        most_bytes: int = 0,
+    ) -> Listed[T]:
+        """Those of up to ``limit`` entries that are on the page.
+
+        Args:
+            size: As for :meth:`read`: a page of more than ``most_bytes`` is cut to fewer entries, but has at
+                least one.
+        """
+        total = 0
+        for at, entry in enumerate(self.cut(entries)):
+            total += size(entry)
+            if total > most_bytes and at:
+                return Listed(entries[:at], self._tokens.make(self._listing, key(entries[at - 1])))
         return Listed(self.cut(entries), self.next(entries, key))
 
     def cut(self, entries: list[T]) -> list[T]:

@@ -109,7 +109,8 @@ class Reactions:
         room_id, seq = request.room_id, request.seq
 
         def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Reaction]:
-            _message(snapshot, access.require_read(snapshot, room_id, caller.user_id), seq)
+            room = access.require_read(snapshot, room_id, caller.user_id)
+            access.require_message(snapshot, room, seq)
             emoji, _, user_id = after.partition(" ")
             return snapshot.reactions(room_id, seq, after=(emoji, user_id), limit=limit)
 
@@ -119,16 +120,6 @@ class Reactions:
         page = self._pages.open(f"ListReactions {room_id} {seq}", request)
         reactions = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
         return page.listed(reactions, key)
-
-
-def _message(snapshot: Snapshot, membership: Membership, seq: int) -> pb.Event:
-    """The event of a message that a member may read; it may be deleted."""
-    found = snapshot.events_after(membership.room_id, seq - 1, limit=1, max_bytes=1)
-    event = pb.Event.FromString(found[0].payload) if found else pb.Event()
-    message = access.message_that_is_read(membership, Target(event, 0) if event.seq == seq else None)
-    if isinstance(message, MessageNotFound):
-        raise message
-    return message
 
 
 def _forbids_too_many(counts: Sequence[pb.ReactionCount], emoji: str) -> LimitExceeded | None:

@@ -44,6 +44,7 @@ from grpc_chat.core.known_addresses import KnownAddresses
 from grpc_chat.core.logins import Logins
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.members import Members
+from grpc_chat.core.message_drafts import MessageDrafts
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.notifications import Notifications
 from grpc_chat.core.opening import Opening
@@ -61,6 +62,7 @@ from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.receipts import Receipts
 from grpc_chat.core.rooms import Rooms
+from grpc_chat.core.saved import SavedMessages
 from grpc_chat.core.search.search import Search
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
@@ -319,6 +321,8 @@ class ChatSystem:
         self.notifications = Notifications(context)
         self.edits = Edits(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)
+        self.message_drafts = MessageDrafts(context, limits=options.personal, page_bytes=paging.page_bytes)
+        self.saved = SavedMessages(context, limits=options.personal, page_bytes=paging.page_bytes)
 
         # Streams.
         self.consumers = consumers = Consumers(
@@ -440,6 +444,9 @@ class ChatSystem:
         match effect:
             case Told():
                 self.user_logs.told(effect)
+                if effect.event.HasField("draft_changed"):
+                    # What the draft said before is to be gone, too.
+                    self.forgetting.note()
             case Deleted(room_id, user_id):
                 self.streams.deleted(room_id, user_id)
                 self.search.forget(room_id)

@@ -25,6 +25,8 @@ KINDS: dict[type[Message], str] = {
     pb.ConsumerTaken: "consumer_taken",
     pb.ReadMarkersMoved: "read_markers_moved",
     pb.NotificationsChanged: "notifications_changed",
+    pb.DraftChanged: "draft_changed",
+    pb.SavedChanged: "saved_changed",
 }
 """The kinds of entries, each with its field of ``chat.v1.Event``."""
 

@@ -24,6 +24,7 @@ from grpc_chat.sdk.inbox import InboxCalls
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
+from grpc_chat.sdk.personal import PersonalCalls
 from grpc_chat.sdk.poll_records import Poll
 from grpc_chat.sdk.polls import PollCalls
 from grpc_chat.sdk.presence import PresenceCalls
@@ -46,6 +47,7 @@ class Client(
     FileCalls,
     PollCalls,
     InboxCalls,
+    PersonalCalls,
     PresenceCalls,
     ReceiptCalls,
     RoomCalls,

@@ -41,6 +41,7 @@ from typing import Any, Protocol
 
 from grpc_chat.errors import ChatError
 from grpc_chat.store.files import FileWrites
+from grpc_chat.store.personal import PersonalWrites
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import (
     Account,
@@ -58,7 +59,7 @@ from grpc_chat.store.writes import Acknowledge, Append, Appended
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Transaction(Snapshot, FileWrites, ThreadWrites, Protocol):
+class Transaction(Snapshot, FileWrites, PersonalWrites, ThreadWrites, Protocol):
     """Reads and writes in one transaction. Reads see the writes before them."""
 
     now_us: int

@@ -115,7 +115,7 @@ class ReactionRows(ConsumerRows):
             self._set(self._choices, key, mine if time_us is None else {**mine, emoji: time_us})
 
     def delete_reactions(self, room_id: str, seq: int) -> None:
-        """Delete all reactions to a message. There MUST NOT be any to it later."""
+        """Delete all reactions to a message, and have nobody save it. There MUST NOT be any of it later."""
         self._change(self._unreacted, (room_id, seq), True)
         self._set(self._tallies, (room_id, seq), {})
 
@@ -131,7 +131,8 @@ class ReactionRows(ConsumerRows):
         """Delete the reactions to deleted messages. MUST come after those that were put."""
         if self._unreacted:
             places = [{"room": room_id, "number": seq} for room_id, seq in self._unreacted]
-            change(self.conn, row_statements.DELETE_REACTIONS, *places)
+            for delete in row_statements.DELETE_OF_MESSAGE:
+                change(self.conn, delete, *places)
             self._unreacted.clear()
 
     def _forget_reactions(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from grpc_chat.store.files import FileReads
+from grpc_chat.store.personal import PersonalReads
 from grpc_chat.store.polls import PollReads
 from grpc_chat.store.records import (
     Account,
@@ -31,7 +32,7 @@ from grpc_chat.store.threads import ThreadReads
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Snapshot(FileReads, PollReads, ThreadReads, Protocol):
+class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
     Listings come in pages. ``after`` is the key of the last entry of the previous page.

@@ -56,13 +56,18 @@ FORGET_CONTENT = (
     )
     .values(content_hash=sa.bindparam("nothing"))
 )
-DELETE_MEMBER, DELETE_POSITIONS, DELETE_FOLLOWED = (
+OF_MEMBER = (schema.consumers, schema.thread_followers, schema.message_drafts, schema.saved_messages)
+"""The tables whose rows end with a membership."""
+DELETE_MEMBER, *DELETE_OF_MEMBER = (
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
-    for table in (schema.members, schema.consumers, schema.thread_followers)
+    for table in (schema.members, *OF_MEMBER)
 )
-DELETE_REACTIONS = sa.delete(schema.reactions).where(
-    schema.reactions.c.room_id == _IN_ROOM, schema.reactions.c.seq == sa.bindparam("number")
-)
+OF_MESSAGE = (schema.reactions, schema.saved_messages)
+"""The tables whose rows go with a message."""
+DELETE_OF_MESSAGE = [
+    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.seq == sa.bindparam("number"))
+    for table in OF_MESSAGE
+]
 
 
 @functools.cache

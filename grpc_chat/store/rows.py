@@ -227,12 +227,12 @@ class Rows(ThreadRows):
         self._set(self._memberships[room_id], user_id, before._replace(role=role))
 
     def delete_member(self, room_id: str, user_id: str) -> None:
-        """Remove a member, if the user is one, and their consumers' positions in the room."""
+        """Remove a member, if the user is one, and what they have of the room, such as their positions."""
         before, key = self.membership(room_id, user_id), (room_id, user_id)
         if before is None or not before.role:
             return
-        if self._positions or self._put.get(schema.thread_followers):
-            # What is collected so far came before the removal; what comes later is after it.
+        if self._positions or any(map(self._put.get, row_statements.OF_MEMBER)):
+            # What was collected so far comes before the removal, what comes later after it.
             self.before(changes=False)
         self._unfollow_all(key)
         self._count(room_id, -1)
@@ -331,13 +331,13 @@ class Rows(ThreadRows):
             yield "rooms"
         if self._members:
             yield "members"
-        for table, rows in self._put.items():
-            if rows:
-                yield table.name
+        yield from (table.name for table, rows in self._put.items() if rows)
         if self._unreacted:
-            yield "reactions"
-        if self._positions or self._forgotten:
+            yield from (table.name for table in row_statements.OF_MESSAGE)
+        if self._positions:
             yield "consumers"
+        if self._forgotten:
+            yield from (table.name for table in row_statements.OF_MEMBER)
         if self._new_consumers:
             yield "consumer_names"
 
@@ -439,8 +439,7 @@ class Rows(ThreadRows):
                 row_statements.DELETE_MEMBER,
                 [_named(key) for key, row in self._members.items() if row is None],
             ),
-            (row_statements.DELETE_POSITIONS, [_named(key) for key in self._forgotten]),
-            (row_statements.DELETE_FOLLOWED, [_named(key) for key in self._forgotten]),
+            *[(delete, [*map(_named, self._forgotten)]) for delete in row_statements.DELETE_OF_MEMBER],
             (
                 row_statements.ADD_MEMBERS,
                 [{"room": at, "more": n} for at, n in self._more_members.items() if n],

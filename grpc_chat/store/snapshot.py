@@ -19,6 +19,7 @@ from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.inbox_reads import InboxReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
+from grpc_chat.store.personal_reads import SqlPersonalReads
 from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
@@ -71,6 +72,7 @@ class SqlSnapshot(
     BlockReads,
     PresenceReads,
     SqlFileReads,
+    SqlPersonalReads,
     SqlReactionReads,
     SqlPollReads,
     ReceiptReads,

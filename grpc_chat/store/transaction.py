@@ -15,6 +15,7 @@ from grpc_chat.store.account_writes import AccountWrites
 from grpc_chat.store.consumer_writes import ConsumerWrites
 from grpc_chat.store.file_writes import SqlFileWrites, drop_files
 from grpc_chat.store.invitation_writes import InvitationWrites
+from grpc_chat.store.personal_writes import PersonalWrites
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.room_writes import RoomWrites
@@ -76,7 +77,14 @@ class Statements:
 
 
 class SqlTransaction(
-    RoomWrites, InvitationWrites, AccountWrites, SessionWrites, ConsumerWrites, SqlFileWrites, SqlSnapshot
+    RoomWrites,
+    InvitationWrites,
+    AccountWrites,
+    SessionWrites,
+    ConsumerWrites,
+    SqlFileWrites,
+    PersonalWrites,
+    SqlSnapshot,
 ):
     """See :class:`grpc_chat.store.base.Transaction`.
 

@@ -4955,6 +4955,8 @@ class Event(_message.Message):
     CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
     READ_MARKERS_MOVED_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_CHANGED_FIELD_NUMBER: _builtins.int
+    DRAFT_CHANGED_FIELD_NUMBER: _builtins.int
+    SAVED_CHANGED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. The server also keeps a log for each user, named `user:` and the user's id, whose
     events clients do not get yet.
@@ -5043,6 +5045,14 @@ class Event(_message.Message):
     def notifications_changed(self) -> Global___NotificationsChanged:
         """In a user's own log: what the user wants to be notified of in a room has changed."""
 
+    @_builtins.property
+    def draft_changed(self) -> Global___DraftChanged:
+        """In a user's own log: one of the user's drafts changed, or was deleted."""
+
+    @_builtins.property
+    def saved_changed(self) -> Global___SavedChanged:
+        """In a user's own log: the user saved a message, or no longer saves it."""
+
     def __init__(
         self,
         *,
@@ -5067,12 +5077,14 @@ class Event(_message.Message):
         consumer_taken: Global___ConsumerTaken | None = ...,
         read_markers_moved: Global___ReadMarkersMoved | None = ...,
         notifications_changed: Global___NotificationsChanged | None = ...,
+        draft_changed: Global___DraftChanged | None = ...,
+        saved_changed: Global___SavedChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -5280,6 +5292,64 @@ class NotificationsChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NotificationsChanged: _TypeAlias = NotificationsChanged  # noqa: Y015
+
+@_typing.final
+class DraftChanged(_message.Message):
+    """In a user's own log: one of the user's drafts changed, or was deleted. It says which, and not what it says: a text that
+    was deleted must be gone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    thread_root: _builtins.int
+    """The number of the message that begins the thread; 0 for none."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "thread_root", b"thread_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftChanged: _TypeAlias = DraftChanged  # noqa: Y015
+
+@_typing.final
+class SavedChanged(_message.Message):
+    """In a user's own log: the user saved a message, or no longer saves it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    seq: _builtins.int
+    """The message's number in the room."""
+    removed: _builtins.bool
+    """Whether it is no longer saved."""
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed", "room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedChanged: _TypeAlias = SavedChanged  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
@@ -8740,6 +8810,387 @@ class UpdateStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateStatusResponse: _TypeAlias = UpdateStatusResponse  # noqa: Y015
+
+@_typing.final
+class MessageDraft(_message.Message):
+    """A message that a user has begun to write."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    thread_root: _builtins.int
+    """The number of the message that begins the thread; 0 for none."""
+    text: _builtins.str
+    """The text so far."""
+    reply_to: _builtins.int
+    """The number of the message that it replies to; 0 for none."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+        text: _builtins.str = ...,
+        reply_to: _builtins.int = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageDraft: _TypeAlias = MessageDraft  # noqa: Y015
+
+@_typing.final
+class SaveDraftRequest(_message.Message):
+    """Keeps or deletes a draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    thread_root: _builtins.int
+    """The number of the message that begins the thread; 0 for none. A room has one draft beside those of its threads.
+    Must be 0 or more.
+    """
+    text: _builtins.str
+    """The text so far. Empty to delete the draft.
+    Must be a text, or empty.
+    """
+    reply_to: _builtins.int
+    """The number of the message that it replies to; 0 for none.
+    Must be 0 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+        text: _builtins.str = ...,
+        reply_to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveDraftRequest: _TypeAlias = SaveDraftRequest  # noqa: Y015
+
+@_typing.final
+class SaveDraftResponse(_message.Message):
+    """The draft is on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> Global___MessageDraft:
+        """The draft as it is now; absent if it was deleted."""
+
+    def __init__(
+        self,
+        *,
+        draft: Global___MessageDraft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveDraftResponse: _TypeAlias = SaveDraftResponse  # noqa: Y015
+
+@_typing.final
+class ListDraftsRequest(_message.Message):
+    """Lists drafts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Only those of this room; empty for all.
+    Must be an id, or empty.
+    """
+    page_size: _builtins.int
+    """How many to return. A page of long texts has fewer.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDraftsRequest: _TypeAlias = ListDraftsRequest  # noqa: Y015
+
+@_typing.final
+class ListDraftsResponse(_message.Message):
+    """A page of drafts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageDraft]:
+        """The last changed first."""
+
+    def __init__(
+        self,
+        *,
+        drafts: _abc.Iterable[Global___MessageDraft] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDraftsResponse: _TypeAlias = ListDraftsResponse  # noqa: Y015
+
+@_typing.final
+class SavedMessage(_message.Message):
+    """A message that a user has saved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    SAVE_TIME_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    seq: _builtins.int
+    """The message's number in the room."""
+    @_builtins.property
+    def save_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was saved."""
+
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The message as it is now. Absent if it has become hidden from the caller since, or the disk has damaged it."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        save_time: _timestamp_pb2.Timestamp | None = ...,
+        event: Global___Event | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "save_time", b"save_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "room_id", b"room_id", "save_time", b"save_time", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedMessage: _TypeAlias = SavedMessage  # noqa: Y015
+
+@_typing.final
+class SaveMessageRequest(_message.Message):
+    """The message to save."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveMessageRequest: _TypeAlias = SaveMessageRequest  # noqa: Y015
+
+@_typing.final
+class SaveMessageResponse(_message.Message):
+    """The message is saved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVED_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """The epoch of its number."""
+    @_builtins.property
+    def saved(self) -> Global___SavedMessage:
+        """With the time when it was first saved."""
+
+    def __init__(
+        self,
+        *,
+        saved: Global___SavedMessage | None = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saved", b"saved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "saved", b"saved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveMessageResponse: _TypeAlias = SaveMessageResponse  # noqa: Y015
+
+@_typing.final
+class UnsaveMessageRequest(_message.Message):
+    """The message to save no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsaveMessageRequest: _TypeAlias = UnsaveMessageRequest  # noqa: Y015
+
+@_typing.final
+class UnsaveMessageResponse(_message.Message):
+    """The message is not saved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsaveMessageResponse: _TypeAlias = UnsaveMessageResponse  # noqa: Y015
+
+@_typing.final
+class ListSavedMessagesRequest(_message.Message):
+    """Lists saved messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Only those of this room; empty for all.
+    Must be an id, or empty.
+    """
+    page_size: _builtins.int
+    """How many to return. A page of long messages has fewer.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedMessagesRequest: _TypeAlias = ListSavedMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListSavedMessagesResponse(_message.Message):
+    """A page of saved messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    epoch: _builtins.str
+    """The epoch of their numbers."""
+    @_builtins.property
+    def saved(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedMessage]:
+        """The last saved first."""
+
+    def __init__(
+        self,
+        *,
+        saved: _abc.Iterable[Global___SavedMessage] | None = ...,
+        next_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "next_page_token", b"next_page_token", "saved", b"saved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedMessagesResponse: _TypeAlias = ListSavedMessagesResponse  # noqa: Y015
 
 @_typing.final
 class UserRecord(_message.Message):

@@ -4338,6 +4338,270 @@ class PresenceService(object):
             _registered_method=True)
 
 
+class PersonalServiceStub(object):
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SaveDraft = channel.unary_unary(
+                '/chat.v1.PersonalService/SaveDraft',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SaveDraftRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SaveDraftResponse.FromString,
+                _registered_method=True)
+        self.ListDrafts = channel.unary_unary(
+                '/chat.v1.PersonalService/ListDrafts',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListDraftsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListDraftsResponse.FromString,
+                _registered_method=True)
+        self.SaveMessage = channel.unary_unary(
+                '/chat.v1.PersonalService/SaveMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SaveMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SaveMessageResponse.FromString,
+                _registered_method=True)
+        self.UnsaveMessage = channel.unary_unary(
+                '/chat.v1.PersonalService/UnsaveMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageResponse.FromString,
+                _registered_method=True)
+        self.ListSavedMessages = channel.unary_unary(
+                '/chat.v1.PersonalService/ListSavedMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.FromString,
+                _registered_method=True)
+
+
+class PersonalServiceServicer(object):
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it.
+    """
+
+    def SaveDraft(self, request, context):
+        """Keeps a message that the caller has begun to write in a room, or in a thread of it, instead of the one kept there
+        before: the last call wins. An empty text deletes it. The draft also goes when the caller is no longer a member.
+
+        RESOURCE_EXHAUSTED if the caller has `limits.drafts_per_user` drafts.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDrafts(self, request, context):
+        """Returns the caller's drafts, the last changed first.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SaveMessage(self, request, context):
+        """Saves a message, to find it again. If it is saved already, nothing changes. It is no longer saved when it is deleted,
+        and when the caller is no longer a member of its room.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        RESOURCE_EXHAUSTED if the caller has saved `limits.saved_per_user` messages.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnsaveMessage(self, request, context):
+        """Makes a message no longer saved. If it is not, nothing changes.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSavedMessages(self, request, context):
+        """Returns the messages that the caller has saved, the last saved first.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PersonalServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SaveDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveDraft,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SaveDraftRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SaveDraftResponse.SerializeToString,
+            ),
+            'ListDrafts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDrafts,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListDraftsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListDraftsResponse.SerializeToString,
+            ),
+            'SaveMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.SaveMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.SaveMessageResponse.SerializeToString,
+            ),
+            'UnsaveMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnsaveMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageResponse.SerializeToString,
+            ),
+            'ListSavedMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSavedMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.PersonalService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.PersonalService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class PersonalService(object):
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it.
+    """
+
+    @staticmethod
+    def SaveDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/SaveDraft',
+            grpc__chat_dot_wire_dot_chat__pb2.SaveDraftRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SaveDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDrafts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/ListDrafts',
+            grpc__chat_dot_wire_dot_chat__pb2.ListDraftsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListDraftsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/SaveMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.SaveMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.SaveMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnsaveMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/UnsaveMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnsaveMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSavedMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/ListSavedMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class AdminServiceStub(object):
     """Managing a server's accounts, for its administrators. It gives no access to what is said in
     rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind

@@ -2325,6 +2325,136 @@ class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_PresenceServiceServicer_to_server(servicer: PresenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class PersonalServiceStub:
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PersonalServiceAsyncStub: ...
+    SaveDraft: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SaveDraftRequest, _chat_pb2.SaveDraftResponse]
+    """Keeps a message that the caller has begun to write in a room, or in a thread of it, instead of the one kept there
+    before: the last call wins. An empty text deletes it. The draft also goes when the caller is no longer a member.
+
+    RESOURCE_EXHAUSTED if the caller has `limits.drafts_per_user` drafts.
+    Needs the scope write.
+    """
+    ListDrafts: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListDraftsRequest, _chat_pb2.ListDraftsResponse]
+    """Returns the caller's drafts, the last changed first.
+    Needs the scope read.
+    """
+    SaveMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SaveMessageRequest, _chat_pb2.SaveMessageResponse]
+    """Saves a message, to find it again. If it is saved already, nothing changes. It is no longer saved when it is deleted,
+    and when the caller is no longer a member of its room.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    RESOURCE_EXHAUSTED if the caller has saved `limits.saved_per_user` messages.
+    Needs the scope write.
+    """
+    UnsaveMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnsaveMessageRequest, _chat_pb2.UnsaveMessageResponse]
+    """Makes a message no longer saved. If it is not, nothing changes.
+    Needs the scope write.
+    """
+    ListSavedMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListSavedMessagesRequest, _chat_pb2.ListSavedMessagesResponse]
+    """Returns the messages that the caller has saved, the last saved first.
+    Needs the scope read.
+    """
+
+@_typing.type_check_only
+class PersonalServiceAsyncStub(PersonalServiceStub):
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    SaveDraft: _aio.UnaryUnaryMultiCallable[_chat_pb2.SaveDraftRequest, _chat_pb2.SaveDraftResponse]  # type: ignore[assignment]
+    """Keeps a message that the caller has begun to write in a room, or in a thread of it, instead of the one kept there
+    before: the last call wins. An empty text deletes it. The draft also goes when the caller is no longer a member.
+
+    RESOURCE_EXHAUSTED if the caller has `limits.drafts_per_user` drafts.
+    Needs the scope write.
+    """
+    ListDrafts: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListDraftsRequest, _chat_pb2.ListDraftsResponse]  # type: ignore[assignment]
+    """Returns the caller's drafts, the last changed first.
+    Needs the scope read.
+    """
+    SaveMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.SaveMessageRequest, _chat_pb2.SaveMessageResponse]  # type: ignore[assignment]
+    """Saves a message, to find it again. If it is saved already, nothing changes. It is no longer saved when it is deleted,
+    and when the caller is no longer a member of its room.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    RESOURCE_EXHAUSTED if the caller has saved `limits.saved_per_user` messages.
+    Needs the scope write.
+    """
+    UnsaveMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnsaveMessageRequest, _chat_pb2.UnsaveMessageResponse]  # type: ignore[assignment]
+    """Makes a message no longer saved. If it is not, nothing changes.
+    Needs the scope write.
+    """
+    ListSavedMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSavedMessagesRequest, _chat_pb2.ListSavedMessagesResponse]  # type: ignore[assignment]
+    """Returns the messages that the caller has saved, the last saved first.
+    Needs the scope read.
+    """
+
+class PersonalServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What users keep for themselves. All of a user's sessions share it, and nobody else learns of it."""
+
+    @_abc_1.abstractmethod
+    def SaveDraft(
+        self,
+        request: _chat_pb2.SaveDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SaveDraftResponse, _abc.Awaitable[_chat_pb2.SaveDraftResponse]]:
+        """Keeps a message that the caller has begun to write in a room, or in a thread of it, instead of the one kept there
+        before: the last call wins. An empty text deletes it. The draft also goes when the caller is no longer a member.
+
+        RESOURCE_EXHAUSTED if the caller has `limits.drafts_per_user` drafts.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDrafts(
+        self,
+        request: _chat_pb2.ListDraftsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListDraftsResponse, _abc.Awaitable[_chat_pb2.ListDraftsResponse]]:
+        """Returns the caller's drafts, the last changed first.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def SaveMessage(
+        self,
+        request: _chat_pb2.SaveMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SaveMessageResponse, _abc.Awaitable[_chat_pb2.SaveMessageResponse]]:
+        """Saves a message, to find it again. If it is saved already, nothing changes. It is no longer saved when it is deleted,
+        and when the caller is no longer a member of its room.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        RESOURCE_EXHAUSTED if the caller has saved `limits.saved_per_user` messages.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def UnsaveMessage(
+        self,
+        request: _chat_pb2.UnsaveMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnsaveMessageResponse, _abc.Awaitable[_chat_pb2.UnsaveMessageResponse]]:
+        """Makes a message no longer saved. If it is not, nothing changes.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSavedMessages(
+        self,
+        request: _chat_pb2.ListSavedMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListSavedMessagesResponse, _abc.Awaitable[_chat_pb2.ListSavedMessagesResponse]]:
+        """Returns the messages that the caller has saved, the last saved first.
+        Needs the scope read.
+        """
+
+def add_PersonalServiceServicer_to_server(servicer: PersonalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class AdminServiceStub:
     """Managing a server's accounts, for its administrators. It gives no access to what is said in
     rooms, nor to their members. Of rooms whose owners are all blocked it shows the id, name, kind

@@ -39,8 +39,11 @@ async def test_deleted_words_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
         for seq in told[::2]:
             await alice.edit("general", seq, SECRET.decode() + "!")
             await alice.edit("general", seq, SECRET.decode() + "?")
+        for words in (SECRET.decode() * 100, SECRET.decode()):
+            await alice.save_draft("general", words)
         assert found(data)
         await alice.delete("general", *told)
+        await alice.save_draft("general", "")
 
         await until(lambda: not any(path.endswith("-wal") for path in found(data)))
         left = [message async for message in alice.history("general")]

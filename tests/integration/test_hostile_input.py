@@ -324,9 +324,9 @@ class Server:
             await self.keep(consumer)
         if isinstance(request, pb.DeleteBlockRequest):
             await self.call(BY_NAME["CreateBlock"], pb.CreateBlockRequest(user_id="villain"))
-        if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest):
+        if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest | pb.SaveMessageRequest):
             # Others delete the messages that are there.
-            request.seq = (await self.clients["one"].send(request.room_id, "to react to")).seq
+            request.seq = (await self.clients["one"].send(request.room_id, "to react to, or to save")).seq
         if isinstance(request, pb.VotePollRequest | pb.ClosePollRequest | pb.ListPollVotesRequest):
             poll = chat.Poll(("a", "b"))
             request.seq = (await self.clients["one"].send(request.room_id, "to vote on", poll=poll)).seq
@@ -911,6 +911,9 @@ OPTIONAL_HERE = {
     ("UpdateStatus", "emoji"),
     ("SearchMessages", "room_id"),
     ("SearchMessages", "sender_user_id"),
+    ("SaveDraft", "text"),
+    ("ListDrafts", "room_id"),
+    ("ListSavedMessages", "room_id"),
 }
 
 
@@ -1368,6 +1371,9 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
     for seq in polls:
         for voter in (one, server.clients["two"]):
             await voter.vote("other", seq, 0)
+    for root in (1, 2):
+        await one.save_draft("other", "begun", thread_root=root)
+        await one.save_message("other", (await one.send("other", "to save")).seq)
     first_pages: dict[str, Message] = {
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
@@ -1405,6 +1411,10 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "reactions": pb.ListReactionsRequest(room_id="other", seq=edited.seq),
         "votes": pb.ListPollVotesRequest(room_id="other", seq=polls[0]),
         "other votes": pb.ListPollVotesRequest(room_id="other", seq=polls[1]),
+        "drafts": pb.ListDraftsRequest(),
+        "drafts of a room": pb.ListDraftsRequest(room_id="other"),
+        "saved": pb.ListSavedMessagesRequest(),
+        "saved of a room": pb.ListSavedMessagesRequest(room_id="other"),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }

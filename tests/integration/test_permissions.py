@@ -112,6 +112,12 @@ ClosePoll missing             write  gone   gone   gone   gone   gone      gone 
 GetPolls                      read   ok     ok     ok     ok     ok        ok         join
 ListPollVotes                 read   ok     ok     ok     ok     ok        ok         join
 ListPollVotes missing         read   gone   gone   gone   gone   gone      gone       join
+SaveDraft                     write  ok     ok     ok     ok     ok        ok         join
+ListDrafts                    read   ok     ok     ok     ok     ok        ok         join
+SaveMessage                   write  ok     ok     ok     ok     ok        ok         join
+SaveMessage missing           write  gone   gone   gone   gone   gone      gone       join
+UnsaveMessage                 write  ok     ok     ok     ok     ok        ok         join
+ListSavedMessages             read   ok     ok     ok     ok     ok        ok         join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -658,6 +664,12 @@ ROOM_ASKS: dict[str, Ask] = {
     "RemoveReaction": lambda _w, p, _a: pb.RemoveReactionRequest(room_id=p.room_id, seq=p.said, emoji="👍"),
     "GetReactions": lambda _w, p, _a: pb.GetReactionsRequest(room_id=p.room_id, seqs=[p.said]),
     "ListReactions": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=p.said),
+    "SaveDraft": lambda _w, p, _a: pb.SaveDraftRequest(room_id=p.room_id, text="I think"),
+    "ListDrafts": lambda _w, p, _a: pb.ListDraftsRequest(room_id=p.room_id),
+    "SaveMessage": lambda _w, p, _a: pb.SaveMessageRequest(room_id=p.room_id, seq=p.said),
+    "SaveMessage missing": lambda _w, p, _a: pb.SaveMessageRequest(room_id=p.room_id, seq=1),
+    "UnsaveMessage": lambda _w, p, _a: pb.UnsaveMessageRequest(room_id=p.room_id, seq=p.said),
+    "ListSavedMessages": lambda _w, p, _a: pb.ListSavedMessagesRequest(room_id=p.room_id),
     "ListReactions missing": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=1),
     "VotePoll": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=p.said, choices=[0]),
     "VotePoll missing": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=1, choices=[0]),

@@ -21,6 +21,7 @@ from grpc_chat.core.invites import Invites
 from grpc_chat.core.logins import Logins
 from grpc_chat.core.options import Options
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.personal import PersonalLimits
 from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rates import Adds
 from grpc_chat.core.rooms import RoomLimits
@@ -45,16 +46,18 @@ RATES = {
     "work_burst",
     "work_per_second",
 }
+PERSONAL = {"drafts_per_user", "saved_per_user"}
 ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_per_room"}
 INVITATIONS = {"invitations_per_user", "invitations_of_one"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
     # The group of settings, what the part of the node is told, and the settings that others are told.
-    (config.Limits, Limits, RATES | ROOMS | INVITATIONS | {"blocks_per_user"}),
+    (config.Limits, Limits, RATES | ROOMS | INVITATIONS | PERSONAL | {"blocks_per_user"}),
     (
         config.Limits,
         RoomLimits,
         config.Limits.model_fields.keys() - ROOMS,
     ),
+    (config.Limits, PersonalLimits, config.Limits.model_fields.keys() - PERSONAL),
     (
         config.Accounts,
         AccountLimits,

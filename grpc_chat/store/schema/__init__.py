@@ -14,5 +14,6 @@ from grpc_chat.store.schema.base import meta as meta
 from grpc_chat.store.schema.base import metadata as metadata
 from grpc_chat.store.schema.files import *  # noqa: F403
 from grpc_chat.store.schema.messages import *  # noqa: F403
+from grpc_chat.store.schema.personal import *  # noqa: F403
 from grpc_chat.store.schema.rooms import *  # noqa: F403
 from grpc_chat.store.schema.threads import *  # noqa: F403

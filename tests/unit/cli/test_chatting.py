@@ -145,6 +145,7 @@ async def test_commands_are_not_sent(
         "/react",
         "/poll",
         "/vote",
+        "/save",
         "/accept",
         "/decline",
     ]

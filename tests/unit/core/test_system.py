@@ -65,6 +65,8 @@ async def test_every_effect_is_applied(store: Store) -> None:
         pb.ConsumerTaken(consumer="phone"),
         pb.ReadMarkersMoved(),
         pb.NotificationsChanged(),
+        pb.DraftChanged(),
+        pb.SavedChanged(),
     ]
     assert {type(what) for what in whats} == set(KINDS)
     entries = [entry("ann", what) for what in whats]

@@ -1,0 +1,39 @@
+"""PersonalService."""
+
+from __future__ import annotations
+
+from grpc_chat.core.caller import Caller
+from grpc_chat.core.system import ChatSystem
+from grpc_chat.wire import chat_pb2 as pb
+
+
+class PersonalService:
+    """See ``PersonalService`` in chat.proto."""
+
+    def __init__(self, system: ChatSystem) -> None:
+        self._drafts = system.message_drafts
+        self._saved = system.saved
+
+    async def save_draft(self, caller: Caller, request: pb.SaveDraftRequest) -> pb.SaveDraftResponse:
+        return pb.SaveDraftResponse(draft=await self._drafts.save(caller, request))
+
+    async def list_drafts(self, caller: Caller, request: pb.ListDraftsRequest) -> pb.ListDraftsResponse:
+        listed = await self._drafts.list_(caller, request)
+        return pb.ListDraftsResponse(drafts=listed.entries, next_page_token=listed.next_page_token)
+
+    async def save_message(self, caller: Caller, request: pb.SaveMessageRequest) -> pb.SaveMessageResponse:
+        return pb.SaveMessageResponse(saved=await self._saved.save(caller, request), epoch=self._saved.epoch)
+
+    async def unsave_message(
+        self, caller: Caller, request: pb.UnsaveMessageRequest
+    ) -> pb.UnsaveMessageResponse:
+        await self._saved.unsave(caller, request)
+        return pb.UnsaveMessageResponse()
+
+    async def list_saved_messages(
+        self, caller: Caller, request: pb.ListSavedMessagesRequest
+    ) -> pb.ListSavedMessagesResponse:
+        listed = await self._saved.list_(caller, request)
+        return pb.ListSavedMessagesResponse(
+            saved=listed.entries, next_page_token=listed.next_page_token, epoch=self._saved.epoch
+        )
