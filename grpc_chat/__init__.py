@@ -135,7 +135,7 @@ if TYPE_CHECKING:
         Update,
     )
     from grpc_chat.sdk.outbox import new_message_id
-    from grpc_chat.sdk.personal import MessageDraft, SavedMessage
+    from grpc_chat.sdk.personal import MessageDraft, SavedMessage, ScheduledMessage, ScheduleFailure
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
     from grpc_chat.sdk.receipts import Delivery, DeliveryExplanation, Receipt
@@ -249,6 +249,8 @@ __all__ = [
     "RoomLeft",
     "RoomNotFound",
     "SavedMessage",
+    "ScheduleFailure",
+    "ScheduledMessage",
     "Scope",
     "SearchHit",
     "Sent",
@@ -300,7 +302,9 @@ _HOMES = (
         ),
         "Inbox": "grpc_chat.sdk.inbox",
         **dict.fromkeys(("Delivery", "DeliveryExplanation", "Receipt"), "grpc_chat.sdk.receipts"),
-        **dict.fromkeys(("MessageDraft", "SavedMessage"), "grpc_chat.sdk.personal"),
+        **dict.fromkeys(
+            ("MessageDraft", "SavedMessage", "ScheduleFailure", "ScheduledMessage"), "grpc_chat.sdk.personal"
+        ),
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",

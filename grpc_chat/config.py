@@ -81,6 +81,10 @@ class Limits(Group):
     blocks_per_user: Count = Field(1000, description="Users whom a user may block.")
     drafts_per_user: Count = Field(200, description="Messages that a user may have begun to write.")
     saved_per_user: Count = Field(2000, description="Messages that a user may have saved.")
+    scheduled_per_user: Count = Field(
+        100,
+        description="Messages of a user that may wait to be sent later, including those that could not be.",
+    )
     adds_per_second: float = Field(
         0.2,
         ge=0,

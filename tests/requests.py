@@ -6,6 +6,7 @@ its method needs. A test that needs another one keeps that beside it, as an exce
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -49,6 +51,8 @@ class Names:
 
 
 _HOUR = Duration(seconds=3600)
+_TOMORROW = Timestamp(seconds=int(time.time()) + 86_400)
+_A_UUID = "8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c"
 
 _GOOD: dict[str, Callable[[Names], Message]] = {
     "AuthService/GetServerInfo": lambda n: pb.GetServerInfoRequest(),
@@ -150,6 +154,16 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "PersonalService/SaveMessage": lambda n: pb.SaveMessageRequest(room_id=n.room, seq=1),
     "PersonalService/UnsaveMessage": lambda n: pb.UnsaveMessageRequest(room_id=n.room, seq=1),
     "PersonalService/ListSavedMessages": lambda n: pb.ListSavedMessagesRequest(room_id=n.room),
+    "PersonalService/ScheduleMessage": lambda n: pb.ScheduleMessageRequest(
+        message=n.message, send_time=_TOMORROW
+    ),
+    "PersonalService/UpdateScheduledMessage": lambda n: pb.UpdateScheduledMessageRequest(
+        scheduled_message_id=_A_UUID, text="hello", update_mask=FieldMask(paths=["text"])
+    ),
+    "PersonalService/CancelScheduledMessage": lambda n: pb.CancelScheduledMessageRequest(
+        scheduled_message_id=_A_UUID
+    ),
+    "PersonalService/ListScheduledMessages": lambda n: pb.ListScheduledMessagesRequest(),
     "PresenceService/SendTyping": lambda n: pb.SendTypingRequest(room_id=n.room),
     "PresenceService/GetPresence": lambda n: pb.GetPresenceRequest(user_ids=[n.user]),
     "PresenceService/ListPresence": lambda n: pb.ListPresenceRequest(room_id=n.room),

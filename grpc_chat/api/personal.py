@@ -13,6 +13,7 @@ class PersonalService:
     def __init__(self, system: ChatSystem) -> None:
         self._drafts = system.message_drafts
         self._saved = system.saved
+        self._scheduled = system.scheduled
 
     async def save_draft(self, caller: Caller, request: pb.SaveDraftRequest) -> pb.SaveDraftResponse:
         return pb.SaveDraftResponse(draft=await self._drafts.save(caller, request))
@@ -36,4 +37,28 @@ class PersonalService:
         listed = await self._saved.list_(caller, request)
         return pb.ListSavedMessagesResponse(
             saved=listed.entries, next_page_token=listed.next_page_token, epoch=self._saved.epoch
+        )
+
+    async def schedule_message(
+        self, caller: Caller, request: pb.ScheduleMessageRequest
+    ) -> pb.ScheduleMessageResponse:
+        return pb.ScheduleMessageResponse(scheduled=await self._scheduled.schedule(caller, request))
+
+    async def update_scheduled_message(
+        self, caller: Caller, request: pb.UpdateScheduledMessageRequest
+    ) -> pb.UpdateScheduledMessageResponse:
+        return pb.UpdateScheduledMessageResponse(scheduled=await self._scheduled.update(caller, request))
+
+    async def cancel_scheduled_message(
+        self, caller: Caller, request: pb.CancelScheduledMessageRequest
+    ) -> pb.CancelScheduledMessageResponse:
+        await self._scheduled.cancel(caller, request)
+        return pb.CancelScheduledMessageResponse()
+
+    async def list_scheduled_messages(
+        self, caller: Caller, request: pb.ListScheduledMessagesRequest
+    ) -> pb.ListScheduledMessagesResponse:
+        listed = await self._scheduled.list_(caller, request)
+        return pb.ListScheduledMessagesResponse(
+            scheduled=listed.entries, next_page_token=listed.next_page_token
         )

@@ -262,13 +262,13 @@ _TERMS: dict[str, Callable[[int], Rule]] = {
     "a text": _text,
     "an emoji": _emoji,
     "an option": _option,
-    "a time": _time,
     "a password": _password,
     "a page token": _page_token,
     "a page size": lambda _most: _at_least(0),
     "a UUID": _uuid,
     "a file name": _file_name,
     "a media type": _media_type,
+    "a time": _time,
 }
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from grpc_chat.cli.following import Follow, start, until_interrupted
 from grpc_chat.cli.invitations import find_invitation
 from grpc_chat.cli.lines import Lines
 from grpc_chat.cli.names import title
-from grpc_chat.cli.output import count, cut, wrapped
+from grpc_chat.cli.output import count, cut, minute, wrapped
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.reading import MOST_MISSED, Reading, behind
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.cli.typists import OwnTyping, Typists
+from grpc_chat.cli.when import time_to_come
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.file_names import safe_names
 from grpc_chat.sdk.models import Member, Message, Room, Update
@@ -54,6 +56,7 @@ _HELP = {
     "/poll Q | A | B": "ask a question with answers to choose from",
     "/vote NUMBER…": "vote in the newest poll; /vote #N NUMBER… votes in poll N",
     "/save": "save the newest message; /save #N saves message N",
+    "/schedule WHEN TEXT": "send TEXT later: at 18:30, say, or after +2h",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -246,6 +249,13 @@ class Chat:
                     "/save takes nothing after it but #N, the number of a message; nothing is saved. "
                     f"As a message: /{_start(line)}"
                 )
+            case "schedule", later if " " in later:
+                self._ask(self._schedule(*later.split(maxsplit=1)))
+            case "schedule", _:
+                self._say(
+                    "/schedule needs a time and a text after it, such as +2h and TEXT; nothing is scheduled. "
+                    f"As a message: /{_start(line)}"
+                )
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if number.isdecimal():
@@ -346,6 +356,14 @@ class Chat:
     async def _save(self, seq: int | None) -> None:
         saved = await self._cli.client.save_message(self._room.room_id, seq or await self._newest())
         self._say(f"message {saved.seq} is saved; `grpc-chat saved` lists what is")
+
+    async def _schedule(self, when: str, text: str) -> None:
+        try:
+            time = time_to_come(when, datetime.now(UTC))
+        except ValueError as error:
+            raise Failure(str(error)) from None
+        scheduled = await self._cli.client.schedule(self._room.room_id, text, time)
+        self._say(f"it is sent on {minute(scheduled.send_time)}; `grpc-chat scheduled` lists what is to come")
 
     async def _newest(
         self,

@@ -69,18 +69,33 @@ class Messages:
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Position]:
         """Store messages, all or none; returns where each is. See ``MessageService.SendMessages``."""
-        drafts = await self._drafts(caller, messages)
-        if any(message.file_ids for message in messages):
-            drafts = await self._with_files(caller, messages, drafts)
         parts = any(map(has_parts, messages))
-        if parts:
-            drafts = with_parts(messages, drafts, self._polls.forbids_sending)
+        drafts = await self.prepared(caller, messages, parts=parts)
         self._sending(caller, (message.room_id for message in messages))
         append = Append(drafts)
         appended = await self._committer.append(append)
         if parts:
-            self._poll_closing.note(messages)
+            self.are_sent(messages)
         return appended.placed
+
+    async def prepared(
+        self, caller: Caller, messages: Sequence[pb.OutgoingMessage], *, parts: bool = True
+    ) -> list[Draft]:
+        """Messages as the store takes them, with the checks that they must pass.
+
+        Args:
+            parts: Whether any may have more than a text and files.
+        """
+        drafts = await self._drafts(caller, messages)
+        if any(message.file_ids for message in messages):
+            drafts = await self._with_files(caller, messages, drafts)
+        if parts:
+            drafts = with_parts(messages, drafts, self._polls.forbids_sending)
+        return drafts
+
+    def are_sent(self, messages: Sequence[pb.OutgoingMessage]) -> None:
+        """Take note of messages that were sent as :meth:`prepared` returned them."""
+        self._poll_closing.note(messages)
 
     async def _drafts(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:
         check_direct = self._direct_messages.to_write

@@ -14,10 +14,12 @@ class PersonalLimits:
     Attributes:
         drafts_per_user: Messages that the user has begun to write.
         saved_per_user: Messages that the user has saved.
+        scheduled_per_user: Messages that are to be sent later, or could not be.
     """
 
     drafts_per_user: int = 200
     saved_per_user: int = 2000
+    scheduled_per_user: int = 100
 
 
 def too_many(most: int, what: str, remedy: str) -> LimitExceeded:

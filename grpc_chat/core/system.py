@@ -63,7 +63,9 @@ from grpc_chat.core.reads import Readers
 from grpc_chat.core.receipts import Receipts
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.saved import SavedMessages
+from grpc_chat.core.scheduled import ScheduledMessages
 from grpc_chat.core.search.search import Search
+from grpc_chat.core.sending_later import SendingLater
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
@@ -323,6 +325,14 @@ class ChatSystem:
         self.reactions = Reactions(context, direct_messages=direct_messages)
         self.message_drafts = MessageDrafts(context, limits=options.personal, page_bytes=paging.page_bytes)
         self.saved = SavedMessages(context, limits=options.personal, page_bytes=paging.page_bytes)
+        self.sending_later = SendingLater(context, self.messages, alone=check is None)
+        self.scheduled = ScheduledMessages(
+            context,
+            self.messages,
+            limits=options.personal,
+            page_bytes=paging.page_bytes,
+            look_soon=self.sending_later.look_soon,
+        )
 
         # Streams.
         self.consumers = consumers = Consumers(
@@ -444,8 +454,8 @@ class ChatSystem:
         match effect:
             case Told():
                 self.user_logs.told(effect)
-                if effect.event.HasField("draft_changed"):
-                    # What the draft said before is to be gone, too.
+                if effect.event.WhichOneof("kind") in ("draft_changed", "scheduled_changed"):
+                    # What was kept before is to be gone, too.
                     self.forgetting.note()
             case Deleted(room_id, user_id):
                 self.streams.deleted(room_id, user_id)
@@ -469,6 +479,7 @@ class ChatSystem:
         self._go_on_with(self.poll_closing.run(), "poll closing")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
         self._go_on_with(self.search.run(), "search")
+        self._go_on_with(self.sending_later.run(), "sending later")
         if not self.options.trusting:
             await self._known.load()
             for part in (self.sessions, self._known):

@@ -27,6 +27,7 @@ KINDS: dict[type[Message], str] = {
     pb.NotificationsChanged: "notifications_changed",
     pb.DraftChanged: "draft_changed",
     pb.SavedChanged: "saved_changed",
+    pb.ScheduledChanged: "scheduled_changed",
 }
 """The kinds of entries, each with its field of ``chat.v1.Event``."""
 

@@ -8,10 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import cast
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import PAGE
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.models import Message, Replies
+from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -40,9 +43,33 @@ class SavedMessage:
     """The message as it is now; None if you may no longer read it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleFailure:
+    """Why a scheduled message could not be sent."""
+
+    reason: str
+    """The code of the error that sending it would have raised."""
+    message: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledMessage:
+    """A message that the server is to send later."""
+
+    scheduled_message_id: str
+    room_id: str
+    text: str
+    send_time: datetime
+    failure: ScheduleFailure | None = None
+    """Why it could not be sent; None if it has not been tried."""
+    seq: int = 0
+    """Its number, if it has been sent; then it is no longer listed."""
+
+
 class PersonalCalls(CallsInRooms):
-    """Drafts and saved messages, which all of your sessions share and nobody else sees. ``room`` is given as
-    in :class:`RoomCalls`."""
+    """Drafts, saved messages and scheduled ones, which all of your sessions share and nobody else sees.
+    ``room`` is given as in :class:`RoomCalls`."""
 
     async def save_draft(
         self, room: str, text: str, *, thread_root: int = 0, reply_to: int = 0
@@ -106,6 +133,87 @@ class PersonalCalls(CallsInRooms):
             if not request.page_token:
                 return
 
+    async def schedule(
+        self,
+        room: str,
+        text: str,
+        send_time: datetime,
+        *,
+        reply_to: int = 0,
+        thread_root: int = 0,
+        client_message_id: str | None = None,
+    ) -> ScheduledMessage:
+        """Have the server send a message later, in your name, even if you are logged out by then.
+
+        Args:
+            send_time: When; with a time zone, or in local time. Later than now, by at most 366 days.
+            reply_to: The number of the message that it replies to.
+            thread_root: The number of the message whose thread it is in.
+            client_message_id: A UUID, to schedule a message again if the outcome was not known. A new one by
+                default.
+
+        Raises:
+            ChatError: You may not send it now.
+            LimitExceeded: You have as many scheduled messages as you may.
+        """
+        message = pb.OutgoingMessage(
+            text=text,
+            client_message_id=client_message_id or new_message_id(),
+            reply_to=reply_to,
+            thread_root=thread_root,
+        )
+        request = pb.ScheduleMessageRequest(message=message, send_time=_timestamp(send_time))
+
+        async def schedule(room_id: str) -> ScheduledMessage:
+            request.message.room_id = room_id
+            method = "PersonalService/ScheduleMessage"
+            response = await self._repeat(method, request, pb.ScheduleMessageResponse)
+            return _scheduled(response.scheduled)
+
+        return await self._finder.use(room, schedule)
+
+    async def scheduled_messages(self) -> AsyncIterator[ScheduledMessage]:
+        """Your messages that are to be sent later, or that could not be sent, the next one first."""
+        async for told in self._pages(
+            "PersonalService/ListScheduledMessages",
+            pb.ListScheduledMessagesRequest(),
+            pb.ListScheduledMessagesResponse,
+            "scheduled",
+        ):
+            yield _scheduled(told)
+
+    async def update_scheduled(
+        self, scheduled_message_id: str, *, text: str | None = None, send_time: datetime | None = None
+    ) -> ScheduledMessage:
+        """Change the text or the time of a scheduled message; what is None stays. One that could not be sent
+        is tried again.
+
+        Raises:
+            MessageNotFound: You have no such scheduled message: it may have been sent.
+        """
+        if text is None and send_time is None:
+            raise ValueError("text or send_time must be given")
+        request = pb.UpdateScheduledMessageRequest(scheduled_message_id=scheduled_message_id)
+        if text is not None:
+            request.text = text
+            request.update_mask.paths.append("text")
+        if send_time is not None:
+            request.send_time.CopyFrom(_timestamp(send_time))
+            request.update_mask.paths.append("send_time")
+        method = "PersonalService/UpdateScheduledMessage"
+        response = await self._repeat(method, request, pb.UpdateScheduledMessageResponse)
+        return _scheduled(response.scheduled)
+
+    async def cancel_scheduled(self, scheduled_message_id: str) -> None:
+        """Delete a scheduled message, so that it is not sent. It is tried once.
+
+        Raises:
+            MessageNotFound: You have no such scheduled message: it may have been sent.
+        """
+        request = pb.CancelScheduledMessageRequest(scheduled_message_id=scheduled_message_id)
+        method = "PersonalService/CancelScheduledMessage"
+        await self._call(method, request, pb.CancelScheduledMessageResponse)
+
     def _saved(self, told: pb.SavedMessage, epoch: str) -> SavedMessage:
         message = None
         if told.HasField("event"):
@@ -122,3 +230,25 @@ def _draft(told: pb.MessageDraft) -> MessageDraft:
         reply_to=told.reply_to,
         update_time=convert.time(told.update_time),
     )
+
+
+def _scheduled(told: pb.ScheduledMessage) -> ScheduledMessage:
+    failure = None
+    if told.HasField("failure"):
+        why = told.failure
+        failure = ScheduleFailure(why.reason, why.message, convert.time(why.time))
+    return ScheduledMessage(
+        scheduled_message_id=told.scheduled_message_id,
+        room_id=told.message.room_id,
+        text=told.message.text,
+        send_time=convert.time(told.send_time),
+        failure=failure,
+        seq=told.seq,
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    # protobuf takes a time without a zone for UTC; people mean their own.
+    stamp.FromDatetime(time.astimezone())
+    return stamp

@@ -55,7 +55,7 @@ from grpc_chat.store.records import (
     StoredEvent,
 )
 from grpc_chat.store.threads import ThreadWrites
-from grpc_chat.store.writes import Acknowledge, Append, Appended
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Position
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -80,6 +80,17 @@ class Transaction(Snapshot, FileWrites, PersonalWrites, ThreadWrites, Protocol):
 
         Returns:
             The event's number.
+        """
+
+    def refusal(self, draft: Draft) -> ChatError | None:
+        """The error that forbids to store a message now, or None."""
+
+    def send(self, draft: Draft) -> Position:
+        """Store a message, as :class:`grpc_chat.store.writes.Append` does. Its sender has read no further by
+        it: it was written earlier.
+
+        Raises:
+            ChatError: It may not be stored. Nothing was changed.
         """
 
     def rewrite(self, room_id: str, seq: int, event: pb.Event) -> bool:

@@ -232,7 +232,7 @@ class Batch:
             if draft.check_state and not error:
                 error = draft.check_state(self._transaction(self))
             if draft.answers and not error:
-                error = self._check_answer(draft.answers, room_id, room)
+                error = self.check_answer(draft.answers, room_id, room)
             if draft.concerns and not error:
                 concerning = True
                 answer = draft.concerns.check(room_id, room, self._target(draft.event, draft.concerns))
@@ -287,7 +287,7 @@ class Batch:
             target = target._replace(vote=vote)
         return target
 
-    def _check_answer(self, answers: Answers, room_id: str, room: Membership | None) -> ChatError | None:
+    def check_answer(self, answers: Answers, room_id: str, room: Membership | None) -> ChatError | None:
         """The error that forbids a message to answer the messages that it answers, or None."""
         reply_to, thread_root, check = answers
         replied_to = self.rows.target(room_id, reply_to) if reply_to else None

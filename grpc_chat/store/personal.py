@@ -26,6 +26,26 @@ class DraftKey(NamedTuple):
     thread_root: int
 
 
+class ScheduledRecord(NamedTuple):
+    """A message that is to be sent later, or that could not be sent."""
+
+    user_id: str
+    scheduled_id: str
+    send_us: int
+    """When it is to be sent, as its user sees it."""
+    due_us: int | None
+    """When the server tries to send it; None for never."""
+    payload: bytes
+    """The encoded ``OutgoingMessage``."""
+    create_us: int
+    failure: bytes = b""
+    """The encoded ``ScheduleFailure``; empty if it has not failed."""
+
+    def __repr__(self) -> str:
+        # Records end up in logs and tracebacks; what somebody writes must not.
+        return f"ScheduledRecord({self.user_id!r}, {self.scheduled_id!r})"
+
+
 class PersonalReads(Protocol):
     """Part of :class:`grpc_chat.store.reads.Snapshot`."""
 
@@ -52,6 +72,24 @@ class PersonalReads(Protocol):
     def saved_messages_of(self, user_id: str) -> int:
         """How many messages a user has saved."""
 
+    def scheduled_message(self, user_id: str, scheduled_id: str) -> ScheduledRecord | None:
+        """A user's scheduled message."""
+
+    def scheduled_messages(
+        self, user_id: str, *, after: tuple[int, str] | None, limit: int
+    ) -> list[ScheduledRecord]:
+        """A user's scheduled messages, ordered by ``send_us`` and id."""
+
+    def scheduled_messages_of(self, user_id: str) -> int:
+        """How many scheduled messages a user has, including those that could not be sent."""
+
+    def due_messages(self, now_us: int, *, limit: int) -> list[ScheduledRecord]:
+        """Scheduled messages of all users that are due, in the order of ``due_us``, and of those that are due
+        at the same time, in which they were scheduled."""
+
+    def next_due(self) -> int | None:
+        """When the next scheduled message is due; None if there is none."""
+
 
 class PersonalWrites(Protocol):
     """Part of :class:`grpc_chat.store.base.Transaction`."""
@@ -67,3 +105,9 @@ class PersonalWrites(Protocol):
 
     def delete_saved_message(self, room_id: str, user_id: str, seq: int) -> None:
         """Record that a user no longer saves a message."""
+
+    def put_scheduled_message(self, record: ScheduledRecord) -> None:
+        """Add or replace a user's scheduled message."""
+
+    def delete_scheduled_message(self, user_id: str, scheduled_id: str) -> None:
+        """Remove a user's scheduled message, if there is one."""

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.personal import DraftKey, SavedRecord
+from grpc_chat.store.personal import DraftKey, SavedRecord, ScheduledRecord
 from grpc_chat.store.statements import run
 from grpc_chat.wire import chat_pb2 as pb
 
-_drafts, _saved = schema.message_drafts, schema.saved_messages
+_drafts, _saved, _scheduled = schema.message_drafts, schema.saved_messages, schema.scheduled_messages
 _USER: sa.BindParameter[str] = sa.bindparam("user")
 _ROOM: sa.BindParameter[str] = sa.bindparam("room")
 _DRAFT_COLUMNS = (
@@ -28,9 +28,11 @@ _SAVED_COLUMNS = (_saved.c.room_id, _saved.c.seq, _saved.c.save_time_us)
 _ONE_SAVED = sa.select(*_SAVED_COLUMNS).where(
     _saved.c.room_id == _ROOM, _saved.c.user_id == _USER, _saved.c.seq == sa.bindparam("number")
 )
-_DRAFTS_OF, _SAVED_OF = (
+_SCHEDULED = sa.select(*[_scheduled.c[name] for name in ScheduledRecord._fields])
+_NEXT_DUE = sa.select(sa.func.min(_scheduled.c.due_us))
+_DRAFTS_OF, _SAVED_OF, _SCHEDULED_OF = (
     sa.select(sa.func.count()).select_from(table).where(table.c.user_id == _USER)
-    for table in (_drafts, _saved)
+    for table in (_drafts, _saved, _scheduled)
 )
 
 
@@ -75,6 +77,37 @@ class SqlPersonalReads:
 
     def saved_messages_of(self, user_id: str) -> int:
         return int(run(self._conn, _SAVED_OF, {"user": user_id}).scalar() or 0)
+
+    def scheduled_message(self, user_id: str, scheduled_id: str) -> ScheduledRecord | None:
+        one = _SCHEDULED.where(_scheduled.c.user_id == user_id, _scheduled.c.scheduled_id == scheduled_id)
+        row = self._conn.execute(one).first()
+        return ScheduledRecord._make(row) if row else None
+
+    def scheduled_messages(
+        self, user_id: str, *, after: tuple[int, str] | None, limit: int
+    ) -> list[ScheduledRecord]:
+        key = (_scheduled.c.send_us, _scheduled.c.scheduled_id)
+        query = _SCHEDULED.where(_scheduled.c.user_id == user_id).order_by(*key).limit(limit)
+        if after:
+            query = query.where(sa.tuple_(*key) > after)
+        return [ScheduledRecord._make(row) for row in self._conn.execute(query)]
+
+    def scheduled_messages_of(self, user_id: str) -> int:
+        return int(run(self._conn, _SCHEDULED_OF, {"user": user_id}).scalar() or 0)
+
+    def due_messages(self, now_us: int, *, limit: int) -> list[ScheduledRecord]:
+        order = (
+            _scheduled.c.due_us,
+            _scheduled.c.create_us,
+            _scheduled.c.user_id,
+            _scheduled.c.scheduled_id,
+        )
+        query = _SCHEDULED.where(_scheduled.c.due_us <= now_us).order_by(*order).limit(limit)
+        return [ScheduledRecord._make(row) for row in self._conn.execute(query)]
+
+    def next_due(self) -> int | None:
+        found: int | None = run(self._conn, _NEXT_DUE, {}).scalar()
+        return found
 
 
 def _page(

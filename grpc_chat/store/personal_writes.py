@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grpc_chat.store import schema
-from grpc_chat.store.personal import SavedRecord
+from grpc_chat.store.personal import SavedRecord, ScheduledRecord
 from grpc_chat.store.rows import Rows
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -33,3 +33,9 @@ class PersonalWrites:
 
     def delete_saved_message(self, room_id: str, user_id: str, seq: int) -> None:
         self._rows.delete(schema.saved_messages, room_id=room_id, user_id=user_id, seq=seq)
+
+    def put_scheduled_message(self, record: ScheduledRecord) -> None:
+        self._rows.put(schema.scheduled_messages, **record._asdict())
+
+    def delete_scheduled_message(self, user_id: str, scheduled_id: str) -> None:
+        self._rows.delete(schema.scheduled_messages, user_id=user_id, scheduled_id=scheduled_id)

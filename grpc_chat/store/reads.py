@@ -314,6 +314,10 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, Protocol):
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The last events before ``seq``, oldest first, with the limits of :meth:`events_after`."""
 
+    def sent(self, room_id: str, user_id: str, key: bytes) -> tuple[Place, bytes] | None:
+        """Where the message is that a user sent with a key, and its content hash, which is empty if the
+        content was forgotten; see :class:`grpc_chat.store.writes.Once`."""
+
     def stamps(self, places: Mapping[str, int]) -> dict[str, int]:
         """The stamps of the events with these numbers, by room. Events that are gone, damaged or not stored
         yet are left out."""

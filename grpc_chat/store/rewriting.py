@@ -91,6 +91,10 @@ class Rewriting(ABC):
         self._set(self._targets, key, self._target_that_is(event))
         self.rewritten.setdefault(event.room_id, {})[event.seq] = payload
 
+    def know_sent(self, key: SendKey, place: Position, content_hash: bytes) -> None:
+        """Remember that an event was sent with a key."""
+        self._set(self.sent, key, (place, content_hash))
+
     def forget_content(self, key: SendKey, place: Position) -> None:
         """Forget the content that was sent with a key, and keep only its place. Anything that is sent with
         the key again counts as a repetition."""

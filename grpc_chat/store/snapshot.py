@@ -24,10 +24,10 @@ from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
 from grpc_chat.store.receipt_reads import ReceiptReads
-from grpc_chat.store.records import USER_LOG, StoredEvent
+from grpc_chat.store.records import USER_LOG, Place, StoredEvent
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
-from grpc_chat.store.statements import run, stamps
+from grpc_chat.store.statements import run, sent_before, stamps
 from grpc_chat.store.thread_reads import SqlThreadReads
 from grpc_chat.store.user_logs import log_heads
 
@@ -98,6 +98,11 @@ class SqlSnapshot(
             rows = self._conn.execute(sa.select(rooms.c.room_id, rooms.c.last_seq).where(some))
             found.update((room_id, last_seq) for room_id, last_seq in rows)
         return found
+
+    def sent(self, room_id: str, user_id: str, key: bytes) -> tuple[Place, bytes] | None:
+        for *_, seq, content_hash, create_time_us in sent_before(self._conn, [(room_id, user_id, key)]):
+            return Place(seq, create_time_us), content_hash
+        return None
 
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         return self._events(_EVENTS_AFTER, {"room": room_id, "at": seq, "most": limit}, max_bytes)

@@ -20,6 +20,7 @@ from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.room_writes import RoomWrites
 from grpc_chat.store.rows import Rows
+from grpc_chat.store.send_writes import SendWrites
 from grpc_chat.store.session_writes import SessionWrites
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.wire import chat_pb2 as pb
@@ -84,6 +85,7 @@ class SqlTransaction(
     ConsumerWrites,
     SqlFileWrites,
     PersonalWrites,
+    SendWrites,
     SqlSnapshot,
 ):
     """See :class:`grpc_chat.store.base.Transaction`.

@@ -391,6 +391,38 @@ RECEIPT_FILTER_MISSING: ReceiptFilter.ValueType  # 3
 """Of those who have not received it, as far as that is known."""
 Global___ReceiptFilter: _TypeAlias = ReceiptFilter  # noqa: Y015
 
+class _ScheduledState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduledStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScheduledState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEDULED_STATE_UNSPECIFIED: _ScheduledState.ValueType  # 0
+    """Not used."""
+    SCHEDULED_STATE_SCHEDULED: _ScheduledState.ValueType  # 1
+    """It was made or changed, and waits for its time."""
+    SCHEDULED_STATE_CANCELLED: _ScheduledState.ValueType  # 2
+    """Its user cancelled it."""
+    SCHEDULED_STATE_SENT: _ScheduledState.ValueType  # 3
+    """It was sent."""
+    SCHEDULED_STATE_FAILED: _ScheduledState.ValueType  # 4
+    """It could not be sent; ListScheduledMessages says why."""
+
+class ScheduledState(_ScheduledState, metaclass=_ScheduledStateEnumTypeWrapper):
+    """What became of a scheduled message."""
+
+SCHEDULED_STATE_UNSPECIFIED: ScheduledState.ValueType  # 0
+"""Not used."""
+SCHEDULED_STATE_SCHEDULED: ScheduledState.ValueType  # 1
+"""It was made or changed, and waits for its time."""
+SCHEDULED_STATE_CANCELLED: ScheduledState.ValueType  # 2
+"""Its user cancelled it."""
+SCHEDULED_STATE_SENT: ScheduledState.ValueType  # 3
+"""It was sent."""
+SCHEDULED_STATE_FAILED: ScheduledState.ValueType  # 4
+"""It could not be sent; ListScheduledMessages says why."""
+Global___ScheduledState: _TypeAlias = ScheduledState  # noqa: Y015
+
 class _MembershipChange:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -4957,6 +4989,7 @@ class Event(_message.Message):
     NOTIFICATIONS_CHANGED_FIELD_NUMBER: _builtins.int
     DRAFT_CHANGED_FIELD_NUMBER: _builtins.int
     SAVED_CHANGED_FIELD_NUMBER: _builtins.int
+    SCHEDULED_CHANGED_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. The server also keeps a log for each user, named `user:` and the user's id, whose
     events clients do not get yet.
@@ -5053,6 +5086,10 @@ class Event(_message.Message):
     def saved_changed(self) -> Global___SavedChanged:
         """In a user's own log: the user saved a message, or no longer saves it."""
 
+    @_builtins.property
+    def scheduled_changed(self) -> Global___ScheduledChanged:
+        """In a user's own log: one of the user's scheduled messages was made or changed, or is no longer to be sent."""
+
     def __init__(
         self,
         *,
@@ -5079,12 +5116,13 @@ class Event(_message.Message):
         notifications_changed: Global___NotificationsChanged | None = ...,
         draft_changed: Global___DraftChanged | None = ...,
         saved_changed: Global___SavedChanged | None = ...,
+        scheduled_changed: Global___ScheduledChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed", "scheduled_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -5350,6 +5388,40 @@ class SavedChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SavedChanged: _TypeAlias = SavedChanged  # noqa: Y015
+
+@_typing.final
+class ScheduledChanged(_message.Message):
+    """In a user's own log: one of the user's scheduled messages was made or changed, or is no longer to be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    scheduled_message_id: _builtins.str
+    """Which one."""
+    room_id: _builtins.str
+    """The room that it is for."""
+    state: Global___ScheduledState.ValueType
+    """What became of it."""
+    seq: _builtins.int
+    """If it was sent: its number in the room."""
+    def __init__(
+        self,
+        *,
+        scheduled_message_id: _builtins.str = ...,
+        room_id: _builtins.str = ...,
+        state: Global___ScheduledState.ValueType = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "scheduled_message_id", b"scheduled_message_id", "seq", b"seq", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduledChanged: _TypeAlias = ScheduledChanged  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
@@ -9191,6 +9263,315 @@ class ListSavedMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSavedMessagesResponse: _TypeAlias = ListSavedMessagesResponse  # noqa: Y015
+
+@_typing.final
+class ScheduledMessage(_message.Message):
+    """A message that the server is to send later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    scheduled_message_id: _builtins.str
+    """Its id, unique for the user: the `client_message_id` of the message, in lower case."""
+    seq: _builtins.int
+    """The message's number in its room, if it has been sent; then it is no longer listed."""
+    @_builtins.property
+    def message(self) -> Global___OutgoingMessage:
+        """The message."""
+
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When the server sends it."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was scheduled."""
+
+    @_builtins.property
+    def failure(self) -> Global___ScheduleFailure:
+        """Why it could not be sent; absent if it has not been tried. The server does not try again by itself."""
+
+    def __init__(
+        self,
+        *,
+        scheduled_message_id: _builtins.str = ...,
+        message: Global___OutgoingMessage | None = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: Global___ScheduleFailure | None = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "message", b"message", "send_time", b"send_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "message", b"message", "scheduled_message_id", b"scheduled_message_id", "send_time", b"send_time", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduledMessage: _TypeAlias = ScheduledMessage  # noqa: Y015
+
+@_typing.final
+class ScheduleFailure(_message.Message):
+    """Why a scheduled message could not be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The `reason` of the error that SendMessages would have given, such as ROOM_NOT_FOUND for a room that the user is no
+    longer in.
+    """
+    message: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was tried."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleFailure: _TypeAlias = ScheduleFailure  # noqa: Y015
+
+@_typing.final
+class ScheduleMessageRequest(_message.Message):
+    """The message to send later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def message(self) -> Global___OutgoingMessage:
+        """The message, without files."""
+
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When to send it: later than now, by at most 366 days.
+        Must be a time.
+        """
+
+    def __init__(
+        self,
+        *,
+        message: Global___OutgoingMessage | None = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "send_time", b"send_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "send_time", b"send_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleMessageRequest: _TypeAlias = ScheduleMessageRequest  # noqa: Y015
+
+@_typing.final
+class ScheduleMessageResponse(_message.Message):
+    """The message is scheduled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledMessage:
+        """As it is now. If it was scheduled by an earlier call with the same `client_message_id`, it may have been sent."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: Global___ScheduledMessage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleMessageResponse: _TypeAlias = ScheduleMessageResponse  # noqa: Y015
+
+@_typing.final
+class UpdateScheduledMessageRequest(_message.Message):
+    """Changes a scheduled message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    scheduled_message_id: _builtins.str
+    """Which one.
+    Must be a UUID.
+    """
+    text: _builtins.str
+    """The new text; it must not be empty.
+    Must be a text, or empty.
+    """
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When to send it: later than now, by at most 366 days.
+        Must be a time.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change.
+        Must name one or more of text, send_time.
+        """
+
+    def __init__(
+        self,
+        *,
+        scheduled_message_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["send_time", b"send_time", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheduled_message_id", b"scheduled_message_id", "send_time", b"send_time", "text", b"text", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateScheduledMessageRequest: _TypeAlias = UpdateScheduledMessageRequest  # noqa: Y015
+
+@_typing.final
+class UpdateScheduledMessageResponse(_message.Message):
+    """The scheduled message is changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledMessage:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: Global___ScheduledMessage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateScheduledMessageResponse: _TypeAlias = UpdateScheduledMessageResponse  # noqa: Y015
+
+@_typing.final
+class CancelScheduledMessageRequest(_message.Message):
+    """The scheduled message to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    scheduled_message_id: _builtins.str
+    """Which one.
+    Must be a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        scheduled_message_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheduled_message_id", b"scheduled_message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledMessageRequest: _TypeAlias = CancelScheduledMessageRequest  # noqa: Y015
+
+@_typing.final
+class CancelScheduledMessageResponse(_message.Message):
+    """The message will not be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledMessageResponse: _TypeAlias = CancelScheduledMessageResponse  # noqa: Y015
+
+@_typing.final
+class ListScheduledMessagesRequest(_message.Message):
+    """Lists scheduled messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return. A page of long messages has fewer.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledMessagesRequest: _TypeAlias = ListScheduledMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListScheduledMessagesResponse(_message.Message):
+    """A page of scheduled messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last one."""
+    @_builtins.property
+    def scheduled(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledMessage]:
+        """The next to be sent first."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: _abc.Iterable[Global___ScheduledMessage] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledMessagesResponse: _TypeAlias = ListScheduledMessagesResponse  # noqa: Y015
 
 @_typing.final
 class UserRecord(_message.Message):

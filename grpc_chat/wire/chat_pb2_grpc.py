@@ -4373,6 +4373,26 @@ class PersonalServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.FromString,
                 _registered_method=True)
+        self.ScheduleMessage = channel.unary_unary(
+                '/chat.v1.PersonalService/ScheduleMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageResponse.FromString,
+                _registered_method=True)
+        self.UpdateScheduledMessage = channel.unary_unary(
+                '/chat.v1.PersonalService/UpdateScheduledMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageResponse.FromString,
+                _registered_method=True)
+        self.CancelScheduledMessage = channel.unary_unary(
+                '/chat.v1.PersonalService/CancelScheduledMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageResponse.FromString,
+                _registered_method=True)
+        self.ListScheduledMessages = channel.unary_unary(
+                '/chat.v1.PersonalService/ListScheduledMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class PersonalServiceServicer(object):
@@ -4426,6 +4446,51 @@ class PersonalServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScheduleMessage(self, request, context):
+        """Stores a message, which the server sends in the caller's name at a time to come. It is sent once, whatever happens
+        to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
+        that scheduled it does not stop it.
+
+        Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
+        send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+        message twice: a repeated call returns what became of the first one.
+
+        RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateScheduledMessage(self, request, context):
+        """Changes the text or the time of a scheduled message. One that could not be sent is tried again.
+
+        NOT_FOUND with the reason MESSAGE_NOT_FOUND if the caller has no such scheduled message: it was sent or cancelled, or
+        never existed.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelScheduledMessage(self, request, context):
+        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+
+        NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScheduledMessages(self, request, context):
+        """Returns the caller's messages that are scheduled or could not be sent, the next to be sent first.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PersonalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -4453,6 +4518,26 @@ def add_PersonalServiceServicer_to_server(servicer, server):
                     servicer.ListSavedMessages,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.SerializeToString,
+            ),
+            'ScheduleMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScheduleMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageResponse.SerializeToString,
+            ),
+            'UpdateScheduledMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateScheduledMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageResponse.SerializeToString,
+            ),
+            'CancelScheduledMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelScheduledMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageResponse.SerializeToString,
+            ),
+            'ListScheduledMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduledMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -4591,6 +4676,114 @@ class PersonalService(object):
             '/chat.v1.PersonalService/ListSavedMessages',
             grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListSavedMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScheduleMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/ScheduleMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ScheduleMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateScheduledMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/UpdateScheduledMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateScheduledMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelScheduledMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/CancelScheduledMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.CancelScheduledMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScheduledMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.PersonalService/ListScheduledMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListScheduledMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

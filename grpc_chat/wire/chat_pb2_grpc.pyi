@@ -2359,6 +2359,35 @@ class PersonalServiceStub:
     """Returns the messages that the caller has saved, the last saved first.
     Needs the scope read.
     """
+    ScheduleMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ScheduleMessageRequest, _chat_pb2.ScheduleMessageResponse]
+    """Stores a message, which the server sends in the caller's name at a time to come. It is sent once, whatever happens
+    to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
+    that scheduled it does not stop it.
+
+    Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
+    send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+    message twice: a repeated call returns what became of the first one.
+
+    RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
+    Needs the scope write.
+    """
+    UpdateScheduledMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateScheduledMessageRequest, _chat_pb2.UpdateScheduledMessageResponse]
+    """Changes the text or the time of a scheduled message. One that could not be sent is tried again.
+
+    NOT_FOUND with the reason MESSAGE_NOT_FOUND if the caller has no such scheduled message: it was sent or cancelled, or
+    never existed.
+    Needs the scope write.
+    """
+    CancelScheduledMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelScheduledMessageRequest, _chat_pb2.CancelScheduledMessageResponse]
+    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+
+    NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
+    Needs the scope write.
+    """
+    ListScheduledMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListScheduledMessagesRequest, _chat_pb2.ListScheduledMessagesResponse]
+    """Returns the caller's messages that are scheduled or could not be sent, the next to be sent first.
+    Needs the scope read.
+    """
 
 @_typing.type_check_only
 class PersonalServiceAsyncStub(PersonalServiceStub):
@@ -2390,6 +2419,35 @@ class PersonalServiceAsyncStub(PersonalServiceStub):
     """
     ListSavedMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListSavedMessagesRequest, _chat_pb2.ListSavedMessagesResponse]  # type: ignore[assignment]
     """Returns the messages that the caller has saved, the last saved first.
+    Needs the scope read.
+    """
+    ScheduleMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.ScheduleMessageRequest, _chat_pb2.ScheduleMessageResponse]  # type: ignore[assignment]
+    """Stores a message, which the server sends in the caller's name at a time to come. It is sent once, whatever happens
+    to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
+    that scheduled it does not stop it.
+
+    Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
+    send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+    message twice: a repeated call returns what became of the first one.
+
+    RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
+    Needs the scope write.
+    """
+    UpdateScheduledMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateScheduledMessageRequest, _chat_pb2.UpdateScheduledMessageResponse]  # type: ignore[assignment]
+    """Changes the text or the time of a scheduled message. One that could not be sent is tried again.
+
+    NOT_FOUND with the reason MESSAGE_NOT_FOUND if the caller has no such scheduled message: it was sent or cancelled, or
+    never existed.
+    Needs the scope write.
+    """
+    CancelScheduledMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelScheduledMessageRequest, _chat_pb2.CancelScheduledMessageResponse]  # type: ignore[assignment]
+    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+
+    NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
+    Needs the scope write.
+    """
+    ListScheduledMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListScheduledMessagesRequest, _chat_pb2.ListScheduledMessagesResponse]  # type: ignore[assignment]
+    """Returns the caller's messages that are scheduled or could not be sent, the next to be sent first.
     Needs the scope read.
     """
 
@@ -2450,6 +2508,59 @@ class PersonalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListSavedMessagesResponse, _abc.Awaitable[_chat_pb2.ListSavedMessagesResponse]]:
         """Returns the messages that the caller has saved, the last saved first.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ScheduleMessage(
+        self,
+        request: _chat_pb2.ScheduleMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ScheduleMessageResponse, _abc.Awaitable[_chat_pb2.ScheduleMessageResponse]]:
+        """Stores a message, which the server sends in the caller's name at a time to come. It is sent once, whatever happens
+        to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
+        that scheduled it does not stop it.
+
+        Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
+        send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+        message twice: a repeated call returns what became of the first one.
+
+        RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateScheduledMessage(
+        self,
+        request: _chat_pb2.UpdateScheduledMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateScheduledMessageResponse, _abc.Awaitable[_chat_pb2.UpdateScheduledMessageResponse]]:
+        """Changes the text or the time of a scheduled message. One that could not be sent is tried again.
+
+        NOT_FOUND with the reason MESSAGE_NOT_FOUND if the caller has no such scheduled message: it was sent or cancelled, or
+        never existed.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelScheduledMessage(
+        self,
+        request: _chat_pb2.CancelScheduledMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CancelScheduledMessageResponse, _abc.Awaitable[_chat_pb2.CancelScheduledMessageResponse]]:
+        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+
+        NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListScheduledMessages(
+        self,
+        request: _chat_pb2.ListScheduledMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListScheduledMessagesResponse, _abc.Awaitable[_chat_pb2.ListScheduledMessagesResponse]]:
+        """Returns the caller's messages that are scheduled or could not be sent, the next to be sent first.
         Needs the scope read.
         """
 

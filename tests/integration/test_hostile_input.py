@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -330,6 +331,11 @@ class Server:
         if isinstance(request, pb.VotePollRequest | pb.ClosePollRequest | pb.ListPollVotesRequest):
             poll = chat.Poll(("a", "b"))
             request.seq = (await self.clients["one"].send(request.room_id, "to vote on", poll=poll)).seq
+        if isinstance(request, pb.UpdateScheduledMessageRequest | pb.CancelScheduledMessageRequest):
+            scheduled = await self.clients["one"].schedule(
+                "general", "later", datetime.now(UTC) + timedelta(days=1)
+            )
+            request.scheduled_message_id = scheduled.scheduled_message_id
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -515,12 +521,19 @@ async def server() -> AsyncIterator[Server]:
         "attempts_per_address": any_number,
         "attempts_per_account": any_number,
     }
-    limits = {"calls_per_second": 0, "guest_calls_per_second": 0, "invites_per_room": any_number}
+    limits = {
+        "calls_per_second": 0,
+        "guest_calls_per_second": 0,
+        "invites_per_room": any_number,
+        "scheduled_per_user": any_number,
+    }
     with pytest.MonkeyPatch.context() as patch:
         # Saving when sessions were used, now and then, would look like something that a call had stored.
         patch.setattr("grpc_chat.core.sessions.Sessions.save", nothing_to_save)
         # So would emptying the write-ahead log, 20 s after the start.
         patch.setattr("grpc_chat.core.forgetting._SECONDS", 3600)
+        # And sending what a request at random has scheduled.
+        patch.setattr("grpc_chat.core.sending_later.SendingLater.send_due", nothing_to_send)
         async with running_node(accounts=accounts, limits=limits) as node:
             database = sqlite3.connect(f"file:{node.config.data}/chat.db?mode=ro", uri=True)
             with closing(database):
@@ -543,6 +556,10 @@ def inside(server: Server) -> Server:
 
 
 async def nothing_to_save(_sessions: object) -> None:
+    pass
+
+
+async def nothing_to_send(_sending: object) -> None:
     pass
 
 
@@ -950,7 +967,7 @@ MAX_BYTES = {
     "options": 200,
 } | dict.fromkeys(PASSWORDS, 1024)
 # Fields whose form leaves no choice of length.
-FORMED = {"client_message_id", "request_id", "page_token", "content_type"}
+FORMED = {"client_message_id", "scheduled_message_id", "request_id", "page_token", "content_type"}
 
 
 @of_every(STRINGS)
@@ -1110,9 +1127,15 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     assert field.message_type
     if field.message_type.full_name == "google.protobuf.Timestamp":
         for seconds, nanos in [(-1, 0), (0, -1), (0, 1_000_000_000), (INT64_MAX, 0), (INT64_MIN, 0), (1, 0)]:
-            made = sending(outgoing())
-            made.messages[0].poll.options[:] = ["a", "b"]
-            made.messages[0].poll.close_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+            made: Any = valid(method)
+            if method.name == "UpdateScheduledMessage":
+                made.update_mask.paths[:] = ["send_time"]
+            holder = made
+            for step in path[:-1]:
+                holder = getattr(holder, step.name)[0] if step.is_repeated else getattr(holder, step.name)
+            if field.name == "close_time":
+                holder.options[:] = ["a", "b"]
+            getattr(holder, field.name).CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
             await server.invalid(method, made, written(path))
         return
     if field.message_type.full_name == "google.protobuf.FieldMask":
@@ -1122,6 +1145,7 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
                 "UpdateProfile": "display_name",
                 "UpdateStatus": "emoji",
                 "UpdateNotifications": "level",
+                "UpdateScheduledMessage": "text",
             }
             mask = FieldMask(paths=[good.get(method.name, "name"), name])
             wrong += [(mask, f"{field.name}.paths[1]")]
@@ -1372,6 +1396,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         for voter in (one, server.clients["two"]):
             await voter.vote("other", seq, 0)
     for root in (1, 2):
+        await one.schedule("other", "later", datetime.now(UTC) + timedelta(days=root))
         await one.save_draft("other", "begun", thread_root=root)
         await one.save_message("other", (await one.send("other", "to save")).seq)
     first_pages: dict[str, Message] = {
@@ -1415,6 +1440,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "drafts of a room": pb.ListDraftsRequest(room_id="other"),
         "saved": pb.ListSavedMessagesRequest(),
         "saved of a room": pb.ListSavedMessagesRequest(room_id="other"),
+        "scheduled": pb.ListScheduledMessagesRequest(),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }

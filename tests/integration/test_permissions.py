@@ -118,6 +118,7 @@ SaveMessage                   write  ok     ok     ok     ok     ok        ok   
 SaveMessage missing           write  gone   gone   gone   gone   gone      gone       join
 UnsaveMessage                 write  ok     ok     ok     ok     ok        ok         join
 ListSavedMessages             read   ok     ok     ok     ok     ok        ok         join
+ScheduleMessage               write  no     ok     ok     ok     ARCHIVED  ok         join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -187,6 +188,9 @@ FileService/FinishUpload            write   UPLOAD_NOT_FOUND
 FileService/CancelUpload            write   UPLOAD_NOT_FOUND
 FileService/DownloadFile            read    FILE_NOT_FOUND
 FileService/CreateDownloadLink      read    FAILED_PRECONDITION
+PersonalService/UpdateScheduledMessage write MESSAGE_NOT_FOUND
+PersonalService/CancelScheduledMessage write MESSAGE_NOT_FOUND
+PersonalService/ListScheduledMessages read  ok
 PresenceService/GetPresence         read    ok
 PresenceService/UpdateStatus        write   ok
 AdminService/ListUsers              admin   ok
@@ -329,7 +333,7 @@ def _expected(row: Row, actor: str, kind: Kind) -> str:
         stranger = row.direct if row.direct in ("no_invite", "none", "bad") else "no_room"
         return row.direct if actor in IN_DIRECT else stranger
     if role := MEMBERS.get(actor):
-        writes = row.ask.startswith(("SendMessages", "SendTyping", "EditMessage"))
+        writes = row.ask.startswith(("SendMessages", "ScheduleMessage", "SendTyping", "EditMessage"))
         if writes and kind.posting == pb.POSTING_ADMINS and role == "member":
             return "no"
         answer, _, archived = row.roles[role].partition("|")
@@ -670,6 +674,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "SaveMessage missing": lambda _w, p, _a: pb.SaveMessageRequest(room_id=p.room_id, seq=1),
     "UnsaveMessage": lambda _w, p, _a: pb.UnsaveMessageRequest(room_id=p.room_id, seq=p.said),
     "ListSavedMessages": lambda _w, p, _a: pb.ListSavedMessagesRequest(room_id=p.room_id),
+    "ScheduleMessage": lambda _w, p, _a: good("PersonalService/ScheduleMessage", Names(room=p.room_id)),
     "ListReactions missing": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=1),
     "VotePoll": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=p.said, choices=[0]),
     "VotePoll missing": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=1, choices=[0]),

@@ -113,7 +113,7 @@ async def test_drafts_are_bounded_and_come_in_pages_of_bounded_size(node: Runnin
 
 
 async def test_what_is_kept_of_a_room_ends_with_the_membership(node: RunningNode) -> None:
-    """Whoever comes back finds nothing of before, also where they are removed and come back at once."""
+    """A member who comes back finds nothing of before, also after being removed and added at once."""
     alice, bob = await node.log_in("alice"), await node.log_in("bob")
     room = await room_of(alice, "coming and going", "bob")
     seq = (await alice.send(room, "hello")).seq

@@ -56,7 +56,7 @@ MISTAKES = changes.MISTAKES | {
     ),
     "old-words-in-the-wal": Mistake(
         "the write-ahead log keeps what was deleted",
-        (("core/system.py", "        self.forgetting.note()\n", ""),),
+        (("core/system.py", "        self.forgetting.note()\n\n    def", "\n    def"),),
         ("integration/test_forgotten.py",),
     ),
     "file-of-a-hidden-message": Mistake(

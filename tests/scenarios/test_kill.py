@@ -8,6 +8,7 @@ import random
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,30 @@ async def test_a_server_that_is_killed_loses_doubles_and_reorders_nothing(tmp_pa
     assert len(log) == len(chat.acknowledged)
     for id_, heard in chat.heard.items():
         assert heard == [(message.seq, message.text) for message in log if message.sender_id != id_]
+
+
+@pytest.mark.timeout(90)
+async def test_a_server_that_is_killed_sends_what_was_scheduled_once(tmp_path: Path) -> None:
+    """With kill -9 while messages are being sent, one after the other: each is there once, in the order of
+    their times; none is left, and what was scheduled for later still waits."""
+    server, chance = Server(tmp_path / "data"), random.Random(5)
+    await server.start()
+    async with session(server, "ann") as ann:
+        begin = datetime.now(UTC) + timedelta(seconds=1.5)
+        times = [begin + timedelta(milliseconds=15 * at) for at in range(90)]
+        order = list(range(len(times)))
+        chance.shuffle(order)
+        await asyncio.gather(*[ann.schedule(ROOM, f"{at}", times[at]) for at in order])
+        tomorrow = await ann.schedule(ROOM, "tomorrow", begin + timedelta(days=1))
+        for share in (0.3, 0.7):
+            moment = times[int(share * len(times))] - datetime.now(UTC)
+            await asyncio.sleep(max(moment.total_seconds(), 0) + chance.uniform(0, 0.02))
+            await server.kill()
+            await server.start()
+        async with asyncio.timeout(PATIENCE):
+            while [each async for each in ann.scheduled_messages()] != [tomorrow]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        log = [message async for message in ann.history(ROOM)]
+        assert [message.text for message in log] == [f"{at}" for at in range(len(times))]
+        assert len({message.client_message_id for message in log}) == len(log)
+    await server.stop()

@@ -46,7 +46,7 @@ RATES = {
     "work_burst",
     "work_per_second",
 }
-PERSONAL = {"drafts_per_user", "saved_per_user"}
+PERSONAL = {"drafts_per_user", "saved_per_user", "scheduled_per_user"}
 ROOMS = {"rooms_per_user", "added_rooms_per_user", "members_per_room", "invites_per_room"}
 INVITATIONS = {"invitations_per_user", "invitations_of_one"}
 GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [

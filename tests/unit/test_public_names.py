@@ -113,6 +113,8 @@ NAMES = [
     "RoomLeft",
     "RoomNotFound",
     "SavedMessage",
+    "ScheduleFailure",
+    "ScheduledMessage",
     "Scope",
     "SearchHit",
     "Sent",

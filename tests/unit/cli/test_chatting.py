@@ -146,6 +146,7 @@ async def test_commands_are_not_sent(
         "/poll",
         "/vote",
         "/save",
+        "/schedule",
         "/accept",
         "/decline",
     ]

@@ -67,6 +67,7 @@ async def test_every_effect_is_applied(store: Store) -> None:
         pb.NotificationsChanged(),
         pb.DraftChanged(),
         pb.SavedChanged(),
+        pb.ScheduledChanged(),
     ]
     assert {type(what) for what in whats} == set(KINDS)
     entries = [entry("ann", what) for what in whats]
