@@ -17,7 +17,7 @@ from grpc_chat.store.records import Membership, ReaderPlace, user_log
 from grpc_chat.store.writes import Target
 from grpc_chat.wire import chat_pb2 as pb
 
-_MEMBERS_AT_ONCE = 500
+_MEMBERS_AT_ONCE = 250
 """How many members are read in one piece, which takes about 2 ms."""
 _MOST_SESSIONS = 100
 _LOG_ENTRIES = 2000

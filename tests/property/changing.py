@@ -244,3 +244,81 @@ class Changing(RuleBasedStateMachine):
 
         if who in place.members:
             self._run(count())
+
+    @rule(who=WHO, where=WHERE, which=ANY, back=st.booleans())
+    def read(self, who: str, where: str, which: int, *, back: bool) -> None:
+        """A member's marker moves, and what is unread is what counting gives."""
+        place = self.places[where]
+
+        async def read() -> None:
+            await self._answered()
+            await self._read_logs()
+            marker = pb.ReadMarker(room_id=place.room_id, seq=which % (place.head + 1))
+            request = pb.MarkReadRequest(markers=[marker], back=back)
+            reply = await self._call(who, "MessageService/MarkRead", request)
+            if who not in place.members:
+                assert reply.reason == self._stranger(where)
+                return
+            [moved] = reply.read(pb.MarkReadResponse).markers
+            assert moved.unread_count == place.unread(who, moved.seq)
+            assert moved.last_seq == place.head
+
+        self._run(read())
+
+    @rule(who=WHO)
+    def look_at_rooms(self, who: str) -> None:
+        """The rooms that wait are those with unread messages; each shows the newest that may be read."""
+
+        async def look_at_rooms() -> None:
+            await self._answered()
+            await self._read_logs()
+            reply = await self._call(who, "RoomService/ListInbox", pb.ListInboxRequest(include_read=True))
+            inbox = reply.read(pb.ListInboxResponse)
+            mine = {place.room_id: place for place in self.places.values() if who in place.members}
+            found = {room.room_id: room for room in inbox.rooms if room.kind != pb.ROOM_KIND_DIRECT}
+            assert found.keys() == mine.keys()
+            waiting = [room.read_marker.unread_count > 0 for room in inbox.rooms]
+            assert waiting == sorted(waiting, reverse=True)
+            assert inbox.waiting_rooms == sum(waiting)
+            for room_id, place in mine.items():
+                room = found[room_id]
+                assert room.read_marker.unread_count == place.unread(who, room.read_marker.seq)
+                newest = place.newest()
+                shown = room.last_message if room.HasField("last_message") else None
+                if newest is None or newest.seq < place.first(who):
+                    assert shown is None
+                elif newest.seq > place.head - 100:
+                    assert shown
+                    assert (shown.seq, shown.text) == (newest.seq, newest.message.text[:200])
+
+        self._run(look_at_rooms())
+
+    @rule(who=WHO, where=WHERE, which=ANY)
+    def look_at_receipts(self, who: str, where: str, which: int) -> None:
+        """Who may read a message sees whom it was for; about others ask those who look after the room."""
+        place = self.places[where]
+
+        async def look_at_receipts() -> None:
+            await self._answered()
+            await self._read_logs()
+            seq = self._some_message(place, which)
+            asked = pb.ListReceiptsRequest(room_id=place.room_id, seq=seq)
+            reply = await self._call(who, "MessageService/ListReceipts", asked)
+            about = pb.ExplainDeliveryRequest(room_id=place.room_id, seq=seq, user_id="owner")
+            why = await self._call(who, "MessageService/ExplainDelivery", about)
+            if who not in place.members:
+                assert reply.reason == why.reason == self._stranger(where)
+                return
+            event = place.message(seq)
+            if event is None or seq < place.first(who):
+                assert reply.reason == "MESSAGE_NOT_FOUND"
+                assert why.reason in ("MESSAGE_NOT_FOUND", "PERMISSION_DENIED")
+                return
+            for_ = [user for user in place.members if place.windows(user)[-1][0] < seq]
+            receipts = reply.read(pb.ListReceiptsResponse).receipts
+            assert {receipt.user_id for receipt in receipts} - {"owner"} == {*for_} - {event.user_id}
+            assert not any(receipt.read for receipt in receipts if receipt.user_id != who)
+            may_ask = RANKS[place.members[who]] >= RANKS["admin"]
+            assert why.reason == ("OK" if may_ask else "PERMISSION_DENIED")
+
+        self._run(look_at_receipts())

@@ -107,6 +107,11 @@ class Place:
             for event in self.log[read_seq:]
         )
 
+    def newest(self) -> pb.Event | None:
+        """The newest message that is in no thread."""
+        messages = [e for e in self.log if e.HasField("message") and not e.message.thread_root]
+        return messages[-1] if messages else None
+
     def is_in_thread(self, root: int, first: int) -> bool:
         """Whether a thread has a message that a member may read whose history begins there."""
         return any(event.message.thread_root == root for event in self.log[first - 1 :])
