@@ -493,21 +493,7 @@ class Membership(Changing):
         async def look() -> list[int] | str:
             await self._answered()
             await self._read_logs()
-            seqs: list[int] = []
-            request = pb.ListMessagesRequest(room_id=place.room_id, page_size=size)
-            if not backwards:
-                request.after_seq = 0
-            while True:
-                reply = await self._call(who, "MessageService/ListMessages", request)
-                if reply.reason != "OK":
-                    return reply.reason
-                page = reply.read(pb.ListMessagesResponse)
-                found = [event.seq for event in page.events]
-                seqs = found + seqs if backwards else seqs + found
-                token = page.previous_page_token if backwards else page.next_page_token
-                if not token:
-                    return seqs
-                request = pb.ListMessagesRequest(room_id=place.room_id, page_size=size, page_token=token)
+            return await self._pages(who, place, size, backwards=backwards)
 
         seen = self._run(look())
         if who not in place.members:
@@ -515,6 +501,25 @@ class Membership(Changing):
             return
 
         assert seen == place.readable(place.first(who))
+
+    async def _pages(self, who: str, place: Place, size: int, *, backwards: bool = False) -> list[int] | str:
+        """The numbers that somebody is shown, or why they are shown none."""
+        seqs: list[int] = []
+        request = pb.ListMessagesRequest(room_id=place.room_id, page_size=size)
+        if not backwards:
+            request.after_seq = 0
+        while True:
+            reply = await self._call(who, "MessageService/ListMessages", request)
+            if reply.reason != "OK":
+                return reply.reason
+            page = reply.read(pb.ListMessagesResponse)
+            assert all(map(place.is_told, page.events))
+            found = [event.seq for event in page.events]
+            seqs = found + seqs if backwards else seqs + found
+            token = page.previous_page_token if backwards else page.next_page_token
+            if not token:
+                return seqs
+            request = pb.ListMessagesRequest(room_id=place.room_id, page_size=size, page_token=token)
 
     # Files
 
@@ -625,13 +630,24 @@ class Membership(Changing):
 
     def teardown(self) -> None:
         try:
-            self._run(self._settle())
-            self._run(self.look_at_all())
+            self._run(self._look_once_more())
             for reader in self.readers:
                 for name, place in self.places.items():
                     self._check(reader, name, place)
         finally:
             self._run(self._clear())
+
+    async def _look_once_more(self) -> None:
+        """Everybody looks at everything that they may see by then, in every way."""
+        await self._answered()
+        await self._read_logs()
+        for place in self.places.values():
+            for who in place.members:
+                assert await self._pages(who, place, 7) == place.readable(place.first(who))
+        await self.look_at_all()
+        for who in USERS:
+            await self._follow(who, "all", 0.0, also=True)
+        await self._settle()
 
     async def _clear(self) -> None:
         await asyncio.gather(*self.sending, *[reader.stream.aclose() for reader in self.readers])
