@@ -43,6 +43,8 @@ async def test_nothing_is_lost_doubled_or_reordered(faults: tuple[str, ...]) -> 
     assert set(report.done) == set(faults)
     assert report.verdict.acked > 0
     assert report.verdict.received > 0
+    assert report.verdict.changed > 0
+    assert report.verdict.counted > 0
 
 
 @pytest.mark.parametrize("name", MUTANTS)
