@@ -108,11 +108,12 @@ class Receipts:
                 found.may_read = access.visible_from(member) <= seq
                 found.hidden_until_seq = access.hidden_until(member)
                 [status] = snapshot.statuses([user_id]).values()
-                refuses = not own and bool(snapshot.refusing([user_id], caller.user_id))
-                if shows and (own or not (status.hide_receipts or refuses)):
-                    found.read_seq = member.read_seq
-                hides = not own and (status.hide_receipts or status.hide_last_seen or status.appear_offline)
-                _add_positions(found, snapshot, member, user_id, own=own, hides=hides)
+                refuses = bool(snapshot.refusing([user_id], caller.user_id))
+                if own or not (refuses or status.appear_offline):
+                    if shows and (own or not status.hide_receipts):
+                        found.read_seq = member.read_seq
+                    hides = not own and (status.hide_receipts or status.hide_last_seen)
+                    _add_positions(found, snapshot, member, user_id, own=own, hides=hides)
             found.memberships.extend(_spans(snapshot, room_id, user_id, member))
             if own and caller.interactive:
                 # A program's token does not show the others, as in ListSessions.
@@ -149,11 +150,11 @@ def _receipts(
 
 
 def _receipt(place: ReaderPlace, seq: int, caller: Caller, *, shows: bool, refuses: bool) -> pb.Receipt:
-    """What the caller sees of a member. Somebody who has blocked the caller shows nothing of themselves, like
-    somebody who was never there."""
+    """What the caller sees of a member. Somebody who has blocked the caller, or appears offline, shows
+    nothing of themselves, like somebody who was never there."""
     own = place.user_id == caller.user_id
     receipt = pb.Receipt(user_id=place.user_id)
-    if refuses:
+    if refuses or (place.appears_offline and not own):
         return receipt
     receipt.read = place.read_seq >= seq and (own or (shows and not place.hides_reads))
     receipt.received = receipt.read or place.received_us is not None

@@ -24,7 +24,8 @@ _READERS = (
         _members.read_seq,
         _received_us,
         sa.func.coalesce(_statuses.hide_receipts, _NONE),
-        sa.func.coalesce(_statuses.appear_offline + _statuses.hide_last_seen, _NONE),
+        sa.func.coalesce(_statuses.hide_last_seen, _NONE),
+        sa.func.coalesce(_statuses.appear_offline, _NONE),
     )
     .select_from(schema.members)
     .outerjoin(schema.statuses, _statuses.user_id == _members.user_id)
@@ -52,8 +53,8 @@ class ReceiptReads:
         rows = result.cursor.fetchall()
         result.close()
         return [
-            ReaderPlace(user_id, read_seq, received_us, bool(hides_reads), bool(hides_times))
-            for user_id, read_seq, received_us, hides_reads, hides_times in rows
+            ReaderPlace(user_id, read_seq, received_us, *map(bool, hides))
+            for user_id, read_seq, received_us, *hides in rows
         ]
 
     def consumers_in(self, room_id: str, user_id: str) -> list[ConsumerPlace]:

@@ -178,6 +178,8 @@ class ReaderPlace(NamedTuple):
     """Whether others do not see what they have read."""
     hides_times: bool
     """Whether others do not see when they were there."""
+    appears_offline: bool
+    """Whether others do not see that they were there at all."""
 
 
 class ConsumerPlace(NamedTuple):

@@ -37,9 +37,9 @@ def test_positions_say_who_has_received_and_read_a_message(store: Store) -> None
         assert (laptop[:2], phone[:2]) == (("laptop", 1), ("phone", 2))
         assert before <= phone.time_us <= laptop.time_us
         first, second = [snapshot.readers("r1", seq, sender="ann", after="", limit=9) for seq in (1, 2)]
-        cat = ReaderPlace("cat", 1, None, hides_reads=True, hides_times=True)
-        assert first == [ReaderPlace("ben", 0, phone.time_us, False, False), cat]
-        assert second == [ReaderPlace("ben", 0, phone.time_us, False, False), cat]
+        cat = ReaderPlace("cat", 1, None, hides_reads=True, hides_times=False, appears_offline=True)
+        assert first == [ReaderPlace("ben", 0, phone.time_us, False, False, False), cat]
+        assert second == [ReaderPlace("ben", 0, phone.time_us, False, False, False), cat]
         assert snapshot.readers("r1", 2, sender="ann", after="ben", limit=9) == [cat]
         assert snapshot.readers("r1", 2, sender="ann", after="", limit=1) == second[:1]
         assert snapshot.readers("r1", 2, sender="cat", after="", limit=9)[0].user_id == "ann"

@@ -104,7 +104,10 @@ async def test_people_hide_what_they_have_read_and_when_they_were_there(node: Ru
     assert (await receipts(bob, room, sent.seq))["bob"] == "rtR"
     await bob.show_presence(hide_receipts=False)
     await carol.show_presence(hide_last_seen=False, appear_offline=True)
-    assert await receipts(alice, room, sent.seq) == {"bob": "rtR", "carol": "rR"}
+    assert await receipts(alice, room, sent.seq) == {"bob": "rtR", "carol": ""}
+    assert (await receipts(carol, room, sent.seq))["carol"] == "rtR"
+    told = await alice.explain_delivery(room, sent.seq, "carol")
+    assert (told.positions, told.read_seq, told.may_read) == ((), 0, True)
     await carol.show_presence(appear_offline=False)
 
     await bob.block("alice")
