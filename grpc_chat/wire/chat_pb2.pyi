@@ -4610,7 +4610,9 @@ Global___ListReceiptsRequest: _TypeAlias = ListReceiptsRequest  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
-    """What is known of a message and one member."""
+    """What is known of a message and one member. Of members who appear offline, and of those who have blocked the caller, nothing
+    is known.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4626,8 +4628,8 @@ class Receipt(_message.Message):
     """Whether they are seen to have read it."""
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
-        """By when one of their consumers had acknowledged it. Absent if that is not known, and if they hide their presence, when
-        they were last seen, or what they have read.
+        """By when one of their consumers had acknowledged it. Absent if that is not known, and if they hide when they were last
+        seen, or what they have read.
         """
 
     def __init__(

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.core import inbox
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls
@@ -25,6 +26,7 @@ async def node() -> AsyncIterator[RunningNode]:
     async with running_node(
         accounts={"adding": "anyone", "direct_messages": "anyone"},
         limits={"calls_per_second": 0, "adds_per_second": 0},
+        search={"enabled": False},
     ) as made:
         await made.register("alice", admin=True)
         yield made
@@ -84,8 +86,13 @@ async def test_the_inbox_has_what_waits_the_newest_first(node: RunningNode) -> N
     assert await titles(bob) == ["alice"]
 
 
-async def test_pages_of_the_inbox_have_each_room_once(node: RunningNode) -> None:
-    """Whether something waits in it or not; a token is for one listing."""
+async def test_pages_of_the_inbox_have_each_room_once(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether something waits in it or not, also of somebody in more rooms than are read at once; a token is
+    for one listing."""
+    monkeypatch.setattr(inbox, "_ROOMS_AT_ONCE", 2)
+    monkeypatch.setattr(inbox, "_SHOWN_AT_ONCE", 1)
     await node.register("carol")
     alice = await node.log_in("alice")
     rooms = [await room_of(alice, f"page {n}", "carol") for n in range(7)]
@@ -224,7 +231,11 @@ async def test_however_many_rooms_there_are_a_page_costs_a_few_statements(node: 
                 await gina.mute(room)
         person = await node.register(f"person-{len(noted)}")
         await person.send("@gina", "hello")
-        with statements() as given:
-            await gina.inbox(include_read=True)
-        noted.append(len([sql for sql in given if sql.lstrip().startswith(("SELECT", "WITH"))]))
+        costs = []
+        for _ in range(5):
+            with statements() as given:
+                await gina.inbox(include_read=True)
+            costs.append(len([sql for sql in given if sql.lstrip().startswith(("SELECT", "WITH"))]))
+        # What the server reads in the background may be among those of a call.
+        noted.append(min(costs))
     assert noted[0] == noted[1] <= 12

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.core import receipts as core
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -123,8 +124,12 @@ async def test_people_hide_what_they_have_read_and_when_they_were_there(node: Ru
         await bob.update_room(direct, receipts="off")
 
 
-async def test_receipts_are_those_of_a_naive_count(node: RunningNode) -> None:
-    """After whatever was sent, acknowledged with several consumers, and read, forth and back."""
+async def test_receipts_are_those_of_a_naive_count(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After whatever was sent, acknowledged with several consumers, and read, forth and back; also of more
+    members than are read at once."""
+    monkeypatch.setattr(core, "_MEMBERS_AT_ONCE", 2)
     pick = random.Random(11)
     clients = {name: await node.log_in(name) for name in ("alice", "bob", "carol", "dave")}
     alice = clients["alice"]

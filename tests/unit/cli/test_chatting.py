@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +20,7 @@ from grpc_chat.cli.target import Target
 from grpc_chat.errors import ChatError, PermissionDenied, RateLimited, SessionEnded
 from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import PresenceState, Role, RoomKind
+from grpc_chat.sdk.inbox import Inbox
 from grpc_chat.sdk.models import Member, Room, Update
 from grpc_chat.sdk.signals import Presence, Status, Typing
 
@@ -63,6 +65,10 @@ class Server:
 
     async def room(self, room_id: str) -> Room:
         return PLANS
+
+    async def inbox(self, *, limit: int) -> Inbox:
+        other = replace(PLANS, room_id="other", name="lunch\x1b[2J", unread=2)
+        return Inbox((PLANS, other), 2, 3, 1)
 
     def subscribe(self, *cursors: object, **how: object) -> Server:
         return self
@@ -186,6 +192,18 @@ async def test_a_pipe_has_no_commands() -> None:
     assert await talk(server, "/quit", "//x", "last") == 0
 
     assert list(server.sent.values()) == ["/quit", "//x", "last"]
+
+
+async def test_what_waits_in_other_rooms_is_told_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without this one; invitations too."""
+    server = Server()
+    server.answers = {"last": None}
+    await talk(server, "/inbox", "last", typed=True)
+
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        r"  lunch\x1b[2J: 2 new messages",
+        "  1 invitation to answer: grpc-chat invitations list",
+    ]
 
 
 async def test_who_is_there_is_told_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
