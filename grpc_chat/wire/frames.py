@@ -90,14 +90,18 @@ def frame(payload: bytes) -> bytes:
 
 def stamp(payload: bytes) -> int:
     """The stamp of an encoded event: when it was stored, in microseconds since 1970."""
-    time = pb.Event.FromString(payload).create_time
+    return stamp_of(pb.Event.FromString(payload))
+
+
+def stamp_of(event: pb.Event) -> int:
+    """As :func:`stamp`, of an event that has been decoded."""
+    time = event.create_time
     return time.seconds * 1_000_000 + time.nanos // 1000
 
 
 def frame_stamp(data: bytes) -> int:
     """As :func:`stamp`, of an event's :func:`frame`."""
-    time = pb.SubscribeResponse.FromString(data).events[0].create_time
-    return time.seconds * 1_000_000 + time.nanos // 1000
+    return stamp_of(pb.SubscribeResponse.FromString(data).events[0])
 
 
 def frames(payloads: Sequence[bytes]) -> bytes:

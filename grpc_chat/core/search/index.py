@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 
 from grpc_chat.core.reads import Pieces
 from grpc_chat.core.search import postings, segments
-from grpc_chat.core.search.query import Entry, Query, entry
+from grpc_chat.core.search.query import Entry, Query, entry, entry_of
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.search import Contents, Segment, SegmentStore
 from grpc_chat.wire import chat_pb2 as pb
@@ -138,7 +138,7 @@ class Index:
                     changed.append(event.message_edited.seq)
                 elif kind == "message_deleted":
                     changed.append(event.message_deleted.seq)
-                elif kind == "message" and (made := entry(stored.payload)):
+                elif kind == "message" and (made := entry_of(event)):
                     room.tail.append(made)
                     self._messages += 1
                     self._bytes += 200 + 2 * len(made.form)

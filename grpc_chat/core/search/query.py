@@ -36,11 +36,15 @@ class Entry(NamedTuple):
 
 def entry(payload: bytes) -> Entry | None:
     """What a stored event is to a search; None where it is no message, or one that was deleted."""
-    event = pb.Event.FromString(payload)
+    return entry_of(pb.Event.FromString(payload))
+
+
+def entry_of(event: pb.Event) -> Entry | None:
+    """As :func:`entry`, of an event that has been decoded."""
     if not event.HasField("message") or event.message.HasField("deleted"):
         return None
     message = event.message
-    return Entry(event.seq, frames.stamp(payload), event.user_id, folded(message.text), bool(message.files))
+    return Entry(event.seq, frames.stamp_of(event), event.user_id, folded(message.text), bool(message.files))
 
 
 @dataclass(frozen=True, slots=True)
