@@ -29,10 +29,11 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Method, Pipeline, Write
+from grpc_chat.api.pipeline import Method, Pipeline
 from grpc_chat.core.caller import ALL_SCOPES, SYSTEM, Caller, scope_bits
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.tokens import new_id, new_token, secret_hash
+from grpc_chat.core.writing import Write
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Transaction

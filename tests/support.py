@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import grpc_chat as chat
+from grpc_chat.core.writing import Write
 
 
 async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
@@ -38,7 +39,7 @@ class PulledResponses(AsyncIterator[bytes]):
         stream: The call, given the function to write with.
     """
 
-    def __init__(self, stream: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]) -> None:
+    def __init__(self, stream: Callable[[Write], Coroutine[Any, Any, None]]) -> None:
         self._stream = stream
         self._task: asyncio.Task[None] | None = None
         self._written: asyncio.Future[bytes] | None = None

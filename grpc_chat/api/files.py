@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from grpc_chat.api.pipeline import Write
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.uploads import file_told
+from grpc_chat.core.writing import Write
 from grpc_chat.errors import Unavailable
 from grpc_chat.wire import chat_pb2 as pb
 

@@ -24,6 +24,7 @@ from grpc_chat.api.table import NEEDS
 from grpc_chat.core.caller import Authenticator, Caller, Guest
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.turns import FewAtATime, share
+from grpc_chat.core.writing import Write
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
 from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 Unary = Callable[[Any, Any], Awaitable[Message | bytes]]
 """Takes a Caller, or a Guest if the method needs no caller, and the request."""
-Write = Callable[[bytes], Awaitable[None]]
-"""Gives one encoded response to the transport, and returns when it can take another."""
 Stream = Callable[[Any, Any, Write], Awaitable[None]]
 Metadata = Sequence[tuple[str, str | bytes]]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grpc_chat.api.pipeline import Write
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.system import ChatSystem
+from grpc_chat.core.writing import Write
 from grpc_chat.wire import chat_pb2 as pb
 
 

@@ -72,7 +72,7 @@ class Feeds:
             if piece and stream.waits:
                 response = stream.subscription.pass_on(room_id, after, piece)
                 if response is not None:
-                    stream.wake(response)
+                    stream.write(response)
                     continue
             if stream.subscription.mark(room_id):
                 stream.wake()

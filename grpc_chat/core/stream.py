@@ -14,6 +14,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.latest import Latest
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.core.turns import FewAtATime, share
+from grpc_chat.core.writing import Write, Writes, Writing
 from grpc_chat.errors import ChatError
 from grpc_chat.metrics import Totals
 from grpc_chat.store.records import Place
@@ -21,9 +22,6 @@ from grpc_chat.wire import chat_pb2 as pb
 
 _CURSORS_AT_ONCE = 500
 """How many cursors are encoded at once: about 1 ms."""
-
-Write = Callable[[bytes], Awaitable[None]]
-"""Gives one encoded response to the transport, and returns when it can take another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,7 @@ class Host:
     Attributes:
         epoch: The store's epoch.
         totals: Where it counts.
+        writes: Begins writes.
         read: A page of a room, from the store; None if it should no longer be read.
         save: Stores a consumer's positions; with True, even if they move back.
         close: Forgets the stream.
@@ -43,6 +42,7 @@ class Host:
 
     epoch: str
     totals: Totals
+    writes: Writes
     read: Callable[[Stream, Behind], Awaitable[Page | None]]
     save: Callable[[Stream, dict[str, Place], bool], Awaitable[None]]
     close: Callable[[Stream], None]
@@ -97,28 +97,84 @@ class Stream:
     expiry: asyncio.TimerHandle | None = field(default=None, repr=False)
     task: asyncio.Task[Any] | None = field(default=None, repr=False)
     """The task that writes its responses; cancelled if the stream must end and its client does not read."""
-    _waiter: asyncio.Future[bytes | None] | None = field(default=None, repr=False)
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is in :meth:`wait`, and will stay there until :meth:`wake`."""
-        return self._waiter is not None and not self._waiter.done()
+    waits: bool = field(default=False, repr=False)
+    """Whether its task is in :meth:`wait`, and no write is under way."""
+    _waiter: asyncio.Future[Behind | None] | None = field(default=None, repr=False)
+    _writing: Writing | None = field(default=None, repr=False)
+    """Writes while the task waits."""
+    _woken: bool = field(default=False, repr=False)
+    """Whether there may be something to do when the write has ended."""
 
     def give_up(self) -> None:
         """Give up a write whose client does not read."""
         if self.task:
             self.task.cancel()
 
-    def wake(self, response: bytes | None = None) -> None:
-        """Make :meth:`wait` return ``response``, if it waits."""
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(response)
+    def wake(self) -> None:
+        """Make it look for something to do."""
+        if self.waits:
+            self._return(None)
+        else:
+            # When what it does now is done.
+            self._woken = True
 
-    async def wait(self) -> bytes | None:
-        """Wait until there may be something to do; returns a response if that is all there is to send."""
+    def write(self, response: bytes) -> None:
+        """Write a response, without the task. Only if it waits."""
+        self.waits = False
+        self.quiet_seconds = 0
+        self.host.writes.begin_soon(self._begin, self._with_signals(response) if self.signals else response)
+
+    def _begin(self, response: bytes) -> None:
+        if self.ended or self._writing is None:
+            # Meanwhile: it gets nothing more.
+            self._return(None)
+        else:
+            self._writing.begin(response)
+
+    def _written(self, error: BaseException | None) -> None:
+        """Write what has gathered meanwhile, or let the task go on if that takes more than a write."""
+        if not self._woken and not error:
+            self.waits = True
+        elif self._waiter is None or self._waiter.done():
+            # The task was cancelled.
+            return
+        elif isinstance(error, asyncio.CancelledError):
+            self._waiter.cancel()
+        elif error:
+            self._waiter.set_exception(error)
+        elif self.ended or self.draining or self.signals or self._owes_more:
+            self._return(None)
+        else:
+            response = self.subscription.take()
+            if response is None:
+                self.waits, self._woken = True, False
+            elif isinstance(response, Behind):
+                self._return(response)
+            else:
+                # There may be more than fits into one response, so it remains woken.
+                self.write(response)
+
+    @property
+    def _owes_more(self) -> bool:
+        """Whether it owes anything that is not in the logs of rooms."""
+        return bool(self.put_back or self.unsaved or self.invitations or self.read_markers)
+
+    async def wait(self) -> Behind | None:
+        """Wait until there may be something to do; returns what is to be read if that is known. What
+        :meth:`write` is given meanwhile is written."""
         # A bare future: an asyncio.Event with a time-out costs as much as the write that follows.
         self._waiter = asyncio.get_running_loop().create_future()
-        return await self._waiter
+        self.waits, self._woken = True, False
+        try:
+            return await self._waiter
+        finally:
+            self.waits = False
+
+    def _return(self, what: Behind | None) -> None:
+        """Make :meth:`wait` return."""
+        self.waits = False
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(what)
 
     async def run(self, write: Write) -> None:
         """Write everything owed, as encoded responses, until it ends; what gathers while one is written goes
@@ -128,6 +184,7 @@ class Stream:
             ChatError: Why it ended, if not because the node is about to stop.
         """
         self.task = asyncio.current_task()
+        self._writing = writing = Writing(write, self._written)
         try:
             await self._save()
             async with self.host.beginning.turn(share.get()):
@@ -141,7 +198,7 @@ class Stream:
                 if response is None:
                     # It sends signals when it would wait, and otherwise with anything that it writes.
                     response = self._beside_signals() if self.signals else await self.wait()
-                elif isinstance(response, Behind):
+                if isinstance(response, Behind):
                     response = await self._read(response)
                 if response is None or self.ended:
                     continue
@@ -149,8 +206,7 @@ class Stream:
                     self.quiet_seconds = 0
                 if self.signals and not (response := self._with_signals(response)):
                     continue
-                self.host.totals.responses += 1
-                self.host.totals.response_bytes += len(response)
+                self.host.writes.count([response])
                 await write(response)
             if self.ended:
                 raise self.ended
@@ -161,10 +217,12 @@ class Stream:
                 raise self.ended from None
             raise
         finally:
+            writing.stop()
+            self._writing = None
             self.host.close(self)
             self.task = None
             # The traceback of the error refers to this frame, and the stream to the error.
-            del self
+            del self, writing
 
     async def _save(self) -> None:
         """Store where a consumer begins in rooms that are new to it."""

@@ -157,9 +157,9 @@ class Streams:
             return
         stream.ended = error
         self.close(stream)
-        if stream.waits:
-            stream.wake()
-        else:
+        waits = stream.waits
+        stream.wake()
+        if not waits:
             asyncio.get_running_loop().call_later(patience, stream.give_up)
 
     def acknowledged(self, user_id: str, consumer: str, positions: Mapping[str, Place]) -> None:
@@ -205,7 +205,7 @@ class Streams:
                     stream.quiet_seconds += now - before
                     # Rounded down to whole ticks: a little early is better than late.
                     if stream.quiet_seconds + tick > stream.heartbeat.total_seconds() and stream.waits:
-                        stream.wake(stream.subscription.heartbeat())
+                        stream.write(stream.subscription.heartbeat())
 
     # The end of all
 

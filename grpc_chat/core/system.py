@@ -76,6 +76,7 @@ from grpc_chat.core.uploads import Uploads
 from grpc_chat.core.user_entries import Entries
 from grpc_chat.core.user_logs import UserLogs
 from grpc_chat.core.users import Users
+from grpc_chat.core.writing import Writes
 from grpc_chat.files.base import Storage
 from grpc_chat.files.images import Images
 from grpc_chat.files.nowhere import NOWHERE
@@ -357,6 +358,7 @@ class ChatSystem:
             host=Host(
                 epoch=store.epoch,
                 totals=metrics.totals,
+                writes=Writes(metrics.totals),
                 read=CatchingUp(readers, feeds, response_bytes=bounds.response_bytes).read,
                 save=consumers.save_for,
                 close=streams.close,

@@ -156,7 +156,7 @@ class _Responses:
         self._taken = asyncio.Event()
 
     async def write(self, response: bytes) -> None:
-        """See :data:`grpc_chat.api.pipeline.Write`."""
+        """See :data:`grpc_chat.core.writing.Write`."""
         while self._written:
             self._taken.clear()
             await self._taken.wait()

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Write
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline
 from grpc_chat.api.table import NEEDS
 from grpc_chat.config import Config
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.turns import share
+from grpc_chat.core.writing import Write
 from grpc_chat.errors import (
     Internal,
     InvalidRequest,

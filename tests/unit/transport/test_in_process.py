@@ -14,9 +14,10 @@ import pytest
 
 import grpc_chat as chat
 from grpc_chat.api.limits import Limits, RequestChecker
-from grpc_chat.api.pipeline import Pipeline, Write
+from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.trusted import TrustedIds
+from grpc_chat.core.writing import Write
 from grpc_chat.metrics import Metrics
 from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.testing import RunningNode, running_node
