@@ -119,6 +119,8 @@ class Changing(RuleBasedStateMachine):
             return self._expected_of_deletion(place, who, role, event.user_id)
         if what == "edit" and event.user_id != who:
             return "PERMISSION_DENIED"
+        if what == "edit" and event.message.HasField("poll"):
+            return "FAILED_PRECONDITION"
         return "MESSAGE_NOT_FOUND" if event.message.HasField("deleted") else "OK"
 
     @rule(who=WRITER, where=WHERE, which=ANY, in_thread=st.booleans())
@@ -159,6 +161,40 @@ class Changing(RuleBasedStateMachine):
             return "MESSAGE_NOT_FOUND"
         return "INVALID_REQUEST" if in_thread and event.message.thread_root else "OK"
 
+    @rule(who=WRITER, where=WHERE, which=ANY)
+    def vote(self, who: str, where: str, which: int) -> None:
+        """The owner asks a question, or somebody votes in a poll, or in what is none."""
+        place = self.places[where]
+
+        async def vote() -> None:
+            await self._answered()
+            await self._read_logs()
+            polls = [event.seq for event in place.log if event.message.HasField("poll")]
+            if which % 3 == 0 or not polls:
+                asked = self._message(where)
+                asked.poll.options.extend(["yes", "no"])
+                sending = pb.SendMessagesRequest(messages=[asked])
+                reply = await self._call("owner", "MessageService/SendMessages", sending)
+                assert reply.reason == ("ROOM_ARCHIVED" if place.archived else "OK")
+                await self._read_logs()
+            seq = polls[-1 - which % len(polls)] if polls and which % 5 else self._some_message(place, which)
+            request = pb.VotePollRequest(room_id=place.room_id, seq=seq, choices=[which % 2])
+            reply = await self._call(who, "PollService/VotePoll", request)
+            expected = self._expected_of_vote(who, where, seq)
+            assert reply.reason == expected, (who, seq)
+            if expected == "OK":
+                place.votes.setdefault(seq, {})[who] = which % 2
+            await self._read_logs()
+
+        self._run(vote())
+
+    def _expected_of_vote(self, who: str, where: str, seq: int) -> str:
+        expected = self._expected(who, where, seq, "react")
+        event = self.places[where].message(seq)
+        if expected == "OK" and event and not event.message.HasField("poll"):
+            return "POLL_NOT_FOUND"
+        return expected
+
     def _expected_of_deletion(self, place: Place, who: str, role: str, author: str) -> str:
         mine = RANKS[role]
         if author == who:
@@ -194,9 +230,10 @@ class Changing(RuleBasedStateMachine):
         what it says now, also if it is changed once more."""
         for place in self.places.values():
             mine = [event for event in place.log if event.message.text and event.user_id == "owner"]
-            if mine and not place.archived:
+            texts = [event for event in mine if not event.message.HasField("poll")]
+            if texts and not place.archived:
                 assert await self._found("owner", room_id=place.room_id, sender_user_id="owner") == mine
-                method, request = self._request(place.room_id, mine[-1].seq, "edit", "")
+                method, request = self._request(place.room_id, texts[-1].seq, "edit", "")
                 reply = await self._call("owner", method, request)
                 place.changed(reply.read(pb.EditMessageResponse).event)
                 await self._read_logs()
@@ -209,6 +246,7 @@ class Changing(RuleBasedStateMachine):
                     if event.message.edits:
                         assert await self._found(who, terms=[event.message.text]) == [event]
                 await self._look_at_reactions(who, place)
+                await self._look_at_polls(who, place)
 
     async def _look_at_reactions(self, who: str, place: Place) -> None:
         asked = list(dict.fromkeys(place.touched))[:100]
@@ -227,6 +265,17 @@ class Changing(RuleBasedStateMachine):
             for seq, of_message in chosen.items()
             for emoji, _ in of_message
         }
+
+    async def _look_at_polls(self, who: str, place: Place) -> None:
+        """How polls stand is told to those who may see them."""
+        polls = [event.seq for event in place.log if event.message.HasField("poll")][:100]
+        if not polls:
+            return
+        request = pb.GetPollsRequest(room_id=place.room_id, seqs=polls)
+        reply = await self._call(who, "PollService/GetPolls", request)
+        given = {told.seq: list(told.counts) for told in reply.read(pb.GetPollsResponse).polls}
+        votes = {seq: list(place.votes.get(seq, {}).values()) for seq in polls if seq >= place.first(who)}
+        assert given == {seq: [chosen.count(0), chosen.count(1)] for seq, chosen in votes.items()}
 
     @rule(who=WHO, where=WHERE)
     def count(self, who: str, where: str) -> None:

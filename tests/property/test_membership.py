@@ -469,8 +469,8 @@ class Membership(Changing):
                 current = reader.first_window[name] + lost
                 if current >= len(windows) or not (reader.comes_back or (name in reader.begins and not lost)):
                     continue
-                if self._is_owed(reader, name, lost, place.head):
-                    last = max(self._owed(reader, name, lost), default=0)
+                last = max(self._owed(reader, name, lost), default=0)
+                if self._is_owed(reader, name, lost, last):
                     reader.settled[name, lost] = last
                     await self._until_got(stream, room_id, lost, last)
 
