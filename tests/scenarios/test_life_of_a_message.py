@@ -33,6 +33,7 @@ class Device:
         self._messages: dict[int, chat.Message] = {}
         self._texts: dict[int, str] = {}
         self._reactions: dict[int, list[str]] = {}
+        self._votes: dict[int, tuple[int, ...]] = {}
         self._online: AsyncExitStack | None = None
         self.ever: list[str] = []
         """Every text that it was sent."""
@@ -78,6 +79,8 @@ class Device:
                     self.ever.append(update.text)
                 case chat.MessageDeleted():
                     del self._messages[update.message_seq]
+                case chat.PollVoted() | chat.PollClosed():
+                    self._votes[update.message_seq] = update.counts
                 case chat.ReactionChanged(removed=False):
                     self._reactions.setdefault(update.message_seq, []).append(update.emoji)
                 case chat.ReactionChanged(removed=True):
@@ -90,12 +93,20 @@ class Device:
                 [
                     f"{'> ' if message.thread_root else ''}{message.sender_id}: {self._texts[seq]}",
                     *(f"[{file.name}]" for file in message.files),
+                    *self._ballot(message),
                     *self._reactions.get(seq, []),
                 ]
             )
             for seq, message in self._messages.items()
             if not message.deleted
         ]
+
+    def _ballot(self, message: chat.Message) -> list[str]:
+        if not message.poll:
+            return []
+        result = message.poll.result
+        counts = result.counts if result else self._votes.get(message.seq, (0,) * len(message.poll.options))
+        return [f"{option}: {count}" for option, count in zip(message.poll.options, counts, strict=True)]
 
     async def shows(self, *lines: str) -> None:
         """Wait until it shows exactly this."""
@@ -126,7 +137,7 @@ async def downloaded(device: Device, file: chat.File) -> bytes:
 
 
 async def test_the_life_of_a_message() -> None:
-    """Sent, edited, reacted to, answered in a thread, searched, read and deleted: everywhere the same."""
+    """Sent, edited, reacted to, answered, voted on, searched, read and deleted: everywhere the same."""
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         node = await enter(running_node(accounts=ACCOUNTS, network=False, files={"free_bytes": 0}))
@@ -172,19 +183,32 @@ async def test_the_life_of_a_message() -> None:
         await all_show(online, *lines, *thread)
         assert {message.thread_root async for message in ann_laptop.me.history(ROOM)} == {0, question.seq}
 
+        # Which rye? They vote, on whatever is at hand, and Ben closes the poll when all have.
+        ryes = chat.Poll(("dark", "light"))
+        asked = await ben_laptop.me.send(ROOM, "Which rye?", poll=ryes)
+        await ann_phone.me.vote(ROOM, asked.seq, 1)
+        await ann_laptop.me.vote(ROOM, asked.seq, 0)
+        await ben_laptop.me.vote(ROOM, asked.seq, 0)
+        poll = "ben: Which rye? dark: 2 light: 0"
+        await all_show(online, *lines, *thread, poll)
+        await ben_laptop.me.close_poll(ROOM, asked.seq)
+        with pytest.raises(errors.VotingClosed):
+            await ann_phone.me.vote(ROOM, asked.seq, 1)
+
         # Search finds what is said now, in any language, by a part of it; and nothing that was said before.
         assert await ben_laptop.found("noon") == ["Soup at noon?"]
         assert await ann_phone.found("十二") == ["好的十二点见"]
         assert await ben_laptop.found("nooon") == []
 
-        # Ben reads up to the menu. His phone will know, without having been told.
-        assert await ben_laptop.unread() == 1, "to answer is to have read until then"
-        assert await ann_phone.unread() == 0, "what is said in a thread is not unread in the room"
-        assert await ben_laptop.me.mark_read(ROOM, listed.seq) == 0
+        # Ben has read up to his poll. His phone will know, without having been told.
+        assert await ben_laptop.unread() == 0, "to ask is to have read until then"
+        assert await ben_laptop.me.mark_read(ROOM, answer.seq, back=True) == 1, "what Ann said after that"
+        assert await ann_phone.unread() == 1, "the poll; what is said in a thread is not unread in the room"
+        assert await ben_laptop.me.mark_read(ROOM, listed.seq) == 0, "the poll is his own"
 
         # Ann thinks better of the menu: it is gone, and so is the file; the question stays.
         await ann_phone.me.delete(ROOM, listed.seq)
-        await all_show(online, *lines[:2], *thread)
+        await all_show(online, *lines[:2], *thread, poll)
         with pytest.raises(errors.FileNotFound):
             await downloaded(ben_laptop, menu)
         assert await ben_laptop.found("menu") == []
@@ -192,17 +216,17 @@ async def test_the_life_of_a_message() -> None:
         # Ben's phone comes back, and catches up: with what is there, and not with what was.
         before = len(ben_phone.ever)
         await ben_phone.connect()
-        await ben_phone.shows(*lines[:2], *thread)
+        await ben_phone.shows(*lines[:2], *thread, poll)
         assert ben_phone.ever[:before] == ["Soup at non?"]
         assert not {"Soup at nooon?", "the menu"} & set(ben_phone.ever)
         assert await ben_phone.unread() == 0
 
         # Ben takes his thumb back on the phone and answers anew on the laptop; Ann deletes her question.
         await ben_phone.me.unreact(ROOM, question.seq, "👍")
-        await all_show(everyone, "ann: Soup at noon?", lines[1], *thread)
+        await all_show(everyone, "ann: Soup at noon?", lines[1], *thread, poll)
         await ben_laptop.me.edit(ROOM, answer.seq, "Can't, sorry")
         await ann_laptop.me.delete(ROOM, question.seq)
-        await all_show(everyone, "ben: Can't, sorry", *thread)
+        await all_show(everyone, "ben: Can't, sorry", *thread, poll)
 
         # What was answered in its thread stays readable.
         rye = await ben_phone.me.message(ROOM, bread.seq + 1)
