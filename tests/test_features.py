@@ -28,7 +28,7 @@ def named(column: int, heading: str = "Feature") -> Counter[str]:
     found: Counter[str] = Counter()
     for table in re.findall(rf"^\| {heading} \|.*\n((?:\|.*\n)+)", page(), re.M):
         for row in table.splitlines()[1:]:
-            found.update(re.findall(r"`([^`]+)`", row.split(" | ")[column]))
+            found.update(re.findall(r"`([^`]+)`", row.split(" | ")[column].replace("\\|", "|")))
     return found
 
 
