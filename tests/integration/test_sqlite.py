@@ -25,7 +25,15 @@ from grpc_chat.store import migrations
 from grpc_chat.store.base import Transact, Transaction
 from grpc_chat.store.files import FileRecord, UploadRecord
 from grpc_chat.store.mark import Acknowledged, Mark
-from grpc_chat.store.records import Account, Ending, InvitationRecord, InviteRecord, Place, SessionRecord
+from grpc_chat.store.records import (
+    Account,
+    Attention,
+    Ending,
+    InvitationRecord,
+    InviteRecord,
+    Place,
+    SessionRecord,
+)
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Concerns, Draft, Once
@@ -902,6 +910,14 @@ def everything(store: SqlStore) -> None:
         snapshot.consumer_positions("alice", "bot", after="", limit=10)
         snapshot.ended_token(b"token")
         snapshot.ended_tokens_of("user0")
+        snapshot.inbox("alice", after="r0", limit=10)
+        snapshot.attention("alice", ["r1", "r2"])
+        snapshot.last_messages(["r1", "r2"])
+        snapshot.peers("alice", ["r1", "r2"])
+        snapshot.rooms_in(["r1", "r2"])
+        snapshot.readers("r1", 3, sender="alice", after="a", limit=10)
+        snapshot.consumers_in("r1", "alice")
+        snapshot.deleted_unread("alice", ["r1", "r2"])
 
 
 def every_change(transaction: Transaction) -> None:
@@ -914,6 +930,7 @@ def every_change(transaction: Transaction) -> None:
     transaction.put_member("r9", "zoe", pb.ROLE_MEMBER, join_seq=1)
     set_role(transaction, "r9", "zoe", pb.ROLE_ADMIN)
     transaction.accept_room("r9", "zoe")
+    transaction.put_attention("r9", "zoe", Attention(2, 5))
     remove(transaction, "r9", "zoe")
     transaction.put_invitation(InvitationRecord("r9", "zoe", pb.ROLE_MEMBER, "alice", 1))
     transaction.delete_offers("r9", "alice")
