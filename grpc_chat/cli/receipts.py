@@ -54,10 +54,11 @@ async def receipts(cli: Cli, name: str, seq: int, only: AnyReceiptFilter | None)
     ]
     cli.out.table(found, columns, empty="nobody")
     read = f", {delivery.read} read it" if delivery.shows_read else ""
-    cli.out.note(
-        f"for {count(delivery.members, 'member')}: {delivery.received} received it{read}; the server does "
-        "not know it of programs that keep their place themselves"
-    )
+    cli.out.note(f"for {count(delivery.members, 'member')}: {delivery.received} received it{read}")
+    if delivery.missing:
+        cli.out.note("others may have it in programs that keep their place themselves, as chat and watch do")
+    if not delivery.shows_read:
+        cli.out.note("this room does not show you who has read it; see `room update --receipts`")
 
 
 def _yes(is_so: bool) -> str:
