@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Session,
         User,
     )
+    from grpc_chat.sdk.bodies import Body, LinkCard
     from grpc_chat.sdk.choices import (
         Audience,
         Change,
@@ -156,6 +157,7 @@ __all__ = [
     "Banned",
     "Block",
     "Blocked",
+    "Body",
     "CaughtUp",
     "Change",
     "ChatError",
@@ -193,6 +195,7 @@ __all__ = [
     "LastLogin",
     "LastOwner",
     "LimitExceeded",
+    "LinkCard",
     "Login",
     "LoginFailed",
     "LoginPending",
@@ -324,6 +327,7 @@ _HOMES = (
             ("Poll", "PollClosed", "PollResult", "PollState", "PollVote", "PollVoted"),
             "grpc_chat.sdk.poll_records",
         ),
+        **dict.fromkeys(("Body", "LinkCard"), "grpc_chat.sdk.bodies"),
         **dict.fromkeys(("File", "FileLink", "Progress", "Upload"), "grpc_chat.sdk.file_records"),
         **dict.fromkeys(("Consumer", "ConsumerPosition"), "grpc_chat.sdk.consumer_records"),
         **dict.fromkeys(

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from grpc_chat.api.rules import OUTPUT_ONLY, Rule, Rules, one_of
 from grpc_chat.api.table import RULES, TERMS
-from grpc_chat.core.parts import has_parts
+from grpc_chat.core.parts import forbids_images, has_parts
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -251,7 +251,11 @@ def _text_or_files(request: Any) -> None:
             raise InvalidRequest(f"{path} must not be empty where the message carries no files", field=path)
         if not message.text and has_parts(message):
             path = f"messages[{at}].text"
-            raise InvalidRequest(f"{path} must not be empty where the message has a poll", field=path)
+            raise InvalidRequest(
+                f"{path} must not be empty where the message has a body, cards or a poll", field=path
+            )
+        if message.cards and (error := forbids_images(message.cards, message.file_ids, f"messages[{at}].")):
+            raise error
 
 
 def _one_place(request: Any) -> None:
@@ -289,6 +293,8 @@ def _plain_message_and_time(request: Any) -> None:
             "message.file_ids must be empty: a message that is sent later carries no files",
             field="message.file_ids",
         )
+    if error := forbids_images(request.message.cards, (), "message."):
+        raise error
 
 
 def _what_the_mask_names(request: Any) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from grpc_chat.core.emoji import is_emoji
 from grpc_chat.core.names import check_characters, check_shows
@@ -196,6 +197,57 @@ def _time(_most: int) -> Rule:
     return rule
 
 
+def _body(most: int) -> Rule:
+    def rule(value: Any, path: str) -> None:
+        _check_length(value.type_url, f"{path}.type_url", _TYPE_URL_BYTES)
+        if not _TYPE_URL.fullmatch(value.type_url):
+            raise InvalidRequest(
+                f"{path}.type_url must be a host, / and the full name of a message, as example.com/acme.Form",
+                field=f"{path}.type_url",
+            )
+        if (size := value.ByteSize()) > most:
+            raise InvalidRequest(
+                f"{path} must be at most {most} bytes, and has {size}",
+                field=path,
+                metadata={"maxBytes": str(most)},
+            )
+
+    return rule
+
+
+def _web_address(most: int) -> Rule:
+    def rule(value: str, path: str) -> None:
+        if not value:
+            raise _empty(path)
+        _check_length(value, path, most)
+        if not value.isprintable() or " " in value or "\\" in value:
+            raise InvalidRequest(
+                f"{path} must have no white space, no \\ and no characters that do not show", field=path
+            )
+        host = _host(value)
+        if not host:
+            raise InvalidRequest(
+                f"{path} must begin with http:// or https:// and a host, as https://example.com/page",
+                field=path,
+            )
+        if "@" in host:
+            # What is before the @ looks like the host.
+            raise InvalidRequest(f"{path} must name a host without a user's name before it", field=path)
+
+    return rule
+
+
+def _host(url: str) -> str:
+    """The host of a URL and what stands beside it; empty if the URL is not good."""
+    try:
+        parts = urlsplit(url)
+        # Asking for the port checks it.
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        return ""
+    return parts.netloc if good else ""
+
+
 def _password(most: int) -> Rule:
     def rule(value: str, path: str) -> None:
         if not value:
@@ -212,6 +264,12 @@ def _page_token(most: int) -> Rule:
 
     return rule
 
+
+# A host, and names with dots between, as protobuf has them.
+_TYPE_URL = re.compile(
+    r"[a-z0-9.:_-]+(/[a-z0-9._-]+)*/[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*", re.ASCII | re.IGNORECASE
+)
+_TYPE_URL_BYTES = 256
 
 _YEAR_10000 = 253_402_300_800
 
@@ -262,6 +320,8 @@ _TERMS: dict[str, Callable[[int], Rule]] = {
     "a text": _text,
     "an emoji": _emoji,
     "an option": _option,
+    "a body": _body,
+    "a web address": _web_address,
     "a password": _password,
     "a page token": _page_token,
     "a page size": lambda _most: _at_least(0),

@@ -250,7 +250,11 @@ def said(message: Message, *, on_lines: bool, state: PollState | None = None) ->
     poll: list[str] = []
     if message.poll:
         poll = ballot(message.poll, state) if on_lines else [on_one_line(message.poll, state, message.seq)]
-    return ("\n" if on_lines else " ").join([*([text] if text else []), *poll, *files])
+    # What the sender says of a link is beside where it leads, which nobody should have to guess.
+    cards = [f"[link: {' · '.join(filter(None, (card.title, card.url)))}]" for card in message.cards]
+    body = [f"[for programs: {message.body.type_name}]"] if message.body else []
+    said = [*([text] if text else []), *poll, *cards, *body, *files]
+    return ("\n" if on_lines else " ").join(said)
 
 
 def answered(message: Message) -> str:

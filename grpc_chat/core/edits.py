@@ -7,6 +7,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.page_token import Listed
+from grpc_chat.core.parts import copy_extras, forbids_images, same_extras
 from grpc_chat.errors import ChatError, FailedPrecondition, MessageNotFound, PermissionDenied
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
@@ -36,6 +37,9 @@ class Edits:
         """
         seq, text = request.seq, request.text
 
+        edited = pb.MessageEdited(seq=seq, text=text)
+        copy_extras(request, edited)
+
         def check(room_id: str, membership: Membership | None, target: Target | None) -> _Checked:
             found = access.message_that_is_read(membership, target)
             if isinstance(found, MessageNotFound):
@@ -52,13 +56,14 @@ class Edits:
                     "this message is a poll, which can't be edited: delete it, and send another",
                     metadata={"roomId": room_id},
                 )
-            if found.message.text == text:
+            if error := forbids_images(edited.cards, [file.file_id for file in found.message.files], ""):
+                return error
+            if found.message.text == text and same_extras(found.message, edited):
                 return Answer.ALREADY_SO
             assert membership, "the message is read"
             assert target, "the message is there"
             return access.forbids_late(membership, target)
 
-        edited = pb.MessageEdited(seq=seq, text=text)
         draft = Draft(
             pb.Event(room_id=request.room_id, user_id=caller.user_id, message_edited=edited),
             caller.session_id,

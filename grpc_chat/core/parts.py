@@ -1,11 +1,11 @@
-"""What few messages have besides a text and files: a poll."""
+"""What few messages have besides a text and files: a body for programs, cards for links, a poll."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import blake2b
 
-from grpc_chat.errors import ChatError
+from grpc_chat.errors import ChatError, InvalidRequest
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.writes import CheckState, Draft
 from grpc_chat.wire import chat_pb2 as pb
@@ -16,7 +16,7 @@ ForbidsPoll = Callable[[pb.Poll, str], ChatError | None]
 
 def has_parts(message: pb.OutgoingMessage) -> bool:
     """Whether a message has such a part. It is asked of every message that is sent."""
-    return message.HasField("poll")
+    return message.HasField("poll") or message.HasField("body") or bool(message.cards)
 
 
 def with_parts(
@@ -35,7 +35,8 @@ def with_parts(
             said = draft.once.content_hash + parts.SerializeToString(deterministic=True)
             once = draft.once._replace(content_hash=blake2b(said, digest_size=16).digest())
             draft = draft._replace(once=once)
-            if error := forbids_poll(message.poll, f"messages[{at}].poll"):
+            error = forbids_poll(message.poll, f"messages[{at}].poll") if message.HasField("poll") else None
+            if error:
                 draft = draft._replace(check_state=_refusing(error, draft.check_state))
         ready.append(draft)
     return ready
@@ -44,6 +45,7 @@ def with_parts(
 def _parts(message: pb.OutgoingMessage) -> pb.Message:
     """The parts alone, and of them only the fields that clients fill in."""
     parts = pb.Message()
+    copy_extras(message, parts)
     if message.HasField("poll"):
         sent, poll = message.poll, parts.poll
         poll.options[:] = sent.options
@@ -51,6 +53,33 @@ def _parts(message: pb.OutgoingMessage) -> pb.Message:
         if sent.HasField("close_time"):
             poll.close_time.FromMicroseconds(sent.close_time.ToMicroseconds())
     return parts
+
+
+def copy_extras(sent: pb.OutgoingMessage | pb.EditMessageRequest, to: pb.Message | pb.MessageEdited) -> None:
+    """Copy a body and cards, and of them only the fields that clients fill in."""
+    if sent.HasField("body"):
+        to.body.type_url, to.body.value = sent.body.type_url, sent.body.value
+    for card in sent.cards:
+        to.cards.add(
+            url=card.url, title=card.title, description=card.description, image_file_id=card.image_file_id
+        )
+
+
+def same_extras(one: pb.Message | pb.MessageEdited, other: pb.Message | pb.MessageEdited) -> bool:
+    """Whether the bodies and cards are the same."""
+    same_body = one.HasField("body") == other.HasField("body") and one.body == other.body
+    return same_body and list(one.cards) == list(other.cards)
+
+
+def forbids_images(
+    cards: Iterable[pb.LinkCard], file_ids: Collection[str], path: str
+) -> InvalidRequest | None:
+    """The error for a card whose image is not among a message's files, or None."""
+    for at, card in enumerate(cards):
+        if card.image_file_id and card.image_file_id not in file_ids:
+            field = f"{path}cards[{at}].image_file_id"
+            return InvalidRequest(f"{field} must be one of the files that the message carries", field=field)
+    return None
 
 
 def _refusing(error: ChatError, before: CheckState | None) -> CheckState:

@@ -10,9 +10,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from google.protobuf.message import Message as Protobuf
+
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.accounts import AccountCalls
 from grpc_chat.sdk.admin import AdminCalls, ShortAdminCalls
+from grpc_chat.sdk.bodies import Body, LinkCard, body_to_send, cards_to_send
 from grpc_chat.sdk.connection import Connection
 from grpc_chat.sdk.consumers import ConsumerCalls
 from grpc_chat.sdk.convert_polls import poll_to_send
@@ -156,6 +159,8 @@ class Client(
         reply_to: int = 0,
         thread_root: int = 0,
         poll: Poll | None = None,
+        body: Body | Protobuf | None = None,
+        cards: Sequence[LinkCard] = (),
         client_message_id: str | None = None,
         timeout: timedelta | None = timedelta(seconds=60),
     ) -> Sent:
@@ -170,6 +175,8 @@ class Client(
             reply_to: The number of the message that it replies to.
             thread_root: The number of the message whose thread it is in. That one must be in no thread.
             poll: Makes the message a poll, whose question is the text.
+            body: Something for programs beside the text, which must not be empty then.
+            cards: What to show for links in the text, which must not be empty then; at most 5.
             client_message_id: A UUID, to send a message again if its outcome was not known, even after a
                 restart of the program. A new one by default.
             timeout: How long to try; None for no limit.
@@ -184,6 +191,10 @@ class Client(
         self._link.require_loop()
         message_id = client_message_id or new_message_id()
         file_ids = [file if isinstance(file, str) else file.file_id for file in files]
+        parts = None
+        if poll or body is not None or cards:
+            sent_poll = poll_to_send(poll) if poll else None
+            parts = pb.OutgoingMessage(poll=sent_poll, body=body_to_send(body), cards=cards_to_send(cards))
         now = asyncio.get_running_loop().time
         end = now() + (timeout.total_seconds() if timeout is not None else math.inf)
 
@@ -195,7 +206,7 @@ class Client(
                 file_ids=file_ids,
                 reply_to=reply_to,
                 thread_root=thread_root,
-                poll=poll_to_send(poll) if poll else None,
+                parts=parts,
                 client_message_id=message_id,
                 timeout=left,
             )

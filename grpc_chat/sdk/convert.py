@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from grpc_chat.sdk import account_models, convert_polls, models, records, signals
+from grpc_chat.sdk import account_models, bodies, convert_polls, models, records, signals
 from grpc_chat.sdk.choices import (
     Audience,
     C,
@@ -96,6 +96,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 client_message_id=told.message.client_message_id,
                 epoch=epoch,
                 files=tuple(map(file, told.message.files)),
+                body=bodies.body(told.message),
+                cards=bodies.cards(told.message),
                 poll=convert_polls.poll(told.message.poll) if told.message.HasField("poll") else None,
                 edit_time=time(told.message.edit_time) if told.message.HasField("edit_time") else None,
                 edits=told.message.edits,
@@ -136,6 +138,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 message_seq=told.message_edited.seq,
                 sender_id=told.user_id,
                 text=told.message_edited.text,
+                body=bodies.body(told.message_edited),
+                cards=bodies.cards(told.message_edited),
                 create_time=time(told.create_time),
                 epoch=epoch,
             )

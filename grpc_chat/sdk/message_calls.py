@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import cast
+
+from google.protobuf.message import Message as Protobuf
 
 from grpc_chat.errors import MessageNotFound
 from grpc_chat.sdk import convert
+from grpc_chat.sdk.bodies import Body, LinkCard, body_to_send, cards_to_send
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.message_events import MessageVersion, Reaction, ReactionCount
 from grpc_chat.sdk.models import Message, Replies
@@ -32,18 +35,30 @@ class MessageCalls(CallsInRooms):
                 return self._message(event, response.epoch)
         raise MessageNotFound(f"there is no message {seq} in this room, or you may not read it", field="seq")
 
-    async def edit(self, room: str, seq: int, text: str) -> Message:
+    async def edit(
+        self,
+        room: str,
+        seq: int,
+        text: str,
+        *,
+        body: Body | Protobuf | None = None,
+        cards: Sequence[LinkCard] = (),
+    ) -> Message:
         """Change the text of one of your messages, and return the message as it is then.
 
         Args:
             seq: The message's number.
-            text: The new text. If that is the text already, nothing changes.
+            text: The new text. If the message says that already, nothing changes.
+            body: The new body; without one, the message has none any longer.
+            cards: The new cards, in place of all that it has.
 
         Raises:
             MessageNotFound: There is no such message, it was deleted, or you may not read it.
             PermissionDenied: Somebody else sent it.
         """
-        request = pb.EditMessageRequest(seq=seq, text=text)
+        request = pb.EditMessageRequest(
+            seq=seq, text=text, body=body_to_send(body), cards=cards_to_send(cards)
+        )
         response = await self._in_room(room, "MessageService/EditMessage", request, pb.EditMessageResponse)
         return self._message(response.event, response.epoch)
 

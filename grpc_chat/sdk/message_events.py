@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from grpc_chat.sdk.bodies import Body, LinkCard
+
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -41,6 +43,10 @@ class MessageEdited:
     """The new text. Empty if the message was edited again or deleted since; a later event says so."""
     create_time: datetime
     epoch: str = ""
+    body: Body | None = None
+    """The new body, if it has one."""
+    cards: tuple[LinkCard, ...] = ()
+    """The new cards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.account_models import User
+from grpc_chat.sdk.bodies import Body, LinkCard
 from grpc_chat.sdk.choices import Change, History, Posting, Receipts, Role, RoomKind
 from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.message_events import (
@@ -107,6 +108,10 @@ class Message:
     """The files that it carries."""
     poll: Poll | None = None
     """The poll that it is, if it is one."""
+    body: Body | None = None
+    """What it has for programs, if anything."""
+    cards: tuple[LinkCard, ...] = ()
+    """What its sender says of links in the text."""
     edit_time: datetime | None = None
     """When it was last edited; None if it never was."""
     edits: int = 0
@@ -137,7 +142,8 @@ class Message:
         )
 
     async def edit(self, text: str) -> Message:
-        """Change its text, if you sent it, and return the message as it is then; see :meth:`Client.edit`."""
+        """Change its text, if you sent it, and return the message as it is then; see :meth:`Client.edit`. It
+        has no body and no cards then."""
         return await self._receiver().edit(self.room_id, self.seq, text)
 
     async def delete(self, *, reason: str = "") -> Message:

@@ -70,11 +70,14 @@ class Outbox:
         file_ids: Sequence[str] = (),
         reply_to: int = 0,
         thread_root: int = 0,
-        poll: pb.Poll | None = None,
+        parts: pb.OutgoingMessage | None = None,
         client_message_id: str,
         timeout: timedelta | None,
     ) -> Sent:
         """Send one message.
+
+        Args:
+            parts: What it has besides.
 
         Raises:
             ChatError: It was refused, or ``Unavailable`` when the outcome is still unknown after ``timeout``.
@@ -86,8 +89,9 @@ class Outbox:
             file_ids=file_ids,
             reply_to=reply_to,
             thread_root=thread_root,
-            poll=poll,
         )
+        if parts:
+            message.MergeFrom(parts)
         # The tag and length of an entry of the request are 2 to 4 bytes.
         item = _Item(message, message.ByteSize() + 4, asyncio.get_running_loop().create_future())
         seconds = timeout.total_seconds() if timeout is not None else None

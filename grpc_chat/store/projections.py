@@ -108,6 +108,11 @@ def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
     message = new.message
     message.text, message.edits, message.edit_seq = edited.text, message.edits + 1, event.seq
     message.edit_time.CopyFrom(event.create_time)
+    message.ClearField("body")
+    if edited.HasField("body"):
+        message.body.CopyFrom(edited.body)
+    message.ClearField("cards")
+    message.cards.extend(edited.cards)
     rows.rewrite(new)
 
 

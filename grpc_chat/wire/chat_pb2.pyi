@@ -28,6 +28,10 @@ terms:
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
 - an option: 1 to 200 bytes of UTF-8 without U+0000, and not only white space.
 - a time: from 1970-01-01 to the end of the year 9999.
+- a body: at most 16,384 bytes in all, of which at most 256 are the type URL: a host, `/`, and the full name of a
+  message, as in `example.com/acme.forms.Form`.
+- a web address: 1 to 2,048 bytes of UTF-8: a URL with the scheme `http` or `https` and a host, without a user's name,
+  white space and characters that do not show.
 - an emoji: 1 to 64 bytes of UTF-8 that are one emoji (a sequence of the form that UTS 51 gives), as 👍 or 🏳️‍🌈.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.
@@ -43,6 +47,7 @@ The last line of a method's comment begins with "Needs" and says what the method
 """
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
@@ -4905,6 +4910,8 @@ class OutgoingMessage(_message.Message):
     FILE_IDS_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
     POLL_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
@@ -4940,6 +4947,19 @@ class OutgoingMessage(_message.Message):
         """
 
     @_builtins.property
+    def body(self) -> _any_pb2.Any:
+        """Something for programs beside `text`, which people read and which must not be empty then. Everyone who may send a
+        message may give it one. The server stores and delivers it as it is, and never looks into it.
+        Must be a body.
+        """
+
+    @_builtins.property
+    def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkCard]:
+        """What to show for links in `text`, which must not be empty then. The sender has to know it: the server fetches nothing.
+        Must have at most 5 entries.
+        """
+
+    @_builtins.property
     def poll(self) -> Global___Poll:
         """The poll whose question is `text`, if this is one; `text` must not be empty then."""
 
@@ -4952,11 +4972,13 @@ class OutgoingMessage(_message.Message):
         file_ids: _abc.Iterable[_builtins.str] | None = ...,
         reply_to: _builtins.int = ...,
         thread_root: _builtins.int = ...,
+        body: _any_pb2.Any | None = ...,
+        cards: _abc.Iterable[Global___LinkCard] | None = ...,
         poll: Global___Poll | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["poll", b"poll"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "poll", b"poll"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "file_ids", b"file_ids", "poll", b"poll", "reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "client_message_id", b"client_message_id", "file_ids", b"file_ids", "poll", b"poll", "reply_to", b"reply_to", "room_id", b"room_id", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -5442,6 +5464,8 @@ class Message(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
     POLL_FIELD_NUMBER: _builtins.int
     client_message_id: _builtins.str
     """The sender's own id for it, exactly as it was sent."""
@@ -5472,6 +5496,16 @@ class Message(_message.Message):
         """The files that it carries, in the order in which they were sent."""
 
     @_builtins.property
+    def body(self) -> _any_pb2.Any:
+        """Something for programs, exactly as it was sent or last edited. It is the sender's alone: `text` need not say the same,
+        and the type need not be what it says. Clients that do not know the type show `text`.
+        """
+
+    @_builtins.property
+    def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkCard]:
+        """What the sender says of links in `text`. Nobody has checked that it is true."""
+
+    @_builtins.property
     def poll(self) -> Global___Poll:
         """The poll whose question is `text`, if the message is one. Such a message can't be edited."""
 
@@ -5487,15 +5521,59 @@ class Message(_message.Message):
         files: _abc.Iterable[Global___File] | None = ...,
         reply_to: _builtins.int = ...,
         thread_root: _builtins.int = ...,
+        body: _any_pb2.Any | None = ...,
+        cards: _abc.Iterable[Global___LinkCard] | None = ...,
         poll: Global___Poll | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "edit_time", b"edit_time", "poll", b"poll"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "deleted", b"deleted", "edit_time", b"edit_time", "poll", b"poll"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "poll", b"poll", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "poll", b"poll", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class LinkCard(_message.Message):
+    """What to show for a link."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    IMAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where the link leads.
+    Must be a web address.
+    """
+    title: _builtins.str
+    """The title of what is there. May be empty.
+    Must be a short text.
+    """
+    description: _builtins.str
+    """What it is about. May be empty.
+    Must be a short text.
+    """
+    image_file_id: _builtins.str
+    """An image of it: the id of one of the files that the message carries. Empty for none.
+    Must be an id, or empty.
+    """
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        image_file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "image_file_id", b"image_file_id", "title", b"title", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkCard: _TypeAlias = LinkCard  # noqa: Y015
 
 @_typing.final
 class Deletion(_message.Message):
@@ -5537,19 +5615,31 @@ class MessageEdited(_message.Message):
 
     SEQ_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The message's number."""
     text: _builtins.str
     """The new text. Empty if the message was edited again or deleted since; a later event says so."""
+    @_builtins.property
+    def body(self) -> _any_pb2.Any:
+        """The new body; absent if it has none any longer."""
+
+    @_builtins.property
+    def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkCard]:
+        """The new cards."""
+
     def __init__(
         self,
         *,
         seq: _builtins.int = ...,
         text: _builtins.str = ...,
+        body: _any_pb2.Any | None = ...,
+        cards: _abc.Iterable[Global___LinkCard] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "seq", b"seq", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -5869,6 +5959,8 @@ class EditMessageRequest(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
@@ -5881,16 +5973,30 @@ class EditMessageRequest(_message.Message):
     """The new text.
     Must be a text.
     """
+    @_builtins.property
+    def body(self) -> _any_pb2.Any:
+        """The new body. Without one, the message has none any longer: it would say something else than the text.
+        Must be a body.
+        """
+
+    @_builtins.property
+    def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkCard]:
+        """The new cards, in place of all that it has.
+        Must have at most 5 entries.
+        """
+
     def __init__(
         self,
         *,
         room_id: _builtins.str = ...,
         seq: _builtins.int = ...,
         text: _builtins.str = ...,
+        body: _any_pb2.Any | None = ...,
+        cards: _abc.Iterable[Global___LinkCard] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "room_id", b"room_id", "seq", b"seq", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,6 +28,10 @@ terms:
 - a text: 1 to `limits.text_bytes` bytes of UTF-8 without U+0000.
 - an option: 1 to 200 bytes of UTF-8 without U+0000, and not only white space.
 - a time: from 1970-01-01 to the end of the year 9999.
+- a body: at most 16,384 bytes in all, of which at most 256 are the type URL: a host, `/`, and the full name of a
+  message, as in `example.com/acme.forms.Form`.
+- a web address: 1 to 2,048 bytes of UTF-8: a URL with the scheme `http` or `https` and a host, without a user's name,
+  white space and characters that do not show.
 - an emoji: 1 to 64 bytes of UTF-8 that are one emoji (a sequence of the form that UTS 51 gives), as 👍 or 🏳️‍🌈.
 - a password: 1 to 1,024 bytes of UTF-8. A new one has at least 8, and is not the user id.
 - a page token: at most 256 bytes, exactly as this server returned it; empty for the first page.

@@ -229,6 +229,8 @@ def with_value(method: MethodDescriptor, path: FieldPath, value: object) -> Any:
     target = request
     for field in path[:-1]:
         target = getattr(target, field.name)
+        if field.name == "cards":
+            target.add(url="https://example.com")
         if field.name == "poll":
             target.options[:] = ["a", "b"]
         if field.is_repeated:
@@ -325,6 +327,8 @@ class Server:
             await self.keep(consumer)
         if isinstance(request, pb.DeleteBlockRequest):
             await self.call(BY_NAME["CreateBlock"], pb.CreateBlockRequest(user_id="villain"))
+        if isinstance(request, pb.EditMessageRequest):
+            request.seq = (await self.clients["one"].send(request.room_id, "to edit")).seq
         if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest | pb.SaveMessageRequest):
             # Others delete the messages that are there.
             request.seq = (await self.clients["one"].send(request.room_id, "to react to, or to save")).seq
@@ -806,7 +810,7 @@ async def test_text_that_is_not_utf8_is_refused(
 
 
 # Fields that hold what people say, and what nobody is shown.
-TEXTS = {"text", "topic", "reason", "terms", "excluded_terms", "options"}
+TEXTS = {"text", "topic", "reason", "terms", "excluded_terms", "options", "title", "description"}
 PASSWORDS = {"password", "current_password", "new_password"}
 
 
@@ -908,6 +912,9 @@ OPTIONAL = {
     "error",
     "error_description",
     "content_type",
+    "title",
+    "description",
+    "image_file_id",
 }
 # Likewise, in these: one's own account; a consumer that is none; a room's name, which is only compared; no
 # status.
@@ -965,9 +972,11 @@ MAX_BYTES = {
     "iss": 1024,
     "error_description": 1024,
     "options": 200,
+    "title": 512,
+    "description": 512,
 } | dict.fromkeys(PASSWORDS, 1024)
 # Fields whose form leaves no choice of length.
-FORMED = {"client_message_id", "scheduled_message_id", "request_id", "page_token", "content_type"}
+FORMED = {"url", "client_message_id", "scheduled_message_id", "request_id", "page_token", "content_type"}
 
 
 @of_every(STRINGS)
@@ -1125,6 +1134,28 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
     field = path[-1]
     wrong: list[tuple[Message, str]] = []
     assert field.message_type
+    if field.message_type.full_name == "google.protobuf.Any":
+        request_: Any = valid(method)
+        target = request_
+        for step in path[:-1]:
+            target = getattr(target, step.name)[0] if step.is_repeated else getattr(target, step.name)
+        for type_url in (
+            "",
+            "/",
+            "acme.Form",
+            "/acme.Form",
+            "example.com/",
+            "example.com/1",
+            "a b/c",
+            "a/b\n",
+        ):
+            target.body.type_url = type_url
+            await server.invalid(method, request_, f"{written(path)}.type_url")
+        for most, where in ((16_385, ""), (16_000, ".type_url")):
+            target.body.type_url = f"example.com/{'a' * 256}" if where else "example.com/acme.Form"
+            target.body.value = bytes(most)
+            await server.invalid(method, request_, f"{written(path)}{where}")
+        return
     if field.message_type.full_name == "google.protobuf.Timestamp":
         for seconds, nanos in [(-1, 0), (0, -1), (0, 1_000_000_000), (INT64_MAX, 0), (INT64_MIN, 0), (1, 0)]:
             made: Any = valid(method)

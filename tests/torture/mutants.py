@@ -347,7 +347,13 @@ MUTANTS = {
     ),
     "same-edit-again": Mutant(
         "an edit that is sent again is made again",
-        (("core/edits.py", "            if found.message.text == text:\n", "            if False:\n"),),
+        (
+            (
+                "core/edits.py",
+                "            if found.message.text == text and same_extras(found.message, edited):\n",
+                "            if False:\n",
+            ),
+        ),
         ("F1", "F7"),
     ),
     "same-deletion-again": Mutant(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from google.protobuf.any_pb2 import Any as AnyBody
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -106,6 +107,7 @@ UNCHANGEABLE |= {api_name(f"chat.v1.ReadMarker.{name}") for name in ("unread_cou
 UNCHANGEABLE.add(api_name("chat.v1.Poll.result"))
 # What may be left out, but is not good without this.
 FILLED: dict[str, Message] = {"chat.v1.Poll": pb.Poll(options=["a", "b"])}
+LONG_BODY = AnyBody(type_url="example.com/acme.Form", value=bytes(20_000))
 
 
 def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
@@ -123,6 +125,8 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
             case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.FieldMask":
                 getattr(changed, field.name).paths[:] = ["room_id"]
                 where += ".paths[0]"
+            case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.Any":
+                getattr(changed, field.name).CopyFrom(LONG_BODY)
             case FieldDescriptor.CPPTYPE_MESSAGE if kind == "google.protobuf.Timestamp":
                 getattr(changed, field.name).seconds = -1
             case FieldDescriptor.CPPTYPE_MESSAGE if not field.is_repeated:

@@ -65,6 +65,8 @@ def test_json_is_one_line_of_ascii() -> None:
         "epoch": "",
         "files": [],
         "poll": None,
+        "body": None,
+        "cards": [],
         "edit_time": None,
         "edits": 0,
         "reply_to": 0,

@@ -26,6 +26,7 @@ from grpc_chat.sdk.account_models import (
     Session,
     User,
 )
+from grpc_chat.sdk.bodies import Body, LinkCard
 from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
@@ -76,10 +77,11 @@ BAN = Ban(USER, EVIL, EVIL, NOW)
 PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
+BODY, CARD = Body(EVIL, b"\0\xff"), LinkCard(EVIL, EVIL, EVIL, EVIL)
 POLL = Message("plans", 5, EVIL, EVIL, NOW, EVIL, poll=Poll((EVIL, f"{EVIL}\n"), True, True, NOW))
 STANDS = PollState(5, (2, 1), 3, (1,), closed=False)
 EVENTS: list[Any] = [
-    Message("plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),)),
+    Message("plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),), body=BODY, cards=(CARD,)),
     POLL,
     *(
         PollVoted("plans", 6, about, who, choices, counts, 3, NOW)
@@ -471,6 +473,8 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "client_message_id": EVIL,
         "epoch": "",
         "poll": None,
+        "body": {"type_url": EVIL, "value": "00ff"},
+        "cards": [{"url": EVIL, "title": EVIL, "description": EVIL, "image_file_id": EVIL}],
         "files": [
             {
                 "file_id": EVIL,

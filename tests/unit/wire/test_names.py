@@ -85,7 +85,7 @@ def test_a_program_may_have_another_chat_proto(kind: str, theirs_first: bool) ->
     """One of its own, or another version of ours, before or after: it was a "duplicate file name"."""
     theirs = (
         "import sys\n"
-        "from google.protobuf import descriptor_pool, duration_pb2, field_mask_pb2, timestamp_pb2\n"
+        "from google.protobuf import any_pb2, descriptor_pool, duration_pb2, field_mask_pb2, timestamp_pb2\n"
         "descriptor_pool.Default().AddSerializedFile(sys.stdin.buffer.read())\n"
     )
     ours = (
