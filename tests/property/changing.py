@@ -131,18 +131,20 @@ class Changing(RuleBasedStateMachine):
         async def answer() -> None:
             await self._answered()
             await self._read_logs()
-            seq = self._some_message(place, which)
-            message = self._message(where)
-            if in_thread:
-                message.thread_root = seq
-            else:
-                message.reply_to = seq
-            request = pb.SendMessagesRequest(messages=[message])
-            reply = await self._call(who, "MessageService/SendMessages", request)
-            assert reply.reason == self._expected_of_answer(who, where, seq, in_thread=in_thread), (who, seq)
-            await self._read_logs()
+            await self._answer_to(who, where, self._some_message(place, which), in_thread=in_thread)
 
         self._run(answer())
+
+    async def _answer_to(self, who: str, where: str, seq: int, *, in_thread: bool) -> None:
+        message = self._message(where)
+        if in_thread:
+            message.thread_root = seq
+        else:
+            message.reply_to = seq
+        request = pb.SendMessagesRequest(messages=[message])
+        reply = await self._call(who, "MessageService/SendMessages", request)
+        assert reply.reason == self._expected_of_answer(who, where, seq, in_thread=in_thread), (who, seq)
+        await self._read_logs()
 
     def _expected_of_answer(self, who: str, where: str, seq: int, *, in_thread: bool) -> str:
         place = self.places[where]
@@ -224,6 +226,30 @@ class Changing(RuleBasedStateMachine):
         request = pb.SearchMessagesRequest(page_size=500, **wanted)
         reply = await self._call(who, "MessageService/SearchMessages", request)
         return [hit.event for hit in reversed(reply.read(pb.SearchMessagesResponse).hits)]
+
+    def come_back(self, where: str) -> None:
+        """Somebody leaves and joins again: where that hides what was said, it is hidden in every way."""
+        place = self.places[where]
+        if place.archived or not place.members:
+            return
+        who = max(place.members)
+        self.vote("owner", where, 0)
+        # The poll is the newest message that is in no thread.
+        root = max(event.seq for event in place.log if event.message.HasField("poll"))
+        self._run(self._answer_to("owner", where, root, in_thread=True))
+        self.remove_and_add(who, where)
+
+        async def answer_to_all() -> None:
+            await self._answered()
+            await self._read_logs()
+            for event in [event for event in place.log if event.HasField("message")][-4:]:
+                for in_thread in (True, False):
+                    await self._answer_to(who, where, event.seq, in_thread=in_thread)
+
+        self._run(answer_to_all())
+
+    @abstractmethod
+    def remove_and_add(self, who: str, where: str) -> None: ...
 
     async def look_at_all(self) -> None:
         """Everybody searches for all that was said, and asks for all reactions; what was changed is found by

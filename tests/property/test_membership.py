@@ -630,6 +630,8 @@ class Membership(Changing):
 
     def teardown(self) -> None:
         try:
+            for where in ROOMS:
+                self.come_back(where)
             self._run(self._look_once_more())
             for reader in self.readers:
                 for name, place in self.places.items():
