@@ -197,6 +197,39 @@ MISTAKES = {
         ),
         (_PAGES,),
     ),
+    "poll-of-a-hidden-message": Mistake(
+        "how a poll stands is told to members from whom it is hidden",
+        (
+            (
+                "core/polls.py",
+                "                if seq >= access.visible_from(membership) and (tally := ",
+                "                if (tally := ",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
+    "hidden-thread": Mistake(
+        "a member writes in a thread of which everything is hidden from them",
+        (
+            (
+                "core/access.py",
+                "    if membership and thread and thread.last_seq >= visible_from(membership):\n",
+                "    if thread:\n",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
+    "reply-to-a-hidden-message": Mistake(
+        "a message replies to one that is hidden from its sender",
+        (
+            (
+                "core/threads.py",
+                "        if reply_to and isinstance(access",
+                "        if False and isinstance(access",
+            ),
+        ),
+        (_MEMBERSHIP,),
+    ),
     "finished-too-early": Mistake(
         "a file is made of an upload of which parts are missing",
         (("core/uploads.py", "            if there < found.size:\n", "            if False:\n"),),
