@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 VISIT_GRACE = 1.0
 NEVER = float("inf")
+NO_VOTE = "-"
 
 
 class Aftermath:
@@ -32,6 +33,7 @@ class Aftermath:
         """Judge everything; how many unread counts were compared."""
         self._judge_counts()
         self._judge_reactions()
+        self._judge_votes()
         self._judge_searches()
         self._judge_files()
         self._judge_disks()
@@ -117,6 +119,49 @@ class Aftermath:
                 continue
             if now.get((about, user, emoji), False) != (op.what == "react"):
                 self._verdict.add("CHANGE-LOST", f"{op.what} {emoji} to {room} {about} by {user}")
+
+    def _judge_votes(self) -> None:
+        """That each vote is what was chosen last, and that polls stand as the logs have it."""
+        now: dict[str, dict[tuple[int, str], str]] = {}
+        for room, epoch in self._finals.items():
+            now[room] = self._votes((room, epoch))
+            deleted = self._changes.by_message((room, epoch), "delete")
+            last: dict[tuple[int, str], Op] = {}
+            for op in self._changes.ops.values():
+                if op.room == room and op.what == "vote" and op.outcome != "fail":
+                    last[op.at[0], op.user] = op
+            for (about, user), op in last.items():
+                if op.outcome != "ok" or about in deleted or not self._changes.lives_on(op, epoch):
+                    continue
+                if now[room].get((about, user), NO_VOTE) != op.emoji:
+                    self._verdict.add("CHANGE-LOST", f"the vote {op.emoji} of {user} in {room} {about}")
+        for number, told in self._changes.polls:
+            room = told["room"]
+            if room not in self._finals or number != self._judge.lives[self._finals[room]]:
+                continue
+            for about, counts in told["given"]:
+                chosen = [choice for (seq, _), choice in now[room].items() if seq == about]
+                naive = [chosen.count(str(option)) for option in range(len(counts))]
+                if naive != counts:
+                    text = f"the poll {room} {about} stands {counts}, and the log has {naive}"
+                    self._verdict.add("COUNT-DIFFERS", text)
+
+    def _votes(self, log: LogId) -> dict[tuple[int, str], str]:
+        """Who chooses what by the log; and that each vote changed something, and was tried."""
+        tried: dict[tuple[int, str, str], list[Op]] = defaultdict(list)
+        for op in self._changes.ops.values():
+            if op.room == log[0] and op.what == "vote":
+                tried[op.at[0], op.user, op.emoji].append(op)
+        now: dict[tuple[int, str], str] = {}
+        for seq, made in sorted(self._changes.made.get(log, {}).items()):
+            if made.what != "vote":
+                continue
+            key = made.about, made.user
+            if now.get(key, NO_VOTE) == made.emoji:
+                self._verdict.add("CHANGE-DOUBLED", f"{log[0]} {seq}: {made.user} votes as before")
+            now[key] = made.emoji
+            self._changes.judge_attempts(log, made.about, "vote", [seq], tried[*key, made.emoji])
+        return now
 
     def _judge_searches(self) -> None:
         """That a message that says something is found by it."""

@@ -17,6 +17,7 @@ from tests.torture.items import digest
 from tests.torture.load import WORDS, Client
 
 EMOJI = ["👍", "❤️", "🎉", "👩‍💻"]
+ANSWERS = ["yes", "no", "perhaps"]
 MARK = "zq"
 """What begins each word that the disk is searched for in the end."""
 
@@ -35,6 +36,7 @@ class Said:
     file_ids: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     """What stands for their contents."""
+    poll: bool = False
     root: int = 0
     """The message whose thread it is in."""
     gone: bool = False
@@ -83,6 +85,7 @@ class Changer(Client):
     async def _turn(self) -> None:
         pick, pool = self.random, self._pool.said
         mine = [each for each in pool[-200:] if each.user == self.user and not each.gone]
+        texts = [each for each in mine if not each.poll]
         chance = pick.random()
         if chance < 0.06 and self._repeatable:
             # Exactly the same again, which must change nothing.
@@ -90,14 +93,16 @@ class Changer(Client):
         elif chance < 0.35 or len(mine) < 3:
             await self._say()
         elif chance < 0.6:
-            some = pick.sample(mine, min(len(mine), pick.choice([1, 1, 3])))
+            some = pick.sample(texts, min(len(texts), pick.choice([1, 1, 3])))
             await asyncio.gather(*map(self._edit, some))
         elif chance < 0.7:
             one = pick.choice(mine)
             also = [each for each in mine if each.room == one.room and each is not one]
             await self._delete([one, *pick.sample(also, min(len(also), pick.choice([0, 0, 0, 2])))])
-        else:
+        elif chance < 0.85 or not (polls := [each for each in pool[-200:] if each.poll]):
             await self._react(pick.choice(pool[-50:]))
+        else:
+            await self._vote(pick.choice(polls))
 
     def _text(self) -> str:
         word = f"{MARK}{self.random.getrandbits(56):014x}"
@@ -126,6 +131,7 @@ class Changer(Client):
         roots = [each for each in self._pool.said[-100:] if each.room == said.room and not each.root]
         if roots and pick.random() < 0.2:
             said.root = pick.choice(roots).seq
+        said.poll = not said.file_ids and pick.random() < 0.1
         if (seq := await self._send(said)) is not None:
             said.seq = seq
             self._pool.said.append(said)
@@ -140,6 +146,7 @@ class Changer(Client):
             text=said.first,
             file_ids=said.file_ids,
             thread_root=said.root,
+            poll=pb.Poll(options=ANSWERS) if said.poll else None,
         )
         items: list[list[Any]] = [[said.room, said.id, body_hash(said.first), said.files, said.root]]
         for _ in range(_TRIES):
@@ -207,6 +214,18 @@ class Changer(Client):
         method = messages.RemoveReaction if remove else messages.AddReaction
         await self._change(method, request, told)
 
+    async def _vote(self, said: Said) -> None:
+        """Choose one of a poll's answers, or none any longer."""
+        choices = self.random.choice([[0], [1], [2], []])
+        told = {
+            "what": "vote",
+            "room": said.room,
+            "at": [said.seq],
+            "emoji": ",".join(map(str, choices)) or "-",
+        }
+        request = pb.VotePollRequest(room_id=said.room, seq=said.seq, choices=choices)
+        await self._change(self.stubs.polls.VotePoll, request, told)
+
     def _forget(self, said: Said) -> None:
         """It was refused: the log went back, and no such message is there, or another one."""
         if said in self._pool.said:
@@ -229,7 +248,7 @@ class Changer(Client):
                 await self.pause_a_little()
                 continue
             edits = response.event.message.edits if told["what"] == "edit" else 0
-            epoch = "" if told["what"].endswith("react") else response.epoch
+            epoch = response.epoch if told["what"] in ("edit", "delete") else ""
             self.history.add("change", op="ok", call=call, n=edits, epoch=epoch)
             self.done[told["what"]] = self.done.get(told["what"], 0) + 1
             return response

@@ -104,6 +104,7 @@ class Changes:
         self.searches: list[tuple[str, Event]] = []
         self.downloads: list[tuple[int, Event]] = []
         self.listed: list[tuple[int, Event]] = []
+        self.polls: list[tuple[int, Event]] = []
         self._own: dict[tuple[str, LogId], list[tuple[float, int]]] = defaultdict(list)
         self.disks: list[Event] = []
         self.visited: dict[tuple[str, str], dict[int, Visit]] = defaultdict(dict)
@@ -283,6 +284,10 @@ class Changes:
         """What reactions there are in the end."""
         self.listed.append((len(self.judge.restores), event))
 
+    def poll(self, event: Event) -> None:
+        """How polls stand in the end."""
+        self.polls.append((len(self.judge.restores), event))
+
     def disk(self, event: Event) -> None:
         """What is on the disk in the end."""
         self.disks.append(event)
@@ -364,7 +369,7 @@ class Changes:
         """That what is stored of each message is what its changes made of it, and who made them."""
         log, items, add = (room, epoch), self.final_items(room), self.verdict.add
         edits, deletions = self.by_message(log, "edit"), self.by_message(log, "delete")
-        made = self.by_message(log, "edit", "delete", "react", "unreact")
+        made = self.by_message(log, "edit", "delete", "react", "unreact", "vote")
         tried = defaultdict(list)
         for op in self.ops.values():
             for seq in op.at if op.room == room else ():

@@ -27,7 +27,7 @@ DELETED-TEXT-SEEN    what was deleted or edited away was shown later, found, or 
 SEARCH-MISSED        a message was not found by what it says
 FILE-MISSING         a message lacks a file that it was sent with, or the file can't be had
 FILE-LEFT            a file is there although every message that carried it was deleted
-COUNT-DIFFERS        an unread count, or the reactions to a message, are not what the log gives
+COUNT-DIFFERS        an unread count, reactions to a message, or votes in a poll are not what the log gives
 MARKER-LOST          a read marker went back by itself
 READ-AFTER-REMOVAL   somebody was shown something after the removal, or from after it
 VISIBILITY-LEAK      a member was shown something from outside the time of membership
@@ -453,6 +453,9 @@ class _Judge:
 
     def _reactions(self, event: Event) -> None:
         self.changes.reactions(event)
+
+    def _polls(self, event: Event) -> None:
+        self.changes.poll(event)
 
     def _disk(self, event: Event) -> None:
         self.changes.disk(event)

@@ -40,6 +40,9 @@ def _item(event: pb.Event) -> list[Any]:
         changed = event.reaction_changed
         what = "unreact" if changed.removed else "react"
         return _change(event.seq, event.user_id, what, changed.seq, emoji=changed.emoji)
+    if event.HasField("poll_voted"):
+        voted = event.poll_voted
+        return _change(event.seq, event.user_id, "vote", voted.seq, emoji=_chosen(voted.choices))
     if event.HasField("membership_changed"):
         member = event.membership_changed
         what = "in" if member.change in _COMING else "out" if member.change in _GOING else "other"
@@ -62,12 +65,20 @@ def item_of(update: Any) -> list[Any] | None:
         case chat.ReactionChanged():
             what = "unreact" if update.removed else "react"
             return _change(update.seq, update.actor_id, what, update.message_seq, emoji=update.emoji)
+        case chat.PollVoted():
+            chosen = _chosen(update.choices)
+            return _change(update.seq, update.actor_id, "vote", update.message_seq, emoji=chosen)
         case chat.MembershipChange():
             coming = {chat.Change.JOINED, chat.Change.ADDED}
             going = {chat.Change.LEFT, chat.Change.REMOVED, chat.Change.BANNED}
             what = "in" if update.change in coming else "out" if update.change in going else "other"
             return _change(update.seq, update.actor_id, what, 0, who=update.user_id)
     return None
+
+
+def _chosen(choices: Iterable[int]) -> str:
+    # As a reaction has its emoji; the one who took a vote back chose nothing.
+    return ",".join(map(str, choices)) or "-"
 
 
 def _more(edits: int, root: int, files: Iterable[bytes], *, gone: bool) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Stubs:
         self.auth: Any = rpc.AuthServiceStub(cast("Any", self.channel))
         self.rooms: Any = rpc.RoomServiceStub(cast("Any", self.channel))
         self.files: Any = rpc.FileServiceStub(cast("Any", self.channel))
+        self.polls: Any = rpc.PollServiceStub(cast("Any", self.channel))
 
     async def close(self) -> None:
         await self.channel.close()

@@ -377,6 +377,31 @@ MUTANTS = {
         (("core/reactions.py", "            if mine != removed:\n", "            if False:\n"),),
         ("F1", "F7"),
     ),
+    "same-vote-again": Mutant(
+        "a vote that changes nothing is made again",
+        (
+            (
+                "core/polls.py",
+                "            return Answer.ALREADY_SO if mask == target.vote else None\n",
+                "            return None\n",
+            ),
+        ),
+        ("F1", "F7"),
+    ),
+    "second-vote-counted-twice": Mutant(
+        "who votes otherwise is counted for both",
+        (
+            (
+                "store/poll_rows.py",
+                "count + (mask >> at & 1) - (before >> at & 1)",
+                "count + (mask >> at & 1)",
+            ),
+        ),
+    ),
+    "thread-in-the-room": Mutant(
+        "what is said in a thread is unread in the room, too",
+        (("store/batch.py", "        if message and not message.thread_root:\n", "        if message:\n"),),
+    ),
     "found-as-it-was": Mutant(
         "the search does not notice that messages change",
         (

@@ -38,6 +38,9 @@ def test_a_whole_life_is_no_anomaly() -> None:
     told.change("edit", 1, text="three", op="info", stored=False)
     told.change("react", 1, user="u2", emoji="a")
     told.change("unreact", 1, user="u2", emoji="a", op="fail", stored=False)
+    told.change("vote", 1, user="u2", emoji="1")
+    told.change("vote", 1, user="u2", emoji="0")
+    told.change("vote", 1, emoji="-", op="info", stored=False)
     seek(told, 1, first[2])
     count(told, "w1", 0, 2)
     count(told, "u1", 2, 0)
@@ -52,12 +55,13 @@ def test_a_whole_life_is_no_anomaly() -> None:
     show(told, 0, *range(3, len(told.log) + 1))
     show(told, 1, *range(1, len(told.log) + 1))
     told.add("reactions", room=ROOM, asked=[1], given=[[1, "u2", "a"]])
+    told.add("polls", room=ROOM, given=[[1, [1, 0, 0]]])
     told.add("disk", texts=[body_hash("two")], files=[], where={}, since=0.0)
 
     verdict = check(end(told))
 
     assert verdict.names == set(), verdict
-    assert (verdict.changed, verdict.counted) == (3, 4)
+    assert (verdict.changed, verdict.counted) == (5, 4)
 
 
 def edited_in_vain(told: Simulation) -> None:
@@ -141,6 +145,21 @@ def refused_and_there(told: Simulation) -> None:
     told.change("delete", 1, op="fail")
 
 
+def voted_twice(told: Simulation) -> None:
+    told.change("vote", 1, emoji="0")
+    told.log.append([len(told.log) + 1, *copy.deepcopy(told.log[-1][1:])])
+
+
+def vote_not_counted(told: Simulation) -> None:
+    told.change("vote", 1, emoji="1")
+    told.add("polls", room=ROOM, given=[[1, [0, 0, 0]]])
+
+
+def vote_lost(told: Simulation) -> None:
+    told.change("vote", 1, emoji="0")
+    told.change("vote", 1, emoji="-", stored=False)
+
+
 def reaction_not_listed(told: Simulation) -> None:
     told.change("react", 1, emoji="a")
     told.add("reactions", room=ROOM, asked=[1], given=[])
@@ -203,6 +222,9 @@ def hole_in_a_visit(told: Simulation) -> None:
         ("NEVER-SENT", edited_by_nobody),
         ("FAILED-BUT-PRESENT", refused_and_there),
         ("COUNT-DIFFERS", reaction_not_listed),
+        ("COUNT-DIFFERS", vote_not_counted),
+        ("CHANGE-DOUBLED", voted_twice),
+        ("CHANGE-LOST", vote_lost),
         ("MARKER-LOST", own_message_unread),
         ("MARKER-LOST", marker_did_not_move),
         ("VISIBILITY-LEAK", edit_of_what_is_hidden),

@@ -229,8 +229,16 @@ class World:
                     )
                     given += [[seq, each.user_id, each.emoji] for each in answer.reactions]
                 self.history.add("reactions", room=room, asked=asked, given=given)
+                if polls := [each.seq for each in said if each.room == room and each.poll]:
+                    await self._look_at_polls(stubs, room, polls[-100:])
         finally:
             await stubs.close()
+
+    async def _look_at_polls(self, stubs: Stubs, room: str, polls: list[int]) -> None:
+        request = pb.GetPollsRequest(room_id=room, seqs=polls)
+        answer = await stubs.polls.GetPolls(request, timeout=10, metadata=metadata("watch"))
+        given = [[told.seq, list(told.counts)] for told in answer.polls]
+        self.history.add("polls", room=room, given=given)
 
     def look_at_disk(self) -> None:
         """Look for what the changers have said, and their files, in everything that a stopped server left."""
