@@ -27,6 +27,12 @@ _deleted_after = (
     .correlate(schema.members)
     .scalar_subquery()
 )
+_OF_MEMBERSHIP = sa.and_(
+    _wants.room_id == _members.room_id,
+    _wants.user_id == _members.user_id,
+    # A row that is left of an earlier membership means nothing.
+    _wants.join_seq == _members.join_seq,
+)
 _INBOX = (
     sa.select(
         _rooms.room_id,
@@ -38,9 +44,7 @@ _INBOX = (
     )
     .select_from(schema.members)
     .join(schema.rooms, _rooms.room_id == _members.room_id)
-    .outerjoin(
-        schema.notifications, sa.and_(_wants.room_id == _members.room_id, _wants.user_id == _members.user_id)
-    )
+    .outerjoin(schema.notifications, _OF_MEMBERSHIP)
     .where(_members.user_id == sa.bindparam("user"), _members.room_id > sa.bindparam("after"))
     .order_by(_members.room_id)
     .limit(sa.bindparam("most"))
@@ -72,8 +76,10 @@ class InboxReads:
         ]
 
     def attention(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Attention]:
-        query = sa.select(schema.notifications).where(
-            _wants.user_id == user_id, _wants.room_id.in_(list(room_ids))
+        query = (
+            sa.select(_wants.room_id, _wants.level, _wants.muted_until_us)
+            .join(schema.members, _OF_MEMBERSHIP)
+            .where(_wants.user_id == user_id, _wants.room_id.in_(list(room_ids)))
         )
         return {row.room_id: Attention(row.level, row.muted_until_us) for row in self._conn.execute(query)}
 

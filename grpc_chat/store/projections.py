@@ -76,10 +76,8 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
             rows.put_member(room_id, user_id, changed.role, time_us=time_us, join_seq=event.seq)
         case pb.MEMBERSHIP_CHANGE_LEFT | pb.MEMBERSHIP_CHANGE_REMOVED:
             rows.delete_member(room_id, user_id)
-            rows.delete(schema.notifications, room_id=room_id, user_id=user_id)
         case pb.MEMBERSHIP_CHANGE_BANNED:
             rows.delete_member(room_id, user_id)
-            rows.delete(schema.notifications, room_id=room_id, user_id=user_id)
             rows.put(
                 schema.bans,
                 room_id=room_id,

@@ -153,10 +153,13 @@ class RoomWrites:
 
     def put_attention(self, room_id: str, user_id: str, attention: Attention) -> None:
         key = {"room_id": room_id, "user_id": user_id}
-        if attention == Attention():
+        member = self._rows.membership(room_id, user_id)
+        if attention == Attention() or member is None:
             self._rows.delete(schema.notifications, **key)
         else:
-            self._rows.put(schema.notifications, **key, **attention._asdict())
+            # It ends with the membership: removing many members at once costs nothing for it.
+            join_seq = member.join_seq
+            self._rows.put(schema.notifications, **key, **attention._asdict(), join_seq=join_seq)
 
     def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
         self._rows.move_marker(room_id, user_id, marker)

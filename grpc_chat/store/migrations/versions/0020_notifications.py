@@ -18,6 +18,7 @@ def upgrade() -> None:
         _text("user_id"),
         sa.Column("level", sa.SmallInteger, nullable=False),
         sa.Column("muted_until_us", sa.BigInteger, nullable=False),
+        sa.Column("join_seq", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("room_id", "user_id", name="pk_notifications"),
         sqlite_with_rowid=False,
     )
