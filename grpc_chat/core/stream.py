@@ -157,7 +157,12 @@ class Stream:
     @property
     def _owes_more(self) -> bool:
         """Whether it owes anything that is not in the logs of rooms."""
-        return bool(self.put_back or self.unsaved or self.invitations or self.read_markers)
+        return bool(self.put_back or self.unsaved or self._owes_user)
+
+    @property
+    def _owes_user(self) -> bool:
+        """Whether it owes anything of its user's own log."""
+        return bool(self.invitations or self.read_markers or self.notifications)
 
     async def wait(self) -> Behind | None:
         """Wait until there may be something to do; returns what is to be read if that is known. What
@@ -250,7 +255,7 @@ class Stream:
 
     def _of_user(self) -> bytes:
         """A response with what it has not sent yet of its user's own log; empty if there is nothing."""
-        if not (self.invitations or self.read_markers or self.notifications):
+        if not self._owes_user:
             return b""
         response = pb.SubscribeResponse()
         if self.invitations:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
 from tests.support import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -179,3 +180,39 @@ async def test_a_stream_begins_with_the_markers_of_its_rooms_and_gets_those_that
         assert not any(isinstance(update, chat.ReadMarker) for update in quiet)
         for subscription in (one, all_, none):
             await subscription.aclose()
+
+
+async def test_what_changes_while_a_response_is_written_comes_with_the_next(node: RunningNode) -> None:
+    """Nothing else has to happen for it to be sent."""
+    alice, bob = await node.log_in("alice"), await node.log_in("bob")
+    room = (await alice.create_room("written")).room_id
+    await alice.add_member(room, "bob")
+    system = node.node.system
+    caller = await system.authenticator.authenticate(bob._link.token)
+    asked = pb.SubscribeRequest(cursors=[pb.Cursor(room_id=room)], read_state=True)
+    for change in (lambda: bob.mute(room), lambda: bob.mark_read(room, 3)):
+        responses: list[pb.SubscribeResponse] = []
+        reads = asyncio.Event()
+        reads.set()
+
+        async def write(
+            response: bytes,
+            responses: list[pb.SubscribeResponse] = responses,
+            reads: asyncio.Event = reads,
+        ) -> None:
+            responses.append(pb.SubscribeResponse.FromString(response))
+            await reads.wait()
+
+        stream = await system.opening.open(caller, asked)
+        running = asyncio.create_task(stream.run(write))
+        await until(lambda stream=stream: stream.waits)  # type: ignore[misc]
+        reads.clear()
+        before = len(responses)
+        await alice.send(room, "being written")
+        await until(lambda before=before, responses=responses: len(responses) > before)  # type: ignore[misc]
+        await change()
+        reads.set()
+        await until(lambda stream=stream: stream.waits)  # type: ignore[misc]
+        assert responses[-1].notifications or responses[-1].read_markers
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
