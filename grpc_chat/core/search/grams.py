@@ -25,13 +25,10 @@ FILE = "\0f"
 """The gram of messages that carry a file."""
 
 
-def grams(form: str) -> set[str]:
-    """The grams of a folded text."""
-    found: set[str] = set()
-    for word in form.split():
-        # Words are said again and again; most of the time they are known.
-        found.update(_of_word(word) if len(word) < 24 else _made(word))
-    return found
+def of_word(word: str) -> list[str]:
+    """The grams of a word of a folded text."""
+    # Words are said again and again; most of the time they are known.
+    return _of_word(word) if len(word) < 24 else _made(word)
 
 
 class Needed(NamedTuple):

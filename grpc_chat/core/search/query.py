@@ -25,9 +25,9 @@ class Entry(NamedTuple):
     """Its text, folded."""
     has_file: bool
 
-    def grams(self) -> AbstractSet[str]:
-        """What it is found by in a segment."""
-        found = grams.grams(self.form)
+    def facets(self) -> AbstractSet[str]:
+        """What it is found by in a segment, besides the grams of its words."""
+        found: set[str] = set()
         found.add(grams.SENDER + self.sender)
         if self.has_file:
             found.add(grams.FILE)
