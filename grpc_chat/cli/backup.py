@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import click
 
 from grpc_chat._version import __version__
 from grpc_chat.cli.admin import admin
-from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.failures import REFUSED, Failure
 from grpc_chat.cli.options import json_option
 from grpc_chat.cli.output import Output, count, minute, size
 from grpc_chat.cli.progress import ProgressLine
@@ -111,14 +112,25 @@ class _Files:
             return
         what = f"{count(seen.files, 'file')} ({size(seen.size_bytes)})"
         if self.kept_in:
-            out.note(f"note: {what} are in {self.kept_in}, and not in the backup: back that up, too")
+            out.note(
+                f"note: {what} {_are(seen.files)} in {self.kept_in}, and not in the backup: back that up, too"
+            )
         elif not self._wanted:
-            out.note(f"note: {what} are not in the backup, as --no-files says")
+            out.note(f"note: {what} {_are(seen.files)} not in the backup, as --no-files says")
         else:
             out.note(
-                f"warning: of {what}, {seen.missing} are missing in {self._source} and {seen.damaged} are "
-                "damaged; messages that carry them stay"
+                f"warning: of {what}, {seen.missing} {_are(seen.missing)} missing in {self._source} and "
+                f"{seen.damaged} {_are(seen.damaged)} damaged; messages that carry them stay"
             )
+
+    @property
+    def are_lost(self) -> bool:
+        """Whether some that should be in the backup are missing or damaged."""
+        return bool(self.seen.lost) and not self.kept_in
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _beside(file: Path) -> Path:
@@ -243,6 +255,8 @@ def admin_restore(
             also = _Files(files or _beside(file), None, progress)
             contents = examine(file, progress=progress, also=also)
         _show_contents(out, file, contents, also)
+        if also.are_lost:
+            sys.exit(REFUSED)
         return
     folder = _data_folder(data)
     with _at_work(silent=as_json) as progress:

@@ -75,18 +75,27 @@ async def test_missing_and_damaged_files_are_counted(run: Run, tmp_path: Path) -
 
         made = run("backup", "b.db", "--data", data)
 
-    said = "warning: of 2 files (4 kB), 1 are missing in {} and 1 are damaged"
+    said = "warning: of 2 files (4 kB), 1 is missing in {} and 1 is damaged"
     assert made.exit_code == 0
     assert said.format(folder) in made.output
     assert not any("new-" in name for _, _, names in os.walk("b.db.files") for name in names)
-    of_backup = json.loads(run("restore", "--check", "b.db", "--json").output)["files"]
-    assert of_backup == {"files": 2, "size_bytes": 3003, "missing": 2, "damaged": 0}
-    assert json.loads(run("restore", "--check", "whole.db", "--json").output)["files"]["missing"] == 0
+    checked = run("restore", "--check", "b.db", "--json")
+    assert json.loads(checked.output)["files"] == {"files": 2, "size_bytes": 3003, "missing": 2, "damaged": 0}
+    assert checked.exit_code == 1
+    checked = run("restore", "--check", "whole.db", "--json")
+    assert json.loads(checked.output)["files"]["missing"] == checked.exit_code == 0
+    os.rename("whole.db.files", "elsewhere")
+    checked = run("restore", "--check", "whole.db")
+    assert "of 2 files (4 kB), 2 are missing in whole.db.files and 0 are damaged" in checked.output
+    assert checked.exit_code == 1
+    assert run("restore", "--check", "whole.db", "--files", "elsewhere").exit_code == 0
+    os.rename("elsewhere", "whole.db.files")
     place(Path("whole.db.files"), one).write_bytes(b"two")
     damaged = run("restore", "--check", "whole.db")
-    assert "0 are missing in whole.db.files and 1 are damaged" in damaged.output
+    assert "0 are missing in whole.db.files and 1 is damaged" in damaged.output
+    assert damaged.exit_code == 1
     put_back = run("restore", "whole.db", "--data", tmp_path / "data")
-    assert "0 are missing in whole.db.files and 1 are damaged" in put_back.output
+    assert "0 are missing in whole.db.files and 1 is damaged" in put_back.output
     assert not place(tmp_path / "data" / "files", one).exists()
     assert place(tmp_path / "data" / "files", other).exists()
 
