@@ -98,7 +98,7 @@ RULES = {
     "EditMessageRequest.cards": "have at most 5 entries",
     "EditMessageRequest.room_id": "be an id",
     "EditMessageRequest.seq": "be 1 or more",
-    "EditMessageRequest.text": "be a text",
+    "EditMessageRequest.text": "be a text, or empty",
     "ExplainDeliveryRequest.room_id": "be an id",
     "ExplainDeliveryRequest.seq": "be 1 or more",
     "ExplainDeliveryRequest.user_id": "be an id, or empty",

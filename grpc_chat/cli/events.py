@@ -292,6 +292,8 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
         case MessageEdited():
             # Where it was edited again, the later edit has the text.
             words = f"{event.sender_id} edited message {event.message_seq}"
+            if event.emptied:
+                return f"{event.sender_id} removed the text of message {event.message_seq}"
             return f"{words}: {event.text}" if event.text else words
         case ReactionChanged():
             does = f"took back {event.emoji} from" if event.removed else f"reacted {event.emoji} to"

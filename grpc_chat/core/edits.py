@@ -8,7 +8,13 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.parts import copy_extras, forbids_images, same_extras
-from grpc_chat.errors import ChatError, FailedPrecondition, MessageNotFound, PermissionDenied
+from grpc_chat.errors import (
+    ChatError,
+    FailedPrecondition,
+    InvalidRequest,
+    MessageNotFound,
+    PermissionDenied,
+)
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
 from grpc_chat.store.writes import Answer, Append, Concerns, Draft, Target
@@ -37,7 +43,7 @@ class Edits:
         """
         seq, text = request.seq, request.text
 
-        edited = pb.MessageEdited(seq=seq, text=text)
+        edited = pb.MessageEdited(seq=seq, text=text, emptied=not text)
         copy_extras(request, edited)
 
         def check(room_id: str, membership: Membership | None, target: Target | None) -> _Checked:
@@ -60,6 +66,11 @@ class Edits:
                 return error
             if found.message.text == text and same_extras(found.message, edited):
                 return Answer.ALREADY_SO
+            if not text and (not found.message.files or edited.HasField("body") or edited.cards):
+                return InvalidRequest(
+                    "text must not be empty where the message carries no files, or has a body or cards",
+                    field="text",
+                )
             assert membership, "the message is read"
             assert target, "the message is there"
             return access.forbids_late(membership, target)

@@ -142,6 +142,7 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 cards=bodies.cards(told.message_edited),
                 create_time=time(told.create_time),
                 epoch=epoch,
+                emptied=told.message_edited.emptied,
             )
         case "reaction_changed":
             return ReactionChanged(

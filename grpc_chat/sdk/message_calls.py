@@ -48,7 +48,8 @@ class MessageCalls(CallsInRooms):
 
         Args:
             seq: The message's number.
-            text: The new text. If the message says that already, nothing changes.
+            text: The new text; it may be empty if the message carries files. If the message says all that
+                already, nothing changes.
             body: The new body; without one, the message has none any longer.
             cards: The new cards, in place of all that it has.
 

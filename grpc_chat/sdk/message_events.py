@@ -40,13 +40,16 @@ class MessageEdited:
     """The number of the message."""
     sender_id: str
     text: str
-    """The new text. Empty if the message was edited again or deleted since; a later event says so."""
+    """The new text. Empty if the message was edited again or deleted since, which a later event says; and if
+    ``emptied``."""
     create_time: datetime
     epoch: str = ""
     body: Body | None = None
     """The new body, if it has one."""
     cards: tuple[LinkCard, ...] = ()
     """The new cards."""
+    emptied: bool = False
+    """Whether the new text is empty: the message only has its files."""
 
 
 @dataclass(frozen=True, slots=True)

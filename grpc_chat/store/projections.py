@@ -97,7 +97,7 @@ def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
     edited = event.message_edited
     old = _message_that(rows, event.room_id, edited.seq)
     # When a log is read again, superseded edits are empty, and the message already has the last edit's text.
-    if old is None or not edited.text or event.seq <= old.message.edit_seq:
+    if old is None or not (edited.text or edited.emptied) or event.seq <= old.message.edit_seq:
         return
     _supersede(rows, old)
     _keep(rows, old, event.user_id)

@@ -5617,10 +5617,13 @@ class MessageEdited(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     CARDS_FIELD_NUMBER: _builtins.int
+    EMPTIED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The message's number."""
     text: _builtins.str
-    """The new text. Empty if the message was edited again or deleted since; a later event says so."""
+    """The new text. Empty if the message was edited again or deleted since, which a later event says; and if `emptied`."""
+    emptied: _builtins.bool
+    """Whether the new text is empty: the message only has its files."""
     @_builtins.property
     def body(self) -> _any_pb2.Any:
         """The new body; absent if it has none any longer."""
@@ -5636,10 +5639,11 @@ class MessageEdited(_message.Message):
         text: _builtins.str = ...,
         body: _any_pb2.Any | None = ...,
         cards: _abc.Iterable[Global___LinkCard] | None = ...,
+        emptied: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "seq", b"seq", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "emptied", b"emptied", "seq", b"seq", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -5970,8 +5974,8 @@ class EditMessageRequest(_message.Message):
     Must be 1 or more.
     """
     text: _builtins.str
-    """The new text.
-    Must be a text.
+    """The new text. It may be empty if the message carries files.
+    Must be a text, or empty.
     """
     @_builtins.property
     def body(self) -> _any_pb2.Any:

@@ -728,3 +728,39 @@ def picture(*, where: str = "") -> bytes:
         exif[0x010E] = where
     Image.new("RGB", (60, 40), "red").save(out, "JPEG", exif=exif)
     return out.getvalue()
+
+
+async def test_text_of_a_message_with_files_may_be_removed(node: RunningNode) -> None:
+    """For those who have it and those who come later. It can be written anew; without files it must stay."""
+    alice, bob = node.client("alice"), node.client("bob")
+    file = await alice.upload(b"the plan", name="plan.txt")
+    sent = await alice.send("r", "secret words", files=[file])
+    live = bob.subscribe("r").updates()
+    while not isinstance(await anext(live), chat.CaughtUp):
+        pass
+
+    emptied = await alice.edit("r", sent.seq, "")
+    assert (emptied.text, emptied.edits, len(emptied.files)) == ("", 1, 1)
+    told = await anext(live)
+    assert isinstance(told, chat.MessageEdited)
+    assert (told.text, told.emptied, told.message_seq) == ("", True, sent.seq)
+    assert await alice.edit("r", sent.seq, "") == emptied
+    [found] = [message async for message in bob.history("r")]
+    assert (found.text, found.edits) == ("", 1)
+    assert [hit async for hit in bob.search("secret")] == []
+
+    again = await alice.edit("r", sent.seq, "other words")
+    assert (again.text, again.edits) == ("other words", 2)
+    told = await anext(live)
+    assert isinstance(told, chat.MessageEdited)
+    assert (told.text, told.emptied) == ("other words", False)
+    # The edit that emptied it says no more than any that was superseded.
+    edits = [event async for event in bob.events("r") if isinstance(event, chat.MessageEdited)]
+    assert [(event.text, event.emptied) for event in edits] == [("", False), ("other words", False)]
+
+    plain = await alice.send("r", "only words")
+    with pytest.raises(
+        chat.InvalidRequest, match="text must not be empty where the message carries no"
+    ) as refused:
+        await alice.edit("r", plain.seq, "")
+    assert refused.value.field == "text"
