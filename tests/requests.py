@@ -132,6 +132,7 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "MessageService/ListReceipts": lambda n: pb.ListReceiptsRequest(room_id=n.room, seq=1),
     "MessageService/ExplainDelivery": lambda n: pb.ExplainDeliveryRequest(room_id=n.room, seq=1),
     "MessageService/MarkRead": lambda n: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=n.room, seq=1)]),
+    "MessageService/GetMessage": lambda n: pb.GetMessageRequest(room_id=n.room, seq=1),
     "MessageService/ListMessages": lambda n: pb.ListMessagesRequest(room_id=n.room),
     "MessageService/SearchMessages": lambda n: pb.SearchMessagesRequest(room_id=n.room, terms=["said"]),
     "SubscribeService/Subscribe": lambda n: pb.SubscribeRequest(cursors=[n.cursor]),

@@ -78,6 +78,10 @@ class MessageService:
         listed = await self._reactions.list_(caller, request)
         return pb.ListReactionsResponse(reactions=listed.entries, next_page_token=listed.next_page_token)
 
+    async def get_message(self, caller: Caller, request: pb.GetMessageRequest) -> pb.GetMessageResponse:
+        event, counts = await self._messages.get(caller, request)
+        return pb.GetMessageResponse(event=event, epoch=self._messages.epoch, reactions=counts)
+
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)
 

@@ -142,6 +142,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 
 @click.command(cls=TextCommand)
 @_room
+@click.argument("seq", type=click.IntRange(min=1), required=False)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The most messages to show.  [50]")
 @click.option("--before", type=click.IntRange(min=1), metavar="SEQ", help="Only messages before this number.")
 @click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="Only messages after this number.")
@@ -154,6 +155,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]
 async def read(
     cli: Cli,
     name: str,
+    seq: int | None,
     limit: int | None,
     before: int | None,
     after: int | None,
@@ -162,6 +164,8 @@ async def read(
     numbers: bool,
 ) -> None:
     """Print messages of a room, oldest first: by default the newest 50.
+
+    With SEQ, the message that has this number in the room.
 
     On a terminal each message begins with the time and its number in the room, which commands such as `reply`
     and `edit` take, and one of more than 15 lines is folded, unless you give --full. Elsewhere each is a line
@@ -173,6 +177,7 @@ async def read(
       grpc-chat read plans
       grpc-chat read plans --limit 200
       grpc-chat read @bob --before 1200
+      grpc-chat read plans 12 --full
       grpc-chat read plans --full
       grpc-chat read plans --all --json > plans.jsonl
     """
@@ -180,12 +185,20 @@ async def read(
 
     if sum([before is not None, after is not None, everything]) > 1:
         raise click.UsageError("give one of --before, --after and --all")
+    if seq is not None and (before is not None or after is not None or everything or limit):
+        raise click.UsageError("give SEQ without --before, --after, --all and --limit")
     room = await find_room(cli.client, name)
     cli.answered()
     numbers = numbers or cli.out.terminal
     lines = EventLines(cli.out, [room], with_rooms=False, me=cli.me, full=full, numbers=numbers)
     if cli.out.terminal and room.member_count <= FEW:
         lines.meet([member async for member in cli.client.members(room.room_id)])
+    if seq is not None:
+        message = await cli.client.message(room.room_id, seq)
+        if not cli.out.as_json:
+            await _learn_polls(cli, lines, room.room_id, [message])
+        lines.show(message)
+        return
     if after is not None or everything:
         left = limit if limit or everything else 50
         async for event in _up_to(left, cli.client.events(room.room_id, after=after or 0, page_size=left)):

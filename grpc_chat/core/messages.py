@@ -124,6 +124,23 @@ class Messages:
             ready.append(draft)
         return ready
 
+    async def get(
+        self, caller: Caller, request: pb.GetMessageRequest
+    ) -> tuple[pb.Event, list[pb.ReactionCount]]:
+        """A message, and the reactions to it.
+
+        Raises:
+            MessageNotFound: There is none, or the caller may not read it.
+        """
+        room_id, seq = request.room_id, request.seq
+
+        def in_snapshot(snapshot: Snapshot) -> tuple[pb.Event, list[pb.ReactionCount]]:
+            room = access.require_read(snapshot, room_id, caller.user_id)
+            event = access.require_message(snapshot, room, seq)
+            return event, snapshot.reaction_counts(room_id, seq, caller.user_id)
+
+        return await self._readers.run(in_snapshot)
+
     async def list_(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         """A page of history, as an encoded ListMessagesResponse: the events are sent as they are stored."""
         room_id = request.room_id

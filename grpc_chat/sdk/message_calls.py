@@ -7,7 +7,6 @@ from typing import cast
 
 from google.protobuf.message import Message as Protobuf
 
-from grpc_chat.errors import MessageNotFound
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.bodies import Body, LinkCard, body_to_send, cards_to_send
 from grpc_chat.sdk.finding import CallsInRooms
@@ -28,12 +27,9 @@ class MessageCalls(CallsInRooms):
         Raises:
             MessageNotFound: There is no such message, or you may not read it.
         """
-        request = pb.ListMessagesRequest(around_seq=seq, page_size=1)
-        response = await self._in_room(room, "MessageService/ListMessages", request, pb.ListMessagesResponse)
-        for event in response.events:
-            if event.seq == seq and event.HasField("message"):
-                return self._message(event, response.epoch)
-        raise MessageNotFound(f"there is no message {seq} in this room, or you may not read it", field="seq")
+        request = pb.GetMessageRequest(seq=seq)
+        response = await self._in_room(room, "MessageService/GetMessage", request, pb.GetMessageResponse)
+        return self._message(response.event, response.epoch)
 
     async def edit(
         self,

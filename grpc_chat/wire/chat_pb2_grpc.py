@@ -2566,6 +2566,11 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.FromString,
                 _registered_method=True)
+        self.GetMessage = channel.unary_unary(
+                '/chat.v1.MessageService/GetMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/chat.v1.MessageService/ListMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
@@ -2718,6 +2723,16 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMessage(self, request, context):
+        """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
@@ -2801,6 +2816,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.ListReactions,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.SerializeToString,
+            ),
+            'GetMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -3138,6 +3158,33 @@ class MessageService(object):
             '/chat.v1.MessageService/ListReactions',
             grpc__chat_dot_wire_dot_chat__pb2.ListReactionsRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListReactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/GetMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

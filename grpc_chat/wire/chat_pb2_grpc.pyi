@@ -1402,6 +1402,12 @@ class MessageServiceStub:
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope read.
     """
+    GetMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetMessageRequest, _chat_pb2.GetMessageResponse]
+    """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
@@ -1505,6 +1511,12 @@ class MessageServiceAsyncStub(MessageServiceStub):
     """
     ListReactions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListReactionsRequest, _chat_pb2.ListReactionsResponse]  # type: ignore[assignment]
     """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+    MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    GetMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetMessageRequest, _chat_pb2.GetMessageResponse]  # type: ignore[assignment]
+    """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
 
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope read.
@@ -1681,6 +1693,18 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListReactionsResponse, _abc.Awaitable[_chat_pb2.ListReactionsResponse]]:
         """Returns who reacted to a message, and how, in the order of the emoji and then of the users.
+
+        MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMessage(
+        self,
+        request: _chat_pb2.GetMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.GetMessageResponse, _abc.Awaitable[_chat_pb2.GetMessageResponse]]:
+        """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
 
         MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
         Needs the scope read.

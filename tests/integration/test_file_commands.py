@@ -27,7 +27,15 @@ Run = Callable[..., Awaitable[None]]
 _GIVEN: dict[str, dict[str, Any]] = {
     "upload": {"text": "", "keep_metadata": False, "upload_id": "", "timeout": 0.0},
     "download": {"output": None, "preview": False, "link": False, "force": False, "timeout": 0.0},
-    "read": {"limit": None, "before": None, "after": None, "everything": False, "full": False},
+    "read": {
+        "seq": None,
+        "limit": None,
+        "before": None,
+        "after": None,
+        "everything": False,
+        "full": False,
+        "numbers": False,
+    },
 }
 
 

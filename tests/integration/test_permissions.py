@@ -133,6 +133,8 @@ ExplainDelivery               read   ok     ok     ok     ok     ok        ok   
 ExplainDelivery missing       read   gone   gone   gone   gone   gone      gone       join
 ExplainDelivery to another    read   no     no     ok     ok     ok        no         join
 UpdateNotifications           read   ok     ok     ok     ok     ok        ok         join
+GetMessage                    read   ok     ok     ok     ok     ok        ok         join
+GetMessage missing            read   gone   gone   gone   gone   gone      gone       join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -668,6 +670,8 @@ ROOM_ASKS: dict[str, Ask] = {
     "RemoveReaction": lambda _w, p, _a: pb.RemoveReactionRequest(room_id=p.room_id, seq=p.said, emoji="👍"),
     "GetReactions": lambda _w, p, _a: pb.GetReactionsRequest(room_id=p.room_id, seqs=[p.said]),
     "ListReactions": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=p.said),
+    "GetMessage": lambda _w, p, _a: pb.GetMessageRequest(room_id=p.room_id, seq=p.said),
+    "GetMessage missing": lambda _w, p, _a: pb.GetMessageRequest(room_id=p.room_id, seq=1),
     "SaveDraft": lambda _w, p, _a: pb.SaveDraftRequest(room_id=p.room_id, text="I think"),
     "ListDrafts": lambda _w, p, _a: pb.ListDraftsRequest(room_id=p.room_id),
     "SaveMessage": lambda _w, p, _a: pb.SaveMessageRequest(room_id=p.room_id, seq=p.said),

@@ -11,7 +11,8 @@ import click
 import pytest
 
 import grpc_chat as chat
-from grpc_chat.cli import personal, scheduling
+from grpc_chat import errors
+from grpc_chat.cli import personal, scheduling, talk
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.output import Output
@@ -24,6 +25,15 @@ _GIVEN: dict[str, dict[str, Any]] = {
     "draft": {"text": (), "delete": False, "thread": None},
     "drafts": {"room": None},
     "saved": {"room": None, "limit": 50},
+    "read": {
+        "seq": None,
+        "limit": None,
+        "before": None,
+        "after": None,
+        "everything": False,
+        "full": False,
+        "numbers": False,
+    },
     "reschedule": {"text": (), "when": None},
 }
 
@@ -80,6 +90,18 @@ async def test_saved_messages_are_listed_with_what_they_say(node: RunningNode, r
     assert json.loads(line)["message"]["text"] == "the \x1b[2Jplan"
     assert await run(personal.unsave, name="plans", seq=sent.seq) == []
     assert await run(personal.saved) == []
+
+
+async def test_one_message_is_read_by_its_number(node: RunningNode, run: Run) -> None:
+    alice = node.client("alice")
+    for text in ("first", "second"):
+        await alice.send("plans", text)
+    [line] = await run(talk.read, name="plans", seq=2)
+    assert line.endswith("alice  second")
+    with pytest.raises(errors.MessageNotFound):
+        await run(talk.read, name="plans", seq=3)
+    with pytest.raises(click.UsageError):
+        await run(talk.read, name="plans", seq=2, after=1)
 
 
 async def test_messages_are_scheduled_changed_and_cancelled(node: RunningNode, run: Run) -> None:

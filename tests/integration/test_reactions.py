@@ -12,6 +12,7 @@ import grpc_chat as chat
 from grpc_chat import errors
 from grpc_chat.core import reactions
 from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.wire import chat_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,3 +126,34 @@ async def test_a_message_has_only_so_many(node: RunningNode, monkeypatch: pytest
         await bob.react("many", seq, "🎉")
     await bob.unreact("many", seq, "👍")
     assert len(await bob.react("many", seq, "🎉")) == 2
+
+
+async def test_one_message_comes_with_its_reactions(node: RunningNode) -> None:
+    """As it is now; what is no message, or hidden from the caller, is answered alike."""
+    alice, bob = node.client("alice"), node.client("bob")
+    room = (await alice.create_room("one message", public=True)).room_id
+    hidden = await alice.send(room, "before bob")
+    await alice.update_room(room, history="since_join")
+    await bob.join_room(room)
+    sent = await alice.send(room, "typo")
+    await alice.edit(room, sent.seq, "text")
+    await bob.react(room, sent.seq, "👍")
+    await alice.react(room, sent.seq, "👍")
+
+    request = pb.GetMessageRequest(room_id=room, seq=sent.seq)
+    response = await bob._repeat("MessageService/GetMessage", request, pb.GetMessageResponse)
+    assert (response.event.message.text, response.event.seq, response.epoch) == ("text", sent.seq, sent.epoch)
+    assert list(response.reactions) == [pb.ReactionCount(emoji="👍", count=2, mine=True)]
+    message = await bob.message(room, sent.seq)
+    assert (message.text, message.edits, message.sender_id) == ("text", 1, "alice")
+
+    answers = []
+    for seq in (hidden.seq, 1, 10_000):
+        with pytest.raises(errors.MessageNotFound) as refused:
+            await bob.message(room, seq)
+        answers.append((str(refused.value), refused.value.field))
+    assert len(set(answers)) == 1
+    await alice.delete(room, sent.seq)
+    gone = await bob.message(room, sent.seq)
+    assert gone.deleted
+    assert gone.text == ""
