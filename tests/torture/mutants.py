@@ -389,7 +389,7 @@ MUTANTS = {
         ("F1", "F7"),
     ),
     "second-vote-counted-twice": Mutant(
-        "who votes otherwise is counted for both",
+        "a user who changes their vote is counted for both",
         (
             (
                 "store/poll_rows.py",
