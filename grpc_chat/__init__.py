@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     )
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.personal import MessageDraft, SavedMessage, ScheduledMessage, ScheduleFailure
+    from grpc_chat.sdk.personal_changes import DraftChanged, PersonalMissed, SavedChanged, ScheduledChanged
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
     from grpc_chat.sdk.receipts import Delivery, DeliveryExplanation, Receipt
@@ -172,6 +173,7 @@ __all__ = [
     "Delivery",
     "DeliveryExplanation",
     "Disconnected",
+    "DraftChanged",
     "EditWindowOver",
     "EpochChanged",
     "Event",
@@ -220,6 +222,7 @@ __all__ = [
     "PasswordChange",
     "PendingLogin",
     "PermissionDenied",
+    "PersonalMissed",
     "Poll",
     "PollClosed",
     "PollNotFound",
@@ -251,8 +254,10 @@ __all__ = [
     "RoomKind",
     "RoomLeft",
     "RoomNotFound",
+    "SavedChanged",
     "SavedMessage",
     "ScheduleFailure",
+    "ScheduledChanged",
     "ScheduledMessage",
     "Scope",
     "SearchHit",
@@ -307,6 +312,10 @@ _HOMES = (
         **dict.fromkeys(("Delivery", "DeliveryExplanation", "Receipt"), "grpc_chat.sdk.receipts"),
         **dict.fromkeys(
             ("MessageDraft", "SavedMessage", "ScheduleFailure", "ScheduledMessage"), "grpc_chat.sdk.personal"
+        ),
+        **dict.fromkeys(
+            ("DraftChanged", "PersonalMissed", "SavedChanged", "ScheduledChanged"),
+            "grpc_chat.sdk.personal_changes",
         ),
         "SearchHit": "grpc_chat.sdk.search",
         "new_message_id": "grpc_chat.sdk.outbox",

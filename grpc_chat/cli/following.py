@@ -31,6 +31,7 @@ from grpc_chat.sdk.models import (
     Update,
     stamp_of,
 )
+from grpc_chat.sdk.personal_changes import DraftChanged, PersonalMissed, SavedChanged, ScheduledChanged
 from grpc_chat.sdk.read_state import NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Presence, Typing
 
@@ -212,6 +213,8 @@ class Follow:
             self.typing(update)
         match update:
             case Typing() | Presence() | ReadMarker() | NotificationsChanged():
+                return
+            case DraftChanged() | SavedChanged() | ScheduledChanged() | PersonalMissed():
                 return
             case Connected():
                 if self._absence.ends():

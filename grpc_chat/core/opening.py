@@ -165,6 +165,7 @@ class Opening:
             invitations=found.invitations,
             read_markers=found.read_markers,
             notifications=found.notifications,
+            personal={} if request.personal else None,
             signals=signals if request.signals else None,
             heartbeat=self._heartbeat_of(request),
         )

@@ -86,6 +86,9 @@ class Stream:
     it."""
     notifications: dict[str, pb.NotificationsChanged] = field(default_factory=dict)
     """By room, what its user wants to be notified of, likewise."""
+    personal: dict[tuple[str, ...], pb.PersonalChange] | None = None
+    """By what they are about, changes of what its user keeps, likewise; None if its client does not want
+    them."""
     signals: Latest | None = None
     """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None
@@ -162,7 +165,7 @@ class Stream:
     @property
     def _owes_user(self) -> bool:
         """Whether it owes anything of its user's own log."""
-        return bool(self.invitations or self.read_markers or self.notifications)
+        return bool(self.invitations or self.read_markers or self.notifications or self.personal)
 
     async def wait(self) -> Behind | None:
         """Wait until there may be something to do; returns what is to be read if that is known. What
@@ -267,6 +270,9 @@ class Stream:
         if self.notifications:
             response.notifications.extend(self.notifications.values())
             self.notifications.clear()
+        if self.personal:
+            response.personal.extend(self.personal.values())
+            self.personal.clear()
         return response.SerializeToString()
 
     def _beside_signals(self) -> bytes:

@@ -30,6 +30,9 @@ _LAST_WRITES_SECONDS = 1.0
 _TICKS = 8
 _MOST_TICK_SECONDS = 0.5
 
+MOST_PERSONAL = 500
+"""How many changes of what a user keeps wait for a stream. With one more, its client is told that everything
+may have changed."""
 MOST_INVITATIONS = 200
 """How many a stream is sent at once."""
 

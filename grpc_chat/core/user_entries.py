@@ -9,7 +9,7 @@ from grpc_chat.core.feeds import Feeds
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.start import start_in
 from grpc_chat.core.stream import Stream
-from grpc_chat.core.streams import MOST_INVITATIONS, Streams, taken_over
+from grpc_chat.core.streams import MOST_INVITATIONS, MOST_PERSONAL, Streams, taken_over
 from grpc_chat.core.user_log import why_ended
 from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
@@ -31,6 +31,9 @@ class Entries:
             "consumer_taken": self._consumer_taken,
             "read_markers_moved": self._read_markers_moved,
             "notifications_changed": self._notifications_changed,
+            "draft_changed": self._personal,
+            "saved_changed": self._personal,
+            "scheduled_changed": self._personal,
         }
 
     def apply_to(self, stream: Stream, told: Told) -> None:
@@ -77,6 +80,31 @@ class Entries:
         if stream.read_markers is not None and changed.room_id in stream.subscription:
             stream.notifications[changed.room_id] = changed
             stream.wake()
+
+    def _personal(self, stream: Stream, told: Told) -> None:
+        if (changes := stream.personal) is None:
+            return
+        event = told.event
+        key: tuple[str, ...]
+        if event.HasField("draft_changed"):
+            draft = event.draft_changed
+            key = ("draft", draft.room_id, str(draft.thread_root))
+            change = pb.PersonalChange(draft=draft)
+        elif event.HasField("saved_changed"):
+            saved = event.saved_changed
+            key, change = ("saved", saved.room_id, str(saved.seq)), pb.PersonalChange(saved=saved)
+        else:
+            scheduled = event.scheduled_changed
+            key = ("scheduled", scheduled.scheduled_message_id)
+            change = pb.PersonalChange(scheduled=scheduled)
+        if () in changes or (key not in changes and len(changes) >= MOST_PERSONAL):
+            # A client that does not read for so long asks for the lists.
+            changes.clear()
+            key, change = (), pb.PersonalChange()
+        # The last change comes last.
+        changes.pop(key, None)
+        changes[key] = change
+        stream.wake()
 
     def _mark(self, stream: Stream, marker: pb.ReadMarker) -> None:
         markers, room_id = stream.read_markers, marker.room_id

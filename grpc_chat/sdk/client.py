@@ -230,6 +230,7 @@ class Client(
         invitations: bool = False,
         signals: bool = False,
         read_state: bool = False,
+        personal: bool = False,
     ) -> Subscription:
         """Follow rooms from the client's own position, or all rooms from the position that the server keeps.
 
@@ -251,6 +252,9 @@ class Client(
             read_state: Whether to send how far you have read too, as :class:`ReadMarker` among the updates:
                 of each room when the stream begins, and again when another of your sessions reads further. So
                 is what you want to be notified of, as :class:`NotificationsChanged`.
+            personal: Whether to send what changes among your drafts, saved and scheduled messages too, as
+                :class:`DraftChanged`, :class:`SavedChanged`, :class:`ScheduledChanged` and
+                :class:`PersonalMissed` among the updates. Ask for the lists after each :class:`Connected`.
         """
         if bool(consumer) == bool(rooms or all_rooms):
             raise ValueError("rooms and consumer must not both be given")
@@ -266,7 +270,7 @@ class Client(
             max_unacknowledged=max_unacknowledged,
             include_own=include_own,
             all_rooms=all_rooms,
-            extras=Extras(invitations, signals, read_state),
+            extras=Extras(invitations, signals, read_state, personal),
             on_close=self._subscriptions.discard,
         )
         self._subscriptions.add(subscription)

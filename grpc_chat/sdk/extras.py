@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.models import Invitation
+from grpc_chat.sdk.personal_changes import PersonalChange, personal_change
 from grpc_chat.sdk.read_state import Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
 from grpc_chat.wire import chat_pb2 as pb
@@ -22,6 +23,7 @@ class Extras:
     invitations: bool = False
     signals: bool = False
     read_state: bool = False
+    personal: bool = False
     _invited: dict[str, int] = field(default_factory=dict)
     """By room, when the returned invitations were made."""
     _marked: dict[str, ReadMarker] = field(default_factory=dict)
@@ -34,11 +36,11 @@ class Extras:
     def ask(self, request: pb.SubscribeRequest) -> None:
         """Add it to a request."""
         request.invitations, request.signals = self.invitations, self.signals
-        request.read_state = self.read_state
+        request.read_state, request.personal = self.read_state, self.personal
 
     def updates(
         self, response: pb.SubscribeResponse
-    ) -> Iterator[Invitation | Signal | ReadMarker | NotificationsChanged | None]:
+    ) -> Iterator[Invitation | Signal | ReadMarker | NotificationsChanged | PersonalChange | None]:
         """What a response brings."""
         if response.HasField("started"):
             # The log may have gone back since the stream before.
@@ -69,6 +71,9 @@ class Extras:
             notifications = convert.notifications(changed.notifications)
             if self._chosen.get(changed.room_id, Notifications()) != notifications:
                 yield self._choose(changed.room_id, notifications)
+
+        for change in response.personal:
+            yield personal_change(change)
 
     def _choose(self, room_id: str, notifications: Notifications) -> NotificationsChanged:
         self._chosen.pop(room_id, None)

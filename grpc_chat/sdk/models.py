@@ -19,6 +19,7 @@ from grpc_chat.sdk.message_events import (
     ReactionChanged,
     ReactionCount,
 )
+from grpc_chat.sdk.personal_changes import PersonalChange
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollVoted
 from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
@@ -397,6 +398,7 @@ Update = (
     | Signal
     | ReadMarker
     | NotificationsChanged
+    | PersonalChange
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

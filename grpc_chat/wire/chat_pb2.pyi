@@ -5421,7 +5421,7 @@ Global___NotificationsChanged: _TypeAlias = NotificationsChanged  # noqa: Y015
 
 @_typing.final
 class DraftChanged(_message.Message):
-    """In a user's own log: one of the user's drafts changed, or was deleted. It says which, and not what it says: a text that
+    """In a user's own log, and on the user's streams: one of the user's drafts changed, or was deleted. It says which, and not what it says: a text that
     was deleted must be gone.
     """
 
@@ -5449,7 +5449,7 @@ Global___DraftChanged: _TypeAlias = DraftChanged  # noqa: Y015
 
 @_typing.final
 class SavedChanged(_message.Message):
-    """In a user's own log: the user saved a message, or no longer saves it."""
+    """In a user's own log, and on the user's streams: the user saved a message, or no longer saves it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -5479,7 +5479,9 @@ Global___SavedChanged: _TypeAlias = SavedChanged  # noqa: Y015
 
 @_typing.final
 class ScheduledChanged(_message.Message):
-    """In a user's own log: one of the user's scheduled messages was made or changed, or is no longer to be sent."""
+    """In a user's own log, and on the user's streams: one of the user's scheduled messages was made or changed, or is no
+    longer to be sent.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -7241,6 +7243,7 @@ class SubscribeRequest(_message.Message):
     INVITATIONS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     READ_STATE_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """A consumer's name. All rooms of the caller are followed, each from the consumer's last
     acknowledgement, which the server keeps. A consumer has one stream at a time: a new one ends
@@ -7267,6 +7270,10 @@ class SubscribeRequest(_message.Message):
     read_state: _builtins.bool
     """Whether to send too how far the caller has read, in `SubscribeResponse.read_markers`, and what the caller wants to be
     notified of, in `SubscribeResponse.notifications`.
+    """
+    personal: _builtins.bool
+    """Whether to send also what changes among the caller's drafts, saved messages and scheduled messages, in
+    `SubscribeResponse.personal`.
     """
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
@@ -7306,10 +7313,11 @@ class SubscribeRequest(_message.Message):
         invitations: _builtins.bool = ...,
         signals: _builtins.bool = ...,
         read_state: _builtins.bool = ...,
+        personal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "read_state", b"read_state", "received", b"received", "signals", b"signals", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_rooms", b"all_rooms", "consumer", b"consumer", "cursors", b"cursors", "heartbeat_interval", b"heartbeat_interval", "include_own", b"include_own", "invitations", b"invitations", "max_unacknowledged", b"max_unacknowledged", "personal", b"personal", "read_state", b"read_state", "received", b"received", "signals", b"signals", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -7336,6 +7344,7 @@ class SubscribeResponse(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     READ_MARKERS_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -7406,6 +7415,13 @@ class SubscribeResponse(_message.Message):
         `started`, that of each room for which the caller has chosen something; later, each change.
         """
 
+    @_builtins.property
+    def personal(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonalChange]:
+        """If the request asks for them: what has changed among the caller's drafts, saved messages and scheduled messages since
+        the stream was opened, whichever session did it; of several changes of the same thing only the last. What changed
+        before, the lists of PersonalService say.
+        """
+
     def __init__(
         self,
         *,
@@ -7422,14 +7438,53 @@ class SubscribeResponse(_message.Message):
         signals: _abc.Iterable[Global___Signal] | None = ...,
         read_markers: _abc.Iterable[Global___ReadMarker] | None = ...,
         notifications: _abc.Iterable[Global___NotificationsChanged] | None = ...,
+        personal: _abc.Iterable[Global___PersonalChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "notifications", b"notifications", "passed", b"passed", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "notifications", b"notifications", "passed", b"passed", "personal", b"personal", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubscribeResponse: _TypeAlias = SubscribeResponse  # noqa: Y015
+
+@_typing.final
+class PersonalChange(_message.Message):
+    """A change of what the caller keeps for themselves. The lists of PersonalService have what it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> Global___DraftChanged:
+        """A draft."""
+
+    @_builtins.property
+    def saved(self) -> Global___SavedChanged:
+        """A saved message."""
+
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledChanged:
+        """A scheduled message."""
+
+    def __init__(
+        self,
+        *,
+        draft: Global___DraftChanged | None = ...,
+        saved: Global___SavedChanged | None = ...,
+        scheduled: Global___ScheduledChanged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "saved", b"saved", "scheduled", b"scheduled", "what", b"what"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "saved", b"saved", "scheduled", b"scheduled", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["draft", "saved", "scheduled"]  # noqa: Y015
+    _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
+
+Global___PersonalChange: _TypeAlias = PersonalChange  # noqa: Y015
 
 @_typing.final
 class Signal(_message.Message):

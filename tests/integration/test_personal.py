@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.core import user_entries
 from grpc_chat.core.caller import SYSTEM
+from grpc_chat.core.effects import Told
+from grpc_chat.core.user_log import entry
 from grpc_chat.store.records import user_log
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
@@ -212,3 +218,67 @@ async def test_rooms_from_the_settings_end_memberships_too() -> None:
         assert [each async for each in ben.drafts()] == []
         assert [each async for each in ben.saved_messages()] == []
         await node.node.committer.transact(SYSTEM, lambda transaction: transaction.delete_room("den"))
+
+
+async def the_next(updates: AsyncIterator[chat.Update], count: int) -> list[chat.Update]:
+    async with asyncio.timeout(20):
+        return [await anext(updates) for _ in range(count)]
+
+
+async def test_streams_bring_what_other_sessions_change(node: RunningNode) -> None:
+    """Those that ask, and of one's own alone; a client that does not read is told to look at everything."""
+    bob, phone, alice = await node.log_in("bob"), await node.log_in("bob"), await node.log_in("alice")
+    room = await room_of(bob, "streams", "alice")
+    sent = await alice.send(room, "hello")
+    mine = phone.subscribe(room, personal=True).updates()
+    others = alice.subscribe(room, personal=True).updates()
+    plain = bob.subscribe(room).updates()
+    for updates in (mine, others, plain):
+        while not isinstance(await anext(updates), chat.CaughtUp):
+            pass
+
+    await bob.save_draft(room, "I think", thread_root=sent.seq)
+    await bob.save_message(room, sent.seq)
+    await bob.unsave_message(room, sent.seq)
+    made = await bob.schedule(room, "later", datetime.now(UTC) + timedelta(days=1))
+    await phone.cancel_scheduled(made.scheduled_message_id)
+    found: list[chat.Update] = []
+    while chat.ScheduledChanged(made.scheduled_message_id, room, "cancelled", 0) not in found:
+        found += await the_next(mine, 1)
+    # What changed again before it was sent is told once.
+    assert chat.DraftChanged(room, sent.seq) in found
+    assert chat.SavedChanged(room, sent.seq, removed=True) in found
+    assert all(
+        isinstance(each, chat.DraftChanged | chat.SavedChanged | chat.ScheduledChanged) for each in found
+    )
+    await bob.save_draft(room, "", thread_root=sent.seq)
+    await alice.send(room, "the end")
+    # Nothing but the message, on a stream that does not ask.
+    [message] = await the_next(plain, 1)
+    assert isinstance(message, chat.Message)
+    assert await the_next(mine, 2) == [chat.DraftChanged(room, sent.seq), message]
+    await alice.save_draft(room, "mine")
+    assert await the_next(others, 1) == [chat.DraftChanged(room, 0)]
+    await alice.save_draft(room, "")
+
+
+async def test_too_many_changes_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything may have changed then, whatever else does before it is sent."""
+    monkeypatch.setattr(user_entries, "MOST_PERSONAL", 2)
+    entries = user_entries.Entries(cast("Any", None), cast("Any", None), cast("Any", None))
+    stream = cast("Any", SimpleNamespace(personal={}, wake=lambda: None))
+
+    def changed(seq: int) -> None:
+        entries.apply_to(stream, Told("bob", entry("bob", pb.SavedChanged(room_id="r", seq=seq))))
+
+    for seq in (1, 2, 1):
+        changed(seq)
+    assert [each.saved.seq for each in stream.personal.values()] == [2, 1]
+    for seq in (3, 1):
+        changed(seq)
+        assert list(stream.personal.values()) == [pb.PersonalChange()]
+    stream.personal.clear()
+    changed(1)
+    assert [each.saved.seq for each in stream.personal.values()] == [1]
+    stream.personal = None
+    changed(1)
