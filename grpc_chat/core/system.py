@@ -316,8 +316,9 @@ class ChatSystem:
             sending=self.typing.sending,
             page_bytes=paging.page_bytes,
         )
-        self.search = Search(context, segments, tail_bytes=options.search_memory_bytes)
-
+        self.search = Search(
+            context, segments, tail_bytes=options.search_memory_bytes, page_bytes=paging.page_bytes
+        )
         self.read_markers = ReadMarkers(context)
         self.inbox = Inbox(context)
         self.receipts = Receipts(context, self.sessions)

@@ -69,6 +69,7 @@ class Search:
         store: What keeps the index; None where there is no search.
         tail_bytes: How much text of the newest messages is kept in memory; see :class:`Index`.
         segment_messages: Likewise.
+        page_bytes: The largest page, whatever was requested.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class Search:
         *,
         tail_bytes: int = 32 * 1024 * 1024,
         segment_messages: int = 32_768,
+        page_bytes: int = 1024 * 1024,
     ) -> None:
         self._readers = context.readers
         self._pages = context.pages
         self.epoch = context.epoch
         self._monotonic = context.monotonic
+        self._page_bytes = page_bytes
         self._store = store
         self._index = store and Index(store, tail_bytes=tail_bytes, segment_messages=segment_messages)
         self._loaded = asyncio.Lock()
@@ -121,10 +124,15 @@ class Search:
                 end = _Start(int(stamp), room_id)
         await self._load()
         size = self._pages.size(request.page_size)
-        most = _RANKED if request.order == pb.SEARCH_ORDER_BEST else size + 1
+        most, most_bytes = size + 1, self._page_bytes
+        if request.order == pb.SEARCH_ORDER_BEST:
+            # All of them are compared.
+            most, most_bytes = _RANKED, 2**62
         try:
             found, last = await self._readers.run_pieces(
-                lambda snapshot: self._find(snapshot, caller.user_id, request.room_id, wanted, end, most)
+                lambda snapshot: self._find(
+                    snapshot, caller.user_id, request.room_id, wanted, end, most, most_bytes
+                )
             )
         except Damaged as exc:
             self._begin_anew(exc)
@@ -134,23 +142,41 @@ class Search:
             if found:
                 newest = found[0].stamp
                 found.sort(key=lambda each: (-wanted.score(each.entry), -each.stamp, each.room_id))
-                if len(found) > skip + size:
-                    token = f"{newest} {skip + size}"
-                found = found[skip : skip + size]
-        elif len(found) > size:
-            found = found[:size]
+                page = self._fitting(found[skip : skip + size])
+                if len(found) > skip + len(page):
+                    token = f"{newest} {skip + len(page)}"
+                found = page
+        elif len(page := self._fitting(found[:size])) < len(found):
+            found = page
             token = f"{found[-1].stamp} {found[-1].room_id}"
         elif last:
             token = f"{last[0]} {last[1]}"
         if token:
             token = self._pages.tokens.make(listing, token)
-        return Listed([_hit(each, wanted) for each in found], token)
+        hits = await self._readers.run_pieces(lambda _: _hits(found, wanted))
+        return Listed(hits, token)
+
+    def _fitting(self, found: list[Found]) -> list[Found]:
+        """Those that fit into one page: all of them, unless they are long. At least one."""
+        total = 0
+        for at, each in enumerate(found):
+            total += len(each.payload)
+            if total > self._page_bytes and at:
+                return found[:at]
+        return found
 
     def _find(
-        self, snapshot: Snapshot, user_id: str, room_id: str, wanted: Query, end: _Start, most: int
+        self,
+        snapshot: Snapshot,
+        user_id: str,
+        room_id: str,
+        wanted: Query,
+        end: _Start,
+        most: int,
+        most_bytes: int,
     ) -> Pieces[tuple[list[Found], Hint | None]]:
-        """The newest ``most`` messages from ``end`` on; and, where there may be more but enough was read, the
-        last one that was."""
+        """The newest ``most`` messages from ``end`` on, or fewer that are of more than ``most_bytes``; and,
+        where there may be more but enough was read, the last one that was."""
         index = self._index
         assert index
         memberships = (
@@ -202,6 +228,8 @@ class Search:
                 waiting = []
                 if len(found) >= most:
                     return found, None
+                if sum(len(each.payload) for each in found) > most_bytes:
+                    return found, hint
                 if read >= _MOST_READ:
                     return found, hint
                 snapshot = yield
@@ -358,6 +386,15 @@ class _Start(NamedTuple):
 
 def _rooms_after(room_id: str, snapshot: Snapshot) -> list[tuple[str, int]]:
     return snapshot.heads_after(room_id, limit=_ROOMS_AT_ONCE)
+
+
+def _hits(found: list[Found], wanted: Query) -> Pieces[list[Hit]]:
+    """What was found, as it is told. Where the terms are in a long text takes up to 0.1 s to say."""
+    hits: list[Hit] = []
+    for each in found:
+        hits.append(_hit(each, wanted))
+        yield
+    return hits
 
 
 def _hit(found: Found, wanted: Query) -> Hit:
