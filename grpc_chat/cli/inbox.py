@@ -58,7 +58,7 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
         ("message", _preview),
     ]
     cli.out.table(found.rooms, columns, empty="nothing waits for you")
-    if (more := found.waiting_rooms - sum(room.unread > 0 for room in found.rooms)) > 0 and not include_read:
+    if not include_read and (more := found.waiting_rooms - len(found.rooms)) > 0:
         cli.out.note(f"and {count(more, 'more room')}; see --limit")
     if found.invitations:
         cli.out.note(f"{count(found.invitations, 'invitation')} to answer: grpc-chat invitations list")
