@@ -85,7 +85,14 @@ class Polls:
             # To take a vote back says nothing to anybody.
             check_direct=self._direct_messages.to_write if choices else None,
         )
-        await self._committer.append(Append([draft]))
+        appended = await self._committer.append(Append([draft]))
+        # The event says how the poll stood with this vote. If the poll was deleted since, or the caller
+        # removed, a vote that is stored must not look like one that was refused.
+        for stored in appended.new.get(request.room_id, ()):
+            told = pb.Event.FromString(stored.payload).poll_voted
+            return pb.PollState(
+                seq=told.seq, counts=told.counts, voter_count=told.voter_count, choices=choices_of(mask)
+            )
         asked = pb.GetPollsRequest(room_id=request.room_id, seqs=[request.seq])
         for state in await self.get(caller, asked):
             return state

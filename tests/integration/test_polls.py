@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ import pytest_asyncio
 import grpc_chat as chat
 from grpc_chat import errors
 from grpc_chat.core import forgetting
+from grpc_chat.core.caller import SYSTEM
 from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.testing import RunningNode, running_node
 from tests.support import until
@@ -50,6 +52,29 @@ async def message(client: chat.Client, room: str, seq: int) -> chat.Message:
 def rows(node: RunningNode, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(node.config.data / "chat.db")) as database:
         return database.execute(query).fetchall()
+
+
+async def test_a_vote_that_is_stored_is_answered_so(node: RunningNode) -> None:
+    """Also if the poll is deleted by the time of the answer."""
+    await node.put_room("gone", {"alice": "owner", "bob": "member"})
+    alice, bob = node.client("alice"), node.client("bob")
+    seq = (await alice.send("gone", "When?", poll=chat.Poll(DAYS))).seq
+    committer, goes_on = node.node.committer, threading.Event()
+    busy = asyncio.create_task(committer.transact(SYSTEM, lambda _: goes_on.wait(20)))
+    try:
+        await until(lambda: committer.waiting == 1)
+        vote = asyncio.create_task(bob.vote("gone", seq, 1))
+        await until(lambda: committer.waiting == 2)
+        deletion = asyncio.create_task(alice.delete("gone", seq))
+        await until(lambda: committer.waiting == 3)
+    finally:
+        goes_on.set()
+    await asyncio.gather(busy, deletion)
+
+    assert await vote == chat.PollState(seq, (0, 1, 0), 1, (1,), closed=False)
+    with pytest.raises(errors.MessageNotFound):
+        await bob.vote("gone", seq, 2)
+    assert len(await events(bob, "gone")) == 1
 
 
 async def test_a_vote_counts_once(node: RunningNode) -> None:
