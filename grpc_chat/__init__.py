@@ -106,11 +106,13 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
     from grpc_chat.sdk.inbox import Inbox
+    from grpc_chat.sdk.mentions import Mention
     from grpc_chat.sdk.message_events import (
         Deletion,
         MessageDeleted,
         MessageEdited,
         MessageVersion,
+        PinChanged,
         Reaction,
         ReactionChanged,
         ReactionCount,
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.outbox import new_message_id
     from grpc_chat.sdk.personal import MessageDraft, SavedMessage, ScheduledMessage, ScheduleFailure
     from grpc_chat.sdk.personal_changes import DraftChanged, PersonalMissed, SavedChanged, ScheduledChanged
+    from grpc_chat.sdk.pins import Pin
     from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
     from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
     from grpc_chat.sdk.receipts import Delivery, DeliveryExplanation, Receipt
@@ -203,6 +206,7 @@ __all__ = [
     "LoginPending",
     "Member",
     "MembershipChange",
+    "Mention",
     "Message",
     "MessageDeleted",
     "MessageDraft",
@@ -223,6 +227,8 @@ __all__ = [
     "PendingLogin",
     "PermissionDenied",
     "PersonalMissed",
+    "Pin",
+    "PinChanged",
     "Poll",
     "PollClosed",
     "PollNotFound",
@@ -318,6 +324,8 @@ _HOMES = (
             "grpc_chat.sdk.personal_changes",
         ),
         "SearchHit": "grpc_chat.sdk.search",
+        "Mention": "grpc_chat.sdk.mentions",
+        "Pin": "grpc_chat.sdk.pins",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",
         **dict.fromkeys(
@@ -326,6 +334,7 @@ _HOMES = (
                 "MessageDeleted",
                 "MessageEdited",
                 "MessageVersion",
+                "PinChanged",
                 "Reaction",
                 "ReactionChanged",
                 "ReactionCount",

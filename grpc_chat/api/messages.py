@@ -17,6 +17,8 @@ class MessageService:
         self._receipts = system.receipts
         self._reactions = system.reactions
         self._search = system.search
+        self._mentions = system.mentions
+        self._pins = system.pins
 
     async def send_messages(self, caller: Caller, request: pb.SendMessagesRequest) -> pb.SendMessagesResponse:
         response = pb.SendMessagesResponse()
@@ -84,6 +86,25 @@ class MessageService:
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)
+
+    async def pin_message(self, caller: Caller, request: pb.PinMessageRequest) -> pb.PinMessageResponse:
+        return pb.PinMessageResponse(pin=await self._pins.pin(caller, request), epoch=self._pins.epoch)
+
+    async def unpin_message(self, caller: Caller, request: pb.UnpinMessageRequest) -> pb.UnpinMessageResponse:
+        await self._pins.unpin(caller, request)
+        return pb.UnpinMessageResponse()
+
+    async def list_pins(self, caller: Caller, request: pb.ListPinsRequest) -> pb.ListPinsResponse:
+        listed = await self._pins.list_(caller, request)
+        return pb.ListPinsResponse(
+            pins=listed.entries, next_page_token=listed.next_page_token, epoch=self._pins.epoch
+        )
+
+    async def list_mentions(self, caller: Caller, request: pb.ListMentionsRequest) -> pb.ListMentionsResponse:
+        listed = await self._mentions.list_(caller, request)
+        return pb.ListMentionsResponse(
+            mentions=listed.entries, next_page_token=listed.next_page_token, epoch=self._mentions.epoch
+        )
 
     async def search_messages(
         self, caller: Caller, request: pb.SearchMessagesRequest

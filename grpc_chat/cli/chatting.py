@@ -15,6 +15,7 @@ from typing import Any
 from grpc_chat.cli import files
 from grpc_chat.cli import presence as presence_
 from grpc_chat.cli.command import Cli
+from grpc_chat.cli.events import said
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
 from grpc_chat.cli.invitations import find_invitation
@@ -23,6 +24,7 @@ from grpc_chat.cli.names import title
 from grpc_chat.cli.output import count, cut, minute, wrapped
 from grpc_chat.cli.prompt import Prompt
 from grpc_chat.cli.reading import MOST_MISSED, Reading, behind
+from grpc_chat.cli.searching import terms_of
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.cli.when import time_to_come
@@ -39,6 +41,10 @@ _AT_ONCE = 1000
 _LAST_SENDS = 3.0
 """Seconds that leaving waits for messages that are on their way."""
 _MOST_COMMANDS = 10
+_MOST_FOUND = 10
+"""Messages that /search shows."""
+_SHORT = 200
+"""How many columns of a message /pins and /search show."""
 _MOST_SHOWN = 100
 """Members that /members lists."""
 _WIDEST_NAME = 24
@@ -57,6 +63,10 @@ _HELP = {
     "/vote NUMBER…": "vote in the newest poll; /vote #N NUMBER… votes in poll N",
     "/save": "save the newest message; /save #N saves message N",
     "/schedule WHEN TEXT": "send TEXT later: at 18:30, say, or after +2h",
+    "/pin": "pin the newest message; /pin #N pins message N",
+    "/unpin #N": "take the pin of message N away",
+    "/pins": "show what is pinned in this room",
+    "/search TERM": "find messages in this room, the newest 10",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -256,6 +266,21 @@ class Chat:
                     "/schedule needs a time and a text after it, such as +2h and TEXT; nothing is scheduled. "
                     f"As a message: /{_start(line)}"
                 )
+            case "pin", which if not _numbered(which)[1]:
+                self._ask(self._pin(_numbered(which)[0]))
+            case "unpin", which if _numbered(which)[0] and not _numbered(which)[1]:
+                self._ask(self._cli.client.unpin(self._room.room_id, _numbered(which)[0] or 0))
+            case (("pin" | "unpin"), _):
+                self._say(
+                    f"/{name} takes #N after it, the number of a message; nothing is sent. "
+                    f"As a message: /{_start(line)}"
+                )
+            case "pins", "":
+                self._ask(self._pins())
+            case "search", terms if terms:
+                self._ask(self._search(terms))
+            case "search", _:
+                self._say(f"/search needs a word after it; nothing is sent. As a message: /{_start(line)}")
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if number.isdecimal():
@@ -271,7 +296,7 @@ class Chat:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
                 self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{_start(line)}")
-            case (("quit" | "help" | "members" | "who" | "inbox"), _):
+            case (("quit" | "help" | "members" | "who" | "inbox" | "pins"), _):
                 self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
             case _:
                 self._say(
@@ -349,6 +374,20 @@ class Chat:
             lambda message: message.poll is not None, "there is no poll to vote in"
         )
         await self._cli.client.vote(self._room.room_id, seq, *choices)
+
+    async def _pin(self, seq: int | None) -> None:
+        await self._cli.client.pin(self._room.room_id, seq or await self._newest())
+
+    async def _pins(self) -> None:
+        found = [pin.message async for pin in self._cli.client.pins(self._room.room_id)]
+        self._say(*(map(_in_short, found) if found else ("no message is pinned here",)))
+
+    async def _search(self, terms: str) -> None:
+        room_id = self._room.room_id
+        hits = self._cli.client.search(*terms_of(terms), room=room_id, limit=_MOST_FOUND)
+        found = [hit.message async for hit in hits]
+        # In the order in which they were said, as above.
+        self._say(*(map(_in_short, found[::-1]) if found else (f"nothing found for {terms}",)))
 
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
@@ -488,6 +527,12 @@ def _choices(text: str) -> list[int]:
     ):
         return []
     return list(dict.fromkeys(int(number) - 1 for number in numbers))
+
+
+def _in_short(message: Message) -> str:
+    """A message on a line, with its number, as commands take it."""
+    text = cut(visible(said(message, on_lines=False)), _SHORT)
+    return f"{message.create_time.astimezone():%Y-%m-%d %H:%M}  #{message.seq}  {message.sender_id}: {text}"
 
 
 def _start(line: str) -> str:

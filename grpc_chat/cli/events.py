@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from zlib import crc32
@@ -10,7 +11,7 @@ from grpc_chat.cli.ballots import ballot, on_one_line, poll_sentence
 from grpc_chat.cli.names import title
 from grpc_chat.cli.output import Output, count, cut, padded, size, wide, wrapped
 from grpc_chat.cli.terminal import in_shell, visible
-from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited, ReactionChanged
+from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited, PinChanged, ReactionChanged
 from grpc_chat.sdk.models import (
     Event,
     Gap,
@@ -32,6 +33,7 @@ _KINDS = {
     ReactionChanged: "reaction",
     PollVoted: "vote",
     PollClosed: "poll_closed",
+    PinChanged: "pin",
     MembershipChange: "membership",
     RoomChange: "room",
     Gap: "gap",
@@ -154,7 +156,8 @@ class EventLines:
                 self._remember(event, event.poll.options)
             state = self.polls.get((event.room_id, event.seq))
             text = said(event, on_lines=self._out.terminal, state=state)
-            self._line(event.room_id, moment, event.sender_id, text, event.seq)
+            called = bool(self._me) and event.mentioning(self._me)
+            self._line(event.room_id, moment, event.sender_id, text, event.seq, called=called)
         elif isinstance(event, PollVoted | PollClosed):
             options = self._options.get((event.room_id, event.message_seq), ())
             self._line(event.room_id, moment, "", poll_sentence(event, options))
@@ -167,7 +170,16 @@ class EventLines:
         if len(self._options) > _MOST_POLLS:
             del self._options[next(iter(self._options))]
 
-    def _line(self, room_id: str, moment: datetime | None, sender: str, text: str, seq: int = 0) -> None:
+    def _line(
+        self,
+        room_id: str,
+        moment: datetime | None,
+        sender: str,
+        text: str,
+        seq: int = 0,
+        *,
+        called: bool = False,
+    ) -> None:
         out = self._out
         if not out.terminal:
             stamp = moment.strftime("%Y-%m-%d %H:%M") if moment else "-" * 16
@@ -199,9 +211,16 @@ class EventLines:
         else:
             parts.append(out.style(name, dim=True))
         first, *others = self._rows(text, columns, room_id, seq)
+        if called:
+            first, *others = map(self._standing_out, [first, *others])
         out.line(_GAP.join([*parts, first if sender else out.style(first, dim=True)]))
         for row in others:
             out.line(" " * min(columns, out.width - _NARROWEST_TEXT) + row)
+
+    def _standing_out(self, row: str) -> str:
+        """A row with what calls the person in colour."""
+        call = rf"@(?:{re.escape(visible(self._me))}|room)(?![._-]?\w)"
+        return re.sub(call, lambda found: self._out.style(found[0], bold=True, fg="yellow"), row, flags=re.I)
 
     def _rows(self, text: str, columns: int, room_id: str, seq: int) -> list[str]:
         """A text as rows beside these columns: a person's message keeps its lines, our own sentences are
@@ -300,6 +319,8 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
             return f"{event.actor_id} {does} message {event.message_seq}"
         case PollVoted() | PollClosed():
             return poll_sentence(event)
+        case PinChanged():
+            return f"{event.actor_id} {'pinned' if event.pinned else 'unpinned'} message {event.message_seq}"
         case MessageDeleted():
             words = f"{event.actor_id} deleted message {event.message_seq}"
             return f"{words}: {event.reason}" if event.reason else words

@@ -30,8 +30,10 @@ from grpc_chat.cli import (
     invites,  # noqa: F401
     links,
     members,  # noqa: F401
+    mentions,
     ownership,  # noqa: F401
     personal,
+    pinning,
     polls,
     presence,
     reacting,
@@ -327,6 +329,7 @@ main.chapter(
     talk.read,
     talk.watch,
     searching.search,
+    mentions.mentions,
     changing.edit,
     changing.edits,
     changing.delete,
@@ -337,6 +340,9 @@ main.chapter(
     inbox.notify,
     reacting.react,
     reacting.reactions,
+    pinning.pin,
+    pinning.unpin,
+    pinning.pins,
     polls.poll,
     polls.vote,
     polls.poll_close,

@@ -60,6 +60,7 @@ async def room_list(cli: Cli) -> None:
         ("room", title),
         ("kind", _kind),
         ("unread", lambda r: str(r.unread or "")),
+        ("mentions", lambda r: str(r.unread_mentions or "")),
         ("members", lambda r: str(r.member_count)),
         ("you", lambda r: "" if r.kind == "direct" else r.role),
         ("topic", lambda r: r.topic),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%
 @click.option("--room", metavar="ROOM", help="Only in this room: its name or id, or @USER.")
 @click.option("--from", "sender", metavar="USER", default="", help="Only by this user.")
 @click.option("--has-file", is_flag=True, help="Only messages that carry a file.")
+@click.option("--mentions-me", is_flag=True, help="Only messages that mention you.")
 @click.option("--since", type=_TIME, metavar="TIME", help="Only from then on: 2026-11-28, or with 'T18:30'.")
 @click.option("--before", type=_TIME, metavar="TIME", help="Only from before then.")
 @click.option("--best", is_flag=True, help="Sort the newest 500 matches by how well they match.")
@@ -36,6 +38,7 @@ async def search(
     room: str | None,
     sender: str,
     has_file: bool,
+    mentions_me: bool,
     since: datetime | None,
     before: datetime | None,
     best: bool,
@@ -50,10 +53,11 @@ async def search(
     Examples:
       grpc-chat search lunch
       grpc-chat search "release notes" --room plans --from bob
+      grpc-chat search --mentions-me --from bob
       grpc-chat search 会議 --since 2026-11-01 --json
     """
-    if not (terms or sender or has_file):
-        raise click.UsageError("give a TERM, --from or --has-file")
+    if not (terms or sender or has_file or mentions_me):
+        raise click.UsageError("give a TERM, --from, --has-file or --mentions-me")
     inside = (await find_room(cli.client, room)).room_id if room else None
     hits = [
         hit
@@ -63,6 +67,7 @@ async def search(
             room=inside,
             sender_id=sender.removeprefix("@"),
             has_file=has_file,
+            mentions_me=mentions_me,
             since=since and since.astimezone(),
             before=before and before.astimezone(),
             best=best,
@@ -84,6 +89,15 @@ async def search(
         when = f"{message.create_time.astimezone():%Y-%m-%d %H:%M}"
         place = cli.out.style(f"{when}  {where}", dim=True)
         cli.out.line(f"{place}  {visible(message.sender_id)}: {_marked(cli, hit)}")
+
+
+def terms_of(text: str) -> list[str]:
+    """The terms of a line that somebody typed: words, and in quotes several of them."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        # An apostrophe, say.
+        return text.split()
 
 
 def _marked(cli: Cli, hit: SearchHit) -> str:

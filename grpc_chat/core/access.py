@@ -42,6 +42,8 @@ class Action(Enum):
     VOTE = "vote in this room"
     CLOSE_OWN_POLL = "close your polls in this room"
     CLOSE_POLL = "close other people's polls in this room"
+    MENTION_ROOM = "mention everyone in this room"
+    PIN = "pin messages in this room"
     DELETE_OWN = "delete your messages in this room"
     DELETE_OTHERS = "delete other people's messages in this room"
     LEAVE = "leave this room"
@@ -85,6 +87,8 @@ RULES: dict[Action, Rule] = {
     Action.VOTE: Rule(pb.ROLE_MEMBER, archived=False, direct=True),
     Action.CLOSE_OWN_POLL: Rule(pb.ROLE_READER, archived=False, direct=True),
     Action.CLOSE_POLL: Rule(pb.ROLE_ADMIN, archived=False),
+    Action.MENTION_ROOM: Rule(pb.ROLE_ADMIN, archived=False),
+    Action.PIN: Rule(pb.ROLE_ADMIN, archived=False, direct=True),
     Action.DELETE_OWN: Rule(pb.ROLE_READER, archived=False, direct=True),
     Action.DELETE_OTHERS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.LEAVE: Rule(pb.ROLE_READER, archived=True),
@@ -130,7 +134,8 @@ def forbids(action: Action, room_id: str, membership: Membership | None) -> Chat
         return PermissionDenied(
             f"a direct room belongs to both its members: you may not {action.value}", metadata=told
         )
-    if membership.role < rule.role:
+    # A direct room belongs to both its members alike.
+    if membership.role < rule.role and membership.kind != pb.ROOM_KIND_DIRECT:
         return PermissionDenied(
             f"you may not {action.value}: you are {_NAMES[membership.role]} of it, and that needs "
             f"{_NAMES[rule.role]}",
@@ -175,6 +180,11 @@ def to_react(room_id: str, membership: Membership | None) -> ChatError | None:
 def to_vote(room_id: str, membership: Membership | None) -> ChatError | None:
     """Why the user may not vote in the room, or None."""
     return forbids(Action.VOTE, room_id, membership)
+
+
+def to_mention_room(room_id: str, membership: Membership | None) -> ChatError | None:
+    """Why ``@room`` is text in what the user writes, or None."""
+    return forbids(Action.MENTION_ROOM, room_id, membership)
 
 
 def require(action: Action, snapshot: Snapshot, room_id: str, user_id: str) -> Membership:

@@ -6,6 +6,7 @@ from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.mention_names import names_in
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.parts import copy_extras, forbids_images, same_extras
 from grpc_chat.errors import (
@@ -81,6 +82,7 @@ class Edits:
             access.to_edit,
             concerns=Concerns(seq, check),
             check_direct=self._direct_messages.to_write,
+            names=names_in(text, access.to_mention_room),
         )
         [event] = await self._append(draft)
         return event

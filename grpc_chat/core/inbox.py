@@ -83,9 +83,9 @@ class Inbox:
 
 
 def _waits(room: InboxRoom, now_us: int) -> bool:
-    """Whether something waits in a room. Muted rooms are left out; those in which somebody mentions the user
-    will not be, once mentions are known."""
-    return room.unread > 0 and not room.attention.muted(now_us)
+    """Whether something waits in a room. Muted rooms are left out, except where somebody mentions the user.
+    A mention may be in a thread, which makes nothing unread in the room."""
+    return room.mentions > 0 or (room.unread > 0 and not room.attention.muted(now_us))
 
 
 def _in_order(snapshot: Snapshot, room_ids: Sequence[str]) -> list[pb.Room]:

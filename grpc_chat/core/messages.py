@@ -11,6 +11,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.files import Files
+from grpc_chat.core.mention_names import names_in
 from grpc_chat.core.parts import has_parts, with_parts
 from grpc_chat.core.poll_closing import PollClosing
 from grpc_chat.core.polls import Polls
@@ -267,4 +268,13 @@ def _draft(caller: Caller, at: int, message: pb.OutgoingMessage, check_direct: A
         said += b"\0%d\0%d" % answers[:2]
     content_hash = blake2b(said, digest_size=16).digest()
     once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
-    return Draft(event, caller.session_id, access.to_send, once, check_direct=check_direct, answers=answers)
+    names = names_in(text, access.to_mention_room) if "@" in text else None
+    return Draft(
+        event,
+        caller.session_id,
+        access.to_send,
+        once,
+        check_direct=check_direct,
+        answers=answers,
+        names=names,
+    )

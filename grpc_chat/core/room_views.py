@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from grpc_chat.core import access
 from grpc_chat.core.notifications import notifications_of
+from grpc_chat.core.pins import count_pins
 from grpc_chat.core.read_markers import marker_of
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.store.reads import Snapshot
@@ -59,6 +60,7 @@ def with_state(snapshot: Snapshot, rooms: Sequence[pb.Room], user_id: str, now_u
     ids = [room.room_id for room in found]
     behind = [id_ for id_ in ids if memberships[id_].read_seq < memberships[id_].last_seq]
     deleted = snapshot.deleted_unread(user_id, behind) if behind else {}
+    mentions = snapshot.mentions_unread(user_id, behind) if behind else {}
     attention = snapshot.attention(user_id, ids)
     direct = [room.room_id for room in found if room.kind == pb.ROOM_KIND_DIRECT]
     peers = snapshot.peers(user_id, direct) if direct else {}
@@ -66,12 +68,13 @@ def with_state(snapshot: Snapshot, rooms: Sequence[pb.Room], user_id: str, now_u
     for room in found:
         room_id = room.room_id
         _show(room, memberships[room_id])
-        room.read_marker.CopyFrom(marker_of(memberships[room_id], deleted.get(room_id, 0)))
+        room.read_marker.CopyFrom(marker_of(memberships[room_id], deleted, mentions))
         room.notifications.CopyFrom(notifications_of(attention.get(room_id, _PLAIN), now_us))
         if peer := peers.get(room_id):
             room.peer.CopyFrom(peer)
         if preview := previews.get(room_id):
             room.last_message.CopyFrom(preview)
+    count_pins(snapshot, found)
     return found
 
 

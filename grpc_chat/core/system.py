@@ -44,6 +44,7 @@ from grpc_chat.core.known_addresses import KnownAddresses
 from grpc_chat.core.logins import Logins
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.members import Members
+from grpc_chat.core.mentions import Mentions
 from grpc_chat.core.message_drafts import MessageDrafts
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.notifications import Notifications
@@ -52,6 +53,7 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.pins import Pins
 from grpc_chat.core.poll_closing import PollClosing
 from grpc_chat.core.polls import Polls
 from grpc_chat.core.positions import Positions
@@ -324,6 +326,8 @@ class ChatSystem:
         self.receipts = Receipts(context, self.sessions)
         self.notifications = Notifications(context)
         self.edits = Edits(context, direct_messages=direct_messages)
+        self.mentions = Mentions(context)
+        self.pins = Pins(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)
         self.message_drafts = MessageDrafts(context, limits=options.personal, page_bytes=paging.page_bytes)
         self.saved = SavedMessages(context, limits=options.personal, page_bytes=paging.page_bytes)

@@ -25,9 +25,11 @@ from grpc_chat.sdk.files import FileCalls
 from grpc_chat.sdk.finding import RoomFinder
 from grpc_chat.sdk.inbox import InboxCalls
 from grpc_chat.sdk.link import Link
+from grpc_chat.sdk.mentions import MentionCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.personal import PersonalCalls
+from grpc_chat.sdk.pins import PinCalls
 from grpc_chat.sdk.poll_records import Poll
 from grpc_chat.sdk.polls import PollCalls
 from grpc_chat.sdk.presence import PresenceCalls
@@ -48,6 +50,8 @@ class Client(
     AdminCalls,
     ConsumerCalls,
     FileCalls,
+    MentionCalls,
+    PinCalls,
     PollCalls,
     InboxCalls,
     PersonalCalls,

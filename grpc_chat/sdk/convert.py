@@ -27,7 +27,7 @@ from grpc_chat.sdk.choices import (
     chosen,
 )
 from grpc_chat.sdk.file_records import File, Upload
-from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, ReactionChanged
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, PinChanged, ReactionChanged
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.sdk.read_state import MessagePreview, Notifications, ReadMarker
 from grpc_chat.wire import chat_pb2 as pb
@@ -104,6 +104,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 deleted=_deletion(told.message.deleted) if told.message.HasField("deleted") else None,
                 reply_to=told.message.reply_to,
                 thread_root=told.message.thread_root,
+                mentions=tuple(told.message.mentions.user_ids),
+                mentions_room=told.message.mentions.room,
                 _client=client,
             )
         case "membership_changed":
@@ -138,6 +140,8 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
                 message_seq=told.message_edited.seq,
                 sender_id=told.user_id,
                 text=told.message_edited.text,
+                mentions=tuple(told.message_edited.mentions.user_ids),
+                mentions_room=told.message_edited.mentions.room,
                 body=bodies.body(told.message_edited),
                 cards=bodies.cards(told.message_edited),
                 create_time=time(told.create_time),
@@ -159,6 +163,16 @@ def event(told: pb.Event, epoch: str, client: models.Replies | None) -> models.E
             return convert_polls.poll_voted(told, epoch)
         case "poll_closed":
             return convert_polls.poll_closed(told, epoch)
+        case "pin_changed":
+            return PinChanged(
+                room_id=told.room_id,
+                seq=told.seq,
+                message_seq=told.pin_changed.seq,
+                actor_id=told.user_id,
+                pinned=told.pin_changed.pinned,
+                create_time=time(told.create_time),
+                epoch=epoch,
+            )
         case "message_deleted":
             return MessageDeleted(
                 room_id=told.room_id,
@@ -302,12 +316,14 @@ def room(told: pb.Room) -> models.Room:
         unread=told.read_marker.unread_count,
         notifications=notifications(told.notifications),
         last_message=preview(told.last_message) if told.HasField("last_message") else None,
+        unread_mentions=told.read_marker.unread_mentions,
+        pins=told.pins,
     )
 
 
 def read_marker(told: pb.ReadMarker) -> ReadMarker:
     """How far the caller has read a room."""
-    return ReadMarker(told.room_id, told.seq, told.unread_count, told.last_seq)
+    return ReadMarker(told.room_id, told.seq, told.unread_count, told.last_seq, told.unread_mentions)
 
 
 def notifications(told: pb.Notifications) -> Notifications:

@@ -44,6 +44,10 @@ class MessageEdited:
     ``emptied``."""
     create_time: datetime
     epoch: str = ""
+    mentions: tuple[str, ...] = ()
+    """The user ids of the members whom the new text mentions by name."""
+    mentions_room: bool = False
+    """Whether it mentions everyone in the room."""
     body: Body | None = None
     """The new body, if it has one."""
     cards: tuple[LinkCard, ...] = ()
@@ -81,6 +85,22 @@ class ReactionChanged:
     """Who did it."""
     emoji: str
     removed: bool
+    create_time: datetime
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PinChanged:
+    """A message was pinned, or is no longer."""
+
+    room_id: str
+    seq: int
+    """The number of this event."""
+    message_seq: int
+    """The number of the message."""
+    actor_id: str
+    """Who did it."""
+    pinned: bool
     create_time: datetime
     epoch: str = ""
 

@@ -16,6 +16,7 @@ from grpc_chat.sdk.message_events import (
     Deletion,
     MessageDeleted,
     MessageEdited,
+    PinChanged,
     ReactionChanged,
     ReactionCount,
 )
@@ -93,6 +94,14 @@ class Replies(Protocol):
         """Take a reaction back; see :meth:`grpc_chat.Client.unreact`."""
         ...
 
+    async def pin(self, room: str, seq: int) -> object:
+        """Pin a message; see :meth:`grpc_chat.Client.pin`."""
+        ...
+
+    async def unpin(self, room: str, seq: int) -> None:
+        """Take a pin away; see :meth:`grpc_chat.Client.unpin`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -123,12 +132,20 @@ class Message:
     """The number of the message that it replies to; 0 for none. You may not be able to read that one."""
     thread_root: int = 0
     """The number of the message whose thread it is in; 0 for none."""
+    mentions: tuple[str, ...] = ()
+    """The user ids of the members whom it mentions by name."""
+    mentions_room: bool = False
+    """Whether it mentions everyone in the room."""
     _client: Replies | None = field(default=None, repr=False, compare=False)
 
     @property
     def cursor(self) -> Cursor:
         """The position at which this message is the last one seen."""
         return Cursor(self.room_id, self.seq, self.epoch, stamp_of(self.create_time))
+
+    def mentioning(self, user_id: str) -> bool:
+        """Whether it mentions this user, by name or as one of everyone in the room."""
+        return user_id in self.mentions or (self.mentions_room and self.sender_id != user_id)
 
     async def reply(self, text: str) -> Sent:
         """Send a message that replies to this one, in the same thread if this one is in a thread."""
@@ -159,6 +176,14 @@ class Message:
     async def unreact(self, emoji: str) -> list[ReactionCount]:
         """Take a reaction of yours back; see :meth:`Client.unreact`."""
         return await self._receiver().unreact(self.room_id, self.seq, emoji)
+
+    async def pin(self) -> None:
+        """Pin it in its room; see :meth:`Client.pin`."""
+        await self._receiver().pin(self.room_id, self.seq)
+
+    async def unpin(self) -> None:
+        """Take its pin away; see :meth:`Client.unpin`."""
+        await self._receiver().unpin(self.room_id, self.seq)
 
     def _receiver(self) -> Replies:
         if self._client is None:
@@ -296,6 +321,10 @@ class Room:
     """What you want to be notified of in it."""
     last_message: MessagePreview | None = None
     """The newest message; None if there is none that you may read, or only far back."""
+    unread_mentions: int = 0
+    """How many of them mention you."""
+    pins: int = 0
+    """How many messages are pinned, of those that you may read."""
 
     @property
     def latest(self) -> Cursor:
@@ -383,6 +412,7 @@ Event = (
     | MessageEdited
     | MessageDeleted
     | ReactionChanged
+    | PinChanged
     | PollVoted
     | PollClosed
 )

@@ -23,6 +23,8 @@ class ReadMarker:
     """How many messages of others come after it, up to ``last_seq``."""
     last_seq: int
     """The number of the room's newest event when they were counted."""
+    unread_mentions: int = 0
+    """How many of the unread messages mention you."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class SearchCalls(CallsInRooms):
         room: str | None = None,
         sender_id: str = "",
         has_file: bool = False,
+        mentions_me: bool = False,
         since: datetime | None = None,
         before: datetime | None = None,
         best: bool = False,
@@ -46,6 +47,7 @@ class SearchCalls(CallsInRooms):
             room: Only in this room: its id, its name, or ``@user``.
             sender_id: Only by this user.
             has_file: Only messages that carry a file.
+            mentions_me: Only messages that mention you, by name or with ``@room``.
             since: Only messages stored at this time or later.
             before: Only messages stored before this time.
             best: The best of the newest 500 first, instead.
@@ -57,6 +59,7 @@ class SearchCalls(CallsInRooms):
             excluded_terms=excluded,
             sender_user_id=sender_id,
             has_file=has_file,
+            mentions_me=mentions_me,
             from_stamp=stamp_of(since) if since else 0,
             before_stamp=stamp_of(before) if before else 0,
             order=pb.SEARCH_ORDER_BEST if best else pb.SEARCH_ORDER_NEWEST,

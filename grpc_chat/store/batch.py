@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from zlib import crc32
 
@@ -11,6 +12,7 @@ from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
 from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
+from grpc_chat.store.mention_rows import note_mentions, put_mentions
 from grpc_chat.store.poll_rows import VoteKey, as_told, begin_poll
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Marker, Membership, StoredEvent
@@ -115,7 +117,12 @@ class Batch:
 
     def _prefetch(self, writes: Sequence[Write]) -> None:
         """Read the rows for the checks of all writes, with one statement."""
-        if len(writes) == 1 and isinstance(write := writes[0], Append) and len(write.drafts) == 1:
+        if (
+            len(writes) == 1
+            and isinstance(write := writes[0], Append)
+            and len(write.drafts) == 1
+            and not write.drafts[0].names
+        ):
             # A single write reads its row when it is needed.
             return
         wanted: list[tuple[str, str]] = []
@@ -138,6 +145,9 @@ class Batch:
                                 votes.append((event.room_id, draft.concerns.seq, event.user_id))
                         if draft.answers:
                             concerned += [(event.room_id, seq) for seq in draft.answers[:2] if seq]
+                        if draft.names:
+                            ids = itertools.chain.from_iterable(draft.names.candidates)
+                            wanted += [(event.room_id, user_id) for user_id in ids]
                 case Acknowledge():
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
@@ -266,6 +276,8 @@ class Batch:
                 continue
             key = (event.room_id, event.user_id, once.key if once else b"")
             before = self._sent.get(key) if once else None
+            if draft.names and not before:
+                note_mentions(self.rows, event, draft.names)
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
         if concerning or self.rows.rewritten:
             concerned = (
@@ -376,12 +388,15 @@ class Batch:
         rows.events.append((room_id, seq, session_id, payload, crc32(payload), messages))
         about: int = getattr(event, kind).seq if not message and kind in ABOUT else 0
         new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
-        if message and message.thread_root:
-            rows.reply(event, time_us)
-        if message and message.files:
-            carry_files(rows, event)
-        if message and message.HasField("poll"):
-            begin_poll(rows, event)
+        if message:
+            if message.thread_root:
+                rows.reply(event, time_us)
+            if message.files:
+                carry_files(rows, event)
+            if message.HasField("poll"):
+                begin_poll(rows, event)
+            if message.HasField("mentions"):
+                put_mentions(rows, event)
         if project := PROJECTIONS.get(kind):
             project(rows, event, time_us)
             self._refusals.clear()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
+from grpc_chat.store.mention_reads import UNREAD_MENTIONS
 from grpc_chat.store.records import Attention, InboxRoom
 from grpc_chat.store.statements import run
 from grpc_chat.wire import chat_pb2 as pb
@@ -39,6 +40,7 @@ _INBOX = (
         _rooms.last_event_us,
         # Rooms in which nothing waits, nearly all of them, are not looked through for deleted messages.
         sa.case((_counted > _NONE, _counted - _deleted_after), else_=_NONE),
+        sa.case((_rooms.last_seq > _members.read_seq, UNREAD_MENTIONS), else_=_NONE),
         sa.func.coalesce(_wants.level, _NONE),
         sa.func.coalesce(_wants.muted_until_us, _NONE),
     )
@@ -71,8 +73,8 @@ class InboxReads:
         rows = result.cursor.fetchall()
         result.close()
         return [
-            InboxRoom(room_id, last_event_us, unread, Attention(level, until_us))
-            for room_id, last_event_us, unread, level, until_us in rows
+            InboxRoom(room_id, last_event_us, unread, mentions, Attention(level, until_us))
+            for room_id, last_event_us, unread, mentions, level, until_us in rows
         ]
 
     def attention(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Attention]:

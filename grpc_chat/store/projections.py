@@ -14,6 +14,7 @@ from typing import Any
 
 from grpc_chat.store import schema
 from grpc_chat.store.file_writes import drop_files
+from grpc_chat.store.mention_rows import drop_mentions, put_mentions
 from grpc_chat.store.polls import Tally
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.writes import Position
@@ -111,6 +112,12 @@ def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
         message.body.CopyFrom(edited.body)
     message.ClearField("cards")
     message.cards.extend(edited.cards)
+    if old.message.HasField("mentions") or edited.HasField("mentions"):
+        drop_mentions(rows, old)
+        message.ClearField("mentions")
+        if edited.HasField("mentions"):
+            message.mentions.CopyFrom(edited.mentions)
+            put_mentions(rows, new)
     rows.rewrite(new)
 
 
@@ -127,6 +134,8 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
         rows.delete_votes(old.room_id, old.seq, poll=True)
     if old.message.files:
         drop_files(rows.conn, old.room_id, old.seq, time_us)
+    drop_mentions(rows, old)
+    rows.delete(schema.pins, room_id=old.room_id, seq=old.seq)
     if old.message.thread_root:
         rows.delete_reply(old)
     else:
@@ -170,6 +179,16 @@ def _poll_closed(rows: Rows, event: pb.Event, _time_us: int) -> None:
     result.voter_count, result.user_id = closed.voter_count, event.user_id
     result.close_time.CopyFrom(event.create_time)
     rows.rewrite(new)
+
+
+@projection("pin_changed")
+def _pin_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
+    key = {"room_id": event.room_id, "seq": event.pin_changed.seq}
+    if not event.pin_changed.pinned:
+        rows.delete(schema.pins, **key)
+    # In a log that is read again, the message may be deleted already.
+    elif _message_that(rows, event.room_id, event.pin_changed.seq):
+        rows.put(schema.pins, **key, pin_seq=event.seq, user_id=event.user_id, create_time_us=time_us)
 
 
 def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from grpc_chat.store.files import FileReads
@@ -20,6 +20,8 @@ from grpc_chat.store.records import (
     InvitationRecord,
     InviteRecord,
     Membership,
+    MentionRecord,
+    PinRecord,
     Place,
     ReaderPlace,
     SessionRecord,
@@ -293,6 +295,37 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, Protocol):
 
     def consumers_in(self, room_id: str, user_id: str) -> list[ConsumerPlace]:
         """The positions of a user's consumers in a room, ordered by name."""
+
+    # Mentions and pins
+
+    def mentions_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
+        """By room, how many messages after the user's marker mention them, of others whom they have not
+        blocked; rooms without are left out. Of each room, the first 1,000 mentions are looked at."""
+
+    def mentions(
+        self, user_id: str, *, room_id: str = "", unread: bool, before: tuple[int, str] | None, limit: int
+    ) -> list[MentionRecord]:
+        """The newest messages that mention a user, by name or as one of everyone: in one room, or in all.
+        Those in rooms that the user has left, those by the user and by users whom they have blocked may be
+        among them.
+
+        Args:
+            unread: Only those after the user's markers.
+            before: The time and room of the previous page's last message.
+        """
+
+    def blocked_among(self, user_id: str, other_ids: Collection[str]) -> set[str]:
+        """Those of the others whom a user has blocked, or whose owners."""
+
+    def pin(self, room_id: str, seq: int) -> PinRecord | None:
+        """The pin of a message; None if it is not pinned."""
+
+    def pins(self, room_id: str, *, first_seq: int, before: int | None, limit: int) -> list[PinRecord]:
+        """A room's pinned messages from the number ``first_seq`` on, those that were pinned last first.
+        ``before`` is the previous page's last ``pin_seq``."""
+
+    def pin_counts(self, first_seqs: Mapping[str, int]) -> dict[str, int]:
+        """How many messages are pinned in rooms, of those from a number on; rooms without are left out."""
 
     # The log
 

@@ -64,6 +64,28 @@ class Membership(NamedTuple):
         return Marker(self.read_seq, self.read_count, self.read_own)
 
 
+class MentionRecord(NamedTuple):
+    """A message that mentions somebody."""
+
+    create_time_us: int
+    """When it was sent, which is its event's stamp."""
+    room_id: str
+    seq: int
+    sender_id: str
+
+
+class PinRecord(NamedTuple):
+    """A pinned message."""
+
+    seq: int
+    pin_seq: int
+    """The number of the event that pinned it."""
+    user_id: str
+    """Who pinned it."""
+    create_time_us: int
+    """When it was pinned."""
+
+
 class StoredEvent(NamedTuple):
     """One entry of a log, as it is stored."""
 
@@ -163,6 +185,8 @@ class InboxRoom(NamedTuple):
     """When the newest event was stored; 0 if unknown."""
     unread: int
     """How many messages of others come after the user's marker."""
+    mentions: int
+    """How many messages after it mention the user, in threads too."""
     attention: Attention
 
 

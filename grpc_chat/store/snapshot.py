@@ -19,7 +19,9 @@ from grpc_chat.store.file_reads import SqlFileReads
 from grpc_chat.store.inbox_reads import InboxReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
+from grpc_chat.store.mention_reads import MentionReads
 from grpc_chat.store.personal_reads import SqlPersonalReads
+from grpc_chat.store.pin_reads import PinReads
 from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
@@ -65,11 +67,13 @@ _MOST_AT_ONCE = 512
 class SqlSnapshot(
     RoomReads,
     MarkerReads,
+    MentionReads,
     InboxReads,
     InvitationReads,
     AccountReads,
     ConsumerReads,
     BlockReads,
+    PinReads,
     PresenceReads,
     SqlFileReads,
     SqlPersonalReads,

@@ -15,6 +15,7 @@ from grpc_chat.store.account_writes import AccountWrites
 from grpc_chat.store.consumer_writes import ConsumerWrites
 from grpc_chat.store.file_writes import SqlFileWrites, drop_files
 from grpc_chat.store.invitation_writes import InvitationWrites
+from grpc_chat.store.mention_rows import drop_mentions, put_mentions
 from grpc_chat.store.personal_writes import PersonalWrites
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
@@ -129,6 +130,8 @@ class SqlTransaction(
             drop_files(self._conn, room_id, seq, self.now_us, keep=kept)
         event.room_id, event.seq = room_id, seq
         event.create_time.CopyFrom(old.create_time)
+        drop_mentions(self._rows, old)
+        put_mentions(self._rows, event)
         self._rows.rewrite(event)
         return True
 

@@ -103,6 +103,15 @@ class Answers(NamedTuple):
     check: AuthorizeAnswer
 
 
+class Names(NamedTuple):
+    """The names that a text mentions. The store makes mentions of those of the room's members."""
+
+    candidates: Sequence[Sequence[str]]
+    """For each name, the user ids that it may stand for, the likeliest first."""
+    may_mention_room: Authorize | None
+    """If the text mentions everyone: the check of whether its author may. If not, that is text."""
+
+
 class Draft(NamedTuple):
     """An event of any kind that has no number yet."""
 
@@ -122,6 +131,9 @@ class Draft(NamedTuple):
     """A further check for drafts whose permission depends on more than the room."""
     answers: Answers | None = None
     """For messages that reply to another one, or are in a thread."""
+    names: Names | None = None
+    """For messages and edits whose text mentions somebody: who it may be. Others leave it out, and cost
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2303,6 +2303,7 @@ class Room(_message.Message):
     RECEIPTS_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_FIELD_NUMBER: _builtins.int
     LAST_MESSAGE_FIELD_NUMBER: _builtins.int
+    PINS_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room's id, chosen by the server.
     Must be an id.
@@ -2351,6 +2352,11 @@ class Room(_message.Message):
     """
     receipts: Global___Receipts.ValueType
     """Who sees how far members have read. In direct rooms always RECEIPTS_MEMBERS."""
+    pins: _builtins.int
+    """How many pinned messages it has, of those that the caller may read. 0 if the caller is not a member, and in responses
+    other than those of ListRooms and GetRoom.
+    Output only.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the room was made.
@@ -2426,10 +2432,11 @@ class Room(_message.Message):
         receipts: Global___Receipts.ValueType = ...,
         notifications: Global___Notifications | None = ...,
         last_message: Global___MessagePreview | None = ...,
+        pins: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "last_message", b"last_message", "notifications", b"notifications", "peer", b"peer", "read_marker", b"read_marker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_message", b"last_message", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "notifications", b"notifications", "peer", b"peer", "posting", b"posting", "read_marker", b"read_marker", "receipts", b"receipts", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_message", b"last_message", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "notifications", b"notifications", "peer", b"peer", "pins", b"pins", "posting", b"posting", "read_marker", b"read_marker", "receipts", b"receipts", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2530,6 +2537,7 @@ class ReadMarker(_message.Message):
     ROOM_ID_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    UNREAD_MENTIONS_FIELD_NUMBER: _builtins.int
     LAST_SEQ_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
@@ -2542,7 +2550,10 @@ class ReadMarker(_message.Message):
     unread_count: _builtins.int
     """How many messages come after it: those of others that are not deleted, and in no thread.
     Output only.
-    Number 4 is for how many of them mention the user.
+    """
+    unread_mentions: _builtins.int
+    """How many of them mention the user, by name or with `@room`, by people whom the user has not blocked.
+    Output only.
     """
     last_seq: _builtins.int
     """The number of the room's newest event when the messages were counted; events after it are not in the count. A
@@ -2555,11 +2566,12 @@ class ReadMarker(_message.Message):
         room_id: _builtins.str = ...,
         seq: _builtins.int = ...,
         unread_count: _builtins.int = ...,
+        unread_mentions: _builtins.int = ...,
         last_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4988,7 +5000,8 @@ class OutgoingMessage(_message.Message):
     Must be a UUID.
     """
     text: _builtins.str
-    """The text, which is stored exactly as it is. It may be empty if the message carries files.
+    """The text, which is stored exactly as it is. It may be empty if the message carries files. `@` and the user id of a
+    member mention that member (see `Message.mentions`).
     Must be a text, or empty.
     """
     reply_to: _builtins.int
@@ -5065,6 +5078,7 @@ class Event(_message.Message):
     MESSAGE_EDITED_FIELD_NUMBER: _builtins.int
     MESSAGE_DELETED_FIELD_NUMBER: _builtins.int
     REACTION_CHANGED_FIELD_NUMBER: _builtins.int
+    PIN_CHANGED_FIELD_NUMBER: _builtins.int
     POLL_VOTED_FIELD_NUMBER: _builtins.int
     POLL_CLOSED_FIELD_NUMBER: _builtins.int
     ROOM_JOINED_FIELD_NUMBER: _builtins.int
@@ -5122,9 +5136,11 @@ class Event(_message.Message):
 
     @_builtins.property
     def reaction_changed(self) -> Global___ReactionChanged:
-        """A reaction was added or taken back.
-        Number 17 is for pin_changed.
-        """
+        """A reaction was added or taken back."""
+
+    @_builtins.property
+    def pin_changed(self) -> Global___PinChanged:
+        """A message was pinned, or is no longer."""
 
     @_builtins.property
     def poll_voted(self) -> Global___PollVoted:
@@ -5192,6 +5208,7 @@ class Event(_message.Message):
         message_edited: Global___MessageEdited | None = ...,
         message_deleted: Global___MessageDeleted | None = ...,
         reaction_changed: Global___ReactionChanged | None = ...,
+        pin_changed: Global___PinChanged | None = ...,
         poll_voted: Global___PollVoted | None = ...,
         poll_closed: Global___PollClosed | None = ...,
         room_joined: Global___RoomJoined | None = ...,
@@ -5206,11 +5223,11 @@ class Event(_message.Message):
         saved_changed: Global___SavedChanged | None = ...,
         scheduled_changed: Global___ScheduledChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "session_ended", b"session_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed", "scheduled_changed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "pin_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed", "scheduled_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -5530,6 +5547,7 @@ class Message(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     CARDS_FIELD_NUMBER: _builtins.int
     POLL_FIELD_NUMBER: _builtins.int
@@ -5562,6 +5580,10 @@ class Message(_message.Message):
         """The files that it carries, in the order in which they were sent."""
 
     @_builtins.property
+    def mentions(self) -> Global___Mentions:
+        """Who is mentioned in the text. Absent if nobody is."""
+
+    @_builtins.property
     def body(self) -> _any_pb2.Any:
         """Something for programs, exactly as it was sent or last edited. It is the sender's alone: `text` need not say the same,
         and the type need not be what it says. Clients that do not know the type show `text`.
@@ -5587,17 +5609,52 @@ class Message(_message.Message):
         files: _abc.Iterable[Global___File] | None = ...,
         reply_to: _builtins.int = ...,
         thread_root: _builtins.int = ...,
+        mentions: Global___Mentions | None = ...,
         body: _any_pb2.Any | None = ...,
         cards: _abc.Iterable[Global___LinkCard] | None = ...,
         poll: Global___Poll | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "deleted", b"deleted", "edit_time", b"edit_time", "poll", b"poll"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "deleted", b"deleted", "edit_time", b"edit_time", "mentions", b"mentions", "poll", b"poll"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "poll", b"poll", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "client_message_id", b"client_message_id", "deleted", b"deleted", "edit_seq", b"edit_seq", "edit_time", b"edit_time", "edits", b"edits", "files", b"files", "mentions", b"mentions", "poll", b"poll", "reply_to", b"reply_to", "text", b"text", "thread_root", b"thread_root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Mentions(_message.Message):
+    """Who is mentioned in a text. The server finds out when the message is sent or edited; what it takes for a mention is in
+    docs/topics/mentions.md.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    room: _builtins.bool
+    """Whether everyone in the room is mentioned, with `@room`. Only admins and owners can do that; in other people's
+    messages, and in direct rooms, `@room` is text.
+    """
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The members of the room whose names follow an `@`, in the order of the text: the first 50 names are looked up. The
+        sender is never among them.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        room: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room", "user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Mentions: _TypeAlias = Mentions  # noqa: Y015
 
 @_typing.final
 class LinkCard(_message.Message):
@@ -5681,6 +5738,7 @@ class MessageEdited(_message.Message):
 
     SEQ_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     CARDS_FIELD_NUMBER: _builtins.int
     EMPTIED_FIELD_NUMBER: _builtins.int
@@ -5690,6 +5748,10 @@ class MessageEdited(_message.Message):
     """The new text. Empty if the message was edited again or deleted since, which a later event says; and if `emptied`."""
     emptied: _builtins.bool
     """Whether the new text is empty: the message only has its files."""
+    @_builtins.property
+    def mentions(self) -> Global___Mentions:
+        """Who is mentioned in the new text. Absent if nobody is, and where `text` is empty."""
+
     @_builtins.property
     def body(self) -> _any_pb2.Any:
         """The new body; absent if it has none any longer."""
@@ -5703,13 +5765,14 @@ class MessageEdited(_message.Message):
         *,
         seq: _builtins.int = ...,
         text: _builtins.str = ...,
+        mentions: Global___Mentions | None = ...,
         body: _any_pb2.Any | None = ...,
         cards: _abc.Iterable[Global___LinkCard] | None = ...,
         emptied: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "mentions", b"mentions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "emptied", b"emptied", "seq", b"seq", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "cards", b"cards", "emptied", b"emptied", "mentions", b"mentions", "seq", b"seq", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -6738,8 +6801,345 @@ class ListMessagesResponse(_message.Message):
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
 
 @_typing.final
+class PinChanged(_message.Message):
+    """A message was pinned, or is no longer. Who did it is `Event.user_id`. There is no such event for a message that is
+    deleted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The number of the message."""
+    pinned: _builtins.bool
+    """Whether it is pinned now."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        pinned: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinChanged: _TypeAlias = PinChanged  # noqa: Y015
+
+@_typing.final
+class Pin(_message.Message):
+    """A pinned message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PIN_TIME_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Who pinned it."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The message's event, as it is now."""
+
+    @_builtins.property
+    def pin_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        user_id: _builtins.str = ...,
+        pin_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "pin_time", b"pin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "pin_time", b"pin_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pin: _TypeAlias = Pin  # noqa: Y015
+
+@_typing.final
+class PinMessageRequest(_message.Message):
+    """A message to pin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinMessageRequest: _TypeAlias = PinMessageRequest  # noqa: Y015
+
+@_typing.final
+class PinMessageResponse(_message.Message):
+    """The response of PinMessage: the message is pinned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def pin(self) -> Global___Pin:
+        """The pin. If the message was pinned already: who pinned it then, and when."""
+
+    def __init__(
+        self,
+        *,
+        pin: Global___Pin | None = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pin", b"pin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "pin", b"pin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinMessageResponse: _TypeAlias = PinMessageResponse  # noqa: Y015
+
+@_typing.final
+class UnpinMessageRequest(_message.Message):
+    """A message to unpin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    seq: _builtins.int
+    """The message's number in the room's log.
+    Must be 1 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_id", b"room_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinMessageRequest: _TypeAlias = UnpinMessageRequest  # noqa: Y015
+
+@_typing.final
+class UnpinMessageResponse(_message.Message):
+    """The response of UnpinMessage: the message is not pinned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinMessageResponse: _TypeAlias = UnpinMessageResponse  # noqa: Y015
+
+@_typing.final
+class ListPinsRequest(_message.Message):
+    """The room whose pins to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    page_size: _builtins.int
+    """How many to return. A page may have fewer although there is a next one.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPinsRequest: _TypeAlias = ListPinsRequest  # noqa: Y015
+
+@_typing.final
+class ListPinsResponse(_message.Message):
+    """A page of pinned messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PINS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def pins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pin]:
+        """Those that were pinned last first."""
+
+    def __init__(
+        self,
+        *,
+        pins: _abc.Iterable[Global___Pin] | None = ...,
+        next_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "next_page_token", b"next_page_token", "pins", b"pins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPinsResponse: _TypeAlias = ListPinsResponse  # noqa: Y015
+
+@_typing.final
+class ListMentionsRequest(_message.Message):
+    """Which mentions of the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    UNREAD_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """Only in this room; empty for all rooms of the caller.
+    Must be an id, or empty.
+    """
+    unread_only: _builtins.bool
+    """Only those after the caller's read marker in their room."""
+    page_size: _builtins.int
+    """How many to return. A page may have fewer although there is a next one.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return. Messages that were stored since the first page do not change what follows.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        unread_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "unread_only", b"unread_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMentionsRequest: _TypeAlias = ListMentionsRequest  # noqa: Y015
+
+@_typing.final
+class Mention(_message.Message):
+    """A message that mentions the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
+    unread: _builtins.bool
+    """Whether it comes after the caller's read marker in its room."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The message's event, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        unread: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "unread", b"unread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Mention: _TypeAlias = Mention  # noqa: Y015
+
+@_typing.final
+class ListMentionsResponse(_message.Message):
+    """A page of the caller's mentions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MENTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def mentions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Mention]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        mentions: _abc.Iterable[Global___Mention] | None = ...,
+        next_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "mentions", b"mentions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMentionsResponse: _TypeAlias = ListMentionsResponse  # noqa: Y015
+
+@_typing.final
 class SearchMessagesRequest(_message.Message):
-    """What to look for. All that is set must hold. One of `terms`, `sender_user_id` and `has_file` must be set."""
+    """What to look for. All that is set must hold. One of `terms`, `sender_user_id`, `has_file` and `mentions_me` must be
+    set.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -6753,6 +7153,7 @@ class SearchMessagesRequest(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MENTIONS_ME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """Only of this room; empty for all rooms of the caller.
     Must be an id, or empty.
@@ -6781,6 +7182,8 @@ class SearchMessagesRequest(_message.Message):
     """`next_page_token` of the page before. Messages that were stored since do not change what follows.
     Must be a page token.
     """
+    mentions_me: _builtins.bool
+    """Only messages that mention the caller, as ListMentions returns them, and those of people whom the caller has blocked."""
     @_builtins.property
     def terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the text holds, anywhere, also within words: each a word, a part of one, or several words with spaces between
@@ -6808,10 +7211,11 @@ class SearchMessagesRequest(_message.Message):
         order: Global___SearchOrder.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        mentions_me: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_stamp", b"before_stamp", "excluded_terms", b"excluded_terms", "from_stamp", b"from_stamp", "has_file", b"has_file", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "sender_user_id", b"sender_user_id", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_stamp", b"before_stamp", "excluded_terms", b"excluded_terms", "from_stamp", b"from_stamp", "has_file", b"has_file", "mentions_me", b"mentions_me", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "sender_user_id", b"sender_user_id", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

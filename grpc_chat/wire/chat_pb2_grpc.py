@@ -2576,6 +2576,26 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.PinMessage = channel.unary_unary(
+                '/chat.v1.MessageService/PinMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.PinMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.PinMessageResponse.FromString,
+                _registered_method=True)
+        self.UnpinMessage = channel.unary_unary(
+                '/chat.v1.MessageService/UnpinMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageResponse.FromString,
+                _registered_method=True)
+        self.ListPins = channel.unary_unary(
+                '/chat.v1.MessageService/ListPins',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPinsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPinsResponse.FromString,
+                _registered_method=True)
+        self.ListMentions = channel.unary_unary(
+                '/chat.v1.MessageService/ListMentions',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMentionsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMentionsResponse.FromString,
+                _registered_method=True)
         self.SearchMessages = channel.unary_unary(
                 '/chat.v1.MessageService/SearchMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.SearchMessagesRequest.SerializeToString,
@@ -2742,6 +2762,49 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PinMessage(self, request, context):
+        """Pins a message, so that the room's members find it (ListPins). If it is pinned already, nothing is stored. A room has
+        at most 100 pins; beyond that the call fails with LIMIT_EXCEEDED. An event `pin_changed` tells everyone who may read
+        the message. A message that is deleted is no longer pinned.
+
+        Only admins and owners may pin, and both members of a direct room. MESSAGE_NOT_FOUND if there is no such message, it
+        was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinMessage(self, request, context):
+        """Takes a pin away. If the message is not pinned, nothing is stored. Anyone who may pin may take away all pins of the
+        room that they may see.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPins(self, request, context):
+        """Returns a room's pinned messages, those that were pinned last first. Messages that are hidden from the caller are
+        left out.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMentions(self, request, context):
+        """Returns the messages that mention the caller, by name or with `@room`, newest first: of all rooms that the caller
+        is a member of, or of one. Only messages that the caller may read now are returned, and none of the caller's own or
+        of people whom the caller has blocked. `@room` mentions those who were members then and still are.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SearchMessages(self, request, context):
         """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
 
@@ -2826,6 +2889,26 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'PinMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.PinMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.PinMessageResponse.SerializeToString,
+            ),
+            'UnpinMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageResponse.SerializeToString,
+            ),
+            'ListPins': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPins,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPinsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPinsResponse.SerializeToString,
+            ),
+            'ListMentions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMentions,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListMentionsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMentionsResponse.SerializeToString,
             ),
             'SearchMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchMessages,
@@ -3212,6 +3295,114 @@ class MessageService(object):
             '/chat.v1.MessageService/ListMessages',
             grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/PinMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.PinMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.PinMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/UnpinMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UnpinMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPins(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListPins',
+            grpc__chat_dot_wire_dot_chat__pb2.ListPinsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListPinsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMentions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListMentions',
+            grpc__chat_dot_wire_dot_chat__pb2.ListMentionsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListMentionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1413,6 +1413,33 @@ class MessageServiceStub:
     caller may not read are left out.
     Needs the scope read.
     """
+    PinMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.PinMessageRequest, _chat_pb2.PinMessageResponse]
+    """Pins a message, so that the room's members find it (ListPins). If it is pinned already, nothing is stored. A room has
+    at most 100 pins; beyond that the call fails with LIMIT_EXCEEDED. An event `pin_changed` tells everyone who may read
+    the message. A message that is deleted is no longer pinned.
+
+    Only admins and owners may pin, and both members of a direct room. MESSAGE_NOT_FOUND if there is no such message, it
+    was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    UnpinMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UnpinMessageRequest, _chat_pb2.UnpinMessageResponse]
+    """Takes a pin away. If the message is not pinned, nothing is stored. Anyone who may pin may take away all pins of the
+    room that they may see.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    ListPins: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPinsRequest, _chat_pb2.ListPinsResponse]
+    """Returns a room's pinned messages, those that were pinned last first. Messages that are hidden from the caller are
+    left out.
+    Needs the scope read.
+    """
+    ListMentions: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMentionsRequest, _chat_pb2.ListMentionsResponse]
+    """Returns the messages that mention the caller, by name or with `@room`, newest first: of all rooms that the caller
+    is a member of, or of one. Only messages that the caller may read now are returned, and none of the caller's own or
+    of people whom the caller has blocked. `@room` mentions those who were members then and still are.
+    Needs the scope read.
+    """
     SearchMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SearchMessagesRequest, _chat_pb2.SearchMessagesResponse]
     """Returns a page of the messages in which something is found, of all rooms that the caller is a member of.
 
@@ -1524,6 +1551,33 @@ class MessageServiceAsyncStub(MessageServiceStub):
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
+    Needs the scope read.
+    """
+    PinMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.PinMessageRequest, _chat_pb2.PinMessageResponse]  # type: ignore[assignment]
+    """Pins a message, so that the room's members find it (ListPins). If it is pinned already, nothing is stored. A room has
+    at most 100 pins; beyond that the call fails with LIMIT_EXCEEDED. An event `pin_changed` tells everyone who may read
+    the message. A message that is deleted is no longer pinned.
+
+    Only admins and owners may pin, and both members of a direct room. MESSAGE_NOT_FOUND if there is no such message, it
+    was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    UnpinMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.UnpinMessageRequest, _chat_pb2.UnpinMessageResponse]  # type: ignore[assignment]
+    """Takes a pin away. If the message is not pinned, nothing is stored. Anyone who may pin may take away all pins of the
+    room that they may see.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    ListPins: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPinsRequest, _chat_pb2.ListPinsResponse]  # type: ignore[assignment]
+    """Returns a room's pinned messages, those that were pinned last first. Messages that are hidden from the caller are
+    left out.
+    Needs the scope read.
+    """
+    ListMentions: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMentionsRequest, _chat_pb2.ListMentionsResponse]  # type: ignore[assignment]
+    """Returns the messages that mention the caller, by name or with `@room`, newest first: of all rooms that the caller
+    is a member of, or of one. Only messages that the caller may read now are returned, and none of the caller's own or
+    of people whom the caller has blocked. `@room` mentions those who were members then and still are.
     Needs the scope read.
     """
     SearchMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.SearchMessagesRequest, _chat_pb2.SearchMessagesResponse]  # type: ignore[assignment]
@@ -1718,6 +1772,57 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.ListMessagesResponse, _abc.Awaitable[_chat_pb2.ListMessagesResponse]]:
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def PinMessage(
+        self,
+        request: _chat_pb2.PinMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.PinMessageResponse, _abc.Awaitable[_chat_pb2.PinMessageResponse]]:
+        """Pins a message, so that the room's members find it (ListPins). If it is pinned already, nothing is stored. A room has
+        at most 100 pins; beyond that the call fails with LIMIT_EXCEEDED. An event `pin_changed` tells everyone who may read
+        the message. A message that is deleted is no longer pinned.
+
+        Only admins and owners may pin, and both members of a direct room. MESSAGE_NOT_FOUND if there is no such message, it
+        was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def UnpinMessage(
+        self,
+        request: _chat_pb2.UnpinMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UnpinMessageResponse, _abc.Awaitable[_chat_pb2.UnpinMessageResponse]]:
+        """Takes a pin away. If the message is not pinned, nothing is stored. Anyone who may pin may take away all pins of the
+        room that they may see.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPins(
+        self,
+        request: _chat_pb2.ListPinsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListPinsResponse, _abc.Awaitable[_chat_pb2.ListPinsResponse]]:
+        """Returns a room's pinned messages, those that were pinned last first. Messages that are hidden from the caller are
+        left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMentions(
+        self,
+        request: _chat_pb2.ListMentionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListMentionsResponse, _abc.Awaitable[_chat_pb2.ListMentionsResponse]]:
+        """Returns the messages that mention the caller, by name or with `@room`, newest first: of all rooms that the caller
+        is a member of, or of one. Only messages that the caller may read now are returned, and none of the caller's own or
+        of people whom the caller has blocked. `@room` mentions those who were members then and still are.
         Needs the scope read.
         """
 

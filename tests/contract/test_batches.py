@@ -85,6 +85,9 @@ def of_any_kind(kind: str, pick: random.Random) -> pb.Event:
             value = pick.choice(field.enum_type.values).number
         elif field.type in (field.TYPE_BOOL, field.TYPE_INT64, field.TYPE_INT32):
             value = pick.randrange(2) if field.type == field.TYPE_BOOL else pick.randrange(1, 9)
+        elif field.message_type is pb.Mentions.DESCRIPTOR and not field.is_repeated:
+            content.mentions.CopyFrom(some_mentions(pick))
+            continue
         else:
             continue
         if field.is_repeated:
@@ -92,6 +95,10 @@ def of_any_kind(kind: str, pick: random.Random) -> pb.Event:
         else:
             setattr(content, field.name, value)
     return event
+
+
+def some_mentions(pick: random.Random) -> pb.Mentions:
+    return pb.Mentions(user_ids=pick.sample(PEOPLE, 2), room=pick.random() < 0.3)
 
 
 def an_event(pick: random.Random) -> pb.Event:
@@ -103,6 +110,8 @@ def an_event(pick: random.Random) -> pb.Event:
             message = pb.Message(text=f"{pick.random()}")
             if pick.random() < 0.5:
                 message.thread_root = pick.randrange(1, 9)
+            if pick.random() < 0.3:
+                message.mentions.CopyFrom(some_mentions(pick))
             return pb.Event(room_id=room, user_id=by, message=message)
         case 2:
             fields = {
@@ -291,8 +300,13 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
 
     for room in rooms:
         make(store, room, pick.choice(people))
-    for _ in range(800):
+
+    def append(event: pb.Event) -> None:
         now[0] += pick.randrange(2)
+        [result] = store.commit([Append([Draft(event, "phone", lambda *_: None)])])
+        assert isinstance(result, Appended)
+
+    for _ in range(800):
         event = an_event(pick)
         event.room_id = pick.choice(rooms).room_id
         if (kind := event.WhichOneof("kind")) in ABOUT:
@@ -304,8 +318,14 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
             event.membership_changed.user_id = pick.choice(people)
         elif event.HasField("message"):
             event.user_id = pick.choice(people)
-        [result] = store.commit([Append([Draft(event, "phone", lambda *_: None)])])
-        assert isinstance(result, Appended)
+        append(event)
+    # However all this went, some are in rooms and threads in the end.
+    for room in rooms:
+        for user in people[:3]:
+            append(change(user, pb.MEMBERSHIP_CHANGE_ADDED, room=room.room_id, role=2))
+            for root in range(2, 9):
+                message = pb.Message(text=user, thread_root=root)
+                append(pb.Event(room_id=room.room_id, user_id=user, message=message))
 
     again_at = [NOW]
     again = opened(make_database("again"), again_at)
@@ -332,6 +352,9 @@ def test_a_log_read_again_gives_the_same_rows(make_database: Callable[[str], Dat
     assert len(here["thread_messages"]) > 20
     assert here["deleted_replies"]
     assert len(here["thread_followers"]) > 5
+    mentioned = [message.mentions for message in messages if message.HasField("mentions")]
+    assert len(here["mentions"]) == sum(len(each.user_ids) + each.room for each in mentioned) > 20
+    assert any(message.edits and message.HasField("mentions") for message in messages)
     # What messages said before is nowhere in the log.
     assert here.pop("edits")
     for name, rows in here.items():

@@ -35,9 +35,9 @@ def test_the_inbox_has_what_waits_in_each_room(store: Store) -> None:
     transact(store, lambda tx: tx.put_attention("r2", "bob", MUTED))
 
     [first, second] = read(store, lambda snapshot: snapshot.inbox("bob", after="", limit=9))
-    assert first == InboxRoom("r1", first.last_event_us, 2, Attention())
+    assert first == InboxRoom("r1", first.last_event_us, 2, 0, Attention())
     assert first.last_event_us > 0
-    assert second == InboxRoom("r2", 0, 0, MUTED)
+    assert second == InboxRoom("r2", 0, 0, 0, MUTED)
     assert read(store, lambda snapshot: snapshot.inbox("bob", after="r1", limit=9)) == [second]
     assert read(store, lambda snapshot: snapshot.inbox("bob", after="", limit=1)) == [first]
     assert read(store, lambda snapshot: snapshot.inbox("nobody", after="", limit=9)) == []

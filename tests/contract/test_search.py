@@ -148,12 +148,19 @@ class World:
             else:
                 event.message.text = text
                 event.message.edits = count
+                event.message.ClearField("mentions")
+                if count % 3 == 0:
+                    event.message.mentions.CopyFrom(self.mentions())
                 told.message_edited.seq = seq
                 told.message_edited.text = text
             tx.rewrite(room_id, seq, event)
             tx.append(told, "session")
 
         self.store.commit([Transact(in_transaction)])
+
+    def mentions(self) -> pb.Mentions:
+        names = [user_id for user_id in USERS if self.rng.random() < 0.5]
+        return pb.Mentions(user_ids=names, room=self.rng.random() < 0.3)
 
     def naive(self, user_id: str, request: pb.SearchMessagesRequest) -> list[tuple[str, int]]:
         """What a look at every message finds, newest first."""
@@ -179,6 +186,15 @@ class World:
                         and not any(term in text for term in excluded)
                         and request.sender_user_id in ("", event.user_id)
                         and (not request.has_file or event.message.files)
+                        and (
+                            not request.mentions_me
+                            or user_id in event.message.mentions.user_ids
+                            or (
+                                event.message.mentions.room
+                                and event.user_id != user_id
+                                and stored.seq > room.join_seq
+                            )
+                        )
                         and stamp >= request.from_stamp
                         and stamp < (request.before_stamp or 2**63)
                     ):
@@ -223,6 +239,8 @@ class World:
             request.sender_user_id = rng.choice(USERS)
         if rng.random() < 0.1:
             request.has_file = True
+        if rng.random() < 0.2:
+            request.mentions_me = True
         return request
 
 
@@ -277,7 +295,8 @@ async def test_it_finds_what_a_look_at_every_message_finds(world: World) -> None
             heads = snapshot.heads(ROOMS)
         if what < 0.62 or not heads[room_id]:
             files = [pb.File(file_id="f")] if rng.random() < 0.2 else []
-            world.say(room_id, rng.choice(USERS), world.text(), files=files)
+            mentions = world.mentions() if rng.random() < 0.4 else None
+            world.say(room_id, rng.choice(USERS), world.text(), files=files, mentions=mentions)
         elif what < 0.80:
             text = None if rng.random() < 0.4 else world.text()
             world.change(room_id, rng.randint(1, heads[room_id]), text)

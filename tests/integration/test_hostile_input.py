@@ -187,6 +187,13 @@ def deleting(room: str) -> pb.DeleteRoomRequest:
 
 
 FieldPath = tuple[FieldDescriptor, ...]
+_ABOUT_MESSAGES = (
+    pb.AddReactionRequest,
+    pb.RemoveReactionRequest,
+    pb.SaveMessageRequest,
+    pb.PinMessageRequest,
+    pb.UnpinMessageRequest,
+)
 
 
 # What UpdateRoom takes of a room, and MarkRead of a marker; the rest of it is not looked at.
@@ -329,7 +336,7 @@ class Server:
             await self.call(BY_NAME["CreateBlock"], pb.CreateBlockRequest(user_id="villain"))
         if isinstance(request, pb.EditMessageRequest):
             request.seq = (await self.clients["one"].send(request.room_id, "to edit")).seq
-        if isinstance(request, pb.AddReactionRequest | pb.RemoveReactionRequest | pb.SaveMessageRequest):
+        if isinstance(request, _ABOUT_MESSAGES):
             # Others delete the messages that are there.
             request.seq = (await self.clients["one"].send(request.room_id, "to react to, say")).seq
         if isinstance(request, pb.VotePollRequest | pb.ClosePollRequest | pb.ListPollVotesRequest):
@@ -939,6 +946,7 @@ OPTIONAL_HERE = {
     ("SaveDraft", "text"),
     ("ListDrafts", "room_id"),
     ("ListSavedMessages", "room_id"),
+    ("ListMentions", "room_id"),
 }
 
 
@@ -1434,7 +1442,18 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         await one.schedule("other", "later", datetime.now(UTC) + timedelta(days=root))
         await one.save_draft("other", "begun", thread_root=root)
         await one.save_message("other", (await one.send("other", "to save")).seq)
+    for room in ("general", "other"):
+        for _ in range(2):
+            await one.pin(room, (await one.send(room, "pinned")).seq)
+    for room in ("general", "other"):
+        for _ in range(2):
+            await server.clients["two"].send(room, "@one")
     first_pages: dict[str, Message] = {
+        "pins": pb.ListPinsRequest(room_id="general"),
+        "other pins": pb.ListPinsRequest(room_id="other"),
+        "mentions": pb.ListMentionsRequest(),
+        "unread mentions": pb.ListMentionsRequest(unread_only=True),
+        "other mentions": pb.ListMentionsRequest(room_id="other"),
         "messages": pb.ListMessagesRequest(room_id="general", after_seq=0),
         "other messages": pb.ListMessagesRequest(room_id="other", after_seq=0),
         "members": pb.ListMembersRequest(room_id="general"),
@@ -1477,6 +1496,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "saved of a room": pb.ListSavedMessagesRequest(room_id="other"),
         "scheduled": pb.ListScheduledMessagesRequest(),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
+        "found by mentions": pb.SearchMessagesRequest(mentions_me=True),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
     }
     methods = {method.input_type.name: method for method in METHODS}

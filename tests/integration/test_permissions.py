@@ -119,6 +119,13 @@ SaveMessage missing           write  gone   gone   gone   gone   gone      gone 
 UnsaveMessage                 write  ok     ok     ok     ok     ok        ok         join
 ListSavedMessages             read   ok     ok     ok     ok     ok        ok         join
 ScheduleMessage               write  no     ok     ok     ok     ARCHIVED  ok         join
+PinMessage                    write  no     no     ok     ok     ARCHIVED  ok         join
+PinMessage missing            write  no     no     gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
+UnpinMessage                  write  no     no     ok     ok     ARCHIVED  ok         join
+UnpinMessage missing          write  no     no     gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
+ListPins                      read   ok     ok     ok     ok     ok        ok         join
+ListPins foreign page         read   bad    bad    bad    bad    bad       bad        bad
+ListMentions                  read   ok     ok     ok     ok     ok        ok         join
 DeleteMessages of another     write  no     no     ok     ok     ok        no         join
 DeleteMessages missing        write  gone   gone   gone   gone   gone      gone       join
 DeleteMessages and a missing one write gone gone   gone   gone   gone      gone       join
@@ -687,6 +694,13 @@ ROOM_ASKS: dict[str, Ask] = {
     "GetPolls": lambda _w, p, _a: pb.GetPollsRequest(room_id=p.room_id, seqs=[p.said]),
     "ListPollVotes": lambda _w, p, _a: pb.ListPollVotesRequest(room_id=p.room_id, seq=p.said),
     "ListPollVotes missing": lambda _w, p, _a: pb.ListPollVotesRequest(room_id=p.room_id, seq=1),
+    "PinMessage": lambda _w, p, _a: pb.PinMessageRequest(room_id=p.room_id, seq=p.said),
+    "PinMessage missing": lambda _w, p, _a: pb.PinMessageRequest(room_id=p.room_id, seq=1),
+    "UnpinMessage": lambda _w, p, _a: pb.UnpinMessageRequest(room_id=p.room_id, seq=p.said),
+    "UnpinMessage missing": lambda _w, p, _a: pb.UnpinMessageRequest(room_id=p.room_id, seq=1),
+    "ListPins": lambda _w, p, _a: pb.ListPinsRequest(room_id=p.room_id),
+    "ListPins foreign page": lambda _w, p, _a: pb.ListPinsRequest(room_id=p.room_id, page_token="x"),
+    "ListMentions": lambda _w, p, _a: pb.ListMentionsRequest(room_id=p.room_id),
     "DeleteMessages of another": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[p.said]),
     "DeleteMessages missing": lambda _w, p, _a: pb.DeleteMessagesRequest(room_id=p.room_id, seqs=[999]),
     "DeleteMessages and a missing one": lambda _w, p, _a: pb.DeleteMessagesRequest(

@@ -247,6 +247,7 @@ async def test_no_listing_tells_of_a_hidden_room(server: ServerWithSecrets) -> N
         ("RoomService/ListInvitations", pb.ListInvitationsRequest()),
         ("RoomService/ListPublicRooms", pb.ListPublicRoomsRequest(include_archived=True)),
         ("RoomService/ListPublicRooms", pb.ListPublicRoomsRequest(query="hidden", include_archived=True)),
+        ("MessageService/ListMentions", pb.ListMentionsRequest()),
         ("AuthService/GetServerInfo", pb.GetServerInfoRequest()),
         ("AuthService/GetMe", pb.GetMeRequest()),
         ("AuthService/GetUser", pb.GetUserRequest(user_id="owner")),

@@ -417,8 +417,8 @@ MUTANTS = {
         (
             (
                 "core/read_markers.py",
-                "    waiting = room.message_count - room.read_count - room.read_own - deleted\n",
-                "    waiting = room.message_count - room.read_count - room.read_own\n",
+                " - room.read_own - deleted.get(room_id, 0)\n",
+                " - room.read_own\n",
             ),
         ),
     ),

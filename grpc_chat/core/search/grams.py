@@ -20,7 +20,7 @@ _DOUBLE = re.compile(
 SENDER = "\0s"
 """What the gram of a message's sender begins with; no text has this character."""
 MENTIONED = "\0m"
-"""Of somebody whom it mentions."""
+"""Of somebody whom it mentions; without an id, of everyone."""
 FILE = "\0f"
 """The gram of messages that carry a file."""
 
@@ -37,6 +37,8 @@ class Needed(NamedTuple):
     grams: frozenset[str]
     beginnings: frozenset[str]
     """Of each of these, at least one gram begins so."""
+    any_of: frozenset[str] = frozenset()
+    """At least one of these, if there are any."""
 
 
 def needed(term: str) -> Needed:

@@ -300,7 +300,7 @@ class Index:
             end_us: Only what has an earlier stamp.
         """
         end_us = min(end_us or _END_OF_TIME, query.before_us or _END_OF_TIME)
-        needed = segments.sought(query.sender, query.has_file, query.terms)
+        needed = segments.sought(query)
         # What is to be looked at and what was found, by the latest stamp that it may have. Of the same stamp,
         # what is to be looked at comes first.
         heap: list[tuple[int, int, str, int, int, Iterator[Hint] | Segment]] = []

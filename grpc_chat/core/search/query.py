@@ -24,6 +24,10 @@ class Entry(NamedTuple):
     form: str
     """Its text, folded."""
     has_file: bool
+    mentioned: frozenset[str] = frozenset()
+    """The ids of those whom it mentions by name."""
+    mentions_room: bool = False
+    """Whether it mentions everyone."""
 
     def facets(self) -> AbstractSet[str]:
         """What it is found by in a segment, besides the grams of its words."""
@@ -31,6 +35,9 @@ class Entry(NamedTuple):
         found.add(grams.SENDER + self.sender)
         if self.has_file:
             found.add(grams.FILE)
+        found.update(grams.MENTIONED + user_id for user_id in self.mentioned)
+        if self.mentions_room:
+            found.add(grams.MENTIONED)
         return found
 
 
@@ -44,7 +51,11 @@ def entry_of(event: pb.Event) -> Entry | None:
     if not event.HasField("message") or event.message.HasField("deleted"):
         return None
     message = event.message
-    return Entry(event.seq, frames.stamp_of(event), event.user_id, folded(message.text), bool(message.files))
+    made = Entry(event.seq, frames.stamp_of(event), event.user_id, folded(message.text), bool(message.files))
+    if message.HasField("mentions"):
+        told = message.mentions
+        return made._replace(mentioned=frozenset(told.user_ids), mentions_room=told.room)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,8 @@ class Query:
     """Stored at this time or later."""
     before_us: int = 0
     """Stored before this time; 0 for any."""
+    mentioned: str = ""
+    """Mentions this user, by name or as one of everyone."""
 
     def matches(self, entry: Entry) -> bool:
         """Whether a message is what is looked for."""
@@ -70,9 +83,14 @@ class Query:
             and not any(term in form for term in self.excluded)
             and (not self.sender or entry.sender == self.sender)
             and (entry.has_file or not self.has_file)
+            and (not self.mentioned or self._is_mentioned(entry))
             and entry.stamp >= self.from_us
             and (not self.before_us or entry.stamp < self.before_us)
         )
+
+    def _is_mentioned(self, entry: Entry) -> bool:
+        user_id = self.mentioned
+        return user_id in entry.mentioned or (entry.mentions_room and entry.sender != user_id)
 
     def score(self, entry: Entry) -> int:
         """How well a message matches that does: the more, the better.
@@ -91,17 +109,18 @@ class Query:
         return total + (4 if entry.form == " ".join(self.terms) else 0)
 
 
-def query(request: pb.SearchMessagesRequest) -> Query:
-    """What a request looks for.
+def query(request: pb.SearchMessagesRequest, user_id: str) -> Query:
+    """What a request of a user looks for.
 
     Raises:
         InvalidRequest: Nothing, or too much at once.
     """
     terms = _terms("terms", request.terms)
     excluded = _terms("excluded_terms", request.excluded_terms)
-    if not (terms or request.sender_user_id or request.has_file):
+    if not (terms or request.sender_user_id or request.has_file or request.mentions_me):
         raise InvalidRequest(
-            "terms must not be empty, unless sender_user_id or has_file says what to look for", field="terms"
+            "terms must not be empty, unless sender_user_id, has_file or mentions_me says what to look for",
+            field="terms",
         )
     return Query(
         tuple(dict.fromkeys(terms)),
@@ -110,6 +129,7 @@ def query(request: pb.SearchMessagesRequest) -> Query:
         request.has_file,
         request.from_stamp,
         request.before_stamp,
+        user_id if request.mentions_me else "",
     )
 
 

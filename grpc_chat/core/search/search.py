@@ -107,7 +107,7 @@ class Search:
         """See ``MessageService.SearchMessages``."""
         if self._index is None:
             raise FailedPrecondition("this server has no search: it was switched off in its settings")
-        wanted = query(request)
+        wanted = query(request, caller.user_id)
         asked = pb.SearchMessagesRequest()
         asked.CopyFrom(request)
         asked.page_size, asked.page_token = 0, ""
@@ -422,6 +422,9 @@ def _checked(snapshot: Snapshot, user_id: str, wanted: Query, hints: Iterable[Hi
             continue
         made = entry(payload)
         if made is None or made.stamp != stamp or not wanted.matches(made):
+            continue
+        if wanted.mentioned and seq <= room.join_seq and wanted.mentioned not in made.mentioned:
+            # Somebody who came later was not among everyone.
             continue
         found.append(Found(stamp, room_id, made, payload))
     return found

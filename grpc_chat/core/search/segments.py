@@ -11,7 +11,7 @@ from functools import lru_cache
 from grpc_chat.core.reads import Pieces
 from grpc_chat.core.search import grams, postings
 from grpc_chat.core.search.grams import Needed
-from grpc_chat.core.search.query import Entry
+from grpc_chat.core.search.query import Entry, Query
 from grpc_chat.store.search import Contents, Part, Segment, SegmentStore
 
 _BLOCK_BYTES = 8192
@@ -121,6 +121,15 @@ def find(store: SegmentStore, segment: Segment, needed: list[Needed]) -> posting
         if having is None:
             return []
         packed.append(having)
+    for grams_ in {each.any_of for each in needed if each.any_of}:
+        having_one = [
+            having
+            for gram in grams_
+            if (block := store.block(segment.number, gram)) and (having := _opened(block).get(gram))
+        ]
+        if not having_one:
+            return []
+        packed.append(postings.in_any(having_one, segment.messages))
     for beginning in {beginning for each in needed for beginning in each.beginnings}:
         beginning_so = [
             having
@@ -136,10 +145,17 @@ def find(store: SegmentStore, segment: Segment, needed: list[Needed]) -> posting
     return postings.in_all(packed)
 
 
-def sought(senders: str, has_file: bool, terms: tuple[str, ...]) -> list[Needed]:
-    """What messages must have in the index: of this sender (any, for none), and so on."""
-    facets = frozenset(([grams.SENDER + senders] if senders else []) + ([grams.FILE] if has_file else []))
-    return [Needed(facets, frozenset()), *map(grams.needed, terms)]
+def sought(query: Query) -> list[Needed]:
+    """What messages that match must have in the index."""
+    facets = [grams.SENDER + query.sender] if query.sender else []
+    if query.has_file:
+        facets.append(grams.FILE)
+    # By name, or as one of everyone.
+    mentioned = [grams.MENTIONED + query.mentioned, grams.MENTIONED] if query.mentioned else []
+    return [
+        Needed(frozenset(facets), frozenset(), frozenset(mentioned)),
+        *map(grams.needed, query.terms),
+    ]
 
 
 def downwards(

@@ -61,6 +61,33 @@ sends = sa.Table(
     sqlite_with_rowid=False,
 )
 
+mentions = sa.Table(
+    "mentions",
+    metadata,
+    key("room_id"),
+    key("user_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sender_id", BYTEWISE, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    # What mentions somebody in all their rooms, by time.
+    sa.Index(None, "user_id", "create_time_us", "room_id"),
+    comment="Whom messages mention; user_id: empty for everyone in the room; the rest is the message's.",
+    sqlite_with_rowid=False,
+)
+
+pins = sa.Table(
+    "pins",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("pin_seq", sa.BigInteger, nullable=False),
+    sa.Column("user_id", BYTEWISE, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "room_id", "pin_seq"),
+    comment="Pinned messages; pin_seq: the event that pinned it; user_id, create_time_us: who did, and when.",
+    sqlite_with_rowid=False,
+)
+
 reactions = sa.Table(
     "reactions",
     metadata,

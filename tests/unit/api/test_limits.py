@@ -103,7 +103,9 @@ UNCHANGEABLE = {api_name(field.full_name) for field in pb.Room.DESCRIPTOR.fields
     f"chat.v1.Room.{name}" for name in ("room_id", "name", "topic", "history", "posting")
 }
 # Others that only the server sets.
-UNCHANGEABLE |= {api_name(f"chat.v1.ReadMarker.{name}") for name in ("unread_count", "last_seq")}
+UNCHANGEABLE |= {
+    api_name(f"chat.v1.ReadMarker.{name}") for name in ("unread_count", "unread_mentions", "last_seq")
+}
 UNCHANGEABLE.add(api_name("chat.v1.Poll.result"))
 # What may be left out, but is not good without this.
 FILLED: dict[str, Message] = {"chat.v1.Poll": pb.Poll(options=["a", "b"])}

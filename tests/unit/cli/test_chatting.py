@@ -21,7 +21,10 @@ from grpc_chat.errors import ChatError, PermissionDenied, RateLimited, SessionEn
 from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import PresenceState, Role, RoomKind
 from grpc_chat.sdk.inbox import Inbox
-from grpc_chat.sdk.models import Member, Room, Update
+from grpc_chat.sdk.message_events import Deletion
+from grpc_chat.sdk.models import Member, Message, Room, Update
+from grpc_chat.sdk.pins import Pin
+from grpc_chat.sdk.search import SearchHit
 from grpc_chat.sdk.signals import Presence, Status, Typing
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
@@ -40,6 +43,8 @@ class Server:
         self.answers: dict[str, ChatError | None] = {}
         self.over = asyncio.Event()
         self.typed: list[bool] = []
+        self.pinned: list[int] = []
+        self.searched: list[tuple[str, ...]] = []
 
     async def send(self, room_id: str, text: str, *, client_message_id: str, timeout: None) -> None:
         self.sent[client_message_id] = text
@@ -69,6 +74,25 @@ class Server:
     async def inbox(self, *, limit: int) -> Inbox:
         other = replace(PLANS, room_id="other", name="lunch\x1b[2J", unread=2)
         return Inbox((PLANS, other), 2, 3, 1)
+
+    async def history(self, room_id: str, *, before: int, limit: int) -> AsyncIterator[Message]:
+        yield Message(room_id, 4, "bob", "", NOW, "id", deleted=Deletion("bob", NOW, ""))
+        yield Message(room_id, 3, "bob", "hello", NOW, "id")
+
+    async def pin(self, room_id: str, seq: int) -> None:
+        self.pinned.append(seq)
+
+    async def unpin(self, room_id: str, seq: int) -> None:
+        self.pinned.remove(seq)
+
+    async def pins(self, room_id: str) -> AsyncIterator[Pin]:
+        for seq in self.pinned:
+            yield Pin(Message(room_id, seq, "bob", f"\x1b[2J{'x' * 300}", NOW, "id"), "al", NOW)
+
+    async def search(self, *terms: str, room: str, limit: int) -> AsyncIterator[SearchHit]:
+        self.searched.append(terms)
+        for seq in (9, 8) if "lunch" in terms else ():
+            yield SearchHit(Message(room, seq, "bob", f"lunch\n{seq}", NOW, "id"), ())
 
     def subscribe(self, *cursors: object, **how: object) -> Server:
         return self
@@ -153,6 +177,10 @@ async def test_commands_are_not_sent(
         "/vote",
         "/save",
         "/schedule",
+        "/pin",
+        "/unpin",
+        "/pins",
+        "/search",
         "/accept",
         "/decline",
     ]
@@ -182,6 +210,37 @@ async def test_commands_are_not_sent(
     server.over.clear()
     assert await talk(server, "/quit", "last", typed=True) == 0
     assert not server.over.is_set()
+
+
+async def test_messages_are_pinned_and_found_while_one_talks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest or by number; each on a line with its number, and a long one cut."""
+    monkeypatch.setenv("COLUMNS", "400")
+    server = Server()
+    server.answers = {"last": None}
+    lines = ["/pins", "/pin", "/pin #12", "/unpin #3", "/pins", "/unpin", "/pin it", "/search"]
+    lines += ["/search 'at noon' lunch", "/search it's", "/search nothing"]
+    assert await talk(server, *lines, "last", typed=True) == 0
+
+    assert (server.pinned, list(server.sent.values())) == ([12], ["last"])
+    assert server.searched == [("at noon", "lunch"), ("it's",), ("nothing",)]
+    day = f"{NOW.astimezone():%Y-%m-%d %H:%M}"
+    shown = capsys.readouterr().out.splitlines()
+    assert shown.pop(shown.index("no message is pinned here"))
+    pinned = next(line for line in shown if "#12" in line)
+    assert pinned.startswith(f"{day}  #12  bob: \\x1b[2Jxxx")
+    assert len(pinned) < 250
+    for line in (
+        f"{day}  #8  bob: lunch\\n8",
+        f"{day}  #9  bob: lunch\\n9",
+        "nothing found for it's",
+        "nothing found for nothing",
+        "/unpin takes #N after it, the number of a message; nothing is sent. As a message: //unpin",
+        "/pin takes #N after it, the number of a message; nothing is sent. As a message: //pin it",
+        "/search needs a word after it; nothing is sent. As a message: //search",
+    ):
+        assert line in shown, line
 
 
 async def test_a_pipe_has_no_commands() -> None:

@@ -20,7 +20,7 @@ from grpc_chat.cli.target import Target
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import Change, Role, RoomKind
-from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, PinChanged
 from grpc_chat.sdk.models import CaughtUp, Connected, Event, Member, MembershipChange, Message, Room, Update
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
@@ -47,9 +47,55 @@ def bodies(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [f"     {line[5:]}" for line in lines if not line.startswith("──")]
 
 
+MARKUP = (
+    "**bold** _it_ `code` ~~no~~ # not a heading",
+    "<b>bold</b> <script>alert(1)</script> &amp; &#x1b;[2J",
+    "[text](https://example.org) ![picture](https://example.org/x.png) <https://example.org>",
+    "$HOME %s {0} \\x1b[2J \\n :smile:",
+)
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_text_is_shown_as_it_was_sent(
+    terminal: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """No view takes it for Markdown, HTML, a format or an escape, with or without colours."""
+    monkeypatch.setenv("COLUMNS", "200")
+    EventLines(terminal, [PLANS], with_rooms=False).show(said(text))
+    assert bodies(capsys)[-1].endswith(f"bob  {text}")
+    terminal.colours = True
+    EventLines(terminal, [PLANS], with_rooms=False, me="al").show(said(text))
+    assert capsys.readouterr().out.endswith(f"  {text}\n")
+    EventLines(terminal, [PLANS], with_rooms=False).show(MessageEdited("r1", 9, 7, "bob", text, NOW))
+    assert f"bob edited message 7: {text}" in capsys.readouterr().out
+    monkeypatch.setattr(output, "_is_terminal", lambda: False)
+    EventLines(Output(), [PLANS], with_rooms=False).show(said(text))
+    assert capsys.readouterr().out.endswith(f"  bob  {text}\n")
+
+
+def test_what_calls_the_reader_stands_out(terminal: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    """In colour alone, and only where the server says that it calls them."""
+    called = replace(said("@Al, @al.bot @room"), mentions=("al",))
+    not_called = said("`@al`")
+    for look, expected in (
+        (True, "\x1b[33m\x1b[1m@Al\x1b[0m, @al.bot \x1b[33m\x1b[1m@room\x1b[0m"),
+        (False, "@Al, @al.bot @room"),
+    ):
+        terminal.colours = look
+        lines = EventLines(terminal, [PLANS], with_rooms=False, me="al")
+        lines.show(called)
+        assert capsys.readouterr().out.endswith(f"  {expected}\n")
+        lines.show(not_called)
+        assert capsys.readouterr().out.endswith("  `@al`\n")
+    EventLines(terminal, [PLANS], with_rooms=False).show(called)
+    assert "@Al, @al.bot" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("event", "text"),
     [
+        (PinChanged("r1", 9, 7, "al", True, NOW), "*    al pinned message 7"),
+        (PinChanged("r1", 9, 7, "al", False, NOW), "*    al unpinned message 7"),
         (replace(said("hi"), edits=1, edit_time=NOW), "bob  hi (edited)"),
         (replace(said(""), deleted=Deletion("bob", NOW, "")), "bob  message deleted"),
         (replace(said(""), deleted=Deletion("al", NOW, "spam")), "bob  message deleted by al: spam"),

@@ -72,6 +72,8 @@ def test_json_is_one_line_of_ascii() -> None:
         "reply_to": 0,
         "thread_root": 0,
         "deleted": None,
+        "mentions": [],
+        "mentions_room": False,
         "lifetime": 86400.0,
     }
 

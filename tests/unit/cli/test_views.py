@@ -31,6 +31,8 @@ from grpc_chat.sdk.choices import Change, Registration, Role, RoomKind
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
 from grpc_chat.sdk.file_records import File
+from grpc_chat.sdk.mentions import Mention
+from grpc_chat.sdk.message_events import MessageDeleted, MessageEdited, PinChanged, Reaction, ReactionChanged
 from grpc_chat.sdk.models import (
     Ban,
     CaughtUp,
@@ -48,8 +50,10 @@ from grpc_chat.sdk.models import (
     Sent,
     Update,
 )
+from grpc_chat.sdk.pins import Pin
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
+from grpc_chat.sdk.search import SearchHit
 from grpc_chat.sdk.signals import Presence, Status
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
@@ -78,10 +82,13 @@ PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 BODY, CARD = Body(EVIL, b"\0\xff"), LinkCard(EVIL, EVIL, EVIL, EVIL)
+MESSAGE = Message(
+    "plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),), body=BODY, cards=(CARD,)
+)
 POLL = Message("plans", 5, EVIL, EVIL, NOW, EVIL, poll=Poll((EVIL, f"{EVIL}\n"), True, True, NOW))
 STANDS = PollState(5, (2, 1), 3, (1,), closed=False)
 EVENTS: list[Any] = [
-    Message("plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),), body=BODY, cards=(CARD,)),
+    MESSAGE,
     POLL,
     *(
         PollVoted("plans", 6, about, who, choices, counts, 3, NOW)
@@ -98,6 +105,10 @@ EVENTS: list[Any] = [
         MembershipChange("plans", 2, EVIL, EVIL, change, EVIL, EVIL, NOW, invited_by=EVIL)
         for change in (Change.JOINED, Change.ROLE)
     ),
+    MessageEdited("plans", 3, 1, EVIL, EVIL, NOW),
+    MessageDeleted("plans", 3, 1, EVIL, EVIL, NOW),
+    ReactionChanged("plans", 3, 1, EVIL, EVIL, False, NOW),
+    PinChanged("plans", 3, 1, EVIL, True, NOW),
     RoomChange("plans", 3, EVIL, True, {"name": EVIL, "topic": EVIL}, NOW),
     RoomChange("plans", 3, EVIL, True, {}, NOW),
     *(
@@ -172,6 +183,10 @@ class Everything:
             "events": EVENTS,
             "history": [POLL],
             "poll_votes": [PollVote(EVIL, (0, 1), NOW)],
+            "mentions": [Mention(MESSAGE, unread) for unread in (True, False)],
+            "pins": [Pin(MESSAGE, EVIL, NOW)],
+            "reactions": [Reaction(EVIL, EVIL, NOW)],
+            "search": [SearchHit(MESSAGE, ((0, 3), (5, len(EVIL))))],
             "presences": [PRESENCE, replace(PRESENCE, status=None, last_seen_time=None)],
         }
         for entry in entries[name]:
@@ -282,6 +297,11 @@ COMMANDS = [
     "poll-results plans 5 --votes",
     "watch plans",
     "watch",
+    "search x",
+    "mentions",
+    "mentions plans --unread",
+    "pins plans",
+    "reactions plans 1",
     "who plans",
     "status",
     "status busy --emoji x --until 2h --hide-last-seen",
@@ -493,9 +513,12 @@ def test_json_of_events_has_their_kind_and_their_times(run: Callable[..., Result
         "reply_to": 0,
         "thread_root": 0,
         "deleted": None,
+        "mentions": [],
+        "mentions_room": False,
         "room": EVIL,
     }
-    assert {line["type"] for line in lines} == {"message", "membership", "room", "vote", "poll_closed"}
+    kinds = {"message", "edited", "deleted", "reaction", "pin", "membership", "room", "vote", "poll_closed"}
+    assert {line["type"] for line in lines} == kinds
 
 
 @pytest.mark.parametrize(
