@@ -14,8 +14,8 @@ from typing import Any
 
 from grpc_chat.cli import files
 from grpc_chat.cli import presence as presence_
+from grpc_chat.cli.chat_words import choices, in_short, numbered, person, start_of
 from grpc_chat.cli.command import Cli
-from grpc_chat.cli.events import said
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
 from grpc_chat.cli.invitations import find_invitation
@@ -30,7 +30,7 @@ from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.cli.when import time_to_come
 from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.file_names import safe_names
-from grpc_chat.sdk.models import Member, Message, Room, Update
+from grpc_chat.sdk.models import Message, Room, Update
 from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.sdk.poll_records import Poll
 
@@ -42,9 +42,6 @@ _LAST_SENDS = 3.0
 """Seconds that leaving waits for messages that are on their way."""
 _MOST_COMMANDS = 10
 _MOST_FOUND = 10
-"""Messages that /search shows."""
-_SHORT = 200
-"""How many columns of a message /pins and /search show."""
 _MOST_SHOWN = 100
 """Members that /members lists."""
 _WIDEST_NAME = 24
@@ -228,79 +225,79 @@ class Chat:
             case "poll", _:
                 self._say(
                     "/poll needs a question and two or more answers, with | between them; nothing is sent. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
-            case "vote", numbers if _choices(_numbered(numbers)[1]):
-                self._ask(self._vote(_numbered(numbers)[0], _choices(_numbered(numbers)[1])))
+            case "vote", numbers if choices(numbered(numbers)[1]):
+                self._ask(self._vote(numbered(numbers)[0], choices(numbered(numbers)[1])))
             case "vote", _:
                 self._say(
                     "/vote needs the numbers of options after it; nothing is sent. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
-            case "react", reaction if reaction and _numbered(reaction)[1]:
-                self._ask(self._react(*_numbered(reaction)))
-            case "edit", change if change and _numbered(change) != (None, ""):
-                self._ask(self._edit(*_numbered(change)))
+            case "react", reaction if reaction and numbered(reaction)[1]:
+                self._ask(self._react(*numbered(reaction)))
+            case "edit", change if change and numbered(change) != (None, ""):
+                self._ask(self._edit(*numbered(change)))
             case "edit", _:
                 self._say(
-                    f"/edit needs the new text after it; nothing is sent. As a message: /{_start(line)}"
+                    f"/edit needs the new text after it; nothing is sent. As a message: /{start_of(line)}"
                 )
-            case "delete", which if not _numbered(which)[1]:
-                self._ask(self._delete(_numbered(which)[0]))
+            case "delete", which if not numbered(which)[1]:
+                self._ask(self._delete(numbered(which)[0]))
             case "delete", _:
                 self._say(
                     "/delete takes nothing after it but #N, the number of a message; nothing is deleted. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
-            case "save", which if not _numbered(which)[1]:
-                self._ask(self._save(_numbered(which)[0]))
+            case "save", which if not numbered(which)[1]:
+                self._ask(self._save(numbered(which)[0]))
             case "save", _:
                 self._say(
                     "/save takes nothing after it but #N, the number of a message; nothing is saved. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
             case "schedule", later if " " in later:
                 self._ask(self._schedule(*later.split(maxsplit=1)))
             case "schedule", _:
                 self._say(
                     "/schedule needs a time and a text after it, such as +2h and TEXT; nothing is scheduled. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
-            case "pin", which if not _numbered(which)[1]:
-                self._ask(self._pin(_numbered(which)[0]))
-            case "unpin", which if _numbered(which)[0] and not _numbered(which)[1]:
-                self._ask(self._cli.client.unpin(self._room.room_id, _numbered(which)[0] or 0))
+            case "pin", which if not numbered(which)[1]:
+                self._ask(self._pin(numbered(which)[0]))
+            case "unpin", which if numbered(which)[0] and not numbered(which)[1]:
+                self._ask(self._cli.client.unpin(self._room.room_id, numbered(which)[0] or 0))
             case (("pin" | "unpin"), _):
                 self._say(
                     f"/{name} takes #N after it, the number of a message; nothing is sent. "
-                    f"As a message: /{_start(line)}"
+                    f"As a message: /{start_of(line)}"
                 )
             case "pins", "":
                 self._ask(self._pins())
             case "search", terms if terms:
                 self._ask(self._search(terms))
             case "search", _:
-                self._say(f"/search needs a word after it; nothing is sent. As a message: /{_start(line)}")
+                self._say(f"/search needs a word after it; nothing is sent. As a message: /{start_of(line)}")
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if number.isdecimal():
                 self._ask(self._download(int(number)))
             case "upload", _:
-                self._say(f"/upload needs a file after it; nothing is sent. As a message: /{_start(line)}")
+                self._say(f"/upload needs a file after it; nothing is sent. As a message: /{start_of(line)}")
             case "download", _:
                 self._say(
                     "/download needs the number of a message after it, which stands beside its files; "
-                    f"nothing is sent. As a message: /{_start(line)}"
+                    f"nothing is sent. As a message: /{start_of(line)}"
                 )
             case (("accept" | "decline"), room) if room:
                 self._ask(self._answer_invitation(room, accept=name == "accept"))
             case (("accept" | "decline"), _):
-                self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{_start(line)}")
+                self._say(f"/{name} needs a room after it; nothing is sent. As a message: /{start_of(line)}")
             case (("quit" | "help" | "members" | "who" | "inbox" | "pins"), _):
-                self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{_start(line)}")
+                self._say(f"/{name} takes nothing after it; nothing is sent. As a message: /{start_of(line)}")
             case _:
                 self._say(
-                    f"there is no command {_start(line)}; /help lists them. As a message: /{_start(line)}"
+                    f"there is no command {start_of(line)}; /help lists them. As a message: /{start_of(line)}"
                 )
         return False
 
@@ -330,7 +327,7 @@ class Chat:
         members = [member async for member in self._cli.client.members(self._room.room_id)]
         self._say(
             f"{count(len(members), 'member')}:",
-            *(f"  {_person(member)}" for member in members[:_MOST_SHOWN]),
+            *(f"  {person(member)}" for member in members[:_MOST_SHOWN]),
         )
         if (more := len(members) - _MOST_SHOWN) > 0:
             name = in_shell(title(self._room))
@@ -380,14 +377,13 @@ class Chat:
 
     async def _pins(self) -> None:
         found = [pin.message async for pin in self._cli.client.pins(self._room.room_id)]
-        self._say(*(map(_in_short, found) if found else ("no message is pinned here",)))
+        self._say(*in_short(found, none="no message is pinned here"))
 
     async def _search(self, terms: str) -> None:
-        room_id = self._room.room_id
-        hits = self._cli.client.search(*terms_of(terms), room=room_id, limit=_MOST_FOUND)
-        found = [hit.message async for hit in hits]
+        hits = self._cli.client.search(*terms_of(terms), room=self._room.room_id, limit=_MOST_FOUND)
         # In the order in which they were said, as above.
-        self._say(*(map(_in_short, found[::-1]) if found else (f"nothing found for {terms}",)))
+        found = [hit.message async for hit in hits][::-1]
+        self._say(*in_short(found, none=f"nothing found for {terms}"))
 
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
@@ -502,39 +498,3 @@ class Chat:
         # A text that begins with - would be an option.
         room = in_shell(title(self._room))
         return " ".join(["grpc-chat send", *server, "--id", message_id, "--", room, in_shell(text)])
-
-
-def _person(member: Member) -> str:
-    user = member.user
-    called = f" ({user.display_name})" if user.display_name not in ("", user.user_id) else ""
-    return f"{user.user_id}{called}" + (f", {member.role}" if member.role != "member" else "")
-
-
-def _numbered(text: str) -> tuple[int | None, str]:
-    """The number of a message that a text begins with, as #12, if it does; and what follows."""
-    first, _, rest = text.partition(" ")
-    if first.startswith("#") and first[1:].isascii() and first[1:].isdecimal() and 0 < int(first[1:]) < 2**63:
-        return int(first[1:]), rest.strip()
-    return None, text
-
-
-def _choices(text: str) -> list[int]:
-    """The indexes of options that are given by their numbers, from 1; empty if the text is anything else."""
-    numbers = text.split()
-    if not all(
-        number.isascii() and number.isdecimal() and len(number) < 3 and 0 < int(number) <= 20
-        for number in numbers
-    ):
-        return []
-    return list(dict.fromkeys(int(number) - 1 for number in numbers))
-
-
-def _in_short(message: Message) -> str:
-    """A message on a line, with its number, as commands take it."""
-    text = cut(visible(said(message, on_lines=False)), _SHORT)
-    return f"{message.create_time.astimezone():%Y-%m-%d %H:%M}  #{message.seq}  {message.sender_id}: {text}"
-
-
-def _start(line: str) -> str:
-    """Enough of a line to recognise it."""
-    return cut(visible(line), 40)
