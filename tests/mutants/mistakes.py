@@ -21,6 +21,8 @@ _READER = "unit/core/test_subscription.py"
 
 _FILES = "integration/test_files.py"
 _EDITS = "integration/test_edits.py"
+_MENTIONS = "integration/test_mentions.py"
+_PINS = "integration/test_pins.py"
 
 MISTAKES = changes.MISTAKES | {
     "hidden-edits-live": Mistake(
@@ -593,5 +595,58 @@ MISTAKES = changes.MISTAKES | {
         "accepting to own a room makes it count without a look at the limit",
         (("core/rooms.py", "than=self._limits.rooms_per_user + 1", "than=1 << 60"),),
         ("integration/test_invitations.py",),
+    ),
+    "mentions-of-strangers": Mistake(
+        "people are mentioned who are not in the room",
+        (("store/mention_rows.py", "            if room and room.role:\n", "            if room:\n"),),
+        ("contract/test_mentions.py",),
+    ),
+    "everyone-calls-everyone": Mistake(
+        "any member may mention everyone",
+        (
+            (
+                "store/mention_rows.py",
+                "bool(check and check(room_id, rows.membership(room_id, author_id)) is None)",
+                "bool(check)",
+            ),
+        ),
+        ("contract/test_mentions.py", _MENTIONS),
+    ),
+    "hidden-mentions": Mistake(
+        "mentions are listed that the room hides from the member",
+        (
+            (
+                "core/mentions.py",
+                "        if record.seq >= access.visible_from(room):\n",
+                "        if True:\n",
+            ),
+        ),
+        (_MENTIONS,),
+    ),
+    "mentions-by-blocked": Mistake(
+        "the mentions of people whom a user has blocked are listed",
+        (("core/mentions.py", "record.sender_id in (user_id, *blocked)", "record.sender_id == user_id"),),
+        (_MENTIONS,),
+    ),
+    "mentions-outlive-edits": Mistake(
+        "somebody whom an edit leaves out stays mentioned",
+        (
+            (
+                "store/projections.py",
+                "        drop_mentions(rows, old)\n        message.Clear",
+                "        message.Clear",
+            ),
+        ),
+        ("contract/test_mentions.py", _MENTIONS),
+    ),
+    "hidden-pins": Mistake(
+        "pins of messages are listed that the room hides from the member",
+        (("core/pins.py", "snapshot.pins(room_id, first_seq=first,", "snapshot.pins(room_id, first_seq=0,"),),
+        (_PINS,),
+    ),
+    "pins-outlive-messages": Mistake(
+        "a deleted message stays pinned",
+        (("store/projections.py", "    rows.delete(schema.pins, room_id=old.room_id, seq=old.seq)\n", ""),),
+        ("contract/test_pins.py", _PINS),
     ),
 }

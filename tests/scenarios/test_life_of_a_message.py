@@ -177,9 +177,9 @@ async def test_the_life_of_a_message() -> None:
 
         # In a thread they settle the rest. It is no news for the room, but both have it.
         bread = await ben_laptop.me.reply(ROOM, question.seq, "Shall I bring bread?", in_thread=True)
-        await ann_phone.me.reply(ROOM, bread.seq, "Rye, please")
+        await ann_phone.me.reply(ROOM, bread.seq, "Rye, please, @ben")
         lines = ["ann: Soup at noon? 👍", "ben: 好的十二点见", "ann: the menu [menu.txt]"]
-        thread = ["> ben: Shall I bring bread?", "> ann: Rye, please"]
+        thread = ["> ben: Shall I bring bread?", "> ann: Rye, please, @ben"]
         await all_show(online, *lines, *thread)
         assert {message.thread_root async for message in ann_laptop.me.history(ROOM)} == {0, question.seq}
 
@@ -194,6 +194,11 @@ async def test_the_life_of_a_message() -> None:
         await ben_laptop.me.close_poll(ROOM, asked.seq)
         with pytest.raises(errors.VotingClosed):
             await ann_phone.me.vote(ROOM, asked.seq, 1)
+
+        # Ann pins the question, and has called Ben: both stand where he looks for them.
+        await ann_laptop.me.pin(ROOM, question.seq)
+        assert [pin.message.seq async for pin in ben_laptop.me.pins(ROOM)] == [question.seq]
+        assert [mention.message.seq async for mention in ben_laptop.me.mentions()] == [bread.seq + 1]
 
         # Search finds what is said now, in any language, by a part of it; and nothing that was said before.
         assert await ben_laptop.found("noon") == ["Soup at noon?"]
@@ -228,9 +233,10 @@ async def test_the_life_of_a_message() -> None:
         await ann_laptop.me.delete(ROOM, question.seq)
         await all_show(everyone, "ben: Can't, sorry", *thread, poll)
 
-        # What was answered in its thread stays readable.
+        # What is deleted is no longer pinned; what was answered in its thread stays readable.
+        assert [pin async for pin in ben_phone.me.pins(ROOM)] == []
         rye = await ben_phone.me.message(ROOM, bread.seq + 1)
-        assert (rye.text, rye.thread_root, rye.reply_to) == ("Rye, please", question.seq, bread.seq)
+        assert (rye.text, rye.thread_root, rye.reply_to) == ("Rye, please, @ben", question.seq, bread.seq)
 
         # Nothing is left of the question to those who look, nor on the disk once the server has tidied up.
         assert await ann_laptop.found("soup") == []
