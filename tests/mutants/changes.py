@@ -208,6 +208,11 @@ MISTAKES = {
         ),
         (_MEMBERSHIP,),
     ),
+    "pinned-by-members": Mistake(
+        "every member pins messages",
+        (("core/access.py", "    Action.PIN: Rule(pb.ROLE_ADMIN,", "    Action.PIN: Rule(pb.ROLE_MEMBER,"),),
+        (_MEMBERSHIP,),
+    ),
     "hidden-thread": Mistake(
         "a member writes in a thread of which everything is hidden from them",
         (

@@ -21,7 +21,7 @@ WHO = st.sampled_from(USERS)
 WHERE = st.sampled_from(ROOMS)
 # The owner's most of the time: who sends most may change most.
 WRITER = st.sampled_from(["owner", "owner", "owner", *USERS])
-WHAT = st.sampled_from(["edit", "edit", "delete", "react", "react", "unreact"])
+WHAT = st.sampled_from(["edit", "edit", "delete", "react", "react", "unreact", "pin", "unpin"])
 EMOJI = st.sampled_from(["👍", "🎉"])
 RANKS = {"reader": 1, "member": 2, "admin": 3, "owner": 4}
 
@@ -74,9 +74,15 @@ class Changing(RuleBasedStateMachine):
                 place.reactions.pop(seq, None)
                 for carriers in self.files.values():
                     carriers[:] = [each for each in carriers if each != (where, seq)]
+                if seq in place.pins:
+                    place.pins.remove(seq)
+            elif what == "pin" and seq not in place.pins:
+                place.pins.append(seq)
+            elif what == "unpin" and seq in place.pins:
+                place.pins.remove(seq)
             elif what == "react":
                 place.reactions.setdefault(seq, set()).add((emoji, who))
-            else:
+            elif what == "unreact":
                 place.reactions.get(seq, set()).discard((emoji, who))
             await self._read_logs()
 
@@ -99,6 +105,10 @@ class Changing(RuleBasedStateMachine):
             return "MessageService/EditMessage", request
         if what == "delete":
             return "MessageService/DeleteMessages", pb.DeleteMessagesRequest(room_id=room_id, seqs=[seq])
+        if what == "pin":
+            return "MessageService/PinMessage", pb.PinMessageRequest(**where)
+        if what == "unpin":
+            return "MessageService/UnpinMessage", pb.UnpinMessageRequest(**where)
         if what == "react":
             return "MessageService/AddReaction", pb.AddReactionRequest(emoji=emoji, **where)
         return "MessageService/RemoveReaction", pb.RemoveReactionRequest(emoji=emoji, **where)
@@ -108,7 +118,8 @@ class Changing(RuleBasedStateMachine):
         role = "owner" if who == "owner" else place.members.get(who)
         if role is None:
             return self._stranger(where)
-        if what != "delete" and role == "reader":
+        least = {"delete": "reader", "pin": "admin", "unpin": "admin"}.get(what, "member")
+        if RANKS[role] < RANKS[least]:
             return "PERMISSION_DENIED"
         if what != "delete" and place.archived:
             return "ROOM_ARCHIVED"
@@ -237,6 +248,9 @@ class Changing(RuleBasedStateMachine):
         # The poll is the newest message that is in no thread.
         root = max(event.seq for event in place.log if event.message.HasField("poll"))
         self._run(self._answer_to("owner", where, root, in_thread=True))
+        request = pb.PinMessageRequest(room_id=place.room_id, seq=root)
+        assert self._run(self._call("owner", "MessageService/PinMessage", request)).reason == "OK"
+        place.pins.append(root)
         self.remove_and_add(who, where)
 
         async def answer_to_all() -> None:
@@ -273,6 +287,10 @@ class Changing(RuleBasedStateMachine):
                         assert await self._found(who, terms=[event.message.text]) == [event]
                 await self._look_at_reactions(who, place)
                 await self._look_at_polls(who, place)
+                request = pb.ListPinsRequest(room_id=place.room_id, page_size=500)
+                reply = await self._call(who, "MessageService/ListPins", request)
+                pinned = [pin.event.seq for pin in reply.read(pb.ListPinsResponse).pins]
+                assert pinned == [seq for seq in reversed(place.pins) if seq >= first]
 
     async def _look_at_reactions(self, who: str, place: Place) -> None:
         asked = list(dict.fromkeys(place.touched))[:100]

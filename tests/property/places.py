@@ -32,6 +32,8 @@ class Place:
     """Messages as they are now; edits with their text, also those that have lost it since."""
     reactions: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
     """By message, the emoji and who chose it."""
+    pins: list[int] = field(default_factory=list)
+    """The messages that are pinned, in the order in which they were."""
     votes: dict[int, dict[str, int]] = field(default_factory=dict)
     """By poll, who chose which option."""
     touched: list[int] = field(default_factory=list)

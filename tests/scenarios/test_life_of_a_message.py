@@ -34,6 +34,7 @@ class Device:
         self._texts: dict[int, str] = {}
         self._reactions: dict[int, list[str]] = {}
         self._votes: dict[int, tuple[int, ...]] = {}
+        self._pinned: set[int] = set()
         self._online: AsyncExitStack | None = None
         self.ever: list[str] = []
         """Every text that it was sent."""
@@ -81,6 +82,10 @@ class Device:
                     del self._messages[update.message_seq]
                 case chat.PollVoted() | chat.PollClosed():
                     self._votes[update.message_seq] = update.counts
+                case chat.PinChanged(pinned=True):
+                    self._pinned.add(update.message_seq)
+                case chat.PinChanged(pinned=False):
+                    self._pinned.remove(update.message_seq)
                 case chat.ReactionChanged(removed=False):
                     self._reactions.setdefault(update.message_seq, []).append(update.emoji)
                 case chat.ReactionChanged(removed=True):
@@ -94,6 +99,7 @@ class Device:
                     f"{'> ' if message.thread_root else ''}{message.sender_id}: {self._texts[seq]}",
                     *(f"[{file.name}]" for file in message.files),
                     *self._ballot(message),
+                    *(["(pinned)"] if seq in self._pinned else []),
                     *self._reactions.get(seq, []),
                 ]
             )
@@ -137,7 +143,7 @@ async def downloaded(device: Device, file: chat.File) -> bytes:
 
 
 async def test_the_life_of_a_message() -> None:
-    """Sent, edited, reacted to, answered, voted on, searched, read and deleted: everywhere the same."""
+    """Sent, edited, reacted to, answered, voted on, pinned, found, read and deleted: everywhere the same."""
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         node = await enter(running_node(accounts=ACCOUNTS, network=False, files={"free_bytes": 0}))
@@ -197,6 +203,8 @@ async def test_the_life_of_a_message() -> None:
 
         # Ann pins the question, and has called Ben: both stand where he looks for them.
         await ann_laptop.me.pin(ROOM, question.seq)
+        lines[0] = "ann: Soup at noon? (pinned) 👍"
+        await all_show(online, *lines, *thread, poll)
         assert [pin.message.seq async for pin in ben_laptop.me.pins(ROOM)] == [question.seq]
         assert [mention.message.seq async for mention in ben_laptop.me.mentions()] == [bread.seq + 1]
 
@@ -228,7 +236,7 @@ async def test_the_life_of_a_message() -> None:
 
         # Ben takes his thumb back on the phone and answers anew on the laptop; Ann deletes her question.
         await ben_phone.me.unreact(ROOM, question.seq, "👍")
-        await all_show(everyone, "ann: Soup at noon?", lines[1], *thread, poll)
+        await all_show(everyone, "ann: Soup at noon? (pinned)", lines[1], *thread, poll)
         await ben_laptop.me.edit(ROOM, answer.seq, "Can't, sorry")
         await ann_laptop.me.delete(ROOM, question.seq)
         await all_show(everyone, "ben: Can't, sorry", *thread, poll)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 VISIT_GRACE = 1.0
 NEVER = float("inf")
 NO_VOTE = "-"
+TOGGLES = {"react": True, "unreact": False, "pin": True, "unpin": False}
+"""What has something be there, and what has it not. A pin is as a reaction without an emoji."""
 
 
 class Aftermath:
@@ -67,12 +69,12 @@ class Aftermath:
                 self._verdict.add("COUNT-DIFFERS", text)
 
     def _state(self, log: LogId) -> Iterator[tuple[int, str, str, bool]]:
-        """Which reactions there are by the log; and that each change changed something."""
+        """Which reactions and pins there are by the log; and that each change changed something."""
         now: dict[tuple[int, str, str], bool] = {}
         for seq, made in sorted(self._changes.made.get(log, {}).items()):
-            if made.what not in ("react", "unreact"):
+            if made.what not in TOGGLES:
                 continue
-            key, there = (made.about, made.user, made.emoji), made.what == "react"
+            key, there = (made.about, made.user, made.emoji), TOGGLES[made.what]
             if now.get(key, False) == there:
                 text = f"{log[0]} {seq}: {made.what} {made.emoji} of {made.user} once more"
                 self._verdict.add("CHANGE-DOUBLED", text)
@@ -82,7 +84,7 @@ class Aftermath:
             yield about, user, emoji, there and about not in deleted
 
     def _judge_reactions(self) -> None:
-        """That the reactions are what was asked for, and listed as the logs have them."""
+        """That reactions and pins are what was asked for, and listed as the logs have them."""
         now: dict[str, dict[tuple[int, str, str], bool]] = {}
         for room, epoch in self._finals.items():
             now[room] = {
@@ -94,7 +96,9 @@ class Aftermath:
             if room not in self._finals or number != self._judge.lives[self._finals[room]]:
                 continue
             given = {(about, user, emoji) for about, user, emoji in told["given"]}
-            owed = {key for key, there in now[room].items() if there and key[0] in asked}
+            there = {key for key, there in now[room].items() if there}
+            # All pins are asked for at once.
+            owed = {key for key in there if (not key[2] if told.get("pins") else key[2] and key[0] in asked)}
             for key in sorted(given ^ owed):
                 said = "is missing from" if key in owed else "is among"
                 about, user, emoji = key
@@ -106,18 +110,18 @@ class Aftermath:
         tried: dict[tuple[str, int, str, str], list[Op]] = defaultdict(list)
         last: dict[tuple[int, str, str], Op] = {}
         for op in self._changes.ops.values():
-            if op.room == room and op.what in ("react", "unreact"):
+            if op.room == room and op.what in TOGGLES:
                 tried[op.what, op.at[0], op.user, op.emoji].append(op)
                 if op.outcome != "fail":
                     last[op.at[0], op.user, op.emoji] = op
         for seq, made in self._changes.made.get((room, epoch), {}).items():
-            if made.what in ("react", "unreact"):
+            if made.what in TOGGLES:
                 mine = tried[made.what, made.about, made.user, made.emoji]
                 self._changes.judge_attempts((room, epoch), made.about, made.what, [seq], mine)
         for (about, user, emoji), op in last.items():
             if op.outcome != "ok" or about in deleted or not self._changes.lives_on(op, epoch):
                 continue
-            if now.get((about, user, emoji), False) != (op.what == "react"):
+            if now.get((about, user, emoji), False) != TOGGLES[op.what]:
                 self._verdict.add("CHANGE-LOST", f"{op.what} {emoji} to {room} {about} by {user}")
 
     def _judge_votes(self) -> None:

@@ -69,11 +69,12 @@ class Changer(Client):
         done: How often each kind of change was answered.
     """
 
-    def __init__(self, *args: Any, rooms: Sequence[str], pool: Pool, pause: float) -> None:
+    def __init__(self, *args: Any, rooms: Sequence[str], pool: Pool, pause: float, pins: bool) -> None:
         super().__init__(*args)
         self._rooms = rooms
         self._pool = pool
         self._pause = pause
+        self._pins = pins
         self._repeatable: Callable[[], Awaitable[object]] | None = None
         self.done: dict[str, int] = {}
 
@@ -99,6 +100,8 @@ class Changer(Client):
             one = pick.choice(mine)
             also = [each for each in mine if each.room == one.room and each is not one]
             await self._delete([one, *pick.sample(also, min(len(also), pick.choice([0, 0, 0, 2])))])
+        elif chance < 0.78 and self._pins:
+            await self._pin(pick.choice([each for each in pool[-20:] if not each.gone] or mine))
         elif chance < 0.85 or not (polls := [each for each in pool[-200:] if each.poll]):
             await self._react(pick.choice(pool[-50:]))
         else:
@@ -213,6 +216,17 @@ class Changer(Client):
         messages = self.stubs.messages
         method = messages.RemoveReaction if remove else messages.AddReaction
         await self._change(method, request, told)
+
+    async def _pin(self, said: Said) -> None:
+        """Pin a message, or not any longer."""
+        what = self.random.choice(["pin", "unpin"])
+        told = {"what": what, "room": said.room, "at": [said.seq]}
+        messages = self.stubs.messages
+        where: dict[str, Any] = {"room_id": said.room, "seq": said.seq}
+        if what == "pin":
+            await self._change(messages.PinMessage, pb.PinMessageRequest(**where), told)
+        else:
+            await self._change(messages.UnpinMessage, pb.UnpinMessageRequest(**where), told)
 
     async def _vote(self, said: Said) -> None:
         """Choose one of a poll's answers, or none any longer."""

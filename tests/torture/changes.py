@@ -369,7 +369,7 @@ class Changes:
         """That what is stored of each message is what its changes made of it, and who made them."""
         log, items, add = (room, epoch), self.final_items(room), self.verdict.add
         edits, deletions = self.by_message(log, "edit"), self.by_message(log, "delete")
-        made = self.by_message(log, "edit", "delete", "react", "unreact", "vote")
+        made = self.by_message(log, "edit", "delete", "react", "unreact", "pin", "unpin", "vote")
         tried = defaultdict(list)
         for op in self.ops.values():
             for seq in op.at if op.room == room else ():

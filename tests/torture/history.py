@@ -30,8 +30,8 @@ ack      invoke   t, user, consumer, positions: {room: seq}
 ack      ok       t, user, consumer, positions
 read              t0, t, client, user, room, epoch, after (or null), items as recv, end: nothing newer,
                   final: the last read of the run, from `node`; full: the whole log in one read
-change   invoke   t, client, user, call, what: edit, delete, react, unreact or vote, room, at: [seq, …], body,
-                  emoji: of a vote the options that it chooses
+change   invoke   t, client, user, call, what: edit, delete, react, unreact, pin, unpin or vote, room,
+                  at: [seq, …], body, emoji: of a vote the options that it chooses
 change   ok       t, call, epoch, n: after an edit, how often the message was edited
 change   fail     t, call, code; and info, as for send
 mark     invoke   t, client, user, call, room, seq, back: a read marker; ok with the seq that it has then,
@@ -42,7 +42,7 @@ search            t0, t, client, user, epoch, room, seq, body: what was searched
 file              t0, t, client, user, room, seq, file, code, got: a download of what a message carried
 visit    in       t, room, user, seq: somebody has become a member by event seq, before which nothing may be
                   read; leaves: is about to go; out: knows to be out
-reactions         t, room, asked: [seq, …], given: [[seq, user, emoji], …]: in the end
+reactions         t, room, asked: [seq, …], given: [[seq, user, emoji], …], pins: in the end; or all pins
 polls             t, room, given: [[seq, [count, …]], …]: how polls stand in the end
 disk              t, texts, files: of the changers, what is found on the disk of a stopped server; where,
                   since: when it had started

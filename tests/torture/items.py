@@ -40,6 +40,9 @@ def _item(event: pb.Event) -> list[Any]:
         changed = event.reaction_changed
         what = "unreact" if changed.removed else "react"
         return _change(event.seq, event.user_id, what, changed.seq, emoji=changed.emoji)
+    if event.HasField("pin_changed"):
+        what = "pin" if event.pin_changed.pinned else "unpin"
+        return _change(event.seq, event.user_id, what, event.pin_changed.seq)
     if event.HasField("poll_voted"):
         voted = event.poll_voted
         return _change(event.seq, event.user_id, "vote", voted.seq, emoji=_chosen(voted.choices))
@@ -65,6 +68,9 @@ def item_of(update: Any) -> list[Any] | None:
         case chat.ReactionChanged():
             what = "unreact" if update.removed else "react"
             return _change(update.seq, update.actor_id, what, update.message_seq, emoji=update.emoji)
+        case chat.PinChanged():
+            what = "pin" if update.pinned else "unpin"
+            return _change(update.seq, update.actor_id, what, update.message_seq)
         case chat.PollVoted():
             chosen = _chosen(update.choices)
             return _change(update.seq, update.actor_id, "vote", update.message_seq, emoji=chosen)

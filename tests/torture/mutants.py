@@ -388,6 +388,10 @@ MUTANTS = {
         ),
         ("F1", "F7"),
     ),
+    "same-pin-again": Mutant(
+        "a message that is not pinned is unpinned",
+        (("core/pins.py", "            if transaction.pin(room_id, seq):\n", "            if True:\n"),),
+    ),
     "second-vote-counted-twice": Mutant(
         "a user who changes their vote is counted for both",
         (

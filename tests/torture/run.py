@@ -18,7 +18,7 @@ from tests.torture.disks import Disk, Folder, Image, Unavailable
 from tests.torture.faults import FAULTS, NEEDS_IMAGE, WHY_NOT
 from tests.torture.history import History, load
 from tests.torture.servers import ROOT, DidNotStart, Server, make_rooms
-from tests.torture.world import QUIET, USERS, VISITED, VISITOR, Unmet, World
+from tests.torture.world import PINNER, QUIET, USERS, VISITED, VISITOR, Unmet, World
 
 ROOMS = ["r1", "r2"]
 
@@ -127,7 +127,7 @@ async def run(
         settings = {"GRPC_CHAT_COMMIT__MAX_WAITING": "2000"} | dict(settings or {})
     server = Server(disk.folder, USERS, work / "server.log", package=package, settings=settings, forks=short)
     try:
-        make_rooms(disk.folder, [*ROOMS, QUIET, VISITED], USERS, open_to={VISITED: VISITOR})
+        make_rooms(disk.folder, [*ROOMS, QUIET, VISITED], USERS, admin=PINNER, open_to={VISITED: VISITOR})
         with History(path) as history:
             world = World(
                 work=work,

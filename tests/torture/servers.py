@@ -52,15 +52,19 @@ def free_port() -> int:
             return port
 
 
-def make_rooms(data: Path, rooms: list[str], users: list[str], *, open_to: Mapping[str, str]) -> None:
+def make_rooms(
+    data: Path, rooms: list[str], users: list[str], *, admin: str, open_to: Mapping[str, str]
+) -> None:
     """Make the database, with rooms that all users are members of.
 
     Args:
+        admin: The user who is an admin of all of them.
         open_to: Rooms whose history begins at joining, each with a user who is no member yet and may join.
     """
     store = open_store(data)
     try:
         members: dict[str, pb.Role.ValueType] = dict.fromkeys(users, pb.ROLE_MEMBER)
+        members[admin] = pb.ROLE_ADMIN
         store.commit(
             [
                 put_room(

@@ -23,8 +23,9 @@ QUIET = "quiet"
 """A room that only faults write to."""
 VISITED = "visited"
 """A room whose history begins at joining."""
-VISITOR = "6"
-USERS = ["1", "2", "3", "4", "5", VISITOR, "watch", "quiet"]
+PINNER, VISITOR = "4", "6"
+"""An admin of all rooms, and one who comes and goes."""
+USERS = ["1", "2", "3", PINNER, "5", VISITOR, "watch", "quiet"]
 
 _LOOKED_AT = 150
 """How many messages are looked at once more in the end, of each kind."""
@@ -101,8 +102,10 @@ class World:
         # Half of it goes to the room that somebody joins again and again.
         often = [*changed, VISITED]
         self.changers = [
-            Changer(*given(f"changer {user}", user), rooms=often, pool=self.pool, pause=rest)
-            for user in ("4", "5")
+            Changer(
+                *given(f"changer {user}", user), rooms=often, pool=self.pool, pause=rest, pins=user == PINNER
+            )
+            for user in (PINNER, "5")
         ]
         self.lookers: list[Looker | Visitor] = [
             Looker(*given("looker", "watch"), rooms=changed, pool=self.pool, pause=max(rest, 0.01)),
@@ -229,6 +232,11 @@ class World:
                     )
                     given += [[seq, each.user_id, each.emoji] for each in answer.reactions]
                 self.history.add("reactions", room=room, asked=asked, given=given)
+                pins = await stubs.messages.ListPins(
+                    pb.ListPinsRequest(room_id=room, page_size=500), timeout=10, metadata=metadata("watch")
+                )
+                pinned = [[pin.event.seq, PINNER, ""] for pin in pins.pins]
+                self.history.add("reactions", room=room, asked=[], given=pinned, pins=True)
                 if polls := [each.seq for each in said if each.room == room and each.poll]:
                     await self._look_at_polls(stubs, room, polls[-100:])
         finally:
