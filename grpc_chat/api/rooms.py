@@ -40,6 +40,7 @@ class RoomService:
             next_page_token=found.page.next_page_token,
             waiting_rooms=found.waiting_rooms,
             unread_count=found.unread,
+            unread_mentions=found.mentions,
             invitations=found.invitations,
         )
 

@@ -33,8 +33,8 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     """Show what waits for you in all of your rooms, the newest first.
 
     These are the rooms with unread messages, and how many invitations you have not answered. Rooms that you
-    have muted are left out. With --json, the first line says how much waits in all, and each further line is
-    a room.
+    have muted are left out, unless somebody mentions you in them. With --json, the first line says how much
+    waits in all, and each further line is a room.
 
     \b
     Examples:
@@ -45,7 +45,9 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     found = await cli.client.inbox(limit=limit, include_read=include_read)
     cli.answered()
     if cli.out.as_json:
-        summary = {name: getattr(found, name) for name in ("waiting_rooms", "unread", "invitations")}
+        summary = {
+            name: getattr(found, name) for name in ("waiting_rooms", "unread", "mentions", "invitations")
+        }
         cli.out.json({"type": "inbox"}, **summary)
         for room in found.rooms:
             cli.out.json(room)
@@ -53,6 +55,7 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     columns: list[Column[Room]] = [
         ("room", title),
         ("unread", lambda room: str(room.unread or "")),
+        ("mentions", lambda room: str(room.unread_mentions or "")),
         ("", _muted),
         ("last", lambda room: cli.out.when(room.last_message.create_time) if room.last_message else ""),
         ("message", _preview),

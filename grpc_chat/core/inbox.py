@@ -36,6 +36,7 @@ class Found(NamedTuple):
     page: Listed[pb.Room]
     waiting_rooms: int
     unread: int
+    mentions: int
     invitations: int
 
 
@@ -77,7 +78,9 @@ class Inbox:
                 snapshot = yield
             invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             token = page.next(rest, _write_place)
-            return Found(Listed(rooms, token), len(waiting), sum(waiting.values()), len(invitations))
+            mentions = sum(room.mentions for room in all_)
+            unread = sum(waiting.values())
+            return Found(Listed(rooms, token), len(waiting), unread, mentions, len(invitations))
 
         return await self._readers.run_pieces(in_snapshot)
 

@@ -26,6 +26,8 @@ class Inbox:
     """How many messages are unread there."""
     invitations: int
     """How many invitations wait for your answer."""
+    mentions: int = 0
+    """How many unread messages mention you, those in muted rooms included."""
 
 
 class InboxCalls(CallsInRooms):
@@ -46,7 +48,8 @@ class InboxCalls(CallsInRooms):
             request.page_token = page.next_page_token
             if not request.page_token or len(rooms) >= limit:
                 break
-        return Inbox(tuple(rooms[:limit]), page.waiting_rooms, page.unread_count, page.invitations)
+        shown, waiting = tuple(rooms[:limit]), page.waiting_rooms
+        return Inbox(shown, waiting, page.unread_count, page.invitations, page.unread_mentions)
 
     async def mute(self, room: str, *, lifetime: timedelta | None = None) -> Notifications:
         """Be notified of nothing in a room, in all of your sessions.

@@ -3011,15 +3011,16 @@ class ListInboxResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WAITING_ROOMS_FIELD_NUMBER: _builtins.int
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    UNREAD_MENTIONS_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page. Empty if this is the last one."""
     waiting_rooms: _builtins.int
     """In how many rooms something waits."""
     unread_count: _builtins.int
-    """How many messages are unread in these rooms.
-    Number 5 is for how many of them mention the caller.
-    """
+    """How many messages are unread in these rooms."""
+    unread_mentions: _builtins.int
+    """How many unread messages mention the caller, those in muted rooms included."""
     invitations: _builtins.int
     """How many invitations wait for the caller's answer (see ListInvitations)."""
     @_builtins.property
@@ -3033,11 +3034,12 @@ class ListInboxResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         waiting_rooms: _builtins.int = ...,
         unread_count: _builtins.int = ...,
+        unread_mentions: _builtins.int = ...,
         invitations: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "rooms", b"rooms", "unread_count", b"unread_count", "waiting_rooms", b"waiting_rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "rooms", b"rooms", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions", "waiting_rooms", b"waiting_rooms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -184,6 +184,27 @@ async def test_a_muted_room_does_not_wait_until_the_time_is_over(node: RunningNo
     assert (await erin.room(room)).notifications == chat.Notifications()
 
 
+async def test_a_muted_room_waits_when_somebody_mentions_the_user(node: RunningNode) -> None:
+    """Also in a thread, which makes nothing unread; until it is read."""
+    alice, hal = await node.log_in("alice"), await node.register("hal")
+    room = await room_of(alice, "quiet please", "hal")
+    await hal.mute(room)
+    root = await alice.send(room, "nothing for hal")
+    assert (await hal.inbox()).mentions == 0
+    assert await titles(hal) == []
+    await alice.send(room, "look, @hal")
+    found = await hal.inbox()
+    assert (found.mentions, found.waiting_rooms, found.unread) == (1, 1, 2)
+    assert (found.rooms[0].unread_mentions, await titles(hal)) == (1, ["quiet please"])
+    await hal.mark_read(room, found.rooms[0].last_seq)
+    assert await titles(hal) == []
+    sent = await alice.send(room, "and here, @hal", thread_root=root.seq)
+    found = await hal.inbox()
+    assert (found.mentions, found.waiting_rooms, found.unread) == (1, 1, 0)
+    await hal.mark_read(room, sent.seq)
+    assert (await hal.inbox()).mentions == 0
+
+
 async def test_every_session_hears_of_what_was_muted_also_after_it_was_away(node: RunningNode) -> None:
     """Once for each change; when it was undone meanwhile, too."""
     alice, frank, other = await node.log_in("alice"), await node.register("frank"), await node.log_in("frank")
