@@ -29,11 +29,14 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from benchmarks import h2, servers
 from grpc_chat.core.access import to_read
 from grpc_chat.core.tokens import secret_hash
 from grpc_chat.store.base import Transact, Transaction, Write
+from grpc_chat.store.files import UploadRecord
+from grpc_chat.store.personal import SavedRecord
 from grpc_chat.store.records import Account, InviteRecord, Place, SessionRecord
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.store.writes import Acknowledge, Append, Draft, Once
@@ -51,6 +54,8 @@ ROOMS = 4000
 _MOST_SECONDS = 600
 _CONTROL_SECONDS = 0.01
 _SMALL, _BUSY, _OTHERS = "small", "busy", "others"
+_EMOJI = [chr(0x1F600 + at) for at in range(50)]
+_TOMORROW = Timestamp(seconds=int(time.time()) + 86_400)
 _ENTRIES = 600
 """Members, bans, bots and so on: more than a page holds."""
 
@@ -139,6 +144,35 @@ def _cases(places: dict[str, Place], epoch: str) -> list[Case]:
         Case("MessageService/SendMessages", "3 x 64 KiB", lambda: messages(3, "x" * 65_536)),
         Case("MessageService/ListMessages", "500 x 2 KiB", lambda: pb.ListMessagesRequest(
             room_id=_BUSY, page_size=500)),
+        Case("MessageService/SearchMessages", "500 x 2 KiB", lambda: pb.SearchMessagesRequest(
+            terms=["xxx"], page_size=500)),
+        Case("MessageService/SearchMessages", "in vain, in 4,000 rooms", lambda: pb.SearchMessagesRequest(
+            terms=["nothing like it"], page_size=500)),
+        Case("MessageService/SearchMessages", "500 in the order of rank", lambda: pb.SearchMessagesRequest(
+            terms=["xxx"], page_size=500, order=pb.SEARCH_ORDER_BEST)),
+        Case("MessageService/SearchMessages", "15 x 64 KiB of Chinese", lambda: pb.SearchMessagesRequest(
+            terms=["\u5348\u5f8c"], page_size=500)),
+        Case("MessageService/AddReaction", "", lambda: pb.AddReactionRequest(
+            room_id=_BUSY, seq=next(numbers) % 3000 + 1000, emoji=_EMOJI[next(numbers) % 50])),
+        Case("MessageService/GetReactions", "100 messages", lambda: pb.GetReactionsRequest(
+            room_id=_BUSY, seqs=range(1, 101))),
+        Case("MessageService/ListReactions", "500", lambda: pb.ListReactionsRequest(
+            room_id=_BUSY, seq=1, page_size=500)),
+        Case("PresenceService/GetPresence", "100", lambda: pb.GetPresenceRequest(
+            user_ids=[f"u{at:05}" for at in range(100)])),
+        Case("PresenceService/ListPresence", "500", lambda: pb.ListPresenceRequest(
+            room_id=_OTHERS, page_size=500)),
+        Case("PresenceService/UpdateStatus", "", lambda: pb.UpdateStatusRequest(text=f"{next(numbers)}")),
+        Case("PersonalService/SaveDraft", "64 KiB", lambda: pb.SaveDraftRequest(
+            room_id=_SMALL, text=f"{next(numbers)}".ljust(65_536))),
+        Case("PersonalService/ListSavedMessages", "500 x 2 KiB", lambda: pb.ListSavedMessagesRequest(
+            page_size=500)),
+        Case("PersonalService/ScheduleMessage", "sent before", lambda: pb.ScheduleMessageRequest(
+            message=messages(1, text, repeated=True).messages[0], send_time=_TOMORROW)),
+        Case("FileService/UploadPart", "192 KiB, again", lambda: pb.UploadPartRequest(
+            upload_id="upload", data=bytes(192 * 1024))),
+        Case("FileService/ListUploads", "", lambda: pb.ListUploadsRequest(page_size=500)),
+        Case("FileService/CreateUpload", "too many", lambda: pb.CreateUploadRequest(name="a", size=1)),
         Case("SubscribeService/Subscribe", "4,000 unknown rooms", lambda: unknown),
         Case("SubscribeService/Subscribe", "4,000 rooms, behind", lambda: middle),
         Case("SubscribeService/Subscribe", "4,000 rooms, another history", lambda: parted),
@@ -187,6 +221,8 @@ def _fill(folder: Path) -> tuple[dict[str, Place], str]:
                 store.commit([Append([_draft(room, "hello") for room in _rooms()[start : start + 1000]])])
         for _ in range(8):
             store.commit([Append([_draft(_BUSY, "x" * 2048) for _ in range(500)])])
+        store.commit([Append([_draft(_BUSY, "\u5348\u5f8c " + "\u4f1a\u8b70" * 10_900) for _ in range(40)])])
+        _commit(store, _kept)
         with store.snapshot() as snapshot:
             stamps = snapshot.stamps(dict.fromkeys(_rooms(), 2))
         places = {room: Place(2, stamp) for room, stamp in stamps.items()}
@@ -196,6 +232,35 @@ def _fill(folder: Path) -> tuple[dict[str, Place], str]:
         return places, store.epoch
     finally:
         store.close()
+
+
+def _kept(transaction: Transaction) -> None:
+    """Reactions, saved messages and uploads."""
+    for seq in range(1, 101):
+        for at, emoji in enumerate(_EMOJI):
+            # The first message has as many as it may.
+            for user in range(20 if seq == 1 else 1):
+                changed = pb.ReactionChanged(seq=seq, emoji=emoji)
+                user_id = f"u{(at + user) % _ENTRIES:05}"
+                event = pb.Event(room_id=_BUSY, user_id=user_id, reaction_changed=changed)
+                transaction.append(event, "")
+    for seq in range(1, 601):
+        transaction.put_saved_message("member", SavedRecord(_BUSY, seq, transaction.now_us + seq))
+    for at in range(20):
+        name = "upload" if not at else f"upload{at}"
+        transaction.insert_upload(
+            UploadRecord(
+                upload_id=name,
+                user_id="member",
+                charged_to="member",
+                name="a",
+                size=1 << 20,
+                content_type="",
+                sha256=b"",
+                keep_metadata=False,
+                create_time_us=transaction.now_us,
+            )
+        )
 
 
 def _commit(store: object, do: Callable[[Transaction], None]) -> None:

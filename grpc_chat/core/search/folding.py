@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from unicodedata import normalize
 
@@ -36,6 +37,10 @@ def fold(text: str) -> str:
     # Folding the case can leave what has to be taken apart once more.
     apart = normalize("NFKD", normalize("NFKD", text).casefold())
     return normalize("NFC", _IGNORED.sub("", apart))
+
+
+_fold_some = lru_cache(maxsize=8192)(fold)
+"""For a character, or one with its marks: texts of any length are written with few different ones."""
 
 
 def folded(text: str) -> str:
@@ -112,7 +117,7 @@ def _pieces(word: str, offset: int) -> Iterator[tuple[str, int, int]]:
         [(at, at + 1) for at in range(len(word))],
         [match.span() for match in _CLUSTER.finditer(word)],
     ):
-        forms = [fold(word[start:end]) for start, end in spans]
+        forms = [_fold_some(word[start:end]) for start, end in spans]
         if "".join(forms) == whole:
             yield from ((form, offset + a, offset + b) for form, (a, b) in zip(forms, spans, strict=True))
             return
