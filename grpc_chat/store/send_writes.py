@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused
+from grpc_chat.store.mention_rows import note_mentions
 from grpc_chat.store.records import Marker, Membership, StoredEvent
 from grpc_chat.store.snapshot import SqlSnapshot
 from grpc_chat.store.writes import Draft, Position
@@ -51,6 +52,8 @@ class SendWrites(SqlSnapshot):
             raise error
         room = self.membership(room_id, user_id)
         assert room, "nobody else may write"
+        if draft.names:
+            note_mentions(rows, event, draft.names)
         root_seq = event.message.thread_root
         thread = rows.thread(room_id, root_seq) if root_seq else None
         following = rows.follower(room_id, user_id, root_seq) if root_seq else None

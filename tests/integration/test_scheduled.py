@@ -232,10 +232,28 @@ async def test_a_reply_is_checked_and_sent_like_any_other() -> None:
             assert database.execute(followers).fetchall() == [(sent[0].seq, 1)]
 
 
+async def test_mentions_are_those_of_the_moment_when_it_is_sent() -> None:
+    """A member who has left by then is no longer mentioned, and one who has come is."""
+    async with started() as (node, clock):
+        alice = await node.log_in("alice")
+        for user in ("carol", "dave"):
+            await node.register(user)
+        room = await room_of(alice, "plans", "bob", "carol")
+        await alice.schedule(room, "@bob @carol @dave, ready?", clock.later(minutes=1))
+        await alice.remove_member(room, "carol")
+        await alice.add_member(room, "dave")
+        clock.pass_(minutes=2)
+        await node.node.system.sending_later.send_due()
+        request = pb.ListMessagesRequest(room_id=room)
+        page = await alice._repeat("MessageService/ListMessages", request, pb.ListMessagesResponse)
+        [message] = [event.message for event in page.events if event.HasField("message")]
+        assert sorted(message.mentions.user_ids) == ["bob", "dave"]
+
+
 def test_whatever_a_message_must_pass_is_asked_here_too() -> None:
-    """A further check of drafts belongs into ``SendWrites.refusal``, and then into this list."""
+    """What is new among drafts belongs into ``SendWrites``, and then into this list."""
     checks = {"check", "check_direct", "check_state", "answers"}
-    other = {"event", "session_id", "once", "concerns"}
+    other = {"event", "session_id", "once", "concerns", "names"}
     assert set(Draft._fields) == checks | other
 
 
