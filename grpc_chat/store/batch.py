@@ -15,7 +15,7 @@ from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.mention_rows import note_mentions, put_mentions
 from grpc_chat.store.poll_rows import VoteKey, as_told, begin_poll
 from grpc_chat.store.projections import PROJECTIONS
-from grpc_chat.store.records import Marker, Membership, StoredEvent
+from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import sent_before, stamps, stored_sessions
@@ -224,28 +224,32 @@ class Batch:
         already_so: set[int] | None = None
         concerning = False
         if self._careful:
-            keys = [
+            used = [
                 (draft.event.room_id, draft.event.user_id, draft.once.key)
                 for draft in write.drafts
                 if draft.once
             ]
-            self._look_up([key for key in keys if key not in self._sent])
+            self._look_up([key for key in used if key not in self._sent])
+        rows, sent = self.rows, self._sent
+        keys: list[SendKey] = []
         for at, draft in enumerate(write.drafts):
-            if draft.session_id != session_id:
-                session_id = draft.session_id
+            event, by, permits, once, concerns, check_direct, check_state, answers, _ = draft
+            if by != session_id:
+                session_id = by
                 self.require_session(session_id)
-            room_id, user_id, once = draft.event.room_id, draft.event.user_id, draft.once
-            room = self.rows.membership(room_id, user_id)
-            error = draft.check(room_id, room)
-            if room and room.kind == pb.ROOM_KIND_DIRECT and draft.check_direct and not error:
-                error = self._refusal(draft.check_direct, room_id, user_id)
-            if draft.check_state and not error:
-                error = draft.check_state(self._transaction(self))
-            if draft.answers and not error:
-                error = self.check_answer(draft.answers, room_id, room)
-            if draft.concerns and not error:
+            room_id, user_id = event.room_id, event.user_id
+            keys.append(key := (room_id, user_id, once.key if once else b""))
+            room = rows.membership(room_id, user_id)
+            error = permits(room_id, room)
+            if check_direct and room and room.kind == pb.ROOM_KIND_DIRECT and not error:
+                error = self._refusal(check_direct, room_id, user_id)
+            if check_state and not error:
+                error = check_state(self._transaction(self))
+            if answers and not error:
+                error = self.check_answer(answers, room_id, room)
+            if concerns and not error:
                 concerning = True
-                answer = draft.concerns.check(room_id, room, self._target(draft.event, draft.concerns))
+                answer = concerns.check(room_id, room, self._target(event, concerns))
                 if isinstance(answer, Answer):
                     already_so = (already_so or set()) | {at}
                     continue
@@ -254,10 +258,11 @@ class Batch:
                 if error:
                     raise error
                 continue
-            key = (room_id, user_id, once.key)
-            # A sender who was removed from the room before the answer arrived still learns what became of the
-            # send.
-            before = self._find(key, always=error is not None)
+            if error and not self._careful and key not in sent:
+                # A sender who was removed from the room before the answer arrived still learns what became of
+                # the send.
+                self._look_up([key])
+            before = sent.get(key)
             if error and (before is None or before[1] not in (b"", once.content_hash)):
                 raise error
             first_hash = before[1] if before else hashes.setdefault(key, once.content_hash)
@@ -269,17 +274,15 @@ class Batch:
                 )
         appended = Appended([])
         self._new.append(appended.new)
-        for at, draft in enumerate(write.drafts):
-            event, once = draft.event, draft.once
+        for at, (draft, key) in enumerate(zip(write.drafts, keys, strict=True)):
             if already_so and at in already_so:
-                appended.placed.append(Position(event.room_id, 0, 0))
+                appended.placed.append(Position(key[0], 0, 0))
                 continue
-            key = (event.room_id, event.user_id, once.key if once else b"")
-            before = self._sent.get(key) if once else None
+            before = sent.get(key) if draft.once else None
             if draft.names and not before:
-                note_mentions(self.rows, event, draft.names)
+                note_mentions(rows, draft.event, draft.names)
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
-        if concerning or self.rows.rewritten:
+        if concerning or rows.rewritten:
             concerned = (
                 [draft.concerns and self._target(draft.event, draft.concerns) for draft in write.drafts]
                 if concerning
@@ -313,16 +316,6 @@ class Batch:
         if key not in self._refusals:
             self._refusals[key] = authorize(self._transaction(self), room_id, user_id)
         return self._refusals[key]
-
-    def _find(self, key: SendKey, *, always: bool = False) -> tuple[Position, bytes] | None:
-        """The event that was sent with a key before, in this batch or earlier, and its content hash.
-
-        Args:
-            always: Whether to look it up even though inserting it would reveal a repetition.
-        """
-        if always and not self._careful and key not in self._sent:
-            self._look_up([key])
-        return self._sent.get(key)
 
     def _look_up(self, keys: Iterable[SendKey]) -> None:
         """Read which events were sent with these keys before."""
@@ -372,24 +365,26 @@ class Batch:
         rows.dirty[room_id] = True
         self.newest = (room_id, seq)
         messages = rows.counts.get(room_id)
+        about = 0
         message = event.message if kind == "message" else None
-        if message and not message.thread_root:
+        thread = message.thread_root if message else 0
+        if message and not thread:
             messages = rows.counts[room_id] = (messages or 0) + 1
             # What somebody writes comes after what they have read. No look-up: only members write.
-            marker = (room_id, event.user_id)
-            if rows.journal is None:
-                rows.markers[marker] = Marker(seq, messages)
-                rows.moved[marker] = True
-            else:
-                rows.move_marker(*marker, Marker(seq, messages))
-            if message.HasField("deleted"):
+            rows.move_marker(room_id, event.user_id, (seq, messages, 0))
+        elif kind in ABOUT:
+            about = getattr(event, kind).seq
+        rows.events.append((room_id, seq, session_id, payload, crc32(payload), messages))
+        stored = StoredEvent(seq, session_id, payload, about)
+        if known := new.get(room_id):
+            known.append(stored)
+        else:
+            new[room_id] = [stored]
+        if message:
+            if not thread and message.HasField("deleted"):
                 # As it is in a log that is read again.
                 rows.put(schema.deleted_messages, room_id=room_id, seq=seq, user_id=event.user_id)
-        rows.events.append((room_id, seq, session_id, payload, crc32(payload), messages))
-        about: int = getattr(event, kind).seq if not message and kind in ABOUT else 0
-        new.setdefault(room_id, []).append(StoredEvent(seq, session_id, payload, about))
-        if message:
-            if message.thread_root:
+            if thread:
                 rows.reply(event, time_us)
             if message.files:
                 carry_files(rows, event)
@@ -397,7 +392,7 @@ class Batch:
                 begin_poll(rows, event)
             if message.HasField("mentions"):
                 put_mentions(rows, event)
-        if project := PROJECTIONS.get(kind):
+        elif project := PROJECTIONS.get(kind):
             project(rows, event, time_us)
             self._refusals.clear()
         return seq

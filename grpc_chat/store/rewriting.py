@@ -9,9 +9,9 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from grpc_chat.store import row_statements
 from grpc_chat.store.records import Membership
-from grpc_chat.store.statements import change, events_at
+from grpc_chat.store.row_updates import FORGET_CONTENT, REWRITE, update_rows
+from grpc_chat.store.statements import events_at
 from grpc_chat.store.writes import Position, Target
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -103,18 +103,11 @@ class Rewriting(ABC):
 
     def _flush_rewritten(self) -> None:
         if self._rewrites:
-            changes = [
-                {"room": room_id, "number": seq, "says": payload, "sum": crc32(payload)}
-                for (room_id, seq), payload in self._rewrites.items()
-            ]
-            change(self.conn, row_statements.REWRITE, *changes)
+            rewritten = [(*key, payload, crc32(payload)) for key, payload in self._rewrites.items()]
+            update_rows(self.conn, REWRITE, rewritten)
             self._rewrites.clear()
         if self._forgotten_contents:
-            keys = [
-                {"room": room_id, "user": user_id, "key": key, "nothing": b""}
-                for room_id, user_id, key in self._forgotten_contents
-            ]
-            change(self.conn, row_statements.FORGET_CONTENT, *keys)
+            update_rows(self.conn, FORGET_CONTENT, [(*key, b"") for key in self._forgotten_contents])
             self._forgotten_contents.clear()
 
     def _collected_rewritten(self) -> Iterator[str]:

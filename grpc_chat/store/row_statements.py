@@ -15,15 +15,6 @@ _OF_USER: sa.BindParameter[str] = sa.bindparam("user")
 INSERT_SENDS, INSERT_EVENTS, INSERT_CONSUMERS = (
     sa.insert(table) for table in (schema.sends, schema.events, schema.consumer_names)
 )
-SET_HEAD = (
-    sa.update(schema.rooms)
-    .where(schema.rooms.c.room_id == _IN_ROOM)
-    .values(
-        last_seq=sa.bindparam("head"),
-        last_event_us=sa.bindparam("time"),
-        message_count=sa.bindparam("messages"),
-    )
-)
 ADD_MEMBERS = (
     sa.update(schema.rooms)
     .where(schema.rooms.c.room_id == _IN_ROOM)
@@ -36,25 +27,6 @@ SET_ROLE = (
     sa.update(schema.members)
     .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
     .values(role=sa.bindparam("given"))
-)
-SET_MARKER = (
-    sa.update(schema.members)
-    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
-    .values(read_seq=sa.bindparam("at"), read_count=sa.bindparam("counted"), read_own=sa.bindparam("own"))
-)
-REWRITE = (
-    sa.update(schema.events)
-    .where(schema.events.c.room_id == _IN_ROOM, schema.events.c.seq == sa.bindparam("number"))
-    .values(payload=sa.bindparam("says"), checksum=sa.bindparam("sum"))
-)
-FORGET_CONTENT = (
-    sa.update(schema.sends)
-    .where(
-        schema.sends.c.room_id == _IN_ROOM,
-        schema.sends.c.user_id == _OF_USER,
-        schema.sends.c.client_message_id == sa.bindparam("key"),
-    )
-    .values(content_hash=sa.bindparam("nothing"))
 )
 OF_MEMBER = (schema.consumers, schema.thread_followers, schema.message_drafts, schema.saved_messages)
 """The tables whose rows end with a membership."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
+from grpc_chat.store.row_updates import SET_HEAD, update_rows
 from grpc_chat.store.statements import change, insert_rows, membership, memberships, run
 from grpc_chat.store.thread_rows import ThreadRows
 
@@ -39,8 +40,6 @@ class Rows(ThreadRows):
         """When the events at the heads were stored."""
         self.counts: dict[str, int] = {}
         """How many messages rooms have, of those whose heads are known."""
-        self.markers: dict[Key, Marker] = {}
-        """How far members have read who have read further in this batch."""
         self._firsts: dict[str, int] = {}
         """For the users' logs among the heads, by the logs' ids, the first number that is kept."""
         # By room, and then by user.
@@ -51,16 +50,11 @@ class Rows(ThreadRows):
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
         """Rooms whose head has moved."""
-        self.moved: dict[Key, bool] = {}
-        """Members whose marker has moved."""
         self._room_values: dict[str, dict[str, Any]] = {}
         # A row, a role if nothing else of the row changes, or None to delete the row.
         self._members: dict[Key, tuple[object, ...] | int | None] = {}
         self._more_members: dict[str, int] = {}
         self._changed_users: set[str] = set()
-        self.journal: list[tuple[dict[Any, Any], Any, Any]] | None = None
-        """The current command's changes of collections, each with the value before it; None if no command is
-        running, or if its savepoint is set."""
         self._marks = (0, 0)
         self._guarded = False
         # Whether the current command has rows to be written.
@@ -179,20 +173,6 @@ class Rows(ThreadRows):
         heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.counts, self.dirty)
         self.journal += [(rows, room_id, rows.get(room_id, _MISSING)) for rows in heads]
 
-    def marker(self, room_id: str, user_id: str) -> Marker:
-        """How far a member has read."""
-        known = self.markers.get((room_id, user_id))
-        if known is None:
-            room = self.membership(room_id, user_id)
-            known = room.marker if room else Marker(0, 0)
-        return known
-
-    def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
-        """Have a member have read up to here."""
-        key = (room_id, user_id)
-        self._set(self.markers, key, marker)
-        self._change(self.moved, key, True)
-
     def put_member(
         self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
     ) -> None:
@@ -207,6 +187,8 @@ class Rows(ThreadRows):
         # What was said before they came is nothing that they have yet to read.
         marker = self.marker(room_id, user_id) if stays else Marker(self.heads[room_id], self.counts[room_id])
         self._set(self.markers, key, marker)
+        if key in self._moved:
+            self._change(self._moved, key, marker)
         self._change(self._members, key, (room_id, user_id, role, time_us, join_seq, added_by, *marker))
         if before:
             self._set(self._memberships[room_id], user_id, before._replace(role=role, join_seq=join_seq))
@@ -322,7 +304,7 @@ class Rows(ThreadRows):
         """The tables with rows to be written, and the columns of rooms that most writes change."""
         if self.events:
             yield from ("events", "sends", "user_logs", "last_seq", "last_event_us", "message_count")
-        if self.moved:
+        if self._moved:
             yield from ("read_seq", "read_count", "read_own")
         yield from self._collected_rewritten()
         if self._more_members:
@@ -386,11 +368,8 @@ class Rows(ThreadRows):
             if self._firsts:
                 self._flush_logs()
             counts = self.counts
-            if moved := [
-                {"room": at, "head": heads[at], "time": times[at], "messages": counts[at]}
-                for at in sorted(dirty)
-            ]:
-                change(conn, row_statements.SET_HEAD, *moved)
+            moved = [(at, heads[at], times[at], counts[at]) for at in sorted(dirty)]
+            update_rows(conn, SET_HEAD, moved)
             dirty.clear()
         if self._others:
             self._others = False
@@ -400,8 +379,7 @@ class Rows(ThreadRows):
             self._flush_put()
             self._flush_reactions()
             self._flush_consumers()
-        if self.moved:
-            self._flush_markers()
+        self._flush_markers()
 
     def _flush_logs(self) -> None:
         """Write the heads of users' logs, and leave those of rooms to be written."""
@@ -410,15 +388,6 @@ class Rows(ThreadRows):
         firsts |= user_logs.move_heads(self.conn, moved)
         for log, *_ in moved:
             del self.dirty[log]
-
-    def _flush_markers(self) -> None:
-        moved = [
-            {"room": key[0], "user": key[1], "at": marker.seq, "counted": marker.messages, "own": marker.own}
-            for key in sorted(self.moved)
-            if (marker := self.markers[key])
-        ]
-        change(self.conn, row_statements.SET_MARKER, *moved)
-        self.moved.clear()
 
     def _flush_rooms(self) -> None:
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -468,7 +437,7 @@ class Rows(ThreadRows):
         self._others = False
         self.events.clear()
         self.sends.clear()
-        for rows in (self.dirty, self.moved, self._room_values, self._more_members, self._forgotten):
+        for rows in (self.dirty, self._moved, self._room_values, self._more_members, self._forgotten):
             rows.clear()
         for put in self._put.values():
             put.clear()

@@ -125,14 +125,20 @@ def insert_rows(conn: sa.Connection, insert: sa.Insert, rows: Sequence[tuple[obj
     Args:
         insert: The insert into a table. Pass the same object each time: its text is cached.
     """
-    start = 0
+    for count, values in pieces(rows):
+        execute(conn, _insert_sql(insert, conn.dialect, count), values)
+
+
+def pieces(rows: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """Rows in pieces of a few sizes, so that few statements have to be prepared: the number of rows in each,
+    and their values."""
     if len(rows) == 1:
-        execute(conn, _insert_sql(insert, conn.dialect, 1), rows[0])
+        yield 1, rows[0]
         return
+    start = 0
     for size in _ROWS:
         while len(rows) - start >= size:
-            values = tuple(itertools.chain.from_iterable(rows[start : start + size]))
-            execute(conn, _insert_sql(insert, conn.dialect, size), values)
+            yield size, tuple(itertools.chain.from_iterable(rows[start : start + size]))
             start += size
 
 

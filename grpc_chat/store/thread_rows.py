@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.reaction_rows import ReactionRows
+from grpc_chat.store.marker_rows import MarkerRows
 from grpc_chat.store.records import Marker
 from grpc_chat.store.statements import run
 from grpc_chat.store.threads import MOST_FOLLOWED, Following, ThreadRecord
@@ -31,7 +31,7 @@ _QUIETEST = (
 )
 
 
-class ThreadRows(ReactionRows):
+class ThreadRows(MarkerRows):
     """A part of :class:`grpc_chat.store.rows.Rows`."""
 
     def __init__(self, conn: sa.Connection, now_us: int) -> None:

@@ -78,10 +78,10 @@ MUTANTS = {
             _FORGET_SENDS,
             (
                 "store/batch.py",
-                "            before = self._sent.get(key) if once else None\n",
+                "            before = sent.get(key) if draft.once else None\n",
                 "            before = None\n",
             ),
-            ("store/batch.py", "        return self._sent.get(key)\n", "        return None\n"),
+            ("store/batch.py", "            before = sent.get(key)\n", "            before = None\n"),
         ),
     ),
     "dedup-outside-transaction": Mutant(
