@@ -156,6 +156,8 @@ class Committer:
         in_transaction: Callable[[Transaction], T],
         *,
         about: Sequence[tuple[str, str]] = (),
+        marked: Sequence[tuple[str, int]] = (),
+        cost: int = 0,
     ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
 
@@ -165,11 +167,14 @@ class Committer:
                 out could create a new token just in time.
             in_transaction: The function. It is called on the writer's thread.
             about: Pairs of a room and a user whose membership the function will read. A hint.
+            marked: See :class:`grpc_chat.store.base.Transact`.
+            cost: How long it may take, in short messages of some 15 us each; 0 if unknown.
 
         Returns:
             The function's result.
         """
-        done = cast(Done, await self.commit(Transact(in_transaction, caller.session_id, about)))
+        write = Transact(in_transaction, caller.session_id, about, marked, cost)
+        done = cast(Done, await self.commit(write))
         return cast(T, done.value)
 
     async def close(self) -> None:
@@ -272,7 +277,7 @@ def _cost(write: Write) -> int:
         return cost + _REACTIONS_COST * sum([each.with_reactions for each in concerns])
     if isinstance(write, Acknowledge):
         return 1 + len(write.positions) // 2
-    return _FUNCTION_COST
+    return write.cost or _FUNCTION_COST
 
 
 def _cost_of(waiting: _Waiting) -> float:

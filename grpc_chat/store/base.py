@@ -294,6 +294,11 @@ class Transact:
     """Pairs of a room and a user whose membership the function will read, or to whose own log it will add
     (for the log alone, the room is empty). A hint: it lets the rows for a whole transaction be read
     together."""
+    marked: Sequence[tuple[str, int]] = ()
+    """Rooms and numbers of which the function will ask how many messages there are up to them, and whether
+    any after them were deleted. A hint as well."""
+    cost: int = 0
+    """How long it may take, in short messages; 0 if unknown. See :mod:`grpc_chat.core.commit`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
-from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.mention_rows import note_mentions, put_mentions
@@ -129,6 +128,7 @@ class Batch:
         concerned: list[tuple[str, int]] = []
         reactions: list[tuple[str, int, str]] = []
         votes: list[VoteKey] = []
+        marked: list[tuple[str, int]] = []
         consumers: list[tuple[str, str]] = []
         users: list[str] = []
         for write in writes:
@@ -154,12 +154,14 @@ class Batch:
                 case Transact():
                     wanted += [pair for pair in write.about if pair[0]]
                     users += [user_id for _, user_id in write.about]
+                    marked += write.marked
         self.rows.prefetch(wanted)
         self.rows.prefetch_logs(users)
         self.rows.prefetch_consumers(consumers)
         self.rows.prefetch_targets(concerned)
         self.rows.prefetch_reactions(reactions)
         self.rows.prefetch_votes(votes)
+        self.rows.prefetch_marked(marked)
 
     def _carry_out(self, write: Write) -> Result:
         match write:
@@ -383,7 +385,7 @@ class Batch:
         if message:
             if not thread and message.HasField("deleted"):
                 # As it is in a log that is read again.
-                rows.put(schema.deleted_messages, room_id=room_id, seq=seq, user_id=event.user_id)
+                rows.count_as_deleted(room_id, seq, event.user_id)
             if thread:
                 rows.reply(event, time_us)
             if message.files:

@@ -15,7 +15,7 @@ from grpc_chat.store import schema
 from grpc_chat.store.statements import run
 
 _AT = sa.and_(schema.events.c.room_id == sa.bindparam("room"), schema.events.c.seq == sa.bindparam("at"))
-_MESSAGES = sa.select(schema.events.c.messages).where(_AT)
+MESSAGES_AT = sa.select(schema.events.c.messages).where(_AT)
 _OWN, _OWN_IN_THREADS = (
     sa.select(sa.func.count())
     .select_from(table)
@@ -31,7 +31,7 @@ class MarkerReads:
     _conn: sa.Connection
 
     def messages_at(self, room_id: str, seq: int) -> int | None:
-        result = run(self._conn, _MESSAGES, {"room": room_id, "at": seq})
+        result = run(self._conn, MESSAGES_AT, {"room": room_id, "at": seq})
         found: int | None = result.scalar()
         return found
 

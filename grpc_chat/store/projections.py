@@ -139,7 +139,7 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
     if old.message.thread_root:
         rows.delete_reply(old)
     else:
-        rows.put(schema.deleted_messages, room_id=old.room_id, seq=old.seq, user_id=old.user_id)
+        rows.count_as_deleted(old.room_id, old.seq, old.user_id)
     gone = pb.Event(room_id=old.room_id, seq=old.seq, create_time=old.create_time, user_id=old.user_id)
     gone.message.client_message_id = old.message.client_message_id
     # Without it, the message would count among those that are in no thread when the log is read again.

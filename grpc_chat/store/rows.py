@@ -45,8 +45,7 @@ class Rows(ThreadRows):
         # By room, and then by user.
         self._memberships: dict[str, dict[str, Membership | None]] = {}
         self._member_counts: dict[str, int] = {}
-        # Rows to be written. Those of events and sends have their values in the order of the columns.
-        self.events: list[tuple[object, ...]] = []
+        # Rows to be written. Those of sends have their values in the order of the columns.
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
         """Rooms whose head has moved."""
@@ -449,7 +448,7 @@ class Rows(ThreadRows):
         """Forget everything that was read. Later writes read it again."""
         self.heads.clear()
         self.counts.clear()
-        self.markers.clear()
+        self._forget_markers()
         self.times.clear()
         self._forget_reactions()
         self._forget_threads()

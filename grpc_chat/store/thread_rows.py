@@ -42,9 +42,6 @@ class ThreadRows(MarkerRows):
         self._followed_counts: dict[tuple[str, str], int] = {}
 
     @abstractmethod
-    def put(self, table: sa.Table, **row: object) -> None: ...
-
-    @abstractmethod
     def delete(self, table: sa.Table, **key: object) -> None: ...
 
     def thread(self, room_id: str, root_seq: int) -> ThreadRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zlib import crc32
 
@@ -137,6 +137,12 @@ class SqlTransaction(
 
     def membership(self, room_id: str, user_id: str) -> Membership | None:
         return self._rows.exact(room_id, user_id)
+
+    def messages_at(self, room_id: str, seq: int) -> int | None:
+        return self._rows.messages_at(room_id, seq)
+
+    def deleted_unread(self, user_id: str, room_ids: Sequence[str]) -> dict[str, int]:
+        return self._rows.deleted_unread(user_id, room_ids)
 
     def member(self, room_id: str, user_id: str) -> pb.Member | None:
         return self._read(
