@@ -61,6 +61,7 @@ class _Bench:
         self._users = users
         self._head = 0
         self._mine: list[int] = []
+        self._lobby = ""
 
     async def _all(self, act: Callable[[int, Caller], Awaitable[object]]) -> tuple[float, float]:
         """All users do something at once: µs of CPU for each of them, and of that in the store."""
@@ -119,6 +120,22 @@ class _Bench:
 
         return await self._all(mark)
 
+    async def join(self) -> tuple[float, float]:
+        if not self._lobby:
+            request = pb.CreateRoomRequest(name="lobby", kind=pb.ROOM_KIND_PUBLIC)
+            self._lobby = (await self.system.rooms.create(Caller("owner", "owner"), request)).room_id
+
+        async def join(_: int, caller: Caller) -> None:
+            await self.system.members.join(caller, pb.JoinRoomRequest(room_id=self._lobby))
+
+        return await self._all(join)
+
+    async def leave(self) -> tuple[float, float]:
+        async def leave(_: int, caller: Caller) -> None:
+            await self.system.members.leave(caller, pb.LeaveRoomRequest(room_id=self._lobby))
+
+        return await self._all(leave)
+
 
 async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """For each kind of write, the CPU of each round."""
@@ -127,7 +144,8 @@ async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     store = open_store(folder)
     try:
-        store.commit([put_room(_ROOM, _ROOM, {each.user_id: pb.ROLE_MEMBER for each in users})])
+        members = {each.user_id: pb.ROLE_MEMBER for each in users}
+        store.commit([put_room(_ROOM, _ROOM, members), put_room("other", "other", {"owner": pb.ROLE_OWNER})])
         timed = _Timed(store)
         options = Options(trusting=True, streams=Bounds(position_check=None))
         async with ChatSystem(cast(Store, timed), LocalBus().port(), options, housekeeping=False) as system:
@@ -138,6 +156,8 @@ async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
                 "a reaction, each to a message of its own": bench.reaction,
                 "a reaction, all to the same message": bench.same_reaction,
                 "a read marker": bench.marker,
+                "joining": bench.join,
+                "leaving": bench.leave,
             }
             for number in range(rounds + 1):
                 for name, act in kinds.items():

@@ -32,6 +32,8 @@ from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
+_COST = 24
+"""For the committer, the time of a change by a user in thousands of rooms, 0.4 ms: these are counted."""
 _LEAVE_AT_ONCE = 20
 """How many rooms a user leaves in one transaction."""
 
@@ -115,7 +117,7 @@ class Members:
             return self._rooms.seen_by(transaction, room_id, caller.user_id)
 
         room: pb.Room = await self._committer.transact(
-            caller, in_transaction, about=[(request.room_id, caller.user_id)]
+            caller, in_transaction, about=[(request.room_id, caller.user_id)], cost=_COST
         )
         return room
 
@@ -225,7 +227,7 @@ class Members:
 
         with self._adds.one(caller) as reaching:
             added: pb.Member | pb.Invitation = await self._committer.transact(
-                caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)]
+                caller, in_transaction, about=[(room_id, caller.user_id), (room_id, user_id)], cost=_COST
             )
         return added
 
@@ -244,6 +246,7 @@ class Members:
             caller,
             lambda transaction: self._leave(transaction, caller, room_id, heir),
             about=[(room_id, caller.user_id)],
+            cost=_COST,
         )
         if deleted:
             await self._rooms.clear(room_id)

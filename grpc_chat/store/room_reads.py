@@ -9,7 +9,16 @@ import sqlalchemy as sa
 
 from grpc_chat.store import schema
 from grpc_chat.store.records import InviteRecord, Membership
-from grpc_chat.store.statements import MEMBERSHIP_COLUMNS, blocked, count, like, membership, memberships, run
+from grpc_chat.store.statements import (
+    MEMBERSHIP_COLUMNS,
+    blocked,
+    count,
+    first,
+    like,
+    membership,
+    memberships,
+    run,
+)
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.spelling import spellings
 
@@ -155,15 +164,16 @@ class RoomReads:
         return _member(row) if row else None
 
     def rooms_of(self, user_id: str) -> int:
-        found = run(self._conn, _ROOMS_OF, {"user": user_id}).scalar()
-        return int(found or 0)
+        (found,) = first(self._conn, _ROOMS_OF, {"user": user_id})
+        return int(found)
 
     def members_of(self, room_id: str) -> int:
         rooms = schema.rooms.c
         return self._conn.scalar(sa.select(rooms.member_count).where(rooms.room_id == room_id)) or 0
 
     def owners(self, room_id: str, *, but: str = "") -> int:
-        return int(run(self._conn, _OTHER_OWNERS, {"room": room_id, "but": but}).scalar() or 0)
+        (found,) = first(self._conn, _OTHER_OWNERS, {"room": room_id, "but": but})
+        return int(found)
 
     def owned_only_by(self, user_ids: Sequence[str], *, limit: int) -> tuple[list[pb.Room], int]:
         rooms, mine = schema.rooms, schema.members.alias("mine")

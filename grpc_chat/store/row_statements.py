@@ -50,6 +50,13 @@ def change_room(names: tuple[str, ...]) -> sa.Update:
 
 
 @functools.cache
+def any_of_room(table: sa.Table) -> sa.Select[int]:
+    """A statement that finds whether a table has rows of a room."""
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    return sa.select(one).select_from(table).where(table.c.room_id == _IN_ROOM).limit(one)
+
+
+@functools.cache
 def put_row(table: sa.Table, dialect: str) -> sa.Insert:
     """A statement that inserts a row, or replaces the row with its key."""
     insert, keys = insert_into(table, dialect), list(table.primary_key.columns)

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from grpc_chat.store import row_statements, schema, user_logs
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
 from grpc_chat.store.row_updates import SET_HEAD, update_rows
-from grpc_chat.store.statements import change, insert_rows, membership, memberships, run
+from grpc_chat.store.statements import change, first, insert_rows, membership, memberships, run
 from grpc_chat.store.thread_rows import ThreadRows
+from grpc_chat.wire import chat_pb2 as pb
 
 Key = tuple[str, str]
 """A room and a user."""
@@ -45,6 +46,10 @@ class Rows(ThreadRows):
         # By room, and then by user.
         self._memberships: dict[str, dict[str, Membership | None]] = {}
         self._member_counts: dict[str, int] = {}
+        self.rooms: dict[str, pb.Room | None] = {}
+        """Rooms as they were read. Their ends and numbers of members may have changed since."""
+        # Whether a table has any rows of a room.
+        self._any: dict[tuple[str, str], bool] = {}
         # Rows to be written. Those of sends have their values in the order of the columns.
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
@@ -150,10 +155,29 @@ class Rows(ThreadRows):
     def members_of(self, room_id: str) -> int:
         """How many members a room has."""
         if room_id not in self._member_counts:
-            row = run(self.conn, row_statements.MEMBER_COUNT, {"room": room_id}).first()
+            row = first(self.conn, row_statements.MEMBER_COUNT, {"room": room_id})
             count = row[0] if row else 0
             self._set(self._member_counts, room_id, count + self._more_members.get(room_id, 0))
         return self._member_counts[room_id]
+
+    def has_any(self, table: sa.Table, room_id: str) -> bool:
+        """Whether a table may have rows of a room. Few rooms have bans or invitations, and in the others no
+        user needs to be looked for."""
+        if self._put.get(table):
+            return True
+        key = (table.name, room_id)
+        if key not in self._any:
+            found = first(self.conn, row_statements.any_of_room(table), {"room": room_id})
+            self._any[key] = found is not None
+        return self._any[key]
+
+    def forget_absent(self) -> None:
+        """Forget which tables have no rows of a room: a statement may add some."""
+        self._any.clear()
+
+    def room_is_changed(self, room_id: str) -> bool:
+        """Whether a room has settings that are yet to be written."""
+        return room_id in self._room_values
 
     def member_is_written(self, room_id: str, user_id: str) -> bool:
         """Whether the database has a user's present membership of a room."""
@@ -231,6 +255,7 @@ class Rows(ThreadRows):
         """Change columns of a room."""
         if values:
             self._change(self._room_values, room_id, self._room_values.get(room_id, {}) | values)
+            self.rooms.pop(room_id, None)
             if not _IN_STANDINGS.isdisjoint(values):
                 self._set(self._memberships, room_id, {})
 
@@ -240,6 +265,8 @@ class Rows(ThreadRows):
         For tables that follow from events alone, and about which this class knows nothing else.
         """
         key = tuple(row[column.name] for column in table.primary_key.columns)
+        if self._any:
+            self.forget_absent()
         self._change(self._put.setdefault(table, {}), key, tuple(row[column.name] for column in table.c))
 
     def delete(self, table: sa.Table, **key: object) -> None:
@@ -458,6 +485,8 @@ class Rows(ThreadRows):
         self._consumer_counts.clear()
         self._memberships.clear()
         self._member_counts.clear()
+        self.rooms.clear()
+        self.forget_absent()
 
 
 def _named(key: Key, **values: object) -> dict[str, Any]:

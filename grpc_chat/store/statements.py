@@ -53,6 +53,16 @@ def run(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]
     return conn.exec_driver_sql(*_filled_in(conn, statement, values))
 
 
+def first(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]) -> Any:
+    """The first row of a statement that reads, as a tuple, or None. As :func:`run`, without SQLAlchemy."""
+    sql, parameters = _filled_in(conn, statement, values)
+    # Within a transaction, rows may be waiting that the statement has to find.
+    cursor = execute(getattr(conn, "for_reading", lambda _: conn)(sql), sql, parameters)
+    row = cursor.fetchone()
+    cursor.close()
+    return row
+
+
 def _filled_in(
     conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]
 ) -> tuple[str, tuple[Any, ...]]:

@@ -53,6 +53,11 @@ class Statements:
         self._rows = rows
         self.dialect = conn.dialect
 
+    def for_reading(self, sql: str) -> sa.Connection:
+        """The database, prepared for a statement that reads, which is given to the driver."""
+        self._rows.before_reading(_names_in(sql))
+        return self._conn
+
     def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
         self._prepare(statement)
         return cast("sa.CursorResult[Any]", self._conn.execute(statement, parameters))
@@ -74,6 +79,8 @@ class Statements:
     def _prepare(self, statement: sa.Executable) -> None:
         changes = not statement.is_select
         self._rows.before(changes=changes)
+        if changes:
+            self._rows.forget_absent()
         if changes and getattr(statement, "table", None) in _CACHED:
             self._rows.forget()
 
@@ -148,6 +155,33 @@ class SqlTransaction(
         return self._read(
             super().member, room_id, user_id, apart=self._rows.member_is_written(room_id, user_id)
         )
+
+    def room(self, room_id: str) -> pb.Room | None:
+        rows = self._rows
+        if rows.room_is_changed(room_id):
+            return super().room(room_id)
+        if room_id not in rows.rooms:
+            rows.rooms[room_id] = self._read(super().room, room_id, apart=True)
+        if (known := rows.rooms[room_id]) is None:
+            return None
+        room = pb.Room()
+        room.CopyFrom(known)
+        room.member_count = rows.members_of(room_id)
+        if room_id in rows.heads:
+            room.last_seq = rows.heads[room_id]
+            if time_us := rows.times[room_id]:
+                room.last_event_time.FromMicroseconds(time_us)
+        return room
+
+    def keeping_out(self, room_id: str, user_id: str) -> pb.Ban | None:
+        return super().keeping_out(room_id, user_id) if self._rows.has_any(schema.bans, room_id) else None
+
+    def delete_invitation(self, room_id: str, user_id: str) -> bool:
+        return self._rows.has_any(schema.invitations, room_id) and super().delete_invitation(room_id, user_id)
+
+    def delete_offers(self, room_id: str, invited_by: str) -> None:
+        if self._rows.has_any(schema.invitations, room_id):
+            super().delete_offers(room_id, invited_by)
 
     def rooms_of(self, user_id: str) -> int:
         return self._read(super().rooms_of, user_id, apart=self._rows.rooms_are_written(user_id))

@@ -14,7 +14,7 @@ from grpc_chat.core.user_log import KINDS
 from grpc_chat.errors import ChatError, FailedPrecondition, NotFound
 from grpc_chat.store import schema
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
-from grpc_chat.store.records import Account, Membership, Place, StoredEvent
+from grpc_chat.store.records import Account, InvitationRecord, Membership, Place, StoredEvent
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.writes import Acknowledge, Answer, Append, Appended, Concerns, Draft, Once, Target
 from grpc_chat.wire import chat_pb2 as pb
@@ -205,6 +205,11 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
     def positions(tx: Transaction) -> object:
         return tx.positions(user, "a"), tx.consumers_of(user)
 
+    def see_room(tx: Transaction) -> object:
+        if found := tx.room(room):
+            found.ClearField("epoch")
+        return found
+
     collected: list[Callable[[Transaction], object]] = [
         append,
         append,
@@ -215,6 +220,10 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
         lambda tx: remove(tx, room, user),
         lambda tx: unban(tx, room, user),
         lambda tx: ban(tx, room, user, by="alice", reason="why"),
+        see_room,
+        lambda tx: tx.keeping_out(room, user),
+        lambda tx: tx.delete_invitation(room, user),
+        lambda tx: tx.delete_offers(room, user),
     ]
     others: list[Callable[[Transaction], object]] = [
         lambda tx: tx.member(room, user),
@@ -225,6 +234,7 @@ def a_step(pick: random.Random) -> Callable[[Transaction], object]:
         lambda tx: tx.set_profile(user, display_name=f"{role}"),
         lambda tx: change_room(tx, room, posting=1 + role % 2),
         lambda tx: tx.delete_consumer(user, "a"),
+        lambda tx: tx.put_invitation(InvitationRecord(room, user, role, "alice", NOW)),
         positions,
         make_room,
         delete_room,
@@ -418,7 +428,11 @@ def test_what_is_asked_of_somebody_has_nothing_of_others_written(database: Datab
             assert tx.member(room, user) is None
             assert tx.contact(user, "alice") is None
             assert not tx.delete_invitation(room, user)
-            return tx.append(change(user, pb.MEMBERSHIP_CHANGE_JOINED, room=room, by=user, role=2), "phone")
+            seq = tx.append(change(user, pb.MEMBERSHIP_CHANGE_JOINED, room=room, by=user, role=2), "phone")
+            seen = tx.room(room)
+            assert seen
+            assert (seen.last_seq, seen.member_count) == (seq, seq + 1)
+            return seq
 
         return Transact(do, about=[(room, user)])
 
