@@ -41,6 +41,18 @@ DELETE_OF_MESSAGE = [
     for table in OF_MESSAGE
 ]
 
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
+MENTIONED = (
+    sa.select(_ONE)
+    .where(
+        schema.mentions.c.room_id == _IN_ROOM,
+        # Those of all members have no user.
+        schema.mentions.c.user_id.in_([_OF_USER, sa.literal_column("''")]),
+        schema.mentions.c.seq > sa.bindparam("at"),
+    )
+    .limit(_ONE)
+)
+
 
 @functools.cache
 def change_room(names: tuple[str, ...]) -> sa.Update:

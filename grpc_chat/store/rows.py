@@ -171,6 +171,13 @@ class Rows(ThreadRows):
             self._any[key] = found is not None
         return self._any[key]
 
+    def may_be_mentioned(self, room_id: str, user_id: str) -> bool:
+        """Whether there may be mentions of a user, or of all members, after the user's marker."""
+        if not self.has_any(schema.mentions, room_id) or self._put.get(schema.mentions):
+            return bool(self._put.get(schema.mentions))
+        values = {"room": room_id, "user": user_id, "at": self.marker(room_id, user_id).seq}
+        return first(self.conn, row_statements.MENTIONED, values) is not None
+
     def forget_absent(self) -> None:
         """Forget which tables have no rows of a room: a statement may add some."""
         self._any.clear()

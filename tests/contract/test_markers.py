@@ -32,6 +32,7 @@ def marking(
         seen.append((tx.membership(room, user), tx.messages_at(room, at)))
         tx.move_marker(room, user, marker)
         seen.append(tx.deleted_unread(user, ROOMS))
+        seen.append(tx.mentions_unread(user, ROOMS))
         if refused:
             raise FailedPrecondition("not this one")
 
@@ -43,7 +44,9 @@ def a_write(pick: random.Random) -> Callable[[list[object]], Write]:
     room, user, seq = pick.choice(ROOMS), pick.choice(PEOPLE), pick.randrange(1, 20)
     match pick.randrange(8):
         case 0 | 1:
-            return lambda _: event(room, user, message=pb.Message(text="words"))
+            mentions = pb.Mentions(user_ids=pick.sample(PEOPLE, 1), room=pick.random() < 0.3)
+            mentioning = mentions if pick.random() < 0.5 else None
+            return lambda _: event(room, user, message=pb.Message(text="words", mentions=mentioning))
         case 2:
             return lambda _: event(room, user, message_deleted=pb.MessageDeleted(seq=seq))
         case 3:
