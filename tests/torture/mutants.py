@@ -404,7 +404,7 @@ MUTANTS = {
     ),
     "thread-in-the-room": Mutant(
         "what is said in a thread is unread in the room, too",
-        (("store/batch.py", "        if message and not message.thread_root:\n", "        if message:\n"),),
+        (("store/batch.py", "        if message and not thread:\n", "        if message:\n"),),
     ),
     "found-as-it-was": Mutant(
         "the search does not notice that messages change",
@@ -438,7 +438,13 @@ MUTANTS = {
     ),
     "marker-by-sending-lost": Mutant(
         "what somebody sends does not count as read",
-        (("store/batch.py", "                rows.moved[marker] = True\n", "                pass\n"),),
+        (
+            (
+                "store/batch.py",
+                "            rows.move_marker(room_id, event.user_id, (seq, messages, 0))\n",
+                "",
+            ),
+        ),
     ),
     "marker-not-moved": Mutant(
         "a read marker is answered as moved, and is not",
