@@ -220,7 +220,10 @@ def seeds(chance: random.Random) -> dict[str, list[bytes]]:
         ],
         "SubscribeService/Acknowledge": [pb.AcknowledgeRequest(consumer="bot", cursors=[cursor])],
     }
-    known = {name: [request] for name, request in every(Names(thing="abcdefgh", consumer="c")).items()}
+    known = {
+        name: [request]
+        for name, request in every(Names(thing="abcdefgh", consumer="c", message_id=str(UUID(int=7)))).items()
+    }
     return {
         f"/chat.v1.{name}": [request.SerializeToString() for request in each]
         for name, each in (known | requests).items()

@@ -229,7 +229,8 @@ async def test_position_of_another_history_is_put_where_they_part(past: Past) ->
     store = open_store(past.data)
     with store._connection.begin():
         store._connection.exec_driver_sql(
-            "INSERT INTO consumers VALUES ('bob', 'bot', ?, 120, ?)", (ROOM, stamp(past.lost[-1]))
+            "INSERT INTO consumers (user_id, consumer, room_id, seq, stamp) VALUES ('bob', 'bot', ?, 120, ?)",
+            (ROOM, stamp(past.lost[-1])),
         )
     store.close()
     async with a_node(past.data) as (_, calls):

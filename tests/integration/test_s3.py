@@ -92,7 +92,7 @@ async def test_server_keeps_its_files_in_a_bucket(bucket: Bucket, tmp_path: Path
 
         backup = ["admin", "backup", str(tmp_path / "b.db"), "--data", str(node.config.data)]
         made = CliRunner().invoke(main, backup)
-        assert "note: 1 file (394 kB) are in the bucket files at http" in made.output
+        assert "note: 1 file (394 kB) is in the bucket files at http" in made.output
         check = CliRunner().invoke(main, ["admin", "restore", "--check", "--json", str(tmp_path / "b.db")])
         assert json.loads(check.stdout.splitlines()[0])["files"]["missing"] == 1
 
