@@ -11,9 +11,9 @@ class PersonalService:
     """See ``PersonalService`` in chat.proto."""
 
     def __init__(self, system: ChatSystem) -> None:
-        self._drafts = system.message_drafts
-        self._saved = system.saved
-        self._scheduled = system.scheduled
+        self._drafts = system.personal.drafts
+        self._saved = system.personal.saved
+        self._scheduled = system.personal.scheduled
 
     async def save_draft(self, caller: Caller, request: pb.SaveDraftRequest) -> pb.SaveDraftResponse:
         return pb.SaveDraftResponse(draft=await self._drafts.save(caller, request))

@@ -45,7 +45,6 @@ from grpc_chat.core.logins import Logins
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.members import Members
 from grpc_chat.core.mentions import Mentions
-from grpc_chat.core.message_drafts import MessageDrafts
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.notifications import Notifications
 from grpc_chat.core.opening import Opening
@@ -53,6 +52,7 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.personal_messages import PersonalMessages
 from grpc_chat.core.pins import Pins
 from grpc_chat.core.poll_closing import PollClosing
 from grpc_chat.core.polls import Polls
@@ -64,10 +64,7 @@ from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.receipts import Receipts
 from grpc_chat.core.rooms import Rooms
-from grpc_chat.core.saved import SavedMessages
-from grpc_chat.core.scheduled import ScheduledMessages
 from grpc_chat.core.search.search import Search
-from grpc_chat.core.sending_later import SendingLater
 from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
@@ -329,15 +326,12 @@ class ChatSystem:
         self.mentions = Mentions(context)
         self.pins = Pins(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)
-        self.message_drafts = MessageDrafts(context, limits=options.personal, page_bytes=paging.page_bytes)
-        self.saved = SavedMessages(context, limits=options.personal, page_bytes=paging.page_bytes)
-        self.sending_later = SendingLater(context, self.messages, alone=check is None)
-        self.scheduled = ScheduledMessages(
+        self.personal = PersonalMessages(
             context,
             self.messages,
             limits=options.personal,
             page_bytes=paging.page_bytes,
-            look_soon=self.sending_later.look_soon,
+            alone=check is None,
         )
 
         # Streams.
@@ -486,7 +480,7 @@ class ChatSystem:
         self._go_on_with(self.poll_closing.run(), "poll closing")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
         self._go_on_with(self.search.run(), "search")
-        self._go_on_with(self.sending_later.run(), "sending later")
+        self._go_on_with(self.personal.sending_later.run(), "sending later")
         if not self.options.trusting:
             await self._known.load()
             for part in (self.sessions, self._known):

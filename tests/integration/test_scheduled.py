@@ -48,7 +48,7 @@ async def started(**settings: Any) -> AsyncIterator[tuple[RunningNode, Clock]]:
     async with running_node(accounts={"adding": "anyone"}, limits=limits, network=False, **settings) as node:
         for user in ("alice", "bob"):
             await node.register(user, admin=user == "alice")
-        yield node, Clock(node.node.system.sending_later, node.node.system.scheduled)
+        yield node, Clock(node.node.system.personal.sending_later, node.node.system.personal.scheduled)
 
 
 async def room_of(client: chat.Client, name: str, *others: str) -> str:
@@ -100,7 +100,7 @@ async def test_a_message_is_sent_once_when_its_time_comes_and_not_before() -> No
                 await alice.schedule(room, text, time, client_message_id=id_)
 
         clock.pass_(hours=1, minutes=59)
-        assert await node.node.system.sending_later.send_due() == int(when.timestamp() * 1_000_000)
+        assert await node.node.system.personal.sending_later.send_due() == int(when.timestamp() * 1_000_000)
         assert await texts(bob, room) == []
         clock.pass_(minutes=1)
         message = await live.next()
@@ -130,11 +130,11 @@ async def test_what_was_due_while_the_server_was_down_is_sent_in_order() -> None
         await node.stop()
         now = clock.later(hours=2, minutes=30)
         await node.start()
-        clock = Clock(node.node.system.sending_later, node.node.system.scheduled)
+        clock = Clock(node.node.system.personal.sending_later, node.node.system.personal.scheduled)
         clock.now = now
         clock.pass_(seconds=1)
 
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         assert await texts(alice, room) == ["after 1", "after 2"]
         assert [each.text for each in await listed(alice)] == ["after 3"]
 
@@ -190,7 +190,7 @@ async def test_rights_are_checked_again_when_the_message_is_sent() -> None:
             made = await bob.schedule(room, name, clock.later(minutes=1))
             await spoil(node, alice, room)
             clock.pass_(minutes=2)
-            assert await node.node.system.sending_later.send_due() is None
+            assert await node.node.system.personal.sending_later.send_due() is None
             if name == "blocked":
                 await node.node.committer.transact(
                     SYSTEM, lambda transaction: transaction.unblock_account("bob")
@@ -221,7 +221,7 @@ async def test_a_reply_is_checked_and_sent_like_any_other() -> None:
         await bob.send(room, "here", thread_root=root)
         await alice.send(room, "unread", thread_root=root)
         clock.pass_(minutes=2)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         sent = [message async for message in alice.history(room, after=root)]
         assert [(message.text, message.thread_root, message.reply_to) for message in sent][2:] == [
             ("later", root, 0),
@@ -243,7 +243,7 @@ async def test_mentions_are_those_of_the_moment_when_it_is_sent() -> None:
         await alice.remove_member(room, "carol")
         await alice.add_member(room, "dave")
         clock.pass_(minutes=2)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         request = pb.ListMessagesRequest(room_id=room)
         page = await alice._repeat("MessageService/ListMessages", request, pb.ListMessagesResponse)
         [message] = [event.message for event in page.events if event.HasField("message")]
@@ -266,10 +266,10 @@ async def test_one_that_failed_is_tried_again_when_it_is_changed() -> None:
         id_ = made.scheduled_message_id
         await alice.set_role(room, "bob", "reader")
         clock.pass_(minutes=2)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         await alice.set_role(room, "bob", "member")
         clock.pass_(days=1)
-        assert await node.node.system.sending_later.send_due() is None
+        assert await node.node.system.personal.sending_later.send_due() is None
         for client in (alice, bob):
             for missing in (id_ if client is alice else new_message_id(),):
                 with pytest.raises(errors.MessageNotFound) as refused:
@@ -281,7 +281,7 @@ async def test_one_that_failed_is_tried_again_when_it_is_changed() -> None:
         changed = await bob.update_scheduled(id_, text="second", send_time=when)
         assert (changed.text, changed.send_time, changed.failure) == ("second", when, None)
         clock.pass_(hours=2)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         assert await texts(alice, room) == ["second"]
         with pytest.raises(errors.MessageNotFound):
             await bob.update_scheduled(id_, text="third")
@@ -299,7 +299,7 @@ async def test_a_message_written_earlier_reads_nothing() -> None:
             await alice.send(room, text)
         assert (await bob.room(room)).unread == 2
         clock.pass_(hours=9)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         assert (await bob.room(room)).unread == 2
         assert (await alice.room(room)).unread == 1
         await alice.send(room, "three")
@@ -308,7 +308,7 @@ async def test_a_message_written_earlier_reads_nothing() -> None:
         # A member who has read everything has read their own, too.
         await bob.schedule(room, "good night", clock.later(hours=8))
         clock.pass_(hours=9)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         found = await bob.room(room)
         assert (found.unread, found.read_seq) == (0, found.last_seq)
 
@@ -359,7 +359,7 @@ async def test_a_message_that_breaks_the_server_keeps_no_other_from_being_sent(
         for text in ("bad", "good"):
             await alice.schedule(room, text, clock.later(minutes=1))
         clock.pass_(minutes=2)
-        await node.node.system.sending_later.send_due()
+        await node.node.system.personal.sending_later.send_due()
         assert await texts(alice, room) == ["good"]
         [failed] = await listed(alice)
         assert failed.failure
@@ -374,6 +374,6 @@ async def test_two_senders_at_once_send_it_once() -> None:
         for at in range(LIMIT):
             await alice.schedule(room, f"{at}", clock.later(minutes=1 + at))
         clock.now = clock.later(hours=1)
-        sending = node.node.system.sending_later
+        sending = node.node.system.personal.sending_later
         await asyncio.gather(*[sending.send_due() for _ in range(4)])
         assert await texts(alice, room) == ["0", "1", "2"]
