@@ -8,10 +8,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
+from grpc_chat.store.absent_rows import AbsentRows
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
 from grpc_chat.store.row_updates import SET_HEAD, update_rows
 from grpc_chat.store.statements import change, first, insert_rows, membership, memberships, run
-from grpc_chat.store.thread_rows import ThreadRows
 from grpc_chat.wire import chat_pb2 as pb
 
 Key = tuple[str, str]
@@ -22,7 +22,7 @@ _SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
-class Rows(ThreadRows):
+class Rows(AbsentRows):
     """The rows that one transaction has read, and those that it has yet to write.
 
     This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
@@ -48,8 +48,6 @@ class Rows(ThreadRows):
         self._member_counts: dict[str, int] = {}
         self.rooms: dict[str, pb.Room | None] = {}
         """Rooms as they were read. Their ends and numbers of members may have changed since."""
-        # Whether a table has any rows of a room.
-        self._any: dict[tuple[str, str], bool] = {}
         # Rows to be written. Those of sends have their values in the order of the columns.
         self.sends: list[tuple[object, ...]] = []
         self.dirty: dict[str, bool] = {}
@@ -156,20 +154,13 @@ class Rows(ThreadRows):
         """How many members a room has."""
         if room_id not in self._member_counts:
             row = first(self.conn, row_statements.MEMBER_COUNT, {"room": room_id})
-            count = row[0] if row else 0
-            self._set(self._member_counts, room_id, count + self._more_members.get(room_id, 0))
+            self.know_members(room_id, row[0] if row else 0)
         return self._member_counts[room_id]
 
-    def has_any(self, table: sa.Table, room_id: str) -> bool:
-        """Whether a table may have rows of a room. Few rooms have bans or invitations, and in the others no
-        user needs to be looked for."""
-        if self._put.get(table):
-            return True
-        key = (table.name, room_id)
-        if key not in self._any:
-            found = first(self.conn, row_statements.any_of_room(table), {"room": room_id})
-            self._any[key] = found is not None
-        return self._any[key]
+    def know_members(self, room_id: str, written: int) -> None:
+        """Take a number of members that was just read from the database."""
+        if room_id not in self._member_counts:
+            self._set(self._member_counts, room_id, written + self._more_members.get(room_id, 0))
 
     def may_be_mentioned(self, room_id: str, user_id: str) -> bool:
         """Whether there may be mentions of a user, or of all members, after the user's marker."""
@@ -177,10 +168,6 @@ class Rows(ThreadRows):
             return bool(self._put.get(schema.mentions))
         values = {"room": room_id, "user": user_id, "at": self.marker(room_id, user_id).seq}
         return first(self.conn, row_statements.MENTIONED, values) is not None
-
-    def forget_absent(self) -> None:
-        """Forget which tables have no rows of a room: a statement may add some."""
-        self._any.clear()
 
     def room_is_changed(self, room_id: str) -> bool:
         """Whether a room has settings that are yet to be written."""

@@ -166,7 +166,10 @@ class SqlTransaction(
         if rows.room_is_changed(room_id):
             return super().room(room_id)
         if room_id not in rows.rooms:
-            rows.rooms[room_id] = self._read(super().room, room_id, apart=True)
+            rows.rooms[room_id] = read = self._read(super().room, room_id, apart=True)
+            if read is not None:
+                # Not with a statement of its own: a hidden room must cost what a missing one costs.
+                rows.know_members(room_id, read.member_count)
         if (known := rows.rooms[room_id]) is None:
             return None
         room = pb.Room()
