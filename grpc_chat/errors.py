@@ -46,6 +46,7 @@
         UploadDamaged
       LimitExceeded
         RateLimited
+        SlowMode
         StoreFull
       Unavailable
         Unreachable
@@ -388,6 +389,12 @@ class RateLimited(LimitExceeded):
 
     code = "RATE_LIMITED"
     retryable = True
+
+
+class SlowMode(LimitExceeded):
+    """Members have to wait between messages to this room; ``retry_after`` says how long."""
+
+    code = "SLOW_MODE"
 
 
 class StoreFull(LimitExceeded):

@@ -407,6 +407,10 @@ def _room_changed(event: RoomChange) -> str:
                     if value
                     else "let messages be edited and deleted at any time"
                 )
+            case "slow_mode":
+                parts.append(
+                    f"let members send one message every {value}" if value else "let members send at any time"
+                )
             case "keep_edits":
                 parts.append(
                     "let members read what messages said before" if value else "stopped keeping edits"

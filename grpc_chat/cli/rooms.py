@@ -263,6 +263,12 @@ async def room_topic(cli: Cli, name: str, topic: str) -> None:
     "--keep-edits/--forget-edits", default=None, help="Whether members can read what messages said before."
 )
 @click.option(
+    "--slow-mode",
+    type=click.IntRange(0, 24 * 60 * 60),
+    metavar="SECONDS",
+    help="How long members must wait between messages; 0 for no time. Admins and owners need not wait.",
+)
+@click.option(
     "--receipts",
     type=click.Choice(["off", "members", "senders"]),
     help="Who sees what members have read: nobody, all members, or the senders of messages.",
@@ -276,6 +282,7 @@ async def room_update(
     edit_window: int | None,
     keep_edits: bool | None,
     receipts: AnyReceipts | None,
+    slow_mode: int | None,
 ) -> None:
     """Change a room's settings.
 
@@ -285,8 +292,10 @@ async def room_update(
       grpc-chat room update plans --edit-window 15 --keep-edits
       grpc-chat room update plans --history since-join
       grpc-chat room update plans --receipts members
+      grpc-chat room update lobby --slow-mode 30
     """
-    if not (history or posting or receipts) and edit_window is None and keep_edits is None:
+    others = (edit_window, keep_edits, slow_mode)
+    if not (history or posting or receipts) and all(value is None for value in others):
         raise click.UsageError("give an option; see also `room rename` and `room topic`")
     found = await find_room(cli.client, name)
     changed = await cli.client.update_room(
@@ -296,6 +305,7 @@ async def room_update(
         edit_window=None if edit_window is None else timedelta(minutes=edit_window),
         keep_edits=keep_edits,
         receipts=receipts,
+        slow_mode=None if slow_mode is None else timedelta(seconds=slow_mode),
     )
     cli.out.result(changed, f"{title(changed)} is changed")
 

@@ -316,11 +316,11 @@ class Rooms:
             assert room, "access was granted"
             changed, updated = set[str](), pb.RoomUpdated()
             for path in sorted(paths):
-                if path == "edit_window":
-                    if wanted.edit_window != room.edit_window:
+                if path in ("edit_window", "slow_mode"):
+                    if (value := getattr(wanted, path)) != getattr(room, path):
                         changed.add(path)
                         # Present also where it is 0, and says that there is none.
-                        updated.edit_window.CopyFrom(wanted.edit_window)
+                        getattr(updated, path).CopyFrom(value)
                     continue
                 value = getattr(wanted, path) or _USUAL.get(path, "")
                 if value != getattr(room, path):

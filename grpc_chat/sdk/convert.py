@@ -200,7 +200,7 @@ def _changes(told: pb.RoomCreated | pb.RoomUpdated) -> dict[str, str | bool | ti
     changes: dict[str, str | bool | timedelta] = {}
     for descriptor, value in told.ListFields():
         name = descriptor.name
-        if name == "edit_window":
+        if name in ("edit_window", "slow_mode"):
             value = value.ToTimedelta()
         changes[name] = word(kinds[name], value) if name in kinds else value
     return changes
@@ -309,6 +309,7 @@ def room(told: pb.Room) -> models.Room:
         role=word(Role, told.role),
         peer=user(told.peer) if told.HasField("peer") else None,
         last_event_time=time(told.last_event_time) if told.HasField("last_event_time") else None,
+        slow_mode=told.slow_mode.ToTimedelta() if told.HasField("slow_mode") else None,
         edit_window=told.edit_window.ToTimedelta() if told.HasField("edit_window") else None,
         keep_edits=told.keep_edits,
         receipts=word(Receipts, told.receipts) or Receipts.OFF,

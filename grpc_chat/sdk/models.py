@@ -265,8 +265,8 @@ class RoomChange:
     """Whether the room was made."""
     changes: Mapping[str, str | bool | timedelta]
     """What changed, of ``name``, ``topic``, ``history`` (a :class:`History`), ``posting`` (a
-    :class:`Posting`), ``archived``, ``edit_window`` (0 for any time), ``keep_edits``, and ``kind`` (a
-    :class:`RoomKind`) of a new room."""
+    :class:`Posting`), ``archived``, ``edit_window`` (0 for any time), ``slow_mode`` (0 for no time),
+    ``keep_edits``, and ``kind`` (a :class:`RoomKind`) of a new room."""
     create_time: datetime
     epoch: str = ""
 
@@ -307,6 +307,8 @@ class Room:
     """In a direct room: the other member."""
     last_event_time: datetime | None = None
     """When the newest event was stored, for members."""
+    slow_mode: timedelta | None = None
+    """How long members have to wait between messages; None for no time."""
     edit_window: timedelta | None = None
     """How long messages may be edited and deleted by their senders; None for any time."""
     keep_edits: bool = False

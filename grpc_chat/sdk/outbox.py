@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from grpc_chat.errors import AlreadyExists, ChatError, InvalidRequest, NotFound, PermissionDenied, Unavailable
+from grpc_chat.errors import (
+    AlreadyExists,
+    ChatError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    SlowMode,
+    Unavailable,
+)
 from grpc_chat.sdk import retry
 from grpc_chat.sdk.models import Sent, to_datetime
 from grpc_chat.wire import chat_pb2 as pb
@@ -180,7 +188,7 @@ class Outbox:
 def _outcome(item: _Item, refused: ChatError) -> ChatError:
     """The error of a refused send. After an attempt whose outcome was unknown, only a refusal by a server
     that looked for the message proves that it is not there."""
-    looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied)
+    looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied | SlowMode)
     if item.last_error is None or looked:
         return refused
     return _unknown(item.message.client_message_id, f": {refused}")

@@ -102,11 +102,13 @@ class RoomCalls(CallsInRooms):
         edit_window: timedelta | None = None,
         keep_edits: bool | None = None,
         receipts: AnyReceipts | None = None,
+        slow_mode: timedelta | None = None,
     ) -> Room:
         """Change the given settings; see :meth:`create_room`.
 
         Args:
             edit_window: How long messages may be edited and deleted by their senders; 0 for any time.
+            slow_mode: How long members have to wait between messages, at most a day; 0 for no time.
             keep_edits: Whether what messages said before is kept, for members to read.
             receipts: Who sees how far members have read: ``off``, ``members``, or ``senders`` of their own
                 messages.
@@ -128,6 +130,10 @@ class RoomCalls(CallsInRooms):
             if edit_window:
                 request.room.edit_window.FromTimedelta(edit_window)
             request.update_mask.paths.append("edit_window")
+        if slow_mode is not None:
+            if slow_mode:
+                request.room.slow_mode.FromTimedelta(slow_mode)
+            request.update_mask.paths.append("slow_mode")
         if keep_edits is not None:
             request.room.keep_edits = keep_edits
             request.update_mask.paths.append("keep_edits")

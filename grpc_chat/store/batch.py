@@ -225,6 +225,7 @@ class Batch:
         session_id = None
         already_so: set[int] | None = None
         concerning = False
+        slow: set[tuple[str, str]] = set()
         if self._careful:
             used = [
                 (draft.event.room_id, draft.event.user_id, draft.once.key)
@@ -260,6 +261,8 @@ class Batch:
                 if error:
                     raise error
                 continue
+            if room and room.slow_mode_us and not error:
+                error = rows.too_soon(room, user_id, slow)
             if error and not self._careful and key not in sent:
                 # A sender who was removed from the room before the answer arrived still learns what became of
                 # the send.
@@ -267,6 +270,8 @@ class Batch:
             before = sent.get(key)
             if error and (before is None or before[1] not in (b"", once.content_hash)):
                 raise error
+            if room and room.slow_mode_us and before is None and room.role < pb.ROLE_ADMIN:
+                slow.add((room_id, user_id))
             first_hash = before[1] if before else hashes.setdefault(key, once.content_hash)
             if first_hash and first_hash != once.content_hash:
                 raise ClientMessageIdReused(
@@ -284,6 +289,8 @@ class Batch:
             if draft.names and not before:
                 note_mentions(rows, draft.event, draft.names)
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
+            if slow and draft.once and not before and key[:2] in slow:
+                rows.sent_slowly(*key[:2], rows.times[key[0]])
         if concerning or rows.rewritten:
             concerned = (
                 [draft.concerns and self._target(draft.event, draft.concerns) for draft in write.drafts]

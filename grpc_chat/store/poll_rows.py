@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from grpc_chat.store import schema
 from grpc_chat.store.poll_reads import TALLY, VOTE, tally_of
 from grpc_chat.store.polls import Tally, mask_of
-from grpc_chat.store.rewriting import Rewriting
+from grpc_chat.store.slow_rows import SlowRows
 from grpc_chat.store.statements import run
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -22,16 +22,13 @@ _p, _v = schema.polls.c, schema.poll_votes.c
 _AT_ONCE = 1000
 
 
-class PollRows(Rewriting):
+class PollRows(SlowRows):
     """A part of :class:`grpc_chat.store.rows.Rows`."""
 
     def __init__(self, conn: sa.Connection, now_us: int) -> None:
         super().__init__(conn, now_us)
         self._votes: dict[VoteKey, int] = {}
         self._standing: dict[tuple[str, int], Tally | None] = {}
-
-    @abstractmethod
-    def put(self, table: sa.Table, **row: object) -> None: ...
 
     @abstractmethod
     def delete(self, table: sa.Table, **key: object) -> None: ...
@@ -105,6 +102,7 @@ class PollRows(Rewriting):
         self._targets.clear()
         self._votes.clear()
         self._standing.clear()
+        self._slowly_sent.clear()
 
 
 def begin_poll(rows: PollRows, event: pb.Event) -> None:

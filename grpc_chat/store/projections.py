@@ -59,6 +59,10 @@ def _room_updated(rows: Rows, event: pb.Event, time_us: int) -> None:
     }
     if updated.HasField("edit_window"):
         values["edit_window_us"] = updated.edit_window.ToMicroseconds()
+    if updated.HasField("slow_mode"):
+        values["slow_mode_us"] = updated.slow_mode.ToMicroseconds()
+        if not values["slow_mode_us"]:
+            rows.forget_slow_senders(event.room_id)
     if updated.HasField("keep_edits"):
         values["keep_edits"] = int(updated.keep_edits)
     if updated.HasField("archived"):

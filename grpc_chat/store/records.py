@@ -51,6 +51,8 @@ class Membership(NamedTuple):
     """For how long messages may be edited and deleted by their senders, in microseconds; 0 for any time."""
     keep_edits: bool = False
     """Whether earlier versions of messages are kept."""
+    slow_mode_us: int = 0
+    """How long members wait between messages, in microseconds; 0 for no time."""
     message_count: int = 0
     """How many messages it has, deleted ones included, by its own count: only differences mean something."""
     read_seq: int = 0

@@ -139,6 +139,8 @@ class RoomReads:
             room.receipts = row.receipts
         if row.edit_window_us:
             room.edit_window.FromMicroseconds(row.edit_window_us)
+        if row.slow_mode_us:
+            room.slow_mode.FromMicroseconds(row.slow_mode_us)
         if row.last_event_us:
             room.last_event_time.FromMicroseconds(row.last_event_us)
         if row.archive_time_us is not None:

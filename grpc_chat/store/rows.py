@@ -18,7 +18,7 @@ Key = tuple[str, str]
 """A room and a user."""
 
 _MISSING: Any = object()
-_SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits")
+_SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits", "slow_mode_us")
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 

@@ -169,6 +169,7 @@ MEMBERSHIP_COLUMNS = (
     schema.rooms.c.last_event_us,
     schema.rooms.c.edit_window_us,
     schema.rooms.c.keep_edits,
+    schema.rooms.c.slow_mode_us,
     schema.rooms.c.message_count,
     *[
         sa.func.coalesce(column, _NONE)

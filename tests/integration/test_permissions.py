@@ -96,6 +96,7 @@ SendTyping                    write  no     ok     ok     ok     ARCHIVED  ok   
 EditMessage of another        write  no     no|ARCHIVED no|ARCHIVED no|ARCHIVED no no     join
 EditMessage missing           write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED no gone join
 UpdateRoom edits              write  no     no     ok     ok     ARCHIVED  no         join
+UpdateRoom slow mode          write  no     no     ok     ok     ARCHIVED  no         join
 UpdateRoom receipts           write  no     no     ok     ok     ARCHIVED  no         join
 ListMessageEdits              read   ok     ok     ok     ok     ok        ok         join
 ListMessageEdits missing      read   gone   gone   gone   gone   gone      gone       join
@@ -710,6 +711,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "MarkRead back": lambda _w, p, _a: pb.MarkReadRequest(
         markers=[pb.ReadMarker(room_id=p.room_id)], back=True
     ),
+    "UpdateRoom slow mode": lambda _w, p, _a: _update(p, "slow_mode"),
     "UpdateRoom receipts": lambda _w, p, _a: _update(p, "receipts"),
     "GetDelivery": lambda _w, p, _a: pb.GetDeliveryRequest(room_id=p.room_id, seq=p.said),
     "GetDelivery missing": lambda _w, p, _a: pb.GetDeliveryRequest(room_id=p.room_id, seq=1),

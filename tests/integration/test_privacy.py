@@ -453,7 +453,7 @@ async def test_a_room_is_changed_in_what_the_mask_names_alone(server: ServerWith
     expected.last_event_time.CopyFrom(after.last_event_time)
     assert after == expected
 
-    allowed = {"name", "topic", "history", "posting", "edit_window", "keep_edits", "receipts"}
+    allowed = {"name", "topic", "history", "posting", "edit_window", "keep_edits", "receipts", "slow_mode"}
     for name in [f.name for f in pb.Room.DESCRIPTOR.fields] + ["room.name", "*", "", "name,kind", "Name"]:
         mask = FieldMask(paths=["topic", name])
         request = pb.UpdateRoomRequest(room=wanted, update_mask=mask)

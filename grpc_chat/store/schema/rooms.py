@@ -27,6 +27,7 @@ rooms = sa.Table(
     sa.Column("keep_edits", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("message_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("receipts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("slow_mode_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "public_name", unique=True),
     comment="first_seq: the number of the oldest event kept; last_seq: of the newest, 0 before the "
     "first; kind, history, posting: as in chat.v1; public_name: the lower-case name of a "
@@ -114,5 +115,17 @@ invites = sa.Table(
     sa.Index(None, "room_id", "create_time_us", "invite_id"),
     comment="code_hash: SHA-256 of the code; room_id: empty for an invite to the server alone; "
     "max_uses: 0 for no limit.",
+    sqlite_with_rowid=False,
+)
+
+# Not of the log: it says only who has to wait.
+slow_senders = sa.Table(
+    "slow_senders",
+    metadata,
+    key("room_id"),
+    key("user_id"),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+    comment="When members last sent a message to a room in which they have to wait between messages; deleted "
+    "when that ends.",
     sqlite_with_rowid=False,
 )
