@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from grpc_chat.file_settings import Files
 from grpc_chat.oidc_settings import Oidc
+from grpc_chat.search_settings import Search
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
 
 Count = Annotated[int, Field(ge=1)]
@@ -92,6 +93,9 @@ class Limits(Group):
         "or begin a direct room with: the sustained rate for each second. 0 for any number.",
     )
     adds_burst: Count = Field(200, description="The same, at once after a quiet period.")
+    people_per_minute: float = Field(
+        60, ge=0, description="Pages of the directory of people that a user may ask for; 0 for any number."
+    )
     signals_per_second: float = Field(
         2,
         ge=0,
@@ -145,6 +149,11 @@ class Accounts(Group):
         "user_id",
         description="Whom a user can look up, add to a room and write to: anyone whose exact user id they "
         "know, or only people with whom they share a room.",
+    )
+    directory: Literal["anyone", "shared_room", "nobody"] = Field(
+        "shared_room",
+        description="Whom a user finds in the directory of people: anyone, unless `finding` is shared_room; "
+        "people with whom they share a room; or nobody.",
     )
     adding: Literal["anyone", "shared_room", "nobody"] = Field(
         "shared_room",
@@ -310,18 +319,6 @@ class Grpc(Group):
                     f"must be networks, as in 10.0.0.0/8,192.168.0.0/16, and {network!r} is not one"
                 ) from None
         return value
-
-
-class Search(Group):
-    """Looking for messages."""
-
-    enabled: bool = Field(True, description="Whether members can search what they may read.")
-    memory_bytes: Count = Field(
-        32 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="About how much memory the newest messages may take, which are not in the index on the "
-        "disk yet, in bytes.",
-    )
 
 
 class Tls(Group):

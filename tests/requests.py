@@ -66,6 +66,7 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "AuthService/LogOut": lambda n: pb.LogOutRequest(),
     "AuthService/GetMe": lambda n: pb.GetMeRequest(),
     "AuthService/GetUser": lambda n: pb.GetUserRequest(user_id=n.user),
+    "AuthService/ListPeople": lambda n: pb.ListPeopleRequest(),
     "AuthService/UpdateProfile": lambda n: pb.UpdateProfileRequest(display_name="Somebody"),
     "AuthService/ChangePassword": lambda n: pb.ChangePasswordRequest(
         current_password=n.password, new_password=n.password

@@ -25,6 +25,7 @@ class AuthService:
         self._ownership = system.ownership
         self._issuers = system.issuer_logins
         self._users = system.users
+        self._people = system.people
 
     async def get_server_info(
         self, _guest: Guest, _request: pb.GetServerInfoRequest
@@ -88,6 +89,10 @@ class AuthService:
     async def get_me(self, caller: Caller, _request: pb.GetMeRequest) -> pb.GetMeResponse:
         user, session = await self._accounts.me(caller)
         return pb.GetMeResponse(user=user, session=session)
+
+    async def list_people(self, caller: Caller, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
+        page = await self._people.list_(caller, request)
+        return pb.ListPeopleResponse(users=page.entries, next_page_token=page.next_page_token)
 
     async def get_user(self, caller: Caller, request: pb.GetUserRequest) -> pb.GetUserResponse:
         return pb.GetUserResponse(user=await self._users.get(caller, request.user_id))

@@ -32,6 +32,7 @@ from grpc_chat.cli import (
     members,  # noqa: F401
     mentions,
     ownership,  # noqa: F401
+    people,
     personal,
     pinning,
     polls,
@@ -360,6 +361,7 @@ main.chapter(
     scheduling.unschedule,
     files.upload,
     files.download,
+    people.people,
     presence.who,
     presence.status,
 )

@@ -11,7 +11,7 @@ from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.invites import Inviters
 from grpc_chat.core.logins import Registration
 from grpc_chat.core.personal import PersonalLimits
-from grpc_chat.core.privacy import Privacy
+from grpc_chat.core.privacy import Audience, Privacy
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.uploads import FileLimits
@@ -62,6 +62,7 @@ class Options:
         certificate_login: Whether a verified certificate with the user id in it replaces the password.
         inviters: Who may make room invites that allow registration.
         finding: Who may find whom.
+        directory: Whom users find in the directory of people.
         privacy: Who may reach users who have chosen nothing.
         read_threads: How many reads run at once.
         consumer_idle: After how long without use a consumer is deleted.
@@ -71,6 +72,7 @@ class Options:
         personal: How much a user may keep for themselves.
         adds_per_second: How many people a user may reach unasked, as a sustained rate.
         adds_burst: How many at once.
+        people_per_minute: How many pages of the directory a user may ask for; 0 for any number.
         signals_per_second: How many signals a user may send, as a sustained rate; 0 for any number.
         signals_burst: How many at once.
         signal_room_members: In rooms with more members than that, nobody is signalled what others do.
@@ -83,6 +85,7 @@ class Options:
     certificate_login: bool = False
     inviters: Inviters = "admins"
     finding: Finding = "user_id"
+    directory: Audience = "shared_room"
     privacy: Privacy = field(default_factory=Privacy)
     read_threads: int = 1
     batches: Batches = field(default_factory=Batches)
@@ -100,6 +103,7 @@ class Options:
     personal: PersonalLimits = field(default_factory=PersonalLimits)
     adds_per_second: float = 0.2
     adds_burst: float = 200
+    people_per_minute: float = 60
     signals_per_second: float = 2
     signals_burst: float = 20
     signal_room_members: int = 200

@@ -52,6 +52,7 @@ from grpc_chat.core.options import Options
 from grpc_chat.core.ownership import Ownership
 from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.core.passwords import Passwords
+from grpc_chat.core.people import People
 from grpc_chat.core.personal_messages import PersonalMessages
 from grpc_chat.core.pins import Pins
 from grpc_chat.core.poll_closing import PollClosing
@@ -212,6 +213,7 @@ class ChatSystem:
             monotonic=monotonic,
         )
         self.users = Users(readers, finding=options.finding)
+        self.people = People(context, options.directory, options.finding, options.people_per_minute)
         self.blocks = Blocks(context, self.users, most=options.blocks_per_user)
         self._passwords = Passwords(
             threads=options.hashing.threads,
@@ -279,13 +281,7 @@ class ChatSystem:
             most=options.files.link_age,
         )
         self.file_keeping = FileKeeping(
-            context,
-            self.uploads,
-            contents,
-            arriving,
-            disk,
-            placing=placing,
-            limits=options.files,
+            context, self.uploads, contents, arriving, disk, placing=placing, limits=options.files
         )
         self.presence = Presence(
             context,
@@ -338,11 +334,7 @@ class ChatSystem:
         self.consumers = consumers = Consumers(
             committer, readers, streams, epoch=store.epoch, most=bounds.consumers_per_user
         )
-        self.kept_consumers = KeptConsumers(
-            context,
-            streams,
-            idle=options.consumer_idle,
-        )
+        self.kept_consumers = KeptConsumers(context, streams, idle=options.consumer_idle)
         self.claims = claims = Claims(committer, streams, retry=check and 2 * check)
         self.opening = Opening(
             readers=readers,

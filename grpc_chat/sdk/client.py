@@ -28,6 +28,7 @@ from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.mentions import MentionCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
 from grpc_chat.sdk.outbox import Outbox, new_message_id
+from grpc_chat.sdk.people import PeopleCalls
 from grpc_chat.sdk.personal import PersonalCalls
 from grpc_chat.sdk.pins import PinCalls
 from grpc_chat.sdk.poll_records import Poll
@@ -52,6 +53,7 @@ class Client(
     FileCalls,
     MentionCalls,
     PinCalls,
+    PeopleCalls,
     PollCalls,
     InboxCalls,
     PersonalCalls,

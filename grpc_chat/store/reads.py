@@ -355,6 +355,14 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, Protocol):
         """The stamps of the events with these numbers, by room. Events that are gone, damaged or not stored
         yet are left out."""
 
+    def people(self, query: str, *, sharing_rooms_with: str | None, after: str, limit: int) -> list[pb.User]:
+        """People who are not blocked, in the order of their ids.
+
+        Args:
+            query: How their id, or a word of their name, begins; empty for any.
+            sharing_rooms_with: Only this user, and who shares a room with them.
+        """
+
     def reaction_counts(self, room_id: str, seq: int, user_id: str) -> list[pb.ReactionCount]:
         """The emoji that a message has, those that came first first, and whether somebody is among those who
         chose each."""

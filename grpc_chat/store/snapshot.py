@@ -20,6 +20,7 @@ from grpc_chat.store.inbox_reads import InboxReads
 from grpc_chat.store.invitation_reads import InvitationReads
 from grpc_chat.store.marker_reads import MarkerReads
 from grpc_chat.store.mention_reads import MentionReads
+from grpc_chat.store.people_reads import PeopleReads
 from grpc_chat.store.personal_reads import SqlPersonalReads
 from grpc_chat.store.pin_reads import PinReads
 from grpc_chat.store.poll_reads import SqlPollReads
@@ -79,6 +80,7 @@ class SqlSnapshot(
     SqlPersonalReads,
     SqlReactionReads,
     SqlPollReads,
+    PeopleReads,
     ReceiptReads,
     SearchReads,
     SqlThreadReads,

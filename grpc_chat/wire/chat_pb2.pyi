@@ -1563,6 +1563,70 @@ class GetUserResponse(_message.Message):
 Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
 
 @_typing.final
+class ListPeopleRequest(_message.Message):
+    """Which people to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """The beginning of their user id, or of a word of their display name, in upper or lower case. Empty for all.
+    Must be any name.
+    """
+    page_size: _builtins.int
+    """The page size.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPeopleRequest: _TypeAlias = ListPeopleRequest  # noqa: Y015
+
+@_typing.final
+class ListPeopleResponse(_message.Message):
+    """A page of people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    @_builtins.property
+    def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
+        """In the order of their user ids. The caller is among them."""
+
+    def __init__(
+        self,
+        *,
+        users: _abc.Iterable[Global___User] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPeopleResponse: _TypeAlias = ListPeopleResponse  # noqa: Y015
+
+@_typing.final
 class UpdateProfileRequest(_message.Message):
     """A profile and the changes to it."""
 
@@ -2302,6 +2366,7 @@ class Room(_message.Message):
     READ_MARKER_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    SLOW_MODE_FIELD_NUMBER: _builtins.int
     LAST_MESSAGE_FIELD_NUMBER: _builtins.int
     PINS_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
@@ -2403,6 +2468,13 @@ class Room(_message.Message):
         """
 
     @_builtins.property
+    def slow_mode(self) -> _duration_pb2.Duration:
+        """How long a member has to wait after sending a message before they can send another one. Admins and owners need not
+        wait. Absent for no time.
+        Must be more than 0 and at most 1 day.
+        """
+
+    @_builtins.property
     def last_message(self) -> Global___MessagePreview:
         """The newest message, in the same responses. Absent if it is hidden from the caller, or more than 100 events follow it.
         Output only.
@@ -2431,12 +2503,13 @@ class Room(_message.Message):
         read_marker: Global___ReadMarker | None = ...,
         receipts: Global___Receipts.ValueType = ...,
         notifications: Global___Notifications | None = ...,
+        slow_mode: _duration_pb2.Duration | None = ...,
         last_message: Global___MessagePreview | None = ...,
         pins: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "last_message", b"last_message", "notifications", b"notifications", "peer", b"peer", "read_marker", b"read_marker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "last_event_time", b"last_event_time", "last_message", b"last_message", "notifications", b"notifications", "peer", b"peer", "read_marker", b"read_marker", "slow_mode", b"slow_mode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_message", b"last_message", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "notifications", b"notifications", "peer", b"peer", "pins", b"pins", "posting", b"posting", "read_marker", b"read_marker", "receipts", b"receipts", "role", b"role", "room_id", b"room_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_time", b"archive_time", "create_time", b"create_time", "edit_window", b"edit_window", "epoch", b"epoch", "first_seq", b"first_seq", "history", b"history", "keep_edits", b"keep_edits", "kind", b"kind", "last_event_time", b"last_event_time", "last_message", b"last_message", "last_seq", b"last_seq", "member_count", b"member_count", "name", b"name", "notifications", b"notifications", "peer", b"peer", "pins", b"pins", "posting", b"posting", "read_marker", b"read_marker", "receipts", b"receipts", "role", b"role", "room_id", b"room_id", "slow_mode", b"slow_mode", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3248,7 +3321,7 @@ class UpdateRoomRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of `room` to change.
-        Must name one or more of name, topic, history, posting, edit_window, keep_edits, receipts.
+        Must name one or more of name, topic, history, posting, edit_window, keep_edits, receipts, slow_mode.
         """
 
     def __init__(
@@ -5921,6 +5994,7 @@ class RoomUpdated(_message.Message):
     ARCHIVED_FIELD_NUMBER: _builtins.int
     EDIT_WINDOW_FIELD_NUMBER: _builtins.int
     KEEP_EDITS_FIELD_NUMBER: _builtins.int
+    SLOW_MODE_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The new name."""
@@ -5933,14 +6007,18 @@ class RoomUpdated(_message.Message):
     archived: _builtins.bool
     """Whether it is archived now."""
     keep_edits: _builtins.bool
-    """Whether earlier versions of messages are kept now.
-    Number 8 is for how often members may write.
-    """
+    """Whether earlier versions of messages are kept now."""
     receipts: Global___Receipts.ValueType
     """Who sees now how far members have read."""
     @_builtins.property
     def edit_window(self) -> _duration_pb2.Duration:
         """How long messages may be edited now; 0 for any time."""
+
+    @_builtins.property
+    def slow_mode(self) -> _duration_pb2.Duration:
+        """How long members have to wait between messages now; 0 for no time.
+        Number 8 is for how often members may write.
+        """
 
     def __init__(
         self,
@@ -5952,11 +6030,12 @@ class RoomUpdated(_message.Message):
         archived: _builtins.bool | None = ...,
         edit_window: _duration_pb2.Duration | None = ...,
         keep_edits: _builtins.bool | None = ...,
+        slow_mode: _duration_pb2.Duration | None = ...,
         receipts: Global___Receipts.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "topic", b"topic"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "slow_mode", b"slow_mode", "topic", b"topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_history", b"_history", "_keep_edits", b"_keep_edits", "_name", b"_name", "_posting", b"_posting", "_receipts", b"_receipts", "_topic", b"_topic", "archived", b"archived", "edit_window", b"edit_window", "history", b"history", "keep_edits", b"keep_edits", "name", b"name", "posting", b"posting", "receipts", b"receipts", "slow_mode", b"slow_mode", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
     _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015

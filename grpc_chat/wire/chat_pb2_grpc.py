@@ -93,6 +93,11 @@ class AuthServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.FromString,
                 _registered_method=True)
+        self.ListPeople = channel.unary_unary(
+                '/chat.v1.AuthService/ListPeople',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPeopleRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPeopleResponse.FromString,
+                _registered_method=True)
         self.UpdateProfile = channel.unary_unary(
                 '/chat.v1.AuthService/UpdateProfile',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateProfileRequest.SerializeToString,
@@ -283,6 +288,18 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPeople(self, request, context):
+        """Returns a page of the directory of people: those whom the setting `accounts.directory` lets the caller see, in the
+        order of their user ids. Bots and blocked accounts are not in it. RATE_LIMITED for
+        more than `limits.people_per_minute` pages.
+
+        PERMISSION_DENIED if the server has no directory.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateProfile(self, request, context):
         """Changes what others see of the caller, or of one of the caller's bots.
         Needs a session that began by logging in.
@@ -449,6 +466,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.GetUser,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.SerializeToString,
+            ),
+            'ListPeople': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPeople,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListPeopleRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListPeopleResponse.SerializeToString,
             ),
             'UpdateProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateProfile,
@@ -812,6 +834,33 @@ class AuthService(object):
             '/chat.v1.AuthService/GetUser',
             grpc__chat_dot_wire_dot_chat__pb2.GetUserRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.GetUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPeople(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AuthService/ListPeople',
+            grpc__chat_dot_wire_dot_chat__pb2.ListPeopleRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListPeopleResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2615,6 +2664,9 @@ class MessageServiceServicer(object):
         RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
         error they may or may not be stored: send them again with the same `client_message_id`s, which
         never stores a message twice.
+
+        RESOURCE_EXHAUSTED with the reason SLOW_MODE and RetryInfo where the room has a slow mode and the caller, who is
+        neither admin nor owner, has sent a message to it too recently, or sends two at once.
         Needs the scope write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

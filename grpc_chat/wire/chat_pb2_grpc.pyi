@@ -157,6 +157,14 @@ class AuthServiceStub:
     caller find is USER_NOT_FOUND, like a user who does not exist.
     Needs the scope read.
     """
+    ListPeople: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListPeopleRequest, _chat_pb2.ListPeopleResponse]
+    """Returns a page of the directory of people: those whom the setting `accounts.directory` lets the caller see, in the
+    order of their user ids. Bots and blocked accounts are not in it. RATE_LIMITED for
+    more than `limits.people_per_minute` pages.
+
+    PERMISSION_DENIED if the server has no directory.
+    Needs the scope read.
+    """
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]
     """Changes what others see of the caller, or of one of the caller's bots.
     Needs a session that began by logging in.
@@ -303,6 +311,14 @@ class AuthServiceAsyncStub(AuthServiceStub):
     GetUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetUserRequest, _chat_pb2.GetUserResponse]  # type: ignore[assignment]
     """Returns another user, by their exact user id. A user whom the server's policy does not let the
     caller find is USER_NOT_FOUND, like a user who does not exist.
+    Needs the scope read.
+    """
+    ListPeople: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListPeopleRequest, _chat_pb2.ListPeopleResponse]  # type: ignore[assignment]
+    """Returns a page of the directory of people: those whom the setting `accounts.directory` lets the caller see, in the
+    order of their user ids. Bots and blocked accounts are not in it. RATE_LIMITED for
+    more than `limits.people_per_minute` pages.
+
+    PERMISSION_DENIED if the server has no directory.
     Needs the scope read.
     """
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateProfileRequest, _chat_pb2.UpdateProfileResponse]  # type: ignore[assignment]
@@ -514,6 +530,20 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.GetUserResponse, _abc.Awaitable[_chat_pb2.GetUserResponse]]:
         """Returns another user, by their exact user id. A user whom the server's policy does not let the
         caller find is USER_NOT_FOUND, like a user who does not exist.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPeople(
+        self,
+        request: _chat_pb2.ListPeopleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListPeopleResponse, _abc.Awaitable[_chat_pb2.ListPeopleResponse]]:
+        """Returns a page of the directory of people: those whom the setting `accounts.directory` lets the caller see, in the
+        order of their user ids. Bots and blocked accounts are not in it. RATE_LIMITED for
+        more than `limits.people_per_minute` pages.
+
+        PERMISSION_DENIED if the server has no directory.
         Needs the scope read.
         """
 
@@ -1322,6 +1352,9 @@ class MessageServiceStub:
     RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
     error they may or may not be stored: send them again with the same `client_message_id`s, which
     never stores a message twice.
+
+    RESOURCE_EXHAUSTED with the reason SLOW_MODE and RetryInfo where the room has a slow mode and the caller, who is
+    neither admin nor owner, has sent a message to it too recently, or sends two at once.
     Needs the scope write.
     """
     EditMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.EditMessageRequest, _chat_pb2.EditMessageResponse]
@@ -1462,6 +1495,9 @@ class MessageServiceAsyncStub(MessageServiceStub):
     RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
     error they may or may not be stored: send them again with the same `client_message_id`s, which
     never stores a message twice.
+
+    RESOURCE_EXHAUSTED with the reason SLOW_MODE and RetryInfo where the room has a slow mode and the caller, who is
+    neither admin nor owner, has sent a message to it too recently, or sends two at once.
     Needs the scope write.
     """
     EditMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.EditMessageRequest, _chat_pb2.EditMessageResponse]  # type: ignore[assignment]
@@ -1605,6 +1641,9 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED, FAILED_PRECONDITION) means that this call stored none. After any other
         error they may or may not be stored: send them again with the same `client_message_id`s, which
         never stores a message twice.
+
+        RESOURCE_EXHAUSTED with the reason SLOW_MODE and RetryInfo where the room has a slow mode and the caller, who is
+        neither admin nor owner, has sent a message to it too recently, or sends two at once.
         Needs the scope write.
         """
 

@@ -534,6 +534,7 @@ async def server() -> AsyncIterator[Server]:
     }
     limits = {
         "calls_per_second": 0,
+        "people_per_minute": 0,
         "guest_calls_per_second": 0,
         "invites_per_room": any_number,
         "scheduled_per_user": any_number,
@@ -1478,6 +1479,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "bots": pb.ListBotsRequest(),
         "blocks": pb.ListBlocksRequest(),
         "users": pb.ListUsersRequest(),
+        "people": pb.ListPeopleRequest(),
+        "some people": pb.ListPeopleRequest(query="t"),
         "some users": pb.ListUsersRequest(query="banned"),
         "sessions of a user": pb.ListUserSessionsRequest(user_id="villain"),
         "sessions of another": pb.ListUserSessionsRequest(user_id="one"),

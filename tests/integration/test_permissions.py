@@ -169,6 +169,7 @@ AuthService/UnlinkIdentity          login   ok
 AuthService/LogOut                  any     ok
 AuthService/GetMe                   any     ok
 AuthService/GetUser                 read    ok
+AuthService/ListPeople              read    ok
 AuthService/UpdateProfile           login   ok
 AuthService/ChangePassword          login   LOGIN_FAILED
 AuthService/ListSessions            login   ok

@@ -40,6 +40,7 @@ RATES = {
     "calls_burst",
     "guest_calls_per_second",
     "guest_calls_burst",
+    "people_per_minute",
     "signals_per_second",
     "signals_burst",
     "signal_room_members",

@@ -174,6 +174,7 @@ class Everything:
             "bots": [USER],
             "blocks": [Block(USER, NOW)],
             "users": [RECORD],
+            "people": [USER],
             "unowned_rooms": [UNOWNED],
             "consumers": [Consumer(EVIL, NOW, NOW, True)],
             "consumer_positions": [
@@ -253,6 +254,7 @@ COMMANDS = [
     "consumers list",
     "consumers show x",
     "consumers forget x",
+    "people x",
     "user show x",
     "user rename x",
     "user privacy",
