@@ -138,6 +138,13 @@ _GOOD: dict[str, Callable[[Names], Message]] = {
     "MessageService/ExplainDelivery": lambda n: pb.ExplainDeliveryRequest(room_id=n.room, seq=1),
     "MessageService/MarkRead": lambda n: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=n.room, seq=1)]),
     "MessageService/GetMessage": lambda n: pb.GetMessageRequest(room_id=n.room, seq=1),
+    "MessageService/ListThreads": lambda n: pb.ListThreadsRequest(room_id=n.room),
+    "MessageService/ListThreadMessages": lambda n: pb.ListThreadMessagesRequest(
+        room_id=n.room, thread_root=1
+    ),
+    "MessageService/UpdateThread": lambda n: pb.UpdateThreadRequest(
+        room_id=n.room, thread_root=1, following=True, update_mask=FieldMask(paths=["following"])
+    ),
     "MessageService/ListMessages": lambda n: pb.ListMessagesRequest(room_id=n.room),
     "MessageService/SearchMessages": lambda n: pb.SearchMessagesRequest(room_id=n.room, terms=["said"]),
     "SubscribeService/Subscribe": lambda n: pb.SubscribeRequest(cursors=[n.cursor]),

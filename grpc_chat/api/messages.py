@@ -5,6 +5,7 @@ from __future__ import annotations
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.wire import frames
 
 
 class MessageService:
@@ -16,6 +17,7 @@ class MessageService:
         self._read_markers = system.read_markers
         self._receipts = system.receipts
         self._reactions = system.reactions
+        self._threads = system.threads
         self._search = system.search
         self._mentions = system.mentions
         self._pins = system.pins
@@ -83,6 +85,24 @@ class MessageService:
     async def get_message(self, caller: Caller, request: pb.GetMessageRequest) -> pb.GetMessageResponse:
         event, counts = await self._messages.get(caller, request)
         return pb.GetMessageResponse(event=event, epoch=self._messages.epoch, reactions=counts)
+
+    async def list_threads(self, caller: Caller, request: pb.ListThreadsRequest) -> pb.ListThreadsResponse:
+        listed = await self._threads.list_(caller, request)
+        return pb.ListThreadsResponse(threads=listed.entries, next_page_token=listed.next_page_token)
+
+    async def list_thread_messages(self, caller: Caller, request: pb.ListThreadMessagesRequest) -> bytes:
+        page = await self._threads.list_messages(caller, request)
+        response = pb.ListThreadMessagesResponse(
+            thread=page.thread,
+            next_page_token=page.next_page_token,
+            previous_page_token=page.previous_page_token,
+            epoch=self._messages.epoch,
+        )
+        # The messages are sent as they are stored.
+        return frames.frames(page.payloads) + response.SerializeToString()
+
+    async def update_thread(self, caller: Caller, request: pb.UpdateThreadRequest) -> pb.UpdateThreadResponse:
+        return pb.UpdateThreadResponse(thread=await self._threads.update(caller, request))
 
     async def list_messages(self, caller: Caller, request: pb.ListMessagesRequest) -> bytes:
         return await self._messages.list_(caller, request)

@@ -72,6 +72,8 @@ class Rules:
         match what:
             case "one for each room":
                 return _rooms_once
+            case "one for each room and thread":
+                return _threads_once
             case "none twice":
                 return _none_twice
             case _ if what.startswith("each "):
@@ -462,6 +464,17 @@ def _rooms_once(value: Any, path: str) -> None:
                 field=f"{path}[{at}].room_id",
             )
         seen.add(cursor.room_id)
+
+
+def _threads_once(value: Any, path: str) -> None:
+    seen: set[tuple[str, int]] = set()
+    for at, marker in enumerate(value):
+        if (place := (marker.room_id, marker.thread_root)) in seen:
+            raise InvalidRequest(
+                f"{path}[{at}].room_id must not name a room and thread that an entry before it names",
+                field=f"{path}[{at}].room_id",
+            )
+        seen.add(place)
 
 
 def _mask(allowed: list[str]) -> Rule:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from grpc_chat.cli import files
+from grpc_chat.cli import files, threads
 from grpc_chat.cli import presence as presence_
 from grpc_chat.cli.chat_words import choices, in_short, numbered, person, start_of
 from grpc_chat.cli.command import Cli
@@ -28,7 +29,7 @@ from grpc_chat.cli.searching import terms_of
 from grpc_chat.cli.terminal import in_shell, visible
 from grpc_chat.cli.typists import OwnTyping, Typists
 from grpc_chat.cli.when import time_to_come
-from grpc_chat.errors import ChatError, RoomNotFound, Unauthenticated
+from grpc_chat.errors import ChatError, MessageNotFound, RoomNotFound, Unauthenticated
 from grpc_chat.sdk.file_names import safe_names
 from grpc_chat.sdk.models import Message, Room, Update
 from grpc_chat.sdk.outbox import new_message_id
@@ -55,6 +56,8 @@ _HELP = {
     "/download N": "save the files of message N in the current folder",
     "/edit TEXT": "change your last message; /edit #N TEXT changes message N",
     "/delete": "delete your last message; /delete #N deletes message N",
+    "/reply TEXT": "reply to the newest message; /reply #N TEXT replies to message N",
+    "/thread #N": "show the thread of message N; /thread #N TEXT writes in it",
     "/react EMOJI": "react to the newest message; /react #N EMOJI reacts to message N",
     "/poll Q | A | B": "ask a question with answers to choose from",
     "/vote NUMBER…": "vote in the newest poll; /vote #N NUMBER… votes in poll N",
@@ -95,6 +98,8 @@ class Chat:
         self._sends: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
         self._unsent: dict[str, str] = {}
+        # By the ids of unsent messages that answer others, the options of `send` for that.
+        self._answers: dict[str, list[str]] = {}
         self._code = 0
         self._typists, self._own_typing = Typists(time.monotonic), OwnTyping(time.monotonic)
 
@@ -192,13 +197,7 @@ class Chat:
                     continue
                 line = line[1:]
             if line.strip():
-                self._own_typing.sent()
-                message_id = new_message_id()
-                self._unsent[message_id] = line
-                task = asyncio.create_task(self._send(line, message_id))
-                self._sends.add(task)
-                task.add_done_callback(self._sent)
-                self._draw()
+                self._begin(line, self._send)
                 while len(self._sends) >= _AT_ONCE:
                     await asyncio.wait(self._sends, return_when=asyncio.FIRST_COMPLETED)
 
@@ -232,6 +231,19 @@ class Chat:
             case "vote", _:
                 self._say(
                     "/vote needs the numbers of options after it; nothing is sent. "
+                    f"As a message: /{start_of(line)}"
+                )
+            case "reply", answer if answer and numbered(answer)[1]:
+                self._begin(numbered(answer)[1], partial(self._answer_to, numbered(answer)[0], False))
+            case "thread", answer if numbered(answer)[0] and numbered(answer)[1]:
+                self._begin(numbered(answer)[1], partial(self._answer_to, numbered(answer)[0], True))
+            case "thread", which if seq := numbered(which)[0]:
+                self._ask(self._thread(seq))
+            case "reply", _:
+                self._say(f"/reply needs a text after it; nothing is sent. As a message: /{start_of(line)}")
+            case "thread", _:
+                self._say(
+                    "/thread needs #N after it, the number of a message; nothing is sent. "
                     f"As a message: /{start_of(line)}"
                 )
             case "react", reaction if reaction and numbered(reaction)[1]:
@@ -385,6 +397,16 @@ class Chat:
         found = [hit.message async for hit in hits][::-1]
         self._say(*in_short(found, none=f"nothing found for {terms}"))
 
+    async def _thread(self, seq: int) -> None:
+        room_id = self._room.room_id
+        with suppress(MessageNotFound):
+            seq = (await self._cli.client.message(room_id, seq)).thread_root or seq
+        shown = await threads.read(self._cli, self._room, seq, limit=_MOST_SHOWN)
+        if shown:
+            await self._cli.client.mark_read(room_id, shown[-1].seq, thread_root=seq)
+        with self._follow.aside():
+            self._follow.lines.show_all(shown)
+
     async def _delete(self, seq: int | None) -> None:
         await self._cli.client.delete(self._room.room_id, seq or await self._last_own())
 
@@ -447,9 +469,32 @@ class Chat:
 
     # Sending
 
+    def _begin(self, text: str, send: Callable[[str, str], Awaitable[None]]) -> None:
+        self._own_typing.sent()
+        message_id = new_message_id()
+        self._unsent[message_id] = text
+        task = asyncio.create_task(self._deliver(text, message_id, send))
+        self._sends.add(task)
+        task.add_done_callback(self._sent)
+        self._draw()
+
     async def _send(self, text: str, message_id: str) -> None:
+        await self._cli.client.send(self._room.room_id, text, client_message_id=message_id, timeout=None)
+
+    async def _answer_to(self, seq: int | None, in_thread: bool, text: str, message_id: str) -> None:
+        client, room_id = self._cli.client, self._room.room_id
+        seq = seq or await self._newest()
+        root = (await client.message(room_id, seq)).thread_root or (seq if in_thread else 0)
+        self._answers[message_id] = [f"--reply-to {seq}", *([f"--thread {root}"] if root else [])]
+        await client.send(
+            room_id, text, reply_to=seq, thread_root=root, client_message_id=message_id, timeout=None
+        )
+
+    async def _deliver(self, text: str, message_id: str, send: Callable[[str, str], Awaitable[None]]) -> None:
         try:
-            await self._cli.client.send(self._room.room_id, text, client_message_id=message_id, timeout=None)
+            await send(text, message_id)
+        except Failure as failure:
+            self._not_sent(failure.message)
         except (Unauthenticated, RoomNotFound):
             # The stream reports the same, once for all messages; unsent messages are reported at the end.
             self._code = REFUSED
@@ -497,4 +542,5 @@ class Chat:
         server = ["-s", in_shell(profile.name)] if profile else []
         # A text that begins with - would be an option.
         room = in_shell(title(self._room))
-        return " ".join(["grpc-chat send", *server, "--id", message_id, "--", room, in_shell(text)])
+        answers = self._answers.get(message_id, [])
+        return " ".join(["grpc-chat send", *server, *answers, "--id", message_id, "--", room, in_shell(text)])

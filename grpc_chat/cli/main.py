@@ -327,6 +327,8 @@ main.chapter(
     talk.chat,
     talk.send,
     threads.reply,
+    threads.threads,
+    threads.thread,
     talk.read,
     talk.watch,
     searching.search,

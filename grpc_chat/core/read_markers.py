@@ -9,11 +9,13 @@ from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.reads import Pieces
+from grpc_chat.core.threads import as_told, end_of, marker_in, require_thread
 from grpc_chat.core.user_log import tell
 from grpc_chat.errors import BadCursor, Unavailable
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Marker, Membership, StoredEvent
+from grpc_chat.store.threads import FollowedThread
 from grpc_chat.wire import chat_pb2 as pb
 
 _TRIES = 5
@@ -32,6 +34,10 @@ class _Worked(NamedTuple):
     marker: Marker
 
 
+_Place = tuple[str, int]
+"""A room, and the root of a thread, or 0 for the messages that are in none."""
+
+
 class ReadMarkers:
     """Moves users' read markers; see ``MessageService.MarkRead``."""
 
@@ -48,7 +54,7 @@ class ReadMarkers:
         """
         about = [(marker.room_id, caller.user_id) for marker in request.markers]
         marked = [(marker.room_id, marker.seq) for marker in request.markers]
-        worked: Mapping[str, _Worked] = {}
+        worked: Mapping[_Place, _Worked] = {}
         for _ in range(_TRIES):
             # What the writer can do at once is nearly all there is: nothing is read before.
             moved = await self._committer.transact(
@@ -61,35 +67,67 @@ class ReadMarkers:
 
 
 def _mover(
-    caller: Caller, request: pb.MarkReadRequest, worked: Mapping[str, _Worked]
+    caller: Caller, request: pb.MarkReadRequest, worked: Mapping[_Place, _Worked]
 ) -> Callable[[Transaction], list[pb.ReadMarker] | None]:
     """Moves the markers; None, and nothing is moved, where a marker has yet to be worked out."""
 
+    user_id = caller.user_id
+
     def in_transaction(transaction: Transaction) -> list[pb.ReadMarker] | None:
-        moved: dict[str, Marker] = {}
+        moved: dict[_Place, Marker] = {}
+        threads: dict[_Place, tuple[Membership, FollowedThread]] = {}
         for at, asked in enumerate(request.markers):
-            room = access.require_read(transaction, asked.room_id, caller.user_id)
-            before, seq = room.marker, _number(at, asked, room)
+            room = access.require_read(transaction, asked.room_id, user_id)
+            place = (asked.room_id, asked.thread_root)
+            before, seq, end = (
+                room.marker,
+                _number(at, asked, room),
+                Marker(room.last_seq, room.message_count),
+            )
+            if asked.thread_root:
+                threads[place] = _, seen = _thread(transaction, at, asked, user_id)
+                if seen.following is None:
+                    continue
+                before, end = seen.following.marker, end_of(seen)
+                seq = min(seq, end.seq)
             if seq == before.seq or (seq < before.seq and not request.back):
                 continue
-            if seq == room.last_seq:
-                moved[asked.room_id] = Marker(seq, room.message_count)
+            if seq == end.seq:
+                moved[place] = end
                 continue
-            if (known := worked.get(asked.room_id)) and known.before == before:
-                moved[asked.room_id] = known.marker
+            if (known := worked.get(place)) and known.before == before:
+                moved[place] = known.marker
                 continue
             if seq < before.seq or before.own:
                 return None
-            counted = transaction.messages_at(asked.room_id, seq)
+            counted = (
+                transaction.messages_in_thread(*place, seq)
+                if asked.thread_root
+                else transaction.messages_at(asked.room_id, seq)
+            )
             if counted is None:
                 return None
-            moved[asked.room_id] = Marker(seq, counted)
-        for room_id, marker in moved.items():
-            transaction.move_marker(room_id, caller.user_id, marker)
-        markers = unread(transaction, caller.user_id, [asked.room_id for asked in request.markers])
-        if told := [marker for marker in markers if marker.room_id in moved]:
-            tell(transaction, caller.user_id, pb.ReadMarkersMoved(markers=told))
-        return markers
+            moved[place] = Marker(seq, counted)
+        for (room_id, root_seq), marker in moved.items():
+            if root_seq:
+                _, seen = threads[room_id, root_seq]
+                assert seen.following, "the marker is of somebody who follows it"
+                following = seen.following._replace(marker=marker)
+                transaction.follow_thread(room_id, user_id, root_seq, following)
+                seen = transaction.followed_thread(room_id, user_id, root_seq)
+                threads[room_id, root_seq] = (threads[room_id, root_seq][0], seen)
+            else:
+                transaction.move_marker(room_id, user_id, marker)
+        rooms = [asked.room_id for asked in request.markers if not asked.thread_root]
+        markers = {(marker.room_id, 0): marker for marker in unread(transaction, user_id, rooms)}
+        if told := [marker for place, marker in markers.items() if place in moved]:
+            tell(transaction, user_id, pb.ReadMarkersMoved(markers=told))
+        if changed := [
+            as_told(transaction, *threads[place], transaction.now_us) for place in moved if place[1]
+        ]:
+            tell(transaction, user_id, pb.ThreadsChanged(threads=changed))
+        markers |= {place: marker_in(*seen) for place, seen in threads.items()}
+        return [markers[asked.room_id, asked.thread_root] for asked in request.markers]
 
     return in_transaction
 
@@ -106,15 +144,31 @@ def _number(at: int, asked: pb.ReadMarker, room: Membership) -> int:
     return max(asked.seq, room.join_seq)
 
 
+def _thread(
+    snapshot: Snapshot, at: int, asked: pb.ReadMarker, user_id: str
+) -> tuple[Membership, FollowedThread]:
+    field = f"markers[{at}].thread_root"
+    return require_thread(snapshot, asked.room_id, user_id, asked.thread_root, field)
+
+
 def _work_out(
     snapshot: Snapshot, caller: Caller, request: pb.MarkReadRequest
-) -> Pieces[Mapping[str, _Worked]]:
+) -> Pieces[Mapping[_Place, _Worked]]:
     """What the markers would be, with all that takes long to count."""
-    found: dict[str, _Worked] = {}
+    found: dict[_Place, _Worked] = {}
     for at, asked in enumerate(request.markers):
         room_id, user_id = asked.room_id, caller.user_id
         room = access.require_read(snapshot, room_id, user_id)
         seq = _number(at, asked, room)
+        if asked.thread_root:
+            _, seen = _thread(snapshot, at, asked, user_id)
+            if seen.following:
+                seq, place = min(seq, end_of(seen).seq), (room_id, asked.thread_root)
+                own = snapshot.own_in_thread_after(*place, user_id, seq)
+                counted_to = snapshot.messages_in_thread(*place, seq)
+                found[place] = _Worked(seen.following.marker, Marker(seq, counted_to, own))
+            snapshot = yield
+            continue
         own = snapshot.own_after(room_id, user_id, seq)
         # The events that were stored before the database counted messages are gone through. They end where it
         # began to, and nothing more is counted among them: later snapshots say the same.
@@ -128,7 +182,7 @@ def _work_out(
             older += sum(map(_counts, page))
             counted = snapshot.messages_at(room_id, position)
         end = room.message_count if counted is None else counted
-        found[room_id] = _Worked(room.marker, Marker(seq, end - older, own))
+        found[room_id, 0] = _Worked(room.marker, Marker(seq, end - older, own))
         snapshot = yield
     return found
 

@@ -70,6 +70,7 @@ from grpc_chat.core.sessions import Sessions
 from grpc_chat.core.signals import Signals
 from grpc_chat.core.stream import Host
 from grpc_chat.core.streams import Streams
+from grpc_chat.core.threads import Threads
 from grpc_chat.core.turns import FewAtATime
 from grpc_chat.core.typing import Typing
 from grpc_chat.core.uploads import Uploads
@@ -322,6 +323,7 @@ class ChatSystem:
         self.mentions = Mentions(context)
         self.pins = Pins(context, direct_messages=direct_messages)
         self.reactions = Reactions(context, direct_messages=direct_messages)
+        self.threads = Threads(context, page_bytes=paging.page_bytes)
         self.personal = PersonalMessages(
             context,
             self.messages,

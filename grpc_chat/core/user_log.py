@@ -24,6 +24,7 @@ KINDS: dict[type[Message], str] = {
     pb.RightsChanged: "rights_changed",
     pb.ConsumerTaken: "consumer_taken",
     pb.ReadMarkersMoved: "read_markers_moved",
+    pb.ThreadsChanged: "threads_changed",
     pb.NotificationsChanged: "notifications_changed",
     pb.DraftChanged: "draft_changed",
     pb.SavedChanged: "saved_changed",

@@ -86,12 +86,13 @@ class MessageCalls(CallsInRooms):
         )
         return [self._message(event, response.epoch) for event in response.events]
 
-    async def mark_read(self, room: str, seq: int, *, back: bool = False) -> int:
+    async def mark_read(self, room: str, seq: int, *, thread_root: int = 0, back: bool = False) -> int:
         """Have a room be read up to an event, in all of your sessions; return how many messages are
         unread then.
 
         Args:
             seq: The event's number. If you have read further already, nothing changes.
+            thread_root: The number of a message: have its thread be read instead, if you follow it.
             back: Move back as well: what comes after the event is unread again.
 
         Raises:
@@ -99,7 +100,8 @@ class MessageCalls(CallsInRooms):
         """
 
         async def mark(room_id: str) -> int:
-            request = pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=room_id, seq=seq)], back=back)
+            marker = pb.ReadMarker(room_id=room_id, seq=seq, thread_root=thread_root)
+            request = pb.MarkReadRequest(markers=[marker], back=back)
             response = await self._repeat("MessageService/MarkRead", request, pb.MarkReadResponse)
             return response.markers[0].unread_count
 

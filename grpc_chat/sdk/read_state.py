@@ -12,8 +12,8 @@ from grpc_chat.sdk.choices import NotificationLevel
 class ReadMarker:
     """How far you have read a room, in whichever of your sessions.
 
-    A message of yours that comes after ``last_seq`` is read as well: the marker moves to it without another
-    one of these, and nothing is unread then.
+    A message of yours that is in no thread and comes after ``last_seq`` is read as well: the marker moves to
+    it without another one of these, and nothing is unread then.
     """
 
     room_id: str

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from grpc_chat.sdk import convert
+from grpc_chat.sdk.calls import PAGE
 from grpc_chat.sdk.message_calls import MessageCalls
-from grpc_chat.sdk.models import Replies, Sent
+from grpc_chat.sdk.models import Message, Replies, Sent
+from grpc_chat.wire import chat_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A message, the root, with the messages of the same room that belong to it."""
+
+    room_id: str
+    root_seq: int
+    """The number of the root, which may be deleted, or hidden from you."""
+    replies: int
+    """How many messages you may read in it, without the root and without those that are deleted."""
+    last_seq: int
+    """The number of its newest message, which may be deleted; 0 if it has none yet."""
+    last_time: datetime | None
+    """When that was stored."""
+    following: bool
+    """Whether you follow it."""
+    muted: bool
+    """Whether you have muted it."""
+    mute_end_time: datetime | None
+    """Until when; None if it is not muted, or if there is no end."""
+    read_seq: int
+    """The number of the last event that you have read, if you follow it."""
+    unread: int
+    """How many messages of others come after it, if you follow it."""
 
 
 class ThreadCalls(MessageCalls):
@@ -41,3 +74,131 @@ class ThreadCalls(MessageCalls):
             client_message_id=client_message_id,
             timeout=timeout,
         )
+
+    async def threads(
+        self, room: str | None = None, *, following: bool = False, unread: bool = False
+    ) -> AsyncIterator[Thread]:
+        """Threads, those with the newest messages first.
+
+        Args:
+            room: Its threads. By default, those that you follow in all rooms.
+            following: Only those that you follow.
+            unread: Only those that you follow, that are not muted, and in which messages wait.
+        """
+        request = pb.ListThreadsRequest(following=following, unread=unread)
+        method, response = "MessageService/ListThreads", pb.ListThreadsResponse
+        pages = (
+            self._pages(method, request, response, "threads")
+            if room is None
+            else self._pages_in(room, method, request, response, "threads")
+        )
+        async for told in pages:
+            yield _thread(told)
+
+    async def thread(self, room: str, root_seq: int) -> Thread:
+        """A thread.
+
+        Args:
+            root_seq: The number of its root.
+
+        Raises:
+            MessageNotFound: There is no such message, or you may read nothing of its thread.
+            InvalidRequest: The message is in a thread itself.
+        """
+        request = pb.ListThreadMessagesRequest(thread_root=root_seq, page_size=1)
+        method, kind = "MessageService/ListThreadMessages", pb.ListThreadMessagesResponse
+        return _thread((await self._in_room(room, method, request, kind)).thread)
+
+    async def thread_messages(
+        self,
+        room: str,
+        root_seq: int,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Message]:
+        """Messages of a thread, without its root, read page by page.
+
+        Args:
+            root_seq: The number of its root.
+            after: Oldest first, beginning after this number. The default, from the very first.
+            before: Instead: newest first, beginning before this number.
+            limit: The maximum number.
+
+        Raises:
+            MessageNotFound, InvalidRequest: As for :meth:`thread`.
+        """
+        if after is not None and before is not None:
+            raise ValueError("after and before must not both be given")
+        request = pb.ListThreadMessagesRequest(thread_root=root_seq, page_size=min(limit or PAGE, PAGE))
+        if before is None:
+            request.after_seq = after or 0
+        else:
+            request.before_seq = before
+        load: Callable[..., Awaitable[pb.ListThreadMessagesResponse]] = partial(self._in_room, room)
+        while limit is None or limit > 0:
+            response = await load("MessageService/ListThreadMessages", request, pb.ListThreadMessagesResponse)
+            load = self._repeat
+            events: Iterable[pb.Event] = response.events if before is None else reversed(response.events)
+            for event in list(events)[:limit]:
+                yield self._message(event, response.epoch)
+            limit = None if limit is None else limit - len(response.events)
+            token = response.next_page_token if before is None else response.previous_page_token
+            if not token:
+                return
+            request.ClearField("position")
+            request.page_token = token
+
+    async def follow_thread(self, room: str, root_seq: int) -> Thread:
+        """Follow a thread, in all of your sessions, and return it. What is in it then counts as read."""
+        return await self._update_thread(room, root_seq, "following", following=True)
+
+    async def unfollow_thread(self, room: str, root_seq: int) -> Thread:
+        """No longer follow a thread, until you write in it again, and return it."""
+        return await self._update_thread(room, root_seq, "following")
+
+    async def mute_thread(self, room: str, root_seq: int, *, lifetime: timedelta | None = None) -> Thread:
+        """Follow a thread and have it muted, in all of your sessions, and return it.
+
+        Args:
+            lifetime: For how long; None for no end.
+        """
+        return await self._update_thread(room, root_seq, "muted", muted=True, lifetime=lifetime)
+
+    async def unmute_thread(self, room: str, root_seq: int) -> Thread:
+        """No longer have a thread muted, and return it."""
+        return await self._update_thread(room, root_seq, "muted")
+
+    async def _update_thread(
+        self,
+        room: str,
+        root_seq: int,
+        path: str,
+        *,
+        following: bool = False,
+        muted: bool = False,
+        lifetime: timedelta | None = None,
+    ) -> Thread:
+        request = pb.UpdateThreadRequest(
+            thread_root=root_seq, following=following, muted=muted, update_mask=FieldMask(paths=[path])
+        )
+        if lifetime is not None:
+            request.mute_lifetime.FromTimedelta(lifetime)
+        method, kind = "MessageService/UpdateThread", pb.UpdateThreadResponse
+        return _thread((await self._in_room(room, method, request, kind)).thread)
+
+
+def _thread(told: pb.Thread) -> Thread:
+    return Thread(
+        room_id=told.room_id,
+        root_seq=told.thread_root,
+        replies=told.reply_count,
+        last_seq=told.last_seq,
+        last_time=convert.time(told.last_time) if told.HasField("last_time") else None,
+        following=told.following,
+        muted=told.muted,
+        mute_end_time=convert.time(told.mute_end_time) if told.HasField("mute_end_time") else None,
+        read_seq=told.read_marker.seq,
+        unread=told.read_marker.unread_count,
+    )

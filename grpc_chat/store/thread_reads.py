@@ -20,6 +20,7 @@ _USER: sa.BindParameter[str] = sa.bindparam("user")
 _AT: sa.BindParameter[int] = sa.bindparam("at")
 _END: sa.BindParameter[int] = sa.bindparam("end")
 _MOST: sa.BindParameter[int] = sa.bindparam("most")
+_NOW: sa.BindParameter[int] = sa.bindparam("now")
 
 _THREAD = sa.select(*_t).where(_t.room_id == _ROOM, _t.root_seq == _ROOT)
 _DELETED_UNREAD = (
@@ -31,7 +32,6 @@ _DELETED_UNREAD = (
 _COLUMNS = (*_t, _f.read_seq, _f.read_count, _f.read_own, _f.mute_until_us, _DELETED_UNREAD)
 _SAME = sa.and_(_f.room_id == _t.room_id, _f.root_seq == _t.root_seq, _f.user_id == _USER)
 _AS_SEEN = sa.select(*_COLUMNS).select_from(schema.threads).outerjoin(schema.thread_followers, _SAME)
-_ONE = _AS_SEEN.where(_t.room_id == _ROOM, _t.root_seq == _ROOT)
 _IN_ROOM = _AS_SEEN.where(_t.room_id == _ROOM, _t.last_seq < _AT).order_by(_t.last_seq.desc()).limit(_MOST)
 _FOLLOWED = (
     sa.select(*_COLUMNS)
@@ -45,9 +45,20 @@ _FOLLOWED = (
     .order_by(_t.last_us.desc(), _t.room_id.desc(), _t.root_seq.desc())
     .limit(_MOST)
 )
-_FOLLOWED_BEFORE = _FOLLOWED.where(
-    sa.tuple_(_t.last_us, _t.room_id, _t.root_seq) < sa.tuple_(_AT, _ROOM, _ROOT)
-)
+_WAITING = _t.messages - _f.read_count - _f.read_own - _DELETED_UNREAD > 0
+_MUTED = sa.and_(_f.mute_until_us.is_not(None), sa.or_(_f.mute_until_us == 0, _f.mute_until_us > _NOW))
+_ONE = sa.select(
+    _f.read_seq,
+    _f.read_count,
+    _f.read_own,
+    _f.mute_until_us,
+    sa.select(sa.func.count())
+    .select_from(schema.deleted_replies)
+    .where(
+        _d.room_id == _f.room_id, _d.root_seq == _f.root_seq, _d.seq > _f.read_seq, _d.user_id != _f.user_id
+    )
+    .scalar_subquery(),
+).where(_f.room_id == _ROOM, _f.user_id == _USER, _f.root_seq == _ROOT)
 
 _OF_THREAD = sa.and_(_m.room_id == _ROOM, _m.root_seq == _ROOT)
 _NUMBER = sa.select(_m.number).where(_OF_THREAD, _m.seq <= _AT).order_by(_m.seq.desc()).limit(1)
@@ -85,22 +96,34 @@ class SqlThreadReads:
         row = run(self._conn, _THREAD, {"room": room_id, "root": root_seq}).first()
         return ThreadRecord._make(row) if row else None
 
-    def followed_thread(self, room_id: str, user_id: str, root_seq: int) -> FollowedThread | None:
-        values = {"room": room_id, "user": user_id, "root": root_seq}
-        return next(_as_seen(self._conn.execute(_ONE, values)), None)
+    def followed_thread(self, room_id: str, user_id: str, root_seq: int) -> FollowedThread:
+        thread = self.thread(room_id, root_seq) or ThreadRecord(room_id, root_seq, 0, 0, 0, 0)
+        row: Any = run(self._conn, _ONE, {"room": room_id, "user": user_id, "root": root_seq}).first()
+        if row is None:
+            return FollowedThread(thread, None, 0)
+        return FollowedThread(thread, Following(Marker(*row[:3]), row[3]), row[4])
 
     def threads(self, room_id: str, user_id: str, *, before: int, limit: int) -> list[FollowedThread]:
         values = {"room": room_id, "user": user_id, "at": before, "most": limit}
         return list(_as_seen(self._conn.execute(_IN_ROOM, values)))
 
     def threads_followed(
-        self, user_id: str, *, before: tuple[int, str, int] | None, limit: int
+        self,
+        user_id: str,
+        *,
+        room_id: str = "",
+        unread_at_us: int | None = None,
+        before: tuple[int, str, int] | None,
+        limit: int,
     ) -> list[FollowedThread]:
-        values: dict[str, Any] = {"user": user_id, "most": limit}
-        if before is None:
-            return list(_as_seen(self._conn.execute(_FOLLOWED, values)))
-        values |= dict(zip(("at", "room", "root"), before, strict=True))
-        return list(_as_seen(self._conn.execute(_FOLLOWED_BEFORE, values)))
+        query, values = _FOLLOWED, {"user": user_id, "most": limit, "now": unread_at_us}
+        if room_id:
+            query = query.where(_f.room_id == room_id)
+        if unread_at_us is not None:
+            query = query.where(_WAITING, sa.not_(_MUTED))
+        if before is not None:
+            query = query.where(sa.tuple_(_t.last_us, _t.room_id, _t.root_seq) < sa.tuple_(*before))
+        return list(_as_seen(self._conn.execute(query, values)))
 
     def messages_in_thread(self, room_id: str, root_seq: int, seq: int) -> int:
         values = {"room": room_id, "root": root_seq, "at": seq}

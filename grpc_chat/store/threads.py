@@ -40,6 +40,7 @@ class FollowedThread(NamedTuple):
     """A thread as one user sees it."""
 
     thread: ThreadRecord
+    """If it has no messages yet, one with zeros."""
     following: Following | None
     """None if the user does not follow it."""
     deleted: int
@@ -52,18 +53,29 @@ class ThreadReads(Protocol):
     def thread(self, room_id: str, root_seq: int) -> ThreadRecord | None:
         """A thread; None if no message is in it."""
 
-    def followed_thread(self, room_id: str, user_id: str, root_seq: int) -> FollowedThread | None:
-        """The same, as a user sees it."""
+    def followed_thread(self, room_id: str, user_id: str, root_seq: int) -> FollowedThread:
+        """The same, as a user sees it; also if no message is in it yet."""
 
     def threads(self, room_id: str, user_id: str, *, before: int, limit: int) -> list[FollowedThread]:
         """A room's threads as a user sees them, by their newest messages, of which all come before a number,
         newest first."""
 
     def threads_followed(
-        self, user_id: str, *, before: tuple[int, str, int] | None, limit: int
+        self,
+        user_id: str,
+        *,
+        room_id: str = "",
+        unread_at_us: int | None = None,
+        before: tuple[int, str, int] | None,
+        limit: int,
     ) -> list[FollowedThread]:
-        """All threads that a user follows, by their newest messages, newest first. ``before`` is the time of
-        that message, the room and the root of the previous page's last thread."""
+        """The threads that a user follows, by their newest messages, newest first.
+
+        Args:
+            room_id: Only in this room; empty for all rooms that the user is in.
+            unread_at_us: Only those with unread messages that are not muted at this time.
+            before: The time of the newest message, the room and the root of the previous page's last thread.
+        """
 
     def messages_in_thread(self, room_id: str, root_seq: int, seq: int) -> int:
         """How many messages a thread has up to an event of its room, deleted ones included."""

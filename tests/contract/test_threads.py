@@ -41,8 +41,7 @@ def deleted(seq: int) -> Append:
 
 def followed(store: Store, user_id: str, root: int = 1) -> Following | None:
     with store.snapshot() as snapshot:
-        found = snapshot.followed_thread("r1", user_id, root)
-    return found.following if found else None
+        return snapshot.followed_thread("r1", user_id, root).following
 
 
 def test_a_thread_is_counted_by_itself(store: Store) -> None:
@@ -157,6 +156,21 @@ def test_threads_are_listed_by_their_newest_messages(store: Store) -> None:
         first = mine[0].thread
         place = (first.last_us, first.room_id, first.root_seq)
         assert snapshot.threads_followed("alice", before=place, limit=1) == mine[1:2]
+        in_r0 = snapshot.threads_followed("alice", room_id="r0", before=None, limit=9)
+        assert in_r0 == mine[2:]
+        unread = snapshot.threads_followed("alice", unread_at_us=1, before=None, limit=9)
+        assert roots(unread) == [("r1", 2, 0)]
+        assert snapshot.followed_thread("r1", "alice", 1) == mine[0]
+        nothing = snapshot.followed_thread("r1", "carol", 77)
+        assert nothing == FollowedThread(ThreadRecord("r1", 77, 0, 0, 0, 0), None, 0)
+
+    def mute(until_us: int) -> list[FollowedThread]:
+        following = Following(Marker(2, 0), until_us)
+        store.commit([Transact(lambda tx: tx.follow_thread("r1", "alice", 2, following))])
+        with store.snapshot() as snapshot:
+            return snapshot.threads_followed("alice", unread_at_us=50, before=None, limit=9)
+
+    assert [len(mute(until_us)) for until_us in (0, 49, 50, 51)] == [0, 1, 1, 0]
 
 
 def test_what_a_message_answers_is_checked_in_the_batch(store: Store) -> None:

@@ -197,7 +197,10 @@ _ABOUT_MESSAGES = (
 
 
 # What UpdateRoom takes of a room, and MarkRead of a marker; the rest of it is not looked at.
-TAKEN = {"Room": {"room_id", "name", "topic", "history", "posting"}, "ReadMarker": {"room_id", "seq"}}
+TAKEN = {
+    "Room": {"room_id", "name", "topic", "history", "posting"},
+    "ReadMarker": {"room_id", "seq", "thread_root"},
+}
 TAKEN["Poll"] = {"options", "multiple", "anonymous", "close_time"}
 
 
@@ -347,6 +350,8 @@ class Server:
                 "general", "later", datetime.now(UTC) + timedelta(days=1)
             )
             request.scheduled_message_id = scheduled.scheduled_message_id
+        if isinstance(request, pb.ListThreadMessagesRequest | pb.UpdateThreadRequest):
+            request.thread_root = (await self.clients["one"].send(request.room_id, "to answer")).seq
         room: str = getattr(request, "room_id", "")
         user: str = getattr(request, "user_id", "")
         if room.startswith("unowned-") or "-bot-" in user:
@@ -948,6 +953,7 @@ OPTIONAL_HERE = {
     ("ListDrafts", "room_id"),
     ("ListSavedMessages", "room_id"),
     ("ListMentions", "room_id"),
+    ("ListThreads", "room_id"),
 }
 
 
@@ -1449,6 +1455,8 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
     for room in ("general", "other"):
         for _ in range(2):
             await server.clients["two"].send(room, "@one")
+    for at in range(4):
+        await one.send("other", "inside", thread_root=polls[at % 2])
     first_pages: dict[str, Message] = {
         "pins": pb.ListPinsRequest(room_id="general"),
         "other pins": pb.ListPinsRequest(room_id="other"),
@@ -1498,6 +1506,11 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
         "saved": pb.ListSavedMessagesRequest(),
         "saved of a room": pb.ListSavedMessagesRequest(room_id="other"),
         "scheduled": pb.ListScheduledMessagesRequest(),
+        "threads": pb.ListThreadsRequest(room_id="other"),
+        "followed threads": pb.ListThreadsRequest(),
+        "threads of a room to read": pb.ListThreadsRequest(room_id="other", following=True),
+        "thread": pb.ListThreadMessagesRequest(room_id="other", thread_root=polls[0], after_seq=0),
+        "other thread": pb.ListThreadMessagesRequest(room_id="other", thread_root=polls[1], after_seq=0),
         "found": pb.SearchMessagesRequest(room_id="other", sender_user_id="one"),
         "found by mentions": pb.SearchMessagesRequest(mentions_me=True),
         "found without a word": pb.SearchMessagesRequest(sender_user_id="one", excluded_terms=["nowhere"]),
@@ -1523,7 +1536,7 @@ async def test_a_page_token_is_good_for_its_own_list_alone(server: Server) -> No
             wrong = ("INVALID_ARGUMENT", "page_token")
             expected = ("OK", "") if token_name == name else wrong
             assert (answer.code.name, answer.field) == expected, (name, token_name)
-    for name in ("rooms", "sessions", "bots", "consumers", "positions", "uploads"):
+    for name in ("rooms", "sessions", "bots", "consumers", "positions", "uploads", "followed threads"):
         request = type(first_pages[name])()
         request.CopyFrom(first_pages[name])
         request.page_token = tokens[name]

@@ -143,6 +143,16 @@ ExplainDelivery to another    read   no     no     ok     ok     ok        no   
 UpdateNotifications           read   ok     ok     ok     ok     ok        ok         join
 GetMessage                    read   ok     ok     ok     ok     ok        ok         join
 GetMessage missing            read   gone   gone   gone   gone   gone      gone       join
+MarkRead a thread             read   ok     ok     ok     ok     ok        ok         join
+MarkRead a missing thread     read   gone   gone   gone   gone   gone      gone       join
+ListThreads                   read   ok     ok     ok     ok     ok        ok         join
+ListThreads unread            read   ok     ok     ok     ok     ok        ok         join
+ListThreads foreign page      read   bad    bad    bad    bad    bad       bad        bad
+ListThreadMessages            read   ok     ok     ok     ok     ok        ok         join
+ListThreadMessages missing    read   gone   gone   gone   gone   gone      gone       join
+ListThreadMessages foreign page read bad    bad    bad    bad    bad       bad        bad
+UpdateThread                  read   ok     ok     ok     ok     ok        ok         join
+UpdateThread missing          read   gone   gone   gone   gone   gone      gone       join
 ListMessages                  read   ok     ok     ok     ok     ok        ok         join
 ListMessages after            read   ok     ok     ok     ok     ok        ok         join
 ListMessages around           read   ok     ok     ok     ok     ok        ok         join
@@ -586,6 +596,11 @@ def _outgoing(place: Place, *, reply_to: int = 0, thread_root: int = 0) -> pb.Ou
     )
 
 
+def _follow(room_id: str, root: int) -> pb.UpdateThreadRequest:
+    mask = FieldMask(paths=["following"])
+    return pb.UpdateThreadRequest(room_id=room_id, thread_root=root, following=True, update_mask=mask)
+
+
 def _update(place: Place, *paths: str) -> pb.UpdateRoomRequest:
     wanted = pb.Room(
         room_id=place.room_id,
@@ -726,6 +741,28 @@ ROOM_ASKS: dict[str, Ask] = {
     "UpdateNotifications": lambda _w, p, _a: pb.UpdateNotificationsRequest(
         room_id=p.room_id, muted=True, update_mask=FieldMask(paths=["muted"])
     ),
+    "MarkRead a thread": lambda _w, p, _a: pb.MarkReadRequest(
+        markers=[pb.ReadMarker(room_id=p.room_id, thread_root=p.said)]
+    ),
+    "MarkRead a missing thread": lambda _w, p, _a: pb.MarkReadRequest(
+        markers=[pb.ReadMarker(room_id=p.room_id, thread_root=1)]
+    ),
+    "ListThreads": lambda _w, p, _a: pb.ListThreadsRequest(room_id=p.room_id),
+    "ListThreads unread": lambda _w, p, _a: pb.ListThreadsRequest(room_id=p.room_id, unread=True),
+    "ListThreads foreign page": lambda w, p, _a: pb.ListThreadsRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "ListThreadMessages": lambda _w, p, _a: pb.ListThreadMessagesRequest(
+        room_id=p.room_id, thread_root=p.said
+    ),
+    "ListThreadMessages missing": lambda _w, p, _a: pb.ListThreadMessagesRequest(
+        room_id=p.room_id, thread_root=999
+    ),
+    "ListThreadMessages foreign page": lambda w, p, _a: pb.ListThreadMessagesRequest(
+        room_id=p.room_id, thread_root=p.said, page_token=w.elsewhere.pages["ListMessages"]
+    ),
+    "UpdateThread": lambda _w, p, _a: _follow(p.room_id, p.said),
+    "UpdateThread missing": lambda _w, p, _a: _follow(p.room_id, 1),
     "ListMessages": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id),
     "ListMessages after": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, after_seq=0),
     "ListMessages around": lambda _w, p, _a: pb.ListMessagesRequest(room_id=p.room_id, around_seq=2),

@@ -76,6 +76,24 @@ MORE: list[tuple[str, Callable[[str, str], Message]]] = [
         lambda room, _: pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=room, seq=10_000)], back=True),
     ),
     (
+        "MessageService/MarkRead",
+        lambda room, _: pb.MarkReadRequest(
+            markers=[pb.ReadMarker(room_id=room, thread_root=root) for root in (0, 2, 10_000)]
+        ),
+    ),
+    ("MessageService/ListThreads", lambda room, _: pb.ListThreadsRequest(room_id=room, unread=True)),
+    ("MessageService/ListThreads", lambda room, _: pb.ListThreadsRequest(room_id=room, page_token="AAAA")),
+    (
+        "MessageService/ListThreadMessages",
+        lambda room, _: pb.ListThreadMessagesRequest(room_id=room, thread_root=10_000, after_seq=2),
+    ),
+    (
+        "MessageService/UpdateThread",
+        lambda room, _: pb.UpdateThreadRequest(
+            room_id=room, thread_root=10_000, muted=True, update_mask=FieldMask(paths=["muted"])
+        ),
+    ),
+    (
         "MessageService/DeleteMessages",
         lambda room, _: pb.DeleteMessagesRequest(room_id=room, seqs=[2, 3, 10_000], reason="x"),
     ),

@@ -139,6 +139,7 @@ NAMES = [
     "StoreInUse",
     "StoreUnavailable",
     "Subscription",
+    "Thread",
     "Tls",
     "Typing",
     "Unauthenticated",

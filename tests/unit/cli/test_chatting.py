@@ -172,6 +172,8 @@ async def test_commands_are_not_sent(
         "/download",
         "/edit",
         "/delete",
+        "/reply",
+        "/thread",
         "/react",
         "/poll",
         "/vote",

@@ -55,6 +55,7 @@ from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, 
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.sdk.search import SearchHit
 from grpc_chat.sdk.signals import Presence, Status
+from grpc_chat.sdk.threads import Thread
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
 # Also where only words of the API belong.
@@ -80,6 +81,7 @@ MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
 PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
+THREAD = Thread("plans", 1, 2, 3, NOW, True, True, NOW, 1, 1)
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 BODY, CARD = Body(EVIL, b"\0\xff"), LinkCard(EVIL, EVIL, EVIL, EVIL)
 MESSAGE = Message(
@@ -188,6 +190,8 @@ class Everything:
             "pins": [Pin(MESSAGE, EVIL, NOW)],
             "reactions": [Reaction(EVIL, EVIL, NOW)],
             "search": [SearchHit(MESSAGE, ((0, 3), (5, len(EVIL))))],
+            "thread_messages": EVENTS[:1],
+            "threads": [THREAD, replace(THREAD, room_id=EVIL)],
             "presences": [PRESENCE, replace(PRESENCE, status=None, last_seen_time=None)],
         }
         for entry in entries[name]:
@@ -220,6 +224,8 @@ class Everything:
             "vote": STANDS,
             "polls": {5: STANDS},
             "close_poll": replace(POLL, poll=Poll((EVIL, "b"), result=PollResult((2, 1), 3, NOW, EVIL))),
+            "message": EVENTS[0],
+            "mute_thread": THREAD,
             "block_user": Blocked(RECORD, (UNOWNED,), 4, (STOPPED,), 3),
             "unblock_user": Unblocked(RECORD, (STOPPED,), 2, (EVIL,), 2),
             "change_password": PasswordChange(2, 0, 1),
@@ -290,6 +296,10 @@ COMMANDS = [
     "room invite create plans",
     "room invite list plans",
     "send plans hello",
+    "threads",
+    "threads plans",
+    "thread plans 1",
+    "thread plans 1 --mute --until 2h",
     "read plans",
     "read plans --all",
     "poll plans x a b --multiple --until 2h",
@@ -373,7 +383,8 @@ def test_nothing_that_others_wrote_drives_the_terminal(
 
     text = shown(result)
     assert result.exit_code in (0, 4 if arguments == "watch plans" else 0)
-    assert text or look == "json" or arguments == "send plans hello"
+    silent = ("send plans hello", "thread plans 1 --mute --until 2h")
+    assert text or look == "json" or arguments in silent
     assert DANGEROUS.findall(text) == []
     # On a terminal, a row may end in the middle of it.
     whole = re.sub(r"\n +", "", text)

@@ -64,6 +64,7 @@ async def test_every_effect_is_applied(store: Store) -> None:
         pb.RightsChanged(),
         pb.ConsumerTaken(consumer="phone"),
         pb.ReadMarkersMoved(),
+        pb.ThreadsChanged(),
         pb.NotificationsChanged(),
         pb.DraftChanged(),
         pb.SavedChanged(),
