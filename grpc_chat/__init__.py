@@ -149,7 +149,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.search import SearchHit
     from grpc_chat.sdk.signals import Presence, Status, Typing
     from grpc_chat.sdk.subscription import Subscription
-    from grpc_chat.sdk.threads import Thread
+    from grpc_chat.sdk.thread_records import Thread
     from grpc_chat.sdk.tls import Tls
     from grpc_chat.wire.trusted import trusted_token
 
@@ -330,7 +330,7 @@ _HOMES = (
         "SearchHit": "grpc_chat.sdk.search",
         "Mention": "grpc_chat.sdk.mentions",
         "Pin": "grpc_chat.sdk.pins",
-        "Thread": "grpc_chat.sdk.threads",
+        "Thread": "grpc_chat.sdk.thread_records",
         "new_message_id": "grpc_chat.sdk.outbox",
         "trusted_token": "grpc_chat.wire.trusted",
         **dict.fromkeys(

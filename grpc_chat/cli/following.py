@@ -34,6 +34,7 @@ from grpc_chat.sdk.models import (
 from grpc_chat.sdk.personal_changes import DraftChanged, PersonalMissed, SavedChanged, ScheduledChanged
 from grpc_chat.sdk.read_state import NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Presence, Typing
+from grpc_chat.sdk.thread_records import Thread
 
 
 def start(room: Room, behind: int | None) -> Cursor:
@@ -212,7 +213,7 @@ class Follow:
         if self.typing:
             self.typing(update)
         match update:
-            case Typing() | Presence() | ReadMarker() | NotificationsChanged():
+            case Typing() | Presence() | ReadMarker() | NotificationsChanged() | Thread():
                 return
             case DraftChanged() | SavedChanged() | ScheduledChanged() | PersonalMissed():
                 return

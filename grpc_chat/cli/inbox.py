@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.choices import AnyNotificationLevel
     from grpc_chat.sdk.models import Room
-    from grpc_chat.sdk.read_state import Notifications
+    from grpc_chat.sdk.read_state import MessagePreview, Notifications
 
 _room = click.argument("name", metavar="ROOM")
 
@@ -68,7 +68,11 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
 
 
 def _preview(room: Room) -> str:
-    message = room.last_message
+    return beginning(room.last_message)
+
+
+def beginning(message: MessagePreview | None) -> str:
+    """Who sent a message, and how it begins."""
     if message is None:
         return ""
     if message.deleted:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.inbox import beginning
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.presence import Until
 from grpc_chat.cli.texts import TextCommand
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from grpc_chat.cli.output import Column
     from grpc_chat.sdk.models import Event, Room
-    from grpc_chat.sdk.threads import Thread
+    from grpc_chat.sdk.thread_records import Thread
 
 _room = click.argument("name", metavar="ROOM")
 _seq = click.argument("seq", type=click.IntRange(min=1))
@@ -90,6 +91,7 @@ async def threads(cli: Cli, name: str, *, unread: bool) -> None:
             lambda thread: f"{thread.last_time.astimezone():%Y-%m-%d %H:%M}" if thread.last_time else "",
         ),
         ("you", _state),
+        ("message", lambda thread: beginning(thread.root)),
     ]
     where = f"in {names[room.room_id]}" if room else "that you follow"
     cli.out.table(found, columns, empty=f"no threads {where}" + (" with unread messages" if unread else ""))

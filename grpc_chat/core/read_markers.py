@@ -117,7 +117,7 @@ def _mover(
                 seen = transaction.followed_thread(room_id, user_id, root_seq)
                 threads[room_id, root_seq] = (threads[room_id, root_seq][0], seen)
             else:
-                transaction.move_marker(room_id, user_id, marker)
+                transaction.move_marker(room_id, caller.user_id, marker)
         rooms = [asked.room_id for asked in request.markers if not asked.thread_root]
         markers = {(marker.room_id, 0): marker for marker in unread(transaction, user_id, rooms)}
         if told := [marker for place, marker in markers.items() if place in moved]:

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from grpc_chat.core import access
 from grpc_chat.core.notifications import notifications_of
 from grpc_chat.core.pins import count_pins
+from grpc_chat.core.previews import preview_of
 from grpc_chat.core.read_markers import marker_of
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Attention, Membership
 from grpc_chat.wire import chat_pb2 as pb
 
-_PREVIEW = 200
-"""How many code points of a room's newest message are shown in lists."""
 _PLAIN = Attention()
 
 
@@ -90,18 +89,5 @@ def _previews(snapshot: Snapshot, memberships: Sequence[Membership]) -> Mapping[
     for (room_id, _), payload in snapshot.payloads_at(places).items():
         event = pb.Event.FromString(payload)
         if event.HasField("message"):
-            previews[room_id] = _preview(event)
+            previews[room_id] = preview_of(event)
     return previews
-
-
-def _preview(event: pb.Event) -> pb.MessagePreview:
-    message = event.message
-    return pb.MessagePreview(
-        seq=event.seq,
-        create_time=event.create_time,
-        user_id=event.user_id,
-        text=message.text[:_PREVIEW],
-        truncated=len(message.text) > _PREVIEW,
-        files=len(message.files),
-        deleted=message.HasField("deleted"),
-    )

@@ -89,6 +89,8 @@ class Stream:
     personal: dict[tuple[str, ...], pb.PersonalChange] | None = None
     """By what they are about, changes of what its user keeps, likewise; None if its client does not want
     them."""
+    threads: dict[tuple[str, int], pb.Thread] = field(default_factory=dict)
+    """By room and root, threads that its user has changed, likewise."""
     signals: Latest | None = None
     """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None
@@ -165,7 +167,9 @@ class Stream:
     @property
     def _owes_user(self) -> bool:
         """Whether it owes anything of its user's own log."""
-        return bool(self.invitations or self.read_markers or self.notifications or self.personal)
+        return bool(
+            self.invitations or self.read_markers or self.notifications or self.personal or self.threads
+        )
 
     async def wait(self) -> Behind | None:
         """Wait until there may be something to do; returns what is to be read if that is known. What
@@ -273,6 +277,8 @@ class Stream:
         if self.personal:
             response.personal.extend(self.personal.values())
             self.personal.clear()
+        for place in list(itertools.islice(self.threads, _CURSORS_AT_ONCE)):
+            response.threads.append(self.threads.pop(place))
         return response.SerializeToString()
 
     def _beside_signals(self) -> bytes:

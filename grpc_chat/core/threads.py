@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
+from grpc_chat.core.previews import preview_of
 from grpc_chat.core.user_log import tell
 from grpc_chat.errors import ChatError, InvalidRequest, MessageNotFound
 from grpc_chat.store.base import Transaction
@@ -80,7 +81,11 @@ class Threads:
             before = int(after) if after else _END
             found = snapshot.threads(room_id, user_id, before=before, limit=limit)
             # The newest ones come first: those of which nothing is visible are the last.
-            return [as_told(snapshot, room, each, now_us) for each in found if _is_visible(room, each)]
+            return _with_roots(
+                snapshot,
+                {room_id: room},
+                [as_told(snapshot, room, each, now_us) for each in found if _is_visible(room, each)],
+            )
 
         def followed(snapshot: Snapshot, after: str, limit: int) -> list[pb.Thread]:
             if room_id:
@@ -153,8 +158,9 @@ class Threads:
                 snapshot.messages_in_thread(room_id, root_seq, number - 1) for number in (begins, first)
             )
             token = self._pages.tokens.make
+            [thread] = _with_roots(snapshot, {room_id: room}, [as_told(snapshot, room, seen, now_us)])
             return ThreadPage(
-                as_told(snapshot, room, seen, now_us),
+                thread,
                 [event.payload for event in found],
                 next_page_token=token(listing, f"after_seq {ends}") if ends < end else "",
                 previous_page_token=token(listing, f"before_seq {begins}") if older > hidden else "",
@@ -189,7 +195,8 @@ class Threads:
                 until_us = None if lifetime_us is None else transaction.now_us + lifetime_us
                 following = following._replace(mute_until_us=(until_us or 0) if mutes else None)
             if following == before:
-                return as_told(transaction, room, seen, transaction.now_us)
+                thread = as_told(transaction, room, seen, transaction.now_us)
+                return _with_roots(transaction, {room_id: room}, [thread])[0]
             if following:
                 transaction.follow_thread(room_id, user_id, root_seq, following)
             else:
@@ -197,7 +204,7 @@ class Threads:
             seen = transaction.followed_thread(room_id, user_id, root_seq)
             thread = as_told(transaction, room, seen, transaction.now_us)
             tell(transaction, user_id, pb.ThreadsChanged(threads=[thread]))
-            return thread
+            return _with_roots(transaction, {room_id: room}, [thread])[0]
 
         return await self._committer.transact(caller, in_transaction, about=[(room_id, user_id)])
 
@@ -272,10 +279,29 @@ def _is_visible(room: Membership, seen: FollowedThread) -> bool:
 
 
 def _visible(
-    snapshot: Snapshot, user_id: str, found: Iterable[FollowedThread], now_us: int
-) -> Iterator[pb.Thread]:
-    found = list(found)
+    snapshot: Snapshot, user_id: str, found: Sequence[FollowedThread], now_us: int
+) -> list[pb.Thread]:
+    """Those of these threads, of any rooms, of which a user may read something."""
     rooms = snapshot.memberships_in(user_id, sorted({each.thread.room_id for each in found}))
-    for each in found:
-        if (room := rooms.get(each.thread.room_id)) and room.role and _is_visible(room, each):
-            yield as_told(snapshot, room, each, now_us)
+    shown = [
+        as_told(snapshot, room, each, now_us)
+        for each in found
+        if (room := rooms.get(each.thread.room_id)) and room.role and _is_visible(room, each)
+    ]
+    return _with_roots(snapshot, rooms, shown)
+
+
+def _with_roots(
+    snapshot: Snapshot, rooms: Mapping[str, Membership], threads: list[pb.Thread]
+) -> list[pb.Thread]:
+    """The threads with the beginnings of their roots, where the member of the rooms may read these."""
+    places = [
+        (thread.room_id, thread.thread_root)
+        for thread in threads
+        if thread.thread_root >= access.visible_from(rooms[thread.room_id])
+    ]
+    payloads = snapshot.payloads_at(places)
+    for thread in threads:
+        if payload := payloads.get((thread.room_id, thread.thread_root)):
+            thread.root.CopyFrom(preview_of(pb.Event.FromString(payload)))
+    return threads

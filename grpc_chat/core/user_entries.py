@@ -14,6 +14,9 @@ from grpc_chat.core.user_log import why_ended
 from grpc_chat.store.records import Place
 from grpc_chat.wire import chat_pb2 as pb
 
+MOST_THREADS = 1000
+"""How many threads that its user has changed a stream holds."""
+
 
 class Entries:
     """Applies the entries of users' logs on this node."""
@@ -34,6 +37,7 @@ class Entries:
             "draft_changed": self._personal,
             "saved_changed": self._personal,
             "scheduled_changed": self._personal,
+            "threads_changed": self._threads_changed,
         }
 
     def apply_to(self, stream: Stream, told: Told) -> None:
@@ -70,6 +74,8 @@ class Entries:
         if stream.read_markers:
             stream.read_markers.pop(left.room_id, None)
         stream.notifications.pop(left.room_id, None)
+        for place in [place for place in stream.threads if place[0] == left.room_id]:
+            del stream.threads[place]
 
     def _read_markers_moved(self, stream: Stream, told: Told) -> None:
         for marker in told.event.read_markers_moved.markers:
@@ -105,6 +111,16 @@ class Entries:
         changes.pop(key, None)
         changes[key] = change
         stream.wake()
+
+    def _threads_changed(self, stream: Stream, told: Told) -> None:
+        if stream.read_markers is None:
+            return
+        for thread in told.event.threads_changed.threads:
+            place = (thread.room_id, thread.thread_root)
+            # It is a hint: a client that does not read for so long asks for the list.
+            if thread.room_id in stream.subscription and len(stream.threads) < MOST_THREADS:
+                stream.threads[place] = thread
+                stream.wake()
 
     def _mark(self, stream: Stream, marker: pb.ReadMarker) -> None:
         markers, room_id = stream.read_markers, marker.room_id

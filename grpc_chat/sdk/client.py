@@ -257,7 +257,8 @@ class Client(
                 what happens now and is not kept.
             read_state: Whether to send how far you have read too, as :class:`ReadMarker` among the updates:
                 of each room when the stream begins, and again when another of your sessions reads further. So
-                is what you want to be notified of, as :class:`NotificationsChanged`.
+                is what you want to be notified of, as :class:`NotificationsChanged`, and what another of your
+                sessions changes of a thread, as :class:`Thread`.
             personal: Whether to send what changes among your drafts, saved and scheduled messages too, as
                 :class:`DraftChanged`, :class:`SavedChanged`, :class:`ScheduledChanged` and
                 :class:`PersonalMissed` among the updates. Ask for the lists after each :class:`Connected`.

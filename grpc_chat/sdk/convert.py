@@ -30,6 +30,7 @@ from grpc_chat.sdk.file_records import File, Upload
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, PinChanged, ReactionChanged
 from grpc_chat.sdk.models import to_datetime
 from grpc_chat.sdk.read_state import MessagePreview, Notifications, ReadMarker
+from grpc_chat.sdk.thread_records import Thread
 from grpc_chat.wire import chat_pb2 as pb
 
 ENUMS: dict[type[Choice], tuple[Any, str]] = {
@@ -346,6 +347,23 @@ def preview(told: pb.MessagePreview) -> MessagePreview:
         truncated=told.truncated,
         files=told.files,
         deleted=told.deleted,
+    )
+
+
+def thread(told: pb.Thread) -> Thread:
+    """A thread."""
+    return Thread(
+        room_id=told.room_id,
+        root_seq=told.thread_root,
+        replies=told.reply_count,
+        last_seq=told.last_seq,
+        last_time=time(told.last_time) if told.HasField("last_time") else None,
+        following=told.following,
+        muted=told.muted,
+        mute_end_time=time(told.mute_end_time) if told.HasField("mute_end_time") else None,
+        read_seq=told.read_marker.seq,
+        unread=told.read_marker.unread_count,
+        root=preview(told.root) if told.HasField("root") else None,
     )
 
 

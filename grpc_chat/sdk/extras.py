@@ -10,6 +10,7 @@ from grpc_chat.sdk.models import Invitation
 from grpc_chat.sdk.personal_changes import PersonalChange, personal_change
 from grpc_chat.sdk.read_state import Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
+from grpc_chat.sdk.thread_records import Thread
 from grpc_chat.wire import chat_pb2 as pb
 
 
@@ -40,7 +41,7 @@ class Extras:
 
     def updates(
         self, response: pb.SubscribeResponse
-    ) -> Iterator[Invitation | Signal | ReadMarker | NotificationsChanged | PersonalChange | None]:
+    ) -> Iterator[Invitation | Signal | ReadMarker | NotificationsChanged | PersonalChange | Thread | None]:
         """What a response brings."""
         if response.HasField("started"):
             # The log may have gone back since the stream before.
@@ -71,6 +72,8 @@ class Extras:
             notifications = convert.notifications(changed.notifications)
             if self._chosen.get(changed.room_id, Notifications()) != notifications:
                 yield self._choose(changed.room_id, notifications)
+        for thread in response.threads:
+            yield convert.thread(thread)
 
         for change in response.personal:
             yield personal_change(change)

@@ -24,6 +24,7 @@ from grpc_chat.sdk.personal_changes import PersonalChange
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollVoted
 from grpc_chat.sdk.read_state import MessagePreview, Notifications, NotificationsChanged, ReadMarker
 from grpc_chat.sdk.signals import Signal
+from grpc_chat.sdk.thread_records import Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +432,7 @@ Update = (
     | ReadMarker
     | NotificationsChanged
     | PersonalChange
+    | Thread
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

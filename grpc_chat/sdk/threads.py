@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
@@ -14,32 +13,8 @@ from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import PAGE
 from grpc_chat.sdk.message_calls import MessageCalls
 from grpc_chat.sdk.models import Message, Replies, Sent
+from grpc_chat.sdk.thread_records import Thread
 from grpc_chat.wire import chat_pb2 as pb
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A message, the root, with the messages of the same room that belong to it."""
-
-    room_id: str
-    root_seq: int
-    """The number of the root, which may be deleted, or hidden from you."""
-    replies: int
-    """How many messages you may read in it, without the root and without those that are deleted."""
-    last_seq: int
-    """The number of its newest message, which may be deleted; 0 if it has none yet."""
-    last_time: datetime | None
-    """When that was stored."""
-    following: bool
-    """Whether you follow it."""
-    muted: bool
-    """Whether you have muted it."""
-    mute_end_time: datetime | None
-    """Until when; None if it is not muted, or if there is no end."""
-    read_seq: int
-    """The number of the last event that you have read, if you follow it."""
-    unread: int
-    """How many messages of others come after it, if you follow it."""
 
 
 class ThreadCalls(MessageCalls):
@@ -93,7 +68,7 @@ class ThreadCalls(MessageCalls):
             else self._pages_in(room, method, request, response, "threads")
         )
         async for told in pages:
-            yield _thread(told)
+            yield convert.thread(told)
 
     async def thread(self, room: str, root_seq: int) -> Thread:
         """A thread.
@@ -107,7 +82,7 @@ class ThreadCalls(MessageCalls):
         """
         request = pb.ListThreadMessagesRequest(thread_root=root_seq, page_size=1)
         method, kind = "MessageService/ListThreadMessages", pb.ListThreadMessagesResponse
-        return _thread((await self._in_room(room, method, request, kind)).thread)
+        return convert.thread((await self._in_room(room, method, request, kind)).thread)
 
     async def thread_messages(
         self,
@@ -186,19 +161,4 @@ class ThreadCalls(MessageCalls):
         if lifetime is not None:
             request.mute_lifetime.FromTimedelta(lifetime)
         method, kind = "MessageService/UpdateThread", pb.UpdateThreadResponse
-        return _thread((await self._in_room(room, method, request, kind)).thread)
-
-
-def _thread(told: pb.Thread) -> Thread:
-    return Thread(
-        room_id=told.room_id,
-        root_seq=told.thread_root,
-        replies=told.reply_count,
-        last_seq=told.last_seq,
-        last_time=convert.time(told.last_time) if told.HasField("last_time") else None,
-        following=told.following,
-        muted=told.muted,
-        mute_end_time=convert.time(told.mute_end_time) if told.HasField("mute_end_time") else None,
-        read_seq=told.read_marker.seq,
-        unread=told.read_marker.unread_count,
-    )
+        return convert.thread((await self._in_room(room, method, request, kind)).thread)

@@ -1196,6 +1196,7 @@ async def test_durations_and_masks_that_make_no_sense_are_refused(
                 "UpdateStatus": "emoji",
                 "UpdateNotifications": "level",
                 "UpdateScheduledMessage": "text",
+                "UpdateThread": "following",
             }
             mask = FieldMask(paths=[good.get(method.name, "name"), name])
             wrong += [(mask, f"{field.name}.paths[1]")]

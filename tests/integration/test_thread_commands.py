@@ -104,7 +104,7 @@ async def test_threads_are_written_listed_and_read(node: RunningNode, run: Run) 
 
     [muted] = await run(threads.thread, as_json=True, name="general", seq=root + 1, change="mute")
     assert json.loads(muted)["muted"]
-    assert (await run(threads.threads))[1].endswith("muted")
+    assert (await run(threads.threads))[1].endswith("muted  alice: root")
     for change, state in (("unmute", (True, False)), ("unfollow", (False, False)), ("follow", (True, False))):
         [now] = await run(threads.thread, as_json=True, name="general", seq=root, change=change)
         assert (json.loads(now)["following"], json.loads(now)["muted"]) == state
@@ -159,7 +159,7 @@ async def test_threads_in_chat(
         ("/thread", "needs #N"),
         ("/thread words", "needs #N"),
         ("/thread #99", "no such message"),
-        ("/thread #99 words", "there is no message 99"),
+        ("/thread #99 words", "there is no such message"),
     ):
         assert words in await say(line)
     assert (await bob.room("general")).last_seq == root + 4

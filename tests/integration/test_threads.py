@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -218,6 +219,15 @@ async def test_threads_are_listed_and_read_in_pages(
         assert not empty.events
         assert [event.seq for event in (await page(page_token=token)).events] == forth
 
+    assert thread.root
+    assert (thread.root.text, thread.root.sender_id) == ("root 0", "alice")
+    assert [each.root and each.root.text async for each in alice.threads("pages")] == [
+        "root 0",
+        "root 2",
+        "root 1",
+    ]
+    await alice.delete("pages", roots[1])
+    assert [each.root and each.root.deleted async for each in alice.threads("pages")] == [False, False, True]
     nothing = await alice.thread("pages", roots[3])
     assert (nothing.replies, nothing.last_seq, nothing.last_time, nothing.following) == (0, 0, None, False)
     for wrong in (inside[-1] + 1, 999):
@@ -275,6 +285,45 @@ async def test_a_thread_is_followed_and_muted_by_itself(node: RunningNode) -> No
             ),
             pb.UpdateThreadResponse,
         )
+
+
+async def test_other_sessions_are_told_what_changes_of_a_thread(node: RunningNode) -> None:
+    """On the streams that ask for it, of the rooms that they follow; of many changes the last is enough."""
+    for room in ("told", "untold"):
+        await node.put_room(room, {"alice": "owner", "bob": "member"})
+    alice, bob = node.client("alice"), node.client("bob")
+    roots = {room: (await alice.send(room, "root")).seq for room in ("told", "untold")}
+    inside = [(await bob.send("told", "x", thread_root=roots["told"])).seq for _ in range(2)]
+    async with alice.subscribe("told", from_latest=True, read_state=True) as live:
+        updates = live.updates()
+
+        async def next_thread() -> chat.Thread:
+            async with asyncio.timeout(20):
+                while not isinstance(told := await anext(updates), chat.Thread):
+                    pass
+            return told
+
+        async with asyncio.timeout(20):
+            while not isinstance(await anext(updates), chat.CaughtUp):
+                pass
+        await alice.follow_thread("untold", roots["untold"])
+        await alice.mark_read("told", inside[0], thread_root=roots["told"])
+        told = await next_thread()
+        assert (told.room_id, told.root_seq, told.read_seq, told.unread) == (
+            "told",
+            roots["told"],
+            inside[0],
+            1,
+        )
+        await alice.mute_thread("told", roots["told"])
+        assert (await next_thread()).muted
+        await alice.unfollow_thread("told", roots["told"])
+        assert not (await next_thread()).following
+        # What one is notified of is told in the same way, also where nothing else is owed.
+        await alice.mute("told")
+        async with asyncio.timeout(20):
+            while not isinstance(await anext(updates), chat.NotificationsChanged):
+                pass
 
 
 async def entries(node: RunningNode, user: str) -> list[pb.Thread]:
@@ -360,6 +409,8 @@ async def test_what_is_hidden_of_a_thread_is_not_counted(node: RunningNode) -> N
     assert await listed(dan, room) == [root]
     thread = await dan.follow_thread(room, root)
     assert (thread.replies, (await alice.thread(room, root)).replies) == (2, 4)
+    assert thread.root is None
+    assert [each.root async for each in dan.threads(room)] == [None]
     for messages in (dan.thread_messages(room, root), dan.thread_messages(room, root, after=hidden[0])):
         assert [message.seq async for message in messages] == seen
     assert [message.seq async for message in dan.thread_messages(room, root, before=seen[1])] == seen[:1]

@@ -153,7 +153,7 @@ MISTAKES = {
         (
             (
                 "core/read_markers.py",
-                "            tell(transaction, caller.user_id, pb.ReadMarkersMoved(markers=told))\n",
+                "            tell(transaction, user_id, pb.ReadMarkersMoved(markers=told))\n",
                 "            pass\n",
             ),
         ),

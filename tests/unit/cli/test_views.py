@@ -52,10 +52,11 @@ from grpc_chat.sdk.models import (
 )
 from grpc_chat.sdk.pins import Pin
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
+from grpc_chat.sdk.read_state import MessagePreview
 from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, UserRecord
 from grpc_chat.sdk.search import SearchHit
 from grpc_chat.sdk.signals import Presence, Status
-from grpc_chat.sdk.threads import Thread
+from grpc_chat.sdk.thread_records import Thread
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
 # Also where only words of the API belong.
@@ -81,7 +82,7 @@ MEMBER = Member(USER, EVIL, NOW)
 BAN = Ban(USER, EVIL, EVIL, NOW)
 PRESENCE = Presence(EVIL, EVIL, NOW, Status(EVIL, EVIL, NOW))
 SENT = Sent(EVIL, 1, EVIL, EVIL, NOW)
-THREAD = Thread("plans", 1, 2, 3, NOW, True, True, NOW, 1, 1)
+THREAD = Thread("plans", 1, 2, 3, NOW, True, True, NOW, 1, 1, MessagePreview(1, NOW, EVIL, EVIL))
 CHANGES: list[Any] = ["joined", "added", "left", "removed", "banned", "unbanned", "role", "invited", EVIL]
 BODY, CARD = Body(EVIL, b"\0\xff"), LinkCard(EVIL, EVIL, EVIL, EVIL)
 MESSAGE = Message(
