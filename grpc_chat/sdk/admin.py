@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-from grpc_chat.sdk import convert
+from grpc_chat.sdk import convert, convert_admin
 from grpc_chat.sdk.account_models import Identity, PasswordChange, Session, User
 from grpc_chat.sdk.calls import Calls
 from grpc_chat.sdk.models import Invite
@@ -20,7 +20,7 @@ class AdminCalls(Calls):
         """All accounts with ``query`` in their user id or display name, in the order of their ids."""
         request = pb.ListUsersRequest(query=query)
         async for user in self._pages("AdminService/ListUsers", request, pb.ListUsersResponse, "users"):
-            yield convert.record(user)
+            yield convert_admin.record(user)
 
     async def create_user(
         self, user_id: str, password: str, *, display_name: str = "", admin: bool = False
@@ -30,7 +30,7 @@ class AdminCalls(Calls):
             user_id=user_id, password=password, display_name=display_name, admin=admin
         )
         response = await self._call("AdminService/CreateUser", request, pb.CreateUserResponse)
-        return convert.record(response.user)
+        return convert_admin.record(response.user)
 
     async def block_user(self, user_id: str, *, dry_run: bool = False) -> Blocked:
         """Keep an account and its bots from logging in, and end their sessions.
@@ -40,13 +40,13 @@ class AdminCalls(Calls):
         """
         request = pb.BlockUserRequest(user_id=user_id, validate_only=dry_run)
         response = await self._repeat("AdminService/BlockUser", request, pb.BlockUserResponse)
-        return convert.blocked(response)
+        return convert_admin.blocked(response)
 
     async def unblock_user(self, user_id: str) -> Unblocked:
         """Let a blocked account and its bots log in again; the bots need new tokens."""
         request = pb.UnblockUserRequest(user_id=user_id)
         response = await self._repeat("AdminService/UnblockUser", request, pb.UnblockUserResponse)
-        return convert.unblocked(response)
+        return convert_admin.unblocked(response)
 
     async def unowned_rooms(self) -> AsyncIterator[UnownedRoom]:
         """The rooms whose owners are all blocked, in the order of their ids."""
@@ -54,13 +54,13 @@ class AdminCalls(Calls):
         async for room in self._pages(
             "AdminService/ListUnownedRooms", request, pb.ListUnownedRoomsResponse, "rooms"
         ):
-            yield convert.unowned_room(room)
+            yield convert_admin.unowned_room(room)
 
     async def assign_room_owner(self, room_id: str, user_id: str, *, reason: str = "") -> UnownedRoom:
         """Make a member the owner of a room whose owners are all blocked. The room's members see it."""
         request = pb.AssignRoomOwnerRequest(room_id=room_id, user_id=user_id, reason=reason)
         response = await self._call("AdminService/AssignRoomOwner", request, pb.AssignRoomOwnerResponse)
-        return convert.unowned_room(response.room)
+        return convert_admin.unowned_room(response.room)
 
     async def assign_bot_owner(self, bot_id: str, owner_id: str) -> User:
         """Give a bot whose owner is blocked to another person, who makes a new token for it."""
@@ -86,7 +86,7 @@ class AdminCalls(Calls):
         """Grant or revoke server administration."""
         request = pb.SetAdminRequest(user_id=user_id, admin=admin)
         response = await self._repeat("AdminService/SetAdmin", request, pb.SetAdminResponse)
-        return convert.record(response.user)
+        return convert_admin.record(response.user)
 
     async def user_identities(self, user_id: str) -> list[Identity]:
         """The issuers' identities that log in to an account, oldest first."""

@@ -2612,6 +2612,7 @@ class ReadMarker(_message.Message):
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
     UNREAD_MENTIONS_FIELD_NUMBER: _builtins.int
     LAST_SEQ_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
@@ -2633,6 +2634,10 @@ class ReadMarker(_message.Message):
     marker with a higher number is newer than one with a lower number.
     Output only.
     """
+    thread_root: _builtins.int
+    """The number of the message whose thread is meant; 0 for the messages of the room that are in no thread.
+    Must be 0 or more.
+    """
     def __init__(
         self,
         *,
@@ -2641,10 +2646,11 @@ class ReadMarker(_message.Message):
         unread_count: _builtins.int = ...,
         unread_mentions: _builtins.int = ...,
         last_seq: _builtins.int = ...,
+        thread_root: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "room_id", b"room_id", "seq", b"seq", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "room_id", b"room_id", "seq", b"seq", "thread_root", b"thread_root", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4579,9 +4585,9 @@ class MarkReadRequest(_message.Message):
     """Whether markers that are further move back: then what comes after them is unread again."""
     @_builtins.property
     def markers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadMarker]:
-        """The rooms, each with the number of the last event that was read. Before the event by which the caller joined, the
-        marker stays at that event.
-        Must have 1 to `limits.messages` entries, one for each room.
+        """The rooms and threads, each with the number of the last event that was read. Before the event by which the caller
+        joined, the marker stays at that event. Nothing changes for a thread that the caller does not follow.
+        Must have 1 to `limits.messages` entries, one for each room and thread.
         """
 
     def __init__(
@@ -5163,6 +5169,7 @@ class Event(_message.Message):
     RIGHTS_CHANGED_FIELD_NUMBER: _builtins.int
     CONSUMER_TAKEN_FIELD_NUMBER: _builtins.int
     READ_MARKERS_MOVED_FIELD_NUMBER: _builtins.int
+    THREADS_CHANGED_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_CHANGED_FIELD_NUMBER: _builtins.int
     DRAFT_CHANGED_FIELD_NUMBER: _builtins.int
     SAVED_CHANGED_FIELD_NUMBER: _builtins.int
@@ -5254,6 +5261,10 @@ class Event(_message.Message):
         """In a user's own log: the user has read further, or marked something as unread."""
 
     @_builtins.property
+    def threads_changed(self) -> Global___ThreadsChanged:
+        """In a user's own log: the user has read further in threads, or changed whether they follow them, or how."""
+
+    @_builtins.property
     def notifications_changed(self) -> Global___NotificationsChanged:
         """In a user's own log: what the user wants to be notified of in a room has changed."""
 
@@ -5293,16 +5304,17 @@ class Event(_message.Message):
         rights_changed: Global___RightsChanged | None = ...,
         consumer_taken: Global___ConsumerTaken | None = ...,
         read_markers_moved: Global___ReadMarkersMoved | None = ...,
+        threads_changed: Global___ThreadsChanged | None = ...,
         notifications_changed: Global___NotificationsChanged | None = ...,
         draft_changed: Global___DraftChanged | None = ...,
         saved_changed: Global___SavedChanged | None = ...,
         scheduled_changed: Global___ScheduledChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "session_ended", b"session_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "session_ended", b"session_ended", "threads_changed", b"threads_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "seq", b"seq", "session_ended", b"session_ended", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_taken", b"consumer_taken", "create_time", b"create_time", "draft_changed", b"draft_changed", "invited", b"invited", "kind", b"kind", "membership_changed", b"membership_changed", "message", b"message", "message_deleted", b"message_deleted", "message_edited", b"message_edited", "notifications_changed", b"notifications_changed", "pin_changed", b"pin_changed", "poll_closed", b"poll_closed", "poll_voted", b"poll_voted", "reaction_changed", b"reaction_changed", "read_markers_moved", b"read_markers_moved", "rights_changed", b"rights_changed", "room_created", b"room_created", "room_id", b"room_id", "room_joined", b"room_joined", "room_lost", b"room_lost", "room_updated", b"room_updated", "saved_changed", b"saved_changed", "scheduled_changed", b"scheduled_changed", "seq", b"seq", "session_ended", b"session_ended", "threads_changed", b"threads_changed", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "pin_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "notifications_changed", "draft_changed", "saved_changed", "scheduled_changed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["message", "room_created", "room_updated", "membership_changed", "message_edited", "message_deleted", "reaction_changed", "pin_changed", "poll_voted", "poll_closed", "room_joined", "room_lost", "invited", "session_ended", "rights_changed", "consumer_taken", "read_markers_moved", "threads_changed", "notifications_changed", "draft_changed", "saved_changed", "scheduled_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -6779,6 +6791,344 @@ class ListReactionsResponse(_message.Message):
 Global___ListReactionsResponse: _TypeAlias = ListReactionsResponse  # noqa: Y015
 
 @_typing.final
+class Thread(_message.Message):
+    """A message, its root, with the messages of the same room that belong to it, as the caller sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    REPLY_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    MUTED_FIELD_NUMBER: _builtins.int
+    MUTE_END_TIME_FIELD_NUMBER: _builtins.int
+    READ_MARKER_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room."""
+    thread_root: _builtins.int
+    """The number of the root. It may be deleted, or hidden from the caller."""
+    reply_count: _builtins.int
+    """How many messages the caller may read in it, without the root and without those that are deleted."""
+    last_seq: _builtins.int
+    """The number of its newest message, which may be deleted; 0 if it has none yet."""
+    following: _builtins.bool
+    """Whether the caller follows it."""
+    muted: _builtins.bool
+    """Whether the caller has muted it: clients notify of nothing in it."""
+    @_builtins.property
+    def root(self) -> Global___MessagePreview:
+        """The beginning of the root. Absent if it is hidden from the caller, and in `ThreadsChanged`."""
+
+    @_builtins.property
+    def last_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was stored; absent if it has none yet."""
+
+    @_builtins.property
+    def mute_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is muted; absent if it is not, or if there is no end."""
+
+    @_builtins.property
+    def read_marker(self) -> Global___ReadMarker:
+        """How far the caller has read it, and how many of its messages wait. Absent if the caller does not follow it."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+        root: Global___MessagePreview | None = ...,
+        reply_count: _builtins.int = ...,
+        last_seq: _builtins.int = ...,
+        last_time: _timestamp_pb2.Timestamp | None = ...,
+        following: _builtins.bool = ...,
+        muted: _builtins.bool = ...,
+        mute_end_time: _timestamp_pb2.Timestamp | None = ...,
+        read_marker: Global___ReadMarker | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_time", b"last_time", "mute_end_time", b"mute_end_time", "read_marker", b"read_marker", "root", b"root"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["following", b"following", "last_seq", b"last_seq", "last_time", b"last_time", "mute_end_time", b"mute_end_time", "muted", b"muted", "read_marker", b"read_marker", "reply_count", b"reply_count", "room_id", b"room_id", "root", b"root", "thread_root", b"thread_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Thread: _TypeAlias = Thread  # noqa: Y015
+
+@_typing.final
+class ThreadsChanged(_message.Message):
+    """In a user's own log: the user has read further in threads, or changed whether they follow them, or how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THREADS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def threads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thread]:
+        """The threads, as they were then."""
+
+    def __init__(
+        self,
+        *,
+        threads: _abc.Iterable[Global___Thread] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["threads", b"threads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThreadsChanged: _TypeAlias = ThreadsChanged  # noqa: Y015
+
+@_typing.final
+class ListThreadsRequest(_message.Message):
+    """Which page of which threads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room. Empty for those that the caller follows in all rooms.
+    Must be an id, or empty.
+    """
+    following: _builtins.bool
+    """Whether only threads that the caller follows are returned."""
+    unread: _builtins.bool
+    """Whether only threads that the caller follows, that are not muted, and in which messages wait, are returned."""
+    page_size: _builtins.int
+    """The page size.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """The token of the page to return.
+    Must be a page token.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        following: _builtins.bool = ...,
+        unread: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["following", b"following", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "unread", b"unread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListThreadsRequest: _TypeAlias = ListThreadsRequest  # noqa: Y015
+
+@_typing.final
+class ListThreadsResponse(_message.Message):
+    """A page of threads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THREADS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty if this is the last."""
+    @_builtins.property
+    def threads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thread]:
+        """Those with the newest messages first."""
+
+    def __init__(
+        self,
+        *,
+        threads: _abc.Iterable[Global___Thread] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "threads", b"threads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListThreadsResponse: _TypeAlias = ListThreadsResponse  # noqa: Y015
+
+@_typing.final
+class ListThreadMessagesRequest(_message.Message):
+    """Which page of a thread's messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BEFORE_SEQ_FIELD_NUMBER: _builtins.int
+    AFTER_SEQ_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    thread_root: _builtins.int
+    """The number of the thread's root.
+    Must be 1 or more.
+    """
+    page_size: _builtins.int
+    """How many to return at most. A page also ends at `limits.page_bytes`.
+    Must be a page size.
+    """
+    page_token: _builtins.str
+    """A token from another page. It stands for a place in the thread, so leave out `position`.
+    Must be a page token.
+    """
+    before_seq: _builtins.int
+    """The page that ends just before this number.
+    Must be 1 or more.
+    """
+    after_seq: _builtins.int
+    """The page that starts just after this number.
+    Must be 0 or more.
+    """
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        before_seq: _builtins.int = ...,
+        after_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "before_seq", b"before_seq", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "before_seq", b"before_seq", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "room_id", b"room_id", "thread_root", b"thread_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_position: _TypeAlias = _typing.Literal["before_seq", "after_seq"]  # noqa: Y015
+    _WhichOneofArgType_position: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_position) -> _WhichOneofReturnType_position | None: ...
+
+Global___ListThreadMessagesRequest: _TypeAlias = ListThreadMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListThreadMessagesResponse(_message.Message):
+    """A page of a thread's messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the page after this one (newer). Empty if this page reaches the newest message."""
+    previous_page_token: _builtins.str
+    """For the page before this one (older). Empty if this page reaches the oldest message."""
+    epoch: _builtins.str
+    """The epoch that the numbers belong to."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """Oldest first, in whichever direction the client pages."""
+
+    @_builtins.property
+    def thread(self) -> Global___Thread:
+        """The thread."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        next_page_token: _builtins.str = ...,
+        previous_page_token: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+        thread: Global___Thread | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["thread", b"thread"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "thread", b"thread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListThreadMessagesResponse: _TypeAlias = ListThreadMessagesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateThreadRequest(_message.Message):
+    """What is to change of a thread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ROOT_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    MUTED_FIELD_NUMBER: _builtins.int
+    MUTE_LIFETIME_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    """The room.
+    Must be an id.
+    """
+    thread_root: _builtins.int
+    """The number of the thread's root.
+    Must be 1 or more.
+    """
+    following: _builtins.bool
+    """Whether to follow it. What is in it then is read."""
+    muted: _builtins.bool
+    """Whether to mute it. A thread that is muted is followed, too."""
+    @_builtins.property
+    def mute_lifetime(self) -> _duration_pb2.Duration:
+        """With `muted`: for how long. Absent for no end.
+        Must be more than 0 and at most 36,500 days.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change; `muted` includes `mute_lifetime`.
+        Must name one or more of following, muted.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        thread_root: _builtins.int = ...,
+        following: _builtins.bool = ...,
+        muted: _builtins.bool = ...,
+        mute_lifetime: _duration_pb2.Duration | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mute_lifetime", b"mute_lifetime", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["following", b"following", "mute_lifetime", b"mute_lifetime", "muted", b"muted", "room_id", b"room_id", "thread_root", b"thread_root", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateThreadRequest: _TypeAlias = UpdateThreadRequest  # noqa: Y015
+
+@_typing.final
+class UpdateThreadResponse(_message.Message):
+    """The thread was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THREAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def thread(self) -> Global___Thread:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        thread: Global___Thread | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["thread", b"thread"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["thread", b"thread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateThreadResponse: _TypeAlias = UpdateThreadResponse  # noqa: Y015
+
+@_typing.final
 class ListMessagesRequest(_message.Message):
     """Which page of a room's history."""
 
@@ -7753,8 +8103,8 @@ class SubscribeRequest(_message.Message):
     signals: _builtins.bool
     """Whether to send signals too, in `SubscribeResponse.signals`."""
     read_state: _builtins.bool
-    """Whether to send too how far the caller has read, in `SubscribeResponse.read_markers`, and what the caller wants to be
-    notified of, in `SubscribeResponse.notifications`.
+    """Whether to send too how far the caller has read, in `SubscribeResponse.read_markers` and `threads`, and what the
+    caller wants to be notified of, in `SubscribeResponse.notifications`.
     """
     personal: _builtins.bool
     """Whether to send also what changes among the caller's drafts, saved messages and scheduled messages, in
@@ -7830,6 +8180,7 @@ class SubscribeResponse(_message.Message):
     READ_MARKERS_FIELD_NUMBER: _builtins.int
     NOTIFICATIONS_FIELD_NUMBER: _builtins.int
     PERSONAL_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """New events, in each room in the order of `seq`."""
@@ -7891,7 +8242,7 @@ class SubscribeResponse(_message.Message):
         """If the request asks for them: how far the caller has read the rooms that the stream follows. With `started`, or
         in the responses just after it, the marker of each room; later, each marker that any session of the caller
         moves, of several moves only the last. Sending a message also moves the marker, and sends none: a message of the
-        caller's that is later than the marker's `last_seq` is the new marker, and nothing is unread.
+        caller's that is in no thread and later than the marker's `last_seq` is the new marker, and nothing is unread.
         """
 
     @_builtins.property
@@ -7905,6 +8256,14 @@ class SubscribeResponse(_message.Message):
         """If the request asks for them: what has changed among the caller's drafts, saved messages and scheduled messages since
         the stream was opened, whichever session did it; of several changes of the same thing only the last. What changed
         before, the lists of PersonalService say.
+        """
+
+    @_builtins.property
+    def threads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thread]:
+        """If the request asks for read markers: threads of the rooms that the stream follows, in which the caller has read
+        further, or which the caller follows or mutes in another way, whichever of the caller's sessions did it; of several
+        changes only the last. Writing in a thread also does this, and sends none. A stream does not begin with the present
+        state; ListThreads returns it.
         """
 
     def __init__(
@@ -7924,10 +8283,11 @@ class SubscribeResponse(_message.Message):
         read_markers: _abc.Iterable[Global___ReadMarker] | None = ...,
         notifications: _abc.Iterable[Global___NotificationsChanged] | None = ...,
         personal: _abc.Iterable[Global___PersonalChange] | None = ...,
+        threads: _abc.Iterable[Global___Thread] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "heartbeat", b"heartbeat", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "notifications", b"notifications", "passed", b"passed", "personal", b"personal", "read_markers", b"read_markers", "signals", b"signals", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "draining", b"draining", "events", b"events", "gaps", b"gaps", "heartbeat", b"heartbeat", "history_changed", b"history_changed", "invitations", b"invitations", "left", b"left", "notifications", b"notifications", "passed", b"passed", "personal", b"personal", "read_markers", b"read_markers", "signals", b"signals", "started", b"started", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2620,6 +2620,21 @@ class MessageServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.FromString,
                 _registered_method=True)
+        self.ListThreads = channel.unary_unary(
+                '/chat.v1.MessageService/ListThreads',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadsResponse.FromString,
+                _registered_method=True)
+        self.ListThreadMessages = channel.unary_unary(
+                '/chat.v1.MessageService/ListThreadMessages',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesResponse.FromString,
+                _registered_method=True)
+        self.UpdateThread = channel.unary_unary(
+                '/chat.v1.MessageService/UpdateThread',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/chat.v1.MessageService/ListMessages',
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListMessagesRequest.SerializeToString,
@@ -2805,6 +2820,43 @@ class MessageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListThreads(self, request, context):
+        """Returns threads, those with the newest messages first: the threads of a room, or those that the caller follows in
+        all rooms. Threads of which the caller may read no message are left out.
+
+        A thread with a new message between two pages may come twice.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListThreadMessages(self, request, context):
+        """Returns a page of the messages of a thread, oldest first, without its root.
+
+        MESSAGE_NOT_FOUND if there is no message that could be its root, or it is hidden from the caller together with all
+        of its thread.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateThread(self, request, context):
+        """Changes whether the caller follows a thread, and whether it is muted, in all of the caller's sessions. Nobody else
+        learns of it.
+
+        Users begin to follow a thread by themselves when they write in it, and when somebody else begins one with a
+        message of theirs. They follow at most 1,000 threads of each room; one more takes the place of the one that has been
+        quiet longest. Following ends when they leave the room.
+
+        MESSAGE_NOT_FOUND as in ListThreadMessages.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
         caller may not read are left out.
@@ -2936,6 +2988,21 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.GetMessage,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.SerializeToString,
+            ),
+            'ListThreads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListThreads,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadsResponse.SerializeToString,
+            ),
+            'ListThreadMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListThreadMessages,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesResponse.SerializeToString,
+            ),
+            'UpdateThread': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateThread,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -3320,6 +3387,87 @@ class MessageService(object):
             '/chat.v1.MessageService/GetMessage',
             grpc__chat_dot_wire_dot_chat__pb2.GetMessageRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.GetMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListThreads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListThreads',
+            grpc__chat_dot_wire_dot_chat__pb2.ListThreadsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListThreadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListThreadMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/ListThreadMessages',
+            grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListThreadMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateThread(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.MessageService/UpdateThread',
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.UpdateThreadResponse.FromString,
             options,
             channel_credentials,
             insecure,

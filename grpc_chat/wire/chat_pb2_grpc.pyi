@@ -1441,6 +1441,31 @@ class MessageServiceStub:
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
     Needs the scope read.
     """
+    ListThreads: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListThreadsRequest, _chat_pb2.ListThreadsResponse]
+    """Returns threads, those with the newest messages first: the threads of a room, or those that the caller follows in
+    all rooms. Threads of which the caller may read no message are left out.
+
+    A thread with a new message between two pages may come twice.
+    Needs the scope read.
+    """
+    ListThreadMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListThreadMessagesRequest, _chat_pb2.ListThreadMessagesResponse]
+    """Returns a page of the messages of a thread, oldest first, without its root.
+
+    MESSAGE_NOT_FOUND if there is no message that could be its root, or it is hidden from the caller together with all
+    of its thread.
+    Needs the scope read.
+    """
+    UpdateThread: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateThreadRequest, _chat_pb2.UpdateThreadResponse]
+    """Changes whether the caller follows a thread, and whether it is muted, in all of the caller's sessions. Nobody else
+    learns of it.
+
+    Users begin to follow a thread by themselves when they write in it, and when somebody else begins one with a
+    message of theirs. They follow at most 1,000 threads of each room; one more takes the place of the one that has been
+    quiet longest. Following ends when they leave the room.
+
+    MESSAGE_NOT_FOUND as in ListThreadMessages.
+    Needs the scope read.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
     """Returns a page of a room's history: its events, oldest first. Those that are about messages that the
     caller may not read are left out.
@@ -1582,6 +1607,31 @@ class MessageServiceAsyncStub(MessageServiceStub):
     """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
 
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+    Needs the scope read.
+    """
+    ListThreads: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListThreadsRequest, _chat_pb2.ListThreadsResponse]  # type: ignore[assignment]
+    """Returns threads, those with the newest messages first: the threads of a room, or those that the caller follows in
+    all rooms. Threads of which the caller may read no message are left out.
+
+    A thread with a new message between two pages may come twice.
+    Needs the scope read.
+    """
+    ListThreadMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListThreadMessagesRequest, _chat_pb2.ListThreadMessagesResponse]  # type: ignore[assignment]
+    """Returns a page of the messages of a thread, oldest first, without its root.
+
+    MESSAGE_NOT_FOUND if there is no message that could be its root, or it is hidden from the caller together with all
+    of its thread.
+    Needs the scope read.
+    """
+    UpdateThread: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateThreadRequest, _chat_pb2.UpdateThreadResponse]  # type: ignore[assignment]
+    """Changes whether the caller follows a thread, and whether it is muted, in all of the caller's sessions. Nobody else
+    learns of it.
+
+    Users begin to follow a thread by themselves when they write in it, and when somebody else begins one with a
+    message of theirs. They follow at most 1,000 threads of each room; one more takes the place of the one that has been
+    quiet longest. Following ends when they leave the room.
+
+    MESSAGE_NOT_FOUND as in ListThreadMessages.
     Needs the scope read.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]  # type: ignore[assignment]
@@ -1800,6 +1850,49 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a message as it is now, with the reactions to it. Of one that was deleted, the event says so.
 
         MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListThreads(
+        self,
+        request: _chat_pb2.ListThreadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListThreadsResponse, _abc.Awaitable[_chat_pb2.ListThreadsResponse]]:
+        """Returns threads, those with the newest messages first: the threads of a room, or those that the caller follows in
+        all rooms. Threads of which the caller may read no message are left out.
+
+        A thread with a new message between two pages may come twice.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ListThreadMessages(
+        self,
+        request: _chat_pb2.ListThreadMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListThreadMessagesResponse, _abc.Awaitable[_chat_pb2.ListThreadMessagesResponse]]:
+        """Returns a page of the messages of a thread, oldest first, without its root.
+
+        MESSAGE_NOT_FOUND if there is no message that could be its root, or it is hidden from the caller together with all
+        of its thread.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateThread(
+        self,
+        request: _chat_pb2.UpdateThreadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.UpdateThreadResponse, _abc.Awaitable[_chat_pb2.UpdateThreadResponse]]:
+        """Changes whether the caller follows a thread, and whether it is muted, in all of the caller's sessions. Nobody else
+        learns of it.
+
+        Users begin to follow a thread by themselves when they write in it, and when somebody else begins one with a
+        message of theirs. They follow at most 1,000 threads of each room; one more takes the place of the one that has been
+        quiet longest. Following ends when they leave the room.
+
+        MESSAGE_NOT_FOUND as in ListThreadMessages.
         Needs the scope read.
         """
 

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.core.user_log import KINDS
-from grpc_chat.sdk import account_models, convert, models, records
+from grpc_chat.sdk import account_models, convert, convert_admin, models, records
 from grpc_chat.sdk.choices import Change, Choice, History, Posting, Role, RoomKind, Scope
 from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited
 from grpc_chat.wire import chat_pb2 as pb
@@ -330,10 +330,10 @@ def test_record_is_told() -> None:
     """With when it was blocked and used, if so."""
     told = pb.UserRecord(user=ZOE, admin=True, create_time=AT, sessions=4)
 
-    assert convert.record(told) == records.UserRecord(ZOE_USER, True, None, TIME, None, 4)
+    assert convert_admin.record(told) == records.UserRecord(ZOE_USER, True, None, TIME, None, 4)
     told.block_time.CopyFrom(LATER)
     told.last_used_time.CopyFrom(AT)
-    assert convert.record(told) == records.UserRecord(ZOE_USER, True, LATER_TIME, TIME, TIME, 4)
+    assert convert_admin.record(told) == records.UserRecord(ZOE_USER, True, LATER_TIME, TIME, TIME, 4)
 
 
 def test_secrets_are_not_shown() -> None:
