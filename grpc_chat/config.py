@@ -96,6 +96,9 @@ class Limits(Group):
     people_per_minute: float = Field(
         60, ge=0, description="Pages of the directory of people that a user may ask for; 0 for any number."
     )
+    reports_per_hour: float = Field(
+        20, ge=0, description="Messages that a user may report; 0 for any number."
+    )
     signals_per_second: float = Field(
         2,
         ge=0,

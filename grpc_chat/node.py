@@ -317,6 +317,7 @@ def options(config: Config) -> Options:
         adds_burst=limits.adds_burst,
         search_memory_bytes=config.search.memory_bytes,
         people_per_minute=limits.people_per_minute,
+        reports_per_hour=limits.reports_per_hour,
         signals_per_second=limits.signals_per_second,
         signals_burst=limits.signals_burst,
         signal_room_members=limits.signal_room_members,

@@ -16,6 +16,7 @@ class AdminService:
         self._ownership = system.ownership
         self._identities = system.identities
         self._invites = system.invites
+        self._reports = system.reports
 
     async def list_users(self, _caller: Caller, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
         page = await self._admin.list_users(request)
@@ -122,3 +123,15 @@ class AdminService:
     ) -> pb.RevokeServerInviteResponse:
         await self._invites.revoke_of_server(caller, request.invite_id)
         return pb.RevokeServerInviteResponse()
+
+    async def list_server_reports(
+        self, caller: Caller, request: pb.ListServerReportsRequest
+    ) -> pb.ListServerReportsResponse:
+        page = await self._reports.list_all(caller, request)
+        return pb.ListServerReportsResponse(reports=page.entries, next_page_token=page.next_page_token)
+
+    async def resolve_server_report(
+        self, caller: Caller, request: pb.ResolveServerReportRequest
+    ) -> pb.ResolveServerReportResponse:
+        resolved = await self._reports.resolve(caller, request.room_id, request.seq, administering=True)
+        return pb.ResolveServerReportResponse(resolved=resolved)

@@ -8,6 +8,7 @@ from grpc_chat.api.admin import AdminService
 from grpc_chat.api.auth import AuthService
 from grpc_chat.api.files import FileService
 from grpc_chat.api.messages import MessageService
+from grpc_chat.api.moderation import ModerationService
 from grpc_chat.api.personal import PersonalService
 from grpc_chat.api.polls import PollService
 from grpc_chat.api.presence import PresenceService
@@ -29,6 +30,7 @@ def services(system: ChatSystem, *, public_address: Callable[[], str] = str) -> 
         "MessageService": MessageService(system),
         "SubscribeService": SubscribeService(system),
         "FileService": FileService(system),
+        "ModerationService": ModerationService(system),
         "PollService": PollService(system),
         "PresenceService": PresenceService(system),
         "PersonalService": PersonalService(system),

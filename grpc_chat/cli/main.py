@@ -31,6 +31,7 @@ from grpc_chat.cli import (
     links,
     members,  # noqa: F401
     mentions,
+    moderation,
     ownership,  # noqa: F401
     people,
     personal,
@@ -363,6 +364,8 @@ main.chapter(
     scheduling.unschedule,
     files.upload,
     files.download,
+    moderation.report,
+    moderation.reports,
     people.people,
     presence.who,
     presence.status,

@@ -44,6 +44,8 @@ class Action(Enum):
     CLOSE_POLL = "close other people's polls in this room"
     MENTION_ROOM = "mention everyone in this room"
     PIN = "pin messages in this room"
+    REPORT = "report messages in this room"
+    SEE_REPORTS = "see or resolve reports in this room"
     DELETE_OWN = "delete your messages in this room"
     DELETE_OTHERS = "delete other people's messages in this room"
     LEAVE = "leave this room"
@@ -89,6 +91,8 @@ RULES: dict[Action, Rule] = {
     Action.CLOSE_POLL: Rule(pb.ROLE_ADMIN, archived=False),
     Action.MENTION_ROOM: Rule(pb.ROLE_ADMIN, archived=False),
     Action.PIN: Rule(pb.ROLE_ADMIN, archived=False, direct=True),
+    Action.REPORT: Rule(pb.ROLE_READER, archived=True, direct=True),
+    Action.SEE_REPORTS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.DELETE_OWN: Rule(pb.ROLE_READER, archived=False, direct=True),
     Action.DELETE_OTHERS: Rule(pb.ROLE_ADMIN, archived=True),
     Action.LEAVE: Rule(pb.ROLE_READER, archived=True),

@@ -73,6 +73,7 @@ class Options:
         adds_per_second: How many people a user may reach unasked, as a sustained rate.
         adds_burst: How many at once.
         people_per_minute: How many pages of the directory a user may ask for; 0 for any number.
+        reports_per_hour: How many messages a user may report; 0 for any number.
         signals_per_second: How many signals a user may send, as a sustained rate; 0 for any number.
         signals_burst: How many at once.
         signal_room_members: In rooms with more members than that, nobody is signalled what others do.
@@ -104,6 +105,7 @@ class Options:
     adds_per_second: float = 0.2
     adds_burst: float = 200
     people_per_minute: float = 60
+    reports_per_hour: float = 20
     signals_per_second: float = 2
     signals_burst: float = 20
     signal_room_members: int = 200

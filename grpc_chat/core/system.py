@@ -64,6 +64,7 @@ from grpc_chat.core.reactions import Reactions
 from grpc_chat.core.read_markers import ReadMarkers
 from grpc_chat.core.reads import Readers
 from grpc_chat.core.receipts import Receipts
+from grpc_chat.core.reports import Reports
 from grpc_chat.core.rooms import Rooms
 from grpc_chat.core.search.search import Search
 from grpc_chat.core.sessions import Sessions
@@ -214,6 +215,7 @@ class ChatSystem:
             monotonic=monotonic,
         )
         self.users = Users(readers, finding=options.finding)
+        self.reports = Reports(context, options.reports_per_hour)
         self.people = People(context, options.directory, options.finding, options.people_per_minute)
         self.blocks = Blocks(context, self.users, most=options.blocks_per_user)
         self._passwords = Passwords(
@@ -472,6 +474,7 @@ class ChatSystem:
         self._go_on_with(self.rooms.purge(), "purge")
         self._go_on_with(self.forgetting.run(), "forgetting")
         self._go_on_with(self.poll_closing.run(), "poll closing")
+        self._go_on_with(self.reports.run(), "reports")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")
         self._go_on_with(self.search.run(), "search")
         self._go_on_with(self.personal.sending_later.run(), "sending later")

@@ -27,6 +27,7 @@ from grpc_chat.sdk.inbox import InboxCalls
 from grpc_chat.sdk.link import Link
 from grpc_chat.sdk.mentions import MentionCalls
 from grpc_chat.sdk.models import Cursor, Event, Message, Sent
+from grpc_chat.sdk.moderation import ModerationCalls
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.people import PeopleCalls
 from grpc_chat.sdk.personal import PersonalCalls
@@ -53,6 +54,7 @@ class Client(
     FileCalls,
     MentionCalls,
     PinCalls,
+    ModerationCalls,
     PeopleCalls,
     PollCalls,
     InboxCalls,

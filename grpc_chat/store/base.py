@@ -54,12 +54,13 @@ from grpc_chat.store.records import (
     StatusRecord,
     StoredEvent,
 )
+from grpc_chat.store.reports import ReportWrites
 from grpc_chat.store.threads import ThreadWrites
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft, Position
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Transaction(Snapshot, FileWrites, PersonalWrites, ThreadWrites, Protocol):
+class Transaction(Snapshot, FileWrites, ReportWrites, PersonalWrites, ThreadWrites, Protocol):
     """Reads and writes in one transaction. Reads see the writes before them."""
 
     now_us: int

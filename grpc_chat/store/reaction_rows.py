@@ -115,7 +115,10 @@ class ReactionRows(ConsumerRows):
             self._set(self._choices, key, mine if time_us is None else {**mine, emoji: time_us})
 
     def delete_reactions(self, room_id: str, seq: int) -> None:
-        """Delete all reactions to a message, and have nobody save it. There MUST NOT be any of it later."""
+        """Delete all reactions to a message, all reports of it, and have nobody save it.
+
+        There MUST NOT be any of it later.
+        """
         self._change(self._unreacted, (room_id, seq), True)
         self._set(self._tallies, (room_id, seq), {})
 

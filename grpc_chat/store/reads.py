@@ -30,11 +30,12 @@ from grpc_chat.store.records import (
     Usage,
     Waiting,
 )
+from grpc_chat.store.reports import ReportReads
 from grpc_chat.store.threads import ThreadReads
 from grpc_chat.wire import chat_pb2 as pb
 
 
-class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, Protocol):
+class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, ReportReads, Protocol):
     """The state of one moment. Usable only inside its ``with`` block, by one thread.
 
     Listings come in pages. ``after`` is the key of the last entry of the previous page.

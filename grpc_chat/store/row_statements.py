@@ -34,7 +34,7 @@ DELETE_MEMBER, *DELETE_OF_MEMBER = (
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
     for table in (schema.members, *OF_MEMBER)
 )
-OF_MESSAGE = (schema.reactions, schema.saved_messages)
+OF_MESSAGE = (schema.reactions, schema.saved_messages, schema.reports)
 """The tables whose rows go with a message."""
 DELETE_OF_MESSAGE = [
     sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.seq == sa.bindparam("number"))

@@ -19,6 +19,7 @@ from grpc_chat.store.mention_rows import drop_mentions, put_mentions
 from grpc_chat.store.personal_writes import PersonalWrites
 from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
+from grpc_chat.store.report_writes import SqlReportWrites
 from grpc_chat.store.room_writes import RoomWrites
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.send_writes import SendWrites
@@ -94,6 +95,7 @@ class SqlTransaction(
     SqlFileWrites,
     PersonalWrites,
     SendWrites,
+    SqlReportWrites,
     SqlSnapshot,
 ):
     """See :class:`grpc_chat.store.base.Transaction`.

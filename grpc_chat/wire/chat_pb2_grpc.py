@@ -4558,6 +4558,180 @@ class PollService(object):
             _registered_method=True)
 
 
+class ModerationServiceStub(object):
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService).
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ReportMessage = channel.unary_unary(
+                '/chat.v1.ModerationService/ReportMessage',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ReportMessageRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ReportMessageResponse.FromString,
+                _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/chat.v1.ModerationService/ListReports',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
+        self.ResolveReport = channel.unary_unary(
+                '/chat.v1.ModerationService/ResolveReport',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveReportRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveReportResponse.FromString,
+                _registered_method=True)
+
+
+class ModerationServiceServicer(object):
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService).
+    """
+
+    def ReportMessage(self, request, context):
+        """Reports a message to the admins and owners of its room, and to the administrators of the server. Nobody else learns
+        of it, not even the message's sender. Reporting a message again changes nothing. RATE_LIMITED for
+        more than `limits.reports_per_hour` reports, whether they were accepted or not. A room has at most 1,000 reports that
+        wait.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """Returns the reports of a room's messages that wait, for its admins and owners, in the order of the messages' numbers.
+        Those of the caller's own messages are left out.
+        Needs the scope read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveReport(self, request, context):
+        """Removes all reports of a message, once an admin or owner of the room has seen to it. Nothing changes for a message of
+        the caller's own. Deleting the message removes its reports, too, as do 90 days.
+        Needs the scope write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ModerationServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ReportMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportMessage,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ReportMessageRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ReportMessageResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListReportsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'ResolveReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveReport,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveReportRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveReportResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'chat.v1.ModerationService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('chat.v1.ModerationService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ModerationService(object):
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService).
+    """
+
+    @staticmethod
+    def ReportMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.ModerationService/ReportMessage',
+            grpc__chat_dot_wire_dot_chat__pb2.ReportMessageRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ReportMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.ModerationService/ListReports',
+            grpc__chat_dot_wire_dot_chat__pb2.ListReportsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.ModerationService/ResolveReport',
+            grpc__chat_dot_wire_dot_chat__pb2.ResolveReportRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ResolveReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class PresenceServiceStub(object):
     """Who is there, and what they are doing: things that matter now and are not kept in a room's log.
     """
@@ -5325,6 +5499,16 @@ class AdminServiceStub(object):
                 request_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.SerializeToString,
                 response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.FromString,
                 _registered_method=True)
+        self.ListServerReports = channel.unary_unary(
+                '/chat.v1.AdminService/ListServerReports',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsResponse.FromString,
+                _registered_method=True)
+        self.ResolveServerReport = channel.unary_unary(
+                '/chat.v1.AdminService/ResolveServerReport',
+                request_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportRequest.SerializeToString,
+                response_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -5471,6 +5655,23 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListServerReports(self, request, context):
+        """Returns the reports of messages in all rooms that wait, without the messages: being an administrator lets nobody
+        read rooms. Those of the caller's own messages are left out.
+        Needs the scope admin, of an administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveServerReport(self, request, context):
+        """Removes all reports of a message, as ResolveReport does.
+        Needs the scope admin, of an administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -5553,6 +5754,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeServerInvite,
                     request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.FromString,
                     response_serializer=grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.SerializeToString,
+            ),
+            'ListServerReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServerReports,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsResponse.SerializeToString,
+            ),
+            'ResolveServerReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveServerReport,
+                    request_deserializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportRequest.FromString,
+                    response_serializer=grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -5990,6 +6201,60 @@ class AdminService(object):
             '/chat.v1.AdminService/RevokeServerInvite',
             grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteRequest.SerializeToString,
             grpc__chat_dot_wire_dot_chat__pb2.RevokeServerInviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServerReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ListServerReports',
+            grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ListServerReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveServerReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chat.v1.AdminService/ResolveServerReport',
+            grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportRequest.SerializeToString,
+            grpc__chat_dot_wire_dot_chat__pb2.ResolveServerReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2481,6 +2481,100 @@ class PollServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_PollServiceServicer_to_server(servicer: PollServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class ModerationServiceStub:
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService)."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ModerationServiceAsyncStub: ...
+    ReportMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ReportMessageRequest, _chat_pb2.ReportMessageResponse]
+    """Reports a message to the admins and owners of its room, and to the administrators of the server. Nobody else learns
+    of it, not even the message's sender. Reporting a message again changes nothing. RATE_LIMITED for
+    more than `limits.reports_per_hour` reports, whether they were accepted or not. A room has at most 1,000 reports that
+    wait.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    ListReports: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListReportsRequest, _chat_pb2.ListReportsResponse]
+    """Returns the reports of a room's messages that wait, for its admins and owners, in the order of the messages' numbers.
+    Those of the caller's own messages are left out.
+    Needs the scope read.
+    """
+    ResolveReport: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResolveReportRequest, _chat_pb2.ResolveReportResponse]
+    """Removes all reports of a message, once an admin or owner of the room has seen to it. Nothing changes for a message of
+    the caller's own. Deleting the message removes its reports, too, as do 90 days.
+    Needs the scope write.
+    """
+
+@_typing.type_check_only
+class ModerationServiceAsyncStub(ModerationServiceStub):
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService)."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ReportMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.ReportMessageRequest, _chat_pb2.ReportMessageResponse]  # type: ignore[assignment]
+    """Reports a message to the admins and owners of its room, and to the administrators of the server. Nobody else learns
+    of it, not even the message's sender. Reporting a message again changes nothing. RATE_LIMITED for
+    more than `limits.reports_per_hour` reports, whether they were accepted or not. A room has at most 1,000 reports that
+    wait.
+
+    MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+    Needs the scope write.
+    """
+    ListReports: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListReportsRequest, _chat_pb2.ListReportsResponse]  # type: ignore[assignment]
+    """Returns the reports of a room's messages that wait, for its admins and owners, in the order of the messages' numbers.
+    Those of the caller's own messages are left out.
+    Needs the scope read.
+    """
+    ResolveReport: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResolveReportRequest, _chat_pb2.ResolveReportResponse]  # type: ignore[assignment]
+    """Removes all reports of a message, once an admin or owner of the room has seen to it. Nothing changes for a message of
+    the caller's own. Deleting the message removes its reports, too, as do 90 days.
+    Needs the scope write.
+    """
+
+class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Reports of messages to those who run a room, and to the server's administrators (see AdminService)."""
+
+    @_abc_1.abstractmethod
+    def ReportMessage(
+        self,
+        request: _chat_pb2.ReportMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ReportMessageResponse, _abc.Awaitable[_chat_pb2.ReportMessageResponse]]:
+        """Reports a message to the admins and owners of its room, and to the administrators of the server. Nobody else learns
+        of it, not even the message's sender. Reporting a message again changes nothing. RATE_LIMITED for
+        more than `limits.reports_per_hour` reports, whether they were accepted or not. A room has at most 1,000 reports that
+        wait.
+
+        MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller.
+        Needs the scope write.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _chat_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListReportsResponse, _abc.Awaitable[_chat_pb2.ListReportsResponse]]:
+        """Returns the reports of a room's messages that wait, for its admins and owners, in the order of the messages' numbers.
+        Those of the caller's own messages are left out.
+        Needs the scope read.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveReport(
+        self,
+        request: _chat_pb2.ResolveReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ResolveReportResponse, _abc.Awaitable[_chat_pb2.ResolveReportResponse]]:
+        """Removes all reports of a message, once an admin or owner of the room has seen to it. Nothing changes for a message of
+        the caller's own. Deleting the message removes its reports, too, as do 90 days.
+        Needs the scope write.
+        """
+
+def add_ModerationServiceServicer_to_server(servicer: ModerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class PresenceServiceStub:
     """Who is there, and what they are doing: things that matter now and are not kept in a room's log."""
 
@@ -2915,6 +3009,15 @@ class AdminServiceStub:
     """Revokes an invite to the server.
     Needs the scope admin, of an administrator.
     """
+    ListServerReports: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListServerReportsRequest, _chat_pb2.ListServerReportsResponse]
+    """Returns the reports of messages in all rooms that wait, without the messages: being an administrator lets nobody
+    read rooms. Those of the caller's own messages are left out.
+    Needs the scope admin, of an administrator.
+    """
+    ResolveServerReport: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ResolveServerReportRequest, _chat_pb2.ResolveServerReportResponse]
+    """Removes all reports of a message, as ResolveReport does.
+    Needs the scope admin, of an administrator.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -2996,6 +3099,15 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     RevokeServerInvite: _aio.UnaryUnaryMultiCallable[_chat_pb2.RevokeServerInviteRequest, _chat_pb2.RevokeServerInviteResponse]  # type: ignore[assignment]
     """Revokes an invite to the server.
+    Needs the scope admin, of an administrator.
+    """
+    ListServerReports: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListServerReportsRequest, _chat_pb2.ListServerReportsResponse]  # type: ignore[assignment]
+    """Returns the reports of messages in all rooms that wait, without the messages: being an administrator lets nobody
+    read rooms. Those of the caller's own messages are left out.
+    Needs the scope admin, of an administrator.
+    """
+    ResolveServerReport: _aio.UnaryUnaryMultiCallable[_chat_pb2.ResolveServerReportRequest, _chat_pb2.ResolveServerReportResponse]  # type: ignore[assignment]
+    """Removes all reports of a message, as ResolveReport does.
     Needs the scope admin, of an administrator.
     """
 
@@ -3172,6 +3284,27 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.RevokeServerInviteResponse, _abc.Awaitable[_chat_pb2.RevokeServerInviteResponse]]:
         """Revokes an invite to the server.
+        Needs the scope admin, of an administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def ListServerReports(
+        self,
+        request: _chat_pb2.ListServerReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ListServerReportsResponse, _abc.Awaitable[_chat_pb2.ListServerReportsResponse]]:
+        """Returns the reports of messages in all rooms that wait, without the messages: being an administrator lets nobody
+        read rooms. Those of the caller's own messages are left out.
+        Needs the scope admin, of an administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveServerReport(
+        self,
+        request: _chat_pb2.ResolveServerReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.ResolveServerReportResponse, _abc.Awaitable[_chat_pb2.ResolveServerReportResponse]]:
+        """Removes all reports of a message, as ResolveReport does.
         Needs the scope admin, of an administrator.
         """
 

@@ -106,6 +106,11 @@ RemoveReaction                write  no     ok     ok     ok     ARCHIVED  ok   
 GetReactions                  read   ok     ok     ok     ok     ok        ok         join
 ListReactions                 read   ok     ok     ok     ok     ok        ok         join
 ListReactions missing         read   gone   gone   gone   gone   gone      gone       join
+ReportMessage                 write  ok     ok     ok     ok     ok        ok         join
+ReportMessage missing         write  gone   gone   gone   gone   gone      gone       join
+ListReports                   read   no     no     ok     ok     ok        no         join
+ListReports foreign page      read   bad    bad    bad    bad    bad       bad        bad
+ResolveReport                 write  no     no     ok     ok     ok        no         join
 VotePoll                      write  no     ok     ok     ok     ARCHIVED  ok         join
 VotePoll missing              write  no     gone|ARCHIVED gone|ARCHIVED gone|ARCHIVED ARCHIVED gone join
 ClosePoll of another          write  no     no     ok     ok     ARCHIVED  no         join
@@ -163,6 +168,7 @@ SearchMessages foreign page   read   bad    bad    bad    bad    bad       bad  
 Subscribe                     read   ok     ok     ok     ok     ok        ok         join
 Subscribe all and cursor      read   ok     ok     ok     ok     ok        ok         join
 Acknowledge                   read   ok     ok     ok     ok     ok        ok         join
+ResolveServerReport           admin  no     no     no     no     no        no         ok
 AssignRoomOwner               admin  no     no     no     no     no        no         no_room
 """
 
@@ -226,6 +232,7 @@ AdminService/ListUnownedRooms       admin   ok
 AdminService/AssignBotOwner         admin   USER_NOT_FOUND
 AdminService/ListUserIdentities     admin   ok
 AdminService/UnlinkUserIdentity     admin   ok
+AdminService/ListServerReports      admin   ok
 AdminService/CreateServerInvite     admin   ok
 AdminService/ListServerInvites      admin   ok
 AdminService/RevokeServerInvite     admin   ok
@@ -566,7 +573,7 @@ async def world() -> AsyncIterator[World]:
         node = await stack.enter_async_context(
             running_node(
                 accounts={"registration": "open", "adding": "anyone"},
-                limits={"calls_per_second": 0, "guest_calls_per_second": 0},
+                limits={"calls_per_second": 0, "guest_calls_per_second": 0, "reports_per_hour": 0},
                 subscribe={"streams_per_user": 1000},
             )
         )
@@ -704,6 +711,13 @@ ROOM_ASKS: dict[str, Ask] = {
     "ListSavedMessages": lambda _w, p, _a: pb.ListSavedMessagesRequest(room_id=p.room_id),
     "ScheduleMessage": lambda _w, p, _a: good("PersonalService/ScheduleMessage", Names(room=p.room_id)),
     "ListReactions missing": lambda _w, p, _a: pb.ListReactionsRequest(room_id=p.room_id, seq=1),
+    "ReportMessage": lambda _w, p, _a: pb.ReportMessageRequest(room_id=p.room_id, seq=p.said),
+    "ReportMessage missing": lambda _w, p, _a: pb.ReportMessageRequest(room_id=p.room_id, seq=1),
+    "ListReports": lambda _w, p, _a: pb.ListReportsRequest(room_id=p.room_id),
+    "ListReports foreign page": lambda w, p, _a: pb.ListReportsRequest(
+        room_id=p.room_id, page_token=w.elsewhere.pages["ListMembers"]
+    ),
+    "ResolveReport": lambda _w, p, _a: pb.ResolveReportRequest(room_id=p.room_id, seq=p.said),
     "VotePoll": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=p.said, choices=[0]),
     "VotePoll missing": lambda _w, p, _a: pb.VotePollRequest(room_id=p.room_id, seq=1, choices=[0]),
     "ClosePoll of another": lambda _w, p, _a: pb.ClosePollRequest(room_id=p.room_id, seq=p.said),
@@ -779,6 +793,7 @@ ROOM_ASKS: dict[str, Ask] = {
     "Subscribe": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)]),
     "Subscribe all and cursor": lambda _w, p, _a: pb.SubscribeRequest(cursors=[_cursor(p)], all_rooms=True),
     "Acknowledge": lambda _w, p, _a: pb.AcknowledgeRequest(consumer="c", cursors=[_cursor(p)]),
+    "ResolveServerReport": lambda _w, p, _a: pb.ResolveServerReportRequest(room_id=p.room_id, seq=p.said),
     "AssignRoomOwner": lambda _w, p, _a: pb.AssignRoomOwnerRequest(room_id=p.room_id, user_id="heir"),
 }
 

@@ -41,6 +41,7 @@ RATES = {
     "guest_calls_per_second",
     "guest_calls_burst",
     "people_per_minute",
+    "reports_per_hour",
     "signals_per_second",
     "signals_burst",
     "signal_room_members",

@@ -127,3 +127,18 @@ poll_votes = sa.Table(
     "whose votes are deleted when they are closed.",
     sqlite_with_rowid=False,
 )
+
+# Not of the log, which all members read.
+reports = sa.Table(
+    "reports",
+    metadata,
+    key("room_id"),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    key("user_id"),
+    sa.Column("sender_id", BYTEWISE, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("create_time_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "create_time_us"),
+    comment="Who reported which message, and why; seq, sender_id: the message's.",
+    sqlite_with_rowid=False,
+)

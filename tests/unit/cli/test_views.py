@@ -50,6 +50,7 @@ from grpc_chat.sdk.models import (
     Sent,
     Update,
 )
+from grpc_chat.sdk.moderation import Report
 from grpc_chat.sdk.pins import Pin
 from grpc_chat.sdk.poll_records import Poll, PollClosed, PollResult, PollState, PollVote, PollVoted
 from grpc_chat.sdk.read_state import MessagePreview
@@ -88,6 +89,7 @@ BODY, CARD = Body(EVIL, b"\0\xff"), LinkCard(EVIL, EVIL, EVIL, EVIL)
 MESSAGE = Message(
     "plans", 1, EVIL, EVIL, NOW, EVIL, files=(File(EVIL, EVIL, 5, EVIL),), body=BODY, cards=(CARD,)
 )
+REPORT = Report(EVIL, 5, EVIL, EVIL, EVIL, NOW)
 POLL = Message("plans", 5, EVIL, EVIL, NOW, EVIL, poll=Poll((EVIL, f"{EVIL}\n"), True, True, NOW))
 STANDS = PollState(5, (2, 1), 3, (1,), closed=False)
 EVENTS: list[Any] = [
@@ -178,6 +180,8 @@ class Everything:
             "blocks": [Block(USER, NOW)],
             "users": [RECORD],
             "people": [USER],
+            "reports": [REPORT],
+            "server_reports": [REPORT],
             "unowned_rooms": [UNOWNED],
             "consumers": [Consumer(EVIL, NOW, NOW, True)],
             "consumer_positions": [
@@ -262,6 +266,10 @@ COMMANDS = [
     "consumers show x",
     "consumers forget x",
     "people x",
+    "report plans 5 x",
+    "reports plans",
+    "reports",
+    "reports plans --resolve 5",
     "user show x",
     "user rename x",
     "user privacy",
