@@ -110,12 +110,19 @@ class Accounts:
             raise RateLimited("your password is being changed already", retry_after=timedelta(seconds=1))
         self._changing.add(caller.user_id)
         try:
+            return await self._change_password(caller, request, guesser)
+        finally:
+            # Only once it is stored: until then, the old password would be proved for nothing.
+            self._changing.discard(caller.user_id)
+
+    async def _change_password(
+        self, caller: Caller, request: pb.ChangePasswordRequest, guesser: str
+    ) -> PasswordChange:
+        try:
             account = await self._credentials.prove(caller.user_id, request.current_password, guesser)
             password_hash = await self._passwords.hash(request.new_password)
         except LoginFailed:
             raise LoginFailed("the current password is wrong", field="current_password") from None
-        finally:
-            self._changing.discard(caller.user_id)
 
         def in_transaction(transaction: Transaction) -> PasswordChange:
             now = transaction.account(caller.user_id)

@@ -201,6 +201,31 @@ async def test_changing_ones_password_keeps_nobody_out(server: SmallServer) -> N
     assert (await server.ask(mallory, "AuthService/ChangePassword", change)).reason == "OK"
 
 
+async def test_a_password_is_being_changed_until_the_new_one_is_stored(
+    server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right password is not called wrong because another change of it is about to be stored."""
+    [mallory] = await server.people("mallory")
+    change = pb.ChangePasswordRequest(current_password=PASSWORD, new_password=PASSWORD)
+    committer = server.node.node.system.committer
+    transact, reached, stored = committer.transact, asyncio.Event(), asyncio.Event()
+
+    async def held(*args: Any, **options: Any) -> Any:
+        if not reached.is_set():
+            reached.set()
+            await stored.wait()
+        return await transact(*args, **options)
+
+    monkeypatch.setattr(committer, "transact", held)
+    first = asyncio.create_task(server.ask(mallory, "AuthService/ChangePassword", change))
+    await reached.wait()
+    second = await server.ask(mallory, "AuthService/ChangePassword", change)
+    stored.set()
+
+    assert second.reason == "RATE_LIMITED"
+    assert (await first).reason == "OK"
+
+
 async def test_deleting_much_keeps_nobody_waiting(
     server: SmallServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
