@@ -195,6 +195,8 @@ def main() -> None:
 
 def _load() -> None:
     sys.path.insert(0, str(ROOT))
+    # As grpc_chat.cli.main does, before anything imports grpc.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc_chat.cli.chatting
     import grpc_chat.cli.following
     import grpc_chat.cli.main

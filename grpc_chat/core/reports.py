@@ -33,6 +33,7 @@ class Reports:
     """
 
     def __init__(self, context: Context, per_hour: float) -> None:
+        self._clock = context.clock
         self._committer = context.committer
         self._readers = context.readers
         self._pages = context.pages
@@ -132,6 +133,9 @@ class Reports:
     async def expire(self) -> int:
         """Remove reports that have waited too long; how many there were."""
         kept_us = int(_KEPT.total_seconds() * 1_000_000)
+        before_us = int(self._clock() * 1_000_000) - kept_us
+        if not await self._readers.run(lambda snapshot: snapshot.has_report_from_before(before_us)):
+            return 0
         return await self._committer.transact(
             SYSTEM, lambda transaction: transaction.expire_reports(transaction.now_us - kept_us)
         )

@@ -22,6 +22,10 @@ class SqlReportReads:
         one = sa.and_(_r.room_id == key[0], _r.seq == key[1], _r.user_id == key[2])
         return self._conn.scalar(sa.select(sa.literal(1)).where(one)) is not None
 
+    def has_report_from_before(self, time_us: int) -> bool:
+        older = sa.select(sa.literal(1)).where(_r.create_time_us < time_us).limit(1)
+        return self._conn.scalar(older) is not None
+
     def reports_in(self, room_id: str) -> int:
         return count(self._conn, _r.room_id == room_id)
 

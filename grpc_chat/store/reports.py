@@ -16,6 +16,9 @@ class ReportReads(Protocol):
     def has_report(self, key: ReportKey) -> bool:
         """Whether a user has reported a message."""
 
+    def has_report_from_before(self, time_us: int) -> bool:
+        """Whether a report is older."""
+
     def reports_in(self, room_id: str) -> int:
         """How many reports of a room's messages there are."""
 
