@@ -195,7 +195,8 @@ class Chat(Commands):
             case "quit", "":
                 return True
             case "help", "":
-                self._say(*(f"{what:<17}{does}" for what, does in _HELP.items()), _KEYS)
+                widest = max(map(len, _HELP))
+                self._say(*(f"{what:<{widest}}  {does}" for what, does in _HELP.items()), _KEYS)
             case "members", "":
                 self._ask(self._members())
             case "who", "":
