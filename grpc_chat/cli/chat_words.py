@@ -16,9 +16,16 @@ _SHORT = 200
 def numbered(text: str) -> tuple[int | None, str]:
     """The number of a message that a text begins with, as #12, if it does; and what follows."""
     first, _, rest = text.partition(" ")
-    if first.startswith("#") and first[1:].isascii() and first[1:].isdecimal() and 0 < int(first[1:]) < 2**63:
-        return int(first[1:]), rest.strip()
-    return None, text
+    seq = message_number(first.removeprefix("#")) if first.startswith("#") else None
+    return (seq, rest.strip()) if seq else (None, text)
+
+
+def message_number(word: str) -> int | None:
+    """The number of a message, if a word is one that a message can have."""
+    # No more digits than 2**63 has: with thousands of them, int() raises an error.
+    if word.isascii() and word.isdecimal() and len(word) <= 19 and 0 < int(word) < 2**63:
+        return int(word)
+    return None
 
 
 def choices(text: str) -> list[int]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from grpc_chat.cli.chat_commands import Commands
-from grpc_chat.cli.chat_words import choices, numbered, start_of
+from grpc_chat.cli.chat_words import choices, message_number, numbered, start_of
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, Failure
 from grpc_chat.cli.following import Follow, start, until_interrupted
@@ -278,8 +278,8 @@ class Chat(Commands):
                 self._say(f"/search needs a word after it; nothing is sent. As a message: /{start_of(line)}")
             case "upload", path if path:
                 self._ask(self._upload(path))
-            case "download", number if number.isdecimal():
-                self._ask(self._download(int(number)))
+            case "download", number if seq := message_number(number):
+                self._ask(self._download(seq))
             case "upload", _:
                 self._say(f"/upload needs a file after it; nothing is sent. As a message: /{start_of(line)}")
             case "download", _:
