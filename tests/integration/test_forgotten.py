@@ -39,11 +39,8 @@ async def test_deleted_words_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
         for seq in told[::2]:
             await alice.edit("general", seq, SECRET.decode() + "!")
             await alice.edit("general", seq, SECRET.decode() + "?")
-        for words in (SECRET.decode() * 100, SECRET.decode()):
-            await alice.save_draft("general", words)
         assert found(data)
         await alice.delete("general", *told)
-        await alice.save_draft("general", "")
 
         await until(lambda: not any(path.endswith("-wal") for path in found(data)))
         left = [message async for message in alice.history("general")]
@@ -59,3 +56,23 @@ async def test_deleted_words_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
         alice = node.client("alice")
         again = [message async for message in alice.history("general")]
     assert again == left
+
+
+async def test_deleted_drafts_are_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what was begun, nor what stood there before; without messages, which clear the same log."""
+    data = tmp_path / "data"
+    monkeypatch.setattr(forgetting, "_SECONDS", 0.01)
+    async with running_node("alice", data=data) as node:
+        alice = node.client("alice")
+        await node.put_room("general", {"alice": "owner"})
+        for words in (SECRET.decode() * 100, SECRET.decode()):
+            await alice.save_draft("general", words)
+        assert found(data)
+        await alice.save_draft("general", "")
+
+        await until(lambda: not any(path.endswith("-wal") for path in found(data)))
+
+    result = CliRunner().invoke(main, ["admin", "compact", "--data", str(data)])
+
+    assert result.exit_code == 0, result.output
+    assert found(data) == {}
