@@ -40,12 +40,16 @@ def insert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Ins
 @functools.cache
 def text_of(statement: sa.ClauseElement, dialect: sa.Dialect) -> tuple[str, dict[str, Any]]:
     """A statement's text for the driver, and its parameters in order, with the values that they already
-    have."""
+    have. Each must be used once: the dictionary could not say in which places it belongs."""
     compiled = statement.compile(dialect=dialect)
     order = getattr(compiled, "positiontup", None)
     if order is None:
         raise TypeError(f"{dialect.name} does not take parameters by position")
-    return str(compiled), {name: compiled.params[name] for name in order}
+    parameters = {name: compiled.params[name] for name in order}
+    if len(parameters) < len(order):
+        twice = sorted(name for name in parameters if order.count(name) > 1)
+        raise TypeError(f"parameters must be used once each in a statement: {twice}")
+    return str(compiled), parameters
 
 
 def run(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]) -> sa.CursorResult[Any]:

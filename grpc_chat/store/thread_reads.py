@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -87,10 +88,10 @@ class SqlThreadReads:
 
     _conn: sa.Connection
 
+    @abstractmethod
     def _events(
         self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
-    ) -> list[StoredEvent]:
-        raise NotImplementedError
+    ) -> list[StoredEvent]: ...
 
     def thread(self, room_id: str, root_seq: int) -> ThreadRecord | None:
         row = run(self._conn, _THREAD, {"room": room_id, "root": root_seq}).first()
