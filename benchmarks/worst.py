@@ -124,7 +124,7 @@ def _cases(places: dict[str, Place], epoch: str) -> list[Case]:
         Case("AuthService/ChangePassword", "wrong", lambda: pb.ChangePasswordRequest(
             current_password="x" * 1024, new_password="y" * 1024)),
         Case(f"{service}/GetRoom", "", lambda: pb.GetRoomRequest(room_id=rooms[0])),
-        Case(f"{service}/ListRooms", "500", lambda: pb.ListRoomsRequest(page_size=500)),
+        Case(f"{service}/ListRooms", "1,000", lambda: pb.ListRoomsRequest(page_size=1000)),
         Case(f"{service}/ListRooms", "500 direct", lambda: pb.ListRoomsRequest(page_size=500), "direct"),
         Case(f"{service}/ListPublicRooms", "500", lambda: pb.ListPublicRoomsRequest(page_size=500)),
         Case(f"{service}/ListPublicRooms", "5,000 searched in vain", lambda: pb.ListPublicRoomsRequest(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
-from grpc_chat.core.reads import Pieces
-from grpc_chat.core.room_views import with_state
+from grpc_chat.core.reads import Pieces, at_once
+from grpc_chat.core.room_views import as_listed
 from grpc_chat.core.streams import MOST_INVITATIONS
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import InboxRoom
@@ -74,7 +73,9 @@ class Inbox:
             shown = page.cut(rest)
             for at in range(0, len(shown), _SHOWN_AT_ONCE):
                 ids = [place.room_id for place in shown[at : at + _SHOWN_AT_ONCE]]
-                rooms += with_state(snapshot, _in_order(snapshot, ids), caller.user_id, now_us)
+                found_in = snapshot.listed_rooms_in(caller.user_id, ids)
+                some = [found_in[room_id] for room_id in ids if room_id in found_in]
+                rooms += at_once(as_listed(snapshot, some, caller.user_id, now_us), snapshot)
                 snapshot = yield
             invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             token = page.next(rest, _write_place)
@@ -89,11 +90,6 @@ def _waits(room: InboxRoom, now_us: int) -> bool:
     """Whether something waits in a room. Muted rooms are left out, except where somebody mentions the user.
     A mention may be in a thread, which makes nothing unread in the room."""
     return room.mentions > 0 or (room.unread > 0 and not room.attention.muted(now_us))
-
-
-def _in_order(snapshot: Snapshot, room_ids: Sequence[str]) -> list[pb.Room]:
-    rooms = snapshot.rooms_in(room_ids)
-    return [rooms[room_id] for room_id in room_ids if room_id in rooms]
 
 
 def _write_place(place: _Place) -> str:

@@ -63,12 +63,20 @@ class Notifications:
 
 def notifications_of(attention: Attention, now_us: int) -> pb.Notifications:
     """What a member is notified of, as they see it at a time."""
-    told = pb.Notifications(level=pb.NOTIFICATION_LEVEL_ALL, muted=attention.muted(now_us))
+    told = pb.Notifications()
+    put_notifications(told, attention, now_us)
+    return told
+
+
+def put_notifications(told: pb.Notifications, attention: Attention, now_us: int) -> None:
+    """Have an empty message say the same."""
+    told.level = pb.NOTIFICATION_LEVEL_ALL
     if attention.level:
         told.level = pb.NotificationLevel.ValueType(attention.level)
-    if told.muted and attention.muted_until_us != FOREVER:
-        told.mute_end_time.FromMicroseconds(attention.muted_until_us)
-    return told
+    if attention.muted(now_us):
+        told.muted = True
+        if attention.muted_until_us != FOREVER:
+            told.mute_end_time.FromMicroseconds(attention.muted_until_us)
 
 
 def all_notifications(

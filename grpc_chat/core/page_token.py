@@ -96,18 +96,21 @@ class Pages:
         self._page = page
         self._max_page = max_page
 
-    def size(self, asked: int) -> int:
+    def size(self, asked: int, *, times: int = 1) -> int:
         """How many entries a page has, given the request."""
-        return min(asked or self._page, self._max_page)
+        return min(asked or self._page, self._max_page * times)
 
-    def open(self, listing: str, request: PageRequest) -> Page:
+    def open(self, listing: str, request: PageRequest, *, times: int = 1) -> Page:
         """The requested page; ``listing`` names the method and its arguments.
+
+        Args:
+            times: How many times as long as those of other listings its pages may be.
 
         Raises:
             InvalidRequest: The token was not made for this listing.
         """
         after = self.tokens.read(listing, request.page_token) if request.page_token else ""
-        return Page(self.tokens, listing, after, self.size(request.page_size))
+        return Page(self.tokens, listing, after, self.size(request.page_size, times=times))
 
 
 @dataclass(frozen=True, slots=True)

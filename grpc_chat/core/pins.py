@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from grpc_chat.core import access
 from grpc_chat.core.access import Action
 from grpc_chat.core.caller import Caller
@@ -127,13 +125,6 @@ class Pins:
 
         found, last = await self._readers.run_pieces(in_pieces)
         return Listed(found, self._pages.tokens.make(listing, str(last)) if last is not None else "")
-
-
-def count_pins(snapshot: Snapshot, rooms: Sequence[pb.Room]) -> None:
-    """Have rooms, as one user sees them, say how many pinned messages that user may read."""
-    counts = snapshot.pin_counts({room.room_id: room.first_seq for room in rooms if room.role})
-    for room in rooms:
-        room.pins = counts.get(room.room_id, 0)
 
 
 def _message(snapshot: Snapshot, membership: Membership, seq: int) -> pb.Event:

@@ -10,13 +10,16 @@ _PREVIEW = 200
 
 def preview_of(event: pb.Event) -> pb.MessagePreview:
     """The beginning of a message, whose event this is."""
+    preview = pb.MessagePreview()
+    put_preview(preview, event)
+    return preview
+
+
+def put_preview(preview: pb.MessagePreview, event: pb.Event) -> None:
+    """Have an empty preview be that of a message, whose event this is."""
     message = event.message
-    return pb.MessagePreview(
-        seq=event.seq,
-        create_time=event.create_time,
-        user_id=event.user_id,
-        text=message.text[:_PREVIEW],
-        truncated=len(message.text) > _PREVIEW,
-        files=len(message.files),
-        deleted=message.HasField("deleted"),
-    )
+    text = message.text
+    preview.seq, preview.user_id = event.seq, event.user_id
+    preview.create_time.CopyFrom(event.create_time)
+    preview.text, preview.truncated = text[:_PREVIEW], len(text) > _PREVIEW
+    preview.files, preview.deleted = len(message.files), message.HasField("deleted")

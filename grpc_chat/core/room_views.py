@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grpc_chat.core import access
-from grpc_chat.core.notifications import notifications_of
-from grpc_chat.core.pins import count_pins
-from grpc_chat.core.previews import preview_of
-from grpc_chat.core.read_markers import marker_of
+from grpc_chat.core.notifications import put_notifications
+from grpc_chat.core.previews import put_preview
+from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Attention, Membership
+from grpc_chat.store.records import ListedRoom, Membership
 from grpc_chat.wire import chat_pb2 as pb
 
-_PLAIN = Attention()
+_AT_ONCE = 100
+"""How many rooms are shown in one piece, which takes about 1 ms."""
 
 
 def view(snapshot: Snapshot, membership: Membership, user_id: str) -> pb.Room:
@@ -46,48 +46,51 @@ def _show(room: pb.Room, membership: Membership | None) -> None:
     room.first_seq = access.visible_from(membership)
 
 
-def with_state(snapshot: Snapshot, rooms: Sequence[pb.Room], user_id: str, now_us: int) -> list[pb.Room]:
+def as_listed(
+    snapshot: Snapshot, rooms: Sequence[ListedRoom], user_id: str, now_us: int
+) -> Pieces[list[pb.Room]]:
     """Rooms that a user is in, as lists show them: with what is unread, the newest message, and what the user
-    wants to be notified of. Runs a few statements, however many rooms there are.
-
-    Args:
-        rooms: As :meth:`grpc_chat.store.reads.Snapshot.rooms` returns them. Those that the user is not in are
-            left out.
-    """
-    memberships = snapshot.memberships_in(user_id, [room.room_id for room in rooms])
-    found = [room for room in rooms if (known := memberships.get(room.room_id)) is not None and known.role]
-    ids = [room.room_id for room in found]
-    behind = [id_ for id_ in ids if memberships[id_].read_seq < memberships[id_].last_seq]
-    deleted = snapshot.deleted_unread(user_id, behind) if behind else {}
-    mentions = snapshot.mentions_unread(user_id, behind) if behind else {}
-    attention = snapshot.attention(user_id, ids)
-    direct = [room.room_id for room in found if room.kind == pb.ROOM_KIND_DIRECT]
-    peers = snapshot.peers(user_id, direct) if direct else {}
-    previews = _previews(snapshot, [memberships[id_] for id_ in ids])
-    for room in found:
-        room_id = room.room_id
-        _show(room, memberships[room_id])
-        room.read_marker.CopyFrom(marker_of(memberships[room_id], deleted, mentions))
-        room.notifications.CopyFrom(notifications_of(attention.get(room_id, _PLAIN), now_us))
-        if peer := peers.get(room_id):
-            room.peer.CopyFrom(peer)
-        if preview := previews.get(room_id):
-            room.last_message.CopyFrom(preview)
-    count_pins(snapshot, found)
-    return found
+    wants to be notified of. No statement is needed but for long newest messages."""
+    shown: list[pb.Room] = []
+    for at in range(0, len(rooms), _AT_ONCE):
+        if at:
+            snapshot = yield
+        some = rooms[at : at + _AT_ONCE]
+        long = _long_messages(snapshot, user_id, some)
+        shown += [_as_listed(room, long, now_us) for room in some]
+    return shown
 
 
-def _previews(snapshot: Snapshot, memberships: Sequence[Membership]) -> Mapping[str, pb.MessagePreview]:
-    """By room, the newest message, if the member may read it."""
-    newest = snapshot.last_messages([room.room_id for room in memberships])
-    places = [
-        (room.room_id, seq)
-        for room in memberships
-        if (seq := newest.get(room.room_id, 0)) >= access.visible_from(room)
-    ]
-    previews: dict[str, pb.MessagePreview] = {}
-    for (room_id, _), payload in snapshot.payloads_at(places).items():
+def _as_listed(listed: ListedRoom, long: Mapping[str, bytes], now_us: int) -> pb.Room:
+    membership, room = listed.membership, listed.room
+    _show(room, membership)
+    first_seq = room.first_seq
+    if listed.pinned:
+        room.pins = sum(seq >= first_seq for seq in listed.pinned)
+    marker = room.read_marker
+    marker.room_id, marker.seq, marker.last_seq = room.room_id, membership.read_seq, membership.last_seq
+    marker.unread_count, marker.unread_mentions = listed.unread, listed.mentions
+    put_notifications(room.notifications, listed.attention, now_us)
+    if listed.peer:
+        room.peer.CopyFrom(listed.peer)
+    payload = listed.payload or long.get(room.room_id)
+    if payload and listed.newest >= first_seq:
         event = pb.Event.FromString(payload)
         if event.HasField("message"):
-            previews[room_id] = preview_of(event)
-    return previews
+            put_preview(room.last_message, event)
+    return room
+
+
+def _long_messages(snapshot: Snapshot, user_id: str, rooms: Sequence[ListedRoom]) -> dict[str, bytes]:
+    """By room, the events of newest messages that are too long to come with their rooms."""
+    long = {room.membership.room_id: room.newest for room in rooms if room.is_long}
+    if not long:
+        return {}
+    # The snapshot may be later than the one that the rooms are from.
+    memberships = snapshot.memberships_in(user_id, list(long))
+    places = [
+        (room_id, seq)
+        for room_id, seq in long.items()
+        if (room := memberships.get(room_id)) and room.role and seq >= access.visible_from(room)
+    ]
+    return {room_id: payload for (room_id, _), payload in snapshot.payloads_at(places).items()}

@@ -20,7 +20,8 @@ from grpc_chat.core.effects import Deleted, HistoryChanged
 from grpc_chat.core.names import as_room_id, check_room_name, public_name
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.rates import Adds
-from grpc_chat.core.room_views import seen, view, with_state
+from grpc_chat.core.reads import Pieces, at_once
+from grpc_chat.core.room_views import as_listed, seen, view
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.user_log import tell
 from grpc_chat.core.users import Users
@@ -35,6 +36,8 @@ from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
 
+_TIMES_ROOMS = 2
+"""How many times as long as others a page of one's rooms may be: who is in a thousand gets them at once."""
 _PURGE_EVENTS = 2000
 """How many events of a deleted room are removed in one transaction."""
 
@@ -64,6 +67,7 @@ class Rooms:
         secret: The store's secret, with which unguessable ids of rooms are made.
         direct_messages: Decides who may begin direct rooms.
         adds: Counts how many direct rooms a user begins.
+        page_bytes: The largest page of a user's rooms, whatever was requested.
         dropped: Called when messages that carried files are deleted with a room.
     """
 
@@ -76,6 +80,7 @@ class Rooms:
         direct_messages: DirectMessages | None = None,
         adds: Adds | None = None,
         limits: RoomLimits | None = None,
+        page_bytes: int = 1024 * 1024,
         dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._committer = context.committer
@@ -88,6 +93,7 @@ class Rooms:
         self._adds = adds or Adds()
         self._purging = asyncio.Lock()
         self._limits = limits or RoomLimits()
+        self._page_bytes = page_bytes
         self._dropped = dropped
 
     # Finding
@@ -95,16 +101,17 @@ class Rooms:
     async def list_(self, caller: Caller, request: pb.ListRoomsRequest) -> Listed[pb.Room]:
         """A page of the caller's rooms."""
 
-        def some(snapshot: Snapshot, after: str, limit: int) -> list[pb.Room]:
-            found = snapshot.rooms(caller.user_id, after=after, limit=limit)
-            return with_state(snapshot, found, caller.user_id, self._now_us())
+        page = self._pages.open(f"ListRooms {caller.user_id}", request, times=_TIMES_ROOMS)
 
-        def key(room: pb.Room) -> str:
-            return room.room_id
+        def in_snapshot(snapshot: Snapshot) -> Pieces[list[pb.Room]]:
+            found = snapshot.listed_rooms(caller.user_id, after=page.after, limit=page.limit)
+            snapshot = yield
+            return (yield from as_listed(snapshot, found, caller.user_id, self._now_us()))
 
-        page = self._pages.open(f"ListRooms {caller.user_id}", request)
-        rooms = await self._readers.run_pieces(lambda snapshot: page.read(snapshot, some, key))
-        return page.listed(rooms, key)
+        rooms = await self._readers.run_pieces(in_snapshot)
+        return page.listed(
+            rooms, lambda room: room.room_id, size=pb.Room.ByteSize, most_bytes=self._page_bytes
+        )
 
     async def list_public(self, caller: Caller, request: pb.ListPublicRoomsRequest) -> Listed[pb.Room]:
         """A page of the server's public rooms."""
@@ -132,9 +139,10 @@ class Rooms:
             membership = snapshot.membership(room_id, caller.user_id)
             if membership is None or membership.kind != pb.ROOM_KIND_PUBLIC:
                 membership = access.require_read(snapshot, room_id, caller.user_id)
-            room = view(snapshot, membership, caller.user_id)
-            if membership.role:
-                with_state(snapshot, [room], caller.user_id, self._now_us())
+            if not membership.role:
+                return view(snapshot, membership, caller.user_id)
+            found = list(snapshot.listed_rooms_in(caller.user_id, [room_id]).values())
+            [room] = at_once(as_listed(snapshot, found, caller.user_id, self._now_us()), snapshot)
             return room
 
         return await self._readers.run(in_snapshot)

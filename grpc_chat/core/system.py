@@ -237,6 +237,7 @@ class ChatSystem:
             direct_messages=direct_messages,
             adds=adds,
             limits=options.rooms,
+            page_bytes=options.paging.page_bytes,
             dropped=lambda: self.file_keeping.look_soon(),
         )
         self.invites = Invites(context, inviters=options.inviters, most=options.rooms.invites_per_room)

@@ -57,14 +57,16 @@ class Calls:
         entries: str,
         *,
         first: Callable[[str, Any, type[Response]], Awaitable[Response]] | None = None,
+        page_size: int = PAGE,
     ) -> AsyncIterator[Any]:
         """All entries of a listing, read page by page.
 
         Args:
             first: Requests the first page, if not in the same way as the others.
+            page_size: How many entries are requested at once.
         """
         listing: _Listing = request
-        listing.page_size = PAGE
+        listing.page_size = page_size
         load = first or self._repeat
         while True:
             page: Any = await load(method, request, response)

@@ -22,6 +22,9 @@ from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.links import read_invite
 
+_ROOMS = 1000
+"""How many of the caller's rooms are requested at once: servers return more of them than of other entries."""
+
 
 class RoomCalls(CallsInRooms):
     """The calls about rooms.
@@ -45,7 +48,9 @@ class RoomCalls(CallsInRooms):
     async def rooms(self) -> AsyncIterator[Room]:
         """All rooms that the caller is in, read page by page."""
         request = pb.ListRoomsRequest()
-        async for room in self._pages("RoomService/ListRooms", request, pb.ListRoomsResponse, "rooms"):
+        async for room in self._pages(
+            "RoomService/ListRooms", request, pb.ListRoomsResponse, "rooms", page_size=_ROOMS
+        ):
             yield convert.room(room)
 
     async def public_rooms(self, query: str = "", *, archived: bool = False) -> AsyncIterator[Room]:

@@ -19,6 +19,7 @@ from grpc_chat.store.records import (
     InboxRoom,
     InvitationRecord,
     InviteRecord,
+    ListedRoom,
     Membership,
     MentionRecord,
     PinRecord,
@@ -55,11 +56,11 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, ReportReads, Pr
     def room(self, room_id: str) -> pb.Room | None:
         """A room, without the fields that depend on the caller (role, peer)."""
 
-    def rooms(self, user_id: str, *, after: str, limit: int) -> list[pb.Room]:
-        """The rooms that a user is in, as :meth:`room` returns them, ordered by id."""
+    def listed_rooms(self, user_id: str, *, after: str, limit: int) -> list[ListedRoom]:
+        """The rooms that a user is in, as lists show them, ordered by id."""
 
-    def rooms_in(self, room_ids: Sequence[str]) -> dict[str, pb.Room]:
-        """As :meth:`room`, for many rooms. Rooms that do not exist are left out."""
+    def listed_rooms_in(self, user_id: str, room_ids: Sequence[str]) -> dict[str, ListedRoom]:
+        """As :meth:`listed_rooms`, for some of them. Rooms that the user is not in are left out."""
 
     def public_rooms(
         self, query: str, *, archived: bool, after: str, limit: int
@@ -280,13 +281,6 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, ReportReads, Pr
 
     def attention(self, user_id: str, room_ids: Sequence[str]) -> dict[str, Attention]:
         """By room, what a member wants to be notified of; rooms with nothing special are left out."""
-
-    def last_messages(self, room_ids: Sequence[str]) -> dict[str, int]:
-        """By room, the number of the newest message, deleted or not. Rooms in which it is not found near the
-        end of the log are left out; the event with that number may be something else."""
-
-    def peers(self, user_id: str, room_ids: Sequence[str]) -> dict[str, pb.User]:
-        """As :meth:`peer`, for many direct rooms."""
 
     # Receipts
 

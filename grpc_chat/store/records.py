@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
+
+from grpc_chat.wire import chat_pb2 as pb
 
 USER_LOG = "user:"
 """The prefix of users' logs' ids. No room's id has it."""
@@ -190,6 +193,28 @@ class InboxRoom(NamedTuple):
     mentions: int
     """How many messages after it mention the user, in threads too."""
     attention: Attention
+
+
+class ListedRoom(NamedTuple):
+    """A room that a user is in, and what lists show of it."""
+
+    membership: Membership
+    room: pb.Room
+    """As :meth:`grpc_chat.store.reads.Snapshot.room` returns it."""
+    unread: int
+    mentions: int
+    attention: Attention
+    pinned: Sequence[int]
+    """The numbers of the pinned messages, in no order."""
+    newest: int
+    """The number of the newest message, deleted or not; 0 if it is not found near the end of the log. The
+    event with that number may be something else."""
+    payload: bytes | None
+    """The encoded event with that number; None if it is long, gone or damaged."""
+    is_long: bool
+    """Whether the event is too long to come with its room."""
+    peer: pb.User | None
+    """The other member of a direct room."""
 
 
 class ReaderPlace(NamedTuple):

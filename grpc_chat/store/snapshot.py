@@ -29,6 +29,7 @@ from grpc_chat.store.reaction_reads import SqlReactionReads
 from grpc_chat.store.receipt_reads import ReceiptReads
 from grpc_chat.store.records import USER_LOG, Place, StoredEvent
 from grpc_chat.store.report_writes import SqlReportReads
+from grpc_chat.store.room_lists import RoomListReads
 from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
 from grpc_chat.store.statements import run, sent_before, stamps
@@ -71,6 +72,7 @@ class SqlSnapshot(
     MarkerReads,
     MentionReads,
     InboxReads,
+    RoomListReads,
     InvitationReads,
     AccountReads,
     ConsumerReads,

@@ -2997,7 +2997,8 @@ class ListRoomsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many to return at most.
+    """How many to return at most: up to 1,000 by default, twice `limits.max_page`. A page also ends at
+    `limits.page_bytes`.
     Must be a page size.
     """
     page_token: _builtins.str

@@ -9,7 +9,7 @@ from grpc_chat.store.base import Store, Transact, Transaction
 from grpc_chat.store.records import FOREVER, Attention, InboxRoom, Marker
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
-from tests.contract.test_transactions import done, read, renamed, saying, transact
+from tests.contract.test_transactions import read, renamed, saying, transact
 from tests.store_writes import put_room, remove
 
 MUTED = Attention(pb.NOTIFICATION_LEVEL_MENTIONS, FOREVER)
@@ -76,8 +76,12 @@ def test_the_newest_message_is_found_before_what_follows_it(store: Store) -> Non
         transact(store, lambda tx: [tx.append(renamed(f"{n}", room="r1"), "phone") for n in range(events)])
 
     def found() -> int | None:
-        newest: dict[str, int] = read(store, lambda snapshot: snapshot.last_messages(["r1", "r9"]))
-        return newest.get("r1")
+        [listed] = read(store, lambda snapshot: snapshot.listed_rooms_in("bob", ["r1", "r9"]).values())
+        if listed.newest:
+            event = pb.Event.FromString(listed.payload)
+            assert event.seq == listed.newest
+            assert event.HasField("message")
+        return listed.newest or None
 
     store.commit([saying("first")])
     assert found() == 1
@@ -93,10 +97,42 @@ def test_the_newest_message_is_found_before_what_follows_it(store: Store) -> Non
     assert found() == 103
 
 
-def test_rooms_and_the_others_in_direct_rooms_are_read_together(store: Store) -> None:
-    """Those that are not there are left out."""
-    ids = ["r1", "r2", "r9"]
+def test_a_listed_room_has_all_that_lists_show(store: Store) -> None:
+    """As the single reads say it, in pages by id or for some rooms, with the other of a direct room."""
+
+    def prepare(tx: Transaction) -> None:
+        direct = pb.Room(room_id="d1", kind=pb.ROOM_KIND_DIRECT, history=pb.HISTORY_ALL)
+        tx.insert_room(direct, public_name=None, request_hash=None)
+        tx.append(
+            pb.Event(room_id="d1", user_id="bob", room_created=pb.RoomCreated(kind=pb.ROOM_KIND_DIRECT)),
+            "phone",
+        )
+        for user_id in ("alice", "bob"):
+            tx.put_member("d1", user_id, pb.ROLE_MEMBER, join_seq=1)
+        tx.put_attention("r2", "bob", MUTED)
+
+    transact(store, prepare)
+    store.commit([saying("a"), saying("b", room="r2"), saying("c", room="r2"), saying("x" * 5000, room="r3")])
+    pins = [
+        pb.Event(room_id="r2", user_id="alice", pin_changed=pb.PinChanged(seq=seq, pinned=True))
+        for seq in (2, 1)
+    ]
+    transact(store, lambda tx: [tx.append(pinned, "phone") for pinned in pins])
+
     with store.snapshot() as snapshot:
-        assert snapshot.rooms_in(ids) == {id_: snapshot.room(id_) for id_ in ("r1", "r2")}
-        assert snapshot.peers("bob", ids) == {id_: snapshot.peer(id_, "bob") for id_ in ("r1", "r2")}
-    assert done(store.commit([Transact(lambda tx: tx.peers("alice", ["r3"]))])[0]).value == {}
+        direct, first, second = snapshot.listed_rooms("bob", after="", limit=9)
+        assert snapshot.listed_rooms("bob", after="d1", limit=1) == [first]
+        assert snapshot.listed_rooms_in("bob", ["r2", "r3", "d1"]) == {"d1": direct, "r2": second}
+        [alone] = snapshot.listed_rooms_in("alice", ["r3"]).values()
+        for listed in (direct, first, second):
+            room_id = listed.membership.room_id
+            assert listed.room == snapshot.room(room_id)
+            assert listed.membership == snapshot.membership(room_id, "bob")
+            assert listed.peer == (snapshot.peer(room_id, "bob") if room_id == "d1" else None)
+    assert (second.unread, second.mentions, second.attention) == (2, 0, MUTED)
+    assert sorted(second.pinned) == [1, 2]
+    assert (second.newest, first.newest, first.pinned) == (2, 1, ())
+    assert direct.newest == 1
+    # A long one would make a thousand rooms take too much memory.
+    assert (alone.newest, alone.payload, alone.is_long) == (1, None, True)
+    assert not first.is_long

@@ -179,7 +179,7 @@ def test_store_goes_on_where_it_was_closed(database: Database, store: Store) -> 
     assert texts(store, "r2") == {1: "other"}
     assert positions(store) == {"r1": 1}
     with store.snapshot() as snapshot:
-        assert [room.room_id for room in snapshot.rooms("bob", after="", limit=10)] == ["r1", "r2", "r3"]
+        assert [room.room_id for room in snapshot.memberships("bob")] == ["r1", "r2", "r3"]
     assert [placed.seq for placed in add(store, draft(), draft(room="r2"))] == [3, 2]
 
 
@@ -735,7 +735,7 @@ def look(snapshot: Snapshot) -> list[object]:
         role(snapshot, "r1", "alice"),
         snapshot.user("carol"),
         snapshot.room("r1"),
-        snapshot.rooms("alice", after="", limit=9),
+        snapshot.listed_rooms("alice", after="", limit=9),
         snapshot.members("r1", after="", limit=9),
         snapshot.memberships("alice"),
         snapshot.memberships_in("alice", ["r1", "r2"]),
@@ -905,11 +905,11 @@ def test_rooms_are_paged_in_bytewise_order(store: Store) -> None:
 
     pages, after = [], ""
     with store.snapshot() as snapshot:
-        while page := snapshot.rooms("carol", after=after, limit=4):
-            pages.append([room.room_id for room in page])
+        while page := snapshot.listed_rooms("carol", after=after, limit=4):
+            pages.append([room.membership.room_id for room in page])
             after = pages[-1][-1]
-        assert snapshot.rooms("nobody", after="", limit=4) == []
-        assert snapshot.room(IDS[0]) == snapshot.rooms("carol", after="", limit=1)[0]
+        assert snapshot.listed_rooms("nobody", after="", limit=4) == []
+        assert snapshot.room(IDS[0]) == snapshot.listed_rooms("carol", after="", limit=1)[0].room
 
     assert list(chain.from_iterable(pages)) == IDS
     assert [len(page) for page in pages] == [4, 4, 4, 2]

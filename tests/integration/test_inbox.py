@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
-from grpc_chat.core import inbox
+from grpc_chat.core import inbox, room_views
+from grpc_chat.core.page_token import Pages
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls
@@ -133,6 +135,9 @@ async def test_the_newest_message_is_one_that_the_caller_may_read_as_it_is_now(n
     await alice.update_room(room, topic="what follows a message is no message")
     assert (found := await last(alice, room))
     assert (found.text, found.truncated, found.create_time) == ("ä" * 200, True, sent.create_time)
+    await dave.edit(room, sent.seq, "a" + "ä" * 5000)
+    assert (found := await last(alice, room))
+    assert (found.text, found.truncated) == ("a" + "ä" * 199, True)
     await dave.edit(room, sent.seq, "short")
     assert (found := await last(alice, room))
     assert (found.text, found.truncated) == ("short", False)
@@ -237,8 +242,34 @@ async def test_every_session_hears_of_what_was_muted_also_after_it_was_away(node
     await following
 
 
+async def test_a_page_of_rooms_is_a_thousand_or_ends_at_the_largest_size(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many as of other listings, shown a few at a time; the pages together have each room once."""
+    henry = await node.register("henry")
+    seen: list[tuple[int, int]] = []
+    names = [f"henry {number:02}" for number in range(9)]
+    for name in names:
+        await henry.create_room(name, topic="t" * 500)
+    rooms = [room async for room in henry.rooms()]
+    assert sorted(room.title for room in rooms) == names
+    real = Pages.size
+
+    def size(pages: Pages, asked: int, *, times: int = 1) -> int:
+        seen.append((asked, real(pages, asked, times=times)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(Pages, "size", size)
+    monkeypatch.setattr(room_views, "_AT_ONCE", 2)
+    monkeypatch.setattr(node.node.system.rooms, "_page_bytes", 2500)
+    assert [room async for room in henry.rooms()] == rooms
+    assert seen == [(1000, 1000)] * 3
+    monkeypatch.setattr(node.node.system.rooms, "_page_bytes", 1)
+    assert [room async for room in henry.rooms()] == rooms
+
+
 async def test_however_many_rooms_there_are_a_page_costs_a_few_statements(node: RunningNode) -> None:
-    """Of the inbox; direct rooms, muted ones and ones with deleted messages included."""
+    """A page of rooms one, of the inbox three; direct rooms, muted ones and deleted messages included."""
     alice, gina = await node.log_in("alice"), await node.register("gina")
     noted: list[int] = []
     for _ in range(2):
@@ -252,11 +283,17 @@ async def test_however_many_rooms_there_are_a_page_costs_a_few_statements(node: 
                 await gina.mute(room)
         person = await node.register(f"person-{len(noted)}")
         await person.send("@gina", "hello")
-        costs = []
-        for _ in range(5):
-            with statements() as given:
-                await gina.inbox(include_read=True)
-            costs.append(len([sql for sql in given if sql.lstrip().startswith(("SELECT", "WITH"))]))
-        # What the server reads in the background may be among those of a call.
-        noted.append(min(costs))
-    assert noted[0] == noted[1] <= 12
+        direct = await person.direct_room("gina")
+        for act in (
+            lambda: gina.inbox(include_read=True),
+            lambda: gina._repeat("RoomService/ListRooms", pb.ListRoomsRequest(), pb.ListRoomsResponse),
+            partial(gina.room, direct.room_id),
+        ):
+            costs = []
+            for _ in range(5):
+                with statements() as given:
+                    await act()
+                costs.append(len([sql for sql in given if sql.lstrip().startswith(("SELECT", "WITH"))]))
+            # What the server reads in the background may be among those of a call.
+            noted.append(min(costs))
+    assert noted == [3, 1, 3] * 2

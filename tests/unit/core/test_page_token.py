@@ -129,6 +129,7 @@ def test_size_of_a_page_is_what_is_asked_for_within_bounds() -> None:
     pages = Pages(PageTokens(SECRET))
 
     assert [pages.size(asked) for asked in (0, 1, 500, 501, 2**31 - 1)] == [50, 1, 500, 500, 500]
+    assert [pages.size(asked, times=2) for asked in (0, 501, 1001)] == [50, 501, 1000]
 
 
 def test_page_of_another_listing_is_refused() -> None:
