@@ -18,6 +18,8 @@ from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
 _NO_WINDOW = sys.maxsize
+_NO_SESSION = "-"
+"""No event's session: that of a scheduled message, which the server sends by itself, is empty."""
 _PAGE_EVENTS = 4096
 """How many events are read from the store at once. Most pages end earlier, when a response is full."""
 
@@ -81,7 +83,7 @@ class Subscription:
     """
 
     def __init__(self, *, session_id: str, epoch: str, window: int, max_bytes: int) -> None:
-        self._session_id = session_id
+        self._session_id = session_id or _NO_SESSION
         self._epoch = epoch
         self._window = window or _NO_WINDOW
         self._max_bytes = max_bytes

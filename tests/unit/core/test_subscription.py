@@ -392,6 +392,16 @@ def test_ones_own_events_are_sent_back_to_who_asks(in_memory: bool) -> None:
     assert passed(responses) == []
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("session", ["", ME])
+def test_what_no_session_did_is_sent_to_everyone(session: str, *, in_memory: bool) -> None:
+    """Scheduled messages and polls that close by themselves are nobody's own."""
+    room = Room().say(OTHER, "", "", OTHER)
+    reader = Reader(room if in_memory else room.forget_tail(), session=session)
+
+    assert seqs(reader.read()) == [1, 2, 3, 4]
+
+
 def test_own_events_alone_are_no_reason_to_write() -> None:
     """Where the session stands is told with whatever is sent next."""
     mine, theirs = Room("r1"), Room("r2")
