@@ -61,6 +61,8 @@ class _Bench:
         self._users = users
         self._head = 0
         self._mine: list[int] = []
+        self._roots: list[int] = []
+        self._turn = 0
         self._lobby = ""
 
     async def _all(self, act: Callable[[int, Caller], Awaitable[object]]) -> tuple[float, float]:
@@ -88,7 +90,29 @@ class _Bench:
 
         found = await self._all(send)
         self._head = max(self._mine)
+        self._roots = self._roots or self._mine
         return found
+
+    async def in_thread(self) -> tuple[float, float]:
+        """All in one thread that they follow."""
+        return await self._reply(lambda _: self._roots[0])
+
+    async def in_threads(self) -> tuple[float, float]:
+        """Each in a thread that somebody else has begun, or begins with it."""
+        self._turn += 1
+        return await self._reply(lambda at: self._roots[(at + self._turn) % len(self._roots)])
+
+    async def _reply(self, root: Callable[[int], int]) -> tuple[float, float]:
+        ids = [str(uuid.uuid4()) for _ in self._users]
+
+        async def send(at: int, caller: Caller) -> None:
+            text = f"#{at:07d}# a message of usual length, as people write them"
+            message = pb.OutgoingMessage(
+                room_id=_ROOM, client_message_id=ids[at], text=text, thread_root=root(at)
+            )
+            await self.system.messages.send(caller, [message])
+
+        return await self._all(send)
 
     async def edit(self) -> tuple[float, float]:
         async def edit(at: int, caller: Caller) -> None:
@@ -152,6 +176,8 @@ async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
             bench = _Bench(system, timed, users)
             kinds = {
                 "a message": bench.message,
+                "a message in a thread, all in the same": bench.in_thread,
+                "a message in a thread, each in another": bench.in_threads,
                 "an edit": bench.edit,
                 "a reaction, each to a message of its own": bench.reaction,
                 "a reaction, all to the same message": bench.same_reaction,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -33,7 +34,10 @@ def noting(note: Callable[[str, Any, bool], None]) -> Iterator[None]:
     real = hot.execute
     sa.event.listen(sa.engine.Engine, "before_cursor_execute", from_sqlalchemy)
     try:
-        with mock.patch.object(hot, "execute", execute):
+        with ExitStack() as patches:
+            for name, module in list(sys.modules.items()):
+                if name.startswith("grpc_chat.store.") and getattr(module, "execute", None) is real:
+                    patches.enter_context(mock.patch.object(module, "execute", execute))
             yield
     finally:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", from_sqlalchemy)

@@ -18,6 +18,7 @@ from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
 from grpc_chat.store.statements import sent_before, stamps, stored_sessions
+from grpc_chat.store.thread_rows import Seen
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import (
     Acknowledge,
@@ -120,7 +121,8 @@ class Batch:
             len(writes) == 1
             and isinstance(write := writes[0], Append)
             and len(write.drafts) == 1
-            and not write.drafts[0].names
+            and not (draft := write.drafts[0]).names
+            and not (draft.answers and draft.answers.thread_root)
         ):
             # A single write reads its row when it is needed.
             return
@@ -131,6 +133,7 @@ class Batch:
         marked: list[tuple[str, int]] = []
         consumers: list[tuple[str, str]] = []
         users: list[str] = []
+        threads: list[Seen] = []
         for write in writes:
             match write:
                 case Append():
@@ -144,7 +147,10 @@ class Batch:
                             if draft.concerns.with_vote:
                                 votes.append((event.room_id, draft.concerns.seq, event.user_id))
                         if draft.answers:
-                            concerned += [(event.room_id, seq) for seq in draft.answers[:2] if seq]
+                            if draft.answers.reply_to:
+                                concerned.append((event.room_id, draft.answers.reply_to))
+                            if draft.answers.thread_root:
+                                threads.append((event.room_id, event.user_id, draft.answers.thread_root))
                         if draft.names:
                             ids = itertools.chain.from_iterable(draft.names.candidates)
                             wanted += [(event.room_id, user_id) for user_id in ids]
@@ -158,7 +164,10 @@ class Batch:
         self.rows.prefetch(wanted)
         self.rows.prefetch_logs(users)
         self.rows.prefetch_consumers(consumers)
-        self.rows.prefetch_targets(concerned)
+        self.rows.prefetch_threads(threads)
+        roots = self.rows.roots_of_new(threads)
+        self.rows.prefetch_targets(concerned + roots)
+        self.rows.prefetch_senders(roots)
         self.rows.prefetch_reactions(reactions)
         self.rows.prefetch_votes(votes)
         self.rows.prefetch_marked(marked)
@@ -315,8 +324,9 @@ class Batch:
         """The error that forbids a message to answer the messages that it answers, or None."""
         reply_to, thread_root, check = answers
         replied_to = self.rows.target(room_id, reply_to) if reply_to else None
-        root = self.rows.target(room_id, thread_root) if thread_root else None
         thread = self.rows.thread(room_id, thread_root) if thread_root else None
+        # What has messages is a thread: it is not looked at again what its root is.
+        root = self.rows.target(room_id, thread_root) if thread_root and not thread else None
         return check(room_id, room, replied_to, root, thread)
 
     def _refusal(self, authorize: AuthorizeDirect, room_id: str, user_id: str) -> ChatError | None:

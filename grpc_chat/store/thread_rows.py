@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 from grpc_chat.store import schema
 from grpc_chat.store.marker_rows import MarkerRows
 from grpc_chat.store.records import Marker
-from grpc_chat.store.statements import run
+from grpc_chat.store.statements import at_once, execute, filled, marks, run
 from grpc_chat.store.threads import MOST_FOLLOWED, Following, ThreadRecord
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -29,6 +31,21 @@ _QUIETEST = (
     .order_by(sa.func.coalesce(_t.last_seq, 0), _f.root_seq)
     .limit(1)
 )
+_SEEN = """
+WITH wanted (room_id, user_id, root_seq) AS (VALUES {wanted})
+SELECT wanted.room_id, wanted.user_id, wanted.root_seq,
+threads.messages, threads.replies, threads.last_seq, threads.last_us,
+mine.read_seq, mine.read_count, mine.read_own, mine.mute_until_us,
+CASE WHEN mine.read_seq IS NULL THEN
+(SELECT COUNT(*) FROM thread_followers WHERE thread_followers.room_id = wanted.room_id
+AND thread_followers.user_id = wanted.user_id) END
+FROM wanted
+LEFT OUTER JOIN threads ON threads.room_id = wanted.room_id AND threads.root_seq = wanted.root_seq
+LEFT OUTER JOIN thread_followers AS mine
+ON mine.room_id = wanted.room_id AND mine.user_id = wanted.user_id AND mine.root_seq = wanted.root_seq
+"""
+Seen = tuple[str, str, int]
+"""A room, a user, and the root of a thread."""
 
 
 class ThreadRows(MarkerRows):
@@ -42,7 +59,49 @@ class ThreadRows(MarkerRows):
         self._followed_counts: dict[tuple[str, str], int] = {}
 
     @abstractmethod
+    def prefetch(self, wanted: Iterable[tuple[str, str]]) -> None: ...
+
+    @abstractmethod
     def delete(self, table: sa.Table, **key: object) -> None: ...
+
+    def prefetch_threads(self, wanted: Iterable[Seen]) -> None:
+        """Read threads, how these users follow them and, of those who do not, how many they follow, with one
+        statement."""
+        unknown = [
+            key
+            for key in dict.fromkeys(wanted)
+            if key[::2] not in self._threads or key[2] not in self._followed.get(key[:2], ())
+        ]
+        for some in at_once(unknown):
+            values = filled(some)
+            sql = _seen_sql(self.conn.dialect.paramstyle, len(values) // 3)
+            for row in execute(self.conn, sql, values).fetchall():
+                room_id, user_id, root_seq, messages, replies, last_seq, last_us, *mine, count = row
+                if (thread := (room_id, root_seq)) not in self._threads:
+                    found = ThreadRecord(*thread, messages, replies, last_seq, last_us) if messages else None
+                    self._threads[thread] = found
+                followed = self._followed.setdefault((room_id, user_id), {})
+                if root_seq not in followed:
+                    followed[root_seq] = Following(Marker(*mine[:3]), mine[3]) if count is None else None
+                    if count is not None:
+                        self._followed_counts.setdefault((room_id, user_id), count)
+
+    def roots_of_new(self, wanted: Iterable[Seen]) -> list[tuple[str, int]]:
+        """The roots, by room and number, of those of these threads that are yet to begin."""
+        places = dict.fromkeys((room_id, root_seq) for room_id, _, root_seq in wanted)
+        return [place for place in places if self._threads.get(place) is None]
+
+    def prefetch_senders(self, roots: Iterable[tuple[str, int]]) -> None:
+        """Read how the senders of these messages, which are known, follow the threads that begin with
+        them."""
+        senders = [
+            (room_id, root.event.user_id, root_seq)
+            for room_id, root_seq in roots
+            if (root := self._targets.get((room_id, root_seq)))
+        ]
+        if len(senders) > 1:
+            self.prefetch([key[:2] for key in senders])
+            self.prefetch_threads(senders)
 
     def thread(self, room_id: str, root_seq: int) -> ThreadRecord | None:
         """A thread; None if no message is in it."""
@@ -54,7 +113,12 @@ class ThreadRows(MarkerRows):
 
     def _put_thread(self, thread: ThreadRecord) -> None:
         self._set(self._threads, thread[:2], thread)
-        self.put(schema.threads, **thread._asdict())
+        self._put_row(schema.threads, thread[:2], thread)
+
+    def _put_row(self, table: sa.Table, key: tuple[object, ...], row: tuple[object, ...]) -> None:
+        """As :meth:`put`, with the values in the order of the columns: each message of a thread does it three
+        times."""
+        self._change(self._put.setdefault(table, {}), key, row)
 
     def follower(self, room_id: str, user_id: str, root_seq: int) -> Following | None:
         """How a user follows a thread; None if they do not."""
@@ -84,17 +148,8 @@ class ThreadRows(MarkerRows):
                 count -= 1
             self._set(self._followed_counts, key, count + 1)
         self._set(self._followed[key], root_seq, following)
-        (seq, messages, own), mute_until_us = following
-        self.put(
-            schema.thread_followers,
-            room_id=room_id,
-            user_id=user_id,
-            root_seq=root_seq,
-            mute_until_us=mute_until_us,
-            read_seq=seq,
-            read_count=messages,
-            read_own=own,
-        )
+        place = (room_id, user_id, root_seq)
+        self._put_row(schema.thread_followers, place, (*place, following.mute_until_us, *following.marker))
 
     def unfollow(self, room_id: str, user_id: str, root_seq: int) -> None:
         """Have a user no longer follow a thread."""
@@ -132,13 +187,13 @@ class ThreadRows(MarkerRows):
         messages, replies = (before.messages, before.replies) if before else (0, 0)
         # In a log that is read again, it may be deleted already.
         deleted = event.message.HasField("deleted")
-        key = {"room_id": room_id, "root_seq": root_seq, "seq": event.seq, "user_id": user_id}
+        place = (room_id, root_seq, event.seq)
         self._put_thread(
             ThreadRecord(room_id, root_seq, messages + 1, replies + (not deleted), event.seq, time_us)
         )
-        self.put(schema.thread_messages, **key, number=messages + 1)
+        self._put_row(schema.thread_messages, place, (*place, user_id, messages + 1))
         if deleted:
-            self.put(schema.deleted_replies, **key)
+            self._put_row(schema.deleted_replies, place, (*place, user_id))
         if before is None and (root := self.target(room_id, root_seq)) and root.event.HasField("message"):
             self._have_follow(room_id, root.event.user_id, root_seq, Marker(root_seq, 0))
         self._have_follow(room_id, user_id, root_seq, Marker(event.seq, messages + 1))
@@ -152,8 +207,12 @@ class ThreadRows(MarkerRows):
     def delete_reply(self, event: pb.Event) -> None:
         """Count a message of a thread, which is deleted, no longer among its replies."""
         room_id, root_seq = event.room_id, event.message.thread_root
-        self.put(
-            schema.deleted_replies, room_id=room_id, root_seq=root_seq, seq=event.seq, user_id=event.user_id
-        )
+        place = (room_id, root_seq, event.seq)
+        self._put_row(schema.deleted_replies, place, (*place, event.user_id))
         if thread := self.thread(room_id, root_seq):
             self._put_thread(thread._replace(replies=thread.replies - 1))
+
+
+@functools.cache
+def _seen_sql(paramstyle: str, wanted: int) -> str:
+    return _SEEN.format(wanted=marks(paramstyle, "TEXT", "TEXT", "BIGINT", rows=wanted))

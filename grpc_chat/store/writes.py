@@ -90,7 +90,7 @@ AuthorizeAnswer = Callable[
     [str, Membership | None, Target | None, Target | None, ThreadRecord | None], ChatError | None
 ]
 """As :data:`Authorize`, for a message that answers others: the message that it replies to, the root of its
-thread, and the thread. Each is None if there is none."""
+thread, and the thread. Each is None if there is none; the root also if the thread has messages."""
 
 
 class Answers(NamedTuple):

@@ -180,11 +180,12 @@ def test_what_a_message_answers_is_checked_in_the_batch(store: Store) -> None:
     def check(
         _room: str, _membership: Membership | None, to: Target | None, root: Target | None, thread: object
     ) -> ChatError | None:
-        if to is None or root is None:
+        if to is None or (root is None and thread is None):
             return MessageNotFound("no")
-        seen.append(
-            (to.event.seq, root.event.seq, thread.messages if isinstance(thread, ThreadRecord) else 0)
-        )
+        # What has messages is a thread: its root is not read again.
+        assert root is None or thread is None
+        messages = thread.messages if isinstance(thread, ThreadRecord) else 0
+        seen.append((to.event.seq, root.event.seq if root else 0, messages))
         return None
 
     def answer(to: int, root: int) -> Append:
@@ -196,6 +197,32 @@ def test_what_a_message_answers_is_checked_in_the_batch(store: Store) -> None:
         results = store.commit([answer(at, at + 1) for at in range(1, 40)] + [answer(1, 3), answer(1, 99)])
 
     assert [type(result) for result in results] == [Appended] * 40 + [MessageNotFound]
-    assert seen == [(at, at + 1, 0) for at in range(1, 40)] + [(1, 3, 1)]
+    assert seen == [(at, at + 1, 0) for at in range(1, 40)] + [(1, 0, 1)]
     assert sum("FROM places" in statement for statement in noted) == 1
     assert sum(statement.startswith("INSERT INTO") for statement in noted) < 20
+
+
+def test_messages_of_threads_are_written_with_few_statements(store: Store) -> None:
+    """However many there are, in as many threads, of members who follow them already or not."""
+
+    def answer(user_id: str, root: int, at: int) -> Append:
+        message = pb.Message(text=f"{at}", thread_root=root)
+        told = pb.Event(room_id="r1", user_id=user_id, message=message)
+        return Append([Draft(told, "phone", lambda *_: None, answers=Answers(0, root, lambda *_: None))])
+
+    def reading(writes: list[Append]) -> int:
+        with statements() as noted:
+            assert {type(result) for result in store.commit(writes)} == {Appended}
+        return sum("SELECT" in statement for statement in noted)
+
+    users = [f"user{at}" for at in range(32)]
+    store.commit([put_room("r1", "r1", dict.fromkeys(users, pb.ROLE_MEMBER))])
+    store.commit([said(user_id) for user_id in users])
+    # The memberships, the threads, their roots, and how the roots' senders follow them.
+    assert reading([answer(user_id, 2 + at, at) for at, user_id in enumerate(users[::-1])]) == 4
+    assert reading([answer(user_id, 2 + at, at) for at, user_id in enumerate(users[::-1])]) == 2
+    assert reading([answer(user_id, 2, at) for at, user_id in enumerate(users)]) == 2
+    assert reading([answer("user0", 5, 0)]) == 2
+    for at, user_id in enumerate(users):
+        assert followed(store, user_id, 2 + at), user_id
+        assert followed(store, users[-1 - at], 2 + at)

@@ -1008,7 +1008,8 @@ def test_every_statement_finds_its_rows_by_an_index(folder: Path, store: SqlStor
         # The first mentions of each room, a bounded number, are looked at one by one.
         of_first = ("CO-ROUTINE unread", "SCAN unread", "USE TEMP B-TREE FOR count(DISTINCT)")
         # What to look up, one by one, is given with the statement.
-        lists = ("CO-ROUTINE places", "SCAN places", "CO-ROUTINE wanted", "SCAN wanted", *of_first)
+        wanted = ("CO-ROUTINE wanted", "MATERIALIZE wanted", "SCAN wanted")
+        lists = ("CO-ROUTINE places", "SCAN places", *wanted, *of_first)
         # A user's rooms, for each of which something is looked up.
         of_rooms = ("CO-ROUTINE listed", "MATERIALIZE listed", "SCAN listed")
         given = ("CONSTANT ROW", "SUBQUERY", *lists, *of_rooms)
