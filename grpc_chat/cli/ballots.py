@@ -75,9 +75,13 @@ def poll_sentence(event: PollVoted | PollClosed, options: Sequence[str] = ()) ->
     standing = _standing(options, event.counts, len(event.counts))
     if isinstance(event, PollClosed):
         who = f"{event.actor_id} closed poll {event.message_seq}" if event.actor_id else ""
-        return f"{who or f'poll {event.message_seq} is closed'}: {standing}"
+        words = who or f"poll {event.message_seq} is closed"
+        # Of a deleted poll, nothing says how it stood.
+        return f"{words}: {standing}" if standing else words
     if not event.actor_id:
         return f"{count(event.voters, 'vote')} in poll {event.message_seq}"
+    if not standing:
+        return f"{event.actor_id} voted in poll {event.message_seq}"
     if not event.choices:
         return f"{event.actor_id} took back their vote in poll {event.message_seq}: {standing}"
     names = ", ".join(_name(options, at) for at in event.choices)

@@ -315,6 +315,10 @@ def sentence(event: Event | Gap | RoomLeft | HistoryChanged) -> str:
                 return f"{event.sender_id} removed the text of message {event.message_seq}"
             return f"{words}: {event.text}" if event.text else words
         case ReactionChanged():
+            if not event.emoji:
+                # The message was deleted, and with it what it was.
+                does = "took back a reaction to" if event.removed else "reacted to"
+                return f"{event.actor_id} {does} message {event.message_seq}"
             does = f"took back {event.emoji} from" if event.removed else f"reacted {event.emoji} to"
             return f"{event.actor_id} {does} message {event.message_seq}"
         case PollVoted() | PollClosed():

@@ -6,6 +6,7 @@ from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
+from grpc_chat.core.erasing import Erasing
 from grpc_chat.core.mention_names import names_in
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.parts import copy_extras, forbids_images, same_extras
@@ -34,6 +35,7 @@ class Edits:
         self._readers = context.readers
         self._pages = context.pages
         self._direct_messages = direct_messages or DirectMessages()
+        self.erasing = Erasing(context)
 
     async def edit(self, caller: Caller, request: pb.EditMessageRequest) -> pb.Event:
         """Have a message of the caller's say something else; its event as it is then.
@@ -114,7 +116,10 @@ class Edits:
                 concerns=Concerns(seq, check, with_role=True),
             )
 
-        return await self._append(*map(draft, request.seqs))
+        deleted = await self._append(*map(draft, request.seqs))
+        # If the caller has gone away by now, it looks within a minute.
+        self.erasing.look_soon()
+        return deleted
 
     async def list_(self, caller: Caller, request: pb.ListMessageEditsRequest) -> Listed[pb.MessageVersion]:
         """A page of what a message said before; nothing of one that was deleted.

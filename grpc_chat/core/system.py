@@ -474,6 +474,7 @@ class ChatSystem:
             return
         self._go_on_with(self.rooms.purge(), "purge")
         self._go_on_with(self.forgetting.run(), "forgetting")
+        self._go_on_with(self.edits.erasing.run(), "erasing")
         self._go_on_with(self.poll_closing.run(), "poll closing")
         self._go_on_with(self.reports.run(), "reports")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")

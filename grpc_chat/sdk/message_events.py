@@ -84,6 +84,7 @@ class ReactionChanged:
     actor_id: str
     """Who did it."""
     emoji: str
+    """Empty once the message is deleted."""
     removed: bool
     create_time: datetime
     epoch: str = ""

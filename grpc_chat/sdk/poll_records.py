@@ -69,11 +69,12 @@ class PollVoted:
     actor_id: str
     """Who did it; empty in an anonymous poll."""
     choices: tuple[int, ...]
-    """The indexes of the options that they choose now; empty if they took their vote back, and in an
-    anonymous poll."""
+    """The indexes of the options that they choose now; empty if they took their vote back, in an anonymous
+    poll, and once the poll is deleted."""
     counts: tuple[int, ...]
-    """How many users choose each option now; empty in an anonymous poll."""
+    """How many users choose each option now; empty in an anonymous poll, and once the poll is deleted."""
     voters: int
+    """How many users have voted now; 0 once the poll is deleted."""
     create_time: datetime
     epoch: str = ""
 
@@ -90,6 +91,7 @@ class PollClosed:
     actor_id: str
     """Who did it; empty if the poll's closing time had come."""
     counts: tuple[int, ...]
+    """How many users chose each option; empty once the poll is deleted."""
     voters: int
     create_time: datetime
     epoch: str = ""

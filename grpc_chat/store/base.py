@@ -124,6 +124,11 @@ class Transaction(Snapshot, FileWrites, ReportWrites, PersonalWrites, ThreadWrit
         """Remove about ``limit`` events from the log of a deleted room, or of any deleted room if ``room_id``
         is empty. Returns whether there may be more."""
 
+    def erase_traces(self) -> bool:
+        """Rewrite some of the events that say something about a deleted message, such as reactions, so that
+        they say nothing. The transaction that deletes a message does it for the first 256; this is for the
+        others. Returns whether there may be more."""
+
     def move_marker(self, room_id: str, user_id: str, marker: Marker) -> None:
         """Have a member have read up to here."""
 

@@ -127,6 +127,8 @@ def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
 
 @projection("message_deleted")
 def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
+    # In a log that is read again, the message may be deleted already, and these may not.
+    rows.erase_traces(event.room_id, event.message_deleted.seq)
     old = _message_that(rows, event.room_id, event.message_deleted.seq)
     if old is None:
         return
@@ -157,15 +159,27 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
 @projection("reaction_changed")
 def _reaction_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     changed = event.reaction_changed
+    if changed.emoji:
+        rows.leave_trace(event, changed.seq)
     # In a log that is read again, the message may be deleted already.
     if _message_that(rows, event.room_id, changed.seq):
         at = None if changed.removed else time_us
         rows.react(event.room_id, changed.seq, changed.emoji, event.user_id, at)
 
 
+@projection("poll_voted")
+def _poll_voted(rows: Rows, event: pb.Event, _time_us: int) -> None:
+    # What the vote changed is in the event already; see as_told.
+    voted = event.poll_voted
+    if voted.choices or voted.counts or voted.voter_count:
+        rows.leave_trace(event, voted.seq)
+
+
 @projection("poll_closed")
 def _poll_closed(rows: Rows, event: pb.Event, _time_us: int) -> None:
     closed = event.poll_closed
+    if closed.counts:
+        rows.leave_trace(event, closed.seq)
     tally = rows.tally(event.room_id, closed.seq)
     old = _message_that(rows, event.room_id, closed.seq) if tally else None
     if tally is None or old is None:

@@ -75,6 +75,10 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, ReportReads, Pr
     def unpurged(self) -> bool:
         """Whether logs of deleted rooms are left; see :meth:`grpc_chat.store.base.Transaction.purge`."""
 
+    def traces_left(self) -> bool:
+        """Whether events still say something about deleted messages; see
+        :meth:`grpc_chat.store.base.Transaction.erase_traces`."""
+
     def was_deleted(self, room_id: str) -> bool:
         """Whether there was a room with this id."""
 

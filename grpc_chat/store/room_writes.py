@@ -15,7 +15,7 @@ from grpc_chat.store.statements import insert_into, insert_row
 from grpc_chat.store.threads import Following
 from grpc_chat.wire import chat_pb2 as pb
 
-_IN_PIECES = (schema.events, schema.sends, schema.message_files, schema.thread_messages)
+_IN_PIECES = (schema.events, schema.sends, schema.message_files, schema.thread_messages, schema.traces)
 """The tables whose rows are as many as a room has messages. Those of a deleted room go in pieces, by
 :meth:`RoomWrites.purge`."""
 _AT_ONCE = [
@@ -138,8 +138,10 @@ class RoomWrites:
         if drop_files_of_room(self._conn, room_id, self.now_us, limit):
             return True
         sends, events, replies = schema.sends.c, schema.events.c, schema.thread_messages.c
+        traces = schema.traces.c
         for table, key in (
             (schema.thread_messages, sa.tuple_(replies.root_seq, replies.seq)),
+            (schema.traces, sa.tuple_(traces.seq, traces.event_seq)),
             (schema.sends, sa.tuple_(sends.user_id, sends.client_message_id)),
             (schema.events, sa.tuple_(events.seq)),
         ):

@@ -8,10 +8,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
-from grpc_chat.store.absent_rows import AbsentRows
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
 from grpc_chat.store.row_updates import SET_HEAD, update_rows
 from grpc_chat.store.statements import change, first, insert_rows, membership, memberships, run
+from grpc_chat.store.trace_rows import TraceRows
 from grpc_chat.wire import chat_pb2 as pb
 
 Key = tuple[str, str]
@@ -22,7 +22,7 @@ _SAME_IN_STANDINGS = ("history", "posting", "edit_window_us", "keep_edits", "slo
 _IN_STANDINGS = {*_SAME_IN_STANDINGS, "archive_time_us"}
 
 
-class Rows(AbsentRows):
+class Rows(TraceRows):
     """The rows that one transaction has read, and those that it has yet to write.
 
     This class collects rows of the tables that most writes change (events, sends, heads of rooms, members,
@@ -327,6 +327,7 @@ class Rows(AbsentRows):
         if self._moved:
             yield from ("read_seq", "read_count", "read_own")
         yield from self._collected_rewritten()
+        yield from self._collected_traces()
         if self._more_members:
             yield "member_count"
         if self._room_values:
@@ -398,6 +399,7 @@ class Rows(AbsentRows):
             self._flush_members()
             self._flush_put()
             self._flush_reactions()
+            self._flush_erased()
             self._flush_consumers()
         self._flush_markers()
 
@@ -463,6 +465,7 @@ class Rows(AbsentRows):
             put.clear()
         self._clear_rewritten()
         self._unreacted.clear()
+        self._erased.clear()
         self._members.clear()
 
     def forget(self) -> None:

@@ -34,6 +34,7 @@ from grpc_chat.store.room_reads import RoomReads
 from grpc_chat.store.search_reads import SearchReads
 from grpc_chat.store.statements import run, sent_before, stamps
 from grpc_chat.store.thread_reads import SqlThreadReads
+from grpc_chat.store.traces import SqlTraceReads
 from grpc_chat.store.user_logs import log_heads
 
 _EVENT_COLUMNS = (
@@ -68,6 +69,7 @@ _MOST_AT_ONCE = 512
 
 
 class SqlSnapshot(
+    SqlTraceReads,
     RoomReads,
     MarkerReads,
     MentionReads,

@@ -25,6 +25,7 @@ from grpc_chat.store.rows import Rows
 from grpc_chat.store.send_writes import SendWrites
 from grpc_chat.store.session_writes import SessionWrites
 from grpc_chat.store.snapshot import SqlSnapshot
+from grpc_chat.store.traces import SqlTraceWrites
 from grpc_chat.wire import chat_pb2 as pb
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class SqlTransaction(
     PersonalWrites,
     SendWrites,
     SqlReportWrites,
+    SqlTraceWrites,
     SqlSnapshot,
 ):
     """See :class:`grpc_chat.store.base.Transaction`.

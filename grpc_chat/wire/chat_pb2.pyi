@@ -6437,7 +6437,7 @@ class ReactionChanged(_message.Message):
     seq: _builtins.int
     """The number of the message."""
     emoji: _builtins.str
-    """The emoji."""
+    """The emoji. Empty once the message is deleted, which a later event says: then nobody can tell what it was."""
     removed: _builtins.bool
     """Whether it was taken back."""
     def __init__(
@@ -9234,7 +9234,8 @@ class PollVoted(_message.Message):
     """A user voted in a poll, changed their vote, or took it back.
 
     `Event.user_id` is who did it. In an anonymous poll that is empty, and so are `choices` and `counts`; the event is sent
-    to the voter's own session, too, as to everyone else's.
+    to the voter's own session, too, as to everyone else's. Once the message is deleted, which a later event says, the event
+    has only `seq`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -9273,7 +9274,9 @@ Global___PollVoted: _TypeAlias = PollVoted  # noqa: Y015
 
 @_typing.final
 class PollClosed(_message.Message):
-    """A poll was closed by `Event.user_id`, or, if that is empty, because its closing time had come."""
+    """A poll was closed by `Event.user_id`, or, if that is empty, because its closing time had come. Once the message is
+    deleted, which a later event says, the event has only `seq`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

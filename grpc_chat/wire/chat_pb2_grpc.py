@@ -4373,7 +4373,8 @@ class PollServiceServicer(object):
     def VotePoll(self, request, context):
         """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
         vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
-        the message. The vote of a user who leaves the room stays.
+        the message. The vote of a user who leaves the room stays. If the poll is deleted in the moment in which the vote is
+        stored, the answer has no counts.
 
         MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
         is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.

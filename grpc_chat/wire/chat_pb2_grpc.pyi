@@ -2363,7 +2363,8 @@ class PollServiceStub:
     VotePoll: _grpc.UnaryUnaryMultiCallable[_chat_pb2.VotePollRequest, _chat_pb2.VotePollResponse]
     """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
     vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
-    the message. The vote of a user who leaves the room stays.
+    the message. The vote of a user who leaves the room stays. If the poll is deleted in the moment in which the vote is
+    stored, the answer has no counts.
 
     MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
     is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
@@ -2398,7 +2399,8 @@ class PollServiceAsyncStub(PollServiceStub):
     VotePoll: _aio.UnaryUnaryMultiCallable[_chat_pb2.VotePollRequest, _chat_pb2.VotePollResponse]  # type: ignore[assignment]
     """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
     vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
-    the message. The vote of a user who leaves the room stays.
+    the message. The vote of a user who leaves the room stays. If the poll is deleted in the moment in which the vote is
+    stored, the answer has no counts.
 
     MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
     is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.
@@ -2436,7 +2438,8 @@ class PollServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.VotePollResponse, _abc.Awaitable[_chat_pb2.VotePollResponse]]:
         """Sets which options of a poll the caller chooses, in place of those that they chose before; without any, takes the
         vote back. If that is their choice already, nothing is stored. An event `poll_voted` tells everyone who may read
-        the message. The vote of a user who leaves the room stays.
+        the message. The vote of a user who leaves the room stays. If the poll is deleted in the moment in which the vote is
+        stored, the answer has no counts.
 
         MESSAGE_NOT_FOUND if there is no such message, it was deleted, or it is hidden from the caller; POLL_NOT_FOUND if it
         is not a poll; POLL_CLOSED if the poll is closed, or its closing time has come.

@@ -55,7 +55,7 @@ def rows(node: RunningNode, query: str) -> list[tuple[Any, ...]]:
 
 
 async def test_a_vote_that_is_stored_is_answered_so(node: RunningNode) -> None:
-    """Also if the poll is deleted by the time of the answer."""
+    """Also if the poll is deleted by the time of the answer, which does not say then how it stood."""
     await node.put_room("gone", {"alice": "owner", "bob": "member"})
     alice, bob = node.client("alice"), node.client("bob")
     seq = (await alice.send("gone", "When?", poll=chat.Poll(DAYS))).seq
@@ -71,7 +71,7 @@ async def test_a_vote_that_is_stored_is_answered_so(node: RunningNode) -> None:
         goes_on.set()
     await asyncio.gather(busy, deletion)
 
-    assert await vote == chat.PollState(seq, (0, 1, 0), 1, (1,), closed=False)
+    assert await vote == chat.PollState(seq, (), 0, (1,), closed=False)
     with pytest.raises(errors.MessageNotFound):
         await bob.vote("gone", seq, 2)
     assert len(await events(bob, "gone")) == 1
@@ -333,7 +333,8 @@ async def test_a_poll_goes_with_its_message(tmp_path: Path, monkeypatch: pytest.
         poll = chat.Poll((secret, "b"), close_time=later)
         seq = (await alice.send("gone", "When?", poll=poll)).seq
         await bob.vote("gone", seq, 0)
-        assert found()
+        # The write-ahead log may be written back to the database between the two being read.
+        await until(found)
         await alice.delete("gone", seq)
         assert rows(node, "SELECT * FROM polls UNION ALL SELECT 1, 2, 3, 4, 5 FROM poll_votes") == []
         assert (await message(bob, "gone", seq)).poll is None

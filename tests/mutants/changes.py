@@ -10,6 +10,7 @@ _UNREAD = "integration/test_unread.py"
 _READ_STATE = "integration/test_read_state.py"
 _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
 _FILES = "integration/test_files.py"
+_FORGOTTEN = "integration/test_forgotten.py"
 _MEMBERSHIP = "property/test_membership.py"
 
 MISTAKES = {
@@ -72,6 +73,49 @@ MISTAKES = {
             ),
         ),
         (_REACTIONS,),
+    ),
+    "emoji-of-the-deleted": Mistake(
+        "the log still says with what people reacted to a message that was deleted",
+        (
+            (
+                "store/projections.py",
+                "    rows.erase_traces(event.room_id, event.message_deleted.seq)\n",
+                "",
+            ),
+        ),
+        (_FORGOTTEN,),
+    ),
+    "emoji-taken-back-from-the-deleted": Mistake(
+        "the log still says which reaction somebody took back from a message that was deleted",
+        (
+            (
+                "store/projections.py",
+                "    if changed.emoji:\n",
+                "    if changed.emoji and not changed.removed:\n",
+            ),
+        ),
+        (_FORGOTTEN,),
+    ),
+    "votes-of-the-deleted": Mistake(
+        "the log still says who voted for what in a poll that was deleted",
+        (
+            (
+                "store/trace_rows.py",
+                '    for name in ("choices", "counts", "voter_count"):\n',
+                '    for name in ("counts", "voter_count"):\n',
+            ),
+        ),
+        (_FORGOTTEN,),
+    ),
+    "erased-no-further": Mistake(
+        "of the reactions to a deleted message, those that its deletion could not erase stay",
+        (("store/trace_rows.py", "        if more:\n", "        if False:\n"),),
+        (_FORGOTTEN,),
+    ),
+    "erased-all-at-once": Mistake(
+        "the deletion of a message makes everybody wait for all reactions that it ever had",
+        (("store/trace_rows.py", "max(ERASED_AT_ONCE - self._erased_count, 0)", "10**6"),),
+        ("contract/test_traces.py",),
     ),
     "reaction-to-the-deleted": Mistake(
         "a deleted message is reacted to",

@@ -71,8 +71,9 @@ class Aftermath:
     def _state(self, log: LogId) -> Iterator[tuple[int, str, str, bool]]:
         """Which reactions and pins there are by the log; and that each change changed something."""
         now: dict[tuple[int, str, str], bool] = {}
+        erased = self._changes.erased(log, "react", "unreact")
         for seq, made in sorted(self._changes.made.get(log, {}).items()):
-            if made.what not in TOGGLES:
+            if made.what not in TOGGLES or made.about in erased:
                 continue
             key, there = (made.about, made.user, made.emoji), TOGGLES[made.what]
             if now.get(key, False) == there:
@@ -115,7 +116,7 @@ class Aftermath:
                 if op.outcome != "fail":
                     last[op.at[0], op.user, op.emoji] = op
         for seq, made in self._changes.made.get((room, epoch), {}).items():
-            if made.what in TOGGLES:
+            if made.what in TOGGLES and (made.emoji or made.about not in deleted):
                 mine = tried[made.what, made.about, made.user, made.emoji]
                 self._changes.judge_attempts((room, epoch), made.about, made.what, [seq], mine)
         for (about, user, emoji), op in last.items():
@@ -157,8 +158,9 @@ class Aftermath:
             if op.room == log[0] and op.what == "vote":
                 tried[op.at[0], op.user, op.emoji].append(op)
         now: dict[tuple[int, str], str] = {}
+        erased = self._changes.erased(log, "vote")
         for seq, made in sorted(self._changes.made.get(log, {}).items()):
-            if made.what != "vote":
+            if made.what != "vote" or made.about in erased:
                 continue
             key = made.about, made.user
             if now.get(key, NO_VOTE) == made.emoji:

@@ -181,6 +181,9 @@ class Changes:
                 self._see_change(log, t, item, more)
                 if more["k"] == "delete":
                     deleted.add(more["m"])
+                elif more.get("x") and required and self._was_deleted(required.get(more["m"], ()), since):
+                    text = f"{who} was shown {more['k']} {more['x']} to {log[0]} {more['m']}"
+                    self.verdict.add("DELETED-TEXT-SEEN", f"{text}, which was deleted before")
                 continue
             sent = self.files.get((log[0], item[3], item[1])) if self.files else None
             if not (more or required or sent):
@@ -198,9 +201,15 @@ class Changes:
                 self.verdict.add("FILE-MISSING", text)
         if deleted:
             for item in items:
-                if item[0] in deleted and not (len(item) > 4 and item[4].get("gone")):
+                more = item[4] if len(item) > 4 else {}
+                left = more.get("x") and more["m"] in deleted
+                if left or (item[0] in deleted and not more.get("gone")):
                     text = f"{who} was shown {log[0]} {item[0]} together with its deletion"
                     self.verdict.add("DELETED-TEXT-SEEN", text)
+
+    @staticmethod
+    def _was_deleted(asked: Iterable[tuple[float, int]], since: float) -> bool:
+        return any(at < since and version == GONE for at, version in asked)
 
     def _check_age(self, log: LogId, seq: int, version: int, asked: list[int], who: str) -> None:
         newest = max(asked, default=0)
@@ -218,8 +227,14 @@ class Changes:
     def _see_change(self, log: LogId, t: float, item: list[Any], more: dict[str, Any]) -> None:
         seq, about = item[0], more.get("m", 0)
         made = self.made[log].get(seq)
-        if made is None or t < made.seen:
-            self.made[log][seq] = Made(more["k"], about, item[3], more.get("x", ""), more.get("who", ""), t)
+        said = more.get("x", "")
+        if made and said and made.emoji not in ("", said):
+            self.verdict.add("BODY-CHANGED", f"{log[0]} {seq} was {made.emoji}, and then {said}")
+        if made is None or t < made.seen or (said and not made.emoji):
+            # What was said is gone once the message is deleted; somebody may have seen it before.
+            seen = t if made is None else min(t, made.seen)
+            said = said or (made.emoji if made else "")
+            self.made[log][seq] = Made(more["k"], about, item[3], said, more.get("who", ""), seen)
         if more.get("b"):
             # Which edit it is, is known when all are.
             self._see_version((log[0], log[1] + " events"), seq, 0, more["b"], t)
@@ -400,6 +415,16 @@ class Changes:
             if len(edits[seq]) > attempts:
                 add("CHANGE-DOUBLED", f"{room} {seq} was edited by {edits[seq]}, in {attempts} attempts")
             self.judge_attempts(log, seq, "delete", deletions[seq], tried["delete", seq])
+
+    def erased(self, log: LogId, *kinds: str) -> set[int]:
+        """The messages of which some reactions, or votes, no longer say what they were. Only deleted ones may
+        be among them."""
+        made = self.made.get(log, {}).values()
+        found = {each.about for each in made if each.what in kinds and not each.emoji}
+        for about in sorted(found - self.by_message(log, "delete").keys()):
+            text = f"{log[0]} {about} is there, and what was said about it is not"
+            self.verdict.add("CHANGE-LOST", text)
+        return found
 
     def judge_attempts(self, log: LogId, seq: int, what: str, made: list[int], tried: list[Op]) -> None:
         """That somebody tried what happened, and was not refused."""

@@ -45,7 +45,8 @@ def _item(event: pb.Event) -> list[Any]:
         return _change(event.seq, event.user_id, what, event.pin_changed.seq)
     if event.HasField("poll_voted"):
         voted = event.poll_voted
-        return _change(event.seq, event.user_id, "vote", voted.seq, emoji=_chosen(voted.choices))
+        chosen = _chosen(voted.choices) if voted.counts else ""
+        return _change(event.seq, event.user_id, "vote", voted.seq, emoji=chosen)
     if event.HasField("membership_changed"):
         member = event.membership_changed
         what = "in" if member.change in _COMING else "out" if member.change in _GOING else "other"
@@ -72,7 +73,7 @@ def item_of(update: Any) -> list[Any] | None:
             what = "pin" if update.pinned else "unpin"
             return _change(update.seq, update.actor_id, what, update.message_seq)
         case chat.PollVoted():
-            chosen = _chosen(update.choices)
+            chosen = _chosen(update.choices) if update.counts else ""
             return _change(update.seq, update.actor_id, "vote", update.message_seq, emoji=chosen)
         case chat.MembershipChange():
             coming = {chat.Change.JOINED, chat.Change.ADDED}
@@ -83,7 +84,8 @@ def item_of(update: Any) -> list[Any] | None:
 
 
 def _chosen(choices: Iterable[int]) -> str:
-    # As a reaction has its emoji; the one who took a vote back chose nothing.
+    # As a reaction has its emoji; the one who took a vote back chose nothing. Once the message is deleted,
+    # neither is there.
     return ",".join(map(str, choices)) or "-"
 
 
@@ -101,8 +103,9 @@ def _more(edits: int, root: int, files: Iterable[bytes], *, gone: bool) -> dict[
 def _change(
     seq: int, user: str, what: str, about: int, *, text: str = "", emoji: str = "", who: str = ""
 ) -> list[Any]:
-    # Two events that do not say the same are not the same; only an edit's text may be gone later.
-    body = body_hash(f"{what} {about} {emoji} {who}")
+    # Two events that do not say the same are not the same; only an edit's text, an emoji and a vote may
+    # be gone later.
+    body = body_hash(f"{what} {about} {who}")
     told: dict[str, Any] = {"k": what}
     if about:
         told["m"] = about

@@ -175,12 +175,15 @@ class Simulation:
             for event in self.log:
                 if len(event) > 4 and (event[4].get("k"), event[4].get("m")) == ("edit", seq):
                     event[4] = {"k": "edit", "m": seq}
+                elif what == "delete" and len(event) > 4 and event[4].get("m") == seq:
+                    # Reactions and votes say nothing any longer.
+                    event[4] = {name: value for name, value in event[4].items() if name != "x"}
         if what == "edit":
             made["b"] = body_hash(text)
             self.log[seq - 1] = [*item[:2], body_hash(text), item[3], more | {"n": more.get("n", 0) + 1}]
         if what == "delete":
             self.log[seq - 1] = [*item[:2], body_hash(""), item[3], {"gone": True}]
-        self.log.append([len(self.log) + 1, "", body_hash(f"{what} {seq} {emoji} "), user, made])
+        self.log.append([len(self.log) + 1, "", body_hash(f"{what} {seq} "), user, made])
 
     def _answer(self) -> None:
         if not self._flying:

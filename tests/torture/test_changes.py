@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,10 @@ def test_a_whole_life_is_no_anomaly() -> None:
     told.change("vote", 1, emoji="-", op="info", stored=False)
     seek(told, 1, first[2])
     count(told, "w1", 0, 2)
+    told.change("react", 2, user="u2", emoji="a")
+    look(told, len(told.log))
+    told.change("unreact", 2, user="u2", emoji="a")
+    told.change("vote", 2, user="u2", emoji="1")
     count(told, "u1", 2, 0)
     mark(told, "w1", 2)
     mark(told, "w1", 1, back=True)
@@ -61,7 +66,7 @@ def test_a_whole_life_is_no_anomaly() -> None:
     verdict = check(end(told))
 
     assert verdict.names == set(), verdict
-    assert (verdict.changed, verdict.counted) == (5, 4)
+    assert (verdict.changed, verdict.counted) == (8, 4)
 
 
 def edited_in_vain(told: Simulation) -> None:
@@ -89,6 +94,40 @@ def stream_with_an_old_text(told: Simulation) -> None:
     before = list(told.log[0])
     told.change("delete", 1)
     told.add("recv", stream=0, room=ROOM, items=[before, *copy.deepcopy(told.log[1:])])
+
+
+def reacted_before(told: Simulation) -> list[Any]:
+    """A reaction to a message that is then deleted, as it was."""
+    told.change("react", 1, emoji="a")
+    before = copy.deepcopy(told.log[-1])
+    told.change("delete", 1)
+    return before
+
+
+def reaction_after_the_deletion(told: Simulation) -> None:
+    before = reacted_before(told)
+    told.read(after=before[0] - 1, items=[before])
+
+
+def reaction_with_the_deletion(told: Simulation) -> None:
+    before = reacted_before(told)
+    told.add("recv", stream=0, room=ROOM, items=copy.deepcopy([*told.log[:-2], before, told.log[-1]]))
+
+
+def reaction_says_nothing(told: Simulation) -> None:
+    told.change("react", 1, emoji="a")
+    del told.log[-1][4]["x"]
+
+
+def vote_says_nothing(told: Simulation) -> None:
+    told.change("vote", 1, emoji="0")
+    del told.log[-1][4]["x"]
+
+
+def another_emoji(told: Simulation) -> None:
+    told.change("react", 1, emoji="a")
+    show(told, 0, *range(1, len(told.log) + 1))
+    told.log[-1][4]["x"] = "b"
 
 
 def found_after_its_deletion(told: Simulation) -> None:
@@ -212,6 +251,11 @@ def hole_in_a_visit(told: Simulation) -> None:
         ("CHANGE-LOST", deleted_in_vain),
         ("DELETED-TEXT-SEEN", stream_with_an_old_text),
         ("DELETED-TEXT-SEEN", found_after_its_deletion),
+        ("DELETED-TEXT-SEEN", reaction_after_the_deletion),
+        ("DELETED-TEXT-SEEN", reaction_with_the_deletion),
+        ("CHANGE-LOST", reaction_says_nothing),
+        ("CHANGE-LOST", vote_says_nothing),
+        ("BODY-CHANGED", another_emoji),
         ("DELETED-TEXT-SEEN", on_the_disk),
         ("FILE-LEFT", file_on_the_disk),
         ("FILE-MISSING", without_its_file),

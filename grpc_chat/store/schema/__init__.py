@@ -17,3 +17,4 @@ from grpc_chat.store.schema.messages import *  # noqa: F403
 from grpc_chat.store.schema.personal import *  # noqa: F403
 from grpc_chat.store.schema.rooms import *  # noqa: F403
 from grpc_chat.store.schema.threads import *  # noqa: F403
+from grpc_chat.store.schema.traces import *  # noqa: F403

@@ -13,15 +13,16 @@ import pytest
 
 from grpc_chat.cli import output
 from grpc_chat.cli.command import Cli
-from grpc_chat.cli.events import FEW, EventLines
+from grpc_chat.cli.events import FEW, EventLines, sentence
 from grpc_chat.cli.following import Follow
 from grpc_chat.cli.output import Output, wide, wrapped
 from grpc_chat.cli.target import Target
 from grpc_chat.errors import RoomNotFound
 from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import Change, Role, RoomKind
-from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, PinChanged
+from grpc_chat.sdk.message_events import Deletion, MessageDeleted, MessageEdited, PinChanged, ReactionChanged
 from grpc_chat.sdk.models import CaughtUp, Connected, Event, Member, MembershipChange, Message, Room, Update
+from grpc_chat.sdk.poll_records import PollClosed, PollVoted
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 PLANS = Room("r1", "my plans", "e", 1, 9, NOW, member_count=2, kind=RoomKind.PRIVATE)
@@ -325,3 +326,27 @@ def test_a_kind_without_a_sentence_is_shown_by_its_fields(capsys: pytest.Capture
     line, as_object = capsys.readouterr().out.splitlines()
     assert line.endswith("  *  waved: actor_id bob")
     assert json.loads(as_object)["type"] == "waved"
+
+
+def test_what_was_said_about_a_deleted_message_has_sentences_without_it() -> None:
+    """Nobody can tell with what somebody reacted, or for what they voted."""
+
+    def reacted(emoji: str, *, removed: bool) -> ReactionChanged:
+        return ReactionChanged("r1", 8, 5, "bob", emoji, removed, NOW)
+
+    def voted(counts: tuple[int, ...], voters: int, *, user: str = "bob") -> PollVoted:
+        return PollVoted("r1", 8, 5, user, (), counts, voters, NOW)
+
+    def closed(counts: tuple[int, ...], *, user: str = "bob") -> PollClosed:
+        return PollClosed("r1", 8, 5, user, counts, sum(counts), NOW)
+
+    assert sentence(reacted("👍", removed=False)) == "bob reacted 👍 to message 5"
+    assert sentence(reacted("👍", removed=True)) == "bob took back 👍 from message 5"
+    assert sentence(reacted("", removed=False)) == "bob reacted to message 5"
+    assert sentence(reacted("", removed=True)) == "bob took back a reaction to message 5"
+    assert sentence(voted((0, 1), 1)) == "bob took back their vote in poll 5: option 1 0 · option 2 1"
+    assert sentence(voted((), 0)) == "bob voted in poll 5"
+    assert sentence(voted((), 0, user="")) == "0 votes in poll 5"
+    assert sentence(closed((2,))) == "bob closed poll 5: option 1 2"
+    assert sentence(closed(())) == "bob closed poll 5"
+    assert sentence(closed((), user="")) == "poll 5 is closed"
