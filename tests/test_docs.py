@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -240,6 +241,12 @@ def anchors(text: str) -> set[str]:
     return found
 
 
+@functools.cache
+def anchors_of(file: Path) -> set[str]:
+    """Those of a page that does not change while the tests run."""
+    return anchors(file.read_text())
+
+
 def broken_links(path: Path, root: Path) -> list[str]:
     """The links of a page that lead nowhere in the repository; those to other places are not followed."""
     text = without_code(path.read_text())
@@ -254,7 +261,7 @@ def broken_links(path: Path, root: Path) -> list[str]:
         if (
             not file.exists()
             or not file.is_relative_to(root)
-            or (anchor and file.suffix == ".md" and anchor not in anchors(file.read_text()))
+            or (anchor and file.suffix == ".md" and anchor not in anchors_of(file))
         ):
             broken.append(target)
     return broken

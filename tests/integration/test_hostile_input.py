@@ -88,7 +88,8 @@ ORDINARY = {
     "PERMISSION_DENIED",
 }
 INTERNALS = re.compile(
-    r"Traceback|\bFile \"|\.py\b|<class|object at 0x|Error\b|Exception|sql|SELECT|INSERT|/tmp|upb|asyncio"
+    r"Traceback|\bFile \"|\.py\b|<class|object at 0x|Error\b|Exception|sql|SELECT|INSERT|/tmp|/shm"
+    r"|upb|asyncio"
 )
 
 

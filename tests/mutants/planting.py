@@ -57,14 +57,25 @@ def plant(edits: Iterable[Edit], package: Path) -> None:
     Raises:
         LookupError: The code is no longer what the mistake replaces.
     """
+    for name, text in planted(edits, package).items():
+        (package / name).write_text(text)
+
+
+def planted(edits: Iterable[Edit], package: Path) -> dict[str, str]:
+    """The files of a package that a mistake changes, as they are with it.
+
+    Raises:
+        LookupError: As :func:`plant`.
+    """
+    changed: dict[str, str] = {}
     for name, old, new in edits:
-        path = package / name
-        text = path.read_text()
+        text = changed.get(name) or (package / name).read_text()
         if old not in text:
             raise LookupError(
                 f"{name} no longer has {old.strip().splitlines()[0]!r}: bring the mutant up to date"
             )
-        path.write_text(text.replace(old, new))
+        changed[name] = text.replace(old, new)
+    return changed
 
 
 async def try_out(edits: Sequence[Edit], tests: Sequence[str]) -> Outcome:

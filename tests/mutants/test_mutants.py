@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import ast
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.mutants.mistakes import MISTAKES
-from tests.mutants.planting import ROOT, judge, plant
+from tests.mutants.planting import ROOT, judge, plant, planted
 from tests.torture.mutants import MUTANTS
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package."""
-    copy = tmp_path_factory.mktemp("mutant") / "grpc_chat"
-    shutil.copytree(ROOT / "grpc_chat", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
-
-
-def test_every_mistake_can_still_be_made(package: Path) -> None:
+def test_every_mistake_can_still_be_made() -> None:
     """The code that it replaces is there, once, and what replaces it is Python: all else proves nothing."""
+    package = ROOT / "grpc_chat"
     code = {file: (package / file).read_text() for each in MISTAKES.values() for file, _, _ in each.edits}
     counts = {
         (name, file): code[file].count(old) for name, each in MISTAKES.items() for file, old, _ in each.edits
@@ -31,11 +23,22 @@ def test_every_mistake_can_still_be_made(package: Path) -> None:
         "bring mistakes.py up to date"
     )
     for name, mistake in MISTAKES.items():
-        before = {file: code[file] for file, _, _ in mistake.edits}
-        plant(mistake.edits, package)
-        for file, text in before.items():
-            ast.parse((package / file).read_text(), name)
-            (package / file).write_text(text)
+        for text in planted(mistake.edits, package).values():
+            ast.parse(text, name)
+
+
+def test_a_mistake_is_made_where_it_says(tmp_path: Path) -> None:
+    """Of a copy, the files that it names are changed, one after the other where it names one twice."""
+    (tmp_path / "one.py").write_text("a = 1\nb = 2\n")
+    (tmp_path / "two.py").write_text("c = 3\n")
+
+    plant([("one.py", "a = 1", "a = 4"), ("two.py", "c", "d"), ("one.py", "b = 2", "b = 5")], tmp_path)
+
+    assert (tmp_path / "one.py").read_text() == "a = 4\nb = 5\n"
+    assert (tmp_path / "two.py").read_text() == "d = 3\n"
+    with pytest.raises(LookupError, match=r"two\.py no longer has 'c'"):
+        plant([("two.py", "c", "d")], tmp_path)
+    assert (tmp_path / "two.py").read_text() == "d = 3\n"
 
 
 def test_every_mistake_has_tests_that_are_there() -> None:
