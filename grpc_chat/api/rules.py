@@ -9,12 +9,20 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from grpc_chat.api.list_rules import (
+    Rule,
+    all_of,
+    each_entry,
+    entries,
+    mask,
+    none_twice,
+    or_empty,
+    rooms_once,
+    threads_once,
+)
 from grpc_chat.core.emoji import is_emoji
 from grpc_chat.core.names import check_characters, check_shows
 from grpc_chat.errors import InvalidRequest, MessageTooLong
-
-Rule = Callable[[Any, str], None]
-"""Takes a field's value and path, and raises InvalidRequest if the value breaks the rule."""
 
 OUTPUT_ONLY = "output only"
 """Instead of a rule: the server sets the field, and ignores it in requests."""
@@ -45,7 +53,7 @@ class Rules:
         made = self._term(plain.removeprefix("be ")) or self._form(plain, known)
         if not made:
             raise ValueError(f"no rule reads {sentence!r}")
-        return made if plain == sentence else _or_empty(made)
+        return made if plain == sentence else or_empty(made)
 
     def _term(self, term: str) -> Rule | None:
         if not (make := _TERMS.get(term)):
@@ -62,22 +70,22 @@ class Rules:
         if sentence == "be specified":
             return one_of(known, specified=True)
         if found := re.fullmatch(r"name one or more of (\w+(?:, \w+)*)", sentence):
-            return _mask(found[1].split(", "))
+            return mask(found[1].split(", "))
         if found := re.fullmatch(rf"have (?:at most|(\d) to) {_NUMBER} entries((?:, [a-z0-9 ]+)*)", sentence):
-            count = _count(int(found[1] or 0), self._number(found[2]))
-            return _all(count, *(self._of_entries(each, known) for each in found[3].split(", ")[1:]))
+            count = entries(int(found[1] or 0), self._number(found[2]))
+            return all_of(count, *(self._of_entries(each, known) for each in found[3].split(", ")[1:]))
         return None
 
     def _of_entries(self, what: str, known: Collection[int]) -> Rule:
         match what:
             case "one for each room":
-                return _rooms_once
+                return rooms_once
             case "one for each room and thread":
-                return _threads_once
+                return threads_once
             case "none twice":
-                return _none_twice
+                return none_twice
             case _ if what.startswith("each "):
-                return _each(self.rule(f"be {what.removeprefix('each ')}", known))
+                return each_entry(self.rule(f"be {what.removeprefix('each ')}", known))
         raise ValueError(f"no rule reads {what!r}")
 
     def _number(self, number: str) -> int:
@@ -138,7 +146,16 @@ def _check_no_nul(value: str, path: str) -> None:
 
 
 def _id(most: int) -> Rule:
-    return lambda value, path: check_id(value, path, most)
+    last = ""
+
+    def rule(value: str, path: str) -> None:
+        nonlocal last
+        # The messages of a request are nearly always for the same room.
+        if not value or value != last:
+            check_id(value, path, most)
+            last = value
+
+    return rule
 
 
 def _any_name(most: int) -> Rule:
@@ -412,81 +429,3 @@ _FORMS: list[tuple[str, Callable[[int], Rule]]] = [
     (rf"be at most {_NUMBER} bytes of printable ASCII", _printable),
     (rf"be more than 0 and at most {_NUMBER} days?", _within_days),
 ]
-
-
-# Lists and masks
-
-
-def _or_empty(rule: Rule) -> Rule:
-    return lambda value, path: rule(value, path) if value else None
-
-
-def _all(*rules: Rule) -> Rule:
-    def rule(value: Any, path: str) -> None:
-        for each in rules:
-            each(value, path)
-
-    return rule if len(rules) > 1 else rules[0]
-
-
-def _count(least: int, most: int) -> Rule:
-    def rule(value: list[object], path: str) -> None:
-        if not least <= len(value) <= most:
-            raise InvalidRequest(
-                f"{path} must have {least} to {most} entries, and has {len(value)}",
-                field=path,
-                metadata={"min": str(least), "max": str(most)},
-            )
-
-    return rule
-
-
-def _each(entry: Rule) -> Rule:
-    def rule(value: Any, path: str) -> None:
-        for at, item in enumerate(value):
-            entry(item, f"{path}[{at}]")
-
-    return rule
-
-
-def _none_twice(value: Any, path: str) -> None:
-    for at, item in enumerate(value):
-        if item in value[:at]:
-            raise InvalidRequest(f"{path}[{at}] must not be given twice", field=f"{path}[{at}]")
-
-
-def _rooms_once(value: Any, path: str) -> None:
-    seen: set[str] = set()
-    for at, cursor in enumerate(value):
-        if cursor.room_id in seen:
-            raise InvalidRequest(
-                f"{path}[{at}].room_id must not name a room that an entry before it names",
-                field=f"{path}[{at}].room_id",
-            )
-        seen.add(cursor.room_id)
-
-
-def _threads_once(value: Any, path: str) -> None:
-    seen: set[tuple[str, int]] = set()
-    for at, marker in enumerate(value):
-        if (place := (marker.room_id, marker.thread_root)) in seen:
-            raise InvalidRequest(
-                f"{path}[{at}].room_id must not name a room and thread that an entry before it names",
-                field=f"{path}[{at}].room_id",
-            )
-        seen.add(place)
-
-
-def _mask(allowed: list[str]) -> Rule:
-    names = ", ".join(allowed)
-
-    def rule(value: Any, path: str) -> None:
-        if not value.paths:
-            raise InvalidRequest(f"{path} must name one or more of {names}", field=path)
-        for at, name in enumerate(value.paths):
-            if name not in allowed:
-                raise InvalidRequest(
-                    f"{path}.paths[{at}] must be one of {names}", field=f"{path}.paths[{at}]"
-                )
-
-    return rule

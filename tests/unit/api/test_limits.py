@@ -744,3 +744,21 @@ def test_sessions_are_ended_by_their_ids_or_all() -> None:
     assert refusal(pb.RevokeUserSessionsRequest(user_id="bob")).field == "session_ids"
     request = pb.RevokeUserSessionsRequest(user_id="bob", session_ids=["s1"], all=True)
     assert refusal(request).field == "session_ids"
+
+
+def test_rules_about_several_fields_hold_after_usual_messages() -> None:
+    usual: dict[str, Any] = {"room_id": "r1", "client_message_id": UUID, "text": "hello"}
+    card = pb.LinkCard(url="https://a.b/", title="a", image_file_id="x")
+    for unusual, path in (
+        ({"text": ""}, "messages[1].text"),
+        ({"text": "", "reply_to": 1}, "messages[1].text"),
+        ({"text": "", "poll": pb.Poll(options=["a", "b"])}, "messages[1].text"),
+        ({"text": "", "file_ids": ["a"], "cards": [card]}, "messages[1].text"),
+        ({"cards": [card]}, "messages[1].cards[0].image_file_id"),
+    ):
+        fields = usual | unusual
+        messages = [pb.OutgoingMessage(**usual), pb.OutgoingMessage(**fields), pb.OutgoingMessage(**usual)]
+        assert refusal(pb.SendMessagesRequest(messages=messages)).field == path
+    files: dict[str, Any] = {"text": "", "file_ids": [f"f{at}" for at in range(10)]}
+    messages = [pb.OutgoingMessage(**usual | files) for _ in range(4)]
+    assert refusal(pb.SendMessagesRequest(messages=messages)).field == "messages[3].file_ids"
