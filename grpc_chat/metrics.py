@@ -2,14 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Distribution:
+    """Observed numbers, counted by size: plain numbers, which cost a fifth of a locked histogram.
+
+    Only one thread observes.
+
+    Args:
+        bounds: The upper bounds of the buckets.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was observed."""
+        return any(self._counts)
+
+    def observe(self, number: float) -> None:
+        """Count a number."""
+        self._counts[bisect_left(self._bounds, number)] += 1
+        self._sum += number
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str] = ()) -> None:
+        """Add it to a metric as Prometheus collects it."""
+        buckets, count = [], 0
+        for bound, more in zip((*self._bounds, float("inf")), self._counts, strict=True):
+            count += more
+            buckets.append((floatToGoString(bound), float(count)))  # type: ignore[no-untyped-call, unused-ignore]
+        family.add_metric(labels, buckets, self._sum)
+
+
+class MethodCalls:
+    """The calls of one method."""
+
+    __slots__ = ("by_code", "seconds", "succeeded")
+
+    def __init__(self) -> None:
+        self.succeeded = 0
+        self.by_code: dict[str, int] = {}
+        """The calls that failed, by the error's code."""
+        self.seconds = Distribution(_SECONDS)
+        """How long unary calls took that succeeded."""
+
+
+class Calls(Collector):
+    """The calls of all methods. Only the event loop counts them."""
+
+    def __init__(self) -> None:
+        self._methods: dict[str, MethodCalls] = {}
+
+    def of(self, method: str) -> MethodCalls:
+        """The calls of a method, given as ``/chat.v1.RoomService/GetRoom``."""
+        return self._methods.setdefault(method, MethodCalls())
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as Prometheus collects them."""
+        calls = CounterMetricFamily(
+            "grpc_chat_calls",
+            "Finished calls, by method and status; a stream counts when it ends.",
+            labels=["method", "code"],
+        )
+        seconds = HistogramMetricFamily(
+            "grpc_chat_call_seconds", "How long unary calls took, in seconds.", labels=["method"]
+        )
+        for path, method in self._methods.items():
+            for code, count in [("OK", method.succeeded), *method.by_code.items()]:
+                if count:
+                    calls.add_metric([path, code], count)
+            if method.seconds.any:
+                method.seconds.add_to(seconds, [path])
+        yield calls
+        yield seconds
+
+
+class Commits(Collector):
+    """The transactions of the one writer."""
+
+    def __init__(self) -> None:
+        self.seconds = Distribution(_SECONDS)
+        """How long they took. Only the writer's thread observes it."""
+        self.batch = Distribution(_SIZES)
+        """How many drafts and other writes went into them. Only the event loop observes it."""
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as Prometheus collects them."""
+        seconds = HistogramMetricFamily("grpc_chat_commit_seconds", "How long transactions took, in seconds.")
+        self.seconds.add_to(seconds)
+        yield seconds
+        batch = HistogramMetricFamily(
+            "grpc_chat_commit_batch", "How many messages and acknowledgements went into a transaction."
+        )
+        self.batch.add_to(batch)
+        yield batch
 
 
 class Totals(Collector):
@@ -65,37 +166,16 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self.calls = Counter(
-            "grpc_chat_calls",
-            "Finished calls, by method and status; a stream counts when it ends.",
-            ["method", "code"],
-            registry=self.registry,
-        )
-        self.call_seconds = Histogram(
-            "grpc_chat_call_seconds",
-            "How long unary calls took, in seconds.",
-            ["method"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self.calls = Calls()
+        self.registry.register(self.calls)
         self.streams = Gauge("grpc_chat_streams", "Open streams.", registry=self.registry)
         self.totals = Totals()
         self.registry.register(self.totals)
         self.tail_bytes = Gauge(
             "grpc_chat_tail_bytes", "Recent events kept in memory, in bytes.", registry=self.registry
         )
-        self.commit_seconds = Histogram(
-            "grpc_chat_commit_seconds",
-            "How long transactions took, in seconds.",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.commit_batch = Histogram(
-            "grpc_chat_commit_batch",
-            "How many messages and acknowledgements went into a transaction.",
-            buckets=_SIZES,
-            registry=self.registry,
-        )
+        self.commits = Commits()
+        self.registry.register(self.commits)
         self.commits_waiting = Gauge(
             "grpc_chat_commits_waiting", "Messages waiting to be stored.", registry=self.registry
         )

@@ -286,7 +286,10 @@ def _metrics() -> str:
     }
     for family in metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        lines.append(f"| `{name}` | {family.type} | {labels.get(family.name, '')} | {family.documentation} |")
+        own = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
+        lines.append(
+            f"| `{name}` | {family.type} | {labels.get(family.name, own)} | {family.documentation} |"
+        )
     return "\n".join([*lines, ""])
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
-from prometheus_client import Counter, Histogram
 
 from grpc_chat.api.addresses import Addresses
 from grpc_chat.api.limits import RequestChecker
@@ -26,7 +23,7 @@ from grpc_chat.core.rates import Rate
 from grpc_chat.core.turns import FewAtATime, share
 from grpc_chat.core.writing import Write
 from grpc_chat.errors import ChatError, Internal, InvalidRequest, RateLimited, Unauthenticated
-from grpc_chat.metrics import Metrics
+from grpc_chat.metrics import MethodCalls, Metrics
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import api_name, method_path
 
@@ -62,28 +59,6 @@ class _Unknown:
 UNKNOWN_PEER: Peer = _Unknown()
 
 
-class _Counts:
-    """What is counted of a method's calls.
-
-    Looking a label up costs as much as the rest of counting, so each is looked up once; not before there is a
-    call, because those of all methods take 10 ms of a start.
-    """
-
-    def __init__(self, metrics: Metrics, path: str) -> None:
-        self._metrics = metrics
-        self._path = path
-
-    @functools.cached_property
-    def succeeded(self) -> Counter:
-        """Calls that ended well."""
-        return self._metrics.calls.labels(self._path, "OK")
-
-    @functools.cached_property
-    def seconds(self) -> Histogram:
-        """How long they took."""
-        return self._metrics.call_seconds.labels(self._path)
-
-
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method of chat.proto and the function that carries it out."""
@@ -94,7 +69,7 @@ class Method:
     needs: Needs
     unary: Unary | None
     stream: Stream | None
-    counts: _Counts
+    calls: MethodCalls
 
 
 _LARGE_BYTES = 8192
@@ -169,7 +144,7 @@ class Pipeline:
             needs=Needs(NEEDS[f"{descriptor.containing_service.name}/{descriptor.name}"]),
             unary=None if streams else handler,
             stream=handler if streams else None,
-            counts=_Counts(self._metrics, path),
+            calls=self._metrics.calls.of(path),
         )
 
     async def call(self, method: Method, metadata: Metadata, data: bytes, peer: Peer = UNKNOWN_PEER) -> bytes:
@@ -183,14 +158,19 @@ class Pipeline:
         """
         assert method.unary
         started = time.perf_counter()
-        with self._observe(method, metadata):
+        try:
             caller, request = await self._begin(method, metadata, data, peer)
             response = await method.unary(caller, request)
-            method.counts.seconds.observe(time.perf_counter() - started)
             encoded = response if isinstance(response, bytes) else response.SerializeToString()
-            if len(encoded) >= _OWED_BYTES:
-                self._work.owe(share.get(), len(encoded) / 1024)
-            return encoded
+        except BaseException as error:
+            if (told := _told(method, metadata, error)) is error:
+                raise
+            raise told from error
+        method.calls.succeeded += 1
+        method.calls.seconds.observe(time.perf_counter() - started)
+        if len(encoded) >= _OWED_BYTES:
+            self._work.owe(share.get(), len(encoded) / 1024)
+        return encoded
 
     async def stream(
         self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = UNKNOWN_PEER
@@ -201,9 +181,14 @@ class Pipeline:
             ChatError: The error to end the stream with.
         """
         assert method.stream
-        with self._observe(method, metadata):
+        try:
             caller, request = await self._begin(method, metadata, data, peer)
             await method.stream(caller, request, write)
+        except BaseException as error:
+            if (told := _told(method, metadata, error)) is error:
+                raise
+            raise told from error
+        method.calls.succeeded += 1
 
     async def _begin(
         self, method: Method, metadata: Metadata, data: bytes, peer: Peer
@@ -260,33 +245,25 @@ class Pipeline:
             self._addresses.limited(address)
             raise
 
-    @contextmanager
-    def _observe(self, method: Method, metadata: Metadata) -> Iterator[None]:
-        """Count a call, and turn any exception into an error that the caller may see."""
-        code = ""
-        try:
-            yield
-        except ChatError as error:
-            code = error.code
-            if log.isEnabledFor(logging.DEBUG):
-                extra = {"request_id": _request_id(metadata), "method": method.path, "code": code}
-                log.debug("call refused", extra=extra)
-            raise
-        except Exception as exc:
-            code = Internal.code
-            request_id = _request_id(metadata)
-            log.exception("call failed", extra={"request_id": request_id, "method": method.path})
-            # Neither the text of the exception (one once contained a password) nor its class leaves the
-            # server.
-            raise Internal(
-                f"the server has a fault; its log says more at {request_id}",
-                metadata={"requestId": request_id},
-            ) from exc
-        except BaseException:
-            code = "CANCELLED"
-            raise
-        finally:
-            (self._metrics.calls.labels(method.path, code) if code else method.counts.succeeded).inc()
+
+def _told(method: Method, metadata: Metadata, error: BaseException) -> BaseException:
+    """Count a call that failed, and turn any exception into an error that the caller may see."""
+    told, code = error, "CANCELLED"
+    if isinstance(error, ChatError):
+        code = error.code
+        if log.isEnabledFor(logging.DEBUG):
+            extra = {"request_id": _request_id(metadata), "method": method.path, "code": code}
+            log.debug("call refused", extra=extra)
+    elif isinstance(error, Exception):
+        code = Internal.code
+        request_id = _request_id(metadata)
+        log.error("call failed", extra={"request_id": request_id, "method": method.path}, exc_info=error)
+        # Neither the text of the exception (one once contained a password) nor its class leaves the server.
+        told = Internal(
+            f"the server has a fault; its log says more at {request_id}", metadata={"requestId": request_id}
+        )
+    method.calls.by_code[code] = method.calls.by_code.get(code, 0) + 1
+    return told
 
 
 def _share_of(address: str) -> str:
