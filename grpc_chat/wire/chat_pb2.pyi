@@ -2626,7 +2626,9 @@ class ReadMarker(_message.Message):
     Output only.
     """
     unread_mentions: _builtins.int
-    """How many of them mention the user, by name or with `@room`, by people whom the user has not blocked.
+    """How many messages after it, here also those in threads, mention the user, by name or with `@room`: others' that are
+    not deleted, of people whom the user has not blocked. At most the first 1,000 mentions are looked at. Not counted
+    for a thread.
     Output only.
     """
     last_seq: _builtins.int

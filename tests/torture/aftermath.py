@@ -1,4 +1,4 @@
-"""Judges what a log's changes led to: counts, reactions, search, files, what is on the disk, and visits."""
+"""Judges what a log's changes led to: reactions, search, files, what is on the disk, and visits."""
 
 from __future__ import annotations
 
@@ -29,44 +29,15 @@ class Aftermath:
         self._judge = changes.judge
         self._verdict = changes.verdict
         self._finals = finals
-        self._counted = 0
 
-    def judge_all(self) -> int:
-        """Judge everything; how many unread counts were compared."""
-        self._judge_counts()
+    def judge_all(self) -> None:
+        """Judge everything."""
         self._judge_reactions()
         self._judge_votes()
         self._judge_searches()
         self._judge_files()
         self._judge_disks()
         self._judge_visits()
-        return self._counted
-
-    def _judge_counts(self) -> None:
-        """That unread counts are what counting the messages gives."""
-        logs: dict[str, tuple[list[tuple[int, str]], dict[int, int]]] = {}
-        for room, epoch in self._finals.items():
-            items = sorted(self._changes.final_items(room).items())
-            # What is said in a thread counts there.
-            messages = [
-                (seq, item[3]) for seq, item in items if item[1] and not (len(item) > 4 and "t" in item[4])
-            ]
-            deleted = {seq: min(by) for seq, by in self._changes.by_message((room, epoch), "delete").items()}
-            logs[room] = messages, deleted
-        for _t, user, life, (room, last_seq, read_seq, unread), _t0 in self._changes.told:
-            if room not in self._finals:
-                continue
-            if life != self._finals[room] and last_seq > self._judge._common(room, life, self._finals[room]):
-                continue
-            messages, deleted = logs[room]
-            naive = sum(
-                read_seq < seq <= last_seq and author != user and not 0 < deleted.get(seq, 0) <= last_seq
-                for seq, author in messages
-            )
-            self._counted += 1
-            if naive != unread:
-                text = f"{user} was told of {unread} unread in {room} from {read_seq} to {last_seq}: {naive}"
-                self._verdict.add("COUNT-DIFFERS", text)
 
     def _state(self, log: LogId) -> Iterator[tuple[int, str, str, bool]]:
         """Which reactions and pins there are by the log; and that each change changed something."""

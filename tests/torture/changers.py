@@ -12,12 +12,15 @@ from uuid import UUID
 import grpc
 
 from grpc_chat.wire import chat_pb2 as pb
+from tests.torture.counting import EVERYONE
 from tests.torture.history import DEFINITE, body_hash
 from tests.torture.items import digest
 from tests.torture.load import WORDS, Client
 
 EMOJI = ["👍", "❤️", "🎉", "👩‍💻"]
 ANSWERS = ["yes", "no", "perhaps"]
+CALLED = ["watch", "1", "2"]
+"""Who is mentioned; everybody is, by an admin."""
 MARK = "zq"
 """What begins each word that the disk is searched for in the end."""
 
@@ -49,12 +52,14 @@ class Pool:
 
     Attributes:
         texts: By what stands for it, the marked word in every text that was ever sent.
+        calls: The same of those who are mentioned in it.
         files: The same of every file.
     """
 
     def __init__(self) -> None:
         self.said: list[Said] = []
         self.texts: dict[str, str] = {}
+        self.calls: dict[str, list[str]] = {}
         self.files: dict[str, str] = {}
 
     def went_back(self, common: Mapping[str, int]) -> None:
@@ -113,6 +118,15 @@ class Changer(Client):
         if self.random.random() < 0.1:
             # Longer than a page of the database, which moves when it is changed.
             text += " " + "long " * self.random.randint(100, 1500)
+        calls: list[str] = []
+        if self.random.random() < 0.3:
+            calls = self.random.sample(CALLED, self.random.choice([1, 1, 2]))
+            text += "".join(f" @{name}" for name in calls)
+        if self.random.random() < 0.05:
+            # In the text of somebody who is no admin it calls nobody.
+            text += f" {EVERYONE}"
+            calls += [EVERYONE] * self._pins
+        self._pool.calls[body_hash(text)] = calls
         self._pool.texts[body_hash(text)] = word
         return text
 
@@ -151,7 +165,10 @@ class Changer(Client):
             thread_root=said.root,
             poll=pb.Poll(options=ANSWERS) if said.poll else None,
         )
-        items: list[list[Any]] = [[said.room, said.id, body_hash(said.first), said.files, said.root]]
+        body = body_hash(said.first)
+        items: list[list[Any]] = [
+            [said.room, said.id, body, said.files, said.root, self._pool.calls.get(body, [])]
+        ]
         for _ in range(_TRIES):
             call = self.history.invoke(self.name, self.user, items)
             try:
@@ -178,7 +195,9 @@ class Changer(Client):
 
     async def _edit_to(self, said: Said, text: str) -> None:
         request = pb.EditMessageRequest(room_id=said.room, seq=said.seq, text=text)
-        told = {"what": "edit", "room": said.room, "at": [said.seq], "body": body_hash(text)}
+        body = body_hash(text)
+        told = {"what": "edit", "room": said.room, "at": [said.seq], "body": body}
+        told["calls"] = self._pool.calls.get(body, [])
         response = await self._change(self.stubs.messages.EditMessage, request, told)
         if response is None:
             self._forget(said)

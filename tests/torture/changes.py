@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.torture.aftermath import Aftermath
+from tests.torture.counting import Counting
 from tests.torture.history import Event
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 GONE = 1 << 30
 """The version of a message that was deleted."""
+_NEVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -73,10 +75,10 @@ class Visit:
 
     first: int
     end: int = 0
-    joined: float = float("inf")
-    leaves: float = float("inf")
+    joined: float = _NEVER
+    leaves: float = _NEVER
     """When the visitor began to leave."""
-    out: float = float("inf")
+    out: float = _NEVER
     """When the visitor knew to be out."""
 
 
@@ -85,7 +87,10 @@ class Changes:
 
     Attributes:
         answered: Changes that were answered.
-        counted: Unread counts that were compared with a naive count.
+        counted: Counts that were compared with a naive count.
+        mentions: By what stands for a text, whom it mentions.
+        threads: What somebody was told of threads, and in which life.
+        mentioned: What somebody was told mentions them.
     """
 
     def __init__(self, judge: _Judge, verdict: Verdict) -> None:
@@ -107,6 +112,9 @@ class Changes:
         self.polls: list[tuple[int, Event]] = []
         self._own: dict[tuple[str, LogId], list[tuple[float, int]]] = defaultdict(list)
         self.disks: list[Event] = []
+        self.mentions: dict[str, list[str]] = {}
+        self.threads: list[tuple[str, Event]] = []
+        self.mentioned: list[tuple[str, Event]] = []
         self.visited: dict[tuple[str, str], dict[int, Visit]] = defaultdict(dict)
         self.lost_files: dict[str, int] = {}
         self.answered = 0
@@ -135,6 +143,8 @@ class Changes:
                 event.get("body", ""),
                 event.get("emoji", ""),
             )
+            if event.get("calls"):
+                self.mentions[event["body"]] = event["calls"]
             return
         op = self.ops[event["call"]]
         op.outcome, op.answered = event["op"], event["t"]
@@ -250,13 +260,15 @@ class Changes:
             self._marks[event["call"]] = event
             return
         asked = self._marks.pop(event["call"])
-        marker = self._markers[asked["user"], asked["room"]]
+        # Of a thread it is another one.
+        where = f"{asked['room']} {asked['root']}" if asked.get("root") else asked["room"]
+        marker = self._markers[asked["user"], where]
         if event["op"] == "info":
             marker.unknown.append((asked["seq"], asked["back"]))
         elif event["op"] == "ok":
-            self._settle(asked["user"], asked["room"], event["seq"], asked["seq"] if asked["back"] else None)
+            self._settle(asked["user"], where, event["seq"], asked["seq"] if asked["back"] else None)
             if not asked["back"] and event["seq"] < asked["seq"]:
-                text = f"{asked['user']} read {asked['room']} to {asked['seq']}, and it is {event['seq']}"
+                text = f"{asked['user']} read {where} to {asked['seq']}, and it is {event['seq']}"
                 self.verdict.add("MARKER-LOST", text)
 
     def _settle(self, user: str, room: str, seq: int, to: int | None) -> None:
@@ -271,10 +283,10 @@ class Changes:
 
     def rooms(self, event: Event) -> None:
         """What waits in the rooms of a user."""
-        for room, said, last_seq, read_seq, unread in event["rooms"]:
+        for room, said, last_seq, read_seq, *counts in event["rooms"]:
             life = self.judge._life(said)
             self.told.append(
-                (event["t"], event["user"], life, [room, last_seq, read_seq, unread], event["t0"])
+                (event["t"], event["user"], life, [room, last_seq, read_seq, *counts], event["t0"])
             )
             if (event["user"], room) in self._markers:
                 self._settle(event["user"], room, read_seq, None)
@@ -325,6 +337,13 @@ class Changes:
         made = self.made.get((room, epoch), {}).get(seq)
         return made.about if made else 0
 
+    def deletion(self, room: str, seq: int) -> tuple[float, float]:
+        """When somebody first tried to delete a message, and when that was answered in the last life."""
+        tried = [op for op in self.ops.values() if op.what == "delete" and op.room == room and seq in op.at]
+        last = len(self.judge.restores)
+        done = (op.answered for op in tried if op.outcome == "ok" and op.number == last)
+        return min((op.t for op in tried), default=_NEVER), min(done, default=_NEVER)
+
     def is_visitor(self, room: str, user: str) -> bool:
         """Whether a user comes to a room and goes."""
         return (room, user) in self.visited
@@ -362,7 +381,8 @@ class Changes:
                 text = f"{stream.client} was given {room} {seq} before {about}, which it is about"
                 self.verdict.add("EDIT-BEFORE-MESSAGE", text)
         self._judge_answers(finals)
-        self.counted = Aftermath(self, finals).judge_all()
+        Aftermath(self, finals).judge_all()
+        self.counted = Counting(self, finals).judge_all()
 
     def by_message(self, log: LogId, *what: str) -> dict[int, list[int]]:
         """The numbers of changes, by the message that they are about."""

@@ -28,7 +28,16 @@ SEARCH-MISSED        a message was not found by what it says
 FILE-MISSING         a message lacks a file that it was sent with, or the file can't be had
 FILE-LEFT            a file is there although every message that carried it was deleted
 COUNT-DIFFERS        an unread count, reactions to a message, or votes in a poll are not what the log gives
-MARKER-LOST          a read marker went back by itself
+MARKER-LOST          a read marker went back by itself, of a room or of a thread
+MENTION-WRONG        a message is said to mention somebody and does not, or the other way round
+KEPT-DIFFERS         a draft, saved message, level, mute or status of one session is not so in another, or the
+                     other session never hears of it
+SENT-NEVER           a scheduled message was not sent although its time had come
+SENT-EARLY           a scheduled message was sent before its time (one that is sent twice is a DUPLICATE)
+SENT-CANCELLED       a scheduled message was sent although it had been cancelled
+RECEIPT-WRONG        somebody is said to have received what they never acknowledged, or to miss what they did
+SIGNAL-WRONG         somebody is shown as typing who is not, or to somebody who may not know
+PRESENCE-WRONG       somebody is said to be there who is not, or the other way round
 READ-AFTER-REMOVAL   somebody was shown something after the removal, or from after it
 VISIBILITY-LEAK      a member was shown something from outside the time of membership
 VISIBILITY-HOLE      a member was not shown something from inside it
@@ -49,6 +58,7 @@ from typing import Any, NamedTuple
 
 from tests.torture.changes import Changes
 from tests.torture.history import Event, load
+from tests.torture.keeping import Keeping
 
 NAMES = [line.split()[0] for line in (__doc__ or "").splitlines() if line[:1].isupper() and "  " in line]
 """Every anomaly there is."""
@@ -107,7 +117,11 @@ class Verdict:
     changed: int = 0
     """Changes that were answered."""
     counted: int = 0
-    """Unread counts that were compared with counting."""
+    """Counts that were compared with counting."""
+    kept: int = 0
+    """Things kept that were compared with what one session had made of them."""
+    scheduled: int = 0
+    """Messages that were sent later."""
 
     @property
     def names(self) -> set[str]:
@@ -125,7 +139,8 @@ class Verdict:
         numbers = (
             f"{self.events} events: {self.acked} messages acknowledged, {self.unknown} calls unknown, "
             f"{self.refused} refused, {self.logged} in the final logs, {self.received} received, "
-            f"{self.changed} changes answered, {self.counted} counts compared"
+            f"{self.changed} changes answered, {self.counted} counts and "
+            f"{self.kept} things kept compared, {self.scheduled} sent later"
         )
         return "\n".join([f"{'FAILED: ' + found if found else 'ok'} ({numbers})", *self.told])
 
@@ -224,6 +239,8 @@ class _Judge:
         self.lives: dict[str, int] = {}
         self.last = 0.0
         self.changes = Changes(self, self.verdict)
+        self.keeping = Keeping(self)
+        self._places: dict[LogId, dict[Key, int]] = {}
 
     # Lives
 
@@ -277,6 +294,17 @@ class _Judge:
         self.last = max(self.last, event.get("t", 0.0))
         getattr(self, "_" + event["e"])(event)
 
+    def sent_later(self, key: Key, body: str, t: float) -> None:
+        """A message was to be sent later, and may be there from then on."""
+        send = self.sends.setdefault(key, _Send(t, {body}, {key[1]}))
+        send.bodies.add(body)
+
+    def places_of(self, key: Key) -> list[int]:
+        """Where something is in the final log of its room."""
+        log = key[0], next((epoch for (room, _), (epoch, _) in self.finals.items() if room == key[0]), "")
+        places = self._places.get(log, {})
+        return [places[key]] if key in places else []
+
     def _send(self, event: Event) -> None:
         op = event["op"]
         if op == "invoke":
@@ -285,6 +313,8 @@ class _Judge:
             for room, id_, body, *more in event["items"]:
                 if more and more[0]:
                     self.changes.sent_with(room, user, id_, more[0])
+                if more[2:] and more[2]:
+                    self.changes.mentions[body] = more[2]
                 send = self.sends.get((room, user, id_))
                 if send is None:
                     self.sends[room, user, id_] = _Send(t, {body}, {event["session"]})
@@ -314,7 +344,7 @@ class _Judge:
             send, epoch = self.sends[room, call.user, id_], self._life(said)
             log = (room, epoch)
             # What is said in a thread leaves the room's marker where it is.
-            if not any(more[1:]):
+            if not any(more[1:2]):
                 read[log] = max(read.get(log, 0), seq)
             heads[log] = max(heads.get(log, 0), seq)
             if not send.acked:
@@ -434,7 +464,40 @@ class _Judge:
         pass
 
     def _fault(self, event: Event) -> None:
-        pass
+        self.keeping.fault(event)
+
+    def _keep(self, event: Event) -> None:
+        self.keeping.keep(event)
+
+    def _later(self, event: Event) -> None:
+        self.keeping.later(event)
+
+    def _kept(self, event: Event) -> None:
+        self.keeping.kept(event)
+
+    def _listen(self, event: Event) -> None:
+        self.keeping.listen(event)
+
+    def _waiting(self, event: Event) -> None:
+        self.keeping.waiting(event)
+
+    def _receipts(self, event: Event) -> None:
+        self.keeping.receipts(event)
+
+    def _typing(self, event: Event) -> None:
+        self.keeping.typing(event)
+
+    def _signal(self, event: Event) -> None:
+        self.keeping.signal(event)
+
+    def _presence(self, event: Event) -> None:
+        self.keeping.presence(event)
+
+    def _threads(self, event: Event) -> None:
+        self.changes.threads.append((self._life(event["epoch"]), event))
+
+    def _mentioned(self, event: Event) -> None:
+        self.changes.mentioned.append((self._life(event["epoch"]), event))
 
     def _change(self, event: Event) -> None:
         self.changes.change(event)
@@ -525,8 +588,9 @@ class _Judge:
             if call.outcome != "fail":
                 for room, id_, body, *_ in call.items:
                     self.sends[room, call.user, id_].possible.add(body)
+        self.keeping.possible()
         final_slots = self._judge_finals()
-        places: dict[LogId, dict[Key, int]] = {}
+        places = self._places
         for log_id, log in self.logs.items():
             places[log_id] = self._judge_slots(log_id, log)
         self._judge_acks(final_slots)
@@ -538,6 +602,8 @@ class _Judge:
         self._judge_membership()
         self.changes.judge_all({room: epoch for room, (epoch, _) in final_slots.items()})
         self.verdict.changed, self.verdict.counted = self.changes.answered, self.changes.counted
+        self.keeping.judge_all({room: epoch for room, (epoch, _) in final_slots.items()})
+        self.verdict.kept, self.verdict.scheduled = self.keeping.compared, self.keeping.scheduled
         return self.verdict
 
     def _judge_finals(self) -> dict[str, tuple[str, dict[int, Slot]]]:

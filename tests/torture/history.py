@@ -8,8 +8,9 @@ list. The kinds, by their field ``e``:
 ======== ======== =================================================================================
 e        op       fields
 ======== ======== =================================================================================
-send     invoke   t, client, user, session, call, items: [[room, id, body hash, files, root], …]; what stands
-                  for the contents of the files, and the root of the thread, if it has any, as in items
+send     invoke   t, client, user, session, call, items: [[room, id, body hash, files, root, calls], …]; what
+                  stands for the contents of the files, the root of the thread, if it has any, as in items,
+                  and whom it mentions
 send     ok       t, call, at: [[epoch, seq], …], one for each item
 send     fail     t, call, code: a definite error; the call stored nothing, and never will
 send     info     t, call, code: anything else; it may or may not have been stored
@@ -31,12 +32,30 @@ ack      ok       t, user, consumer, positions
 read              t0, t, client, user, room, epoch, after (or null), items as recv, end: nothing newer,
                   final: the last read of the run, from `node`; full: the whole log in one read
 change   invoke   t, client, user, call, what: edit, delete, react, unreact, pin, unpin or vote, room,
-                  at: [seq, …], body, emoji: of a vote the options that it chooses
+                  at: [seq, …], body, emoji: of a vote the options that it chooses; calls: whom it mentions
 change   ok       t, call, epoch, n: after an edit, how often the message was edited
 change   fail     t, call, code; and info, as for send
-mark     invoke   t, client, user, call, room, seq, back: a read marker; ok with the seq that it has then,
-                  fail and info as for send
-rooms             t0, t, client, user, rooms: [[room, epoch, last seq, read seq, unread], …]
+mark     invoke   t, client, user, call, room, seq, back, root: a read marker, of a thread if root is given;
+                  ok with the seq that it has then, fail and info as for send
+rooms             t0, t, client, user, rooms: [[room, epoch, last seq, read seq, unread, mentions], …]
+threads           t, user, epoch, threads: [[room, root, replies, read seq or null, unread], …]: of those
+                  that somebody follows in the end
+mentioned         t, user, epoch, given: [[room, seq], …]: all that mentions somebody in the end
+keep     invoke   t, client, user, call, key, value, lasts: somebody keeps something under a key, "" for
+                  nothing any longer; for some seconds only, if lasts is not 0. ok, fail and info as for send
+kept              t0, t, client, user, values: {key: value}, of: all keys that begin with this word were asked
+                  for; items: [[room, item], …]: messages that are shown with them, of this epoch
+listen   open     t, stream, user: a stream that is told what is kept
+listen   hint     t, stream, key: what has changed; "" for everything
+listen   close    t, stream, end: after everything had been waited for
+later    invoke   t, client, user, call, what: schedule, text, time or cancel, room, id, body, due: a
+                  message that is to be sent at that time of this clock; ok, fail and info as for send
+waiting           t, user, left: [[id, reason], …]: what was not sent in the end
+receipts          t, room, seq, given: {user: whether they have received it}: in the end
+typing            t, user, room: somebody types
+signal            t, user, room, who: user was told that somebody types
+presence          t, given: {user: online, away or offline}, open: users whose streams are, never: users
+                  who had none
 search            t0, t, client, user, epoch, room, seq, body: what was searched for, which that message said
                   last; found: [[room, item], …]
 file              t0, t, client, user, room, seq, file, code, got: a download of what a message carried
@@ -44,8 +63,8 @@ visit    in       t, room, user, seq: somebody has become a member by event seq,
                   read; leaves: is about to go; out: knows to be out
 reactions         t, room, asked: [seq, …], given: [[seq, user, emoji], …], pins: in the end; or all pins
 polls             t, room, given: [[seq, [count, …]], …]: how polls stand in the end
-disk              t, texts, files: of the changers, what is found on the disk of a stopped server; where,
-                  since: when it had started
+disk              t, texts, files: of the changers, and drafts that are no longer kept, what is found on the
+                  disk of a stopped server; where, since: when it had started
 heal              t, client, rooms: {room: head}: from now on nothing is broken, and `client` follows
 room              room, policy: full or since_join
 member   add      t0, t, room, user, seq

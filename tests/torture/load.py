@@ -50,6 +50,8 @@ class Stubs:
         self.rooms: Any = rpc.RoomServiceStub(cast("Any", self.channel))
         self.files: Any = rpc.FileServiceStub(cast("Any", self.channel))
         self.polls: Any = rpc.PollServiceStub(cast("Any", self.channel))
+        self.personal: Any = rpc.PersonalServiceStub(cast("Any", self.channel))
+        self.presence: Any = rpc.PresenceServiceStub(cast("Any", self.channel))
 
     async def close(self) -> None:
         await self.channel.close()

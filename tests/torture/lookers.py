@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.changers import Pool, Said
 from tests.torture.history import DEFINITE, History, body_hash
 from tests.torture.items import digest, listed
+from tests.torture.keepers import tell_signals
 from tests.torture.load import Client, Stubs, metadata
 
 
@@ -36,8 +38,10 @@ class Looker(Client):
                 if chance < 0.3:
                     heads = await count_unread(self.stubs, self.history, self.name, self.user)
                     self._heads = {room: seq for room, seq in heads.items() if room in self._rooms}
-                elif chance < 0.6 and self._heads:
+                elif chance < 0.5 and self._heads:
                     await self._mark(pick.choice(sorted(self._heads)))
+                elif chance < 0.6 and (inside := [each for each in said if each.root]):
+                    await self._mark_thread(pick.choice(inside))
                 elif chance < 0.8 and said:
                     one = pick.choice(said)
                     word = self._pool.texts[body_hash(one.text)]
@@ -63,6 +67,64 @@ class Looker(Client):
             return
         self.history.add("mark", op="ok", call=call, seq=response.markers[0].seq)
 
+    async def _mark_thread(self, said: Said) -> None:
+        """Follow a thread, if that is to be done, and move the marker in it to a message."""
+        where: dict[str, Any] = {"room_id": said.room, "thread_root": said.root}
+        follow = pb.UpdateThreadRequest(following=True, update_mask=FieldMask(paths=["following"]), **where)
+        await self.stubs.messages.UpdateThread(follow, timeout=5, metadata=self.metadata)
+        told: dict[str, Any] = {"client": self.name, "user": self.user, "room": said.room, "root": said.root}
+        call = self.history.number()
+        self.history.add("mark", op="invoke", call=call, seq=said.seq, back=False, **told)
+        request = pb.MarkReadRequest(markers=[pb.ReadMarker(seq=said.seq, **where)])
+        try:
+            response = await self.stubs.messages.MarkRead(request, timeout=5, metadata=self.metadata)
+        except grpc.aio.AioRpcError as error:
+            op = "fail" if error.code() in DEFINITE else "info"
+            self.history.add("mark", op=op, call=call, code=error.code().name)
+            return
+        self.history.add("mark", op="ok", call=call, seq=response.markers[0].seq)
+
+
+async def count_in_threads(stubs: Stubs, history: History, user: str) -> None:
+    """Ask what waits in all threads that somebody follows."""
+    threads: list[list[Any]] = []
+    token = ""
+    while True:
+        request = pb.ListThreadsRequest(following=True, page_size=200, page_token=token)
+        page = await stubs.messages.ListThreads(request, timeout=10, metadata=metadata(user))
+        for each in page.threads:
+            marker = each.read_marker
+            read_seq = marker.seq if each.HasField("read_marker") else None
+            where = [each.room_id, each.thread_root]
+            threads.append([*where, each.reply_count, read_seq, marker.unread_count])
+        if not (token := page.next_page_token):
+            break
+    epoch = await list_mentions(stubs, history, user)
+    history.add("threads", user=user, epoch=epoch, threads=threads)
+
+
+async def list_mentions(stubs: Stubs, history: History, user: str) -> str:
+    """Ask for all that mentions somebody; the epoch."""
+    given: list[list[Any]] = []
+    token = ""
+    while True:
+        request = pb.ListMentionsRequest(page_size=500, page_token=token)
+        page = await stubs.messages.ListMentions(request, timeout=10, metadata=metadata(user))
+        given += [[each.event.room_id, each.event.seq] for each in page.mentions]
+        if not (token := page.next_page_token):
+            break
+    history.add("mentioned", user=user, epoch=page.epoch, given=given)
+    return str(page.epoch)
+
+
+async def list_receipts(stubs: Stubs, history: History, asker: str, said: Said) -> None:
+    """Ask who has received a message."""
+    request = pb.ListReceiptsRequest(room_id=said.room, seq=said.seq, page_size=100)
+    page = await stubs.messages.ListReceipts(request, timeout=10, metadata=metadata(asker))
+    # What one has read oneself one is shown as received.
+    given = {each.user_id: each.received for each in page.receipts if each.user_id != asker}
+    history.add("receipts", room=said.room, seq=said.seq, given=given)
+
 
 async def count_unread(stubs: Stubs, history: History, client: str, user: str) -> dict[str, int]:
     """Ask what waits in all rooms of a user; how far each room reaches."""
@@ -71,7 +133,14 @@ async def count_unread(stubs: Stubs, history: History, client: str, user: str) -
         pb.ListRoomsRequest(page_size=100), timeout=10, metadata=metadata(user), wait_for_ready=True
     )
     rooms = [
-        [room.room_id, room.epoch, room.last_seq, room.read_marker.seq, room.read_marker.unread_count]
+        [
+            room.room_id,
+            room.epoch,
+            room.last_seq,
+            room.read_marker.seq,
+            room.read_marker.unread_count,
+            room.read_marker.unread_mentions,
+        ]
         for room in response.rooms
     ]
     history.add("rooms", t0=t0, client=client, user=user, rooms=rooms)
@@ -151,6 +220,9 @@ class Visitor(Client):
         self.history.add("visit", op="in", epoch=joined.epoch, **visit)
         try:
             for _ in range(self.random.randint(1, 4)):
+                self.history.add("typing", user=self.user, room=room)
+                typing = pb.SendTypingRequest(room_id=room)
+                await self.stubs.presence.SendTyping(typing, timeout=5, metadata=self.metadata)
                 if self.random.random() < 0.5:
                     await self._follow(joined.first_seq - 1)
                 else:
@@ -179,7 +251,9 @@ class Visitor(Client):
         t0, stream = self.history.clock(), self.history.number()
         cursor = pb.Cursor(room_id=self._room, seq=after)
         call = self.stubs.subscribe.Subscribe(
-            pb.SubscribeRequest(cursors=[cursor], include_own=True), metadata=self.metadata, timeout=5
+            pb.SubscribeRequest(cursors=[cursor], include_own=True, signals=True),
+            metadata=self.metadata,
+            timeout=5,
         )
         # It remembers nothing, so each of its streams is somebody else's.
         told = {"client": f"{self.name} {stream}", "user": self.user, "session": self.user, "own": True}
@@ -195,6 +269,7 @@ class Visitor(Client):
                         start={self._room: after},
                         **told,
                     )
+                tell_signals(self.history, self.user, response)
                 if response.gaps or response.history_changed:
                     return
                 if response.events:

@@ -7,32 +7,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.mutants.planting import Edit, plant
+from tests.mutants.planting import plant
 from tests.torture.disks import Unavailable
+from tests.torture.keeping_mutants import KEEPING
+from tests.torture.mutant import Mutant
 from tests.torture.run import Report, run
 from tests.torture.servers import ROOT
 
 TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One mistake.
-
-    Attributes:
-        what: The mistake in words.
-        edits: How it is made.
-        faults: What is needed to make it show.
-        image: Whether the data has to be on a file system of its own.
-    """
-
-    what: str
-    edits: tuple[Edit, ...]
-    faults: tuple[str, ...] = ()
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 _FORGET_SENDS = (
@@ -69,6 +53,28 @@ MUTANTS = {
                 "self._driver.committed(conn, self.epoch, batch.newest, counted=counted)",
                 "pass",
             ),
+            *(
+                (
+                    "store/sql.py",
+                    f"self._connection.begin():\n            {then}",
+                    f"self._settled():\n            {then}",
+                )
+                for then in (
+                    "if (last_seq",
+                    "epoch = begin_epoch",
+                    "found: str",
+                    "self._connection.execute(insert",
+                )
+            ),
+            (
+                "store/sql.py",
+                "    def begin_epoch(self)",
+                "    def _settled(self):\n"
+                "        if self._connection.in_transaction():\n"
+                "            self._connection.commit()\n"
+                "        return self._connection.begin()\n\n"
+                "    def begin_epoch(self)",
+            ),
         ),
         ("F1", "F1"),
     ),
@@ -103,7 +109,10 @@ MUTANTS = {
     ),
     "unbounded-queue": Mutant(
         "any number of messages may wait for the disk",
-        (("core/commit.py", "if self._waiting and self._waiting + size > self._max_waiting:", "if False:"),),
+        (
+            ("core/commit.py", "if self._waiting and self._waiting + size > self._max_waiting:", "if False:"),
+            ("core/commit.py", "if user_id and of_user > max(self._max_waiting // 2, size):", "if False:"),
+        ),
         ("OVERLOAD",),
     ),
     "slow-reader-skips": Mutant(
@@ -138,7 +147,15 @@ MUTANTS = {
                 "_NEXT: dict[str, int] = {}\n\n\nclass Rewriting(ABC):\n",
             ),
             ("store/rewriting.py", "self.heads: dict[str, int] = {}", "self.heads = _NEXT"),
+            (
+                "store/rows.py",
+                "class Rows(",
+                "_TIMES: dict[str, int] = {}\n_COUNTS: dict[str, int] = {}\n\n\nclass Rows(",
+            ),
+            ("store/rows.py", "self.times: dict[str, int] = {}", "self.times = _TIMES"),
+            ("store/rows.py", "self.counts: dict[str, int] = {}", "self.counts = _COUNTS"),
         ),
+        ("F5",),
     ),
     "body-not-compared": Mutant(
         "the same id with another text is answered as if it were the first",
@@ -498,6 +515,7 @@ MUTANTS = {
             ),
         ),
     ),
+    **KEEPING,
 }
 
 

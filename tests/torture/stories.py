@@ -134,3 +134,34 @@ def leave(told: Simulation, user: str, joined: int) -> None:
     told.add("visit", op="leaves", room=ROOM, user=user, seq=joined)
     told.log.append([seq, "", body_hash(f"out 0  {user}"), user, {"k": "out", "who": user}])
     told.add("visit", op="out", room=ROOM, user=user, seq=joined)
+
+
+def keep(told: Simulation, key: str, value: str, *, op: str = "ok", lasts: float = 0.0) -> None:
+    """Keep something in one session."""
+    told._calls += 1
+    call = f"keep {told._calls}"
+    told.add("keep", op="invoke", call=call, client="desk", user="u7", key=key, value=value, lasts=lasts)
+    told.add("keep", op=op, call=call, code="")
+
+
+def find(told: Simulation, of: str = "draft", **values: str) -> None:
+    """Look in another session for what is kept, by the last words of the keys."""
+    kept = {f"{of} {ROOM}{'' if name == 'here' else f' {name}'}": value for name, value in values.items()}
+    told.add("kept", t0=told.now(), client="pocket", user="u7", of=of, values=kept)
+
+
+def later(
+    told: Simulation, what: str, id_: str = "l1", *, due: float = 0.0, body: str = "", op: str = "ok"
+) -> None:
+    """Have a message sent later, or change that."""
+    told._calls += 1
+    call = f"later {told._calls}"
+    body = body or (body_hash(f"{what} {id_}") if what in ("schedule", "text") else "")
+    asked = {"what": what, "room": ROOM, "id": id_, "due": due or told.now(), "body": body}
+    told.add("later", op="invoke", call=call, client="desk", user="u7", **asked)
+    told.add("later", op=op, call=call, code="")
+
+
+def come_due(told: Simulation, id_: str = "l1", body: str = "") -> int:
+    """A message that was to be sent later is sent."""
+    return told.append("u7", [ROOM, id_, body or body_hash(f"schedule {id_}")])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.torture import plants  # noqa: F401 - registers them
+from tests.torture import keeping_plants, plants  # noqa: F401 - registers them
 from tests.torture.checker import NAMES, check
 from tests.torture.history import body_hash
 from tests.torture.simulation import EPOCH, ROOM, Simulation

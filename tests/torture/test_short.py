@@ -46,6 +46,7 @@ async def test_nothing_is_lost_doubled_or_reordered(faults: tuple[str, ...]) -> 
     assert report.verdict.received > 0
     assert report.verdict.changed > 0
     assert report.verdict.counted > 0
+    assert report.verdict.kept > 0
 
 
 @pytest.mark.parametrize("name", MUTANTS)

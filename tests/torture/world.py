@@ -13,8 +13,17 @@ from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.changers import Changer, Pool
 from tests.torture.disks import Disk
 from tests.torture.history import History, body_hash
+from tests.torture.keepers import Keeper, Twin, Typist, all_sent, look
 from tests.torture.load import Pager, Sender, Stubs, Subscriber, metadata, read_log
-from tests.torture.lookers import Looker, Visitor, count_unread, download, search
+from tests.torture.lookers import (
+    Looker,
+    Visitor,
+    count_in_threads,
+    count_unread,
+    download,
+    list_receipts,
+    search,
+)
 from tests.torture.program import Program
 from tests.torture.remains import among, words_on_disk
 from tests.torture.servers import Server
@@ -23,9 +32,15 @@ QUIET = "quiet"
 """A room that only faults write to."""
 VISITED = "visited"
 """A room whose history begins at joining."""
-PINNER, VISITOR = "4", "6"
-"""An admin of all rooms, and one who comes and goes."""
-USERS = ["1", "2", "3", PINNER, "5", VISITOR, "watch", "quiet"]
+PINNER, VISITOR, KEEPER = "4", "6", "7"
+"""An admin of all rooms, one who comes and goes, and one who keeps things in two sessions."""
+USERS = ["1", "2", "3", PINNER, "5", VISITOR, KEEPER, "watch", "quiet"]
+
+STATES = {
+    pb.PRESENCE_STATE_ONLINE: "online",
+    pb.PRESENCE_STATE_AWAY: "away",
+    pb.PRESENCE_STATE_OFFLINE: "offline",
+}
 
 _LOOKED_AT = 150
 """How many messages are looked at once more in the end, of each kind."""
@@ -111,14 +126,22 @@ class World:
             Looker(*given("looker", "watch"), rooms=changed, pool=self.pool, pause=max(rest, 0.01)),
             Visitor(*given("visitor", VISITOR), room=VISITED, pause=0.05),
         ]
+        self.keeper = Keeper(*given("keeper", KEEPER), rooms=changed, pool=self.pool, pause=max(rest, 0.02))
+        self.twin = Twin(*given("twin", KEEPER), pause=0.1)
+        self.typists = [
+            Typist(*given(f"typist {user}", user), rooms=changed, burst=20, pause=0.5) for user in ("2", "5")
+        ]
         history.add("room", room=VISITED, policy="since_join")
         for user in USERS:
             if user != VISITOR:
                 history.add("member", op="add", t0=self.now(), room=VISITED, user=user, seq=0)
 
     @property
-    def clients(self) -> list[Sender | Follower | Program | Pager | Changer | Looker | Visitor]:
-        return [*self.senders, *self.subscribers, *self.pagers, *self.changers, *self.lookers]
+    def clients(
+        self,
+    ) -> list[Sender | Follower | Program | Pager | Changer | Looker | Visitor | Keeper | Twin | Typist]:
+        readers = [*self.subscribers, *self.pagers, *self.lookers, self.twin]
+        return [*self.senders, *readers, *self.changers, self.keeper, *self.typists]
 
     def now(self) -> float:
         return self.history.clock()
@@ -173,9 +196,10 @@ class World:
 
     async def finish(self) -> None:
         """Heal, wait until followers have everything, and read the final logs."""
-        for client in [*self.senders, *self.changers, *self.lookers]:
+        for client in [*self.senders, *self.changers, *self.lookers, *self.typists, self.keeper]:
             if not await client.stop(90):
                 raise Unmet(f"{client.name} was not answered within 90 s after everything was healed")
+        await self._keep_to_the_end()
         heads = {
             room: items[-1][0] if items else 0 for room in self.rooms for _, items in [await self.read(room)]
         }
@@ -184,6 +208,7 @@ class World:
             each.slow = 0.0
             self.history.heal(each.name, heads)
         await self._caught_up(heads)
+        await self._look_who_is_there()
         self.note(
             "pages read from the store for streams behind", await self.server.metric("grpc_chat_store_pages")
         )
@@ -210,6 +235,36 @@ class World:
             if each.refused:
                 raise Unmet(f"{each.name}'s stream was refused: {each.refused[0]}")
 
+    async def _keep_to_the_end(self) -> None:
+        """Wait until all that is due was sent, and the other session was told of everything."""
+        stubs = Stubs(self.server.address)
+        try:
+            await all_sent(stubs, self.history, KEEPER)
+            await self.twin.heard(self.keeper)
+            await look(stubs, self.history, "final", KEEPER)
+        finally:
+            await stubs.close()
+        await self.twin.stop(10)
+
+    async def _look_who_is_there(self) -> None:
+        """Those whose streams are open are there, and those who never had one are not."""
+        never = ["5", "quiet"]
+        stubs = Stubs(self.server.address)
+        deadline = time.monotonic() + 5
+        try:
+            while True:
+                open_ = {each.user for each in self.subscribers if isinstance(each, Follower) and each.open}
+                request = pb.GetPresenceRequest(user_ids=[*open_, *never])
+                answer = await stubs.presence.GetPresence(request, timeout=10, metadata=metadata("watch"))
+                given = {each.user_id: STATES.get(each.state, "") for each in answer.presences}
+                # It is looked at now and then who is there.
+                if "offline" not in {given.get(user) for user in open_} or time.monotonic() > deadline:
+                    break
+                await asyncio.sleep(0.05)
+        finally:
+            await stubs.close()
+        self.history.add("presence", given=given, open=sorted(open_), never=never)
+
     async def _look_at_changes(self) -> None:
         """Count, search, download and list reactions once more, when nothing happens any longer."""
         told = self.history, "final"
@@ -218,6 +273,9 @@ class World:
         try:
             for user in USERS:
                 await count_unread(stubs, *told, user)
+                await count_in_threads(stubs, self.history, user)
+            for each in [each for each in said if not each.gone][-30:]:
+                await list_receipts(stubs, self.history, "watch", each)
             for each in said:
                 await search(stubs, *told, "watch", each, self.pool.texts[body_hash(each.text)])
             for each in [each for each in self.pool.said if each.file_ids][-_LOOKED_AT:]:
@@ -252,6 +310,10 @@ class World:
         """Look for what the changers have said, and their files, in everything that a stopped server left."""
         words = words_on_disk(self.server.data)
         texts, files = among(words, self.pool.texts), among(words, self.pool.files)
+        # Of drafts, the last of each is kept; which it is, nobody knows of a copy that was put back.
+        if not self.restores:
+            drafts = among(words, self.keeper.texts)
+            texts |= {body: where for body, where in drafts.items() if body not in self.keeper.drafts}
         self.history.add(
             "disk", texts=sorted(texts), files=sorted(files), where=texts, since=self.server.started
         )
