@@ -21,6 +21,9 @@ test: $(VENV) ## Run every test.
 
 test-all: $(VENV) ## Run every test in its long form, as before a release.
 	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
+	@echo "And on the server's own engine:"
+	@TESTS=all GRPC_CHAT_GRPC__ENGINE=asyncio $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal \
+		tests/integration tests/scenarios tests/property
 
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
 	@$(BIN)/python -m tools.check

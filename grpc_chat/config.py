@@ -8,7 +8,6 @@ unknown key is an error.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from pydantic_settings import (
 )
 
 from grpc_chat.file_settings import Files
+from grpc_chat.grpc_settings import Grpc
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.search_settings import Search
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
@@ -274,54 +274,6 @@ class Subscribe(Group):
         timedelta(seconds=2),
         description="Over how long clients are told to spread their reconnects when the server stops.",
     )
-
-
-class Grpc(Group):
-    """Limits and timeouts of connections."""
-
-    request_bytes: Count = Field(256 * 1024, description="Largest request, in bytes.")
-    metadata_bytes: Count = Field(8 * 1024, description="Largest metadata of a call, in bytes.")
-    streams_per_connection: Count = Field(100, description="Calls at once on one connection.")
-    calls: Count = Field(50_000, description="Calls at once on all connections.")
-    keepalive: Wait = Field(
-        timedelta(seconds=10), description="How long a connection may be silent before the server pings it."
-    )
-    keepalive_timeout: Wait = Field(
-        timedelta(seconds=5), description="How long the answer to a ping may take."
-    )
-    client_ping: Wait = Field(timedelta(seconds=8), description="Shortest time between a client's pings.")
-    handshake: Wait = Field(
-        timedelta(seconds=5), description="How long the handshake of a new connection may take."
-    )
-    connection_age: Wait = Field(
-        timedelta(hours=1), description="After how long a client is asked to reconnect."
-    )
-    connection_age_grace: Wait = Field(
-        timedelta(seconds=30), description="How long the old connection's calls may go on after that."
-    )
-    trusted_proxies: Texts = Field(
-        (),
-        description="Networks of proxies whose `x-forwarded-for` is trusted, as in 10.0.0.0/8. The last "
-        "address in it that is not in these networks is the client's. Each proxy must set the header or add "
-        "to it, and must not pass on a client's own (docs/how-to/proxies.md). Without this setting, all "
-        "clients behind a proxy count as one address.",
-    )
-    reflection: bool | None = Field(
-        None,
-        description="Whether the server offers its schema (gRPC reflection). Unset: only with trusted ids.",
-    )
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError(
-                    f"must be networks, as in 10.0.0.0/8,192.168.0.0/16, and {network!r} is not one"
-                ) from None
-        return value
 
 
 class Tls(Group):

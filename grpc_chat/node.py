@@ -51,6 +51,8 @@ from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from grpc_chat.transport.asyncio_server import AsyncioServer
+
 T = TypeVar("T", bound="DataclassInstance")
 
 log = logging.getLogger(__name__)
@@ -241,7 +243,13 @@ class Node:
         """Take the ports, without answering yet."""
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
-        server = GrpcServer(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
+        serve: type[GrpcServer | AsyncioServer] = GrpcServer
+        if grpc.engine == "asyncio":
+            # Most servers have no use for it yet.
+            from grpc_chat.transport import asyncio_server
+
+            serve = asyncio_server.AsyncioServer
+        server = serve(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
         self._servers.append(server)
         self.port = await server.listen(config.host, config.port, self.certificates)
         if config.files.http_port is not None:

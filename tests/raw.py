@@ -107,6 +107,7 @@ class Frame(NamedTuple):
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 ACK = END_STREAM = 1
 END_HEADERS = 4
+PROTOCOL_ERROR = struct.pack(">I", 1)
 
 
 def request_headers(path: str, *extra: tuple[str, str | bytes]) -> bytes:
@@ -205,10 +206,13 @@ class Http2Peer:
     def status(self) -> int | None:
         """The gRPC status of the connection's first call; None where there is none.
 
-        Later ones may be spelled by a number in HPACK's table, which is not read here.
+        Later ones may be spelled by a number in HPACK's table, which is not read here. A call that breaks the
+        rules of HTTP/2 may be reset instead: clients take that for INTERNAL.
         """
-        while (frame := self.read_until(HEADERS)) is not None:
-            if frame.flags & END_STREAM:
+        while (frame := self.read()) is not None:
+            if frame.kind == RST_STREAM and frame.payload == PROTOCOL_ERROR:
+                return int(grpc.StatusCode.INTERNAL.value[0])
+            if frame.kind == HEADERS and frame.flags & END_STREAM:
                 found = re.search(rb"grpc-status[\x01-\x02](\d+)", frame.payload)
                 return int(found[1]) if found else None
         return None

@@ -203,12 +203,16 @@ class Streams:
             await asyncio.sleep(tick)
             # The time that has really passed: a delayed loop sleeps longer.
             before, now = now, loop.time()
-            for streams in self._of_users.values():
-                for stream in streams:
-                    stream.quiet_seconds += now - before
-                    # Rounded down to whole ticks: a little early is better than late.
-                    if stream.quiet_seconds + tick > stream.heartbeat.total_seconds() and stream.waits:
-                        stream.write(stream.subscription.heartbeat())
+            # Not here: a stream that ends while this sleeps would live on in its variables.
+            self._beat(now - before, tick)
+
+    def _beat(self, passed: float, tick: float) -> None:
+        for streams in self._of_users.values():
+            for stream in streams:
+                stream.quiet_seconds += passed
+                # Rounded down to whole ticks: a little early is better than late.
+                if stream.quiet_seconds + tick > stream.heartbeat.total_seconds() and stream.waits:
+                    stream.write(stream.subscription.heartbeat())
 
     # The end of all
 

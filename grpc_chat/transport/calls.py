@@ -103,9 +103,13 @@ class OpenCalls:
             self._cut(context, grpc.StatusCode.CANCELLED, "the answer was not read")
         self._unread, self._answered = self._answered, {}
 
+    def unread(self) -> list[Context]:
+        """The calls that only wait for their clients to read."""
+        return [*self._answered, *self._unread]
+
     def cut_off_unread(self) -> None:
         """Cut off the calls that only wait for their clients, because the server stops."""
-        for context in [*self._watching, *self._answered, *self._unread]:
+        for context in [*self._watching, *self.unread()]:
             self._cut(context, grpc.StatusCode.UNAVAILABLE, "the server stops")
 
     async def until_none(self) -> None:

@@ -35,6 +35,7 @@ class _Read(NamedTuple):
     chain: Chain
     pair: Pair
     configuration: grpc.ServerCertificateConfiguration
+    authorities: bytes | None
 
 
 class Certificates:
@@ -78,6 +79,8 @@ class Certificates:
         first = self._read(self._contents)
         self._prove(first)
         self._chain, self._pair, self._initial = first.chain, first.pair, first.configuration
+        self._authorities = first.authorities
+        self._context: ssl.SSLContext | None = None
         self._contexts: list[ssl.SSLContext] = []
 
     @property
@@ -92,6 +95,23 @@ class Certificates:
         return grpc.dynamic_ssl_server_credentials(
             self._initial, newest, require_client_authentication="tls.client_ca" in self._paths
         )
+
+    def for_connections(self) -> ssl.SSLContext:
+        """For a new connection that speaks HTTP/2: with the newest certificate, and the newest authorities of
+        clients. Another object after each renewal; connections keep the one that they began with."""
+        if self._context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            # Those that HTTP/2 does not forbid (RFC 9113, section 9.2.2); those of TLS 1.3 are all right.
+            context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+            context.options |= ssl.OP_NO_RENEGOTIATION
+            context.set_alpn_protocols(["h2"])
+            if self._authorities is not None:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(cadata=self._authorities.decode("ascii"))
+            _load(context, self._pair)
+            self._context = context
+        return self._context
 
     def for_browsers(self) -> ssl.SSLContext:
         """For a port that speaks HTTPS; new connections to it get the newest certificate, too."""
@@ -169,7 +189,8 @@ class Certificates:
             return
         self._prove(newer)
         self._held = None
-        self._chain, self._pair = newer.chain, newer.pair
+        self._chain, self._pair, self._authorities = newer.chain, newer.pair, newer.authorities
+        self._context = None
         for context in self._contexts:
             _load(context, newer.pair)
         self._warned.clear()
@@ -209,7 +230,7 @@ class Certificates:
                 setting = f"tls.{exc.of}"
             raise InvalidRequest(f"{setting}: {self._paths[setting]}: {exc}", field=setting) from exc
         configuration = grpc.ssl_server_certificate_configuration([(pair.key, pair.pem)], authorities)
-        return _Read(chain, pair, configuration)
+        return _Read(chain, pair, configuration, authorities)
 
     def _prove(self, read: _Read) -> None:
         """Check that gRPC can use it.

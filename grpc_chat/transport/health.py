@@ -16,6 +16,9 @@ Request = health_pb2.HealthCheckRequest
 Response = health_pb2.HealthCheckResponse
 Context = grpc.aio.ServicerContext[Request, Response]
 
+NO_REQUEST = "the request must be an encoded HealthCheckRequest whose text is UTF-8"
+NO_SERVICE = "there is no service of this name"
+
 
 class Health(health_pb2_grpc.HealthServicer):
     """Reports the same for all services: they start and stop together.
@@ -27,18 +30,21 @@ class Health(health_pb2_grpc.HealthServicer):
     Args:
         services: Their full names; the server as a whole has the empty one.
         open_: Where open calls are counted, to be cut off if nobody reads them.
+
+    Attributes:
+        stopped: Set by :meth:`stop`.
     """
 
     def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
         self._open = open_ or OpenCalls()
         self._services = frozenset(services)
         self._serving = True
-        self._stopped = asyncio.Event()
+        self.stopped = asyncio.Event()
 
     def stop(self) -> None:
         """Report NOT_SERVING from now on, and end the watches."""
         self._serving = False
-        self._stopped.set()
+        self.stopped.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """For ``add_generic_rpc_handlers``.
@@ -62,32 +68,30 @@ class Health(health_pb2_grpc.HealthServicer):
         }
         return grpc.method_handlers_generic_handler(health.SERVICE_NAME, handlers)
 
-    def _status(self, service: str) -> Response:
+    def status(self, service: str) -> Response:
+        """What it reports of a service."""
         if service not in self._services:
             return Response(status=Response.SERVICE_UNKNOWN)
         return Response(status=Response.SERVING if self._serving else Response.NOT_SERVING)
 
     async def Check(self, request: Request, context: Context) -> Response:  # noqa: N802
         """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
-        status = self._status(request.service)
+        status = self.status(request.service)
         if status.status == Response.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no service of this name")
+            await context.abort(grpc.StatusCode.NOT_FOUND, NO_SERVICE)
         return status
 
     async def Watch(self, request: Request, context: Context) -> None:  # noqa: N802
         """See https://github.com/grpc/grpc/blob/master/doc/health-checking.md"""
         self._open.begin(context, watches=True)
-        await write(context, self._status(request.service))
-        await self._stopped.wait()
-        await write(context, self._status(request.service))
+        await write(context, self.status(request.service))
+        await self.stopped.wait()
+        await write(context, self.status(request.service))
 
 
 async def _parsed(data: bytes, context: Context) -> Request:
     try:
         return Request.FromString(data)
     except DecodeError:
-        await context.abort(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "the request must be an encoded HealthCheckRequest whose text is UTF-8",
-        )
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, NO_REQUEST)
         raise AssertionError("abort raises") from None

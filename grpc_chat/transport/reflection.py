@@ -24,6 +24,8 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 """The packages in which clients look for the service. Their messages differ only in the name."""
 
+NO_REQUEST = "the request must be an encoded ServerReflectionRequest whose text is UTF-8"
+
 
 class Reflection:
     """Answers ``grpc.reflection.v1`` and ``v1alpha``.
@@ -34,17 +36,20 @@ class Reflection:
     Args:
         services: The full names of all services on this server, except reflection itself.
         open_: Where open calls are counted, to be cut off if nobody reads them.
+
+    Attributes:
+        stopped: Set by :meth:`stop`.
     """
 
     def __init__(self, services: Iterable[str], open_: OpenCalls | None = None) -> None:
         self._open = open_ or OpenCalls()
         self._writing: set[Context] = set()
         self._services = sorted([*services, *(f"{version}.ServerReflection" for version in VERSIONS)])
-        self._stopped = asyncio.Event()
+        self.stopped = asyncio.Event()
 
     def stop(self) -> None:
         """End the streams that clients still have open: many keep one for as long as they run."""
-        self._stopped.set()
+        self.stopped.set()
 
     def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
         """For ``add_generic_rpc_handlers``."""
@@ -59,7 +64,7 @@ class Reflection:
     async def _info(self, _: object, context: Context) -> None:
         self._open.begin(context, watches=True)
         answering = asyncio.ensure_future(self._answer_all(context))
-        stopped = asyncio.ensure_future(self._stopped.wait())
+        stopped = asyncio.ensure_future(self.stopped.wait())
         try:
             await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
             if context in self._writing:
@@ -73,14 +78,11 @@ class Reflection:
             stopped.cancel()
 
     async def _answer_all(self, context: Context) -> None:
-        while not self._stopped.is_set() and (data := await self._read(context)) is not None:
+        while not self.stopped.is_set() and (data := await self._read(context)) is not None:
             try:
                 request = Request.FromString(data)
             except DecodeError:
-                await context.abort(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    "the request must be an encoded ServerReflectionRequest whose text is UTF-8",
-                )
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, NO_REQUEST)
             self._writing.add(context)
             await write(context, self.answer(request).SerializeToString())
             self._writing.discard(context)

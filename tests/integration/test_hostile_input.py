@@ -39,6 +39,7 @@ from grpc_chat.store.writes import Acknowledge
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
+from tests.engine import ENGINE
 from tests.memory import InMemory
 from tests.raw import (
     DATA,
@@ -1722,14 +1723,25 @@ async def test_too_much_metadata_is_refused(server: Server) -> None:
         [(f"x-{n}", "a" * 50) for n in range(1000)],
         [("x-same", "a")] * 2000,
     ]
+    too_much_to_read = too_much[1], *too_much[3:]
     with server.nothing_stored():
         # All at once, because grpc takes its time to answer what it can't read.
         answers = await asyncio.gather(
-            *(server.call(SEND, metadata=[server.authorized, *metadata]) for metadata in too_much)
+            *(
+                server.call(SEND, metadata=[server.authorized, *metadata])
+                for metadata in too_much
+                if ENGINE == "grpcio" or metadata not in too_much_to_read
+            )
         )
 
         await server.answers()
     assert {answer.code for answer in answers} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    if ENGINE == "asyncio":
+        # It does not read so much only to refuse it: it ends the connection.
+        for metadata in too_much_to_read:
+            answer = await server.call(SEND, metadata=[server.authorized, *metadata])
+            assert answer.code is grpc.StatusCode.UNAVAILABLE
+        await server.answers()
     for answer in answers:
         assert_no_internals(answer)
 
@@ -1745,6 +1757,10 @@ async def test_any_request_id_is_taken(server: Server, id_: str) -> None:
 
     assert answer.code is grpc.StatusCode.OK
     assert (await server.call(GET_ME, metadata=twice)).code is grpc.StatusCode.OK
+
+
+def as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
 
 
 def exchange(port: int, path: str, headers: Metadata, body: bytes) -> int | None:
@@ -1780,6 +1796,12 @@ async def test_metadata_that_no_client_can_send(server: Server) -> None:
     ]
     good = str(server.authorized[1]).encode()
     cases += [([("authorization", value)], 16) for value in (good + b"\0", b"Bearer \xff", good + b"\n")]
+    if ENGINE == "asyncio":
+        # No value may have these (RFC 9113, section 8.2.1), and grpcio takes them.
+        cases = [
+            (headers, 13 if re.search(rb"[\0\r\n]", as_bytes(headers[-1][1])) else status)
+            for headers, status in cases
+        ]
 
     with server.nothing_stored():
         # All at once, because grpc takes its time to answer what it can't read.

@@ -32,6 +32,7 @@ from grpc_chat.transport.health import Health
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import names
 from grpc_chat.wire.trusted import trusted_token
+from tests.engine import ENGINE
 from tests.programs import Program, free_port, python, start
 from tests.raw import (
     DATA,
@@ -382,6 +383,9 @@ async def test_a_request_id_cannot_write_the_log(caplog: pytest.LogCaptureFixtur
         "forged" * 20,
     ]
 
+    if ENGINE == "asyncio":
+        # Those with line breaks or NUL are no headers (RFC 9113, section 8.2.1), and their calls are reset.
+        unfit = [id_ for id_ in unfit if isinstance(id_, str) or not re.search(rb"[\0\r\n]", id_)]
     async with running_node("1") as node:
         for request_id in (fit, *unfit):
             status = await asyncio.to_thread(refused_with, node.node.port, request_id)

@@ -24,6 +24,7 @@ from grpc_chat.errors import Unavailable
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.transport.grpc_server import GrpcOptions
 from grpc_chat.wire import chat_pb2 as pb
+from tests.engine import of_grpcio
 from tests.raw import (
     ACK,
     DATA,
@@ -157,6 +158,7 @@ async def test_metadata_is_bounded() -> None:
     assert codes.keys() == {"RESOURCE_EXHAUSTED"}
 
 
+@of_grpcio("by chance; the other engine has one limit")
 async def test_metadata_above_the_limit_is_refused_now_and_then() -> None:
     """Between the limit and twice of it, some calls fail: a client finds out before all fail."""
     async with (
@@ -209,6 +211,7 @@ def refused_of(peer: Http2Peer, calls: range, headers: bytes) -> int:
     return refused
 
 
+@of_grpcio("nothing waits there for the event loop, which this test blocks")
 async def test_a_herd_is_answered() -> None:
     """Calls that arrive faster than the server begins them wait: 15,000 of them, refused by none.
 

@@ -27,6 +27,7 @@ from grpc_chat.core.rates import Adds
 from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
+from grpc_chat.grpc_settings import Grpc
 from grpc_chat.node import Node, _taken, options
 from grpc_chat.transport.grpc_server import GrpcOptions
 
@@ -66,7 +67,7 @@ GROUPS: list[tuple[type[BaseModel], type[DataclassInstance], set[str]]] = [
         config.Accounts.model_fields.keys() - {"sessions", "access_tokens", "bots"},
     ),
     (config.Subscribe, Bounds, {"consumer_idle"}),
-    (config.Grpc, GrpcOptions, {"reflection", "trusted_proxies"}),
+    (Grpc, GrpcOptions, {"engine", "reflection", "trusted_proxies"}),
 ]
 
 

@@ -18,6 +18,8 @@ Fields = Sequence[tuple[bytes, bytes]]
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 # Section 8.2.1: no NUL, line feed or carriage return anywhere, no space or tab at either end.
 _BAD_VALUE: Final = re.compile(rb"[\0\n\r]|\A[ \t]|[ \t]\Z").search
+# Of peers, spaces are taken as they are: a client whose token is empty sends "Bearer ", and should be told.
+_BAD_GIVEN_VALUE: Final = re.compile(rb"[\0\n\r]").search
 _CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
@@ -124,8 +126,8 @@ def _examine(headers: Headers) -> tuple[str | None, int]:
     length = -1
     regular = False
     for name, value in headers:
-        if _BAD_VALUE(value):
-            return "a value with a character that none may have, or with space around it", -1
+        if _BAD_GIVEN_VALUE(value):
+            return "a value with a character that none may have", -1
         if name[:1] == b":":
             if regular:
                 return "a pseudo-header after the other fields", -1
@@ -182,8 +184,8 @@ def _pseudo_fault(pseudo: dict[bytes, bytes], host: bytes | None) -> str | None:
 def trailers_fault(headers: Headers) -> str | None:
     """What is wrong with fields after a body: what is wrong with any, and pseudo-headers (section 8.1)."""
     for name, value in headers:
-        if _BAD_VALUE(value):
-            return "a value with a character that none may have, or with space around it"
+        if _BAD_GIVEN_VALUE(value):
+            return "a value with a character that none may have"
         if fault := _regular_fault(name, value):
             return fault
     return None

@@ -169,18 +169,17 @@ class Sender:
     def discard(self, stream: int) -> None:
         """Drop what is kept of a stream's data, so that trailers need not wait for a peer that takes nothing.
 
-        Headers that are kept stay, and so does the end of the answer if it is kept already.
+        The end of the answer is dropped as well if it is kept already, and is to be sent anew: what it said
+        is not true of data that is cut short. Headers before the data stay. Nothing is told of it.
         """
         open_ = self._streams.get(stream)
         if open_ is None or open_.kept is None:
             return
-        open_.kept = [
-            (payload if is_headers else b"", is_headers, end)
-            for payload, is_headers, end in open_.kept
-            if is_headers or end
-        ]
+        open_.kept = [kept for kept in open_.kept if kept[1] and not kept[2]]
         open_.at = 0
-        self._advance_one(open_)
+        open_.answered = False
+        if not self._paused:
+            self._advance(open_, all_of_it=True)
 
     def pause_sending(self) -> None:
         """The transport takes no more: from now on answers are kept, and streams stay open until they can go.

@@ -1,0 +1,386 @@
+"""One connection of the asyncio server: bytes of a socket on one side, calls on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import suppress
+from typing import Protocol, cast
+from urllib.parse import quote
+
+import grpc
+
+from grpc_chat.errors import Unimplemented
+from grpc_chat.transport.grpc_headers import ANSWER, NOT_GRPC, Fields, Request, trailers
+from grpc_chat.transport.http2.budgets import Counts
+from grpc_chat.transport.http2.connection import Connection
+from grpc_chat.transport.http2.errors import ErrorCode
+from grpc_chat.transport.http2.frames import MAX_STREAM
+from grpc_chat.transport.http2.headers import Headers
+from grpc_chat.transport.http2.settings import Http2Options
+from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
+from grpc_chat.wire.status import to_status
+
+log = logging.getLogger(__name__)
+
+_STRIKES = 2
+"""How often a client may ping too early, until it sends or gets something."""
+
+_WRITE_BUFFER_BYTES = 64 * 1024
+"""How much may wait for the socket before answers are kept on their streams."""
+
+
+class Host(Protocol):
+    """What connections need of their server: of ``AsyncioServer``, which says what it is."""
+
+    loop: asyncio.AbstractEventLoop
+    http2: Http2Options
+    counts: Counts
+    methods: dict[str, Served]
+    buffer: memoryview
+    now: float
+    most_bytes: int
+    most_calls: int
+    open_calls: int
+    stopping: bool
+    keepalive_seconds: float
+    keepalive_timeout_seconds: float
+    timeout_milliseconds: int
+    client_ping_seconds: float
+    handshake_seconds: float
+    grace_seconds: float
+    tick_seconds: float
+
+    def age(self) -> float:
+        """After how many seconds a new connection is asked to leave."""
+
+    def joined(self, connection: GrpcConnection, address: str) -> bool:
+        """Count a connection; whether it may stay."""
+
+    def left(self, connection: GrpcConnection, address: str) -> None:
+        """Forget a connection."""
+
+    def ended_call(self) -> None:
+        """A call is over."""
+
+    def flush_soon(self, connection: GrpcConnection) -> None:
+        """Have a connection send what it has, with all others that have something now."""
+
+
+class GrpcConnection(asyncio.BufferedProtocol):
+    """Plain text. With TLS, see :class:`grpc_chat.transport.tls_connection.TlsConnection`.
+
+    Attributes:
+        core: HTTP/2 itself.
+        due: When the server looks at it again, by the event loop's clock.
+    """
+
+    def __init__(self, server: Host) -> None:
+        self.server = server
+        self.loop = server.loop
+        self.most_bytes = server.most_bytes
+        self.core = Connection(self, options=server.http2, counts=server.counts, now=self.loop.time)
+        self.calls: dict[int, Call] = {}
+        self._transport: asyncio.Transport | None = None
+        self._dirty = False
+        self._address = ""
+        self._ip = ""
+        now = server.now
+        self._begun_at = self._heard_at = now
+        self._pinged_at: float | None = None
+        self._client_pinged_at = 0.0
+        self._strikes = 0
+        self._leave_at = now + server.age()
+        self._leaving = self._told_last = False
+        self._why = b""
+        self._cut_at = float("inf")
+        self.due = now + server.handshake_seconds
+
+    # As Peer, see grpc_chat.api.pipeline
+
+    def address(self) -> str:
+        return self._address
+
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    # As asyncio.BufferedProtocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._address, self._ip = _named(transport.get_extra_info("peername"))
+        connected: socket.socket | None = transport.get_extra_info("socket")
+        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Otherwise the kernel holds on to what nobody acknowledges for a quarter of an hour.
+            with suppress(OSError):
+                connected.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.server.timeout_milliseconds
+                )
+        if not self.server.joined(self, self._ip):
+            self._transport.abort()
+            return
+        self.begin()
+
+    def begin(self) -> None:
+        """Bytes can be sent."""
+        self.flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # One for all connections: what is in it has been taken when buffer_updated returns.
+        return self.server.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received(bytes(self.server.buffer[:nbytes]))
+
+    def received(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        self._heard_at = self.server.now
+        self._pinged_at = None
+        try:
+            self.core.receive(data)
+        except Exception:
+            # A fault of ours; it must not cost more than this connection.
+            log.exception("a connection was given up")
+            self.abort()
+            return
+        self.flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.core.eof()
+        for call in list(self.calls.values()):
+            call.lost()
+        self.server.left(self, self._ip)
+
+    def pause_writing(self) -> None:
+        self.core.pause_sending()
+
+    def resume_writing(self) -> None:
+        self.core.resume_sending()
+        self.flush_soon()
+
+    # Sending
+
+    def flush_soon(self) -> None:
+        """Send what is there to be sent, with what else comes up at the same moment."""
+        if not self._dirty:
+            self._dirty = True
+            # What is sent to a client may well make it ask whether it arrived.
+            self._strikes = 0
+            self.server.flush_soon(self)
+
+    def flush(self) -> None:
+        """Send what is there to be sent."""
+        self._dirty = False
+        out = self.core.data_to_send()
+        if self._transport is None:
+            return
+        if out:
+            self.send(b"".join(out))
+        if self.core.closing is not None or (self._leaving and not self.calls and self._told_last):
+            self.close()
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the socket."""
+        assert self._transport
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close it when what was sent is gone."""
+        if self._transport:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        if self._transport:
+            self._transport.abort()
+
+    # As Handler, see grpc_chat.transport.http2.handler
+
+    def request(self, stream: int, headers: Headers, end: bool) -> None:
+        head = headers.memo
+        if head is None:
+            # Most clients send the same headers with each call, and the core knows them again.
+            head = headers.memo = Request(headers)
+        assert isinstance(head, Request)
+        if not head.is_grpc:
+            self.core.send_headers(stream, NOT_GRPC, end=True)
+            return
+        server = self.server
+        if self._leaving and server.stopping:
+            self.core.reset(stream, ErrorCode.REFUSED_STREAM)
+            return
+        served = server.methods.get(head.path)
+        if served is None:
+            self._refuse(stream, _UNKNOWN_METHOD)
+        elif head.fault:
+            self._refuse(stream, trailers(grpc.StatusCode.INTERNAL, head.fault))
+        elif server.open_calls >= server.most_calls:
+            self._refuse(stream, _TOO_MANY_CALLS)
+        else:
+            server.open_calls += 1
+            call = self.calls[stream] = Call(self, stream, head, served)
+            if end:
+                call.take(b"", True)
+
+    def _refuse(self, stream: int, fields: Fields) -> None:
+        self.core.send_headers(stream, [*ANSWER, *fields], end=True)
+
+    def headers_too_large(self, stream: int, octets: int) -> None:
+        most = self.server.http2.header_list_bytes
+        text = f"received metadata size exceeds limit ({octets} vs. {most})"
+        self._refuse(stream, trailers(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+
+    def data(self, stream: int, data: bytes, end: bool) -> None:
+        call = self.calls.get(stream)
+        if call is None:
+            self.core.consumed(stream, len(data))
+        else:
+            call.take(data, end)
+
+    def trailers(self, stream: int, headers: Headers) -> None:
+        if call := self.calls.get(stream):
+            call.take(b"", True)
+
+    def was_reset(self, stream: int, code: int) -> None:
+        if call := self.calls.get(stream):
+            call.lost()
+
+    def drained(self, stream: int) -> None:
+        if call := self.calls.get(stream):
+            call.drained()
+
+    def pinged(self) -> None:
+        now = self.loop.time()
+        if now - self._client_pinged_at < self.server.client_ping_seconds:
+            self._strikes += 1
+            if self._strikes > _STRIKES:
+                self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM, debug=b"too_many_pings")
+        self._client_pinged_at = now
+
+    def pong(self) -> None:
+        if self._leaving:
+            self._tell_last()
+
+    def went_away(self, code: int) -> None:
+        pass
+
+    # Calls
+
+    def consumed(self, stream: int, octets: int) -> None:
+        """Let the client send as much again on a stream."""
+        self.core.consumed(stream, octets)
+        self.flush_soon()
+
+    def ended(self, call: Call) -> None:
+        """A call is over. Called by it."""
+        if self.calls.pop(call.id, None) is not None:
+            self.server.ended_call()
+            if self._leaving and not self.calls:
+                self.flush_soon()
+
+    # Time
+
+    def look(self, now: float) -> None:
+        """See to what is due."""
+        server, core = self.server, self.core
+        if core.closing is not None or now >= self._cut_at:
+            self._cut(now)
+            return
+        if not core.ready:
+            if now >= self._begun_at + server.handshake_seconds:
+                self._end(b"Did not receive HTTP/2 settings before handshake timeout")
+            self.due = self._begun_at + server.handshake_seconds
+            return
+        if self._pinged_at is not None:
+            if now >= self._pinged_at + server.keepalive_timeout_seconds:
+                self._end(b"ping_timeout")
+                return
+        elif now >= self._heard_at + server.keepalive_seconds:
+            self._pinged_at = now
+            core.ping()
+            self.flush()
+        if now >= self._leave_at:
+            if not self._leaving:
+                self.leave(b"max_age", now + server.grace_seconds)
+            elif not self._told_last:
+                self._tell_last()
+        waits = self._heard_at + server.keepalive_seconds
+        if self._pinged_at is not None:
+            waits = self._pinged_at + min(server.keepalive_timeout_seconds, server.tick_seconds)
+        self.due = min(waits, self._leave_at if not self._told_last else self._cut_at, self._cut_at)
+
+    def leave(self, why: bytes, cut_at: float) -> None:
+        """Ask the client to open no more calls here, in two steps (RFC 9113, section 6.8): those that are on
+        their way are still carried out. It is closed when the last has ended.
+
+        Args:
+            cut_at: When it is closed in any case.
+        """
+        if self._leaving:
+            self._cut_at = min(cut_at, self._cut_at)
+        else:
+            self._leaving = True
+            self._why = why
+            self._cut_at = cut_at
+            self._leave_at = self.server.now + self.server.tick_seconds
+            self.core.go_away(ErrorCode.NO_ERROR, last=MAX_STREAM, debug=why)
+            # The answer comes when the client has read it.
+            self.core.ping()
+            self.flush()
+        self.due = self.server.now
+
+    def _tell_last(self) -> None:
+        if not self._told_last:
+            self._told_last = True
+            self.core.go_away(ErrorCode.NO_ERROR, debug=self._why)
+            self.flush()
+
+    def end(self) -> None:
+        """Close it, whatever is under way; the server stops."""
+        self._cut(self.server.now)
+
+    def _end(self, why: bytes) -> None:
+        """Close it, and say why."""
+        self.core.go_away(ErrorCode.CANCEL, debug=why)
+        self._cut_at = self.server.now + self.server.keepalive_timeout_seconds
+        self.due = self._cut_at
+        self.flush()
+
+    def _cut(self, now: float) -> None:
+        """Close it, whatever is under way."""
+        if self.core.closing is not None or self._transport is None:
+            # It was to be closed before this.
+            self.abort()
+            return
+        if server_stops := self.server.stopping:
+            for call in list(self.calls.values()):
+                call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server stops")
+        self._tell_last()
+        if not server_stops:
+            # Without a status, its client knows from GOAWAY that the connection has become too old.
+            self.core.eof()
+        self.flush()
+        self.close()
+        self._cut_at = self.due = now + LAST_SECONDS
+        self.core.eof()
+
+
+def _named(peer: object) -> tuple[str, str]:
+    """The address of a client as gRPC names it, and without its port."""
+    if not isinstance(peer, tuple):
+        return "", ""
+    host, port = str(peer[0]), int(peer[1])
+    if ":" in host:
+        return f"ipv6:{quote(f'[{host}]', safe='')}:{port}", host
+    return f"ipv4:{host}:{port}", host
+
+
+_UNKNOWN = to_status(Unimplemented("this server does not know the method; it may be an older version"))
+_UNKNOWN_METHOD = trailers(grpc.StatusCode.UNIMPLEMENTED, _UNKNOWN.message, _UNKNOWN)
+_TOO_MANY_CALLS = trailers(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")

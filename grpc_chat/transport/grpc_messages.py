@@ -1,0 +1,129 @@
+"""Messages of gRPC in the bytes of a request: five bytes before each, and perhaps compressed."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from typing import Final
+
+import grpc
+
+HEADER_BYTES: Final = 5
+"""Whether the message is compressed, and its length."""
+
+
+class MessageFailed(Exception):
+    """What is wrong with a client's messages.
+
+    Attributes:
+        code: The status that the call ends with.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def framed(message: bytes) -> bytes:
+    """A message as it goes into the bytes of an answer."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+class Messages:
+    """Takes the bytes of a request in pieces of any size, and gives its messages.
+
+    Args:
+        encoding: How compressed ones are compressed: ``gzip``, ``deflate`` or ``identity``.
+        most: How large a message may be, unpacked.
+    """
+
+    __slots__ = ("_encoding", "_most", "_partial", "ready")
+
+    def __init__(self, encoding: str, most: int) -> None:
+        self._encoding = encoding
+        self._most = most
+        self._partial = bytearray()
+        self.ready: deque[bytes] = deque()
+
+    def feed(self, data: bytes) -> None:
+        """Take more; whole messages are in ``ready`` then.
+
+        Raises:
+            MessageFailed: One is too large, which its first bytes say, or can't be unpacked.
+        """
+        partial = self._partial
+        partial += data
+        at = 0
+        while len(partial) - at >= HEADER_BYTES:
+            length = int.from_bytes(partial[at + 1 : at + HEADER_BYTES], "big")
+            if length > self._most:
+                raise too_large(length, self._most)
+            end = at + HEADER_BYTES + length
+            if len(partial) < end:
+                break
+            self.ready.append(
+                message(partial[at], bytes(partial[at + HEADER_BYTES : end]), self._encoding, self._most)
+            )
+            at = end
+        if at:
+            del partial[:at]
+
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing came of another message."""
+        return not self._partial
+
+
+def whole(data: bytes, encoding: str, most: int) -> bytes | None:
+    """The message, if the bytes are exactly one; None if they are not.
+
+    Raises:
+        MessageFailed: It is too large, or can't be unpacked.
+    """
+    size = len(data) - HEADER_BYTES
+    if size < 0 or int.from_bytes(data[1:HEADER_BYTES], "big") != size:
+        return None
+    if not data[0] and size <= most:
+        return data[HEADER_BYTES:]
+    if size > most:
+        raise too_large(size, most)
+    return message(data[0], data[HEADER_BYTES:], encoding, most)
+
+
+def too_large(size: int, most: int) -> MessageFailed:
+    # The words of grpc's own libraries, by which clients know what is meant; so in the other refusals.
+    return MessageFailed(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, f"Received message larger than max ({size} vs. {most})"
+    )
+
+
+def message(flag: int, data: bytes, encoding: str, most: int) -> bytes:
+    """A message that came as ``data``.
+
+    Raises:
+        MessageFailed: It can't be unpacked, or is too large then.
+    """
+    if flag == 0:
+        return data
+    if flag != 1 or encoding not in _WINDOW_BITS:
+        raise MessageFailed(
+            grpc.StatusCode.INTERNAL, "a message is marked as compressed, and no grpc-encoding says how"
+        )
+    # Never more than the limit and a byte is unpacked, whatever the message claims to become.
+    unpacking = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        unpacked = unpacking.decompress(data, most + 1)
+    except zlib.error:
+        raise MessageFailed(grpc.StatusCode.INTERNAL, f"a message can't be unpacked as {encoding}") from None
+    if len(unpacked) > most:
+        raise MessageFailed(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"Received message larger than max (more than {most} when it is unpacked)",
+        )
+    if not unpacking.eof or unpacking.unused_data:
+        raise MessageFailed(grpc.StatusCode.INTERNAL, f"a message is not one whole {encoding}")
+    return unpacked
+
+
+_WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""Deflate is what HTTP calls so: with the header of zlib (RFC 1950)."""

@@ -1,0 +1,276 @@
+"""The server's own engine, ``grpc.engine = "asyncio"``: what clients of grpcio see of it.
+
+``make test-all`` runs every integration test on it as well. These are a few that `make test` runs always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import grpc
+import pytest
+import pytest_asyncio
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from grpc_chat import Message, RoomNotFound
+from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.transport.asyncio_server import AsyncioServer
+from grpc_chat.wire import chat_pb2 as pb
+from tests.raw import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    Frame,
+    Http2Peer,
+    UnaryStream,
+    call,
+    request_headers,
+)
+from tests.support import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GET_ME = "/chat.v1.AuthService/GetMe"
+LIST = "/chat.v1.MessageService/ListMessages"
+SEND = "/chat.v1.MessageService/SendMessages"
+SUBSCRIBE = "/chat.v1.SubscribeService/Subscribe"
+WATCH = "/grpc.health.v1.Health/Watch"
+AUTHORIZED: tuple[str, str | bytes] = ("authorization", "Bearer 1")
+INITIAL_WINDOW_SIZE = 4  # of HTTP/2's settings
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node() -> AsyncIterator[RunningNode]:
+    engine: dict[str, Any] = {
+        "engine": "asyncio",
+        "request_bytes": 5 * 1024 * 1024,
+        "streams_per_connection": 2000,
+    }
+    limits = {"calls_per_second": 0, "work_per_second": 0}
+    async with running_node(
+        "1", "2", grpc=engine, limits=limits, subscribe={"streams_per_user": 2000}
+    ) as node:
+        yield node
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def channel(node: RunningNode) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(node.address) as channel:
+        yield channel
+
+
+def server_of(node: RunningNode) -> AsyncioServer:
+    (server, *_) = node.node._servers
+    assert isinstance(server, AsyncioServer)
+    return server
+
+
+async def test_messages_travel(node: RunningNode) -> None:
+    """From one client to another, in order, and errors as they are with the other engine."""
+    sender, reader = node.client("1"), node.client("2")
+    async with reader.subscribe("general") as subscription:
+        updates = subscription.updates()
+        for number in range(20):
+            await sender.send("general", f"message {number}")
+        seen: list[str] = []
+        async for update in updates:
+            if isinstance(update, Message):
+                seen.append(update.text)
+            if len(seen) == 20:
+                break
+
+    assert seen == [f"message {number}" for number in range(20)]
+    with pytest.raises(RoomNotFound) as caught:
+        await sender.room("of nobody")
+    assert caught.value.code == "ROOM_NOT_FOUND"
+
+
+async def test_a_deadline_ends_a_call(node: RunningNode, channel: grpc.aio.Channel) -> None:
+    """Of a client that does not end it itself as well: the server lets go of it."""
+    headers = request_headers(WATCH, ("grpc-timeout", "50m"))
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(Frame(HEADERS, END_HEADERS, 1, headers), Frame(DATA, END_STREAM, 1, bytes(5)))
+        assert await asyncio.to_thread(peer.status) == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+
+    watch = cast(UnaryStream, channel.unary_stream(WATCH))(b"", timeout=0.05)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in watch:
+            pass
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: server_of(node).open_calls == 0)
+
+
+async def test_a_cancelled_call_is_forgotten(node: RunningNode, channel: grpc.aio.Channel) -> None:
+    """A client's cancellation reaches the handler, and nothing of the call is left."""
+    request = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")]).SerializeToString()
+    calls = []
+    for _ in range(5):
+        stream = cast(UnaryStream, channel.unary_stream(SUBSCRIBE))(
+            request, metadata=grpc.aio.Metadata(AUTHORIZED)
+        )
+        assert await stream.read()
+        calls.append(stream)
+    assert server_of(node).open_calls == 5
+    for stream in calls:
+        stream.cancel()
+
+    await until(lambda: server_of(node).open_calls == 0)
+    metrics = node.node.metrics.registry
+    await until(lambda: metrics.get_sample_value("grpc_chat_streams") == 0)
+
+
+async def test_a_thousand_streams_on_one_connection(node: RunningNode, channel: grpc.aio.Channel) -> None:
+    """Each gets what is sent to its room."""
+    request = pb.SubscribeRequest(all_rooms=True).SerializeToString()
+    open_ = cast(UnaryStream, channel.unary_stream(SUBSCRIBE))
+    streams = [open_(request, metadata=grpc.aio.Metadata(AUTHORIZED)) for _ in range(1000)]
+    assert all(await asyncio.gather(*(stream.read() for stream in streams)))
+
+    async def until_told(stream: Any) -> str:
+        while True:
+            response = pb.SubscribeResponse.FromString(cast(bytes, await stream.read()))
+            if texts := [event.message.text for event in response.events if event.HasField("message")]:
+                return texts[-1]
+
+    reading = [asyncio.create_task(until_told(stream)) for stream in streams]
+    await node.client("2").send("general", "to all")
+    told = await asyncio.gather(*reading)
+    for stream in streams:
+        stream.cancel()
+
+    assert set(told) <= {"to all", *(f"message {number}" for number in range(20))}
+    await until(lambda: server_of(node).open_calls == 0)
+
+
+async def test_large_messages_travel_both_ways(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 MiB, which is many frames and windows."""
+    most = 4 * 1024 * 1024
+
+    async def generous(_self: object, _caller: object, request: pb.ListMessagesRequest) -> bytes:
+        return bytes(request.page_size)
+
+    monkeypatch.setattr("grpc_chat.core.messages.Messages.list_", generous)
+    request = pb.ListMessagesRequest(room_id="general", page_size=most).SerializeToString()
+    request += b"\x9a\x06\x80\x80\x80\x02" + bytes(most)  # field 99, which is left out
+    # A client without a limit of its own.
+    options = [("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(node.address, options=options) as channel:
+        answer = await call(channel, LIST, request, [AUTHORIZED])
+
+    assert answer.code is grpc.StatusCode.OK
+    assert len(answer.response) == most
+
+
+@pytest.mark.parametrize("how", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_compressed_requests_are_taken(node: RunningNode, how: grpc.Compression) -> None:
+    """As grpc's own clients send them when they are told to."""
+    text = "again and again " * 100
+    message = pb.OutgoingMessage(
+        room_id="general", client_message_id=f"0000000{how.value}-0000-4000-8000-000000000000", text=text
+    )
+    request = pb.SendMessagesRequest(messages=[message]).SerializeToString()
+    async with grpc.aio.insecure_channel(node.address, compression=how) as channel:
+        answer = await call(channel, SEND, request, [AUTHORIZED])
+
+    assert answer.code is grpc.StatusCode.OK, answer.text
+    assert len(pb.SendMessagesResponse.FromString(answer.response).messages) == 1
+
+
+async def test_health_and_reflection_are_there(channel: grpc.aio.Channel) -> None:
+    """Reflection answers a stream of questions, one after the other."""
+    answer = await call(channel, "/grpc.health.v1.Health/Check", b"", [])
+    assert health_pb2.HealthCheckResponse.FromString(answer.response).status == 1
+
+    for version in ("v1", "v1alpha"):
+        path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+        stream: Any = channel.stream_stream(path)()
+        for _ in range(3):
+            await stream.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
+            response = reflection_pb2.ServerReflectionResponse.FromString(await stream.read())
+            assert len(response.list_services_response.service) > 5
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+        assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_a_request_in_small_pieces_is_one(node: RunningNode) -> None:
+    """A frame for each byte, and the end in one of its own."""
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(
+            Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)),
+            *(Frame(DATA, 0, 1, b"\0") for _ in range(5)),
+            Frame(DATA, END_STREAM, 1, b""),
+        )
+        assert await asyncio.to_thread(peer.status) == 0
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"\0\0", struct.pack(">BI", 0, 3) + b"ab"], ids=["none", "header", "half"]
+)
+async def test_a_request_that_ends_early_is_refused(node: RunningNode, sent: bytes) -> None:
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(
+            Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)),
+            Frame(DATA, END_STREAM, 1, sent),
+        )
+        assert await asyncio.to_thread(peer.status) == grpc.StatusCode.INTERNAL.value[0]
+
+
+async def test_a_request_that_is_not_grpc_is_answered_in_http(node: RunningNode) -> None:
+    """With the status that the specification names, so that what is in front can pass it on."""
+    headers = request_headers(GET_ME).replace(b"\x10application/grpc", b"\x10application/json")
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(Frame(HEADERS, END_HEADERS | END_STREAM, 1, headers))
+        answer = await asyncio.to_thread(peer.read_until, HEADERS)
+
+    assert answer
+    assert b"415" in answer.payload
+    assert answer.flags & END_STREAM
+
+
+async def test_an_early_refusal_tells_the_client_to_stop(node: RunningNode) -> None:
+    """A call that is refused before its request has ended is ended in both directions."""
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        peer.send(Frame(HEADERS, END_HEADERS, 1, request_headers("/no.Service/Method")))
+        answer = await asyncio.to_thread(peer.read_until, HEADERS)
+        reset = await asyncio.to_thread(peer.read_until, RST_STREAM)
+
+    assert answer
+    assert answer.flags & END_STREAM
+    assert reset
+    assert reset.payload == bytes(4)
+
+
+async def test_a_reader_that_stands_still_is_owed_one_write(node: RunningNode) -> None:
+    """However much is sent meanwhile, the connection keeps one response for it."""
+    with Http2Peer(node.node.port, (INITIAL_WINDOW_SIZE, 0)) as peer:
+        await asyncio.to_thread(peer.settle)
+        request = pb.SubscribeRequest(all_rooms=True).SerializeToString()
+        body = b"\0" + struct.pack(">I", len(request)) + request
+        peer.send(
+            Frame(HEADERS, END_HEADERS, 1, request_headers(SUBSCRIBE, AUTHORIZED)),
+            Frame(DATA, END_STREAM, 1, body),
+        )
+        assert await asyncio.to_thread(peer.read_until, HEADERS)
+        server = server_of(node)
+        sender = node.client("2")
+        for _ in range(50):
+            await sender.send("general", "x" * 1000)
+        (connection,) = [each for each in server._connections if 1 in each.core._streams and each.calls]
+        kept = connection.core._streams[1].kept
+
+        assert kept is not None
+        assert sum(len(payload) for payload, *_ in kept) < 1000
+        assert len(kept) == 1
+    await until(lambda: server.open_calls == 0)
