@@ -41,7 +41,8 @@ class Files(Group):
     )
     upload_age: Wait = Field(timedelta(days=3), description="An upload that takes longer ends.")
     unsent_age: Wait = Field(
-        timedelta(days=1), description="A file that no message carries after so long is deleted."
+        timedelta(days=1),
+        description="A file that no message carries, or is to carry, after so long is deleted.",
     )
     images: bool = Field(
         True,

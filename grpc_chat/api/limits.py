@@ -351,18 +351,17 @@ def _cursors_or_consumer(request: Any) -> None:
         )
 
 
-def _plain_message_and_time(request: Any) -> None:
+def _message_and_time(request: Any) -> None:
     for field in ("message", "send_time"):
         if not request.HasField(field):
             raise InvalidRequest(f"{field} must be given", field=field)
-    if not request.message.text:
-        raise InvalidRequest("message.text must not be empty", field="message.text")
-    if request.message.file_ids:
+    message = request.message
+    if not message.text and (not message.file_ids or has_parts(message)):
         raise InvalidRequest(
-            "message.file_ids must be empty: a message that is sent later carries no files",
-            field="message.file_ids",
+            "message.text must not be empty where the message carries no files, or has a body, cards or poll",
+            field="message.text",
         )
-    if error := forbids_images(request.message.cards, (), "message."):
+    if error := forbids_images(message.cards, message.file_ids, "message."):
         raise error
 
 
@@ -370,8 +369,6 @@ def _what_the_mask_names(request: Any) -> None:
     paths = request.update_mask.paths
     if not paths:
         raise InvalidRequest("update_mask must be given", field="update_mask")
-    if "text" in paths and not request.text:
-        raise InvalidRequest("text must not be empty if update_mask names it", field="text")
     if "send_time" in paths and not request.HasField("send_time"):
         raise InvalidRequest("send_time must be given if update_mask names it", field="send_time")
 
@@ -385,7 +382,7 @@ _WHOLE: dict[str, Callable[[Any], None]] = {
     "UpdateProfileRequest": _name_if_changed,
     "RevokeSessionsRequest": _ids_or_all("all_others"),
     "RevokeUserSessionsRequest": _ids_or_all("all"),
-    "ScheduleMessageRequest": _plain_message_and_time,
+    "ScheduleMessageRequest": _message_and_time,
     "UpdateScheduledMessageRequest": _what_the_mask_names,
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.file_records import File, Progress
     from grpc_chat.sdk.models import Room, Sent
 
-_AT_ONCE = 10
+FILES_AT_ONCE = 10
 """Files of one message: what servers take unless they are told otherwise."""
 
 _room = click.argument("name", metavar="ROOM")
@@ -75,19 +75,35 @@ async def upload(
     room = await find_room(cli.client, name, make=True)
     cli.answered()
     files = [
-        await _uploaded(cli, room, path, keep_metadata=keep_metadata, upload_id=upload_id, timeout=timeout)
+        await uploaded(cli, room, path, keep_metadata=keep_metadata, upload_id=upload_id, timeout=timeout)
         for path in paths
     ]
-    for start in range(0, len(files), _AT_ONCE):
-        some = files[start : start + _AT_ONCE]
+    for start in range(0, len(files), FILES_AT_ONCE):
+        some = files[start : start + FILES_AT_ONCE]
         sent = await cli.client.send(room.room_id, "" if start else text, files=some)
         if cli.out.as_json:
             cli.out.json(sent, files=some)
 
 
-async def _uploaded(
-    cli: Cli, room: Room, path: Path, *, keep_metadata: bool, upload_id: str, timeout: float
+async def uploaded(
+    cli: Cli,
+    room: Room,
+    path: Path,
+    *,
+    keep_metadata: bool = False,
+    upload_id: str = "",
+    timeout: float = 60,
+    resumable: bool = True,
 ) -> File:
+    """Upload a file, and show how far it is.
+
+    Args:
+        resumable: Whether `upload` can go on with it if part of it has arrived. Then it is printed how.
+
+    Raises:
+        Failure: It can't be read.
+        ChatError: The server refuses it.
+    """
     line, last = ProgressLine(silent=cli.out.as_json), Last(path.name)
 
     def progress(at: Progress) -> None:
@@ -106,7 +122,7 @@ async def _uploaded(
         raise Failure(f"{path} can't be read: {exc.strerror}") from exc
     except BaseException:
         line.end()
-        if last.at and 0 < last.at.done < last.at.size:
+        if resumable and last.at and 0 < last.at.done < last.at.size:
             cli.out.note(f"{last.sentence()}; go on with: {last.command(room, path)}")
         raise
     finally:

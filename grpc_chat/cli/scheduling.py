@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from grpc_chat.cli.command import Cli, talks
 from grpc_chat.cli.failures import NOT_FOUND, Failure
+from grpc_chat.cli.files import FILES_AT_ONCE, uploaded
 from grpc_chat.cli.names import find_room, title
 from grpc_chat.cli.output import minute
 from grpc_chat.cli.texts import TextCommand
@@ -39,23 +41,39 @@ class _When(click.ParamType[datetime]):
 @click.command(cls=TextCommand)
 @click.argument("name", metavar="ROOM")
 @click.argument("when", metavar="WHEN", type=_When())
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1)
+@click.option(
+    "--file",
+    "paths",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file that the message carries; as often as you like, up to 10.",
+)
 @talks(once=True)
-async def schedule(cli: Cli, name: str, when: datetime, text: tuple[str, ...]) -> None:
+async def schedule(
+    cli: Cli, name: str, when: datetime, text: tuple[str, ...], paths: tuple[Path, ...]
+) -> None:
     """Have the server send a message later.
 
     ROOM is a room's name or id, or @USER. WHEN is a time such as 2026-12-24T18:30, a time of day such as
     18:30, or a span from now on such as +2h or +1d12h; it can be up to 366 days away. The server sends the
     message in your name, also if you are logged out by then. If you may no longer send it at that time,
-    `scheduled` says why.
+    `scheduled` says why. Files are uploaded now, and deleted if you cancel the message.
 
     \b
     Examples:
       grpc-chat schedule plans +2h Did anybody book the room?
       grpc-chat schedule @bob 2026-12-24T18:30 "Merry Christmas!"
+      grpc-chat schedule plans 18:30 --file agenda.pdf "What we talk about tomorrow"
     """
+    if not text and not paths:
+        raise click.UsageError("give TEXT or --file")
+    if len(paths) > FILES_AT_ONCE:
+        raise click.UsageError(f"a message carries at most {FILES_AT_ONCE} files")
     room = await find_room(cli.client, name)
-    found = await cli.client.schedule(room.room_id, " ".join(text), when)
+    files = [await uploaded(cli, room, path, resumable=False) for path in paths]
+    found = await cli.client.schedule(room.room_id, " ".join(text), when, files=files)
     cli.answered()
     words = f"it is sent on {minute(found.send_time)}; to cancel: grpc-chat unschedule {_short(found)}"
     cli.out.result(found, words)
@@ -80,7 +98,7 @@ async def scheduled(cli: Cli) -> None:
         ("id", _short),
         ("time", lambda m: minute(m.send_time)),
         ("room", lambda m: names.get(m.room_id, m.room_id)),
-        ("text", lambda m: m.text),
+        ("text", _says),
         ("not sent", lambda m: m.failure.message if m.failure else ""),
     ]
     cli.out.table(found, columns, empty="no messages are scheduled")
@@ -141,6 +159,11 @@ async def _find(client: Client, id_: str) -> ScheduledMessage:
     if found:
         raise Failure(f"{len(found)} scheduled messages have ids that begin with {id_}; give more of it")
     raise Failure(f"you have no scheduled message {id_}; `grpc-chat scheduled` lists them", NOT_FOUND)
+
+
+def _says(message: ScheduledMessage) -> str:
+    files = [f"[file: {file.name}]" for file in message.files]
+    return " ".join([*([message.text] if message.text else []), *files])
 
 
 def _short(message: ScheduledMessage) -> str:

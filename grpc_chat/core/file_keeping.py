@@ -149,7 +149,7 @@ class FileKeeping:
 def _delete_unsent(file_id: str) -> Callable[[Transaction], None]:
     def delete(transaction: Transaction) -> None:
         file = transaction.file(file_id)
-        if file and not file.sent:
+        if file and not file.sent and not transaction.held_files([file_id]):
             transaction.delete_file(file_id)
 
     return delete

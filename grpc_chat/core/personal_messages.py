@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from grpc_chat.core.context import Context
 from grpc_chat.core.message_drafts import MessageDrafts
 from grpc_chat.core.messages import Messages
@@ -17,10 +19,18 @@ class PersonalMessages:
     Args:
         page_bytes: The approximate size of the largest page.
         alone: See :class:`SendingLater`.
+        dropped: See :class:`ScheduledMessages`.
     """
 
     def __init__(
-        self, context: Context, messages: Messages, *, limits: PersonalLimits, page_bytes: int, alone: bool
+        self,
+        context: Context,
+        messages: Messages,
+        *,
+        limits: PersonalLimits,
+        page_bytes: int,
+        alone: bool,
+        dropped: Callable[[], None],
     ) -> None:
         self.drafts = MessageDrafts(context, limits=limits, page_bytes=page_bytes)
         self.saved = SavedMessages(context, limits=limits, page_bytes=page_bytes)
@@ -31,4 +41,5 @@ class PersonalMessages:
             limits=limits,
             page_bytes=page_bytes,
             look_soon=self.sending_later.look_soon,
+            dropped=dropped,
         )

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.messages import Messages
 from grpc_chat.core.page_token import Listed
+from grpc_chat.core.parts import has_parts
 from grpc_chat.core.personal import PersonalLimits, too_many
+from grpc_chat.core.uploads import file_told
 from grpc_chat.core.user_log import tell
 from grpc_chat.errors import ChatError, ClientMessageIdReused, InvalidRequest, MessageNotFound
 from grpc_chat.store.base import Transaction
+from grpc_chat.store.files import FileRecord
 from grpc_chat.store.personal import ScheduledRecord
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.wire import chat_pb2 as pb
@@ -28,6 +31,7 @@ class ScheduledMessages:
         messages: Prepares and sends messages.
         page_bytes: The largest page, whatever was requested.
         look_soon: Called when the next message may be due earlier than before.
+        dropped: Called when files may no longer be needed.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class ScheduledMessages:
         limits: PersonalLimits,
         page_bytes: int,
         look_soon: Callable[[], None],
+        dropped: Callable[[], None],
     ) -> None:
         self._committer = context.committer
         self._readers = context.readers
@@ -47,6 +52,7 @@ class ScheduledMessages:
         self._most = limits.scheduled_per_user
         self._page_bytes = page_bytes
         self._look_soon = look_soon
+        self._dropped = dropped
 
     async def schedule(self, caller: Caller, request: pb.ScheduleMessageRequest) -> pb.ScheduledMessage:
         """Store a message to be sent later.
@@ -67,7 +73,7 @@ class ScheduledMessages:
             if before := transaction.scheduled_message(user_id, id_):
                 if (before.payload, before.send_us) != (payload, send_us):
                     raise _reused("another message, or another time")
-                return told(before)
+                return _told_in(transaction, before)
             assert draft.once, "every message has an id"
             if sent := transaction.sent(message.room_id, user_id, draft.once.key):
                 place, content_hash = sent
@@ -85,8 +91,10 @@ class ScheduledMessages:
                 user_id, id_, send_us=send_us, due_us=send_us, payload=payload, create_us=transaction.now_us
             )
             transaction.put_scheduled_message(record)
+            if message.file_ids:
+                transaction.hold_files(user_id, id_, message.file_ids)
             tell_of(transaction, record, pb.SCHEDULED_STATE_SCHEDULED)
-            return told(record)
+            return _told_in(transaction, record)
 
         about = [(message.room_id, user_id)]
         scheduled: pb.ScheduledMessage = await self._committer.transact(caller, in_transaction, about=about)
@@ -111,11 +119,14 @@ class ScheduledMessages:
             if "text" in paths:
                 message = pb.OutgoingMessage.FromString(record.payload)
                 message.text = request.text
+                if not message.text and (not message.file_ids or has_parts(message)):
+                    what = "carries no files, or has a body, cards or a poll"
+                    raise InvalidRequest(f"text must not be empty where the message {what}", field="text")
                 record = record._replace(payload=message.SerializeToString(deterministic=True))
             record = record._replace(due_us=record.send_us, failure=b"")
             transaction.put_scheduled_message(record)
             tell_of(transaction, record, pb.SCHEDULED_STATE_SCHEDULED)
-            return told(record)
+            return _told_in(transaction, record)
 
         scheduled: pb.ScheduledMessage = await self._committer.transact(caller, in_transaction)
         self._look_soon()
@@ -132,9 +143,11 @@ class ScheduledMessages:
         def in_transaction(transaction: Transaction) -> None:
             record = _require(transaction, caller.user_id, id_)
             transaction.delete_scheduled_message(caller.user_id, id_)
+            transaction.release_files(caller.user_id, id_)
             tell_of(transaction, record, pb.SCHEDULED_STATE_CANCELLED)
 
         await self._committer.transact(caller, in_transaction)
+        self._dropped()
 
     async def list_(
         self, caller: Caller, request: pb.ListScheduledMessagesRequest
@@ -151,7 +164,10 @@ class ScheduledMessages:
         found = await self._readers.run_pieces(
             lambda snapshot: page.read(snapshot, some, _key, size=_size, most_bytes=most)
         )
-        return page.listed(found, _key, size=_size, most_bytes=most).of(told)
+        listed = page.listed(found, _key, size=_size, most_bytes=most)
+        ids = [file_id for record in listed.entries for file_id in _message(record).file_ids]
+        files = await self._readers.run(lambda snapshot: snapshot.files(ids)) if ids else {}
+        return listed.of(lambda record: told(record, files))
 
     def _check_time(self, send_us: int) -> None:
         now_us = int(self._clock() * 1_000_000)
@@ -161,15 +177,30 @@ class ScheduledMessages:
             )
 
 
-def told(record: ScheduledRecord) -> pb.ScheduledMessage:
-    """A scheduled message, as its user sees it."""
-    scheduled = pb.ScheduledMessage(scheduled_message_id=record.scheduled_id)
-    scheduled.message.ParseFromString(record.payload)
+def told(record: ScheduledRecord, files: Mapping[str, FileRecord]) -> pb.ScheduledMessage:
+    """A scheduled message, as its user sees it.
+
+    Args:
+        files: Those that it is to carry, as far as they are still there.
+    """
+    scheduled = pb.ScheduledMessage(scheduled_message_id=record.scheduled_id, message=_message(record))
+    found = [files[file_id] for file_id in scheduled.message.file_ids if file_id in files]
+    # Whether the user may still see what somebody else uploaded is asked when the message is sent.
+    scheduled.files.extend(file_told(file) for file in found if file.user_id == record.user_id)
     scheduled.send_time.FromMicroseconds(record.send_us)
     scheduled.create_time.FromMicroseconds(record.create_us)
     if record.failure:
         scheduled.failure.ParseFromString(record.failure)
     return scheduled
+
+
+def _told_in(transaction: Transaction, record: ScheduledRecord) -> pb.ScheduledMessage:
+    ids = list(_message(record).file_ids)
+    return told(record, transaction.files(ids) if ids else {})
+
+
+def _message(record: ScheduledRecord) -> pb.OutgoingMessage:
+    return pb.OutgoingMessage.FromString(record.payload)
 
 
 def tell_of(
@@ -180,7 +211,7 @@ def tell_of(
     seq: int = 0,
 ) -> None:
     """Add to its user's log what became of a scheduled message."""
-    room_id = pb.OutgoingMessage.FromString(record.payload).room_id
+    room_id = _message(record).room_id
     changed = pb.ScheduledChanged(
         scheduled_message_id=record.scheduled_id, room_id=room_id, state=state, seq=seq
     )

@@ -127,6 +127,7 @@ def _sender(record: ScheduledRecord, draft: Draft) -> Callable[[Transaction], bo
             _note(transaction, record, error)
             return False
         transaction.delete_scheduled_message(record.user_id, record.scheduled_id)
+        transaction.release_files(record.user_id, record.scheduled_id)
         tell_of(transaction, record, pb.SCHEDULED_STATE_SENT, seq=place.seq)
         return True
 

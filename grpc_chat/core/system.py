@@ -333,6 +333,7 @@ class ChatSystem:
             limits=options.personal,
             page_bytes=paging.page_bytes,
             alone=check is None,
+            dropped=self.file_keeping.look_soon,
         )
 
         # Streams.

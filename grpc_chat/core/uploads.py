@@ -307,6 +307,11 @@ class Uploads:
         def end(transaction: Transaction) -> None:
             file = transaction.file(upload_id)
             if file and file.user_id == caller.user_id and not file.sent:
+                if transaction.held_files([upload_id]):
+                    raise FailedPrecondition(
+                        "a message that you have scheduled carries this file: cancel that message first",
+                        field="upload_id",
+                    )
                 transaction.delete_file(upload_id)
                 return
             _own(transaction, caller, upload_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from grpc_chat.sdk import convert
 from grpc_chat.sdk.calls import PAGE
+from grpc_chat.sdk.file_records import File
 from grpc_chat.sdk.finding import CallsInRooms
 from grpc_chat.sdk.models import Message, Replies
 from grpc_chat.sdk.outbox import new_message_id
@@ -65,6 +66,8 @@ class ScheduledMessage:
     """Why it could not be sent; None if it has not been tried."""
     seq: int = 0
     """Its number, if it has been sent; then it is no longer listed."""
+    files: tuple[File, ...] = ()
+    """The files that it is to carry, of those that you uploaded."""
 
 
 class PersonalCalls(CallsInRooms):
@@ -139,6 +142,7 @@ class PersonalCalls(CallsInRooms):
         text: str,
         send_time: datetime,
         *,
+        files: Sequence[File | str] = (),
         reply_to: int = 0,
         thread_root: int = 0,
         client_message_id: str | None = None,
@@ -146,7 +150,10 @@ class PersonalCalls(CallsInRooms):
         """Have the server send a message later, in your name, even if you are logged out by then.
 
         Args:
+            text: The text; it may be empty if the message carries files.
             send_time: When; with a time zone, or in local time. Later than now, by at most 366 days.
+            files: As for :meth:`Client.send`. The server keeps what you uploaded until the message is sent or
+                cancelled. A file of somebody else's may be gone by then, and then the message is not sent.
             reply_to: The number of the message that it replies to.
             thread_root: The number of the message whose thread it is in.
             client_message_id: A UUID, to schedule a message again if the outcome was not known. A new one by
@@ -158,6 +165,7 @@ class PersonalCalls(CallsInRooms):
         """
         message = pb.OutgoingMessage(
             text=text,
+            file_ids=[file if isinstance(file, str) else file.file_id for file in files],
             client_message_id=client_message_id or new_message_id(),
             reply_to=reply_to,
             thread_root=thread_root,
@@ -244,6 +252,7 @@ def _scheduled(told: pb.ScheduledMessage) -> ScheduledMessage:
         send_time=convert.time(told.send_time),
         failure=failure,
         seq=told.seq,
+        files=tuple(map(convert.file, told.files)),
     )
 
 

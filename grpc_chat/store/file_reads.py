@@ -66,9 +66,14 @@ class SqlFileReads:
 
     def unsent_files(self, before_us: int, *, limit: int) -> list[FileRecord]:
         files = schema.files.c
-        query = _FILES.where(files.sent == 0, files.create_time_us < before_us)
+        held = sa.exists().where(schema.scheduled_files.c.file_id == files.file_id)
+        query = _FILES.where(files.sent == 0, files.create_time_us < before_us, ~held)
         query = query.order_by(files.create_time_us).limit(limit)
         return [FileRecord(*row) for row in self._conn.execute(query)]
+
+    def held_files(self, file_ids: Sequence[str]) -> set[str]:
+        held = schema.scheduled_files.c.file_id
+        return set(self._conn.scalars(sa.select(held).where(held.in_(file_ids))))
 
     def carriers(self, file_id: str, user_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
         values = {"file": file_id, "user": user_id, "after": after, "most": limit}

@@ -43,6 +43,22 @@ class SqlFileWrites(SqlFileReads):
         if file := self.file(file_id):
             _delete_file(self._conn, file, self.now_us)
 
+    def hold_files(self, user_id: str, scheduled_id: str, file_ids: Sequence[str]) -> None:
+        files = self.files(list(file_ids)).values()
+        message = {"user_id": user_id, "scheduled_id": scheduled_id}
+        if held := [message | {"file_id": file.file_id} for file in files if file.user_id == user_id]:
+            self._conn.execute(sa.insert(schema.scheduled_files), held)
+
+    def release_files(self, user_id: str, scheduled_id: str) -> None:
+        held = schema.scheduled_files
+        of_message = sa.and_(held.c.user_id == user_id, held.c.scheduled_id == scheduled_id)
+        ids = list(self._conn.scalars(sa.select(held.c.file_id).where(of_message)))
+        self._conn.execute(sa.delete(held).where(of_message))
+        others = self.held_files(ids)
+        for file in self.files([file_id for file_id in ids if file_id not in others]).values():
+            if not file.sent:
+                _delete_file(self._conn, file, self.now_us)
+
     def expect_unneeded(self, digests: Iterable[str], due_us: int) -> None:
         _expect_unneeded(self._conn, digests, due_us)
 
@@ -90,6 +106,10 @@ def _drop(conn: sa.Connection, which: sa.ColumnElement[bool], now_us: int) -> bo
     others = set(conn.scalars(sa.select(carried.c.file_id).where(carried.c.file_id.in_(ids)).distinct()))
     reads = SqlFileReads()
     reads._conn = conn
+    if held := reads.held_files([file_id for file_id in ids if file_id not in others]):
+        # As before they were sent: they are their uploader's, who is going to send them.
+        conn.execute(sa.update(schema.files).where(schema.files.c.file_id.in_(held)).values(sent=0))
+        others |= held
     for file in reads.files([file_id for file_id in ids if file_id not in others]).values():
         _delete_file(conn, file, now_us)
     return True

@@ -47,7 +47,7 @@ class FileRecord(NamedTuple):
     preview_size: int
     create_time_us: int
     sent: bool
-    """Whether a message carries it, or did. Only before that may its uploader see it as such."""
+    """Whether a message carries it. Only while none does may its uploader see it as such."""
 
 
 class FileUsage(NamedTuple):
@@ -81,7 +81,11 @@ class FileReads(Protocol):
         """Files by their ids; those that there are not are left out."""
 
     def unsent_files(self, before_us: int, *, limit: int) -> list[FileRecord]:
-        """Files of all users that arrived before and were never sent, oldest first."""
+        """Files of all users that arrived before, and that no message carries or is to carry, oldest
+        first."""
+
+    def held_files(self, file_ids: Sequence[str]) -> set[str]:
+        """Those of these that a message is to carry which its uploader has scheduled."""
 
     def carriers(self, file_id: str, user_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
         """The rooms of a user in which messages carry a file, each with the number of the newest of them, in
@@ -114,6 +118,13 @@ class FileWrites(FileReads, Protocol):
 
     def delete_file(self, file_id: str) -> None:
         """Delete a file that no message carries. Its contents may no longer be needed."""
+
+    def hold_files(self, user_id: str, scheduled_id: str, file_ids: Sequence[str]) -> None:
+        """Keep files as long as a message is scheduled that is to carry them, whatever becomes of other
+        messages. Files that somebody else uploaded are left out."""
+
+    def release_files(self, user_id: str, scheduled_id: str) -> None:
+        """End that. Files that no message carries, and no other is to carry, are deleted."""
 
     def expect_unneeded(self, digests: Iterable[str], due_us: int) -> None:
         """Have contents be looked at then, and deleted if no file needs them. An earlier time counts."""

@@ -10681,6 +10681,7 @@ class ScheduledMessage(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     scheduled_message_id: _builtins.str
     """Its id, unique for the user: the `client_message_id` of the message, in lower case."""
     seq: _builtins.int
@@ -10701,6 +10702,10 @@ class ScheduledMessage(_message.Message):
     def failure(self) -> Global___ScheduleFailure:
         """Why it could not be sent; absent if it has not been tried. The server does not try again by itself."""
 
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
+        """The files that it is to carry, of those that the caller uploaded."""
+
     def __init__(
         self,
         *,
@@ -10710,10 +10715,11 @@ class ScheduledMessage(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         failure: Global___ScheduleFailure | None = ...,
         seq: _builtins.int = ...,
+        files: _abc.Iterable[Global___File] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "message", b"message", "send_time", b"send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "message", b"message", "scheduled_message_id", b"scheduled_message_id", "send_time", b"send_time", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "files", b"files", "message", b"message", "scheduled_message_id", b"scheduled_message_id", "send_time", b"send_time", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -10763,7 +10769,9 @@ class ScheduleMessageRequest(_message.Message):
     SEND_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___OutgoingMessage:
-        """The message, without files."""
+        """The message. Files that the caller uploaded are kept until it is sent or cancelled; those of others, as long as
+        messages carry them.
+        """
 
     @_builtins.property
     def send_time(self) -> _timestamp_pb2.Timestamp:
@@ -10824,7 +10832,7 @@ class UpdateScheduledMessageRequest(_message.Message):
     Must be a UUID.
     """
     text: _builtins.str
-    """The new text; it must not be empty.
+    """The new text; it may be empty where the message carries files.
     Must be a text, or empty.
     """
     @_builtins.property

@@ -5064,8 +5064,8 @@ class PersonalServiceServicer(object):
         to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
         that scheduled it does not stop it.
 
-        Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
-        send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+        Whether the caller may send the message, and see the files that it carries, is checked now and again when it is sent.
+        If the caller may no longer send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
         message twice: a repeated call returns what became of the first one.
 
         RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
@@ -5087,7 +5087,8 @@ class PersonalServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelScheduledMessage(self, request, context):
-        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent. Files that the caller
+        uploaded for it, and that no other message carries or is to carry, are deleted with it.
 
         NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
         Needs the scope write.

@@ -2726,8 +2726,8 @@ class PersonalServiceStub:
     to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
     that scheduled it does not stop it.
 
-    Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
-    send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+    Whether the caller may send the message, and see the files that it carries, is checked now and again when it is sent.
+    If the caller may no longer send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
     message twice: a repeated call returns what became of the first one.
 
     RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
@@ -2741,7 +2741,8 @@ class PersonalServiceStub:
     Needs the scope write.
     """
     CancelScheduledMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelScheduledMessageRequest, _chat_pb2.CancelScheduledMessageResponse]
-    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent. Files that the caller
+    uploaded for it, and that no other message carries or is to carry, are deleted with it.
 
     NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
     Needs the scope write.
@@ -2788,8 +2789,8 @@ class PersonalServiceAsyncStub(PersonalServiceStub):
     to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
     that scheduled it does not stop it.
 
-    Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
-    send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+    Whether the caller may send the message, and see the files that it carries, is checked now and again when it is sent.
+    If the caller may no longer send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
     message twice: a repeated call returns what became of the first one.
 
     RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
@@ -2803,7 +2804,8 @@ class PersonalServiceAsyncStub(PersonalServiceStub):
     Needs the scope write.
     """
     CancelScheduledMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelScheduledMessageRequest, _chat_pb2.CancelScheduledMessageResponse]  # type: ignore[assignment]
-    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+    """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent. Files that the caller
+    uploaded for it, and that no other message carries or is to carry, are deleted with it.
 
     NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
     Needs the scope write.
@@ -2883,8 +2885,8 @@ class PersonalServiceServicer(metaclass=_abc_1.ABCMeta):
         to the server meanwhile; if the server is down at that time, as soon as it is back. Ending the session or the token
         that scheduled it does not stop it.
 
-        Whether the caller may send the message is checked now and again when it is sent. If the caller may no longer
-        send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
+        Whether the caller may send the message, and see the files that it carries, is checked now and again when it is sent.
+        If the caller may no longer send it, it stays in ListScheduledMessages with the reason. The same `client_message_id` never schedules, or sends, a
         message twice: a repeated call returns what became of the first one.
 
         RESOURCE_EXHAUSTED if the caller has `limits.scheduled_per_user` messages that are scheduled or could not be sent.
@@ -2910,7 +2912,8 @@ class PersonalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CancelScheduledMessageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CancelScheduledMessageResponse, _abc.Awaitable[_chat_pb2.CancelScheduledMessageResponse]]:
-        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent.
+        """Deletes a scheduled message, so that it is not sent. Also deletes one that could not be sent. Files that the caller
+        uploaded for it, and that no other message carries or is to carry, are deleted with it.
 
         NOT_FOUND with the reason MESSAGE_NOT_FOUND as for UpdateScheduledMessage.
         Needs the scope write.

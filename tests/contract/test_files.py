@@ -26,6 +26,7 @@ class Model:
         self.uploads: dict[str, UploadRecord] = {}
         self.files: dict[str, FileRecord] = {}
         self.carried: dict[tuple[str, int], list[str]] = {}
+        self.held: dict[tuple[str, str], set[str]] = {}
         self.unneeded: set[str] = set()
         self.number = 0
 
@@ -39,7 +40,19 @@ class Model:
 
     def drop(self, place: tuple[str, int]) -> None:
         for file_id in dict.fromkeys(self.carried.pop(place, [])):
-            if not any(file_id in ids for ids in self.carried.values()):
+            if any(file_id in ids for ids in self.carried.values()):
+                continue
+            if self.is_held(file_id):
+                self.files[file_id] = self.files[file_id]._replace(sent=False)
+            else:
+                self.delete(self.files[file_id])
+
+    def is_held(self, file_id: str) -> bool:
+        return any(file_id in ids for ids in self.held.values())
+
+    def release(self, message: tuple[str, str]) -> None:
+        for file_id in self.held.pop(message):
+            if not self.files[file_id].sent and not self.is_held(file_id):
                 self.delete(self.files[file_id])
 
     def usage(self, user_id: str) -> FileUsage:
@@ -94,7 +107,7 @@ def finish(model: Model, transaction: Transaction) -> None:
 
 
 def cancel(model: Model, transaction: Transaction) -> None:
-    unsent = [file for file in model.files.values() if not file.sent]
+    unsent = [file for file in model.files.values() if not file.sent and not model.is_held(file.file_id)]
     if unsent:
         file = model.chance.choice(unsent)
         transaction.delete_file(file.file_id)
@@ -113,6 +126,20 @@ def send(model: Model, transaction: Transaction) -> None:
             model.files[file_id] = model.files[file_id]._replace(sent=True)
 
 
+def schedule(model: Model, transaction: Transaction) -> None:
+    user_id, id_ = model.chance.choice(USERS), model.new_id()
+    ids = model.chance.sample(sorted(model.files), min(len(model.files), model.chance.randrange(4)))
+    transaction.hold_files(user_id, id_, ids)
+    model.held[user_id, id_] = {file_id for file_id in ids if model.files[file_id].user_id == user_id}
+
+
+def unschedule(model: Model, transaction: Transaction) -> None:
+    if model.held:
+        message = model.chance.choice(sorted(model.held))
+        transaction.release_files(*message)
+        model.release(message)
+
+
 def delete(model: Model, transaction: Transaction) -> None:
     if model.carried:
         place = model.chance.choice(list(model.carried))
@@ -126,7 +153,7 @@ def test_files_are_counted_as_they_come_and_go(database: Database) -> None:
     store.commit([put_room(room, room, {"alice": pb.ROLE_OWNER}) for room in ROOMS])
     for seed in range(200 if ALL else 20):
         model = Model(random.Random(seed))
-        steps = [upload, upload, finish, finish, cancel, send, send, delete]
+        steps = [upload, upload, finish, finish, cancel, send, send, delete, schedule, unschedule]
 
         def some(transaction: Transaction, model: Model = model, steps: list = steps) -> None:  # type: ignore[type-arg]
             for _ in range(model.chance.randrange(1, 6)):
@@ -139,6 +166,9 @@ def test_files_are_counted_as_they_come_and_go(database: Database) -> None:
             for user_id in (*USERS, ""):
                 assert snapshot.file_usage(user_id) == model.usage(user_id), seed
             assert snapshot.files(list(model.files)) == model.files
+            assert snapshot.held_files(list(model.files)) == set(filter(model.is_held, model.files))
+            old = {file.file_id for file in snapshot.unsent_files(1, limit=1000)}
+            assert old == {id_ for id_, file in model.files.items() if not (file.sent or model.is_held(id_))}
             needed = {d for f in model.files.values() for d in (f.digest, f.preview_digest) if d}
             assert snapshot.needed_contents(DIGESTS) == needed
             due = set(snapshot.unneeded_contents(2**62, limit=100))
@@ -161,6 +191,9 @@ def clear(model: Model, transaction: Transaction) -> None:
     for place in list(model.carried):
         transaction.rewrite(*place, pb.Event(user_id="alice", message=pb.Message()))
         model.drop(place)
+    for message in list(model.held):
+        transaction.release_files(*message)
+        model.release(message)
     for file in list(model.files.values()):
         transaction.delete_file(file.file_id)
     for digest in DIGESTS:

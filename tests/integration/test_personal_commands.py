@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -34,6 +35,7 @@ _GIVEN: dict[str, dict[str, Any]] = {
         "full": False,
         "numbers": False,
     },
+    "schedule": {"text": (), "paths": ()},
     "reschedule": {"text": (), "when": None},
 }
 
@@ -130,3 +132,32 @@ async def test_messages_are_scheduled_changed_and_cancelled(node: RunningNode, r
         await run(scheduling.unschedule, id_=short)
     assert await run(scheduling.unschedule, id_=made.scheduled_message_id) == ["it will not be sent"]
     assert [each.text async for each in bob.scheduled_messages()] == ["another"]
+
+
+async def test_a_scheduled_message_carries_files(node: RunningNode, run: Run, tmp_path: Path) -> None:
+    """They are uploaded first, listed by their names, and gone when it is cancelled."""
+    when = datetime.now(UTC) + timedelta(days=2)
+    paths = (tmp_path / "one.txt", tmp_path / "two.txt")
+    for path in paths:
+        path.write_bytes(path.name.encode())
+
+    for given in ({}, {"paths": (paths[0],) * 11}):
+        with pytest.raises(click.UsageError):
+            await run(scheduling.schedule, name="plans", when=when, **given)
+    with pytest.raises(Failure, match="missing can't be read"):
+        await run(scheduling.schedule, name="plans", when=when, paths=(paths[0], tmp_path / "missing"))
+    assert await run(scheduling.scheduled) == []
+    await run(scheduling.schedule, name="plans", when=when, paths=paths)
+    [line] = await run(
+        scheduling.schedule, name="plans", when=when, paths=paths[:1], text=("a", "b"), as_json=True
+    )
+    made = json.loads(line)
+    assert [file["name"] for file in made["files"]] == ["one.txt"]
+    _, *rows = await run(scheduling.scheduled)
+    assert sorted(row.split("  ")[-1] for row in rows) == [
+        "[file: one.txt] [file: two.txt]",
+        "a b [file: one.txt]",
+    ]
+    await run(scheduling.unschedule, id_=made["scheduled_message_id"])
+    with pytest.raises(errors.FileNotFound):
+        await node.client("bob").send("plans", files=[made["files"][0]["file_id"]])

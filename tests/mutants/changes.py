@@ -11,6 +11,7 @@ _READ_STATE = "integration/test_read_state.py"
 _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
 _FILES = "integration/test_files.py"
 _FORGOTTEN = "integration/test_forgotten.py"
+_SCHEDULED_FILES = "integration/test_scheduled_files.py"
 _MEMBERSHIP = "property/test_membership.py"
 
 MISTAKES = {
@@ -310,6 +311,38 @@ MISTAKES = {
         "a part after a missing one is taken",
         (("core/uploads.py", "            if offset > there:\n", "            if False:\n"),),
         (_FILES,),
+    ),
+    "scheduled-file-expires": Mistake(
+        "a file is deleted before the message is sent that was scheduled with it",
+        (
+            (
+                "store/file_reads.py",
+                "files.sent == 0, files.create_time_us < before_us, ~held)",
+                "files.sent == 0, files.create_time_us < before_us)",
+            ),
+            (
+                "core/file_keeping.py",
+                "if file and not file.sent and not transaction.held_files([file_id]):",
+                "if file and not file.sent:",
+            ),
+        ),
+        (_SCHEDULED_FILES,),
+    ),
+    "scheduled-file-goes-with-another-message": Mistake(
+        "a file is deleted with a message that carries it, although a scheduled one is to carry it",
+        (("store/file_writes.py", "        others |= held\n", ""),),
+        (_SCHEDULED_FILES,),
+    ),
+    "scheduled-file-left": Mistake(
+        "the file of a scheduled message that is cancelled stays",
+        (
+            (
+                "core/scheduled.py",
+                "            transaction.release_files(caller.user_id, id_)\n",
+                "",
+            ),
+        ),
+        (_SCHEDULED_FILES,),
     ),
     "unsent-file-of-somebody": Mistake(
         "a file that was not sent yet can be downloaded by anybody who knows its id",

@@ -107,9 +107,8 @@ KEEPING = {
         (
             (
                 "core/scheduled.py",
-                "            transaction.delete_scheduled_message(caller.user_id, id_)\n"
-                "            tell_of(transaction, record, pb.SCHEDULED_STATE_CANCELLED)\n",
-                "            tell_of(transaction, record, pb.SCHEDULED_STATE_CANCELLED)\n",
+                "            transaction.delete_scheduled_message(caller.user_id, id_)\n",
+                "",
             ),
         ),
     ),

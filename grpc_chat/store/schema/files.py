@@ -47,8 +47,8 @@ files = sa.Table(
     sa.Index(None, "preview_digest"),
     sa.Index(None, "sent", "create_time_us"),
     comment="digest: SHA-256 of the content in hexadecimal, under which the content is stored; "
-    "preview_digest: the same for the preview, empty for none; sent: whether a message ever "
-    "carried the file, in which case it is deleted with the last such message.",
+    "preview_digest: the same for the preview, empty for none; sent: whether a message "
+    "carries the file. It is deleted with the last such message, unless one is to carry it later.",
     sqlite_with_rowid=False,
 )
 
@@ -61,6 +61,18 @@ message_files = sa.Table(
     sa.Column("file_id", BYTEWISE, nullable=False),
     sa.Index(None, "file_id", "room_id", "seq"),
     comment="Which messages carry which files; at: the file's place in the message, from 0.",
+    sqlite_with_rowid=False,
+)
+
+scheduled_files = sa.Table(
+    "scheduled_files",
+    metadata,
+    key("user_id"),
+    key("scheduled_id"),
+    key("file_id"),
+    sa.Index(None, "file_id"),
+    comment="Files that messages carry which are to be sent later, of those that their user uploaded; "
+    "user_id, scheduled_id: the message's in scheduled_messages.",
     sqlite_with_rowid=False,
 )
 
