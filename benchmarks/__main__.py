@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import catchup, fanout, growth, idle, unary
+from benchmarks import catchup, fanout, growth, idle, markers, unary
 from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
@@ -126,6 +126,18 @@ def _writes(quick: bool) -> list[str]:
     ]
 
 
+def _markers(quick: bool) -> list[str]:
+    members, runs = (100, 1) if quick else (1000, 3)
+    return [
+        "| all read all | deliveries | CPU µs each | markers | CPU µs each | markers / deliveries |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *[
+            markers.row(members=members, per_minute=pace, seconds=6 if quick else 30, runs=runs)
+            for pace in (1, 6, 12, 30, 60, 300)
+        ],
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -138,6 +150,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "typing": _typing,
     "worst": _worst,
     "writes": _writes,
+    "markers": _markers,
 }
 
 

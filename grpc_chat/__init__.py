@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from grpc_chat.sdk.consumer_records import Consumer, ConsumerPosition
     from grpc_chat.sdk.file_records import File, FileLink, Progress, Upload
     from grpc_chat.sdk.inbox import Inbox
+    from grpc_chat.sdk.marks import Marks
     from grpc_chat.sdk.mentions import Mention
     from grpc_chat.sdk.message_events import (
         Deletion,
@@ -206,6 +207,7 @@ __all__ = [
     "Login",
     "LoginFailed",
     "LoginPending",
+    "Marks",
     "Member",
     "MembershipChange",
     "Mention",
@@ -328,6 +330,7 @@ _HOMES = (
             "grpc_chat.sdk.personal_changes",
         ),
         "SearchHit": "grpc_chat.sdk.search",
+        "Marks": "grpc_chat.sdk.marks",
         "Mention": "grpc_chat.sdk.mentions",
         "Pin": "grpc_chat.sdk.pins",
         "Thread": "grpc_chat.sdk.thread_records",

@@ -158,6 +158,7 @@ class Committer:
         *,
         about: Sequence[tuple[str, str]] = (),
         marked: Sequence[tuple[str, int]] = (),
+        tells: bool = True,
         cost: int = 0,
     ) -> T:
         """As :meth:`commit`, for a function; see :class:`grpc_chat.store.base.Transact`.
@@ -168,13 +169,13 @@ class Committer:
                 out could create a new token just in time.
             in_transaction: The function. It is called on the writer's thread.
             about: Pairs of a room and a user whose membership the function will read. A hint.
-            marked: See :class:`grpc_chat.store.base.Transact`.
+            marked, tells: See :class:`grpc_chat.store.base.Transact`.
             cost: How long it may take, in short messages of some 15 us each; 0 if unknown.
 
         Returns:
             The function's result.
         """
-        write = Transact(in_transaction, caller.session_id, about, marked, cost)
+        write = Transact(in_transaction, caller.session_id, about, marked, tells, cost)
         done = cast(Done, await self.commit(write))
         return cast(T, done.value)
 

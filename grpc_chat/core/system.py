@@ -318,7 +318,7 @@ class ChatSystem:
         self.search = Search(
             context, segments, tail_bytes=options.search_memory_bytes, page_bytes=paging.page_bytes
         )
-        self.read_markers = ReadMarkers(context)
+        self.read_markers = ReadMarkers(context, user_logs.follows_reading)
         self.inbox = Inbox(context)
         self.receipts = Receipts(context, self.sessions)
         self.notifications = Notifications(context)

@@ -176,6 +176,16 @@ class UserLogs:
                     self._note_behind(user_id)
                 self._let_go(user_id)
 
+    def follows_reading(self, user_id: str) -> bool:
+        """Whether somebody may have to hear at once how far a user has read: a stream of theirs that asks for
+        it, one that is being opened, or another node, whose streams are not known here."""
+        following = self._users.get(user_id)
+        return bool(
+            self._fresh_seconds
+            or (following and following.openings)
+            or any(stream.read_markers is not None for stream in self._streams.of_user(user_id))
+        )
+
     # Tokens
 
     def now(self) -> float:

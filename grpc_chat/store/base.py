@@ -303,6 +303,8 @@ class Transact:
     marked: Sequence[tuple[str, int]] = ()
     """Rooms and numbers of which the function will ask how many messages there are up to them, and whether
     any after them were deleted. A hint as well."""
+    tells: bool = True
+    """Whether it may add to the logs of the users that ``about`` names. A hint as well."""
     cost: int = 0
     """How long it may take, in short messages; 0 if unknown. See :mod:`grpc_chat.core.commit`."""
 

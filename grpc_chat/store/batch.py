@@ -159,7 +159,8 @@ class Batch:
                     consumers.append((write.user_id, write.consumer))
                 case Transact():
                     wanted += [pair for pair in write.about if pair[0]]
-                    users += [user_id for _, user_id in write.about]
+                    if write.tells:
+                        users += [user_id for _, user_id in write.about]
                     marked += write.marked
         self.rows.prefetch(wanted)
         self.rows.prefetch_logs(users)

@@ -11,11 +11,12 @@ from typing import Any, cast
 import click
 import pytest
 
-from grpc_chat.cli import inbox, reading, rooms
+from grpc_chat.cli import inbox, rooms
 from grpc_chat.cli.chatting import Chat
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.target import Target
+from grpc_chat.sdk import marks
 from grpc_chat.testing import RunningNode, running_node
 from tests.support import until
 
@@ -89,7 +90,8 @@ async def test_chat_shows_first_what_was_missed_and_marks_it_as_read(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a terminal; what comes from a pipe is not read by a person."""
-    monkeypatch.setattr(reading, "_PAUSE", 0)
+    monkeypatch.setattr(marks, "QUIET", 0)
+    monkeypatch.setattr(marks, "pause", lambda _members: 0)
     alice, bob = node.client("alice"), node.client("bob")
     old = await alice.send("general", "old")
     await bob.mark_read("general", old.seq)
@@ -105,18 +107,23 @@ async def test_chat_shows_first_what_was_missed_and_marks_it_as_read(
 
     pipe, piped = await chat(terminal=False)
     terminal, shown = await chat(terminal=True)
-    marks = terminal._follow.reading
-    assert marks
+    assert terminal._follow.reading
+
+    async def until_read(seq: int) -> None:
+        async with asyncio.timeout(20):
+            while (await bob.room("general")).read_seq < seq:  # noqa: ASYNC110 - nobody announces it
+                await asyncio.sleep(0.005)
+
     async with asyncio.TaskGroup() as tasks:
         following = [tasks.create_task(each._follow.run()) for each in (pipe, terminal)]
-        await until(lambda: marks._marked == old.seq + 2)
+        await until_read(old.seq + 2)
         words = [click.unstyle(line).split() for line in shown]
         [at] = [at for at, line in enumerate(words) if "new" in line]
         assert words[at][:4] == ["──", "2", "new", "messages"]
         assert [line[-1] for line in (words[at - 1], *words[at + 1 :])] == ["old", "missed", "too"]
         assert (await bob.room("general")).unread == 0
         sent = await alice.send("general", "live")
-        await until(lambda: marks._marked == sent.seq)
+        await until_read(sent.seq)
         await until(lambda: len(piped) > 0)
         assert (pipe._follow.reading, (await bob.room("general")).unread) == (None, 0)
         for task in following:

@@ -6,13 +6,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
+from grpc_chat.store.reads import Snapshot
+from grpc_chat.store.records import user_log
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
+from tests.statements import statements
 from tests.support import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -216,3 +220,62 @@ async def test_what_changes_while_a_response_is_written_comes_with_the_next(node
         assert responses[-1].notifications or responses[-1].read_markers
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_marker_that_nobody_hears_of_is_stored_without_a_word(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No entry in the user's log, and none of its statements. A stream that opens at that moment is told."""
+    alice, bob = await node.log_in("alice"), await node.log_in("bob")
+    room = (await alice.create_room("nobody hears")).room_id
+    await alice.add_member(room, "bob")
+    marks = node.node.system.read_markers
+    real = marks._mark
+
+    async def log() -> list[str]:
+        def in_snapshot(snapshot: Snapshot) -> list[str]:
+            found = snapshot.events_after(user_log("bob"), 0, limit=1000, max_bytes=1 << 20)
+            return [pb.Event.FromString(event.payload).WhichOneof("kind") or "" for event in found]
+
+        return await node.node.system.readers.run(in_snapshot)
+
+    async def mark(text: str) -> int:
+        sent = await alice.send(room, text)
+        return await bob.mark_read(room, sent.seq)
+
+    before = await log()
+    noted = []
+    for number in range(3):
+        with statements() as given:
+            await mark(f"{number}")
+        noted.append(sum("user_logs" in sql for sql in given))
+    assert min(noted) == 0
+    assert await log() == before
+
+    subscription = bob.subscribe(chat.Cursor(room), read_state=True)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for update in subscription.updates():
+            if isinstance(update, chat.ReadMarker):
+                seen.append(update.seq)
+
+    sent = await alice.send(room, "while a stream opens")
+
+    async def marks_late(*args: Any, tells: bool) -> list[pb.ReadMarker]:
+        # The stream has begun, with the marker from before, when this one is stored.
+        following.append(asyncio.create_task(follow()))
+        await until(lambda: len(seen) == 1)
+        return await real(*args, tells=tells)
+
+    following: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(marks, "_mark", marks_late)
+    await bob.mark_read(room, sent.seq)
+    await until(lambda: seen == [sent.seq - 1, sent.seq])
+    assert await log() == [*before, "read_markers_moved"]
+    monkeypatch.undo()
+    last = await alice.send(room, "to a stream")
+    await bob.mark_read(room, last.seq)
+    await until(lambda: seen[-1] == last.seq)
+    await subscription.aclose()
+    await following[0]

@@ -185,12 +185,18 @@ MISTAKES = {
     ),
     "own-is-unread": Mistake(
         "after a marker was set back, what somebody said themselves is unread",
-        (("core/read_markers.py", " - room.read_own", ""),),
+        (
+            ("core/read_markers.py", " - room.read_own", ""),
+            ("store/inbox_reads.py", " - _members.read_own", ""),
+        ),
         (_UNREAD,),
     ),
     "own-deleted-counts-twice": Mistake(
         "what somebody said and deleted themselves is taken off what is unread",
-        (("store/marker_reads.py", "                    deleted.user_id != members.user_id,\n", ""),),
+        (
+            ("store/marker_reads.py", "                    deleted.user_id != members.user_id,\n", ""),
+            ("store/inbox_reads.py", "    .where(_deleted.user_id != _members.user_id)\n", ""),
+        ),
         (_UNREAD,),
     ),
     "marker-untold": Mistake(
@@ -198,8 +204,8 @@ MISTAKES = {
         (
             (
                 "core/read_markers.py",
-                "            tell(transaction, user_id, pb.ReadMarkersMoved(markers=told))\n",
-                "            pass\n",
+                "        tell(transaction, user_id, pb.ReadMarkersMoved(markers=told))\n",
+                "        pass\n",
             ),
         ),
         (_READ_STATE,),

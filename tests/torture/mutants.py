@@ -441,6 +441,11 @@ MUTANTS = {
                 " - room.read_own - deleted.get(room_id, 0)\n",
                 " - room.read_own\n",
             ),
+            (
+                "store/inbox_reads.py",
+                "(_counted > _NONE, _counted - _deleted_after)",
+                "(_counted > _NONE, _counted)",
+            ),
         ),
     ),
     "counted-in-memory": Mutant(

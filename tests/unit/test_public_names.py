@@ -65,6 +65,7 @@ NAMES = [
     "LoginPending",
     "Member",
     "MembershipChange",
+    "Marks",
     "Mention",
     "Message",
     "MessageDeleted",
