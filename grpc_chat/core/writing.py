@@ -12,13 +12,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, cast
 
 from grpc_chat.metrics import Totals
 
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 """Gives one encoded response to the transport, and returns when it can take another. It MUST NOT depend on
 the current task: there may be none."""
+
+
+class Pushing(Protocol):
+    """A :data:`Write` of a transport that can take a response without a coroutine, which costs more than the
+    write where there is room for it."""
+
+    def __call__(self, response: bytes, /) -> Coroutine[Any, Any, None]: ...
+
+    def push(self, response: bytes, then: Callable[[], None]) -> bool:
+        """Give one response to the transport.
+
+        Returns:
+            Whether it can take another at once. If not, it calls ``then`` when it can; never if the client is
+            gone, when it cancels the stream's task instead.
+        """
+
+    def give_up(self) -> None:
+        """Forget ``then``: the stream ends, although its client has not read that response."""
 
 
 class Writes:
@@ -61,21 +79,34 @@ class Writing:
         done: Called when a write has ended, with the error that it raised, if any. It may begin the next.
     """
 
-    __slots__ = ("_awaited", "_done", "_write", "_writing")
+    __slots__ = ("_awaited", "_done", "_pushed", "_pushing", "_write", "_writing")
 
-    def __init__(self, write: Write, done: Callable[[BaseException | None], None]) -> None:
+    def __init__(self, write: Write | Pushing, done: Callable[[BaseException | None], None]) -> None:
         self._write = write
+        self._pushing = cast("Pushing", write) if hasattr(write, "push") else None
+        # Whether the transport has taken a response, and has not called back yet.
+        self._pushed = False
         self._done = done
         self._writing: Coroutine[Any, Any, None] | None = None
         self._awaited: asyncio.Future[Any] | None = None
 
     def begin(self, response: bytes) -> None:
         """Begin a write. No other one may be under way."""
+        if self._pushing is not None:
+            if self._pushing.push(response, self._taken):
+                self._done(None)
+            else:
+                self._pushed = True
+            return
         self._writing = self._write(response)
         self._go_on()
 
     def stop(self) -> None:
         """Give up a write that is under way; ``done`` is not called."""
+        if self._pushed and self._pushing is not None:
+            self._pushed = False
+            self._pushing.give_up()
+            return
         writing, self._writing = self._writing, None
         if writing is None:
             return
@@ -83,6 +114,11 @@ class Writing:
             self._awaited.cancel()
         with suppress(asyncio.CancelledError):
             writing.throw(asyncio.CancelledError())
+
+    def _taken(self) -> None:
+        if self._pushed:
+            self._pushed = False
+            self._done(None)
 
     def _go_on(self, _awaited: object = None) -> None:
         """Carry on the write, as a task would, up to the next point where it waits."""

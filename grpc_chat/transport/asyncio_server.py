@@ -260,7 +260,7 @@ def _carried_out(pipeline: Pipeline, method: Method) -> Callable[[Call], Corouti
         return unary
 
     async def stream(call: Call) -> None:
-        await pipeline.stream(method, call.metadata, call.request, call.write, call.peer)
+        await pipeline.stream(method, call.metadata, call.request, call, call.peer)
         call.finish()
 
     return stream

@@ -37,9 +37,9 @@ def health_methods(state: Health) -> dict[str, Served]:
     async def watch(call: Call) -> None:
         if (service := asked(call)) is None:
             return
-        await call.write(state.status(service).SerializeToString())
+        await call(state.status(service).SerializeToString())
         await state.stopped.wait()
-        await call.write(state.status(service).SerializeToString())
+        await call(state.status(service).SerializeToString())
         call.finish()
 
     return {
@@ -69,7 +69,7 @@ def reflection_methods(reflection: Reflection) -> dict[str, Served]:
             except DecodeError:
                 call.end_with(grpc.StatusCode.INVALID_ARGUMENT, reflection_.NO_REQUEST)
                 return
-            await call.write(reflection.answer(request).SerializeToString())
+            await call(reflection.answer(request).SerializeToString())
         call.finish()
 
     served = Served(info, streams_requests=True, watches=True)

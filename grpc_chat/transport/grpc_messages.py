@@ -25,8 +25,24 @@ class MessageFailed(Exception):
 
 
 def framed(message: bytes) -> bytes:
-    """A message as it goes into the bytes of an answer."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+    """A message as it goes into the bytes of an answer.
+
+    A room's readers are given the same response one after the other: they share these bytes as well, which
+    matters where the readers stand still and all of them are kept.
+    """
+    global _last
+    last, encoded = _last
+    if message is not last:
+        encoded = b"\0" + len(message).to_bytes(4, "big") + message
+        if len(message) <= _SHARED_BYTES:
+            _last = message, encoded
+    return encoded
+
+
+_SHARED_BYTES: Final = 256 * 1024
+"""What is larger does not stay in memory for it."""
+
+_last = (b"", bytes(HEADER_BYTES))
 
 
 class Messages:

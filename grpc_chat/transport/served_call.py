@@ -217,7 +217,19 @@ class Call:
         self._headers_sent = True
         self._ends(self.peer.core.respond(self.id, _ANSWER, framed(response), _OK))
 
-    async def write(self, response: bytes) -> None:
+    def push(self, response: bytes, then: Callable[[], None]) -> bool:
+        """See :meth:`grpc_chat.core.writing.Pushing.push`."""
+        if self._put(response):
+            return True
+        self._ready = then
+        return False
+
+    def give_up(self) -> None:
+        """See :meth:`grpc_chat.core.writing.Pushing.give_up`."""
+        self._ready = None
+        self._given_up = True
+
+    async def __call__(self, response: bytes) -> None:
         """Send one of a stream of responses, and return when the next can be taken: as long as the client
         does not read, that is not before it has read all of this one.
 

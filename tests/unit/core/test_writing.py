@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -97,6 +97,55 @@ async def test_write_that_is_stopped_is_cancelled_at_once() -> None:
     await settle()
     assert waited_for.cancelled()
     assert errors == []
+
+
+class PushedTo:
+    """A transport that takes responses without a coroutine, while there is room."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.taken: list[bytes] = []
+        self.then: Callable[[], None] | None = None
+        self.given_up = 0
+
+    async def __call__(self, response: bytes) -> None:
+        raise AssertionError("a coroutine, where none is needed")
+
+    def push(self, response: bytes, then: Callable[[], None]) -> bool:
+        self.taken.append(response)
+        self.room -= 1
+        if self.room < 0:
+            self.then = then
+        return self.room >= 0
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+
+async def test_pushed_write_ends_at_once_or_when_there_is_room() -> None:
+    """Each write ends once; one that is stopped does not, and its transport is told."""
+    transport, ended = PushedTo(), list[BaseException | None]()
+    writing = Writing(transport, ended.append)
+    transport.room = 2
+    writing.begin(b"1")
+    writing.begin(b"2")
+    assert ended == [None, None]
+
+    writing.begin(b"3")
+    assert ended == [None, None]
+    assert transport.then
+    transport.then()
+    transport.then()
+    assert ended == [None, None, None]
+    writing.stop()
+    assert transport.given_up == 0
+
+    writing.begin(b"4")
+    writing.stop()
+    transport.then()
+    assert transport.given_up == 1
+    assert ended == [None, None, None]
+    assert transport.taken == [b"1", b"2", b"3", b"4"]
 
 
 async def test_writes_begin_after_what_is_on_the_loop_already() -> None:
