@@ -33,7 +33,7 @@ from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
 from tests.torture.program import Program
 from tests.torture.servers import ROOT, DidNotStart, Server
-from tests.torture.world import QUIET, Unmet, World, p99
+from tests.torture.world import KEEPER, QUIET, Unmet, World, p99
 
 Fault = Callable[[World], Awaitable[None]]
 FAULTS: dict[str, Fault] = {}
@@ -254,20 +254,23 @@ async def damaged(world: World) -> None:
     copies = world.work / "copies"
     shutil.rmtree(copies, ignore_errors=True)
     for name in ("pristine", *DAMAGES):
-        shutil.copytree(world.server.data, copies / name)
+        await asyncio.to_thread(shutil.copytree, world.server.data, copies / name)
     await restarted(world, t0, "F6")
-    whole = await _log_of(world, copies / "pristine")
-    if isinstance(whole, str):
-        raise Unmet(f"a killed server's files can't be opened: {whole}")
+    heads = _heads(copies / "pristine")
+    opened = await _log_of(world, copies / "pristine")
+    if isinstance(opened, str):
+        raise Unmet(f"a killed server's files can't be opened: {opened}")
+    whole = {room: (epoch, events[: heads[room]]) for room, (epoch, events) in opened.items()}
     for name, damage in DAMAGES.items():
         if not damage(copies / name):
             continue
         (world.work / "damaged.log").unlink(missing_ok=True)
-        found = await _log_of(world, copies / name)
+        found = _without_newer(await _log_of(world, copies / name), whole)
         said = (world.work / "damaged.log").read_text(errors="replace")
         world.damage_outcomes[name] = outcome(whole, found, said)
         if isinstance(found, str) and "--accept-loss" in found:
-            accepted = await _log_of(world, copies / name, {"GRPC_CHAT_ACCEPT_LOSS": "true"})
+            without = await _log_of(world, copies / name, {"GRPC_CHAT_ACCEPT_LOSS": "true"})
+            accepted = _without_newer(without, whole)
             world.damage_outcomes[f"{name}, loss accepted"] = outcome(whole, accepted)
     shutil.rmtree(copies)
     bad = {
@@ -293,8 +296,14 @@ def outcome(whole: Logs, found: Logs | str, said: str = "") -> str:
         return f"refused: {found.splitlines()[-1][:150]}" if clear else f"BAD: unclear refusal: {found[:300]}"
     lost = sum(len(whole[room][1]) - len(found[room][1]) for room in whole)
     stored = {room: {event[0]: event for event in events} for room, (_, events) in whole.items()}
-    changed = any(stored[room].get(event[0]) != event for room in whole for event in found[room][1])
     new_epoch = any(found[room][0] != whole[room][0] for room in whole)
+    changed = any(
+        event != (was := stored[room].get(event[0]))
+        # An edit that is lost leaves the message as it was.
+        and not (new_epoch and was and (event[:2], event[3]) == (was[:2], was[3]))
+        for room in whole
+        for event in found[room][1]
+    )
     if changed:
         return "BAD: serves other events than were stored"
     if lost and not new_epoch and "is damaged on the disk" in said:
@@ -302,6 +311,17 @@ def outcome(whole: Logs, found: Logs | str, said: str = "") -> str:
     if lost and not new_epoch:
         return f"BAD: starts with the old epoch and without {lost} events that were stored"
     return f"lost {lost} and began a new epoch" if lost else "nothing lost"
+
+
+def _without_newer(found: Logs | str, whole: Logs) -> Logs | str:
+    """Without what a server on a copy has sent by itself: scheduled messages, which were due by then."""
+    if isinstance(found, str):
+        return found
+    stored = {event[1] for _, events in whole.values() for event in events}
+    return {
+        room: (epoch, [each for each in events if each[3] != KEEPER or each[1] in stored])
+        for room, (epoch, events) in found.items()
+    }
 
 
 async def _log_of(world: World, data: Path, settings: Mapping[str, str] | None = None) -> Logs | str:

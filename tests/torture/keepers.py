@@ -135,8 +135,8 @@ class Keeper(Client):
                 continue
             if op == "ok":
                 self._values[key] = value
-                # Of what changes nothing, or is settings that nobody hears of, there is nothing to hear.
-                if value != before and key.startswith(("draft", "saved")):
+                # Of what changes nothing there is nothing to hear, as after a saved message was deleted.
+                if value != before and (key.startswith("draft") or value == "saved"):
                     self.changed[key] = t
             return
 

@@ -23,7 +23,8 @@ SENT_WITHIN = 10.0
 CLOCKS_DIFFER = 0.05
 """Seconds by which what a server calls a time may differ from what a client does."""
 SIGNAL_GRACE = 1.0
-SIGNAL_LASTS = 8.0
+SIGNAL_LASTS = 30.0
+"""Seconds, with all the time that a client may take to look."""
 CLOCK_FAULT = "F16"
 
 
@@ -247,7 +248,8 @@ class Keeping:
             before = ""
             for change in changes:
                 changed, before = change.value != before, change.value
-                if change.outcome != "ok" or not changed:
+                # What was deleted is no longer saved, and nothing changes for somebody who says so.
+                if change.outcome != "ok" or not changed or (key.startswith("saved") and not change.value):
                     continue
                 for stream in self._streams.values():
                     heard = [*stream.hints.get(key, []), *stream.hints.get("", [])]

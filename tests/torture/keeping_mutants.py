@@ -77,13 +77,14 @@ KEEPING = {
         ),
     ),
     "sent-twice": Mutant(
-        "a scheduled message is sent under its id and once more without one",
+        "a scheduled message is sent twice, the second time under another key",
         (
             (
                 "core/sending_later.py",
                 "            place = transaction.send(draft)\n",
                 "            copied = pb.Event.FromString(draft.event.SerializeToString())\n"
-                "            transaction.send(draft._replace(once=None, event=copied))\n"
+                "            other = draft.once._replace(key=draft.once.key[::-1])\n"
+                "            transaction.send(draft._replace(once=other, event=copied))\n"
                 "            place = transaction.send(draft)\n",
             ),
         ),
