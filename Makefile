@@ -42,6 +42,9 @@ fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a serv
 	@$(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
 		$(if $(SEED),--seed $(SEED))
 
+fuzz-frames: $(VENV) ## A million inputs that are nearly HTTP/2 at its core: INPUTS=5000000 SEED=1
+	@$(BIN)/python -m tests.fuzz_http2 $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
 	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
@@ -106,5 +109,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all check bench torture mutants fuzz soak proxies clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames soak proxies clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

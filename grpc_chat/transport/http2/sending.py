@@ -237,8 +237,11 @@ class Sender:
                 continue
             rest = len(payload) - stream.at
             size = min(rest, stream.send_window, self._send_window, self._frame_limit)
-            if size <= 0 < rest:
-                return False
+            if size <= 0:
+                if rest:
+                    return False
+                # Nothing needs no window, and a window may be negative.
+                size = 0
             last = size == rest
             self._out.append(pack_header(size << 8 | DATA, end and last, stream.id))
             self._out.append(payload[stream.at : stream.at + size] if size < len(payload) else payload)

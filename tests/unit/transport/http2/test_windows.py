@@ -49,6 +49,18 @@ def test_data_within_the_windows() -> None:
     assert server.connection.open_streams == 0
 
 
+def test_each_window_counts_by_itself() -> None:
+    """What fits at once is taken from both: neither is used twice when the other one is wider."""
+    for wider in (0, 1):
+        server = Server()
+        started(server, 1)
+        server.take(window_update(wider, 100_000))
+        for _ in range(4):
+            server.connection.send_data(1, b"x" * 16_000)
+        assert not server.connection.send_data(1, b"x" * 16_000)
+        assert sum(sizes(server.sent())) == WINDOW
+
+
 def test_a_window_of_one_byte() -> None:
     server = Server()
     server.take(settings(initial_window_size=1))
@@ -66,6 +78,13 @@ def test_no_window_is_needed_for_nothing() -> None:
     assert server.connection.send_data(1, b"", end=True)
     assert server.connection.send_headers(3, TRAILERS, end=True)
     assert kinds(server.sent()) == [frames.DATA, frames.HEADERS]
+    # Neither does nothing need one when the window is below zero.
+    server = Server()
+    started(server, 1)
+    server.connection.send_data(1, b"x" * 100)
+    server.take(settings(initial_window_size=0))
+    assert server.connection.send_data(1, b"", end=True)
+    assert [(each.kind, each.flags) for each in server.sent()] == [(frames.DATA, END_STREAM)]
 
 
 def test_trailers_wait_for_data() -> None:
