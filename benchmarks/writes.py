@@ -27,6 +27,7 @@ from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.turns import share
 from grpc_chat.store.base import Result, Store, Write
 from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.writes import Position
 from grpc_chat.wire import chat_pb2 as pb
 from tests.store_writes import put_room
 
@@ -39,6 +40,7 @@ class _Timed:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.epoch = store.epoch
         self.seconds = 0.0
 
     def __getattr__(self, name: str) -> object:
@@ -77,6 +79,12 @@ class _Bench:
         used = time.process_time() - start
         each = 1e6 / len(self._users)
         return used * each, (self._timed.seconds - stored) * each
+
+    async def _one(self, message: pb.OutgoingMessage) -> Position:
+        """Send a message, which is not counted."""
+        message.room_id, message.client_message_id = _ROOM, str(uuid.uuid4())
+        [placed] = await self.system.messages.send(self._users[0], [message])
+        return placed
 
     async def message(self) -> tuple[float, float]:
         self._mine = [0] * len(self._users)
@@ -129,12 +137,41 @@ class _Bench:
 
         return await self._all(react)
 
+    async def reaction_back(self) -> tuple[float, float]:
+        async def take_back(at: int, caller: Caller) -> None:
+            request = pb.RemoveReactionRequest(room_id=_ROOM, seq=self._mine[at - 1], emoji=_EMOJI)
+            await self.system.reactions.remove(caller, request)
+
+        return await self._all(take_back)
+
     async def same_reaction(self) -> tuple[float, float]:
         async def react(at: int, caller: Caller) -> None:
             request = pb.AddReactionRequest(room_id=_ROOM, seq=self._mine[0], emoji=_EMOJI)
             await self.system.reactions.add(caller, request)
 
         return await self._all(react)
+
+    async def vote(self) -> tuple[float, float]:
+        poll = pb.Poll(options=["yes", "no", "perhaps"])
+        placed = await self._one(pb.OutgoingMessage(text="shall we?", poll=poll))
+
+        async def vote(at: int, caller: Caller) -> None:
+            request = pb.VotePollRequest(room_id=_ROOM, seq=placed.seq, choices=[at % 3])
+            await self.system.polls.vote(caller, request)
+
+        return await self._all(vote)
+
+    async def acknowledge(self) -> tuple[float, float]:
+        placed = await self._one(pb.OutgoingMessage(text="as many have received"))
+        cursor = pb.Cursor(
+            room_id=_ROOM, seq=placed.seq, epoch=self._timed.epoch, stamp=placed.create_time_us
+        )
+
+        async def acknowledge(_: int, caller: Caller) -> None:
+            request = pb.AcknowledgeRequest(consumer="app", cursors=[cursor])
+            await self.system.consumers.acknowledge(caller, request)
+
+        return await self._all(acknowledge)
 
     async def marker(self) -> tuple[float, float]:
         # The head is moved by edits and reactions: the newest message is what people mark.
@@ -180,8 +217,11 @@ async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
                 "a message in a thread, each in another": bench.in_threads,
                 "an edit": bench.edit,
                 "a reaction, each to a message of its own": bench.reaction,
+                "a reaction taken back, each from a message of its own": bench.reaction_back,
                 "a reaction, all to the same message": bench.same_reaction,
+                "a vote, all in the same poll": bench.vote,
                 "a read marker": bench.marker,
+                "acknowledging": bench.acknowledge,
                 "joining": bench.join,
                 "leaving": bench.leave,
             }

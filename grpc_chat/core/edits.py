@@ -48,6 +48,7 @@ class Edits:
 
         edited = pb.MessageEdited(seq=seq, text=text, emptied=not text)
         copy_extras(request, edited)
+        has_cards = bool(edited.cards)
 
         def check(room_id: str, membership: Membership | None, target: Target | None) -> _Checked:
             found = access.message_that_is_read(membership, target)
@@ -58,18 +59,21 @@ class Edits:
                     "you may not edit this message: only the user who sent it can",
                     metadata={"roomId": room_id},
                 )
-            if found.message.HasField("deleted"):
+            message = found.message
+            if message.HasField("deleted"):
                 return access.message_not_found(room_id)
-            if found.message.HasField("poll"):
+            if message.HasField("poll"):
                 return FailedPrecondition(
                     "this message is a poll, which can't be edited: delete it, and send another",
                     metadata={"roomId": room_id},
                 )
-            if error := forbids_images(edited.cards, [file.file_id for file in found.message.files], ""):
+            if has_cards and (
+                error := forbids_images(edited.cards, [file.file_id for file in message.files], "")
+            ):
                 return error
-            if found.message.text == text and same_extras(found.message, edited):
+            if message.text == text and same_extras(message, edited):
                 return Answer.ALREADY_SO
-            if not text and (not found.message.files or edited.HasField("body") or edited.cards):
+            if not text and (not message.files or edited.HasField("body") or edited.cards):
                 return InvalidRequest(
                     "text must not be empty where the message carries no files, or has a body or cards",
                     field="text",

@@ -201,9 +201,10 @@ def _poll(membership: Membership | None, target: Target | None) -> pb.Event | Ch
     found = access.message_that_is_read(membership, target)
     if isinstance(found, MessageNotFound):
         return found
-    if found.message.HasField("deleted"):
+    message = found.message
+    if message.HasField("deleted"):
         return access.message_not_found(found.room_id)
-    if not found.message.HasField("poll"):
+    if not message.HasField("poll"):
         return PollNotFound(
             f"message {found.seq} is not a poll", field="seq", metadata={"roomId": found.room_id}
         )
@@ -230,8 +231,10 @@ def _forbids_choices(poll: pb.Poll, choices: list[int]) -> InvalidRequest | None
 def _closed(event: pb.Event, target: Target) -> VotingClosed | None:
     """The error if a poll is closed, or would be if the server had come to it."""
     poll = event.message.poll
-    now_us = event.create_time.ToMicroseconds() + target.age_us
-    late = poll.HasField("close_time") and now_us >= poll.close_time.ToMicroseconds()
+    late = False
+    if poll.HasField("close_time"):
+        now_us = event.create_time.ToMicroseconds() + target.age_us
+        late = now_us >= poll.close_time.ToMicroseconds()
     if late or poll.HasField("result"):
         return VotingClosed("this poll is closed", metadata={"roomId": event.room_id})
     return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from grpc_chat.core import access
 from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
@@ -14,7 +12,7 @@ from grpc_chat.core.reads import Pieces
 from grpc_chat.errors import ChatError, LimitExceeded, MessageNotFound
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Membership
-from grpc_chat.store.writes import Answer, Append, Concerns, Draft, Target
+from grpc_chat.store.writes import Answer, Append, Concerns, Draft, ReactionsSeen, Target
 from grpc_chat.wire import chat_pb2 as pb
 
 KINDS, REACTIONS = 50, 1000
@@ -65,8 +63,8 @@ class Reactions:
             assert target, "the message is there"
             if found.message.HasField("deleted"):
                 return access.message_not_found(room_id)
-            mine = any(count.emoji == emoji and count.mine for count in target.reactions)
-            if mine != removed:
+            assert target.reactions, "they were asked for"
+            if (emoji in target.reactions.own) != removed:
                 return Answer.ALREADY_SO
             return None if removed else _forbids_too_many(target.reactions, emoji)
 
@@ -80,7 +78,7 @@ class Reactions:
         )
         appended = await self._committer.append(Append([draft]))
         [target] = appended.concerned
-        return list(target.reactions) if target else []
+        return target.reactions.counts() if target and target.reactions else []
 
     async def get(self, caller: Caller, request: pb.GetReactionsRequest) -> list[pb.MessageReactions]:
         """The reactions to some messages, without those that have none or that the caller may not read."""
@@ -122,14 +120,15 @@ class Reactions:
         return page.listed(reactions, key)
 
 
-def _forbids_too_many(counts: Sequence[pb.ReactionCount], emoji: str) -> LimitExceeded | None:
-    if len(counts) >= KINDS and all(count.emoji != emoji for count in counts):
+def _forbids_too_many(reactions: ReactionsSeen, emoji: str) -> LimitExceeded | None:
+    tally = reactions.tally
+    if len(tally) >= KINDS and emoji not in tally:
         return LimitExceeded(
             f"this message has {KINDS} different emoji, which is the maximum; use one of them",
             field="emoji",
             metadata={"limit": str(KINDS)},
         )
-    if sum(count.count for count in counts) >= REACTIONS:
+    if sum([count for count, _ in tally.values()]) >= REACTIONS:
         return LimitExceeded(
             f"this message has {REACTIONS} reactions, which is the maximum",
             field="seq",

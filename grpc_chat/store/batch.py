@@ -215,9 +215,12 @@ class Batch:
 
     def _say_otherwise(self) -> None:
         """Replace rewritten events among those to publish by what they say now."""
+        last = {room_id: max(rewritten) for room_id, rewritten in self._rewritten.items()}
         for new in self._new:
             for room_id, events in new.items():
-                if rewritten := self._rewritten.get(room_id):
+                # Mostly, what is rewritten was stored before this batch.
+                if events and events[0].seq <= last.get(room_id, 0):
+                    rewritten = self._rewritten[room_id]
                     events[:] = [
                         event._replace(payload=rewritten[event.seq]) if event.seq in rewritten else event
                         for event in events
@@ -312,14 +315,15 @@ class Batch:
 
     def _target(self, event: pb.Event, concerns: Concerns) -> Target | None:
         """The event that a draft's event is about, as it is now."""
-        reacting = event.user_id if concerns.with_reactions else None
-        target = self.rows.target(
-            event.room_id, concerns.seq, with_role=concerns.with_role, with_reactions_of=reacting
-        )
-        if target and concerns.with_vote:
-            vote = self.rows.vote(event.room_id, concerns.seq, event.user_id)
-            target = target._replace(vote=vote)
-        return target
+        seq, _, with_role, with_reactions, with_vote = concerns
+        rows, room_id = self.rows, event.room_id
+        target = rows.target(room_id, seq)
+        if target is None or not (with_role or with_reactions or with_vote):
+            return target
+        author = rows.membership(room_id, target.event.user_id) if with_role else None
+        reactions = rows.reactions(room_id, seq, event.user_id) if with_reactions else None
+        vote = rows.vote(room_id, seq, event.user_id) if with_vote else 0
+        return Target(target.event, target.age_us, author.role if author else 0, reactions, vote)
 
     def check_answer(self, answers: Answers, room_id: str, room: Membership | None) -> ChatError | None:
         """The error that forbids a message to answer the messages that it answers, or None."""

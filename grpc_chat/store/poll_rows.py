@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,14 +12,20 @@ from grpc_chat.store import schema
 from grpc_chat.store.poll_reads import TALLY, VOTE, tally_of
 from grpc_chat.store.polls import Tally, mask_of
 from grpc_chat.store.slow_rows import SlowRows
-from grpc_chat.store.statements import run
+from grpc_chat.store.statements import at_once, execute, filled, marks, run
 from grpc_chat.wire import chat_pb2 as pb
 
 VoteKey = tuple[str, int, str]
 """A room, the number of a poll's message, and a user."""
 
 _p, _v = schema.polls.c, schema.poll_votes.c
-_AT_ONCE = 1000
+_VOTES = """
+WITH wanted (room_id, seq, user_id) AS (VALUES {wanted})
+SELECT poll_votes.room_id, poll_votes.seq, poll_votes.user_id, poll_votes.choices
+FROM wanted CROSS JOIN poll_votes
+WHERE poll_votes.room_id = wanted.room_id AND poll_votes.seq = wanted.seq
+AND poll_votes.user_id = wanted.user_id
+"""
 
 
 class PollRows(SlowRows):
@@ -29,20 +35,20 @@ class PollRows(SlowRows):
         super().__init__(conn, now_us)
         self._votes: dict[VoteKey, int] = {}
         self._standing: dict[tuple[str, int], Tally | None] = {}
-
-    @abstractmethod
-    def delete(self, table: sa.Table, **key: object) -> None: ...
+        # By table and primary key, rows yet to be written: a row, or None to delete it.
+        self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
 
     def prefetch_votes(self, wanted: Iterable[VoteKey]) -> None:
-        """Read which options users chose, with few statements."""
+        """Read which options users chose, with one statement."""
         keys = list(dict.fromkeys(wanted))
-        for start in range(0, len(keys) if len(keys) > 1 else 0, _AT_ONCE):
-            some = keys[start : start + _AT_ONCE]
-            self._votes.update(dict.fromkeys(some, 0))
-            these = sa.tuple_(_v.room_id, _v.seq, _v.user_id).in_(some)
-            for room_id, seq, user_id, choices in self.conn.execute(
-                sa.select(_v.room_id, _v.seq, _v.user_id, _v.choices).where(these)
-            ):
+        if len(keys) < 2:
+            # A single one is read when it is needed.
+            return
+        self._votes.update(dict.fromkeys(keys, 0))
+        for some in at_once(keys):
+            values = filled(some)
+            sql = _votes_sql(self.conn.dialect.paramstyle, len(values) // 3)
+            for room_id, seq, user_id, choices in execute(self.conn, sql, values).fetchall():
                 self._votes[room_id, seq, user_id] = choices
 
     def vote(self, room_id: str, seq: int, user_id: str) -> int:
@@ -64,30 +70,26 @@ class PollRows(SlowRows):
 
     def put_tally(self, room_id: str, seq: int, tally: Tally) -> None:
         """Change how a poll stands."""
-        self._set(self._standing, (room_id, seq), tally)
-        counts = ",".join(map(str, tally.counts))
-        self.put(
-            schema.polls,
-            room_id=room_id,
-            seq=seq,
-            counts=counts,
-            voters=tally.voters,
-            close_time_us=tally.close_time_us,
-        )
+        key = (room_id, seq)
+        self._set(self._standing, key, tally)
+        counts, voters, close_time_us = tally
+        row = (room_id, seq, ",".join(map(str, counts)), voters, close_time_us)
+        # As :meth:`put` would, which has to look for what is known here.
+        self._change(self._put.setdefault(schema.polls, {}), key, row)
 
-    def put_vote(self, key: VoteKey, mask: int, time_us: int) -> None:
-        """Change which options of a poll a user chose."""
-        tally, before = self.tally(*key[:2]), self.vote(*key)
+    def put_vote(self, key: VoteKey, mask: int, time_us: int) -> Tally:
+        """Change which options of a poll a user chose; how it stands then."""
+        room_id, seq, user_id = key
+        tally, before = self.tally(room_id, seq), self.vote(room_id, seq, user_id)
         assert tally, "only polls are voted in"
-        counts = [count + (mask >> at & 1) - (before >> at & 1) for at, count in enumerate(tally.counts)]
-        voters = tally.voters + bool(mask) - bool(before)
+        counts, voters, close_time_us = tally
+        counts = tuple([count + (mask >> at & 1) - (before >> at & 1) for at, count in enumerate(counts)])
         self._set(self._votes, key, mask)
-        row = dict(zip(("room_id", "seq", "user_id"), key, strict=True))
-        if mask:
-            self.put(schema.poll_votes, **row, choices=mask, vote_time_us=time_us)
-        else:
-            self.delete(schema.poll_votes, **row)
-        self.put_tally(*key[:2], tally._replace(counts=tuple(counts), voters=voters))
+        row = (room_id, seq, user_id, mask, time_us) if mask else None
+        self._change(self._put.setdefault(schema.poll_votes, {}), key, row)
+        now = Tally(counts, voters + bool(mask) - bool(before), close_time_us)
+        self.put_tally(room_id, seq, now)
+        return now
 
     def delete_votes(self, room_id: str, seq: int, *, poll: bool) -> None:
         """Delete who voted in a poll; with ``poll``, also how it stands."""
@@ -121,31 +123,35 @@ def as_told(rows: PollRows, event: pb.Event, time_us: int) -> pb.Event:
 
     It is called before the event is stored. ``event`` itself stays as it is: a batch may be done twice.
     """
-    kind = event.WhichOneof("kind")
-    seq = event.poll_voted.seq if kind == "poll_voted" else event.poll_closed.seq
-    tally = rows.tally(event.room_id, seq)
-    target = rows.target(event.room_id, seq) if tally else None
-    if tally is None or target is None or target.message is None:
+    is_vote = event.WhichOneof("kind") == "poll_voted"
+    room_id, seq = event.room_id, event.poll_voted.seq if is_vote else event.poll_closed.seq
+    tally = rows.tally(room_id, seq)
+    target = rows.target(room_id, seq) if tally else None
+    message = target.message if target else None
+    if tally is None or message is None:
         # In a log that is read again, the message may be deleted already.
         return event
     told = pb.Event()
     told.CopyFrom(event)
-    anonymous = target.message.poll.anonymous
-    if kind == "poll_voted":
+    if is_vote:
+        anonymous, voted = message.poll.anonymous, told.poll_voted
         # In a log that is read again, nobody knows any longer who it was.
-        if event.user_id:
+        if user_id := told.user_id:
             options = len(tally.counts)
-            mask = mask_of(at for at in event.poll_voted.choices if 0 <= at < options)
-            rows.put_vote((event.room_id, seq, event.user_id), mask, 0 if anonymous else time_us)
-            tally = rows.tally(event.room_id, seq)
-            assert tally
-            told.poll_voted.voter_count = tally.voters
+            mask = mask_of([at for at in voted.choices if 0 <= at < options])
+            tally = rows.put_vote((room_id, seq, user_id), mask, 0 if anonymous else time_us)
+            voted.voter_count = tally.voters
         if anonymous:
             told.user_id = ""
-            told.poll_voted.ClearField("choices")
+            voted.ClearField("choices")
         else:
-            told.poll_voted.counts[:] = tally.counts
+            voted.counts[:] = tally.counts
     elif not told.poll_closed.counts:
         told.poll_closed.counts[:] = tally.counts
         told.poll_closed.voter_count = tally.voters
     return told
+
+
+@functools.cache
+def _votes_sql(paramstyle: str, wanted: int) -> str:
+    return _VOTES.format(wanted=marks(paramstyle, "TEXT", "BIGINT", "TEXT", rows=wanted))

@@ -99,24 +99,25 @@ def _membership_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
 
 @projection("message_edited")
 def _message_edited(rows: Rows, event: pb.Event, time_us: int) -> None:
-    edited = event.message_edited
+    edited, edit_seq = event.message_edited, event.seq
+    text = edited.text
     old = _message_that(rows, event.room_id, edited.seq)
     # When a log is read again, superseded edits are empty, and the message already has the last edit's text.
-    if old is None or not (edited.text or edited.emptied) or event.seq <= old.message.edit_seq:
+    if old is None or not (text or edited.emptied) or edit_seq <= old.message.edit_seq:
         return
     _supersede(rows, old)
     _keep(rows, old, event.user_id)
     new = pb.Event()
     new.CopyFrom(old)
     message = new.message
-    message.text, message.edits, message.edit_seq = edited.text, message.edits + 1, event.seq
+    message.text, message.edits, message.edit_seq = text, message.edits + 1, edit_seq
     message.edit_time.CopyFrom(event.create_time)
     message.ClearField("body")
     if edited.HasField("body"):
         message.body.CopyFrom(edited.body)
     message.ClearField("cards")
     message.cards.extend(edited.cards)
-    if old.message.HasField("mentions") or edited.HasField("mentions"):
+    if message.HasField("mentions") or edited.HasField("mentions"):
         drop_mentions(rows, old)
         message.ClearField("mentions")
         if edited.HasField("mentions"):
@@ -159,12 +160,12 @@ def _message_deleted(rows: Rows, event: pb.Event, time_us: int) -> None:
 @projection("reaction_changed")
 def _reaction_changed(rows: Rows, event: pb.Event, time_us: int) -> None:
     changed = event.reaction_changed
-    if changed.emoji:
-        rows.leave_trace(event, changed.seq)
+    room_id, seq, emoji = event.room_id, changed.seq, changed.emoji
+    if emoji:
+        rows.leave_trace(event, seq)
     # In a log that is read again, the message may be deleted already.
-    if _message_that(rows, event.room_id, changed.seq):
-        at = None if changed.removed else time_us
-        rows.react(event.room_id, changed.seq, changed.emoji, event.user_id, at)
+    if _message_that(rows, room_id, seq):
+        rows.react(room_id, seq, emoji, event.user_id, None if changed.removed else time_us)
 
 
 @projection("poll_voted")
@@ -217,14 +218,17 @@ def _message_that(rows: Rows, room_id: str, seq: int) -> pb.Event | None:
 
 def _keep(rows: Rows, old: pb.Event, user_id: str) -> None:
     """Keep a message's old text if its room keeps edits, and drop versions beyond the limit."""
-    message, place = old.message, {"room_id": old.room_id, "seq": old.seq}
-    room = rows.membership(old.room_id, user_id)
+    message, room_id = old.message, old.room_id
+    edits = message.edits
+    room = rows.membership(room_id, user_id)
     if room and room.keep_edits:
-        time = message.edit_time if message.edits else old.create_time
+        time = message.edit_time if edits else old.create_time
         time_us = time.seconds * 1_000_000 + time.nanos // 1000
-        rows.put(schema.edits, **place, version=message.edits, text=message.text, time_us=time_us)
-    if message.edits >= KEPT_EDITS:
-        rows.delete(schema.edits, **place, version=message.edits - KEPT_EDITS)
+        rows.put(
+            schema.edits, room_id=room_id, seq=old.seq, version=edits, text=message.text, time_us=time_us
+        )
+    if edits >= KEPT_EDITS:
+        rows.delete(schema.edits, room_id=room_id, seq=old.seq, version=edits - KEPT_EDITS)
 
 
 def _supersede(rows: Rows, old: pb.Event) -> None:
@@ -242,7 +246,8 @@ def _supersede(rows: Rows, old: pb.Event) -> None:
                 message_edited=edited,
             )
         )
-    elif message.client_message_id:
-        key = bytes.fromhex(message.client_message_id.replace("-", ""))
-        time_us = old.create_time.seconds * 1_000_000 + old.create_time.nanos // 1000
-        rows.forget_content((old.room_id, old.user_id, key), Position(old.room_id, old.seq, time_us))
+    elif client_id := message.client_message_id:
+        room_id, created = old.room_id, old.create_time
+        key = bytes.fromhex(client_id.replace("-", ""))
+        time_us = created.seconds * 1_000_000 + created.nanos // 1000
+        rows.forget_content((room_id, old.user_id, key), Position(room_id, old.seq, time_us))

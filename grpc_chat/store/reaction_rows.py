@@ -9,15 +9,16 @@ import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema
 from grpc_chat.store.consumer_rows import ConsumerRows
-from grpc_chat.store.statements import at_once, change, execute, filled, marks
-from grpc_chat.store.writes import Target
-from grpc_chat.wire import chat_pb2 as pb
+from grpc_chat.store.row_updates import delete_rows
+from grpc_chat.store.statements import at_once, execute, filled, marks
+from grpc_chat.store.writes import ReactionsSeen
 
 Message = tuple[str, int]
 """The place of a message: a room and a number."""
 
 _UNKNOWN = -1
 """In the place of a time that would have to be read."""
+_NO_REACTIONS = ReactionsSeen({}, {})
 
 _TALLIES = """
 WITH wanted (room_id, seq) AS (SELECT DISTINCT * FROM (VALUES {wanted}) AS places)
@@ -45,8 +46,6 @@ class ReactionRows(ConsumerRows):
         self._tallies: dict[Message, dict[str, tuple[int, int]] | None] = {}
         # By message and user, when the user chose which emoji.
         self._choices: dict[tuple[str, int, str], dict[str, int]] = {}
-        # By table and primary key, rows yet to be written: a row, or None to delete it.
-        self._put: dict[sa.Table, dict[tuple[object, ...], tuple[object, ...] | None]] = {}
         # Messages whose reactions are yet to be deleted.
         self._unreacted: dict[Message, bool] = {}
 
@@ -55,8 +54,8 @@ class ReactionRows(ConsumerRows):
         if len(keys := list(dict.fromkeys(wanted))) > 1:
             self._read_reactions(keys)
 
-    def reaction_counts(self, room_id: str, seq: int, user_id: str) -> list[pb.ReactionCount]:
-        """As :meth:`grpc_chat.store.reads.Snapshot.reaction_counts`, with what is yet to be written."""
+    def reactions(self, room_id: str, seq: int, user_id: str) -> ReactionsSeen:
+        """The reactions to a message, with what is yet to be written."""
         place, key = (room_id, seq), (room_id, seq, user_id)
         known = self._tallies.get(place)
         if known and len(known) > 1 and any(first_us == _UNKNOWN for _, first_us in known.values()):
@@ -64,12 +63,8 @@ class ReactionRows(ConsumerRows):
             known = self._tallies[place] = None
         if known is None or (known and key not in self._choices):
             self._read_reactions([key])
-        tally = self._tallies[place] or {}
-        own = self._choices[key] if tally else {}
-        return [
-            pb.ReactionCount(emoji=emoji, count=count, mine=emoji in own)
-            for emoji, (count, _) in sorted(tally.items(), key=_by_time)
-        ]
+            known = self._tallies[place]
+        return ReactionsSeen(known, self._choices[key]) if known else _NO_REACTIONS
 
     def _read_reactions(self, keys: list[tuple[str, int, str]]) -> None:
         if self._put.get(schema.reactions) or self._unreacted:
@@ -122,20 +117,12 @@ class ReactionRows(ConsumerRows):
         self._change(self._unreacted, (room_id, seq), True)
         self._set(self._tallies, (room_id, seq), {})
 
-    def target(
-        self, room_id: str, seq: int, *, with_role: bool = False, with_reactions_of: str | None = None
-    ) -> Target | None:
-        found = super().target(room_id, seq, with_role=with_role)
-        if found and with_reactions_of is not None:
-            return found._replace(reactions=self.reaction_counts(room_id, seq, with_reactions_of))
-        return found
-
     def _flush_reactions(self) -> None:
         """Delete the reactions to deleted messages. MUST come after those that were put."""
         if self._unreacted:
-            places = [{"room": room_id, "number": seq} for room_id, seq in self._unreacted]
-            for delete in row_statements.DELETE_OF_MESSAGE:
-                change(self.conn, delete, *places)
+            places = list(self._unreacted)
+            for table in row_statements.OF_MESSAGE:
+                delete_rows(self.conn, table, ("room_id", "seq"), places)
             self._unreacted.clear()
 
     def _forget_reactions(self) -> None:
@@ -159,11 +146,6 @@ def _counted(
         # Nothing here says who is the first then.
         first_us = _UNKNOWN
     return {**tally, emoji: (count if time_us else count - 1, first_us)}
-
-
-def _by_time(item: tuple[str, tuple[int, int]]) -> tuple[int, str]:
-    emoji, (_, first_us) = item
-    return first_us, emoji
 
 
 @functools.cache

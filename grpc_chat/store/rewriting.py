@@ -58,20 +58,18 @@ class Rewriting(ABC):
         if len(places) > 1:
             self._read_targets(places)
 
-    def target(self, room_id: str, seq: int, *, with_role: bool = False) -> Target | None:
+    def target(self, room_id: str, seq: int) -> Target | None:
         """An event that another one is about; None if it does not exist or is damaged."""
         key = (room_id, seq)
-        if not self._targets.get(key):
-            self.require_head(room_id)
-            if not 0 < seq <= self.heads[room_id]:
-                return None
-            # The event may be of this batch, and not be written yet.
-            self.before(changes=False)
-            self._read_targets({key: None})
-        found = self._targets[key]
-        if found and with_role and (room := self.membership(room_id, found.event.user_id)):
-            return found._replace(role=room.role)
-        return found
+        if found := self._targets.get(key):
+            return found
+        self.require_head(room_id)
+        if not 0 < seq <= self.heads[room_id]:
+            return None
+        # The event may be of this batch, and not be written yet.
+        self.before(changes=False)
+        self._read_targets({key: None})
+        return self._targets[key]
 
     def _read_targets(self, wanted: dict[tuple[str, int], None]) -> None:
         self._targets.update(wanted)
@@ -85,11 +83,13 @@ class Rewriting(ABC):
         return Target(event, max(0, self.now_us - _time_us(event)))
 
     def rewrite(self, event: pb.Event) -> None:
-        """Permanently replace the event with this number."""
-        key, payload = (event.room_id, event.seq), event.SerializeToString()
+        """Permanently replace the event with this number. Its time MUST stay the same."""
+        room_id, seq, payload = event.room_id, event.seq, event.SerializeToString()
+        key = (room_id, seq)
+        before = self._targets.get(key)
         self._change(self._rewrites, key, payload)
-        self._set(self._targets, key, self._target_that_is(event))
-        self.rewritten.setdefault(event.room_id, {})[event.seq] = payload
+        self._set(self._targets, key, Target(event, before.age_us) if before else self._target_that_is(event))
+        self.rewritten.setdefault(room_id, {})[seq] = payload
 
     def know_sent(self, key: SendKey, place: Position, content_hash: bytes) -> None:
         """Remember that an event was sent with a key."""

@@ -23,23 +23,10 @@ ADD_MEMBERS = (
 MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
 _ONE_MEMBER = sa.and_(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
 JOIN_TIME = sa.select(schema.members.c.join_time_us).where(_ONE_MEMBER)
-SET_ROLE = (
-    sa.update(schema.members)
-    .where(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
-    .values(role=sa.bindparam("given"))
-)
 OF_MEMBER = (schema.consumers, schema.thread_followers, schema.message_drafts, schema.saved_messages)
 """The tables whose rows end with a membership."""
-DELETE_MEMBER, *DELETE_OF_MEMBER = (
-    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.user_id == _OF_USER)
-    for table in (schema.members, *OF_MEMBER)
-)
 OF_MESSAGE = (schema.reactions, schema.saved_messages, schema.reports)
 """The tables whose rows go with a message."""
-DELETE_OF_MESSAGE = [
-    sa.delete(table).where(table.c.room_id == _IN_ROOM, table.c.seq == sa.bindparam("number"))
-    for table in OF_MESSAGE
-]
 
 _ONE: sa.ColumnElement[int] = sa.literal_column("1")
 MENTIONED = (
@@ -80,13 +67,6 @@ def put_row(table: sa.Table, dialect: str) -> sa.Insert:
     if not values:
         return insert.on_conflict_do_nothing(index_elements=keys)
     return insert.on_conflict_do_update(index_elements=keys, set_=values)
-
-
-@functools.cache
-def delete_row(table: sa.Table) -> sa.Delete:
-    """A statement that deletes the row with a key. Its parameters are named like the columns, after a
-    ``_``."""
-    return sa.delete(table).where(*(key == sa.bindparam(f"_{key.name}") for key in table.primary_key.columns))
 
 
 @functools.cache

@@ -1,4 +1,8 @@
-"""Changes many rows with a few statements."""
+"""Changes and deletes many rows with a few statements.
+
+The driver's executemany is not used: it lets go of the interpreter's lock for each row (see
+:func:`grpc_chat.store.statements.insert_rows`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.statements import execute, marks, pieces
+from grpc_chat.store.statements import at_once, execute, filled, marks, pieces
 
 
 class Update(NamedTuple):
@@ -21,9 +25,24 @@ class Update(NamedTuple):
     columns: tuple[str, ...]
 
 
+class Columns(NamedTuple):
+    """The names of a table's columns."""
+
+    all: tuple[str, ...]
+    key: tuple[str, ...]
+    """Those of the primary key."""
+
+
+@functools.cache
+def columns_of(table: sa.Table) -> Columns:
+    """The names of a table's columns, in order."""
+    return Columns(tuple(table.c.keys()), tuple(table.primary_key.columns.keys()))
+
+
 SET_HEAD = Update(schema.rooms, ("room_id",), ("last_seq", "last_event_us", "message_count"))
 SET_MARKER = Update(schema.members, ("room_id", "user_id"), ("read_seq", "read_count", "read_own"))
 REWRITE = Update(schema.events, ("room_id", "seq"), ("payload", "checksum"))
+SET_ROLE = Update(schema.members, ("room_id", "user_id"), ("role",))
 FORGET_CONTENT = Update(schema.sends, ("room_id", "user_id", "client_message_id"), ("content_hash",))
 
 
@@ -34,11 +53,7 @@ UPDATE {table} SET {changed} FROM wanted WHERE {same}
 
 
 def update_rows(conn: sa.Connection, update: Update, rows: Sequence[tuple[object, ...]]) -> None:
-    """Change rows, each once, in a few statements of fixed sizes. Rows that are not there are left out.
-
-    The driver's executemany would let go of the interpreter's lock for each row; see
-    :func:`grpc_chat.store.statements.insert_rows`.
-    """
+    """Change rows, each once, in a few statements of fixed sizes. Rows that are not there are left out."""
     for count, values in pieces(rows):
         execute(conn, _sql(update, conn.dialect, count), values)
 
@@ -52,6 +67,29 @@ def _sql(update: Update, dialect: sa.Dialect, rows: int) -> str:
     changed = ", ".join(f"{name} = wanted.{name}" for name in columns)
     same = " AND ".join(f"{table.name}.{name} = wanted.{name}" for name in keys)
     return _UPDATE.format(names=", ".join(names), values=values, table=table.name, changed=changed, same=same)
+
+
+# With VALUES in the place of the query, SQLite compares every row of the table.
+_DELETE = """
+WITH wanted ({names}) AS (VALUES {values})
+DELETE FROM {table} WHERE ({names}) IN (SELECT {names} FROM wanted)
+"""
+
+
+def delete_rows(
+    conn: sa.Connection, table: sa.Table, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Delete the rows that have these values in the columns ``names``, 4,096 with one statement."""
+    for some in at_once(rows):
+        values = filled(some)
+        execute(conn, _delete_sql(table, names, conn.dialect, len(values) // len(names)), values)
+
+
+@functools.cache
+def _delete_sql(table: sa.Table, names: tuple[str, ...], dialect: sa.Dialect, rows: int) -> str:
+    types = [_type(table.c[name], dialect) for name in names]
+    values = marks(dialect.paramstyle, *types, rows=rows)
+    return _DELETE.format(table=table.name, names=", ".join(names), values=values)
 
 
 def _type(column: sa.Column[object], dialect: sa.Dialect) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from grpc_chat.store import row_statements, schema, user_logs
 from grpc_chat.store.records import USER_LOG, Marker, Membership, user_log
-from grpc_chat.store.row_updates import SET_HEAD, update_rows
+from grpc_chat.store.row_updates import SET_HEAD, SET_ROLE, columns_of, delete_rows, update_rows
 from grpc_chat.store.statements import change, first, insert_rows, membership, memberships, run
 from grpc_chat.store.trace_rows import TraceRows
 from grpc_chat.wire import chat_pb2 as pb
@@ -258,15 +258,20 @@ class Rows(TraceRows):
 
         For tables that follow from events alone, and about which this class knows nothing else.
         """
-        key = tuple(row[column.name] for column in table.primary_key.columns)
+        names, key = columns_of(table)
         if self._any:
             self.forget_absent()
-        self._change(self._put.setdefault(table, {}), key, tuple(row[column.name] for column in table.c))
+        self._change(
+            self._put.setdefault(table, {}),
+            tuple([row[name] for name in key]),
+            tuple([row[name] for name in names]),
+        )
 
     def delete(self, table: sa.Table, **key: object) -> None:
         """Delete the row with this key. See :meth:`put`."""
-        columns = table.primary_key.columns
-        self._change(self._put.setdefault(table, {}), tuple(key[column.name] for column in columns), None)
+        self._change(
+            self._put.setdefault(table, {}), tuple([key[name] for name in columns_of(table).key]), None
+        )
 
     def _set(self, rows: dict[Any, Any], key: Any, value: Any) -> None:
         if self.journal is not None:
@@ -423,21 +428,18 @@ class Rows(TraceRows):
         conn, dialect = self.conn, self.conn.dialect.name
         put = [row for row in self._members.values() if isinstance(row, tuple)]
         insert_rows(conn, row_statements.put_row(schema.members, dialect), put)
-        given = [(key, role) for key, role in self._members.items() if isinstance(role, int)]
-        for statement, changes in (
-            (row_statements.SET_ROLE, [_named(key, given=role) for key, role in given]),
-            (
-                row_statements.DELETE_MEMBER,
-                [_named(key) for key, row in self._members.items() if row is None],
-            ),
-            *[(delete, [*map(_named, self._forgotten)]) for delete in row_statements.DELETE_OF_MEMBER],
-            (
-                row_statements.ADD_MEMBERS,
-                [{"room": at, "more": n} for at, n in self._more_members.items() if n],
-            ),
-        ):
-            if changes:
-                change(conn, statement, *changes)
+        update_rows(
+            conn, SET_ROLE, [(*key, role) for key, role in self._members.items() if isinstance(role, int)]
+        )
+        of_member = ("room_id", "user_id")
+        delete_rows(
+            conn, schema.members, of_member, [key for key, row in self._members.items() if row is None]
+        )
+        forgotten = list(self._forgotten)
+        for table in row_statements.OF_MEMBER:
+            delete_rows(conn, table, of_member, forgotten)
+        if more := [{"room": room_id, "more": n} for room_id, n in self._more_members.items() if n]:
+            change(conn, row_statements.ADD_MEMBERS, *more)
         for rows in (self._members, self._more_members, self._forgotten):
             rows.clear()
         self._changed_users.clear()
@@ -450,9 +452,8 @@ class Rows(TraceRows):
                 row_statements.put_row(table, dialect),
                 [row for row in rows.values() if row is not None],
             )
-            names = [f"_{column.name}" for column in table.primary_key.columns]
-            if gone := [dict(zip(names, key, strict=True)) for key, row in rows.items() if row is None]:
-                change(conn, row_statements.delete_row(table), *gone)
+            if gone := [key for key, row in rows.items() if row is None]:
+                delete_rows(conn, table, columns_of(table).key, gone)
             rows.clear()
 
     def _clear(self) -> None:

@@ -30,6 +30,32 @@ CheckState = Callable[[Snapshot], ChatError | None]
 """Takes a snapshot, and returns the error that forbids the write, or None. Otherwise as :data:`Authorize`."""
 
 
+class ReactionsSeen(NamedTuple):
+    """The reactions to a message, as one user sees them. They MUST NOT be changed.
+
+    A check takes no more than this, and it is made on the writer's thread. What is told is made of it by
+    :meth:`counts`, where nobody else waits for that.
+    """
+
+    tally: Mapping[str, tuple[int, int]]
+    """For each emoji, how many users chose it, and when the first of them did."""
+    own: Mapping[str, int]
+    """The emoji that the user chose, and when."""
+
+    def counts(self) -> list[pb.ReactionCount]:
+        """As :meth:`grpc_chat.store.reads.Snapshot.reaction_counts`."""
+        own = self.own
+        return [
+            pb.ReactionCount(emoji=emoji, count=count, mine=emoji in own)
+            for emoji, (count, _) in sorted(self.tally.items(), key=_by_time)
+        ]
+
+
+def _by_time(item: tuple[str, tuple[int, int]]) -> tuple[int, str]:
+    emoji, (_, first_us) = item
+    return first_us, emoji
+
+
 class Target(NamedTuple):
     """An event that another event is about, as of now: earlier writes in the same batch count."""
 
@@ -40,7 +66,7 @@ class Target(NamedTuple):
     role: int = 0
     """If ``with_role`` asks for it: the present role of the user who caused the event, as ``chat.v1.Role``; 0
     if that user is not a member."""
-    reactions: Sequence[pb.ReactionCount] = ()
+    reactions: ReactionsSeen | None = None
     """If ``with_reactions`` asks for it: the reactions to the event's message, as the draft's user sees
     them."""
     vote: int = 0

@@ -31,7 +31,7 @@ MISTAKES = {
         (
             (
                 "core/edits.py",
-                '            if found.message.HasField("deleted"):\n',
+                '            if message.HasField("deleted"):\n',
                 "            if False:\n",
             ),
         ),
@@ -91,8 +91,8 @@ MISTAKES = {
         (
             (
                 "store/projections.py",
-                "    if changed.emoji:\n",
-                "    if changed.emoji and not changed.removed:\n",
+                "    if emoji:\n",
+                "    if emoji and not changed.removed:\n",
             ),
         ),
         (_FORGOTTEN,),
@@ -139,7 +139,7 @@ MISTAKES = {
         (
             (
                 "core/reactions.py",
-                "    if sum(count.count for count in counts) >= REACTIONS:\n",
+                "    if sum([count for count, _ in tally.values()]) >= REACTIONS:\n",
                 "    if False:\n",
             ),
         ),

@@ -421,11 +421,9 @@ MISTAKES = changes.MISTAKES | {
         "a role that is given in one room is given in all",
         (
             (
-                "store/row_statements.py",
-                "schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)\n"
-                "    .values(role",
-                'sa.or_(schema.members.c.room_id == _IN_ROOM, sa.text("1")),'
-                " schema.members.c.user_id == _OF_USER)\n    .values(role",
+                "store/row_updates.py",
+                " for name in keys)",
+                ' for name in keys if columns != ("role",) or name != "room_id")',
             ),
         ),
         (_STORE,),
@@ -434,10 +432,14 @@ MISTAKES = changes.MISTAKES | {
         "who is unbanned from one room is unbanned from all",
         (
             (
-                "store/row_statements.py",
-                'where(*(key == sa.bindparam(f"_{key.name}") for key',
-                'where(*(sa.or_(key == sa.bindparam(f"_{key.name}"),'
-                " sa.text(f\"'{key}' = 'bans.room_id'\")) for key",
+                "store/row_updates.py",
+                "    return _DELETE.format(",
+                "    if table is schema.bans:\n"
+                '        _all = "WHERE user_id IN (SELECT user_id FROM wanted)"\n'
+                '        return (_DELETE.partition("WHERE")[0] + _all).format(\n'
+                '            table="bans", names=", ".join(names), values=values\n'
+                "        )\n"
+                "    return _DELETE.format(",
             ),
         ),
         (_STORE,),

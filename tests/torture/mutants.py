@@ -367,7 +367,7 @@ MUTANTS = {
         (
             (
                 "core/edits.py",
-                "            if found.message.text == text and same_extras(found.message, edited):\n",
+                "            if message.text == text and same_extras(message, edited):\n",
                 "            if False:\n",
             ),
         ),
@@ -391,7 +391,13 @@ MUTANTS = {
     ),
     "same-reaction-again": Mutant(
         "a reaction that is there already is made again",
-        (("core/reactions.py", "            if mine != removed:\n", "            if False:\n"),),
+        (
+            (
+                "core/reactions.py",
+                "            if (emoji in target.reactions.own) != removed:\n",
+                "            if False:\n",
+            ),
+        ),
         ("F1", "F7"),
     ),
     "same-vote-again": Mutant(
