@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.extras import extras_of, with_extras
 from grpc_chat.cli.names import find_room
 from grpc_chat.cli.output import count
 from grpc_chat.cli.terminal import visible
 from grpc_chat.cli.texts import TextCommand
+
+if TYPE_CHECKING:
+    from grpc_chat.sdk.bodies import LinkCard
 
 _room = click.argument("name", metavar="ROOM")
 _SEQ = click.IntRange(min=1)
@@ -18,20 +25,31 @@ _SEQ = click.IntRange(min=1)
 @_room
 @click.argument("seq", type=_SEQ)
 @click.argument("text", nargs=-1, required=True)
+@with_extras
 @talks()
-async def edit(cli: Cli, name: str, seq: int, text: tuple[str, ...]) -> None:
+async def edit(
+    cli: Cli,
+    name: str,
+    seq: int,
+    text: tuple[str, ...],
+    cards: tuple[LinkCard, ...],
+    body_type: str | None,
+    body_file: Path | None,
+) -> None:
     """Change the text of a message that you sent.
 
     ROOM is a room's name or id, or @USER. SEQ is the message's number in the room, which `read --json`,
-    `watch --json` and `send --json` print as `seq`. Nobody can edit what somebody else sent.
+    `watch --json` and `send --json` print as `seq`. Nobody can edit what somebody else sent. The cards
+    and the body of the message go with the old text: give those that it is to have.
 
     \b
     Examples:
       grpc-chat edit plans 12 Lunch at one, not at noon
       grpc-chat edit @bob 7 "Do you have two minutes?"
     """
+    extras = extras_of(cards, body_type, body_file)
     room = await find_room(cli.client, name)
-    message = await cli.client.edit(room.room_id, seq, " ".join(text))
+    message = await cli.client.edit(room.room_id, seq, " ".join(text), body=extras.body, cards=extras.cards)
     cli.answered()
     if cli.out.as_json:
         cli.out.json(message)

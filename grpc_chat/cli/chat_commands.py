@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grpc_chat.cli import files, threads
 from grpc_chat.cli import presence as presence_
-from grpc_chat.cli.chat_words import in_short, person
+from grpc_chat.cli.chat_words import called, in_short, person
 from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.following import Follow
@@ -111,6 +111,22 @@ class Commands:
         # In the order in which they were said, as above.
         found = [hit.message async for hit in hits][::-1]
         self._say(*in_short(found, none=f"nothing found for {terms}"))
+
+    async def _people(self, query: str) -> None:
+        found = []
+        async for user in self._cli.client.people(query):
+            found.append(user)
+            if len(found) > _MOST_SHOWN:
+                break
+        if not found:
+            self._say("nobody whom you may see" + (f" is called {query}" if query else ""))
+        self._say(*(f"  {called(user)}" for user in found[:_MOST_SHOWN]))
+        if len(found) > _MOST_SHOWN:
+            self._say(f"  and more: grpc-chat people {in_shell(query) if query else ''}".rstrip())
+
+    async def _report(self, seq: int, reason: str) -> None:
+        await self._cli.client.report(self._room.room_id, seq, reason)
+        self._say(f"message {seq} is reported")
 
     async def _thread(self, seq: int) -> None:
         room_id = self._room.room_id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grpc_chat.cli.events import said
 from grpc_chat.cli.output import cut
 from grpc_chat.cli.terminal import visible
+from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.models import Member, Message
 
 _SHORT = 200
@@ -44,10 +45,13 @@ def start_of(line: str) -> str:
     return cut(visible(line), 40)
 
 
+def called(user: User) -> str:
+    """A user's id and, if it says more, their name."""
+    return user.user_id + (f" ({user.display_name})" if user.display_name not in ("", user.user_id) else "")
+
+
 def person(member: Member) -> str:
-    user = member.user
-    called = f" ({user.display_name})" if user.display_name not in ("", user.user_id) else ""
-    return f"{user.user_id}{called}" + (f", {member.role}" if member.role != "member" else "")
+    return called(member.user) + (f", {member.role}" if member.role != "member" else "")
 
 
 def in_short(messages: Sequence[Message], *, none: str) -> list[str]:

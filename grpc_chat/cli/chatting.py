@@ -55,6 +55,8 @@ _HELP = {
     "/unpin #N": "take the pin of message N away",
     "/pins": "show what is pinned in this room",
     "/search TERM": "find messages in this room, the newest 10",
+    "/people [START]": "show people on this server, whose id or name begins so",
+    "/report #N [REASON]": "report message N to those who run this room",
     "/accept ROOM": "accept an invitation",
     "/decline ROOM": "decline an invitation; the room's members are not told",
     "/help": "show these commands",
@@ -276,6 +278,15 @@ class Chat(Commands):
                 self._ask(self._search(terms))
             case "search", _:
                 self._say(f"/search needs a word after it; nothing is sent. As a message: /{start_of(line)}")
+            case "people", query:
+                self._ask(self._people(query))
+            case "report", which if seq := numbered(which)[0]:
+                self._ask(self._report(seq, numbered(which)[1]))
+            case "report", _:
+                self._say(
+                    "/report needs #N after it, the number of a message, and perhaps a reason; nothing is "
+                    f"reported. As a message: /{start_of(line)}"
+                )
             case "upload", path if path:
                 self._ask(self._upload(path))
             case "download", number if seq := message_number(number):

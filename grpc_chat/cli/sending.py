@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from grpc_chat.cli.command import Cli
+from grpc_chat.cli.extras import NO_EXTRAS, Extras
 from grpc_chat.cli.failures import REFUSED, UNKNOWN, USAGE, Failure
 from grpc_chat.cli.lines import Lines
 from grpc_chat.errors import ChatError, Unavailable
@@ -23,6 +24,7 @@ async def send(
     text: str,
     timeout: float,
     message_id: str | None = None,
+    extras: Extras = NO_EXTRAS,
     *,
     reply_to: int = 0,
     thread_root: int = 0,
@@ -38,6 +40,8 @@ async def send(
             text,
             reply_to=reply_to,
             thread_root=thread_root,
+            body=extras.body,
+            cards=extras.cards,
             client_message_id=message_id,
             timeout=timedelta(seconds=timeout),
         )

@@ -13,12 +13,14 @@ import click
 
 from grpc_chat.cli.asking import interruptible
 from grpc_chat.cli.command import Cli, talks
+from grpc_chat.cli.extras import STDIN, extras_of, with_extras
 from grpc_chat.cli.failures import Failure
 from grpc_chat.cli.names import find_room
 from grpc_chat.cli.texts import TextCommand
 
 if TYPE_CHECKING:
     from grpc_chat.cli.events import EventLines
+    from grpc_chat.sdk.bodies import LinkCard
     from grpc_chat.sdk.models import Event
 
 _room = click.argument("name", metavar="ROOM")
@@ -45,6 +47,7 @@ class _Uuid(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--reply-to", type=_SEQ, metavar="SEQ", help="Reply to this message.")
 @click.option("--thread", type=_SEQ, metavar="SEQ", help="Send it to the thread of this message.")
+@with_extras
 @click.option("--id", "message_id", type=_Uuid(), metavar="UUID", help="Send a message again; see above.")
 @click.option("--timeout", default=30.0, show_default=True, help="How many seconds to try.")
 @talks()
@@ -55,6 +58,9 @@ async def send(
     file: Path | None,
     reply_to: int | None,
     thread: int | None,
+    cards: tuple[LinkCard, ...],
+    body_type: str | None,
+    body_file: Path | None,
     message_id: str | None,
     timeout: float,
 ) -> int:
@@ -68,6 +74,9 @@ async def send(
     Every message has an id, and is stored only once however often you send it with that id. If it is not
     known whether it was stored, the exit code is 6 and the error names the id: repeat the command with --id.
 
+    A message can have cards, which say what to show for links, and a body for programs, which is any protobuf
+    message; `read --json` and `watch --json` print both.
+
     \b
     Examples:
       grpc-chat send plans Lunch at noon?
@@ -76,6 +85,8 @@ async def send(
       grpc-chat send plans --thread 12 "I can bring plates"
       make test 2>&1 | tail -5 | grpc-chat send builds
       git diff | grpc-chat send review --file -
+      grpc-chat send plans "see https://example.com/" --card "https://example.com/ | Example | An example"
+      grpc-chat send orders "Lunch?" --body-type acme.forms.Form --body-file form.binpb
     """
     from grpc_chat.cli import sending
 
@@ -84,17 +95,20 @@ async def send(
     lines = not file and text in ((), ("-",))
     if lines and not text and sys.stdin and sys.stdin.isatty():
         raise click.UsageError("give a text, or - to type one message on each line")
-    if lines and message_id:
-        raise click.UsageError("--id is for one message")
+    if lines and (message_id or cards or body_type or body_file):
+        raise click.UsageError("--id, --card, --body-type and --body-file are for one message")
+    if str(file) == str(body_file) == STDIN:
+        raise click.UsageError("only one of --file and --body-file can be standard input")
     whole = "" if lines else _content(file) if file else " ".join(text)
     if not lines and not whole:
         raise click.UsageError("the message is empty")
+    extras = extras_of(cards, body_type, body_file)
     room = await find_room(cli.client, name, make=True)
     cli.answered()
     if lines:
         return await sending.send_lines(cli, room, timeout, reply_to=reply_to or 0, thread_root=thread or 0)
     sent = await sending.send(
-        cli, room, whole, timeout, message_id, reply_to=reply_to or 0, thread_root=thread or 0
+        cli, room, whole, timeout, message_id, extras, reply_to=reply_to or 0, thread_root=thread or 0
     )
     if cli.out.as_json:
         cli.out.json(sent)

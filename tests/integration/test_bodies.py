@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import inspect
+import io
+import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import click
 import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +18,11 @@ from google.protobuf.struct_pb2 import Value
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.cli import changing, talk
+from grpc_chat.cli.command import Cli
+from grpc_chat.cli.failures import Failure
+from grpc_chat.cli.output import Output
+from grpc_chat.cli.target import Target
 from grpc_chat.core import forgetting
 from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.testing import RunningNode, running_node
@@ -175,3 +186,93 @@ async def test_nothing_unknown_is_stored(node: RunningNode) -> None:
         pb.ListMessagesResponse,
     )
     assert b"secret" not in listed.SerializeToString()
+
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command as alice, with these options; the lines that it prints."""
+
+    async def run(command: click.Command, *args: str, as_json: bool = False) -> list[str]:
+        cli = Cli(node.client("alice"), Target("localhost:1"), cast("Any", None), Output(as_json=as_json))
+        function: Any = command.callback
+        given = command.make_context(str(command.name), list(args)).params
+        names = inspect.signature(function.__wrapped__).parameters.keys() & given.keys()
+        await function.__wrapped__(cli, **{name: given[name] for name in names})
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+async def test_commands_send_cards_and_bodies_and_print_them(
+    node: RunningNode, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body is the bytes of a file, or of standard input, with the name of a type; a card begins with its
+    address. What was sent is what a program reads."""
+    await node.put_room("shown", {"alice": "owner", "bob": "member"})
+    bob, form = node.client("bob"), tmp_path / "form"
+    form.write_bytes(STRANGE.value)
+    cards = ["--card", "https://example.com/ | A title | What | it is", "--card", "https://example.com/b"]
+
+    body = ["--body-type", "example.com/acme.forms.Unknown_1", "--body-file", str(form)]
+    [sent] = await run(talk.send, "shown", "look", *cards, *body, as_json=True)
+
+    message = await last(bob, "shown")
+    assert message.body == STRANGE
+    assert message.cards == (
+        chat.LinkCard("https://example.com/", "A title", "What | it is"),
+        chat.LinkCard("https://example.com/b"),
+    )
+    [line] = await run(talk.read, "shown", str(message.seq), as_json=True)
+    read = json.loads(line)
+    assert read["body"] == {"type_url": STRANGE.type_url, "value": STRANGE.value.hex()}
+    assert [card["url"] for card in read["cards"]] == ["https://example.com/", "https://example.com/b"]
+    assert read["cards"][0]["title"] == "A title"
+    # Sent again with its id and what it had, it is the same message.
+    id_ = json.loads(sent)["client_message_id"]
+    [again] = await run(talk.send, "shown", "look", *cards, *body, "--id", id_, as_json=True)
+    assert json.loads(again) == json.loads(sent)
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"\x08\x05"), isatty=lambda: False))
+    with_time = ["--body-type", "google.protobuf.Duration", "--body-file", "-"]
+    await run(changing.edit, "shown", str(message.seq), "look here", *with_time)
+    message = await last(bob, "shown")
+    assert message.body
+    assert (message.text, message.body.unpack(Duration), message.cards) == (
+        "look here",
+        Duration(seconds=5),
+        (),
+    )
+    await run(changing.edit, "shown", str(message.seq), "look", *cards[:2])
+    message = await last(bob, "shown")
+    assert (message.body, len(message.cards)) == (None, 1)
+
+
+async def test_options_that_make_no_body_and_no_card_send_nothing(
+    node: RunningNode, run: Run, tmp_path: Path
+) -> None:
+    """A type without bytes, bytes without a type, a card without an address, and what is for one message."""
+    await node.put_room("refused", {"alice": "owner"})
+    form = tmp_path / "form"
+    form.write_bytes(b"1")
+    for args, why in (
+        (["x", "--body-type", "a.B"], "give --body-type and --body-file together"),
+        (["x", "--body-file", str(form)], "give --body-type and --body-file together"),
+        (["x", "--card", " | title"], "must begin with the address"),
+        (["-", "--card", "https://example.com"], "are for one message"),
+        (["-", "--body-type", "a.B", "--body-file", str(form)], "are for one message"),
+        (["--file", "-", "--body-type", "a.B", "--body-file", "-"], "only one of --file and --body-file"),
+    ):
+        with pytest.raises(click.UsageError, match=why):
+            await run(talk.send, "refused", *args)
+    for args, why in (
+        (["x", "--body-type", "a.B", "--body-file", str(tmp_path / "none")], "none can't be read"),
+        (["x", "--card", "ftp://example.com"], "cards\\[0\\].url must be"),
+        (["x", *["--card", "https://example.com"] * 6], "cards must have 0 to 5 entries"),
+        (["x", "--body-type", "not a type", "--body-file", str(form)], "type_url"),
+    ):
+        with pytest.raises(Failure, match=why):
+            await run(talk.send, "refused", *args)
+    assert [message async for message in node.client("alice").history("refused")] == []

@@ -17,7 +17,7 @@ from grpc_chat.cli.command import Cli
 from grpc_chat.cli.failures import UNKNOWN
 from grpc_chat.cli.output import Output
 from grpc_chat.cli.target import Target
-from grpc_chat.errors import ChatError, PermissionDenied, RateLimited, SessionEnded
+from grpc_chat.errors import ChatError, MessageNotFound, PermissionDenied, RateLimited, SessionEnded
 from grpc_chat.sdk.account_models import User
 from grpc_chat.sdk.choices import PresenceState, Role, RoomKind
 from grpc_chat.sdk.inbox import Inbox
@@ -45,6 +45,7 @@ class Server:
         self.typed: list[bool] = []
         self.pinned: list[int] = []
         self.searched: list[tuple[str, ...]] = []
+        self.reported: list[tuple[int, str]] = []
 
     async def send(self, room_id: str, text: str, *, client_message_id: str, timeout: None) -> None:
         self.sent[client_message_id] = text
@@ -93,6 +94,15 @@ class Server:
         self.searched.append(terms)
         for seq in (9, 8) if "lunch" in terms else ():
             yield SearchHit(Message(room, seq, "bob", f"lunch\n{seq}", NOW, "id"), ())
+
+    async def people(self, query: str) -> AsyncIterator[User]:
+        for number in range(0 if query == "x" else 1 if query else 101):
+            yield User(f"{query}u{number}", "" if number else "Robert\x1b[2J")
+
+    async def report(self, room_id: str, seq: int, reason: str) -> None:
+        self.reported.append((seq, reason))
+        if seq == 13:
+            raise MessageNotFound("there is no such message")
 
     def subscribe(self, *cursors: object, **how: object) -> Server:
         return self
@@ -183,6 +193,8 @@ async def test_commands_are_not_sent(
         "/unpin",
         "/pins",
         "/search",
+        "/people",
+        "/report",
         "/accept",
         "/decline",
     ]
@@ -243,6 +255,31 @@ async def test_messages_are_pinned_and_found_while_one_talks(
         "/search needs a word after it; nothing is sent. As a message: //search",
     ):
         assert line in shown, line
+
+
+async def test_people_are_listed_and_messages_reported_while_one_talks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Everyone or those who are looked for; a message by its number alone, so that none is reported by
+    mistake."""
+    server = Server()
+    server.answers = {"last": None}
+    lines = ["/people", "/people ro", "/people x", "/report #12", "/report #13  it's  spam"]
+    assert await talk(server, *lines, "/report", "/report spam", "/report 12", "last", typed=True) == 0
+
+    assert (server.reported, list(server.sent.values())) == ([(12, ""), (13, "it's  spam")], ["last"])
+    out, err = capsys.readouterr()
+    shown = out.splitlines()
+    assert [r"  u0 (Robert\x1b[2J)", *(f"  u{at}" for at in range(1, 100))] == shown[:100]
+    wanted = [
+        "  and more: grpc-chat people",
+        r"  rou0 (Robert\x1b[2J)",
+        "nobody whom you may see is called x",
+    ]
+    wanted += ["message 12 is reported"]
+    assert [line for line in wanted if line not in shown] == []
+    assert sum("/report needs #N after it" in line for line in shown) == 3
+    assert "there is no such message" in err
 
 
 async def test_a_pipe_has_no_commands() -> None:
