@@ -41,6 +41,7 @@ class RoomService:
             waiting_rooms=found.waiting_rooms,
             unread_count=found.unread,
             unread_mentions=found.mentions,
+            unread_threads=found.threads,
             invitations=found.invitations,
         )
 

@@ -71,9 +71,11 @@ class Commands:
         found = await self._cli.client.inbox(limit=_MOST_SHOWN)
         rooms = [room for room in found.rooms if room.room_id != self._room.room_id]
         self._say(*(f"  {title(room)}: {count(room.unread, 'new message')}" for room in rooms))
+        if found.threads:
+            self._say(f"  {count(found.threads, 'thread')} with new messages: grpc-chat threads --unread")
         if found.invitations:
             self._say(f"  {count(found.invitations, 'invitation')} to answer: grpc-chat invitations list")
-        if not rooms and not found.invitations:
+        if not rooms and not found.threads and not found.invitations:
             self._say("nothing waits for you in other rooms")
 
     async def _topic(self, topic: str) -> None:

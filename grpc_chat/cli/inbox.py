@@ -32,7 +32,8 @@ _room = click.argument("name", metavar="ROOM")
 async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     """Show what waits for you in all of your rooms, the newest first.
 
-    These are the rooms with unread messages, and how many invitations you have not answered. Rooms that you
+    These are the rooms with unread messages, in how many threads messages wait for you, and how many
+    invitations you have not answered. Rooms that you
     have muted are left out, unless somebody mentions you in them. With --json, the first line says how much
     waits in all, and each further line is a room.
 
@@ -46,7 +47,8 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     cli.answered()
     if cli.out.as_json:
         summary = {
-            name: getattr(found, name) for name in ("waiting_rooms", "unread", "mentions", "invitations")
+            name: getattr(found, name)
+            for name in ("waiting_rooms", "unread", "mentions", "threads", "invitations")
         }
         cli.out.json({"type": "inbox"}, **summary)
         for room in found.rooms:
@@ -63,6 +65,8 @@ async def inbox(cli: Cli, include_read: bool, limit: int) -> None:
     cli.out.table(found.rooms, columns, empty="nothing waits for you")
     if not include_read and (more := found.waiting_rooms - len(found.rooms)) > 0:
         cli.out.note(f"and {count(more, 'more room')}; see --limit")
+    if found.threads:
+        cli.out.note(f"{count(found.threads, 'thread')} with new messages: grpc-chat threads --unread")
     if found.invitations:
         cli.out.note(f"{count(found.invitations, 'invitation')} to answer: grpc-chat invitations list")
 

@@ -10,6 +10,7 @@ from grpc_chat.core.page_token import Listed
 from grpc_chat.core.reads import Pieces, at_once
 from grpc_chat.core.room_views import as_listed
 from grpc_chat.core.streams import MOST_INVITATIONS
+from grpc_chat.core.threads import count_waiting
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import InboxRoom
 from grpc_chat.wire import chat_pb2 as pb
@@ -36,6 +37,7 @@ class Found(NamedTuple):
     waiting_rooms: int
     unread: int
     mentions: int
+    threads: int
     invitations: int
 
 
@@ -77,11 +79,13 @@ class Inbox:
                 some = [found_in[room_id] for room_id in ids if room_id in found_in]
                 rooms += at_once(as_listed(snapshot, some, caller.user_id, now_us), snapshot)
                 snapshot = yield
+            threads = yield from count_waiting(snapshot, caller.user_id, now_us)
+            snapshot = yield
             invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             token = page.next(rest, _write_place)
             mentions = sum(room.mentions for room in all_)
             unread = sum(waiting.values())
-            return Found(Listed(rooms, token), len(waiting), unread, mentions, len(invitations))
+            return Found(Listed(rooms, token), len(waiting), unread, mentions, threads, len(invitations))
 
         return await self._readers.run_pieces(in_snapshot)
 

@@ -10,6 +10,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.context import Context
 from grpc_chat.core.page_token import Listed
 from grpc_chat.core.previews import preview_of
+from grpc_chat.core.reads import Pieces
 from grpc_chat.core.user_log import tell
 from grpc_chat.errors import ChatError, InvalidRequest, MessageNotFound
 from grpc_chat.store.base import Transaction
@@ -21,6 +22,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 _END = 2**63 - 1
 """After every number."""
+_COUNTED_AT_ONCE = 200
 
 
 def answer(at: int, message: pb.OutgoingMessage) -> Answers:
@@ -79,13 +81,16 @@ class Threads:
         def of_room(snapshot: Snapshot, after: str, limit: int) -> list[pb.Thread]:
             room = access.require_read(snapshot, room_id, user_id)
             before = int(after) if after else _END
-            found = snapshot.threads(room_id, user_id, before=before, limit=limit)
-            # The newest ones come first: those of which nothing is visible are the last.
-            return _with_roots(
-                snapshot,
-                {room_id: room},
-                [as_told(snapshot, room, each, now_us) for each in found if _is_visible(room, each)],
-            )
+            shown: list[pb.Thread] = []
+            while len(shown) < limit:
+                found = snapshot.threads(room_id, user_id, before=before, limit=limit)
+                # The newest ones come first: those of which nothing is visible are the last.
+                visible = [each for each in found if _is_visible(room, each)]
+                shown += _alive([as_told(snapshot, room, each, now_us) for each in visible])
+                if len(visible) < limit:
+                    break
+                before = visible[-1].thread.last_seq
+            return _with_roots(snapshot, {room_id: room}, shown[:limit])
 
         def followed(snapshot: Snapshot, after: str, limit: int) -> list[pb.Thread]:
             if room_id:
@@ -106,8 +111,7 @@ class Threads:
                 shown += _visible(snapshot, user_id, found, now_us)
                 if len(found) < limit:
                     break
-                last = found[-1].thread
-                place = last.last_us, last.room_id, last.root_seq
+                place = place_of(found[-1].thread)
             return shown[:limit]
 
         def by_seq(thread: pb.Thread) -> str:
@@ -282,13 +286,45 @@ def _visible(
     snapshot: Snapshot, user_id: str, found: Sequence[FollowedThread], now_us: int
 ) -> list[pb.Thread]:
     """Those of these threads, of any rooms, of which a user may read something."""
-    rooms = snapshot.memberships_in(user_id, sorted({each.thread.room_id for each in found}))
+    rooms, shown = _told(snapshot, user_id, found, now_us)
+    return _with_roots(snapshot, rooms, shown)
+
+
+def _told(
+    snapshot: Snapshot, user_id: str, found: Sequence[FollowedThread], now_us: int
+) -> tuple[Mapping[str, Membership], list[pb.Thread]]:
+    """The same without the beginnings of their roots, and the user's memberships of their rooms."""
+    room_ids = sorted({each.thread.room_id for each in found})
+    rooms = snapshot.memberships_in(user_id, room_ids) if room_ids else {}
     shown = [
         as_told(snapshot, room, each, now_us)
         for each in found
         if (room := rooms.get(each.thread.room_id)) and room.role and _is_visible(room, each)
     ]
-    return _with_roots(snapshot, rooms, shown)
+    return rooms, _alive(shown)
+
+
+def count_waiting(snapshot: Snapshot, user_id: str, now_us: int) -> Pieces[int]:
+    """In how many threads that a user follows and has not muted messages wait."""
+    waiting = 0
+    before: tuple[int, str, int] | None = None
+    while True:
+        found = snapshot.threads_followed(user_id, unread_at_us=now_us, before=before, limit=_COUNTED_AT_ONCE)
+        waiting += len(_told(snapshot, user_id, found, now_us)[1])
+        if len(found) < _COUNTED_AT_ONCE:
+            return waiting
+        before = place_of(found[-1].thread)
+        snapshot = yield
+
+
+def place_of(thread: ThreadRecord) -> tuple[int, str, int]:
+    """A thread's place among those that a user follows, of whatever rooms."""
+    return thread.last_us, thread.room_id, thread.root_seq
+
+
+def _alive(threads: Sequence[pb.Thread]) -> list[pb.Thread]:
+    """Without those of which all is deleted that the member may read."""
+    return [thread for thread in threads if thread.reply_count]
 
 
 def _with_roots(

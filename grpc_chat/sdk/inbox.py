@@ -28,6 +28,9 @@ class Inbox:
     """How many invitations wait for your answer."""
     mentions: int = 0
     """How many unread messages mention you, those in muted rooms included."""
+    threads: int = 0
+    """In how many threads that you follow and have not muted messages wait; ``threads(unread=True)`` has
+    them."""
 
 
 class InboxCalls(CallsInRooms):
@@ -49,7 +52,14 @@ class InboxCalls(CallsInRooms):
             if not request.page_token or len(rooms) >= limit:
                 break
         shown, waiting = tuple(rooms[:limit]), page.waiting_rooms
-        return Inbox(shown, waiting, page.unread_count, page.invitations, page.unread_mentions)
+        return Inbox(
+            shown,
+            waiting,
+            page.unread_count,
+            page.invitations,
+            page.unread_mentions,
+            page.unread_threads,
+        )
 
     async def mute(self, room: str, *, lifetime: timedelta | None = None) -> Notifications:
         """Be notified of nothing in a room, in all of your sessions.

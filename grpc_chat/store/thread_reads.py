@@ -33,7 +33,11 @@ _DELETED_UNREAD = (
 _COLUMNS = (*_t, _f.read_seq, _f.read_count, _f.read_own, _f.mute_until_us, _DELETED_UNREAD)
 _SAME = sa.and_(_f.room_id == _t.room_id, _f.root_seq == _t.root_seq, _f.user_id == _USER)
 _AS_SEEN = sa.select(*_COLUMNS).select_from(schema.threads).outerjoin(schema.thread_followers, _SAME)
-_IN_ROOM = _AS_SEEN.where(_t.room_id == _ROOM, _t.last_seq < _AT).order_by(_t.last_seq.desc()).limit(_MOST)
+# Threads whose messages are all deleted are listed no more.
+_ALIVE = _t.replies > sa.literal_column("0")
+_IN_ROOM = (
+    _AS_SEEN.where(_t.room_id == _ROOM, _t.last_seq < _AT, _ALIVE).order_by(_t.last_seq.desc()).limit(_MOST)
+)
 _FOLLOWED = (
     sa.select(*_COLUMNS)
     .select_from(schema.members)
@@ -42,7 +46,7 @@ _FOLLOWED = (
         sa.and_(_f.room_id == schema.members.c.room_id, _f.user_id == schema.members.c.user_id),
     )
     .join(schema.threads, sa.and_(_t.room_id == _f.room_id, _t.root_seq == _f.root_seq))
-    .where(schema.members.c.user_id == _USER)
+    .where(schema.members.c.user_id == _USER, _ALIVE)
     .order_by(_t.last_us.desc(), _t.room_id.desc(), _t.root_seq.desc())
     .limit(_MOST)
 )

@@ -58,7 +58,7 @@ class ThreadReads(Protocol):
 
     def threads(self, room_id: str, user_id: str, *, before: int, limit: int) -> list[FollowedThread]:
         """A room's threads as a user sees them, by their newest messages, of which all come before a number,
-        newest first."""
+        newest first; without those whose messages are all deleted."""
 
     def threads_followed(
         self,
@@ -69,7 +69,8 @@ class ThreadReads(Protocol):
         before: tuple[int, str, int] | None,
         limit: int,
     ) -> list[FollowedThread]:
-        """The threads that a user follows, by their newest messages, newest first.
+        """The threads that a user follows, by their newest messages, newest first; without those whose
+        messages are all deleted.
 
         Args:
             room_id: Only in this room; empty for all rooms that the user is in.

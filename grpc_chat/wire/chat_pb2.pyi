@@ -3095,6 +3095,7 @@ class ListInboxResponse(_message.Message):
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
     UNREAD_MENTIONS_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
+    UNREAD_THREADS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page. Empty if this is the last one."""
     waiting_rooms: _builtins.int
@@ -3105,6 +3106,8 @@ class ListInboxResponse(_message.Message):
     """How many unread messages mention the caller, those in muted rooms included."""
     invitations: _builtins.int
     """How many invitations wait for the caller's answer (see ListInvitations)."""
+    unread_threads: _builtins.int
+    """In how many threads messages wait that the caller follows and has not muted: those that ListThreads returns with `unread`."""
     @_builtins.property
     def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Room]:
         """Those in which something waits come first, and of each kind those with the newest events."""
@@ -3118,10 +3121,11 @@ class ListInboxResponse(_message.Message):
         unread_count: _builtins.int = ...,
         unread_mentions: _builtins.int = ...,
         invitations: _builtins.int = ...,
+        unread_threads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "rooms", b"rooms", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions", "waiting_rooms", b"waiting_rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "rooms", b"rooms", "unread_count", b"unread_count", "unread_mentions", b"unread_mentions", "unread_threads", b"unread_threads", "waiting_rooms", b"waiting_rooms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -6939,7 +6943,9 @@ class ListThreadsResponse(_message.Message):
     """For the next page; empty if this is the last."""
     @_builtins.property
     def threads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thread]:
-        """Those with the newest messages first."""
+        """Those with the newest messages first. Threads whose messages are all deleted, as far as the caller may read them, are
+        left out.
+        """
 
     def __init__(
         self,

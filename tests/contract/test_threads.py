@@ -140,7 +140,7 @@ def test_threads_are_listed_by_their_newest_messages(store: Store) -> None:
     other = pb.Event(room_id="r0", user_id="alice", message=pb.Message(text="x"))
     answer = pb.Event(room_id="r0", user_id="alice", message=pb.Message(text="x", thread_root=1))
     store.commit([Append([Draft(each, "phone", lambda *_: None) for each in (other, answer)])])
-    store.commit([said("bob", 2), said("bob", 1), deleted(3), deleted(5)])
+    store.commit([said("bob", 2), said("bob", 1), said("bob", 1), deleted(3), deleted(5)])
 
     def roots(found: list[FollowedThread]) -> list[tuple[str, int, int]]:
         return [(each.thread.room_id, each.thread.root_seq, each.deleted) for each in found]
@@ -159,10 +159,21 @@ def test_threads_are_listed_by_their_newest_messages(store: Store) -> None:
         in_r0 = snapshot.threads_followed("alice", room_id="r0", before=None, limit=9)
         assert in_r0 == mine[2:]
         unread = snapshot.threads_followed("alice", unread_at_us=1, before=None, limit=9)
-        assert roots(unread) == [("r1", 2, 0)]
+        assert roots(unread) == [("r1", 1, 2), ("r1", 2, 0)]
         assert snapshot.followed_thread("r1", "alice", 1) == mine[0]
         nothing = snapshot.followed_thread("r1", "carol", 77)
         assert nothing == FollowedThread(ThreadRecord("r1", 77, 0, 0, 0, 0), None, 0)
+
+    # What is deleted altogether is listed no more, until somebody writes in it.
+    store.commit([deleted(6)])
+    for alive in (False, True):
+        with store.snapshot() as snapshot:
+            listed = snapshot.threads("r1", "alice", before=ALL, limit=9)
+            assert roots(listed) == [("r1", 1, 3)] * alive + [("r1", 2, 0)]
+            mine = snapshot.threads_followed("alice", room_id="r1", before=None, limit=9)
+            assert roots(mine) == roots(listed)
+        store.commit([said("bob", 1)])
+    store.commit([deleted(10), deleted(11)])
 
     def mute(until_us: int) -> list[FollowedThread]:
         following = Following(Marker(2, 0), until_us)

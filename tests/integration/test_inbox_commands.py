@@ -69,7 +69,14 @@ async def test_the_inbox_shows_what_waits_and_what_was_said_last(node: RunningNo
     first, *_ = [
         json.loads(line) for line in await run(inbox.inbox, as_json=True, include_read=True, limit=9)
     ]
-    assert first == {"type": "inbox", "waiting_rooms": 0, "unread": 0, "mentions": 0, "invitations": 0}
+    assert first == {
+        "type": "inbox",
+        "waiting_rooms": 0,
+        "unread": 0,
+        "mentions": 0,
+        "threads": 0,
+        "invitations": 0,
+    }
     assert any("private, muted" in line for line in await run(rooms.room_list))
     assert await run(inbox.unmute, name="general") == ["general is not muted"]
     assert await run(inbox.notify, name="general", level="mentions") == [

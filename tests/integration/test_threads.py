@@ -447,13 +447,14 @@ async def test_counts_of_threads_are_those_of_a_naive_count(node: RunningNode) -
     invite = await alice.create_invite(room)
     for client in clients[1:]:
         await client.join_room(invite=invite.code)
+    others = {name: (await client.inbox()).threads for name, client in zip(names, clients, strict=True)}
     for _ in range(70):
         at = pick.randrange(3)
         client, name, root = clients[at], names[at], pick.choice(roots)
         head = (await alice.room(room)).last_seq
         log = await messages(alice, room)
         mine = [m.seq for m in log if m.sender_id == name and not m.deleted and m.seq not in roots]
-        match pick.randrange(8):
+        match pick.randrange(9):
             case 0 | 1 | 2:
                 if not [m for m in log if m.thread_root == root]:
                     followed.add(("alice", root))
@@ -463,6 +464,9 @@ async def test_counts_of_threads_are_those_of_a_naive_count(node: RunningNode) -
                 await client.send(room, "x")
             case 4 if mine:
                 await client.delete(room, pick.choice(mine))
+            case 8 if gone := [m.seq for m in log if m.thread_root == root and not m.deleted]:
+                # All that anybody has said in a thread.
+                await alice.delete(room, *gone)
             case 5:
                 back, to = pick.random() < 0.6, pick.choice((0, root))
                 await client.mark_read(room, pick.randrange(head + 1), thread_root=to, back=back)
@@ -482,7 +486,12 @@ async def test_counts_of_threads_are_those_of_a_naive_count(node: RunningNode) -
             theirs = {thread.root_seq: thread async for thread in client.threads(room)}
             found = {root for root, thread in theirs.items() if thread.following}
             inside = [m for m in log if m.thread_root]
-            assert found == {root for of, root in followed if of == name} & {m.thread_root for m in inside}
+            # What is deleted altogether is listed no more.
+            assert theirs.keys() == {m.thread_root for m in inside if not m.deleted}
+            assert found == {root for of, root in followed if of == name} & theirs.keys()
+            waiting = [each.root_seq async for each in client.threads(room, unread=True)]
+            assert {*waiting} == {root for root, thread in theirs.items() if thread.unread}
+            assert (await client.inbox()).threads == len(waiting) + others[name]
             for root, thread in theirs.items():
                 told = [m for m in inside if m.thread_root == root]
                 unread = [m for m in told if m.seq > thread.read_seq and m.sender_id != name]
