@@ -13,6 +13,7 @@ _FILES = "integration/test_files.py"
 _FORGOTTEN = "integration/test_forgotten.py"
 _SCHEDULED_FILES = "integration/test_scheduled_files.py"
 _MEMBERSHIP = "property/test_membership.py"
+_HIDDEN = "integration/test_hidden_history.py"
 
 MISTAKES = {
     "edited-too-late": Mistake(
@@ -360,5 +361,32 @@ MISTAKES = {
             ),
         ),
         (_FILES,),
+    ),
+    "root-of-a-hidden-thread": Mistake(
+        "a list of threads shows the beginning of a root that is hidden from the member",
+        (
+            (
+                "core/threads.py",
+                "if thread.thread_root >= access.visible_from(rooms[thread.room_id])",
+                "if thread.thread_root",
+            ),
+        ),
+        (_HIDDEN,),
+    ),
+    "saved-and-hidden-since": Mistake(
+        "a saved message is shown although the room hides it from the member by now",
+        (("core/saved.py", " and record.seq >= access.visible_from(room)", ""),),
+        (_HIDDEN,),
+    ),
+    "draft-stays": Mistake(
+        "somebody who leaves a room and comes back has the draft of before",
+        (
+            (
+                "store/row_statements.py",
+                "schema.message_drafts, schema.saved_messages)",
+                "schema.saved_messages)",
+            ),
+        ),
+        (_HIDDEN,),
     ),
 }

@@ -263,7 +263,7 @@ MISTAKES = changes.MISTAKES | {
                 "if payload:",
             ),
         ),
-        ("integration/test_inbox.py",),
+        ("integration/test_inbox.py", "integration/test_hidden_history.py"),
     ),
     "reading-seen-by-all": Mistake(
         "members see what others have read where the room does not show it",

@@ -220,9 +220,6 @@ class Visitor(Client):
         self.history.add("visit", op="in", epoch=joined.epoch, **visit)
         try:
             for _ in range(self.random.randint(1, 4)):
-                self.history.add("typing", user=self.user, room=room)
-                typing = pb.SendTypingRequest(room_id=room)
-                await self.stubs.presence.SendTyping(typing, timeout=5, metadata=self.metadata)
                 if self.random.random() < 0.5:
                     await self._follow(joined.first_seq - 1)
                 else:
@@ -269,6 +266,10 @@ class Visitor(Client):
                         start={self._room: after},
                         **told,
                     )
+                    # Others are told, and the one who types is not.
+                    self.history.add("typing", user=self.user, room=self._room)
+                    typing = pb.SendTypingRequest(room_id=self._room)
+                    await self.stubs.presence.SendTyping(typing, timeout=5, metadata=self.metadata)
                 tell_signals(self.history, self.user, response)
                 if response.gaps or response.history_changed:
                     return
