@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 help: ## Show these targets.
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data-trusted.
 	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3 --data data-trusted
@@ -51,6 +51,9 @@ soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be
 proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy and Caddy, those that are installed.
 	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)
 	@echo "nginx and HAProxy come from the system, with Debian: apt-get install nginx-light haproxy"
+
+h2spec: $(VENV) ## Play the 145 cases of h2spec against the server; it is built with Go, if that is installed.
+	@$(BIN)/python -m pytest -q -rsP tests/h2spec $(PYTEST)
 
 clients: $(VENV) .venv-proto ## Build and run the clients in other languages, those whose tools are installed.
 	@$(BIN)/python -m pytest -q -rs tests/clients $(PYTEST)
@@ -109,5 +112,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames soak proxies clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames soak proxies h2spec clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import grpc
 
 from grpc_chat.errors import Unimplemented
-from grpc_chat.transport.grpc_headers import ANSWER, NOT_GRPC, Fields, Request, trailers
+from grpc_chat.transport.grpc_headers import ANSWER, NOT_GRPC, NOT_GRPC_TEXT, Fields, Request, trailers
 from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.errors import ErrorCode
@@ -209,7 +209,10 @@ class GrpcConnection(asyncio.BufferedProtocol):
             head = headers.memo = Request(headers)
         assert isinstance(head, Request)
         if not head.is_grpc:
-            self.core.send_headers(stream, NOT_GRPC, end=True)
+            if head.is_head:
+                self.core.send_headers(stream, NOT_GRPC, end=True)
+            elif end:
+                self._answer_http(stream)
             return
         server = self.server
         if self._leaving and server.stopping:
@@ -228,6 +231,12 @@ class GrpcConnection(asyncio.BufferedProtocol):
             if end:
                 call.take(b"", True)
 
+    def _answer_http(self, stream: int) -> None:
+        # At the end of the request: many clients of HTTP don't look for an answer earlier, and take the reset
+        # that an early one ends with for a fault.
+        self.core.send_headers(stream, NOT_GRPC)
+        self.core.send_data(stream, NOT_GRPC_TEXT, end=True)
+
     def _refuse(self, stream: int, fields: Fields) -> None:
         self.core.send_headers(stream, [*ANSWER, *fields], end=True)
 
@@ -239,13 +248,18 @@ class GrpcConnection(asyncio.BufferedProtocol):
     def data(self, stream: int, data: bytes, end: bool) -> None:
         call = self.calls.get(stream)
         if call is None:
+            # What was refused has been answered, and what would be sent now goes nowhere.
             self.core.consumed(stream, len(data))
+            if end:
+                self._answer_http(stream)
         else:
             call.take(data, end)
 
     def trailers(self, stream: int, headers: Headers) -> None:
         if call := self.calls.get(stream):
             call.take(b"", True)
+        else:
+            self._answer_http(stream)
 
     def was_reset(self, stream: int, code: int) -> None:
         if call := self.calls.get(stream):

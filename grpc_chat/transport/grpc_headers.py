@@ -22,7 +22,9 @@ ANSWER: Final = ((b":status", b"200"), (b"content-type", b"application/grpc"))
 OK: Final = ((b"grpc-status", b"0"),)
 """The trailers of an answer without an error."""
 NOT_GRPC: Final = ((b":status", b"415"), (b"content-type", b"text/plain"))
-"""The answer to a request that is not gRPC, which ends with it."""
+"""The headers of the answer to a request that is not gRPC."""
+NOT_GRPC_TEXT: Final = b"This server speaks gRPC, and this request is none.\n"
+"""What follows them, for people."""
 
 _TIMEOUT: Final = re.compile(rb"([0-9]{1,18})([HMSmun])").fullmatch
 _UNITS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -43,9 +45,10 @@ class Request:
         encoding: How compressed messages are compressed.
         fault: Why it can't be carried out, in words for the client; empty if it can.
         is_grpc: Whether it is a gRPC call at all.
+        is_head: Whether the answer must have no body, as HTTP wants it for HEAD.
     """
 
-    __slots__ = ("encoding", "fault", "is_grpc", "metadata", "path", "seconds")
+    __slots__ = ("encoding", "fault", "is_grpc", "is_head", "metadata", "path", "seconds")
 
     def __init__(self, fields: Fields) -> None:
         self.path = ""
@@ -66,6 +69,7 @@ class Request:
             else:
                 self._keep(name, value, metadata)
         self.is_grpc = self.is_grpc and method == b"POST"
+        self.is_head = method == b"HEAD"
         self.metadata: Metadata = tuple(metadata)
 
     def _take(self, name: bytes, value: bytes, metadata: list[tuple[str, str | bytes]]) -> None:

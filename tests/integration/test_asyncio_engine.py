@@ -228,6 +228,26 @@ async def test_a_request_that_ends_early_is_refused(node: RunningNode, sent: byt
 async def test_a_request_that_is_not_grpc_is_answered_in_http(node: RunningNode) -> None:
     """With the status that the specification names, so that what is in front can pass it on."""
     headers = request_headers(GET_ME).replace(b"\x10application/grpc", b"\x10application/json")
+    for sent in (
+        [Frame(HEADERS, END_HEADERS | END_STREAM, 1, headers)],
+        [Frame(HEADERS, END_HEADERS, 1, headers), Frame(DATA, END_STREAM, 1, b"{}")],
+        [Frame(HEADERS, END_HEADERS, 1, headers), Frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\0\1a\1b")],
+    ):
+        with Http2Peer(node.node.port) as peer:
+            await asyncio.to_thread(peer.settle)
+            peer.send(*sent)
+            answer = await asyncio.to_thread(peer.read_until, HEADERS)
+            text = await asyncio.to_thread(peer.read_until, DATA)
+
+        assert answer
+        assert text
+        assert b"415" in answer.payload
+        assert b"speaks gRPC" in text.payload
+        assert text.flags & END_STREAM
+
+
+async def test_an_answer_to_head_has_no_body(node: RunningNode) -> None:
+    headers = request_headers(GET_ME).replace(b"\x04POST", b"\x04HEAD")
     with Http2Peer(node.node.port) as peer:
         await asyncio.to_thread(peer.settle)
         peer.send(Frame(HEADERS, END_HEADERS | END_STREAM, 1, headers))
