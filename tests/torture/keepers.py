@@ -226,8 +226,9 @@ class Twin(Client):
         open: Whether its stream is.
     """
 
-    def __init__(self, *args: Any, pause: float) -> None:
+    def __init__(self, *args: Any, rooms: Sequence[str], pause: float) -> None:
         super().__init__(*args)
+        self._rooms = rooms
         self._pause = pause
         self._since = 0.0
         self.told: dict[str, float] = {}
@@ -240,6 +241,12 @@ class Twin(Client):
         while not self.stopping.is_set():
             with contextlib.suppress(grpc.aio.AioRpcError):
                 await look(self.stubs, self.history, self.name, self.user)
+                # It types, too, of which it is not told.
+                room = self.random.choice(self._rooms)
+                self.history.add("typing", user=self.user, room=room)
+                await self.stubs.presence.SendTyping(
+                    pb.SendTypingRequest(room_id=room), timeout=5, metadata=self.metadata
+                )
             await self.pause(self.random.uniform(0, 2 * self._pause))
 
     async def _follow(self) -> None:

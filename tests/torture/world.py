@@ -127,7 +127,7 @@ class World:
             Visitor(*given("visitor", VISITOR), room=VISITED, pause=0.05),
         ]
         self.keeper = Keeper(*given("keeper", KEEPER), rooms=changed, pool=self.pool, pause=max(rest, 0.02))
-        self.twin = Twin(*given("twin", KEEPER), pause=0.1)
+        self.twin = Twin(*given("twin", KEEPER), rooms=changed, pause=0.1)
         self.typists = [
             Typist(*given(f"typist {user}", user), rooms=changed, burst=20, pause=0.5) for user in ("2", "5")
         ]
