@@ -31,6 +31,23 @@ TRACES = (SECRET.encode(), EMOJI.encode())
 MISSING, CREATED = 10_000, 1
 """A number that no event has, and one that is hidden, of an event that is no message."""
 
+
+@dataclass
+class Place:
+    """A room that hides what was said before one joined, with everything in it that can be hidden."""
+
+    room_id: str
+    epoch: str
+    hidden: dict[str, int] = field(default_factory=dict)
+    """By what they are, the numbers of hidden messages."""
+    file_id: str = ""
+    join_seq: int = 0
+
+    @property
+    def poll(self) -> int:
+        return self.hidden["poll"]
+
+
 # ---------------------------------------------------------------------------------------------------------
 # The kinds of events. Each is about a message, and then it is made to happen here; or it is not, and a room
 # shows it from the join on like any other; or it is of a user's own log, which no room has.
@@ -102,24 +119,40 @@ NO_MESSAGE_TO_READ = {
 """Methods that look at no message: they answer the same, and that it is ok."""
 OWN_TO_EXPLAIN = {"MessageService/ExplainDelivery"}
 """Everyone is told why nothing of what is hidden from them came, of every number that is."""
+# The same methods, asked for something else, or for all rooms at once.
+MORE: list[Callable[[Place], tuple[str, Message]]] = [
+    *(
+        lambda at, wanted=wanted: ("MessageService/SearchMessages", pb.SearchMessagesRequest(**wanted))
+        for wanted in (
+            {"terms": [SECRET]},
+            {"terms": [SECRET[:4]]},
+            {"has_file": True},
+            {"mentions_me": True},
+            {"sender_user_id": "owner"},
+        )
+    ),
+    lambda at: ("MessageService/ListThreads", pb.ListThreadsRequest()),
+    lambda at: ("MessageService/ListThreads", pb.ListThreadsRequest(following=True, unread=True)),
+    lambda at: ("MessageService/ListMentions", pb.ListMentionsRequest()),
+    lambda at: ("MessageService/ListMentions", pb.ListMentionsRequest(unread_only=True)),
+    lambda at: ("PersonalService/ListSavedMessages", pb.ListSavedMessagesRequest()),
+    lambda at: ("PersonalService/ListDrafts", pb.ListDraftsRequest()),
+    *(
+        lambda at, where=where: (
+            "MessageService/ListMessages",
+            pb.ListMessagesRequest(room_id=at.room_id, **{where: at.hidden["message"]}),
+        )
+        for where in ("after_seq", "before_seq", "around_seq")
+    ),
+    lambda at: (
+        "MessageService/MarkRead",
+        pb.MarkReadRequest(markers=[pb.ReadMarker(room_id=at.room_id)], back=True),
+    ),
+    lambda at: ("RoomService/ListInbox", pb.ListInboxRequest()),
+    lambda at: ("RoomService/ListRooms", pb.ListRoomsRequest()),
+]
 ENDINGS = ("RoomService/LeaveRoom", "AuthService/RevokeSessions", "AuthService/LogOut")
 """What would leave nothing to be asked: it comes last."""
-
-
-@dataclass
-class Place:
-    """A room that hides what was said before one joined, with everything in it that can be hidden."""
-
-    room_id: str
-    epoch: str
-    hidden: dict[str, int] = field(default_factory=dict)
-    """By what they are, the numbers of hidden messages."""
-    file_id: str = ""
-    join_seq: int = 0
-
-    @property
-    def poll(self) -> int:
-        return self.hidden["poll"]
 
 
 class Server:
@@ -459,11 +492,14 @@ async def _ask_everything(server: Server, user: str, place: Place) -> None:
     methods = [name for name in METHODS if name not in ENDINGS] + list(ENDINGS)
     token = server.tokens[user]
     answered = set()
+    for make in MORE:
+        method, request = make(place)
+        reply = await server.calls(method, request, token)
+        assert reply.reason == "OK", request
+        assert not traces(reply.response), request
     for method in methods:
         request = good(method, room)
-        if method == "MessageService/SearchMessages":
-            request = pb.SearchMessagesRequest(terms=[SECRET])
-        elif method == "RoomService/LeaveRoom":
+        if method == "RoomService/LeaveRoom":
             request = pb.LeaveRoomRequest(room_id=place.room_id)
         reply = await server.calls(method, request, token)
         assert not traces(reply.response), method
