@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from grpc_chat.file_settings import Files
-from grpc_chat.grpc_settings import Grpc
+from grpc_chat.grpc_settings import Grpc, Http2
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.search_settings import Search
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
@@ -399,6 +399,7 @@ class Config(BaseSettings):
     commit: Commit = Commit()
     subscribe: Subscribe = Subscribe()
     grpc: Grpc = Grpc()
+    http2: Http2 = Http2()
     search: Search = Search()
     tls: Tls = Tls()
     files: Files = Files()

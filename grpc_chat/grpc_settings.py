@@ -64,3 +64,29 @@ class Grpc(Group):
                     f"must be networks, as in 10.0.0.0/8,192.168.0.0/16, and {network!r} is not one"
                 ) from None
         return value
+
+
+class Http2(Group):
+    """Limits of each connection with the engine `asyncio`."""
+
+    connections_per_address: Count | None = Field(
+        None,
+        description="Most connections from one address. Unset: any number. Those of `grpc.trusted_proxies` "
+        "are not counted.",
+    )
+    resets: Count = Field(
+        1000,
+        description="Streams that are reset. This and the following cost the server something and bring "
+        "nothing. So many may come at once, and as many again some seconds later; a connection on which more "
+        "come is ended.",
+    )
+    settings: Count = Field(100, description="Changes of settings.")
+    pings: Count = Field(1000, description="Pings; `grpc.client_ping` bounds those without calls further.")
+    priorities: Count = Field(1000, description="Priorities, which mean nothing.")
+    empty_data: Count = Field(1000, description="Data frames with nothing in them.")
+    continuations: Count = Field(1000, description="Continuations of headers.")
+    window_updates: Count = Field(5000, description="Window updates that are tiny or of no use.")
+    refused_streams: Count = Field(2000, description="Calls beyond `grpc.streams_per_connection`.")
+    late_frames: Count = Field(2000, description="Frames of streams that are over.")
+    unknown_frames: Count = Field(1000, description="Frames of kinds that HTTP/2 does not know.")
+    unread_answers: Count = Field(1000, description="Frames to answer while the client does not read.")

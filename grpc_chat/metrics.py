@@ -157,6 +157,38 @@ class Totals(Collector):
         )
 
 
+class Frames(Collector):
+    """The frames of HTTP/2 that bring nothing, on the server's own engine.
+
+    Attributes:
+        kinds: What they are called.
+        came: How many of each kind came.
+        exceeded: How many connections were ended because of each kind.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: Sequence[str] = ()
+        self.came: Sequence[int] = ()
+        self.exceeded: Sequence[int] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as Prometheus collects them."""
+        came = CounterMetricFamily(
+            "grpc_chat_http2_frames",
+            "Frames that cost the server something and bring nothing, by kind; "
+            'only with `grpc.engine = "asyncio"`, like the next two.',
+            labels=["kind"],
+        )
+        floods = CounterMetricFamily(
+            "grpc_chat_http2_floods", "Connections ended for too many of them, by kind.", labels=["kind"]
+        )
+        for at, kind in enumerate(self.kinds):
+            came.add_metric([kind], self.came[at])
+            floods.add_metric([kind], self.exceeded[at])
+        yield came
+        yield floods
+
+
 class Metrics:
     """All metrics of one node.
 
@@ -169,6 +201,9 @@ class Metrics:
         self.calls = Calls()
         self.registry.register(self.calls)
         self.streams = Gauge("grpc_chat_streams", "Open streams.", registry=self.registry)
+        self.frames = Frames()
+        self.registry.register(self.frames)
+        self.connections = Gauge("grpc_chat_connections", "Open connections.", registry=self.registry)
         self.totals = Totals()
         self.registry.register(self.totals)
         self.tail_bytes = Gauge(

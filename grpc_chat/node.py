@@ -243,13 +243,24 @@ class Node:
         """Take the ports, without answering yet."""
         grpc = config.grpc
         reflection = grpc.reflection if grpc.reflection is not None else bool(config.trusted_ids)
-        serve: type[GrpcServer | AsyncioServer] = GrpcServer
+        server: GrpcServer | AsyncioServer
         if grpc.engine == "asyncio":
             # Most servers have no use for it yet.
             from grpc_chat.transport import asyncio_server
 
-            serve = asyncio_server.AsyncioServer
-        server = serve(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
+            server = asyncio_server.AsyncioServer(
+                pipeline,
+                transport=_taken(GrpcOptions, grpc),
+                with_reflection=reflection,
+                budgets=asyncio_server.budgets(config.http2.model_dump()),
+                connections_per_address=config.http2.connections_per_address,
+                is_proxy=Addresses(grpc.trusted_proxies).is_proxy,
+                metrics=self.metrics,
+            )
+            # If what comes after this fails, it is neither started nor stopped.
+            self._resources.callback(server.release)
+        else:
+            server = GrpcServer(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
         self._servers.append(server)
         self.port = await server.listen(config.host, config.port, self.certificates)
         if config.files.http_port is not None:

@@ -73,6 +73,11 @@ class Addresses:
                 break
         return str(address)
 
+    def is_proxy(self, address: str) -> bool:
+        """Whether an address is that of a proxy that is trusted."""
+        ip = read_ip(address)
+        return ip is not None and self._trusted(ip)
+
     def limited(self, address: str) -> None:
         """Log that a limit for each address has refused this one."""
         ip = read_ip(address)

@@ -11,7 +11,7 @@ import logging
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -21,13 +21,14 @@ from grpc_health.v1 import health
 
 from grpc_chat.api.pipeline import Method, Pipeline
 from grpc_chat.errors import Unavailable
+from grpc_chat.metrics import Metrics
 from grpc_chat.transport.asyncio_services import health_methods, reflection_methods
 from grpc_chat.transport.calls import ANSWER_SECONDS
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_connection import GrpcConnection
 from grpc_chat.transport.grpc_server import SERVICES, GrpcOptions
 from grpc_chat.transport.health import Health
-from grpc_chat.transport.http2.budgets import Counts
+from grpc_chat.transport.http2.budgets import KINDS, BudgetRates, Counts, Rate
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.reflection import Reflection
 from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
@@ -44,20 +45,41 @@ _BACKLOG = 1024
 class AsyncioServer:
     """Serves a pipeline's methods on a port. See :class:`grpc_chat.transport.grpc_server.GrpcServer`.
 
+    Args:
+        budgets: How many frames that bring nothing a connection may send.
+        connections_per_address: How many connections an address may have; None for any number.
+        is_proxy: Whether an address is that of a proxy, which may have more.
+
     Attributes:
         now: The event loop's time, now and then: for what need not be exact.
         buffer: What connections read into; each takes what is in it at once.
         open_calls: On all connections.
     """
 
-    def __init__(self, pipeline: Pipeline, *, transport: GrpcOptions, with_reflection: bool) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        transport: GrpcOptions,
+        with_reflection: bool,
+        budgets: BudgetRates | None = None,
+        connections_per_address: int | None = None,
+        is_proxy: Callable[[str], bool] = lambda _: False,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._options = transport
         self.http2 = Http2Options(
             max_streams=transport.streams_per_connection,
             header_list_bytes=2 * transport.metadata_bytes,
+            budgets=budgets or BudgetRates(),
         )
         self.counts = Counts()
+        self._most_of_address = connections_per_address
+        self._is_proxy = is_proxy
+        self._metrics = metrics or Metrics()
+        self._metrics.frames.kinds = KINDS
+        self._metrics.frames.came, self._metrics.frames.exceeded = self.counts.frames, self.counts.exceeded
         self.now = self.loop.time()
         self.keepalive_seconds = transport.keepalive.total_seconds()
         self.keepalive_timeout_seconds = transport.keepalive_timeout.total_seconds()
@@ -125,13 +147,17 @@ class AsyncioServer:
                 port = listening.getsockname()[1]
                 listening.listen(_BACKLOG)
         except OSError as exc:
-            for each in self._sockets:
-                each.close()
+            self.release()
             raise Unavailable(
                 f"can't listen on {join(host, port)}: another program uses the port, "
                 "or the address is not this machine's"
             ) from exc
         return port
+
+    def release(self) -> None:
+        """Give the port back, also if it was never started."""
+        for each in self._sockets:
+            each.close()
 
     async def start(self) -> None:
         """Answer calls."""
@@ -154,8 +180,7 @@ class AsyncioServer:
         self.stopping = True
         for listening in self._listening:
             listening.close()
-        for each in self._sockets:
-            each.close()
+        self.release()
         # Those that were accepted and have no protocol yet.
         await asyncio.sleep(0)
         for connection in list(self._connections):
@@ -217,11 +242,21 @@ class AsyncioServer:
     def joined(self, connection: GrpcConnection, address: str) -> bool:
         """Count a connection; whether it may stay."""
         self._connections.add(connection)
+        self._metrics.connections.inc()
+        if self._most_of_address and not self._is_proxy(address):
+            self._addresses[address] += 1
+            if self._addresses[address] > self._most_of_address:
+                return False
         return not self.stopping
 
     def left(self, connection: GrpcConnection, address: str) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+        self._metrics.connections.dec()
+        if address in self._addresses:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
 
     def ended_call(self) -> None:
         """A call is over."""
@@ -248,6 +283,21 @@ class AsyncioServer:
         if now >= self._sweep_at:
             self._sweep_at = now + ANSWER_SECONDS
             self.sweep()
+
+
+def budgets(at_once: Mapping[str, Any]) -> BudgetRates:
+    """The budgets of frames that bring nothing.
+
+    Args:
+        at_once: How many of each kind may come at once; over time, a part of that as by default. What is no
+            kind is left out.
+    """
+    usual = BudgetRates()
+    rates: dict[str, Rate] = {}
+    for kind in KINDS:
+        rate: Rate = getattr(usual, kind)
+        rates[kind] = Rate(at_once[kind], rate.per_second * at_once[kind] / rate.burst)
+    return BudgetRates(**rates)
 
 
 def _carried_out(pipeline: Pipeline, method: Method) -> Callable[[Call], Coroutine[Any, Any, None]]:

@@ -24,8 +24,12 @@ from tests.raw import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    GOAWAY,
     HEADERS,
+    PING,
     RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
     Frame,
     Http2Peer,
     UnaryStream,
@@ -294,3 +298,70 @@ async def test_a_reader_that_stands_still_is_owed_one_write(node: RunningNode) -
         assert sum(len(payload) for payload, *_ in kept) < 1000
         assert len(kept) == 1
     await until(lambda: server.open_calls == 0)
+
+
+# What strangers can send: each kind of frame by itself, and few of them. Pings have `grpc.client_ping` too.
+
+FLOODS = {
+    "resets": Frame(RST_STREAM, 0, 1, bytes(4)),
+    "settings": Frame(SETTINGS, 0, 0, b""),
+    "priorities": Frame(2, 0, 1, bytes(5)),
+    "empty_data": Frame(DATA, 0, 1, b""),
+    "window_updates": Frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1)),
+    "unknown_frames": Frame(99, 0, 0, b""),
+}
+
+
+async def test_frames_that_bring_nothing_have_budgets() -> None:
+    """Twice what is allowed ends the connection, is counted, and harms no other one; half of it does not."""
+    few = 20
+    settings = dict.fromkeys(FLOODS, few)
+    async with running_node("1", grpc={"engine": "asyncio"}, http2=settings) as node:
+        await node.client("1").me()
+        for kind, frame in FLOODS.items():
+            for times, ends in ((few // 2, False), (few * 2, True)):
+                with Http2Peer(node.node.port) as peer:
+                    await asyncio.to_thread(peer.settle)
+                    peer.send(Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)))
+                    # The budget of settings counts those of the handshake as well.
+                    peer.send(*[frame] * (times - 2))
+                    peer.send(Frame(PING, 0, 0, b"all read"))
+                    goodbye = await asyncio.to_thread(goodbye_of, peer)
+                    assert goodbye == (ENHANCE_YOUR_CALM if ends else None), (kind, times)
+        assert (await node.client("1").me()).user_id == "1"
+        registry = node.node.metrics.registry
+        for kind in FLOODS:
+            assert registry.get_sample_value("grpc_chat_http2_floods_total", {"kind": kind}) == 1, kind
+        await until(lambda: registry.get_sample_value("grpc_chat_connections") == 2)
+
+
+ENHANCE_YOUR_CALM = 11
+
+
+def goodbye_of(peer: Http2Peer) -> int | None:
+    """Why the server ends the connection; None if it answers the last ping."""
+    while frame := peer.read():
+        if frame.kind == GOAWAY:
+            return int.from_bytes(frame.payload[4:8], "big")
+        if frame.kind == PING and frame.payload == b"all read":
+            return None
+    raise AssertionError("the server hung up without a word")
+
+
+async def test_an_address_has_so_many_connections() -> None:
+    """One more is closed at once, and there is room again when another has gone; proxies have any number."""
+    limits = {"connections_per_address": 2}
+    async with running_node("1", grpc={"engine": "asyncio"}, http2=limits) as node:
+        with Http2Peer(node.node.port) as first, Http2Peer(node.node.port) as second:
+            await asyncio.to_thread(first.settle)
+            await asyncio.to_thread(second.settle)
+            with Http2Peer(node.node.port) as third:
+                assert await asyncio.to_thread(third.read) is None
+        registry = node.node.metrics.registry
+        await until(lambda: registry.get_sample_value("grpc_chat_connections") == 0)
+        assert (await node.client("1").me()).user_id == "1"
+    proxied = {"engine": "asyncio", "trusted_proxies": ["127.0.0.0/8"]}
+    async with running_node("1", grpc=proxied, http2=limits) as node:
+        for peer in [Http2Peer(node.node.port) for _ in range(4)]:
+            with peer:
+                await asyncio.to_thread(peer.settle)

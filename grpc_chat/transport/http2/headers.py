@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +15,9 @@ from grpc_chat.transport.http2.errors import ConnectionFailed, ErrorCode
 
 Fields = Sequence[tuple[bytes, bytes]]
 """(name, value), names in lower case, pseudo-headers first."""
+
+# Asked for all that there is to know, hpack logs every header with its value: clients' tokens.
+logging.getLogger("hpack").setLevel(logging.CRITICAL)
 
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 # Section 8.2.1: no NUL, line feed or carriage return anywhere, no space or tab at either end.
@@ -46,6 +50,10 @@ class Headers(tuple[tuple[bytes, bytes], ...]):
     fault: str | None
     content_length: int
     memo: object = None
+
+    def __repr__(self) -> str:
+        # Without the values: they may be secret, and this may be logged.
+        return f"Headers({', '.join(repr(name) for name, _ in self)})"
 
 
 class HeaderDecoder:

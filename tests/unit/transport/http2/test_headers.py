@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import hpack
 import pytest
 from hpack.table import HeaderTable
@@ -342,3 +344,13 @@ def test_the_static_table_is_the_rfcs() -> None:
         b"200": 8, b"204": 9, b"206": 10, b"304": 11, b"400": 12, b"404": 13, b"500": 14
     })  # fmt: skip
     assert HeaderTable.STATIC_TABLE_MAPPING[b"www-authenticate"][0] == 61
+
+
+def test_no_header_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The library logs each one with its value, where everything is logged: tokens too."""
+    caplog.set_level(logging.DEBUG)
+    secret = (b"authorization", b"Bearer of a secret")
+    headers = HeaderDecoder(10_000).decode(encode((*REQUEST, secret)))
+
+    assert secret in headers
+    assert caplog.text == ""
