@@ -24,6 +24,7 @@ _AT_ONCE = [
     if "room_id" in table.c and table not in (*_IN_PIECES, schema.deleted_rooms)
 ]
 """The tables whose rows go with their room."""
+_DELETE = [sa.delete(table).where(table.c.room_id == sa.bindparam("room")) for table in _AT_ONCE]
 
 
 class RoomWrites:
@@ -122,8 +123,8 @@ class RoomWrites:
             delete_time_us=self.now_us,
             purged=0,
         )
-        for table in _AT_ONCE:
-            self._conn.execute(sa.delete(table).where(table.c.room_id == room_id))
+        for statement in _DELETE:
+            self._conn.execute(statement, {"room": room_id})
         self.new.pop(room_id, None)
 
     def purge(self, limit: int, room_id: str = "") -> bool:

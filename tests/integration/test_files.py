@@ -23,7 +23,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 from tests.memory import InMemory
-from tests.support import until
+from tests.support import metric, until
 
 Call = Callable[..., Any]
 
@@ -95,7 +95,7 @@ async def test_bytes_of_files_are_counted(node: RunningNode) -> None:
     alice, metrics = node.client("alice"), node.node.metrics
 
     def counted(name: str) -> float:
-        return metrics.registry.get_sample_value(f"grpc_chat_{name}") or 0
+        return metric(metrics, f"grpc_chat_{name}")
 
     file = await alice.upload(os.urandom(2 * PIECE_BYTES), name="a")
     pieces = alice.read_file(file)

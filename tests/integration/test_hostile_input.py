@@ -59,7 +59,7 @@ from tests.raw import (
 from tests.requests import Names, good
 from tests.scale import ALL, times
 from tests.store_writes import ban
-from tests.support import until
+from tests.support import metric, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -408,7 +408,7 @@ class Server:
             await self.node.put_room(room, {"gone": "owner", "two": "member"})
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.node.node.metrics.registry.get_sample_value(name, labels) or 0
+        return metric(self.node.node.metrics, name, **labels)
 
     def left(self, method: MethodDescriptor) -> float:
         """How many calls of a method the server knows to have been left by their clients."""

@@ -28,7 +28,7 @@ from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.engine import ENGINE
 from tests.raw import call
-from tests.support import until
+from tests.support import metric, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONG = bool(os.environ.get("LONG"))
@@ -118,8 +118,7 @@ async def texts(client: Client) -> list[str]:
 
 def ended_streams(node: RunningNode) -> float:
     """How many streams the server saw end because their client was gone."""
-    labels = {"method": SUBSCRIBE, "code": "CANCELLED"}
-    return node.node.metrics.registry.get_sample_value("grpc_chat_calls_total", labels) or 0
+    return metric(node.node.metrics, "grpc_chat_calls_total", method=SUBSCRIBE, code="CANCELLED")
 
 
 # F9: clients that do not read
@@ -280,9 +279,8 @@ async def test_a_deadline_on_a_slow_line_is_not_an_answer() -> None:
         await alice.send("general", "quick")
         proxy.to_client.latency = timedelta(milliseconds=400)
         sending = asyncio.create_task(alice.send("general", "slow"))
-        method = {"method": SEND, "code": "OK"}
-        registry = node.node.metrics.registry
-        await until(lambda: (registry.get_sample_value("grpc_chat_calls_total", method) or 0) >= 3)
+        metrics = node.node.metrics
+        await until(lambda: metric(metrics, "grpc_chat_calls_total", method=SEND, code="OK") >= 3)
         assert not sending.done()
 
         proxy.heal()

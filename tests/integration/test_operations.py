@@ -47,7 +47,7 @@ from tests.raw import (
     call,
     request_headers,
 )
-from tests.support import until
+from tests.support import metric, until
 
 COMMAND = Path(sys.executable).with_name("grpc-chat")
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
@@ -278,7 +278,7 @@ async def test_the_metrics_page_counts() -> None:
             during = await metrics_of(port)
             with pytest.raises(errors.RoomNotFound):
                 await reader.room("MARKER-ROOM")
-        await until(lambda: node.node.metrics.registry.get_sample_value("grpc_chat_streams") == 0)
+        await until(lambda: metric(node.node.metrics, "grpc_chat_streams") == 0)
         after = await metrics_of(port)
 
     def counted(name: str) -> list[float]:

@@ -23,7 +23,7 @@ from grpc_chat.testing import FaultyProxy, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
 from tests.store_writes import truncate
-from tests.support import until
+from tests.support import metric, until
 
 PATIENCE = 20.0
 ROOM = "general"
@@ -74,7 +74,7 @@ async def stored(client: chat.Client) -> list[str]:
 
 def sample(node: RunningNode, name: str, **labels: str) -> float:
     """A metric of the server."""
-    return node.node.metrics.registry.get_sample_value(name, labels) or 0
+    return metric(node.node.metrics, name, **labels)
 
 
 def calls(node: RunningNode, method: str, code: str) -> float:

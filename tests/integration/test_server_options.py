@@ -39,7 +39,7 @@ from tests.raw import (
     call,
     request_headers,
 )
-from tests.support import until
+from tests.support import metric, until
 
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(hours=2)
@@ -255,8 +255,7 @@ async def test_a_dead_peer_is_given_up() -> None:
             open_stream(peer)
             goodbye = await asyncio.to_thread(peer.read_until, GOAWAY)
             end = await asyncio.to_thread(peer.read_until, GOAWAY)
-        metrics = node.node.metrics.registry
-        await until(lambda: metrics.get_sample_value("grpc_chat_streams") == 0)
+        await until(lambda: metric(node.node.metrics, "grpc_chat_streams") == 0)
 
     assert goodbye
     assert goodbye.payload.endswith(b"ping_timeout")

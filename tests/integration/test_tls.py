@@ -30,7 +30,7 @@ from grpc_chat.wire.trusted import trusted_token
 from tests.certificates import Issued, authority, issue
 from tests.programs import Program, free_port, python, start
 from tests.raw import UnaryUnary
-from tests.support import until
+from tests.support import metric, until
 
 COMMAND = Path(sys.executable).with_name("grpc-chat")
 LOOKING_OFTEN = "PT0.02S"
@@ -305,9 +305,8 @@ async def test_showing_the_right_certificate_is_no_proof(
         client = node.client("1", address=middle.address, tls=Tls(fingerprint=real.fingerprint))
         with pytest.raises(errors.ServerNotTrusted) as caught:
             await client.me()
-        answered = imposter.node.metrics.registry.get_sample_value(
-            "grpc_chat_calls_total", {"method": "/chat.v1.AuthService/GetMe", "code": "OK"}
-        )
+        get_me = "/chat.v1.AuthService/GetMe"
+        answered = metric(imposter.node.metrics, "grpc_chat_calls_total", method=get_me, code="OK")
 
     assert looks == [real.fingerprint, false.fingerprint]
     assert f"fingerprint is {false.fingerprint}, and must be {real.fingerprint}" in str(caught.value)

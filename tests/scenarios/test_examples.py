@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grpc_chat import Client
 from grpc_chat.testing import running_node
-from tests.support import until
+from tests.support import metric, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -39,10 +39,9 @@ async def test_the_bot_answers_each_question_once() -> None:
         token = (await alice.create_access_token("dice", bot_id="dice")).token
         room_id = (await alice.create_room("games")).room_id
         await alice.add_member(room_id, "dice")
-        streams = node.node.metrics.registry
         bot = await start_bot(node.address, token)
         try:
-            await until(lambda: streams.get_sample_value("grpc_chat_streams") == 1)
+            await until(lambda: metric(node.node.metrics, "grpc_chat_streams") == 1)
             await alice.send(room_id, "roll 2d6")
             await alice.send(room_id, "roll the dice, please")
             first = await answers(alice, room_id, 1)
