@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import time
@@ -131,7 +132,7 @@ class Pipeline:
         ]
 
     def _method(self, descriptor: MethodDescriptor, service: object) -> Method:
-        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in descriptor.name).lstrip("_")
+        name = _attribute(descriptor.name)
         handler = getattr(service, name, None)
         if handler is None:
             raise TypeError(f"{type(service).__name__} has no {name}")
@@ -264,6 +265,12 @@ def _told(method: Method, metadata: Metadata, error: BaseException) -> BaseExcep
         )
     method.calls.by_code[code] = method.calls.by_code.get(code, 0) + 1
     return told
+
+
+@functools.cache
+def _attribute(name: str) -> str:
+    """What a method is called where it is written: ``list_rooms`` for ``ListRooms``."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
 def _share_of(address: str) -> str:

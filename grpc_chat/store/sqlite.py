@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import LRUCache
 
 from grpc_chat.errors import StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations, schema, statements
@@ -335,17 +337,35 @@ def _code(error: SQLAlchemyError) -> int | None:
     return None if code is None else code & 0xFF
 
 
+@functools.cache
+def _dialect() -> sa.Dialect:
+    """What makes statements into text. The text is kept for each dialect: with one for all engines, those of
+    readers need not make it again, nor a second server in the process."""
+    engine = sa.create_engine("sqlite://")
+    # It looks at the first connection for what this SQLite can do.
+    engine.connect().close()
+    engine.dispose()
+    return engine.dialect
+
+
+_compiled = LRUCache[Any, Any](1000)
+
+
 def _engine(path: Path, *, begin: str, connections: int) -> sa.Engine:
-    # check_same_thread: the pool hands a connection to one thread at a time, which is all SQLite asks.
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"check_same_thread": False, "timeout": 5},
-        poolclass=sa.QueuePool,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=30,
+    dialect = _dialect()
+
+    def connect() -> Any:
+        # check_same_thread: the pool hands a connection to one thread at a time, which is all SQLite asks.
+        return sqlite3.connect(path, check_same_thread=False, timeout=5)
+
+    pool = sa.QueuePool(connect, pool_size=connections, max_overflow=0, timeout=30, dialect=dialect)
+    engine = sa.Engine(
+        pool,
+        dialect,
+        sa.make_url(f"sqlite:///{path}"),
         # Errors go to the log, and would take people's messages with them.
         hide_parameters=True,
+        execution_options={"compiled_cache": _compiled},
     )
 
     @sa.event.listens_for(engine, "connect")

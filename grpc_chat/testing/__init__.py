@@ -18,6 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.config import Config
 from grpc_chat.core.caller import SYSTEM
@@ -37,6 +39,21 @@ PASSWORD = "correct horse battery staple"
 
 # As little work as hashing a password can be.
 _QUICK = {"password_memory_kib": 8192, "password_passes": 1}
+
+
+class _Given(Config):
+    """The settings that a test gives. What the environment of the person who runs it says must not count."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 class RunningNode:
@@ -186,8 +203,7 @@ async def running_node(
             given["accounts"] = _QUICK | (dict(accounts) if isinstance(accounts, Mapping) else {})
         else:
             given["trusted_ids"] = trusted_ids or ("1", "2", "3")
-        # The environment of the person who runs the tests must not affect them.
-        node = RunningNode(Config.model_validate(given | settings), network=network)
+        node = RunningNode(_Given.model_validate(given | settings), network=network)
         await node.start()
         try:
             yield node

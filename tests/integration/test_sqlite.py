@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from grpc_chat.errors import ClientMessageIdReused, StoreFull, StoreInUse, StoreUnavailable
 from grpc_chat.store import migrations
@@ -126,6 +127,24 @@ def test_settings_are_in_force_on_the_connections_that_read(store: SqlStore) -> 
         for reader in readers:
             found = {name: reader.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE}
             assert found == DURABLE
+
+
+def test_text_of_statements_is_made_once(
+    folder: Path, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second server in a process, as most tests have it, makes none of it again."""
+    made: list[object] = []
+    make = SQLCompiler.__init__
+
+    def note(self: SQLCompiler, *args: Any, **options: Any) -> None:
+        made.append(self)
+        make(self, *args, **options)
+
+    monkeypatch.setattr(SQLCompiler, "__init__", note)
+    with closing(open_store(folder.with_name("another"))) as other:
+        other.commit([put_room("r1", "r1", {"alice": pb.ROLE_MEMBER})])
+
+    assert made == []
 
 
 def test_as_many_snapshots_as_asked_for_can_be_open(folder: Path) -> None:

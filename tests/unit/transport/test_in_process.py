@@ -305,6 +305,15 @@ async def test_server_without_a_network_is_one_all_the_same() -> None:
         assert (server.address, server.node.port) == ("", 0)
 
 
+async def test_environment_of_the_person_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of a server that a test runs are those that it gives; the rest have their defaults."""
+    monkeypatch.setenv("GRPC_CHAT_PUBLIC_ADDRESS", "chat.example")
+    monkeypatch.setenv("GRPC_CHAT_NO_SUCH_SETTING", "1")
+    async with running_node("alice", network=False, limits={"text_bytes": 100}) as server:
+        assert server.config.public_address == ""
+        assert server.config.limits.text_bytes == 100
+
+
 async def test_client_of_an_account_logs_in_and_out() -> None:
     """Its token is the link's, from then on."""
     async with running_node(accounts=True, network=False) as server:
