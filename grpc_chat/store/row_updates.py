@@ -13,7 +13,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from grpc_chat.store import schema
-from grpc_chat.store.statements import at_once, execute, filled, marks, pieces
+from grpc_chat.store.statements import MARKS, at_once, execute, filled, marks
 
 
 class Update(NamedTuple):
@@ -46,6 +46,9 @@ SET_ROLE = Update(schema.members, ("room_id", "user_id"), ("role",))
 FORGET_CONTENT = Update(schema.sends, ("room_id", "user_id", "client_message_id"), ("content_hash",))
 
 
+_MOST = 256
+"""How many rows one statement changes."""
+_UPDATE_ONE = "UPDATE {table} SET {changed} WHERE {same}"
 _UPDATE = """
 WITH wanted ({names}) AS (VALUES {values})
 UPDATE {table} SET {changed} FROM wanted WHERE {same}
@@ -53,9 +56,28 @@ UPDATE {table} SET {changed} FROM wanted WHERE {same}
 
 
 def update_rows(conn: sa.Connection, update: Update, rows: Sequence[tuple[object, ...]]) -> None:
-    """Change rows, each once, in a few statements of fixed sizes. Rows that are not there are left out."""
-    for count, values in pieces(rows):
-        execute(conn, _sql(update, conn.dialect, count), values)
+    """Change rows, each once, with one statement for every 256. Rows that are not there are left out.
+
+    A statement that takes its rows from a list costs SQLite 30 us before the first of them, and one that
+    changes a single row 2 us in all.
+    """
+    if len(rows) == 1:
+        of_key = len(update.keys)
+        execute(conn, _one_sql(update, conn.dialect.paramstyle), rows[0][of_key:] + rows[0][:of_key])
+        return
+    for start in range(0, len(rows), _MOST):
+        # The copies of the last row that fill it up change nothing more.
+        values = filled(rows[start : start + _MOST])
+        execute(conn, _sql(update, conn.dialect, len(values) // len(rows[0])), values)
+
+
+@functools.cache
+def _one_sql(update: Update, paramstyle: str) -> str:
+    table, keys, columns = update
+    mark = MARKS[paramstyle]
+    changed = ", ".join(f"{name} = {mark}" for name in columns)
+    same = " AND ".join(f"{name} = {mark}" for name in keys)
+    return _UPDATE_ONE.format(table=table.name, changed=changed, same=same)
 
 
 @functools.cache

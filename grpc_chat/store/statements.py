@@ -60,11 +60,17 @@ def run(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]
 def first(conn: sa.Connection, statement: sa.ClauseElement, values: dict[str, Any]) -> Any:
     """The first row of a statement that reads, as a tuple, or None. As :func:`run`, without SQLAlchemy."""
     sql, parameters = _filled_in(conn, statement, values)
-    # Within a transaction, rows may be waiting that the statement has to find.
-    cursor = execute(getattr(conn, "for_reading", lambda _: conn)(sql), sql, parameters)
+    cursor = execute(_for_reading(conn, sql), sql, parameters)
     row = cursor.fetchone()
     cursor.close()
     return row
+
+
+def _for_reading(conn: sa.Connection, sql: str) -> sa.Connection:
+    """The connection for a statement that reads. Within a transaction, rows may be waiting that it has to
+    find."""
+    prepare = getattr(conn, "for_reading", None)
+    return prepare(sql) if prepare else conn
 
 
 def _filled_in(
@@ -222,10 +228,11 @@ def memberships(
     found: dict[tuple[str, str], Membership | None] = dict.fromkeys(pairs)
     for start in range(0, len(pairs), _MOST_PLACES):
         values = filled(pairs[start : start + _MOST_PLACES])
-        result = conn.exec_driver_sql(_memberships_sql(conn.dialect, len(values) // 2), values)
-        for row in result.cursor.fetchall():
+        sql = _memberships_sql(conn.dialect, len(values) // 2)
+        cursor = execute(_for_reading(conn, sql), sql, values)
+        for row in cursor.fetchall():
             found[row[0], row[-1]] = Membership(*row[:-1])
-        result.close()
+        cursor.close()
     return found
 
 
@@ -265,7 +272,7 @@ def _pairs(paramstyle: str, count: int) -> str:
 
 def marks(paramstyle: str, *types: str, rows: int) -> str:
     """The placeholders of this many rows, whose columns have these types."""
-    row = ", ".join(f"CAST({_MARKS[paramstyle]} AS {type_})" for type_ in types)
+    row = ", ".join(f"CAST({MARKS[paramstyle]} AS {type_})" for type_ in types)
     return ", ".join([f"({row})"] * rows)
 
 
@@ -318,7 +325,7 @@ _MOST_SENT = 1024
 
 @functools.cache
 def _sent_sql(dialect: sa.Dialect, wanted: int) -> str:
-    mark = _MARKS[dialect.paramstyle]
+    mark = MARKS[dialect.paramstyle]
     blob = schema.sends.c.client_message_id.type.compile(dialect=dialect)
     row = f"(CAST({mark} AS TEXT), CAST({mark} AS TEXT), CAST({mark} AS {blob}))"
     return _SENT.format(wanted=", ".join([row] * wanted))
@@ -340,7 +347,7 @@ def sent_before(
         result.close()
 
 
-_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 
 _PLACES = """
 WITH places (room_id, seq) AS (VALUES {places})

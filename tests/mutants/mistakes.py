@@ -422,8 +422,14 @@ MISTAKES = changes.MISTAKES | {
         (
             (
                 "store/row_updates.py",
-                " for name in keys)",
-                ' for name in keys if columns != ("role",) or name != "room_id")',
+                'wanted.{name}" for name in keys)',
+                'wanted.{name}" for name in keys if columns != ("role",) or name != "room_id")',
+            ),
+            (
+                "store/row_updates.py",
+                'f"{name} = {mark}" for name in keys)',
+                """f"{mark} <> ''" if columns == ("role",) and name == "room_id" else f"{name} = {mark}" """
+                "for name in keys)",
             ),
         ),
         (_STORE,),
