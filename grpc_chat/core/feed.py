@@ -13,14 +13,12 @@ _SLICES_PER_TAIL = 4
 """The total size of a feed's remembered slices, as a multiple of its tail."""
 
 
-class Entry(NamedTuple):
-    """One event of the tail."""
+_FEW = 256
+"""Of so many events, a slice is joined before its size is known."""
 
-    session_id: str
-    frame: bytes
-    """The event as an entry of ``SubscribeResponse.events``."""
-    about: int = 0
-    """The number of the message that it is about; 0 for none."""
+_Entry = tuple[str, bytes, int]
+"""One event of the tail: the session that caused it, the event as an entry of ``SubscribeResponse.events``,
+and the number of the message that it is about, or 0. A tuple, because every message makes one."""
 
 
 class Slice(NamedTuple):
@@ -71,7 +69,7 @@ class Feed:
         self.tail_bytes = 0
         self._max_slice_bytes = max_slice_bytes
         self._first = head + 1
-        self._entries: list[Entry] = []
+        self._entries: list[_Entry] = []
         self._slices: dict[int, Slice] = {}
         self._slices_bytes = 0
 
@@ -93,13 +91,14 @@ class Feed:
             # Others wrote in between. The tail has no gaps, so it begins again.
             self.clear_tail()
             self._first = end = events[0].seq
-        for seq, session_id, payload, about in events:
+        for (seq, session_id, payload, about), frame in zip(
+            events, frames.each([event.payload for event in events]), strict=True
+        ):
             if seq == end:
                 if about is None:
                     about = frames.about(payload)
-                entry = Entry(session_id, frames.frame(payload), about)
-                self._entries.append(entry)
-                self.tail_bytes += len(entry.frame)
+                self._entries.append((session_id, frame, about))
+                self.tail_bytes += len(frame)
                 end += 1
         self._forget_slices()
         self.advance(end - 1)
@@ -115,7 +114,7 @@ class Feed:
         """Forget the oldest events of the tail until the rest fits."""
         size, drop = self.tail_bytes, 0
         while size > max_bytes and drop < len(self._entries):
-            size -= len(self._entries[drop].frame)
+            size -= len(self._entries[drop][1])
             drop += 1
         del self._entries[:drop]
         self._first += drop
@@ -149,23 +148,29 @@ class Feed:
         start = seq + 1 - self._first
         if start < 0 or start >= len(self._entries):
             return None
-        size, end = 0, start
         limit = min(len(self._entries), start + most)
-        while end < limit and (end == start or size < self._max_slice_bytes):
-            size += len(self._entries[end].frame)
-            end += 1
-        entries = self._entries[start:end]
+        entries = self._entries[start : min(limit, start + _FEW)]
+        sessions, parts, abouts = zip(*entries, strict=True)
+        data = b"".join(parts)
+        if len(data) >= self._max_slice_bytes or start + _FEW < limit:
+            size, end = 0, start
+            while end < limit and (end == start or size < self._max_slice_bytes):
+                size += len(self._entries[end][1])
+                end += 1
+            entries = self._entries[start:end]
+            sessions, parts, abouts = zip(*entries, strict=True)
+            data = b"".join(parts)
         return Slice(
-            last_seq=seq + len(entries),
-            data=b"".join([entry.frame for entry in entries]),
-            events=len(entries),
-            sessions=frozenset([entry.session_id for entry in entries]),
-            about=min([entry.about for entry in entries if entry.about], default=0),
+            seq + len(entries),
+            data,
+            len(entries),
+            frozenset(sessions),
+            min(filter(None, abouts), default=0),
         )
 
     def stamp(self, seq: int) -> int:
         """The stamp of an event of the tail."""
-        return frames.frame_stamp(self._entries[seq - self._first].frame)
+        return frames.frame_stamp(self._entries[seq - self._first][1])
 
     def without(
         self, session_id: str, seq: int, piece: Slice, *, hidden_until: int = 0
@@ -175,8 +180,8 @@ class Feed:
         is left)."""
         start = seq + 1 - self._first
         kept, last = [], 0
-        for at, entry in enumerate(self._entries[start : start + piece.events], seq + 1):
-            if entry.session_id != session_id and not 0 < entry.about <= hidden_until:
-                kept.append(entry.frame)
+        for at, (by, frame, about) in enumerate(self._entries[start : start + piece.events], seq + 1):
+            if by != session_id and not 0 < about <= hidden_until:
+                kept.append(frame)
                 last = at
         return b"".join(kept), len(kept), last

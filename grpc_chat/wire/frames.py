@@ -104,10 +104,15 @@ def frame_stamp(data: bytes) -> int:
     return stamp_of(pb.SubscribeResponse.FromString(data).events[0])
 
 
-def frames(payloads: Sequence[bytes]) -> bytes:
-    """Encoded events, in order, as the bytes of a response that has only them."""
+def each(payloads: Sequence[bytes]) -> list[bytes]:
+    """As :func:`frame`, of each of several events."""
     try:
         # Without a function call for each: half of the time.
-        return b"".join([_PREFIXES[len(payload)] + payload for payload in payloads])
+        return [_PREFIXES[len(payload)] + payload for payload in payloads]
     except IndexError:
-        return b"".join([frame(payload) for payload in payloads])
+        return [frame(payload) for payload in payloads]
+
+
+def frames(payloads: Sequence[bytes]) -> bytes:
+    """Encoded events, in order, as the bytes of a response that has only them."""
+    return b"".join(each(payloads))
