@@ -34,12 +34,14 @@ class _Waiting(NamedTuple):
     """A write that is waiting, or is on its way to the disk."""
 
     write: Write
-    answer: asyncio.Future[Result]
+    future: asyncio.Future[Result]
     cost: int
     user_id: str
     """The user whose share it uses."""
     number: int
     """How many writes came before this one."""
+    size: int
+    """How many drafts or other writes it is."""
 
 
 Rewritten = Callable[[Mapping[str, Sequence[int]]], None]
@@ -88,7 +90,12 @@ class Committer:
         self._user_share = user_share
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
+        # Writes that came since the writer last took some, and what they cost.
+        self._arrived: list[_Waiting] = []
+        self._arrived_cost = 0
+        # Writes that fit into no transaction yet.
         self._queue: Turns[_Waiting] = Turns()
+        self._together = min(max_batch, user_share)
         self._count = 0
         self._waiting = 0
         self._waiting_of_user: dict[str, int] = {}
@@ -137,7 +144,9 @@ class Committer:
             if self._closing:
                 raise ShuttingDown("the server is about to stop", retry_after=timedelta(seconds=1))
             self._count += 1
-            self._queue.put(user_id, _Waiting(write, future, _cost(write), user_id, self._count))
+            cost = _cost(write)
+            self._arrived.append(_Waiting(write, future, cost, user_id, self._count, size))
+            self._arrived_cost += cost
             self._waiting += size
             self._waiting_of_user[user_id] = of_user
             self._wake.notify()
@@ -202,8 +211,15 @@ class Committer:
     def _take(self) -> list[_Waiting]:
         """Wait for writes, and take all of them, up to the limits. Takes none only when it is time to end."""
         with self._wake:
-            while not self._queue and not self._closing:
+            while not self._arrived and not self._queue and not self._closing:
                 self._wake.wait()
+            arrived, cost = self._arrived, self._arrived_cost
+            self._arrived, self._arrived_cost = [], 0
+            if cost <= self._together and not self._queue:
+                # All fit, so nobody has to wait for a turn.
+                return arrived
+            for waiting in arrived:
+                self._queue.put(waiting.user_id, waiting)
             taken = self._queue.take_many(_cost_of, most=self._max_batch, share=self._user_share)
             # Turns decide what is in a transaction. Within it, writes keep their order of arrival.
             return sorted(taken, key=_number_of)
@@ -224,25 +240,29 @@ class Committer:
     def _finish(self, batch: list[_Waiting], results: list[Result]) -> None:
         """Answer the callers, and publish the events. Runs on the event loop."""
         drafts = 0
-        for write, _, _, user_id, _ in batch:
-            size = _size(write)
+        of_users = self._waiting_of_user
+        for _, _, _, user_id, _, size in batch:
             drafts += size
-            self._waiting_of_user[user_id] -= size
-            if not self._waiting_of_user[user_id]:
-                del self._waiting_of_user[user_id]
+            if left := of_users[user_id] - size:
+                of_users[user_id] = left
+            else:
+                del of_users[user_id]
         self._waiting -= drafts
         self._metrics.commits.batch.observe(drafts)
         new: dict[str, list[StoredEvent]] = {}
         # The senders' tasks are scheduled before the readers', so their next messages are on the way while
         # these are delivered.
-        for (_, future, *_), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)
-            if isinstance(result, Appended | Done):
+        confirmed = True
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(result)
+            if isinstance(result, _STORED):
                 for room_id, events in result.new.items():
                     new.setdefault(room_id, []).extend(events)
                 if result.rewritten:
                     self._rewritten(result.rewritten)
+            elif isinstance(result, StoreUnavailable):
+                confirmed = False
             if isinstance(result, Done):
                 # Applied before the events are published, so that a user who may no longer follow a room does
                 # not get them.
@@ -254,8 +274,11 @@ class Committer:
             if not self._failed:
                 self._failed = True
                 self._on_failure()
-        elif any(isinstance(result, StoreUnavailable) for result in results):
+        elif not confirmed:
             log.error("a commit was not confirmed")
+
+
+_STORED = (Appended, Done)
 
 
 def _size(write: Write) -> int:
