@@ -279,14 +279,14 @@ def _share_of(address: str) -> str:
 
 
 def _token(metadata: Metadata) -> str:
-    found = [value for key, value in metadata if key == "authorization"]
-    if len(found) != 1:
-        raise Unauthenticated(
-            "the call has no authorization metadata"
-            if not found
-            else "the call must have one authorization metadata, and has several"
-        )
-    value = found[0]
+    value: str | bytes | None = None
+    for key, each in metadata:
+        if key == "authorization":
+            if value is not None:
+                raise Unauthenticated("the call must have one authorization metadata, and has several")
+            value = each
+    if value is None:
+        raise Unauthenticated("the call has no authorization metadata")
     if not isinstance(value, str) or not value.startswith("Bearer ") or value != value.strip():
         raise Unauthenticated("the authorization metadata must be of the form: Bearer TOKEN")
     return value[len("Bearer ") :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 
 from grpc_chat.core import access, histories
 from grpc_chat.core.caller import Caller
@@ -12,7 +13,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.direct_messages import DirectMessages
 from grpc_chat.core.files import Files
 from grpc_chat.core.mention_names import names_in
-from grpc_chat.core.parts import has_parts, with_parts
+from grpc_chat.core.parts import has_only_text, has_parts, with_parts
 from grpc_chat.core.poll_closing import PollClosing
 from grpc_chat.core.polls import Polls
 from grpc_chat.core.reads import at_once
@@ -29,6 +30,7 @@ _MORE_READS, _READ_MORE = 8, 512
 """How often, and how much of it at once, the log is read again for a page of which some is hidden. One that
 is shorter then is a page, too."""
 
+_is_plain = attrgetter("plain")
 _DRAFTED_AT_ONCE = 64
 """How many messages are prepared before others get a turn on the event loop: about 0.4 ms."""
 
@@ -70,8 +72,10 @@ class Messages:
 
     async def send(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Position]:
         """Store messages, all or none; returns where each is. See ``MessageService.SendMessages``."""
-        parts = any(map(has_parts, messages))
-        drafts = await self.prepared(caller, messages, parts=parts)
+        drafts, plain = await self._drafts(caller, messages)
+        parts = not plain and any(map(has_parts, messages))
+        if not plain:
+            drafts = await self._with_more(caller, messages, drafts, parts=parts)
         self._sending(caller, (message.room_id for message in messages))
         append = Append(drafts)
         appended = await self._committer.append(append)
@@ -79,15 +83,19 @@ class Messages:
             self.are_sent(messages)
         return appended.placed
 
-    async def prepared(
-        self, caller: Caller, messages: Sequence[pb.OutgoingMessage], *, parts: bool = True
+    async def prepared(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:
+        """Messages as the store takes them, with the checks that they must pass."""
+        drafts, plain = await self._drafts(caller, messages)
+        return drafts if plain else await self._with_more(caller, messages, drafts, parts=True)
+
+    async def _with_more(
+        self, caller: Caller, messages: Sequence[pb.OutgoingMessage], drafts: list[Draft], *, parts: bool
     ) -> list[Draft]:
-        """Messages as the store takes them, with the checks that they must pass.
+        """Drafts of messages with what some of them have besides a text.
 
         Args:
             parts: Whether any may have more than a text and files.
         """
-        drafts = await self._drafts(caller, messages)
         if any(message.file_ids for message in messages):
             drafts = await self._with_files(caller, messages, drafts)
         if parts:
@@ -98,17 +106,21 @@ class Messages:
         """Take note of messages that were sent as :meth:`prepared` returned them."""
         self._poll_closing.note(messages)
 
-    async def _drafts(self, caller: Caller, messages: Sequence[pb.OutgoingMessage]) -> list[Draft]:
+    async def _drafts(
+        self, caller: Caller, messages: Sequence[pb.OutgoingMessage]
+    ) -> tuple[list[Draft], bool]:
+        """Drafts of messages, as far as a text goes, and whether none has more."""
         check_direct = self._direct_messages.to_write
         if len(messages) <= _DRAFTED_AT_ONCE:
-            return [_draft(caller, at, message, check_direct) for at, message in enumerate(messages)]
-        drafts: list[Draft] = []
+            drafts = [_draft(caller, at, message, check_direct) for at, message in enumerate(messages)]
+            return drafts, all(map(_is_plain, drafts))
+        drafts = []
         async with self._drafting.turn(share.get()):
             for at in range(0, len(messages), _DRAFTED_AT_ONCE):
                 some = messages[at : at + _DRAFTED_AT_ONCE]
                 drafts += [_draft(caller, at + n, message, check_direct) for n, message in enumerate(some)]
                 await asyncio.sleep(0)
-        return drafts
+        return drafts, all(map(_is_plain, drafts))
 
     async def _with_files(
         self, caller: Caller, messages: Sequence[pb.OutgoingMessage], drafts: Sequence[Draft]
@@ -253,12 +265,18 @@ class Messages:
 
 def _draft(caller: Caller, at: int, message: pb.OutgoingMessage, check_direct: AuthorizeDirect) -> Draft:
     # One spelling of an id, however it was sent. (It has been checked to be a UUID.)
-    message_id, text = message.client_message_id.lower(), message.text
+    message_id, text, room_id = message.client_message_id.lower(), message.text, message.room_id
     # Filled in place: passing a separately made message takes longer.
-    event = pb.Event(room_id=message.room_id, user_id=caller.user_id)
+    event = pb.Event(room_id=room_id, user_id=caller.user_id)
     content = event.message
     content.client_message_id, content.text = message_id, text
     said = text.encode()
+    key = bytes.fromhex(message_id.replace("-", ""))
+    if "@" not in text and has_only_text(message, room_id, said):
+        once = Once(key, blake2b(said, digest_size=16).digest())
+        return Draft(
+            event, caller.session_id, access.to_send, once, None, check_direct, None, None, None, True
+        )
     if message.file_ids:
         said = "\0".join((text, *message.file_ids)).encode()
     answers = None
@@ -267,7 +285,7 @@ def _draft(caller: Caller, at: int, message: pb.OutgoingMessage, check_direct: A
         content.reply_to, content.thread_root = message.reply_to, message.thread_root
         said += b"\0%d\0%d" % answers[:2]
     content_hash = blake2b(said, digest_size=16).digest()
-    once = Once(bytes.fromhex(message_id.replace("-", "")), content_hash)
+    once = Once(key, content_hash)
     names = names_in(text, access.to_mention_room) if "@" in text else None
     return Draft(
         event,

@@ -26,6 +26,7 @@ from grpc_chat.store.writes import (
     Answers,
     Append,
     Appended,
+    Authorize,
     AuthorizeDirect,
     Concerns,
     Draft,
@@ -140,6 +141,8 @@ class Batch:
                     for draft in write.drafts:
                         event = draft.event
                         wanted.append((event.room_id, event.user_id))
+                        if draft.plain:
+                            continue
                         if draft.concerns:
                             concerned.append((event.room_id, draft.concerns.seq))
                             if draft.concerns.with_reactions:
@@ -248,28 +251,37 @@ class Batch:
             self._look_up([key for key in used if key not in self._sent])
         rows, sent = self.rows, self._sent
         keys: list[SendKey] = []
+        # Of the draft before. Nearly all drafts of a write are for the same room.
+        asked: tuple[str, str, Authorize] | None = None
+        room: Membership | None = None
+        refused: ChatError | None = None
         for at, draft in enumerate(write.drafts):
-            event, by, permits, once, concerns, check_direct, check_state, answers, _ = draft
+            event, by, permits, once, concerns, check_direct, check_state, answers, _, plain = draft
             if by != session_id:
                 session_id = by
                 self.require_session(session_id)
             room_id, user_id = event.room_id, event.user_id
             keys.append(key := (room_id, user_id, once.key if once else b""))
-            room = rows.membership(room_id, user_id)
-            error = permits(room_id, room)
+            if asked != (room_id, user_id, permits):
+                # Nothing is stored before all are checked, so the answer stays the same.
+                asked = (room_id, user_id, permits)
+                room = rows.membership(room_id, user_id)
+                refused = permits(room_id, room)
+            error = refused
             if check_direct and room and room.kind == pb.ROOM_KIND_DIRECT and not error:
                 error = self._refusal(check_direct, room_id, user_id)
-            if check_state and not error:
-                error = check_state(self._transaction(self))
-            if answers and not error:
-                error = self.check_answer(answers, room_id, room)
-            if concerns and not error:
-                concerning = True
-                answer = concerns.check(room_id, room, self._target(event, concerns))
-                if isinstance(answer, Answer):
-                    already_so = (already_so or set()) | {at}
-                    continue
-                error = answer
+            if not plain:
+                if check_state and not error:
+                    error = check_state(self._transaction(self))
+                if answers and not error:
+                    error = self.check_answer(answers, room_id, room)
+                if concerns and not error:
+                    concerning = True
+                    answer = concerns.check(room_id, room, self._target(event, concerns))
+                    if isinstance(answer, Answer):
+                        already_so = (already_so or set()) | {at}
+                        continue
+                    error = answer
             if once is None:
                 if error:
                     raise error
@@ -349,7 +361,7 @@ class Batch:
     def _collect(self, draft: Draft, key: SendKey, new: dict[str, list[StoredEvent]]) -> Position:
         """Number a draft, and collect its rows."""
         room_id = key[0]
-        seq = self.number(room_id, draft.event, draft.session_id, new)
+        seq = self.number(room_id, draft.event, draft.session_id, new, plain=draft.plain)
         placed = Position(room_id, seq, self.rows.times[room_id])
         if draft.once:
             self.rows.sends.append((*key, seq, draft.once.content_hash))
@@ -357,23 +369,33 @@ class Batch:
         return placed
 
     def number(
-        self, room_id: str, event: pb.Event, session_id: str, new: dict[str, list[StoredEvent]]
+        self,
+        room_id: str,
+        event: pb.Event,
+        session_id: str,
+        new: dict[str, list[StoredEvent]],
+        *,
+        plain: bool = False,
     ) -> int:
         """Give an event the next number of its room's or user's log, and collect its row.
 
         Args:
             room_id: The id of the event's log.
             new: The events to publish, to which this one is added.
+            plain: See :attr:`grpc_chat.store.writes.Draft.plain`.
         """
         rows = self.rows
-        if room_id not in rows.heads:
+        heads, times = rows.heads, rows.times
+        if room_id not in heads:
             rows.require_head(room_id)
         if rows.journal is not None:
             rows.keep_head(room_id)
-        seq = rows.heads[room_id] + 1
+        seq = heads[room_id] + 1
         # Later than the event before, even within a batch, and even if the clock was set back.
-        time_us = max(self.now_us, rows.times[room_id] + 1)
-        kind = event.WhichOneof("kind") or ""
+        time_us = times[room_id] + 1
+        if time_us < self.now_us:
+            time_us = self.now_us
+        kind = "message" if plain else event.WhichOneof("kind") or ""
         if kind in _ABOUT_POLLS:
             event = as_told(rows, event, time_us)
             if not event.user_id:
@@ -384,15 +406,15 @@ class Batch:
         created.seconds, micros = divmod(time_us, 1_000_000)
         created.nanos = micros * 1000
         payload = event.SerializeToString()
-        rows.heads[room_id] = seq
-        rows.times[room_id] = time_us
+        heads[room_id] = seq
+        times[room_id] = time_us
         rows.dirty[room_id] = True
         self.newest = (room_id, seq)
         messages = rows.counts.get(room_id)
         about = 0
-        message = event.message if kind == "message" else None
+        message = event.message if kind == "message" and not plain else None
         thread = message.thread_root if message else 0
-        if message and not thread:
+        if plain or (message and not thread):
             messages = rows.counts[room_id] = (messages or 0) + 1
             # What somebody writes comes after what they have read. No look-up: only members write.
             rows.move_marker(room_id, event.user_id, (seq, messages, 0))

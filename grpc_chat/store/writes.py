@@ -160,6 +160,10 @@ class Draft(NamedTuple):
     names: Names | None = None
     """For messages and edits whose text mentions somebody: who it may be. Others leave it out, and cost
     nothing."""
+    plain: bool = False
+    """Whether it is a message that has a text, mentions nobody, and has nothing else, as nearly all. Then
+    nothing else is looked for: of the fields from ``concerns`` on, only ``check_direct`` may be set.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,7 @@ async def test_mentions_are_those_of_the_moment_when_it_is_sent() -> None:
 def test_whatever_a_message_must_pass_is_asked_here_too() -> None:
     """What is new among drafts belongs into ``SendWrites``, and then into this list."""
     checks = {"check", "check_direct", "check_state", "answers"}
-    other = {"event", "session_id", "once", "concerns", "names"}
+    other = {"event", "session_id", "once", "concerns", "names", "plain"}
     assert set(Draft._fields) == checks | other
 
 

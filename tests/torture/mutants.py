@@ -222,6 +222,7 @@ MUTANTS = {
                 "take_many(_cost_of, most=self._max_batch, share=self._user_share)",
                 "take_many(_cost_of, most=1, share=1)",
             ),
+            ("core/commit.py", "if cost <= self._together and not self._queue:", "if not arrived:"),
         ),
         ("F4",),
     ),
@@ -427,7 +428,13 @@ MUTANTS = {
     ),
     "thread-in-the-room": Mutant(
         "what is said in a thread is unread in the room, too",
-        (("store/batch.py", "        if message and not thread:\n", "        if message:\n"),),
+        (
+            (
+                "store/batch.py",
+                "        if plain or (message and not thread):\n",
+                "        if plain or message:\n",
+            ),
+        ),
     ),
     "found-as-it-was": Mutant(
         "the search does not notice that messages change",
