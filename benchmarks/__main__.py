@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import catchup, fanout, growth, idle, markers, unary
+from benchmarks import catchup, fanout, frames, growth, idle, markers, unary
 from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
@@ -138,6 +138,14 @@ def _markers(quick: bool) -> list[str]:
     ]
 
 
+def _frames(quick: bool) -> list[str]:
+    return [
+        "| HTTP/2 alone | bytecodes | CPU µs | of `h2`: bytecodes | CPU µs | times |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *frames.rows(count=200, rounds=3 if quick else 100),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -151,6 +159,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "worst": _worst,
     "writes": _writes,
     "markers": _markers,
+    "frames": _frames,
 }
 
 
