@@ -51,6 +51,9 @@ class Changing(RuleBasedStateMachine):
     @abstractmethod
     def _stranger(self, where: str) -> str: ...
 
+    @abstractmethod
+    def _unless_archived(self, place: Place) -> str: ...
+
     @rule(who=WRITER, where=WHERE, which=ANY, what=WHAT, emoji=EMOJI)
     def change(self, who: str, where: str, which: int, what: str, emoji: str) -> None:
         """A message is edited, deleted or reacted to, if it may be; or something that is none."""
@@ -201,11 +204,45 @@ class Changing(RuleBasedStateMachine):
 
         self._run(vote())
 
+    @rule(who=WRITER, where=WHERE, which=ANY)
+    def close_poll(self, who: str, where: str, which: int) -> None:
+        """A poll of the owner's is closed by those who may, and nobody votes in it any longer."""
+        place = self.places[where]
+
+        async def close() -> None:
+            await self._answered()
+            await self._read_logs()
+            polls = [event.seq for event in place.log if event.message.HasField("poll")]
+            if not polls:
+                return
+            seq = polls[-1 - which % len(polls)]
+            request = pb.ClosePollRequest(room_id=place.room_id, seq=seq)
+            reply = await self._call(who, "PollService/ClosePoll", request)
+            assert reply.reason == self._expected_of_closing(who, where, seq), (who, seq)
+            if reply.reason == "OK" and not place.is_closed(seq):
+                place.changed(reply.read(pb.ClosePollResponse).event)
+            await self._read_logs()
+
+        self._run(close())
+
+    def _expected_of_closing(self, who: str, where: str, seq: int) -> str:
+        place = self.places[where]
+        role = "owner" if who == "owner" else place.members.get(who)
+        if role is None:
+            return self._stranger(where)
+        if role != "owner" and seq < place.first(who):
+            return "MESSAGE_NOT_FOUND"
+        if RANKS[role] < RANKS["admin"]:
+            return "PERMISSION_DENIED"
+        return self._unless_archived(place)
+
     def _expected_of_vote(self, who: str, where: str, seq: int) -> str:
         expected = self._expected(who, where, seq, "react")
         event = self.places[where].message(seq)
         if expected == "OK" and event and not event.message.HasField("poll"):
             return "POLL_NOT_FOUND"
+        if expected == "OK" and self.places[where].is_closed(seq):
+            return "POLL_CLOSED"
         return expected
 
     def _expected_of_deletion(self, place: Place, who: str, role: str, author: str) -> str:

@@ -17,6 +17,8 @@ ABOUT = {
 }
 """The kinds of events that are about a message, by chat.proto: those whose first field is its number."""
 
+_SAID = ("choices", "counts", "voter_count")
+
 
 @dataclass
 class Place:
@@ -76,6 +78,10 @@ class Place:
         event = self.log[seq - 1] if 0 < seq <= self.head else None
         return event if event and event.HasField("message") else None
 
+    def is_closed(self, seq: int) -> bool:
+        """Whether a message is a poll that is closed."""
+        return self.log[seq - 1].message.poll.HasField("result")
+
     def about(self, seq: int) -> int:
         """The number of the message that an event is about; 0 for none."""
         event = self.log[seq - 1]
@@ -95,11 +101,20 @@ class Place:
         """Whether an event is one that was told to somebody: as it is, or as it was then."""
         if event in (self.log[event.seq - 1], *self._versions.get(event.seq, ())):
             return True
-        # An edit that was superseded has lost its text.
         bare = pb.Event()
         bare.CopyFrom(self.log[event.seq - 1])
-        bare.message_edited.text = ""
-        return event.HasField("message_edited") and event == bare
+        if event.HasField("message_edited"):
+            # An edit that was superseded has lost its text.
+            bare.message_edited.text = ""
+            return event == bare
+        # What was said about a message that is deleted by now is gone with it.
+        about = self.message(self.about(event.seq))
+        if not about or not about.message.HasField("deleted"):
+            return False
+        for kind, said in (("reaction_changed", ("emoji",)), ("poll_voted", _SAID), ("poll_closed", _SAID)):
+            for name in said if bare.HasField(kind) else ():  # type: ignore[arg-type]
+                getattr(bare, kind).ClearField(name)
+        return event == bare
 
     def unread(self, user: str, read_seq: int) -> int:
         """How many messages of others come after a number, are in no thread, and are not deleted."""
