@@ -22,6 +22,7 @@ from grpc_chat.core.start import Start, find_start
 from grpc_chat.core.stream import Host, Stream
 from grpc_chat.core.streams import MOST_INVITATIONS, Streams
 from grpc_chat.core.subscription import Subscription
+from grpc_chat.core.threads import threads_to_begin_with
 from grpc_chat.core.tokens import new_id
 from grpc_chat.core.turns import share
 from grpc_chat.core.user_logs import UserLogs
@@ -47,6 +48,10 @@ class _Found(NamedTuple):
     invitations: list[pb.Invitation] | None
     read_markers: dict[str, pb.ReadMarker] | None
     notifications: dict[str, pb.NotificationsChanged]
+    threads: list[pb.Thread]
+    """Of the rooms that are followed, those that its user follows, with what waits in them."""
+    threads_head: int
+    """The head of the user's log then: earlier entries are part of that."""
 
 
 class Opening:
@@ -112,7 +117,7 @@ class Opening:
             if request.invitations:
                 invitations = snapshot.invitations_of(caller.user_id, after=None, limit=MOST_INVITATIONS)
             start = yield from find_start(snapshot, caller.user_id, request, self._host.epoch)
-            markers, notifications = None, {}
+            markers, notifications, threads, threads_head = None, {}, list[pb.Thread](), 0
             if request.read_state:
                 followed = [room.room_id for room, _ in start.places]
                 snapshot = yield
@@ -120,7 +125,10 @@ class Opening:
                 snapshot = yield
                 now_us = int(self._clock() * 1_000_000)
                 notifications = yield from all_notifications(snapshot, caller.user_id, followed, now_us)
-            return _Found(head, start, kept, invitations, markers, notifications)
+                snapshot = yield
+                threads_head = snapshot.heads([own]).get(own, 0)
+                threads = threads_to_begin_with(snapshot, caller.user_id, followed, now_us)
+            return _Found(head, start, kept, invitations, markers, notifications, threads, threads_head)
 
         async with self._host.beginning.turn(share.get()):
             with (
@@ -165,6 +173,8 @@ class Opening:
             invitations=found.invitations,
             read_markers=found.read_markers,
             notifications=found.notifications,
+            threads={(thread.room_id, thread.thread_root): thread for thread in found.threads},
+            threads_head=found.threads_head,
             personal={} if request.personal else None,
             signals=signals if request.signals else None,
             heartbeat=self._heartbeat_of(request),

@@ -90,7 +90,9 @@ class Stream:
     """By what they are about, changes of what its user keeps, likewise; None if its client does not want
     them."""
     threads: dict[tuple[str, int], pb.Thread] = field(default_factory=dict)
-    """By room and root, threads that its user has changed, likewise."""
+    """By room and root, threads that its user follows or has changed, likewise."""
+    threads_head: int = 0
+    """The last entry of its user's log of which the threads that it began with tell."""
     signals: Latest | None = None
     """Signals that it has not sent yet; None if its client does not want any."""
     draining: timedelta | None = None

@@ -23,6 +23,8 @@ from grpc_chat.wire import chat_pb2 as pb
 _END = 2**63 - 1
 """After every number."""
 _COUNTED_AT_ONCE = 200
+MOST_TO_BEGIN_WITH = 500
+"""How many threads a stream begins with; reading them takes about 5 ms."""
 
 
 def answer(at: int, message: pb.OutgoingMessage) -> Answers:
@@ -315,6 +317,18 @@ def count_waiting(snapshot: Snapshot, user_id: str, now_us: int) -> Pieces[int]:
             return waiting
         before = place_of(found[-1].thread)
         snapshot = yield
+
+
+def threads_to_begin_with(
+    snapshot: Snapshot, user_id: str, room_ids: Sequence[str], now_us: int
+) -> list[pb.Thread]:
+    """The threads in these rooms that a user follows, as a stream begins with them: those that are among the
+    newest of all that the user follows."""
+    only = room_ids[0] if len(room_ids) == 1 else ""
+    found = snapshot.threads_followed(user_id, room_id=only, before=None, limit=MOST_TO_BEGIN_WITH)
+    followed = set(room_ids)
+    some = [each for each in found if each.thread.room_id in followed]
+    return _told(snapshot, user_id, some, now_us)[1]
 
 
 def place_of(thread: ThreadRecord) -> tuple[int, str, int]:

@@ -113,12 +113,14 @@ class Entries:
         stream.wake()
 
     def _threads_changed(self, stream: Stream, told: Told) -> None:
-        if stream.read_markers is None:
+        # What it began with may be newer than an entry from before: writing in a thread leaves no entry.
+        if stream.read_markers is None or told.event.seq <= stream.threads_head:
             return
         for thread in told.event.threads_changed.threads:
             place = (thread.room_id, thread.thread_root)
             # It is a hint: a client that does not read for so long asks for the list.
-            if thread.room_id in stream.subscription and len(stream.threads) < MOST_THREADS:
+            is_held = place in stream.threads or len(stream.threads) < MOST_THREADS
+            if thread.room_id in stream.subscription and is_held:
                 stream.threads[place] = thread
                 stream.wake()
 

@@ -362,6 +362,7 @@ def thread(told: pb.Thread) -> Thread:
         mute_end_time=time(told.mute_end_time) if told.HasField("mute_end_time") else None,
         read_seq=told.read_marker.seq,
         unread=told.read_marker.unread_count,
+        counted_to=told.read_marker.last_seq,
         root=preview(told.root) if told.HasField("root") else None,
     )
 

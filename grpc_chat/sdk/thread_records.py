@@ -32,5 +32,6 @@ class Thread:
     unread: int
     """How many messages of others come after it, if you follow it."""
     root: MessagePreview | None = None
-    """The beginning of the root; None if it is hidden from you, and where something about the thread has just
-    changed."""
+    """The beginning of the root; None if it is hidden from you, and among the updates of a subscription."""
+    counted_to: int = 0
+    """The number of the room's newest event when ``unread`` was counted, if you follow it."""

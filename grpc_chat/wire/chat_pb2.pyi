@@ -6827,7 +6827,7 @@ class Thread(_message.Message):
     """Whether the caller has muted it: clients notify of nothing in it."""
     @_builtins.property
     def root(self) -> Global___MessagePreview:
-        """The beginning of the root. Absent if it is hidden from the caller, and in `ThreadsChanged`."""
+        """The beginning of the root. Absent if it is hidden from the caller, in `ThreadsChanged`, and on streams."""
 
     @_builtins.property
     def last_time(self) -> _timestamp_pb2.Timestamp:
@@ -8269,10 +8269,10 @@ class SubscribeResponse(_message.Message):
 
     @_builtins.property
     def threads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thread]:
-        """If the request asks for read markers: threads of the rooms that the stream follows, in which the caller has read
-        further, or which the caller follows or mutes in another way, whichever of the caller's sessions did it; of several
-        changes only the last. Writing in a thread also does this, and sends none. A stream does not begin with the present
-        state; ListThreads returns it.
+        """If the request asks for read markers: threads of the rooms that the stream follows. It begins with those that the caller
+        follows, without `root`: of the 500 with the newest messages of all that the caller follows, those in these rooms. Then
+        those in which the caller has read further, or which the caller follows or mutes in another way, whichever of the
+        caller's sessions did it; of several changes only the last. Writing in a thread also does this, and sends none.
         """
 
     def __init__(

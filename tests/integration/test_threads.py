@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -324,6 +325,140 @@ async def test_other_sessions_are_told_what_changes_of_a_thread(node: RunningNod
         async with asyncio.timeout(20):
             while not isinstance(await anext(updates), chat.NotificationsChanged):
                 pass
+
+
+class Following:
+    """A session that knows what waits in a room's threads from its stream alone, by the rules of
+    docs/topics/threads.md."""
+
+    def __init__(self, client: chat.Client, me: str, senders: dict[int, tuple[str, int]]) -> None:
+        self.client, self.me, self.senders = client, me, senders
+        self.threads: dict[int, chat.Thread] = {}
+        self.begun: dict[int, chat.Thread] = {}
+        self.roots: set[int] = set()
+        # Messages of others that came after the count.
+        self.later: set[int] = set()
+
+    def unread(self) -> dict[int, tuple[int, int]]:
+        """For each thread that is followed, the marker and how much is unread."""
+        return {
+            root: (thread.read_seq, thread.unread)
+            for root, thread in self.threads.items()
+            if thread.following
+        }
+
+    async def follow(self, room: str, live: asyncio.Event) -> None:
+        since = (await self.client.room(room)).latest
+        async for update in self.client.subscribe(since, read_state=True, include_own=True).updates():
+            match update:
+                case chat.Thread():
+                    self.threads[update.root_seq] = update
+                    if not live.is_set():
+                        self.begun[update.root_seq] = update
+                case chat.CaughtUp():
+                    live.set()
+                case chat.Message(thread_root=root) if root and not update.deleted:
+                    self._count(update)
+                case chat.MessageDeleted():
+                    self._uncount(update)
+
+    def _count(self, message: chat.Message) -> None:
+        root, seq, mine = message.thread_root, message.seq, message.sender_id == self.me
+        thread = self.threads.get(root)
+        if thread is None:
+            # Those that are not followed are not known.
+            begins = root in self.roots and not mine
+            if mine or begins:
+                marker = seq if mine else root
+                self.threads[root] = chat.Thread(
+                    message.room_id,
+                    root,
+                    1,
+                    seq,
+                    None,
+                    True,
+                    False,
+                    None,
+                    marker,
+                    int(begins),
+                    counted_to=seq,
+                )
+        elif seq > thread.counted_to and mine:
+            self.threads[root] = replace(thread, following=True, read_seq=seq, unread=0, counted_to=seq)
+        elif seq > thread.counted_to and thread.following:
+            self.threads[root] = replace(thread, unread=thread.unread + 1)
+            self.later.add(seq)
+
+    def _uncount(self, deletion: chat.MessageDeleted) -> None:
+        sender, root = self.senders.get(deletion.message_seq, ("", 0))
+        thread, seq = self.threads.get(root), deletion.message_seq
+        if thread is None or sender == self.me or deletion.seq <= thread.counted_to:
+            return
+        if thread.read_seq < seq and (seq <= thread.counted_to or seq in self.later):
+            self.threads[root] = replace(thread, unread=thread.unread - 1)
+
+
+async def test_a_stream_begins_with_the_threads_that_are_followed(node: RunningNode) -> None:
+    """As ListThreads has them, whatever happens while it is being opened; then it can be counted on."""
+    pick = random.Random(5)
+    await node.put_room("begins", {"alice": "owner", "bob": "member"})
+    await node.put_room("not followed", {"alice": "owner", "bob": "member"})
+    alice, bob = node.client("alice"), node.client("bob")
+    elsewhere = (await alice.send("not followed", "root")).seq
+    await bob.send("not followed", "x", thread_root=elsewhere)
+    roots = [(await alice.send("begins", "root")).seq for _ in range(4)]
+    for root in roots[1:]:
+        await bob.send("begins", "x", thread_root=root)
+
+    senders: dict[int, tuple[str, int]] = {}
+
+    async def say(client: chat.Client, name: str, root: int) -> int:
+        sent = await client.send("begins", "x", thread_root=root)
+        senders[sent.seq] = (name, root)
+        return sent.seq
+
+    async def act() -> None:
+        root = pick.choice(roots[1:])
+        match pick.randrange(7):
+            case 0 | 1:
+                await say(bob, "bob", root)
+            case 2:
+                await say(alice, "alice", root)
+            case 3:
+                thread = await alice.thread("begins", root)
+                await alice.mark_read("begins", pick.randint(root, thread.last_seq), thread_root=root)
+            case 4:
+                await alice.follow_thread("begins", root)
+            case 5:
+                await alice.unfollow_thread("begins", root)
+            case 6 if some := [seq for seq, (_, of) in senders.items() if of == root]:
+                await alice.delete("begins", pick.choice(some))
+
+    for number in range(5):
+        if number == 3:
+            # It begins while somebody listens, or between two streams.
+            await bob.send("begins", "the first", thread_root=roots[0])
+            await bob.delete("begins", await say(bob, "bob", roots[2]))
+        session, live = Following(alice, "alice", senders), asyncio.Event()
+        session.roots = {roots[0]} if number < 3 else set()
+        quiet = number % 2 == 0
+        true = {each.root_seq: each async for each in alice.threads("begins", following=True)}
+        task = asyncio.create_task(session.follow("begins", live))
+        if quiet:
+            await asyncio.wait_for(live.wait(), 20)
+            # A stream does not say how roots begin.
+            assert session.begun == {root: replace(each, root=None) for root, each in true.items()}
+        for _ in range(6):
+            await act()
+        await asyncio.wait_for(live.wait(), 20)
+        async with asyncio.timeout(20):
+            while True:
+                now = {each.root_seq: each async for each in alice.threads("begins", following=True)}
+                if session.unread() == {root: (each.read_seq, each.unread) for root, each in now.items()}:
+                    break
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def entries(node: RunningNode, user: str) -> list[pb.Thread]:
