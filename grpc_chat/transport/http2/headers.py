@@ -29,6 +29,8 @@ _CONNECTION_SPECIFIC: Final = frozenset(
 )
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority"))
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}").fullmatch
+_MOST_INDEXED: Final = 128
+"""How many fields of a block may come from the tables; calls of gRPC have a dozen, with proxies two."""
 _CACHED_BYTES: Final = 16 * 1024
 """How much of decoded headers a connection's cache may hold, counted as in section 6.5.2."""
 
@@ -93,6 +95,7 @@ class HeaderDecoder:
         if headers is not None:
             return headers
         version = self._table.version
+        self._table.looked_up = 0
         try:
             headers = Headers(self._decoder.decode(block, raw=True))
         except OversizedHeaderListError:
@@ -116,11 +119,18 @@ class HeaderDecoder:
 
 
 class _Table(HeaderTable):
-    """Tells when it was added to."""
+    """Tells when it was added to, and bounds how often it is asked: what is in it costs a peer one byte."""
 
     def __init__(self) -> None:
         super().__init__()
         self.version = 0
+        self.looked_up = 0
+
+    def get_by_index(self, index: int) -> tuple[bytes, bytes]:
+        self.looked_up += 1
+        if self.looked_up > _MOST_INDEXED:
+            raise OversizedHeaderListError
+        return super().get_by_index(index)
 
     def add(self, name: bytes, value: bytes) -> None:
         self.version += 1

@@ -271,8 +271,14 @@ class Sender:
         while waiting and not self._paused:
             again = []
             for stream in waiting:
-                if stream.kept is None:
+                kept = stream.kept
+                if kept is None:
                     continue
+                if kept and (stream.send_window <= 0 or self._send_window <= 0):
+                    payload, is_headers, _ = kept[0]
+                    if payload and not is_headers:
+                        # Found out here, it costs next to nothing: peers widen windows a byte at a time.
+                        continue
                 # What is out of turn comes first next time.
                 self._blocked[stream.id] = self._blocked.pop(stream.id)
                 if self._advance(stream, all_of_it=False):

@@ -203,6 +203,15 @@ def test_large_headers_are_answered() -> None:
     assert server.fails(headers(5, literal(larger))) == ErrorCode.ENHANCE_YOUR_CALM
 
 
+def test_fields_from_the_tables_are_bounded() -> None:
+    """10.5.1: each costs a client one byte, and the server a hundred times as much as a byte of a value."""
+    server = Server(Http2Options(header_list_bytes=16 * 1024))
+    most, more = (b"\x83\x86\x84" + b"\x90" * count for count in (125, 126))
+    server.take(headers(1, most), headers(3, b"\0\1x\0".join((most, b""))))
+    assert [len(fields) for _, fields, _ in server.told("request")] == [128, 129]
+    assert server.fails(headers(5, more)) == ErrorCode.ENHANCE_YOUR_CALM
+
+
 @pytest.mark.parametrize(
     "block",
     [

@@ -171,6 +171,24 @@ def test_streams_take_turns() -> None:
     assert sorted(server.told("drained")) == [(1,), (3,), (5,)]
 
 
+def test_streams_without_room_are_passed_over() -> None:
+    """Those with room go at once, however many wait for their own windows; and they keep their turn."""
+    server = Server()
+    server.take(settings(initial_window_size=1))
+    streams = range(1, 200, 2)
+    started(server, *streams)
+    for stream in streams:
+        server.connection.send_data(stream, b"abc")
+    server.sent()
+    assert server.take(window_update(0, 1)) == []
+    for rest in (b"b", b"c"):
+        [only] = server.take(window_update(101, 1))
+        assert (only.stream, only.payload) == (101, rest)
+    assert server.told("drained") == [(101,)]
+    sent = server.take(settings(initial_window_size=3))[1:]
+    assert [each.stream for each in sent] == [stream for stream in streams if stream != 101]
+
+
 def test_what_comes_is_within_the_windows() -> None:
     """The client may fill a stream's window and the connection's, not a byte more."""
     server = Server(Http2Options(connection_window=200_000))
