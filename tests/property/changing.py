@@ -234,7 +234,8 @@ class Changing(RuleBasedStateMachine):
             return "MESSAGE_NOT_FOUND"
         if RANKS[role] < RANKS["admin"]:
             return "PERMISSION_DENIED"
-        return self._unless_archived(place)
+        # Admins close the polls of those below them.
+        return "PERMISSION_DENIED" if role == "admin" and not place.archived else self._unless_archived(place)
 
     def _expected_of_vote(self, who: str, where: str, seq: int) -> str:
         expected = self._expected(who, where, seq, "react")

@@ -150,10 +150,13 @@ MUTANTS = {
             (
                 "store/rows.py",
                 "class Rows(",
-                "_TIMES: dict[str, int] = {}\n_COUNTS: dict[str, int] = {}\n\n\nclass Rows(",
+                "_TIMES: dict[str, int] = {}\n"
+                "_COUNTS: dict[str, int] = {}\n"
+                "_FIRSTS: dict[str, int] = {}\n\n\nclass Rows(",
             ),
             ("store/rows.py", "self.times: dict[str, int] = {}", "self.times = _TIMES"),
             ("store/rows.py", "self.counts: dict[str, int] = {}", "self.counts = _COUNTS"),
+            ("store/rows.py", "self._firsts: dict[str, int] = {}", "self._firsts = _FIRSTS"),
         ),
         ("F5",),
     ),
