@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import catchup, fanout, frames, growth, idle, markers, unary
+from benchmarks import catchup, engines, fanout, frames, growth, idle, markers, unary
 from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
@@ -42,6 +42,20 @@ def _lone(quick: bool) -> list[str]:
         "| scenario | p50 / p99 ms | CPU µs a delivery | floor: p50 / p99 ms | CPU µs |",
         "| --- | --- | --- | --- | --- |",
         fanout.run_open(members=100, per_second=50, seconds=5 if quick else 15, runs=1 if quick else 3),
+    ]
+
+
+def _engines(quick: bool) -> list[str]:
+    return [
+        "| CPU µs, or KB | asyncio | grpcio | asyncio / grpcio | floor | asyncio / floor |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *engines.rows(
+            runs=1 if quick else 5,
+            seconds=2 if quick else 10,
+            messages=320 if quick else 6400,
+            calls=640 if quick else 4000,
+            idle_members=100 if quick else 2000,
+        ),
     ]
 
 
@@ -149,6 +163,7 @@ def _frames(quick: bool) -> list[str]:
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
+    "engines": _engines,
     "unary": _unary,
     "catchup": _catchup,
     "stalled": _stalled,

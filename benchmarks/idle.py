@@ -11,7 +11,7 @@ from benchmarks.fanout import SUBSCRIBE
 from grpc_chat.wire import chat_pb2 as pb
 
 
-async def _join(port: int, members: int, at_once: int) -> list[h2.Connection]:
+async def join(port: int, members: int, at_once: int) -> list[h2.Connection]:
     """Connect and subscribe; returns when all have caught up."""
     subscribe = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")]).SerializeToString()
     places = asyncio.Semaphore(at_once)
@@ -41,7 +41,7 @@ def row(*, members: int, seconds: int) -> str:
 
     async def measure(server: servers.Server) -> tuple[float, float, float]:
         before = server.memory_mb
-        connections = await _join(server.port, members, at_once=200)
+        connections = await join(server.port, members, at_once=200)
         await asyncio.sleep(2)
         kilobytes = (server.memory_mb - before) * 1024 / members
         cpu = server.cpu_seconds
@@ -50,7 +50,7 @@ def row(*, members: int, seconds: int) -> str:
         for connection in connections:
             connection.close()
         start = time.perf_counter()
-        for connection in await _join(server.port, members, at_once=members):
+        for connection in await join(server.port, members, at_once=members):
             connection.close()
         return kilobytes, idle, time.perf_counter() - start
 

@@ -16,7 +16,7 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.wire import chat_pb2 as pb
 
 
-async def _calls(server: servers.Server, *, at_once: int, count: int) -> tuple[float, float]:
+async def calls(server: servers.Server, *, at_once: int, count: int) -> tuple[float, float]:
     """Calls a second, and server CPU for one in µs; each of ``at_once`` connections awaits its answers."""
     connections = [await h2.Connection.open("127.0.0.1", server.port, f"s{at}") for at in range(at_once)]
     each = count // at_once
@@ -63,7 +63,7 @@ def pipeline_row(*, count: int, runs: int) -> str:
     metadata = [("user-agent", "benchmark"), ("authorization", "Bearer s0")]
     data = request(0, 1)
 
-    async def calls() -> float:
+    async def carried_out() -> float:
         start = time.process_time()
         for _ in range(count):
             await line.call(method, metadata, data)
@@ -71,9 +71,9 @@ def pipeline_row(*, count: int, runs: int) -> str:
 
     ours, floors = [], []
     for _ in range(runs):
-        ours.append(asyncio.run(calls()))
+        ours.append(asyncio.run(carried_out()))
         with servers.floor(EVENT_BYTES) as server:
-            floors.append(asyncio.run(_calls(server, at_once=64, count=count))[1])
+            floors.append(asyncio.run(calls(server, at_once=64, count=count))[1])
     mine, bare = statistics.median(ours), statistics.median(floors)
     return f"| identity, limits, metrics, logs alone | | | {mine:.0f} | {bare:.0f} | {mine / bare:.2f} |"
 
@@ -83,9 +83,9 @@ def row(*, at_once: int, count: int, runs: int) -> str:
     ours, floors = [], []
     for _ in range(runs):
         with servers.chat([f"s{at}" for at in range(at_once)]) as server:
-            ours.append(asyncio.run(_calls(server, at_once=at_once, count=count)))
+            ours.append(asyncio.run(calls(server, at_once=at_once, count=count)))
         with servers.floor(EVENT_BYTES) as server:
-            floors.append(asyncio.run(_calls(server, at_once=at_once, count=count)))
+            floors.append(asyncio.run(calls(server, at_once=at_once, count=count)))
     mine, bare = (
         [statistics.median(column) for column in zip(*rows, strict=True)] for rows in (ours, floors)
     )
