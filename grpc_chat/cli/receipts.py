@@ -113,10 +113,15 @@ def sentences(found: DeliveryExplanation, room: Room, seq: int, user_id: str, *,
         said.append(f"events up to {found.hidden_until_seq} are hidden from {who}, who joined after them")
     said.append(f"{who} may {'' if found.may_read else 'not '}read message {seq}")
     for position in found.positions:
-        consumer = f"the consumer {position.consumer}" if position.consumer else f"a consumer of {who}"
+        consumer = f"the consumer {position.consumer}" if position.consumer else f"a client of {who}"
+        if position.own_position:
+            consumer = "a client of yours that keeps its own position"
         time = f", {when(position.acknowledge_time)}" if position.acknowledge_time else ""
         reached = "" if position.seq >= seq else ", which is before it"
-        said.append(f"{consumer} has acknowledged events up to {position.seq}{time}{reached}")
+        if position.after_seq >= seq:
+            reached = ", which is after it"
+        since = f"from {position.after_seq + 1} " if position.after_seq else ""
+        said.append(f"{consumer} has acknowledged events {since}up to {position.seq}{time}{reached}")
     if found.may_read and not found.positions:
         said.append(f"the server keeps no position for {who} in this room")
     if found.read_seq:

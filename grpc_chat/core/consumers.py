@@ -10,6 +10,7 @@ from grpc_chat.core.caller import Caller
 from grpc_chat.core.commit import Committer
 from grpc_chat.core.histories import another_history, parted
 from grpc_chat.core.reads import Pieces, Readers, at_once
+from grpc_chat.core.received import Received
 from grpc_chat.core.start import require_epoch
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.streams import Streams
@@ -35,6 +36,8 @@ class Consumers:
         self._streams = streams
         self._epoch = epoch
         self._most = most
+        self.received = Received(committer, readers, epoch=epoch)
+        """What is received without a consumer."""
 
     async def acknowledge(self, caller: Caller, request: pb.AcknowledgeRequest) -> None:
         """See ``SubscribeService.Acknowledge``.
@@ -44,6 +47,9 @@ class Consumers:
             LimitExceeded: The consumer is new, and the caller has too many.
             EpochChanged: One is from another history; the others were stored, unless it has no stamp.
         """
+        if not request.consumer:
+            await self.received.note(caller, request)
+            return
         for at, cursor in enumerate(request.cursors):
             # With a stamp the log's epoch does not matter: it is the same event, or not.
             if not cursor.stamp:

@@ -184,7 +184,10 @@ def _add_positions(
     if not own and places:
         places = [max(places, key=lambda place: place.seq)]
     for place in places:
-        position = found.positions.add(seq=place.seq, consumer=place.consumer if own else "")
+        position = found.positions.add(
+            seq=place.seq, consumer=place.consumer if own else "", after_seq=place.after_seq
+        )
+        position.own_position = own and not place.consumer
         if place.time_us and not hides:
             position.acknowledge_time.FromMicroseconds(place.time_us)
 

@@ -466,16 +466,14 @@ class ChatSystem:
                 assert_never(effect)
 
     async def _start(self) -> None:
-        self._go_on_with(self.streams.run(), "streams")
-        self._go_on_with(self.positions.run(), "positions")
-        self._go_on_with(self.user_logs.run(), "user logs")
-        self._go_on_with(self.claims.run(), "claims")
-        self._go_on_with(self.presence.run(), "presence")
+        for each in (self.streams, self.positions, self.user_logs, self.claims, self.presence):
+            self._go_on_with(each.run(), type(each).__name__)
         if not self._housekeeping:
             return
         self._go_on_with(self.rooms.purge(), "purge")
         self._go_on_with(self.forgetting.run(), "forgetting")
         self._go_on_with(self.edits.erasing.run(), "erasing")
+        self._go_on_with(self.consumers.received.run(), "received")
         self._go_on_with(self.poll_closing.run(), "poll closing")
         self._go_on_with(self.reports.run(), "reports")
         self._go_on_with(self.file_keeping.run(), "FileKeeping")

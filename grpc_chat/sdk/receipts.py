@@ -41,7 +41,7 @@ class Receipt:
     user_id: str
     received: bool
     receive_time: datetime | None
-    """By when a consumer of theirs had acknowledged it; None if that is not known, or hidden."""
+    """By when a client of theirs had acknowledged it; None if that is not known, or hidden."""
     read: bool
 
 
@@ -65,6 +65,10 @@ class AcknowledgedPosition:
     """The last event that it has acknowledged."""
     acknowledge_time: datetime | None
     """When it did; None if that is not known."""
+    after_seq: int = 0
+    """After which event it has received all up to ``seq``; of consumers, 0."""
+    own_position: bool = False
+    """Whether it is no consumer's, but what you received with clients that keep their own positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class DeliveryExplanation:
     hidden_until_seq: int
     """The number of the last event that is hidden from them, because they joined after it; 0 for none."""
     positions: tuple[AcknowledgedPosition, ...]
-    """Their consumers' positions in the room; about others, only the furthest."""
+    """What their clients have acknowledged in the room; about others, only the furthest."""
     read_seq: int
     """How far they have read; 0 if you may not see that."""
     sessions: tuple[Session, ...]
@@ -154,5 +158,9 @@ class ReceiptCalls(CallsInRooms):
 def _position(told: pb.AcknowledgedPosition) -> AcknowledgedPosition:
     known = told.HasField("acknowledge_time")
     return AcknowledgedPosition(
-        told.consumer, told.seq, convert.time(told.acknowledge_time) if known else None
+        told.consumer,
+        told.seq,
+        convert.time(told.acknowledge_time) if known else None,
+        told.after_seq,
+        told.own_position,
     )

@@ -21,6 +21,7 @@ from grpc_chat.errors import (
     Unreachable,
 )
 from grpc_chat.sdk import convert, retry
+from grpc_chat.sdk.confirming import Confirming
 from grpc_chat.sdk.extras import Extras
 from grpc_chat.sdk.link import WrongLoop
 from grpc_chat.sdk.models import (
@@ -111,6 +112,7 @@ class Subscription:
         self._error: ChatError | WrongLoop | None = None
         self._current: Cursor | None = None
         self._to_acknowledge: dict[str, Cursor] = {}
+        self._confirming = None if consumer else Confirming(acknowledge)
         self._acknowledging: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -187,10 +189,14 @@ class Subscription:
                 if len(self._ahead) < _READ_AHEAD // 2:
                     self._space.set()
                 if cursor:
+                    if self._confirming:
+                        self._confirming.moved(self.cursors.get(cursor.room_id), cursor, update)
                     self.cursors[cursor.room_id] = cursor
                     self._current = cursor
                 elif isinstance(update, RoomLeft):
                     self.cursors.pop(update.room_id, None)
+                    if self._confirming:
+                        self._confirming.lost(update.room_id)
                     self._to_acknowledge.pop(update.room_id, None)
                 if isinstance(update, HistoryChanged):
                     # Events that the log does not have can't be acknowledged.
@@ -218,6 +224,8 @@ class Subscription:
             return
         self._closing.set()
         self._changed.set()
+        if self._confirming:
+            self._confirming.close()
         if self._reader:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)

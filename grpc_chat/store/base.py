@@ -50,6 +50,7 @@ from grpc_chat.store.records import (
     InvitationRecord,
     InviteRecord,
     Marker,
+    ReceivedRange,
     SessionRecord,
     StatusRecord,
     StoredEvent,
@@ -123,6 +124,13 @@ class Transaction(Snapshot, FileWrites, ReportWrites, PersonalWrites, ThreadWrit
     def purge(self, limit: int, room_id: str = "") -> bool:
         """Remove about ``limit`` events from the log of a deleted room, or of any deleted room if ``room_id``
         is empty. Returns whether there may be more."""
+
+    def note_received(self, ranges: Iterable[ReceivedRange]) -> None:
+        """Record what members have received with clients that keep their own positions.
+
+        Of each member one range is known: what continues it extends it, what is before its end changes
+        nothing, and what comes after a gap replaces it. Those who are no longer members are left out.
+        """
 
     def erase_traces(self) -> bool:
         """Rewrite some of the events that say something about a deleted message, such as reactions, so that

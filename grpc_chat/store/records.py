@@ -224,7 +224,7 @@ class ReaderPlace(NamedTuple):
     read_seq: int
     """The event up to which they have read."""
     received_us: int | None
-    """By when a consumer of theirs had acknowledged the message, 0 if that is unknown; None if none has."""
+    """By when a client of theirs had acknowledged the message, 0 if that is unknown; None if none has."""
     hides_reads: bool
     """Whether others do not see what they have read."""
     hides_times: bool
@@ -237,9 +237,21 @@ class ConsumerPlace(NamedTuple):
     """A consumer's position in a room."""
 
     consumer: str
+    """Its name; empty for what the user has received with clients that keep their own positions."""
     seq: int
     time_us: int
     """When it was acknowledged; 0 if that is unknown."""
+    after_seq: int = 0
+    """From which number on, not included, the events are known to have been received."""
+
+
+class ReceivedRange(NamedTuple):
+    """What a member has received: every event after one number, up to another."""
+
+    room_id: str
+    user_id: str
+    after_seq: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ ADD_MEMBERS = (
 MEMBER_COUNT = sa.select(schema.rooms.c.member_count).where(schema.rooms.c.room_id == _IN_ROOM)
 _ONE_MEMBER = sa.and_(schema.members.c.room_id == _IN_ROOM, schema.members.c.user_id == _OF_USER)
 JOIN_TIME = sa.select(schema.members.c.join_time_us).where(_ONE_MEMBER)
-OF_MEMBER = (schema.consumers, schema.thread_followers, schema.message_drafts, schema.saved_messages)
+OF_MEMBER = (
+    schema.consumers,
+    schema.received,
+    schema.thread_followers,
+    schema.message_drafts,
+    schema.saved_messages,
+)
 """The tables whose rows end with a membership."""
 OF_MESSAGE = (schema.reactions, schema.saved_messages, schema.reports)
 """The tables whose rows go with a message."""

@@ -18,6 +18,7 @@ from grpc_chat.store.invitation_writes import InvitationWrites
 from grpc_chat.store.mention_rows import drop_mentions, put_mentions
 from grpc_chat.store.personal_writes import PersonalWrites
 from grpc_chat.store.projections import PROJECTIONS
+from grpc_chat.store.receipt_writes import SqlReceiptWrites
 from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.report_writes import SqlReportWrites
 from grpc_chat.store.room_writes import RoomWrites
@@ -98,6 +99,7 @@ class SqlTransaction(
     SendWrites,
     SqlReportWrites,
     SqlTraceWrites,
+    SqlReceiptWrites,
     SqlSnapshot,
 ):
     """See :class:`grpc_chat.store.base.Transaction`.

@@ -4679,8 +4679,8 @@ class Delivery(_message.Message):
     members: _builtins.int
     """How many members it is for."""
     received: _builtins.int
-    """How many of them have received it, as far as that is known: a consumer of theirs has acknowledged it, or they are seen to
-    have read it. The server does not know it of clients that keep their positions themselves.
+    """How many of them have received it, as far as that is known: a client of theirs has acknowledged it, with a consumer or
+    without one, or they are seen to have read it.
     """
     read: _builtins.int
     """How many of them are seen to have read it. 0 unless `shows_read`."""
@@ -4916,10 +4916,16 @@ class AcknowledgedPosition(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQ_FIELD_NUMBER: _builtins.int
+    OWN_POSITION_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """The consumer's name. Empty unless the caller asks about themselves."""
     seq: _builtins.int
     """The last event that it has acknowledged."""
+    after_seq: _builtins.int
+    """The number after which it has received every event up to `seq`. Of consumers, 0."""
+    own_position: _builtins.bool
+    """Whether it is no consumer's: it is what the caller has received with clients that keep their own positions."""
     @_builtins.property
     def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
         """When it did. Absent if that is not known."""
@@ -4930,10 +4936,12 @@ class AcknowledgedPosition(_message.Message):
         consumer: _builtins.str = ...,
         seq: _builtins.int = ...,
         acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
+        after_seq: _builtins.int = ...,
+        own_position: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "consumer", b"consumer", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "after_seq", b"after_seq", "consumer", b"consumer", "own_position", b"own_position", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4971,7 +4979,7 @@ class DeliveryExplanation(_message.Message):
 
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcknowledgedPosition]:
-        """Their consumers' positions in the room. About others, only the furthest."""
+        """What their consumers have acknowledged in the room, and their other clients. About others, only the furthest."""
 
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
@@ -7795,6 +7803,7 @@ class Cursor(_message.Message):
     SEQ_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
+    AFTER_SEQ_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room.
     Must be an id.
@@ -7815,6 +7824,11 @@ class Cursor(_message.Message):
     can't notice that while the epoch stays the same.
     Must be 0 or more.
     """
+    after_seq: _builtins.int
+    """In Acknowledge without a consumer: the number after which the client has received every event up to `seq`, because
+    it began there. Elsewhere it means nothing.
+    Must be 0 or more.
+    """
     def __init__(
         self,
         *,
@@ -7822,10 +7836,11 @@ class Cursor(_message.Message):
         seq: _builtins.int = ...,
         epoch: _builtins.str = ...,
         stamp: _builtins.int = ...,
+        after_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "room_id", b"room_id", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "epoch", b"epoch", "room_id", b"room_id", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -8427,8 +8442,8 @@ class AcknowledgeRequest(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     CURSORS_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """The consumer's name.
-    Must be an id.
+    """The consumer's name; empty for a client that keeps its own positions.
+    Must be an id, or empty.
     """
     @_builtins.property
     def cursors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:

@@ -3696,6 +3696,10 @@ class SubscribeServiceServicer(object):
 
     def Acknowledge(self, request, context):
         """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
+
+        Without a consumer: says what a client has received that keeps its own positions, so that GetDelivery and
+        ListReceipts know of it. It changes nothing about streams. The server stores it some seconds later, and a crash in
+        between loses it: a client says it again with its next position, at most every half minute or so.
         Needs the scope read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

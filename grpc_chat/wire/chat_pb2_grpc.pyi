@@ -1991,6 +1991,10 @@ class SubscribeServiceStub:
     """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]
     """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
+
+    Without a consumer: says what a client has received that keeps its own positions, so that GetDelivery and
+    ListReceipts know of it. It changes nothing about streams. The server stores it some seconds later, and a crash in
+    between loses it: a client says it again with its next position, at most every half minute or so.
     Needs the scope read.
     """
     ListConsumers: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]
@@ -2025,6 +2029,10 @@ class SubscribeServiceAsyncStub(SubscribeServiceStub):
     """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_chat_pb2.AcknowledgeRequest, _chat_pb2.AcknowledgeResponse]  # type: ignore[assignment]
     """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
+
+    Without a consumer: says what a client has received that keeps its own positions, so that GetDelivery and
+    ListReceipts know of it. It changes nothing about streams. The server stores it some seconds later, and a crash in
+    between loses it: a client says it again with its next position, at most every half minute or so.
     Needs the scope read.
     """
     ListConsumers: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConsumersRequest, _chat_pb2.ListConsumersResponse]  # type: ignore[assignment]
@@ -2068,6 +2076,10 @@ class SubscribeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.AcknowledgeResponse, _abc.Awaitable[_chat_pb2.AcknowledgeResponse]]:
         """Moves a consumer's positions forward. A position never moves back: older ones are ignored.
+
+        Without a consumer: says what a client has received that keeps its own positions, so that GetDelivery and
+        ListReceipts know of it. It changes nothing about streams. The server stores it some seconds later, and a crash in
+        between loses it: a client says it again with its next position, at most every half minute or so.
         Needs the scope read.
         """
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from grpc_chat.store.base import Store
-from grpc_chat.store.records import ConsumerPlace, Marker, Place, ReaderPlace, StatusRecord
+from grpc_chat.store.records import (
+    ConsumerPlace,
+    Marker,
+    Place,
+    ReaderPlace,
+    ReceivedRange,
+    StatusRecord,
+)
 from grpc_chat.store.writes import Acknowledge
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
@@ -50,3 +57,51 @@ def test_positions_say_who_has_received_and_read_a_message(store: Store) -> None
         [moved, stayed] = snapshot.consumers_in("r1", "ben")
         assert moved == ConsumerPlace("laptop", 3, moved.time_us)
         assert (moved.time_us >= laptop.time_us, stayed) == (True, phone)
+
+
+def test_what_was_received_is_a_range_for_each_member(store: Store) -> None:
+    """What continues it extends it, what is older changes nothing, and after a gap the newer one counts; of
+    those who are no members, nothing is kept."""
+    store.commit([saying(f"{at}", user="ann") for at in range(8)])
+
+    def note(user_id: str, after: int, seq: int) -> None:
+        transact(store, lambda tx: tx.note_received([ReceivedRange("r1", user_id, after, seq)]))
+
+    def known(user_id: str = "ben") -> list[tuple[int, int]]:
+        with store.snapshot() as snapshot:
+            return [(place.after_seq, place.seq) for place in snapshot.consumers_in("r1", user_id)]
+
+    def received() -> list[int]:
+        with store.snapshot() as snapshot:
+            places = [snapshot.readers("r1", seq, sender="ann", after="", limit=1)[0] for seq in range(1, 11)]
+        return [seq for seq, place in enumerate(places, 1) if place.received_us]
+
+    for after, seq, expected in (
+        (1, 3, (1, 3)),
+        (2, 3, (1, 3)),
+        (0, 2, (1, 3)),
+        (3, 4, (1, 4)),
+        (2, 5, (1, 5)),
+        (0, 6, (0, 6)),
+        (7, 8, (7, 8)),
+        (2, 8, (7, 8)),
+        (4, 9, (4, 9)),
+    ):
+        note("ben", after, seq)
+        assert known() == [expected], (after, seq)
+        assert received() == list(range(expected[0] + 1, expected[1] + 1))
+    with store.snapshot() as snapshot:
+        [place] = snapshot.consumers_in("r1", "ben")
+        assert place.consumer == ""
+    # The earliest of what is known of a message is when it was received.
+    store.commit([Acknowledge("ben", "phone", {"r1": Place(10)}, members_only)])
+    with store.snapshot() as snapshot:
+        [ben, _] = snapshot.readers("r1", 9, sender="ann", after="", limit=9)
+        assert ben.received_us == place.time_us
+    assert received() == list(range(1, 11))
+
+    note("nobody", 0, 5)
+    assert known("nobody") == []
+    removed = pb.MEMBERSHIP_CHANGE_REMOVED
+    transact(store, lambda tx: change_membership(tx, removed, "r1", "ben", role=0))
+    assert known() == []

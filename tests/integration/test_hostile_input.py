@@ -557,6 +557,8 @@ async def server() -> AsyncIterator[Server]:
         patch.setattr("grpc_chat.core.sessions.Sessions.save", nothing_to_save)
         # So would emptying the write-ahead log, 20 s after the start.
         patch.setattr("grpc_chat.core.forgetting._SECONDS", 3600)
+        # So would what clients have received, some seconds after they said it.
+        patch.setattr("grpc_chat.core.received._SECONDS", 3600)
         # And sending what a request at random has scheduled.
         patch.setattr("grpc_chat.core.sending_later.SendingLater.send_due", nothing_to_send)
         async with running_node(accounts=accounts, limits=limits) as node:
@@ -899,7 +901,6 @@ EMPTY: list[tuple[MethodDescriptor, Message, str]] = [
     (SEND, sending(outgoing(), outgoing("")), "messages[1].text"),
     (SUBSCRIBE, pb.SubscribeRequest(), "cursors"),
     (SUBSCRIBE, pb.SubscribeRequest(cursors=[pb.Cursor()]), "cursors[0].room_id"),
-    (ACKNOWLEDGE, pb.AcknowledgeRequest(), "consumer"),
     (ACKNOWLEDGE, pb.AcknowledgeRequest(consumer="c"), "cursors"),
     (ACKNOWLEDGE, pb.AcknowledgeRequest(consumer="c", cursors=[pb.Cursor()]), "cursors[0].room_id"),
 ]
@@ -947,6 +948,7 @@ OPTIONAL_HERE = {
     ("RevokeSessions", "user_id"),
     ("CreateAccessToken", "user_id"),
     ("Subscribe", "consumer"),
+    ("Acknowledge", "consumer"),
     ("DeleteRoom", "confirm_name"),
     ("BeginLogIn", "user_id"),
     ("FinishLogIn", "user_id"),

@@ -54,7 +54,7 @@ async def test_who_has_received_and_read_a_message_and_why_not(capsys: pytest.Ca
         assert about_bob[1:] == [
             "bob is a member of plans from an earlier time",
             f"bob may read message {sent.seq}",
-            f"a consumer of bob has acknowledged events up to {sent.seq}, {about_bob[3].split(', ')[1]}",
+            f"a client of bob has acknowledged events up to {sent.seq}, {about_bob[3].split(', ')[1]}",
         ]
         assert about_bob[0].startswith(f"message {sent.seq} was stored 20")
         own = await printed("carol", receipts.why, user="")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
 from grpc_chat import errors
+from grpc_chat.cli.receipts import sentences
 from grpc_chat.core import receipts as core
+from grpc_chat.core import received
+from grpc_chat.sdk import confirming
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 
@@ -251,3 +257,89 @@ async def test_why_a_message_did_not_arrive(node: RunningNode) -> None:
     later = await alice.send(room, "later")
     assert (await admin.explain_delivery(room, later.seq, "bob")).may_read
     assert (await alice.explain_delivery(room, later.seq, "nobody-of-this-name")).memberships == ()
+
+
+async def say_received(
+    client: chat.Client, room: str, after: int, seq: int, epoch: str, stamp: int = 0
+) -> None:
+    at = pb.Cursor(room_id=room, seq=seq, after_seq=after, epoch=epoch, stamp=stamp)
+    await client._acknowledge(pb.AcknowledgeRequest(cursors=[at]))
+
+
+async def test_a_client_with_its_own_position_says_what_it_has_received(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a consumer, some time after it was handed to the program; from where it began."""
+    monkeypatch.setattr(received, "_SECONDS", 0.01)
+    monkeypatch.setattr(confirming, "SECONDS", 0.01)
+    alice, bob = await node.log_in("alice"), await node.log_in("bob")
+    room = (await alice.create_room("own positions")).room_id
+    await alice.add_member(room, "bob")
+    early, sent = [await alice.send(room, text) for text in ("early", "here")]
+    async with bob.subscribe(early.cursor) as following:
+        assert (await anext(following)).seq == sent.seq
+        async with asyncio.timeout(20):
+            while await receipts(alice, room, sent.seq) != {"bob": "rt"}:
+                pass
+    assert await receipts(alice, room, early.seq) == {"bob": ""}
+    assert (await alice.delivery(room, sent.seq)).received == 1
+
+    [mine] = (await bob.explain_delivery(room, early.seq)).positions
+    assert (mine.consumer, mine.after_seq, mine.seq, mine.own_position) == ("", early.seq, sent.seq, True)
+    assert mine.acknowledge_time
+    [theirs] = (await alice.explain_delivery(room, sent.seq, "bob")).positions
+    assert (theirs.seq, theirs.own_position) == (sent.seq, False)
+    shown = await bob.room(room)
+    said = sentences(await bob.explain_delivery(room, early.seq), shown, early.seq, "", when=lambda _: "now")
+    assert (
+        f"a client of yours that keeps its own position has acknowledged events from {sent.seq} up to "
+        f"{sent.seq}, now, which is after it"
+    ) in said
+    assert (await bob.room(room)).unread == 2
+
+
+async def test_what_was_received_is_said_again_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not stored is not known then, and nothing more than was said ever is."""
+    monkeypatch.setattr(received, "_SECONDS", 3600)
+    data, crashed = tmp_path / "data", tmp_path / "crashed"
+    async with running_node("alice", "bob", data=data, network=False) as node:
+        await node.put_room("r", {"alice": "owner", "bob": "member"})
+        alice, bob = node.client("alice"), node.client("bob")
+        sent = [await alice.send("r", f"{at}") for at in range(3)]
+        await say_received(bob, "r", 0, sent[0].seq, sent[0].epoch)
+        await node.node.system.consumers.received.store()
+        await say_received(bob, "r", 0, sent[1].seq, sent[0].epoch)
+        shutil.copytree(data, crashed)
+    # One that stops stores what it knows.
+    for folder, known in ((data, 2), (crashed, 1)):
+        async with running_node("alice", "bob", data=folder, network=False) as node:
+            alice, bob = node.client("alice"), node.client("bob")
+            seen = [(await alice.delivery("r", each.seq)).received for each in sent]
+            assert seen == [1] * known + [0] * (3 - known)
+            await say_received(bob, "r", 0, sent[2].seq, sent[0].epoch)
+            await node.node.system.consumers.received.store()
+            assert [(await alice.delivery("r", each.seq)).received for each in sent] == [1, 1, 1]
+
+
+async def test_what_nobody_can_have_received_is_refused(node: RunningNode) -> None:
+    """And nothing of it is stored."""
+    alice, bob, carol = [await node.log_in(name) for name in ("alice", "bob", "carol")]
+    room = (await alice.create_room("refused")).room_id
+    await alice.add_member(room, "bob")
+    sent = await alice.send(room, "here")
+    epoch = sent.epoch
+    for client, after, seq, said, stamp, error, field in (
+        (bob, 0, sent.seq + 1, epoch, 0, errors.BadCursor, "cursors[0].seq"),
+        (bob, sent.seq + 1, sent.seq, epoch, 0, errors.InvalidRequest, "cursors[0].after_seq"),
+        (bob, -1, sent.seq, epoch, 0, errors.InvalidRequest, "cursors[0].after_seq"),
+        (bob, 0, sent.seq, "other", 0, errors.EpochChanged, ""),
+        (bob, 0, sent.seq, epoch, 5, errors.EpochChanged, ""),
+        (carol, 0, sent.seq, epoch, 0, errors.RoomNotFound, ""),
+    ):
+        with pytest.raises(error) as refused:
+            await say_received(client, room, after, seq, said, stamp)
+        assert refused.value.field == field
+    await node.node.system.consumers.received.store()
+    assert await receipts(alice, room, sent.seq) == {"bob": ""}

@@ -11,6 +11,7 @@ _READ_STATE = "integration/test_read_state.py"
 _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
 _FILES = "integration/test_files.py"
 _FORGOTTEN = "integration/test_forgotten.py"
+_RECEIPTS = "contract/test_receipts.py"
 _SCHEDULED_FILES = "integration/test_scheduled_files.py"
 _MEMBERSHIP = "property/test_membership.py"
 _HIDDEN = "integration/test_hidden_history.py"
@@ -351,6 +352,44 @@ MISTAKES = {
         ),
         (_SCHEDULED_FILES,),
     ),
+    "received-before-it-began": Mistake(
+        "a client counts as having received what it skipped",
+        (
+            (
+                "store/receipt_reads.py",
+                "_received.after_seq < sa.bindparam",
+                "_received.after_seq <= sa.bindparam",
+            ),
+        ),
+        (_RECEIPTS,),
+    ),
+    "received-over-a-gap": Mistake(
+        "what was received before and after a gap counts as received without one",
+        (
+            (
+                "store/receipt_writes.py",
+                "sa.case((told.after_seq <= _r.seq, continues), else_=told.after_seq)",
+                "continues",
+            ),
+        ),
+        (_RECEIPTS,),
+    ),
+    "received-by-anybody": Mistake(
+        "positions of clients are taken unchecked, also in rooms that they may not read",
+        (("core/received.py", "        await self._readers.run_pieces(check)\n", ""),),
+        ("integration/test_receipts.py",),
+    ),
+    "gap-confirmed": Mistake(
+        "the client confirms what a gap left out",
+        (
+            (
+                "sdk/confirming.py",
+                "isinstance(update, Gap | HistoryChanged)",
+                "isinstance(update, HistoryChanged)",
+            ),
+        ),
+        ("unit/sdk/test_confirming.py",),
+    ),
     "unsent-file-of-somebody": Mistake(
         "a file that was not sent yet can be downloaded by anybody who knows its id",
         (
@@ -383,8 +422,8 @@ MISTAKES = {
         (
             (
                 "store/row_statements.py",
-                "schema.message_drafts, schema.saved_messages)",
-                "schema.saved_messages)",
+                "    schema.message_drafts,\n",
+                "",
             ),
         ),
         (_HIDDEN,),

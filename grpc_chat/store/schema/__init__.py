@@ -15,6 +15,7 @@ from grpc_chat.store.schema.base import metadata as metadata
 from grpc_chat.store.schema.files import *  # noqa: F403
 from grpc_chat.store.schema.messages import *  # noqa: F403
 from grpc_chat.store.schema.personal import *  # noqa: F403
+from grpc_chat.store.schema.receipts import *  # noqa: F403
 from grpc_chat.store.schema.rooms import *  # noqa: F403
 from grpc_chat.store.schema.threads import *  # noqa: F403
 from grpc_chat.store.schema.traces import *  # noqa: F403
