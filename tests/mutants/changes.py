@@ -212,6 +212,28 @@ MISTAKES = {
         ),
         (_READ_STATE,),
     ),
+    "marker-untold-to-a-new-stream": Mistake(
+        "a stream that is opened while a marker is stored keeps the one from before",
+        (
+            (
+                "core/read_markers.py",
+                "        if self._follows(caller.user_id):\n            # A stream",
+                "        if False:\n            # A stream",
+            ),
+        ),
+        (_READ_STATE,),
+    ),
+    "threads-not-begun-with": Mistake(
+        "after a reconnect one does not learn what was read in threads meanwhile",
+        (
+            (
+                "core/opening.py",
+                "threads = threads_to_begin_with(snapshot, caller.user_id, followed, now_us)",
+                "threads = []",
+            ),
+        ),
+        ("integration/test_threads.py",),
+    ),
     "found-although-hidden": Mistake(
         "a search finds what was said before the searcher joined",
         (
