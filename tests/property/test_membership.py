@@ -705,7 +705,8 @@ class Membership(Changing):
                 return False
             # What was there when it was opened is told by the rule that was in force then.
             of_opening = opened is not None and seq <= reader.heads[name]
-            rule = opened[2] if opened and of_opening else place.rule_at(seq)
+            # And what was there when its user came back, by the rule that was in force then.
+            rule = opened[2] if opened and of_opening else place.rule_at(max(seq, joined))
             return rule == pb.HISTORY_SINCE_JOIN
 
         return [seq for seq in range(1, left or place.head + 1) if not is_hidden(seq)]
