@@ -10,13 +10,13 @@ them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grpc_chat.store.records import Membership
 from grpc_chat.wire import chat_pb2 as pb
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """An entry was added to a user's own log."""
 
     user_id: str

@@ -7,6 +7,7 @@ picture for changes each year, so any is taken. The characters are those of Unic
 
 from __future__ import annotations
 
+import functools
 import re
 
 _TEXT = (
@@ -61,6 +62,8 @@ def is_emoji(text: str) -> bool:
     return _SEQUENCE.fullmatch(text) is not None
 
 
+# People use a few emoji all the time, and looking for them takes as long as an insert.
+@functools.lru_cache(maxsize=1024)
 def one_spelling(emoji: str) -> str:
     """An emoji as everyone spells it: keyboards leave out the choice of its look, or put it in."""
     if emoji[0] in "0123456789#*":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from grpc_chat.core import access
@@ -69,7 +69,10 @@ class ReadMarkers:
         if self._follows(caller.user_id):
             # A stream that was opened meanwhile may have begun with the markers from before.
             def in_transaction(transaction: Transaction) -> None:
-                _tell(transaction, caller.user_id, [(each.room_id, each.thread_root) for each in markers])
+                places = [(each.room_id, each.thread_root) for each in markers]
+                rooms = [room_id for room_id, root_seq in places if not root_seq]
+                now = {(each.room_id, 0): each for each in unread(transaction, caller.user_id, rooms)}
+                _tell(transaction, caller.user_id, places, now)
 
             await self._committer.transact(caller, in_transaction)
         return markers
@@ -104,15 +107,17 @@ def _mover(
     def in_transaction(transaction: Transaction) -> list[pb.ReadMarker] | None:
         moved: dict[_Place, Marker] = {}
         threads: dict[_Place, tuple[Membership, FollowedThread]] = {}
+        places: list[_Place] = []
         for at, asked in enumerate(request.markers):
-            room = access.require_read(transaction, asked.room_id, user_id)
-            place = (asked.room_id, asked.thread_root)
+            places.append(place := (asked.room_id, asked.thread_root))
+            room_id, root_seq = place
+            room = access.require_read(transaction, room_id, user_id)
             before, seq, end = (
                 room.marker,
                 _number(at, asked, room),
                 Marker(room.last_seq, room.message_count),
             )
-            if asked.thread_root:
+            if root_seq:
                 threads[place] = _, seen = _thread(transaction, at, asked, user_id)
                 if seen.following is None:
                     continue
@@ -129,9 +134,9 @@ def _mover(
             if seq < before.seq or before.own:
                 return None
             counted = (
-                transaction.messages_in_thread(*place, seq)
-                if asked.thread_root
-                else transaction.messages_at(asked.room_id, seq)
+                transaction.messages_in_thread(room_id, root_seq, seq)
+                if root_seq
+                else transaction.messages_at(room_id, seq)
             )
             if counted is None:
                 return None
@@ -146,23 +151,33 @@ def _mover(
                 threads[room_id, root_seq] = (threads[room_id, root_seq][0], seen)
             else:
                 transaction.move_marker(room_id, caller.user_id, marker)
-        rooms = [asked.room_id for asked in request.markers if not asked.thread_root]
-        markers = {(marker.room_id, 0): marker for marker in unread(transaction, user_id, rooms)}
+        # The caller may read all of these rooms.
+        rooms = dict.fromkeys(place for place in places if not place[1])
+        found = unread(transaction, user_id, [room_id for room_id, _ in rooms])
+        markers = dict(zip(rooms, found, strict=True))
         if tells:
-            _tell(transaction, user_id, moved)
+            _tell(transaction, user_id, moved, markers)
         markers |= {place: marker_in(*seen) for place, seen in threads.items()}
-        return [markers[asked.room_id, asked.thread_root] for asked in request.markers]
+        return [markers[place] for place in places]
 
     return in_transaction
 
 
-def _tell(transaction: Transaction, user_id: str, places: Iterable[_Place]) -> None:
-    """Tell a user's streams how far the user has read rooms and threads."""
-    some = list(places)
-    if told := unread(transaction, user_id, [room_id for room_id, root_seq in some if not root_seq]):
+def _tell(
+    transaction: Transaction,
+    user_id: str,
+    places: Collection[_Place],
+    markers: Mapping[_Place, pb.ReadMarker],
+) -> None:
+    """Tell a user's streams how far the user has read rooms and threads.
+
+    Args:
+        markers: The markers of the rooms, as they are now. Those the user may no longer read are left out.
+    """
+    if told := [markers[place] for place in places if place in markers]:
         tell(transaction, user_id, pb.ReadMarkersMoved(markers=told))
     changed: list[pb.Thread] = []
-    for room_id, root_seq in some:
+    for room_id, root_seq in places:
         room = transaction.membership(room_id, user_id) if root_seq else None
         if room and room.role:
             seen = transaction.followed_thread(room_id, user_id, root_seq)

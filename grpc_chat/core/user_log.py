@@ -8,6 +8,8 @@ message to chat.proto, a line to :data:`KINDS`, and its meaning to ``core/user_e
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf.message import Message
 
 from grpc_chat.core.effects import Told
@@ -35,12 +37,9 @@ KINDS: dict[type[Message], str] = {
 
 def entry(user_id: str, what: Message) -> pb.Event:
     """An entry of a user's log, without its number yet."""
-    event = pb.Event(room_id=user_log(user_id))
-    kind: Message = getattr(event, KINDS[type(what)])
     # An empty one is there as well.
-    kind.SetInParent()
-    kind.MergeFrom(what)
-    return event
+    kind: dict[str, Any] = {KINDS[type(what)]: what}
+    return pb.Event(room_id=user_log(user_id), **kind)
 
 
 def tell(

@@ -202,12 +202,14 @@ class Batch:
             # The function may have changed blocks and settings of who may write to whom.
             self._refusals.clear()
         self.rows.end()
-        self.ended.update(transaction.ended)
-        self.ended.difference_update(transaction.revived)
-        self.revived.difference_update(transaction.ended)
-        self.revived.update(transaction.revived)
+        if transaction.ended or transaction.revived:
+            self.ended.update(transaction.ended)
+            self.ended.difference_update(transaction.revived)
+            self.revived.difference_update(transaction.ended)
+            self.revived.update(transaction.revived)
         self._new.append(transaction.new)
-        return Done(value, transaction.new, transaction.effects, self._take_rewritten())
+        rewritten = self._take_rewritten() if self.rows.rewritten else {}
+        return Done(value, transaction.new, transaction.effects, rewritten)
 
     def _take_rewritten(self) -> dict[str, list[int]]:
         """By room, the numbers of the events that the current write has rewritten."""
@@ -316,13 +318,12 @@ class Batch:
             appended.placed.append(before[0] if before else self._collect(draft, key, appended.new))
             if slow and draft.once and not before and key[:2] in slow:
                 rows.sent_slowly(*key[:2], rows.times[key[0]])
-        if concerning or rows.rewritten:
-            concerned = (
-                [draft.concerns and self._target(draft.event, draft.concerns) for draft in write.drafts]
-                if concerning
-                else ()
-            )
-            return Appended(appended.placed, appended.new, self._take_rewritten(), concerned)
+        if rows.rewritten:
+            appended.rewritten = self._take_rewritten()
+        if concerning:
+            appended.concerned = [
+                draft.concerns and self._target(draft.event, draft.concerns) for draft in write.drafts
+            ]
         return appended
 
     def _target(self, event: pb.Event, concerns: Concerns) -> Target | None:

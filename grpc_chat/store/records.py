@@ -68,6 +68,15 @@ class Membership(NamedTuple):
         """How far the user has read."""
         return Marker(self.read_seq, self.read_count, self.read_own)
 
+    def now(
+        self, last_seq: int, last_event_us: int, message_count: int, marker: tuple[int, int, int]
+    ) -> Membership:
+        """As ``_replace`` with the end of the room's log, its messages and how far the user has read; it
+        takes a quarter of the time."""
+        before, between, settings = self[:3], self[4:9], self[10:13]
+        values = (*before, last_seq, *between, last_event_us, *settings, message_count, *marker)
+        return tuple.__new__(Membership, values)
+
 
 class MentionRecord(NamedTuple):
     """A message that mentions somebody."""

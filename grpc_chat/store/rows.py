@@ -113,17 +113,15 @@ class Rows(TraceRows):
     def exact(self, room_id: str, user_id: str) -> Membership | None:
         """As :meth:`membership`, including the events that are yet to be written."""
         found = self.membership(room_id, user_id)
-        if found is None or room_id not in self.heads:
+        if found is None or (head := self.heads.get(room_id)) is None:
             return found
-        seq, read_count, own = self.markers.get((room_id, user_id), found.marker)
-        return found._replace(
-            last_seq=self.heads[room_id],
-            last_event_us=self.times[room_id],
-            message_count=self.counts[room_id],
-            read_seq=seq if found.role else 0,
-            read_count=read_count if found.role else 0,
-            read_own=own if found.role else 0,
-        )
+        known = self.markers.get((room_id, user_id)) if found.role else (0, 0, 0)
+        if known is None:
+            if head == found.last_seq:
+                # Nothing has happened since it was read.
+                return found
+            known = found[14:]
+        return found.now(head, self.times[room_id], self.counts[room_id], known)
 
     def _know_head(self, room: Membership) -> None:
         if room.room_id not in self.heads:
@@ -187,14 +185,25 @@ class Rows(TraceRows):
         """Remember a room's head before a command moves it."""
         assert self.journal is not None
         self._wrote = True
-        heads: tuple[dict[str, Any], ...] = (self.heads, self.times, self.counts, self.dirty)
-        self.journal += [(rows, room_id, rows.get(room_id, _MISSING)) for rows in heads]
+        heads, times, counts, dirty = self.heads, self.times, self.counts, self.dirty
+        self.journal += (
+            (heads, room_id, heads.get(room_id, _MISSING)),
+            (times, room_id, times.get(room_id, _MISSING)),
+            (counts, room_id, counts.get(room_id, _MISSING)),
+            (dirty, room_id, dirty.get(room_id, _MISSING)),
+        )
 
     def put_member(
         self, room_id: str, user_id: str, role: int, *, time_us: int, join_seq: int, added_by: str = ""
     ) -> None:
         """Add a member, or replace a member's row."""
         before, key = self.membership(room_id, user_id), (room_id, user_id)
+        row = self._members.get(key)
+        if isinstance(row, tuple) and (row[2], row[4]) == (role, join_seq):
+            # The event has made them a member, and does not say who added them.
+            if row[5] != added_by:
+                self._change(self._members, key, (*row[:5], added_by, *row[6:]))
+            return
         if before is None or not before.role:
             self._count(room_id, 1)
         elif before.join_seq == join_seq:

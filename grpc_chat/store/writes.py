@@ -182,7 +182,7 @@ class Position(NamedTuple):
     """Microseconds since 1970, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Appended:
     """The result of an :class:`Append`."""
 

@@ -463,7 +463,7 @@ MISTAKES = changes.MISTAKES | {
     ),
     "revived-session-stays-ended": Mistake(
         "a session that ended and came back in one commit can't write in it",
-        (("store/batch.py", "        self.ended.difference_update(transaction.revived)\n", ""),),
+        (("store/batch.py", "            self.ended.difference_update(transaction.revived)\n", ""),),
         (_STORE,),
     ),
     "lost-answer-stays-lost": Mistake(
