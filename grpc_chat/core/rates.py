@@ -31,6 +31,26 @@ class Buckets:
         left, then = self._left.get(key, (burst, now))
         return min(burst, left + (now - then) * per_second)
 
+    def take(self, key: Hashable, cost: float, *, burst: float, per_second: float) -> float:
+        """Take from a bucket, or leave it as it is if it has too little. A cost larger than the whole bucket
+        can be taken once the bucket is full. As every call does this, it is one function.
+
+        Returns:
+            How much was missing; 0 if it was taken.
+        """
+        now = self._clock()
+        found = self._left.pop(key, None)
+        left = burst if found is None else min(burst, found[0] + (now - found[1]) * per_second)
+        missing = (cost if cost < burst else burst) - left
+        if missing <= 0:
+            missing = 0
+            left -= cost
+        if left < burst:
+            self._left[key] = (left, now)
+            if len(self._left) > self._most:
+                self._left.popitem(last=False)
+        return missing
+
     def set(self, key: Hashable, left: float, *, burst: float) -> None:
         """Set what is left in a bucket of size ``burst``."""
         self._left.pop(key, None)
@@ -78,17 +98,12 @@ class Rate:
         """
         if not self._per_second:
             return
-        left = self._left(user_id)
-        # A cost larger than the whole bucket passes once the bucket is full.
-        needed = min(cost, self._burst)
-        if left < needed:
-            self._buckets.set(user_id, left, burst=self._burst)
-            wait = timedelta(seconds=(needed - left) / self._per_second)
+        missing = self._buckets.take(user_id, cost, burst=self._burst, per_second=self._per_second)
+        if missing:
             raise RateLimited(
                 f"more than {self._per_second:g} {self._what} a second{self._advice}",
-                retry_after=wait,
+                retry_after=timedelta(seconds=missing / self._per_second),
             )
-        self._buckets.set(user_id, left - cost, burst=self._burst)
 
     def owe(self, user_id: str, cost: float) -> None:
         """Count a cost that is known only afterwards; the bucket may become negative."""
