@@ -35,6 +35,14 @@ _keep_files_in_memory()
 gc.disable()
 
 
+def pytest_configure() -> None:
+    """Run servers on the engine that the environment names, as the second half of `make test-all` does."""
+    if engine := os.environ.get("GRPC_CHAT_GRPC__ENGINE"):
+        from grpc_chat import testing
+
+        testing._ENGINE = engine
+
+
 def pytest_collection_finish() -> None:
     """Spare garbage collections the tests themselves.
 

@@ -190,7 +190,10 @@ async def start(
         cold: Start Python itself, as users do, where how a program is loaded matters.
     """
     changed: dict[str, str | None] = {
-        name: value for name, value in os.environ.items() if not name.startswith(("GRPC_CHAT_", "PYTEST_"))
+        name: value
+        for name, value in os.environ.items()
+        # The engine is what `make test-all` runs the tests for.
+        if name == "GRPC_CHAT_GRPC__ENGINE" or not name.startswith(("GRPC_CHAT_", "PYTEST_"))
     }
     changed |= env or {}
     environment = {name: value for name, value in changed.items() if value is not None}

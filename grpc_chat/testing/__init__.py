@@ -37,6 +37,9 @@ __all__ = ["PASSWORD", "Direction", "FaultyProxy", "RunningNode", "running_node"
 PASSWORD = "correct horse battery staple"
 """The password of the accounts that :meth:`RunningNode.register` makes."""
 
+# The engine of servers whose test does not name one; None for the default.
+_ENGINE: str | None = None
+
 # As little work as hashing a password can be.
 _QUICK = {"password_memory_kib": 8192, "password_passes": 1}
 
@@ -203,6 +206,8 @@ async def running_node(
             given["accounts"] = _QUICK | (dict(accounts) if isinstance(accounts, Mapping) else {})
         else:
             given["trusted_ids"] = trusted_ids or ("1", "2", "3")
+        if _ENGINE:
+            settings["grpc"] = {"engine": _ENGINE} | settings.get("grpc", {})
         node = RunningNode(_Given.model_validate(given | settings), network=network)
         await node.start()
         try:
