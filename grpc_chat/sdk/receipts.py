@@ -57,7 +57,7 @@ class MembershipSpan:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgedPosition:
-    """How far one of a user's consumers is."""
+    """How far one of a user's clients is."""
 
     consumer: str
     """Its name; empty unless it is yours."""

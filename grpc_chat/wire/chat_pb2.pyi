@@ -4909,7 +4909,7 @@ Global___MembershipSpan: _TypeAlias = MembershipSpan  # noqa: Y015
 
 @_typing.final
 class AcknowledgedPosition(_message.Message):
-    """How far one of a user's consumers is in a room."""
+    """How far one of a user's consumers, or what they use besides, is in a room."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -2759,7 +2759,7 @@ class MessageServiceServicer(object):
 
     def ExplainDelivery(self, request, context):
         """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
-        them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+        them, and what their clients have acknowledged. Everyone may ask about themselves. About others may ask the admins
         and owners of the room, and administrators of the server who are members of it.
 
         MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.

@@ -1404,7 +1404,7 @@ class MessageServiceStub:
     """
     ExplainDelivery: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ExplainDeliveryRequest, _chat_pb2.ExplainDeliveryResponse]
     """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
-    them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+    them, and what their clients have acknowledged. Everyone may ask about themselves. About others may ask the admins
     and owners of the room, and administrators of the server who are members of it.
 
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
@@ -1572,7 +1572,7 @@ class MessageServiceAsyncStub(MessageServiceStub):
     """
     ExplainDelivery: _aio.UnaryUnaryMultiCallable[_chat_pb2.ExplainDeliveryRequest, _chat_pb2.ExplainDeliveryResponse]  # type: ignore[assignment]
     """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
-    them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+    them, and what their clients have acknowledged. Everyone may ask about themselves. About others may ask the admins
     and owners of the room, and administrators of the server who are members of it.
 
     MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
@@ -1785,7 +1785,7 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ExplainDeliveryResponse, _abc.Awaitable[_chat_pb2.ExplainDeliveryResponse]]:
         """Explains how a message reached a user, or why it did not: since and until when they were a member, what is hidden from
-        them, and what their consumers have acknowledged. Everyone may ask about themselves. About others may ask the admins
+        them, and what their clients have acknowledged. Everyone may ask about themselves. About others may ask the admins
         and owners of the room, and administrators of the server who are members of it.
 
         MESSAGE_NOT_FOUND if there is no such message, or it is hidden from the caller, who may still ask about themselves.
