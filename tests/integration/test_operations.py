@@ -343,7 +343,9 @@ async def test_logs_hold_no_text_and_no_token(tmp_path: Path) -> None:
         async with Client(f"127.0.0.1:{port}", token="TOKEN-MARKER") as stranger:
             with pytest.raises(errors.Unauthenticated):
                 await stranger.send("general", "TEXT-MARKER five")
-        await asyncio.to_thread(refused_with, port, FORGED)
+        # The other engine resets a call with a line break in a header, before anything logs it.
+        forged = FORGED if ENGINE == "grpcio" else FORGED.replace(b"\n", b" ")
+        await asyncio.to_thread(refused_with, port, forged)
         code = await server.leave()
 
     logged = events(server)
