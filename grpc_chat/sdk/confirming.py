@@ -77,7 +77,7 @@ class Confirming:
                     await self._acknowledge(request)
                 except ChatError as error:
                     if retry.worthwhile(error):
-                        self._moved = some | self._moved
+                        self._moved = self._still_received(request, some) | self._moved
                     elif "consumer" in error.field:
                         self._refused = True
                         return
@@ -86,3 +86,12 @@ class Confirming:
                         log.info("the server does not take what was received: %s", error)
         finally:
             self._task = None
+
+    def _still_received(self, request: pb.AcknowledgeRequest, some: dict[str, Cursor]) -> dict[str, Cursor]:
+        """Those that may be said again: while the call was under way, a room may have been lost, or a gap
+        come, and what is received now begins elsewhere."""
+        return {
+            cursor.room_id: some[cursor.room_id]
+            for cursor in request.cursors
+            if self._after.get(cursor.room_id) == cursor.after_seq
+        }

@@ -121,3 +121,28 @@ async def test_nothing_is_confirmed_after_the_end() -> None:
     program.message(3)
     await asyncio.sleep(0)
     assert await program.confirmed() == []
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_what_ends_during_a_call_that_fails_is_not_said_again(lost: bool) -> None:
+    """A room that is lost then, or in which a gap comes; other rooms are confirmed as before."""
+    program, ended = Program(), asyncio.Event()
+
+    async def acknowledge(request: pb.AcknowledgeRequest) -> None:
+        if not ended.is_set():
+            ended.set()
+            program.server.error = Unavailable("not now")
+            if lost:
+                program.confirming.lost("r")
+            else:
+                program.move(9, Gap("r", 3, 9))
+        await program.server.acknowledge(request)
+
+    program.confirming = Confirming(acknowledge)
+    for room in ("r", "other"):
+        program.move(1, room=room)
+        program.message(2, room=room)
+    calls = await program.confirmed()
+    assert calls == [{"r": (1, 2), "other": (1, 2)}, {"other": (1, 2)}]
+    program.message(3, room="other")
+    assert await program.confirmed() == [{"other": (1, 3)}]
