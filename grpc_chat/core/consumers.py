@@ -14,6 +14,7 @@ from grpc_chat.core.received import Received
 from grpc_chat.core.start import require_epoch
 from grpc_chat.core.stream import Stream
 from grpc_chat.core.streams import Streams
+from grpc_chat.errors import ChatError
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Place
 from grpc_chat.store.writes import Acknowledge, ahead_of_log
@@ -47,15 +48,18 @@ class Consumers:
             LimitExceeded: The consumer is new, and the caller has too many.
             EpochChanged: One is from another history; the others were stored, unless it has no stamp.
         """
-        if not request.consumer:
+        consumer = request.consumer
+        if not consumer:
             await self.received.note(caller, request)
             return
+        positions: dict[str, Place] = {}
         for at, cursor in enumerate(request.cursors):
+            stamp = cursor.stamp
             # With a stamp the log's epoch does not matter: it is the same event, or not.
-            if not cursor.stamp:
+            if not stamp:
                 require_epoch(cursor, f"cursors[{at}].epoch", self._epoch)
-        positions = {cursor.room_id: Place(cursor.seq, cursor.stamp) for cursor in request.cursors}
-        if refused := await self.save(caller, request.consumer, positions):
+            positions[cursor.room_id] = Place(cursor.seq, stamp)
+        if refused := await self.save(caller, consumer, positions):
             at, room_id = next(
                 (at, cursor.room_id) for at, cursor in enumerate(request.cursors) if cursor.room_id in refused
             )
@@ -86,13 +90,29 @@ class Consumers:
         Returns:
             The rooms whose position is from another history than the log, and was not stored.
         """
+        if len(positions) > _AT_ONCE or skip_lost:
+            return await self._save_many(caller, consumer, positions, back, skip_lost)
+        write = Acknowledge(
+            caller.user_id, consumer, positions, access.to_read, back, max_consumers=self._most
+        )
+        result = await self._committer.submit(write)
+        if isinstance(result, ChatError):
+            raise result
+        refused = cast("list[str] | None", result) or []
+        taken = {at: positions[at] for at in positions.keys() - refused} if refused else positions
+        self._streams.acknowledged(caller.user_id, consumer, taken)
+        return refused
+
+    async def _save_many(
+        self, caller: Caller, consumer: str, positions: Mapping[str, Place], back: bool, skip_lost: bool
+    ) -> list[str]:
+        """As :meth:`save`, in several transactions if there are many positions."""
         refused: list[str] = []
         lost: set[str] = set()
-        if len(positions) > _AT_ONCE and not skip_lost:
+        if not skip_lost:
             # Too much for one transaction, which everybody's messages wait for. So everything that could be
             # wrong with them is checked first; a room that is lost after that keeps no position anyway.
             await self._readers.run_pieces(lambda snapshot: _require(snapshot, caller, positions))
-            skip_lost = True
         each = list(positions.items())
         for at in range(0, len(each), _AT_ONCE):
             some = each[at : at + _AT_ONCE]
@@ -102,11 +122,11 @@ class Consumers:
                 dict(some),
                 access.to_read,
                 back,
-                skip_lost=skip_lost,
+                skip_lost=True,
                 max_consumers=self._most,
             )
             refused += cast("list[str] | None", await self._committer.commit(write)) or []
-        if skip_lost and refused:
+        if refused:
             lost = await self._readers.run(lambda snapshot: _lost(snapshot, caller, refused))
         taken = {room_id: place for room_id, place in positions.items() if room_id not in set(refused)}
         self._streams.acknowledged(caller.user_id, consumer, taken)

@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from grpc_chat.errors import ChatError
 from grpc_chat.store.files import FileWrites
@@ -292,8 +292,7 @@ class Transaction(Snapshot, FileWrites, ReportWrites, PersonalWrites, ThreadWrit
         """Restore a session that was put aside. Does nothing if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transact:
+class Transact(NamedTuple):
     """Carry out a function on the database. Result: :class:`Done`.
 
     The function is called on the writer's thread, and again if the transaction has to be repeated, so it MUST

@@ -9,6 +9,7 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from grpc_chat.errors import ChatError, ClientMessageIdReused, SessionEnded
+from grpc_chat.store.acknowledging import acknowledge, acknowledge_together, together
 from grpc_chat.store.base import Done, Result, Transact, Write
 from grpc_chat.store.file_writes import carry_files
 from grpc_chat.store.mention_rows import note_mentions, put_mentions
@@ -17,7 +18,7 @@ from grpc_chat.store.projections import PROJECTIONS
 from grpc_chat.store.records import Membership, StoredEvent
 from grpc_chat.store.rewriting import SendKey
 from grpc_chat.store.rows import Rows
-from grpc_chat.store.statements import sent_before, stamps, stored_sessions
+from grpc_chat.store.statements import sent_before, stored_sessions
 from grpc_chat.store.thread_rows import Seen
 from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.store.writes import (
@@ -32,8 +33,6 @@ from grpc_chat.store.writes import (
     Draft,
     Position,
     Target,
-    ahead_of_log,
-    too_many_consumers,
 )
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.frames import ABOUT
@@ -91,9 +90,18 @@ class Batch:
     def carry_out(self, writes: Sequence[Write]) -> list[Result]:
         if self._check_sessions:
             self._find_missing(writes)
-        self._prefetch(writes)
+        acknowledgements = [at for at, write in enumerate(writes) if isinstance(write, Acknowledge)]
+        runs = together(writes, acknowledgements) if len(acknowledgements) > 1 else {}
+        # Acknowledgements that are done with others.
+        done = set(itertools.chain(*runs.values()))
+        self._prefetch(writes, done)
         results: list[Result] = []
-        for write in writes:
+        for at, write in enumerate(writes):
+            if at in runs:
+                done -= acknowledge_together(self.rows, writes, runs[at])
+            if at in done:
+                results.append(None)
+                continue
             try:
                 results.append(self._carry_out(write))
             except ChatError as error:
@@ -116,8 +124,9 @@ class Batch:
         asking.discard("")
         self._missing = asking - stored_sessions(self.conn, asking)
 
-    def _prefetch(self, writes: Sequence[Write]) -> None:
-        """Read the rows for the checks of all writes, with one statement."""
+    def _prefetch(self, writes: Sequence[Write], besides: Collection[int]) -> None:
+        """Read the rows for the checks of all writes, with one statement; for those at the places ``besides``
+        it is done later."""
         if (
             len(writes) == 1
             and isinstance(write := writes[0], Append)
@@ -135,7 +144,7 @@ class Batch:
         consumers: list[tuple[str, str]] = []
         users: list[str] = []
         threads: list[Seen] = []
-        for write in writes:
+        for at, write in enumerate(writes):
             match write:
                 case Append():
                     for draft in write.drafts:
@@ -157,7 +166,7 @@ class Batch:
                         if draft.names:
                             ids = itertools.chain.from_iterable(draft.names.candidates)
                             wanted += [(event.room_id, user_id) for user_id in ids]
-                case Acknowledge():
+                case Acknowledge() if at not in besides:
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
                 case Transact():
@@ -181,7 +190,7 @@ class Batch:
             case Append():
                 return self._append(write)
             case Acknowledge():
-                return self._acknowledge(write)
+                return acknowledge(self.rows, write)
             case Transact():
                 return self._transact(write)
 
@@ -443,41 +452,3 @@ class Batch:
             project(rows, event, time_us)
             self._refusals.clear()
         return seq
-
-    def _acknowledge(self, write: Acknowledge) -> list[str] | None:
-        rows = self.rows
-        to_find: dict[str, int] = {}
-        other: set[str] = set()
-        rows.prefetch([(room_id, write.user_id) for room_id in write.positions])
-        for at, (room_id, (seq, stamp)) in enumerate(write.positions.items()):
-            if error := write.authorize(room_id, rows.membership(room_id, write.user_id)):
-                if write.skip_lost:
-                    other.add(room_id)
-                    continue
-                raise error
-            head, head_stamp = rows.heads[room_id], rows.times[room_id]
-            if seq > head and not stamp:
-                raise ahead_of_log(at, room_id, seq, head)
-            if seq > head or (seq == head and stamp and head_stamp and stamp != head_stamp):
-                other.add(room_id)
-            elif stamp and 0 < seq < head:
-                to_find[room_id] = seq
-        if to_find:
-            rows.flush()
-            for room_id, found in stamps(self.conn, to_find).items():
-                if found != write.positions[room_id].stamp:
-                    other.add(room_id)
-        moved = [(room_id, place) for room_id, place in write.positions.items() if room_id not in other]
-        if moved:
-            self._require_consumer(write)
-            for room_id, place in moved:
-                rows.move_position(write.user_id, write.consumer, room_id, place, back=write.back)
-        return sorted(other) or None
-
-    def _require_consumer(self, write: Acknowledge) -> None:
-        """Add a consumer that does not exist yet, if the user may have one more."""
-        rows, user_id, most = self.rows, write.user_id, write.max_consumers
-        if not rows.has_consumer(user_id, write.consumer):
-            if most and rows.consumers_of(user_id) >= most:
-                raise too_many_consumers(most)
-            rows.add_consumer(user_id, write.consumer, self.now_us)

@@ -33,6 +33,11 @@ class ConsumerRows(PollRows):
     @abstractmethod
     def flush(self) -> None: ...
 
+    def flush_others(self) -> None:
+        """Write what was collected, unless it is messages alone."""
+        if self._others:
+            self.flush()
+
     def prefetch_consumers(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Read which of these consumers, given by user and name, exist, with one statement."""
         if len(names := list(dict.fromkeys(wanted))) > 1:

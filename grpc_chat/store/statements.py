@@ -384,9 +384,15 @@ def events_at(
 
 def stamps(conn: sa.Connection, places: Mapping[str, int]) -> dict[str, int]:
     """See :meth:`grpc_chat.store.reads.Snapshot.stamps`."""
+    return {room_id: stamp for (room_id, _), stamp in stamps_at(conn, places.items()).items()}
+
+
+def stamps_at(conn: sa.Connection, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """By room and number, the stamps of the events with these numbers. Those that do not exist, or do not
+    match their checksum, are left out."""
     return {
-        room_id: frames.stamp(payload)
-        for room_id, _, _, payload, checksum in events_at(conn, places.items())
+        (room_id, seq): frames.stamp(payload)
+        for room_id, seq, _, payload, checksum in events_at(conn, places)
         if checksum is None or crc32(payload) == checksum
     }
 

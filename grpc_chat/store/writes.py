@@ -166,8 +166,7 @@ class Draft(NamedTuple):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """Store all of these drafts, or none. Result: :class:`Appended`."""
 
     drafts: Sequence[Draft]
@@ -198,8 +197,7 @@ class Appended:
     """If any draft is about another event: for each draft, in order, that event as it is now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(NamedTuple):
     """Move a consumer's positions forward. Older positions are ignored.
 
     A position after the newest event is refused with ``BadCursor``. A position whose stamp differs from its
@@ -211,6 +209,7 @@ class Acknowledge:
     consumer: str
     positions: Mapping[str, Place]
     authorize: Authorize
+    """MUST NOT refuse members: of many acknowledgements at once, it is not asked about them."""
     back: bool = False
     """Whether positions may also move back. They must if they are from another history of the log."""
     skip_lost: bool = False

@@ -111,7 +111,11 @@ MUTANTS = {
         "any number of messages may wait for the disk",
         (
             ("core/commit.py", "if self._waiting and self._waiting + size > self._max_waiting:", "if False:"),
-            ("core/commit.py", "if user_id and of_user > max(self._max_waiting // 2, size):", "if False:"),
+            (
+                "core/commit.py",
+                "if of_user > self._most_of_user and of_user > size and user_id:",
+                "if False:",
+            ),
         ),
         ("OVERLOAD",),
     ),
