@@ -15,7 +15,7 @@ from grpc_chat.core.bounds import Bounds
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.meanwhile import Meanwhile
 from grpc_chat.core.signals import Signals
-from grpc_chat.core.stream import Stream
+from grpc_chat.core.stream import Stream, write_to
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.records import Membership, Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
@@ -68,14 +68,17 @@ class Feeds:
         piece = feed.after(after)
         if piece and piece.last_seq < feed.head:
             piece = None
+        together: list[Stream] = []
         for stream in self._followers[room_id]:
-            if piece and stream.waits:
-                response = stream.subscription.pass_on(room_id, after, piece)
-                if response is not None:
-                    stream.write(response)
-                    continue
-            if stream.subscription.mark(room_id):
+            if piece and stream.waits and stream.subscription.pass_on(room_id, after, piece):
+                if stream.signals:
+                    stream.write(piece.data)
+                else:
+                    together.append(stream)
+            elif stream.subscription.mark(room_id):
                 stream.wake()
+        if piece and together:
+            write_to(together, piece.data)
 
     def hint(self, hints: Hints) -> None:
         """Learn how far rooms' logs reach. May be late, repeated, or missing altogether."""

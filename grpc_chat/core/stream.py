@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -127,16 +127,19 @@ class Stream:
 
     def write(self, response: bytes) -> None:
         """Write a response, without the task. Only if it waits."""
-        self.waits = False
-        self.quiet_seconds = 0
-        self.host.writes.begin_soon(self._begin, self._with_signals(response) if self.signals else response)
+        write_to([self], self._with_signals(response) if self.signals else response)
 
-    def _begin(self, response: bytes) -> None:
-        if self.ended or self._writing is None:
+    def begin(self, response: bytes) -> None:
+        """See :class:`grpc_chat.core.writing.Writer`."""
+        writing = self._writing
+        if self.ended or writing is None:
             # Meanwhile: it gets nothing more.
             self._return(None)
-        else:
-            self._writing.begin(response)
+        elif writing.begin(response):
+            if self._woken:
+                self._written(None)
+            else:
+                self.waits = True
 
     def _written(self, error: BaseException | None) -> None:
         """Write what has gathered meanwhile, or let the task go on if that takes more than a write."""
@@ -220,7 +223,7 @@ class Stream:
                     self.quiet_seconds = 0
                 if self.signals and not (response := self._with_signals(response)):
                     continue
-                self.host.writes.count([response])
+                self.host.writes.count(response)
                 await write(response)
             if self.ended:
                 raise self.ended
@@ -307,6 +310,14 @@ class Stream:
         if page is None:
             return None
         return self.subscription.read(behind.room_id, page)
+
+
+def write_to(streams: Sequence[Stream], response: bytes) -> None:
+    """Write the same response to streams that wait, without their tasks; one at least."""
+    for stream in streams:
+        stream.waits = False
+        stream.quiet_seconds = 0
+    streams[0].host.writes.begin_soon(streams, response)
 
 
 async def _in_parts(cursors: Iterable[pb.Cursor]) -> AsyncIterator[list[pb.Cursor]]:

@@ -94,6 +94,9 @@ class Subscription:
         self._targets: dict[str, int] = {}
         self._say_caught_up = True
         self._unacknowledged = 0
+        # Whether only what is new is to be sent, to a reader who need not acknowledge it: known when `take`
+        # has found nothing, and until something changes.
+        self._owes_nothing = False
         self._left: list[pb.RoomLeft] = []
         self._gaps: list[pb.Gap] = []
         # Rooms whose position moved without an event, and the stamp of the event that it is at.
@@ -110,6 +113,7 @@ class Subscription:
             joined: The event by which the reader joined.
         """
         room_id = feed.room_id
+        self._owes_nothing = False
         if seq < hidden_until:
             self._gaps.append(pb.Gap(room_id=room_id, from_seq=seq + 1, to_seq=hidden_until))
             seq, stamp = hidden_until, 0
@@ -131,6 +135,7 @@ class Subscription:
         room = self._rooms.get(left.room_id)
         if room is None:
             return False
+        self._owes_nothing = False
         self._unacknowledged -= room.unacknowledged if self._window is not _NO_WINDOW else 0
         del self._rooms[left.room_id]
         self._dirty.pop(left.room_id, None)
@@ -159,30 +164,24 @@ class Subscription:
         if room is None or room.seq >= room.feed.head:
             return False
         self._dirty[room_id] = None
+        self._owes_nothing = False
         return not self._blocked
 
-    def pass_on(self, room_id: str, after: int, piece: Slice) -> bytes | None:
-        """What to send of events that were just added to a room, if nothing else is owed. Nearly all messages
-        reach nearly all readers this way: everybody waits, and gets the same bytes.
+    def pass_on(self, room_id: str, after: int, piece: Slice) -> bool:
+        """Whether events that were just added to a room are all that is to be sent; the cursor is moved then.
+        Nearly all messages reach nearly all readers this way: everybody waits, and gets the same bytes.
 
         Returns:
-            The bytes, with the cursor moved; None when :meth:`take` has to look closer, after :meth:`mark`.
+            False when :meth:`take` has to look closer, after :meth:`mark`.
         """
+        if not self._owes_nothing:
+            return False
         room = self._rooms[room_id]
-        if (
-            room.seq != after
-            or self._dirty
-            or self._passed
-            or self._gaps
-            or self._left
-            or self._say_caught_up
-            or self._window is not _NO_WINDOW
-            or self._session_id in piece.sessions
-            or (piece.about and piece.about <= room.hidden_until)
-        ):
-            return None
+        about = piece.about
+        if room.seq != after or self._session_id in piece.sessions or (about and about <= room.hidden_until):
+            return False
         room.seq = room.sent = piece.last_seq
-        return piece.data
+        return True
 
     def acknowledge(self, positions: Mapping[str, Place]) -> bool:
         """Note what a consumer has dealt with; False if it makes no difference."""
@@ -203,7 +202,9 @@ class Subscription:
         """What to send next: the bytes of a response, a page to read first, or None if there is nothing
         yet."""
         if not self._dirty and not self._say_caught_up and not self._left and not self._gaps:
+            self._owes_nothing = not self._passed and self._window is _NO_WINDOW
             return None
+        self._owes_nothing = False
         parts: list[bytes] = []
         size = 0
         behind: Behind | None = None

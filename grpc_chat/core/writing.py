@@ -39,6 +39,13 @@ class Pushing(Protocol):
         """Forget ``then``: the stream ends, although its client has not read that response."""
 
 
+class Writer(Protocol):
+    """What gets a response to write."""
+
+    def begin(self, response: bytes) -> None:
+        """Begin to write it. MUST NOT raise."""
+
+
 class Writes:
     """Begins writes, all that come up at the same moment together.
 
@@ -49,63 +56,69 @@ class Writes:
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Callable[[bytes], None], bytes]] = []
+        self._waiting: list[tuple[Sequence[Writer], bytes]] = []
 
-    def count(self, responses: Sequence[bytes]) -> None:
-        """Count responses."""
-        self._totals.responses += len(responses)
-        self._totals.response_bytes += sum(map(len, responses))
+    def count(self, response: bytes, times: int = 1) -> None:
+        """Count a response, and how often it is written."""
+        self._totals.responses += times
+        self._totals.response_bytes += times * len(response)
 
-    def begin_soon(self, begin: Callable[[bytes], None], response: bytes) -> None:
-        """Call ``begin`` with a response, after what is on the event loop already, such as the answers to
-        senders, whose next messages can be on their way meanwhile. It MUST NOT raise."""
+    def begin_soon(self, writers: Sequence[Writer], response: bytes) -> None:
+        """Give each writer the response, after what is on the event loop already, such as the answers to
+        senders, whose next messages can be on their way meanwhile."""
         if not self._waiting:
             self._loop.call_soon(self._begin)
-        self._waiting.append((begin, response))
+        self._waiting.append((writers, response))
 
     def _begin(self) -> None:
         # One step of the event loop for all. One for each would take a fourth of all that Python does for a
         # write.
         waiting, self._waiting = self._waiting, []
-        self.count([response for _, response in waiting])
-        for begin, response in waiting:
-            begin(response)
+        for writers, response in waiting:
+            self.count(response, len(writers))
+            for writer in writers:
+                writer.begin(response)
 
 
 class Writing:
     """The writes of one stream, one at a time.
 
     Args:
-        done: Called when a write has ended, with the error that it raised, if any. It may begin the next.
+        done: Called when a write has ended that did not end at once, with the error that it raised, if any.
+            It may begin the next.
     """
 
-    __slots__ = ("_awaited", "_done", "_pushed", "_pushing", "_write", "_writing")
+    __slots__ = ("_awaited", "_done", "_push", "_pushed", "_write", "_writing")
 
     def __init__(self, write: Write | Pushing, done: Callable[[BaseException | None], None]) -> None:
         self._write = write
-        self._pushing = cast("Pushing", write) if hasattr(write, "push") else None
+        self._push: Callable[[bytes, Callable[[], None]], bool] | None = getattr(write, "push", None)
         # Whether the transport has taken a response, and has not called back yet.
         self._pushed = False
         self._done = done
         self._writing: Coroutine[Any, Any, None] | None = None
         self._awaited: asyncio.Future[Any] | None = None
 
-    def begin(self, response: bytes) -> None:
-        """Begin a write. No other one may be under way."""
-        if self._pushing is not None:
-            if self._pushing.push(response, self._taken):
-                self._done(None)
-            else:
-                self._pushed = True
-            return
+    def begin(self, response: bytes) -> bool:
+        """Begin a write. No other one may be under way.
+
+        Returns:
+            Whether it has ended already; ``done`` is not called then.
+        """
+        if self._push is not None:
+            if self._push(response, self._taken):
+                return True
+            self._pushed = True
+            return False
         self._writing = self._write(response)
         self._go_on()
+        return False
 
     def stop(self) -> None:
         """Give up a write that is under way; ``done`` is not called."""
-        if self._pushed and self._pushing is not None:
+        if self._pushed:
             self._pushed = False
-            self._pushing.give_up()
+            cast("Pushing", self._write).give_up()
             return
         writing, self._writing = self._writing, None
         if writing is None:

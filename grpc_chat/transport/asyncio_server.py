@@ -28,6 +28,7 @@ from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_connection import GrpcConnection
 from grpc_chat.transport.grpc_server import SERVICES, GrpcOptions
 from grpc_chat.transport.health import Health
+from grpc_chat.transport.host import Guest
 from grpc_chat.transport.http2.budgets import KINDS, BudgetRates, Counts, Rate
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.reflection import Reflection
@@ -99,12 +100,12 @@ class AsyncioServer:
         self.most_bytes, self.most_calls = transport.request_bytes, transport.calls
         self.open_calls = 0
         self.stopping = False
-        self._connections: set[GrpcConnection] = set()
+        self._connections: set[Guest] = set()
         self._addresses: Counter[str] = Counter()
         self._sockets: list[socket.socket] = []
         self._listening: list[asyncio.Server] = []
         self._certificates: Certificates | None = None
-        self._dirty: list[GrpcConnection] = []
+        self._dirty: list[Guest] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._sweep_at = self.now + ANSWER_SECONDS
         self._none: asyncio.Future[None] | None = None
@@ -239,7 +240,7 @@ class AsyncioServer:
         """After how many seconds a new connection is asked to leave: not all that came together at once."""
         return self._options.connection_age.total_seconds() * random.uniform(0.9, 1.1)
 
-    def joined(self, connection: GrpcConnection, address: str) -> bool:
+    def joined(self, connection: Guest, address: str) -> bool:
         """Count a connection; whether it may stay."""
         self._connections.add(connection)
         self._metrics.connections.inc()
@@ -249,7 +250,7 @@ class AsyncioServer:
                 return False
         return not self.stopping
 
-    def left(self, connection: GrpcConnection, address: str) -> None:
+    def left(self, connection: Guest, address: str) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
         self._metrics.connections.dec()
@@ -264,7 +265,7 @@ class AsyncioServer:
         if self._none and not self.open_calls and not self._none.done():
             self._none.set_result(None)
 
-    def flush_soon(self, connection: GrpcConnection) -> None:
+    def flush_soon(self, connection: Guest) -> None:
         """Have a connection send what it has, with all others that have something now."""
         if not self._dirty:
             self.loop.call_soon(self._flush)

@@ -6,20 +6,19 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from typing import Protocol, cast
 from urllib.parse import quote
 
 import grpc
 
 from grpc_chat.errors import Unimplemented
 from grpc_chat.transport.grpc_headers import ANSWER, NOT_GRPC, NOT_GRPC_TEXT, Fields, Request, trailers
-from grpc_chat.transport.http2.budgets import Counts
+from grpc_chat.transport.host import Host
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import MAX_STREAM
 from grpc_chat.transport.http2.headers import Headers
-from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
+from grpc_chat.transport.served_call import LAST_SECONDS, Call
+from grpc_chat.transport.socket_connection import SocketConnection
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
@@ -27,48 +26,11 @@ log = logging.getLogger(__name__)
 _STRIKES = 2
 """How often a client may ping too early, until it sends or gets something."""
 
-_WRITE_BUFFER_BYTES = 64 * 1024
-"""How much may wait for the socket before answers are kept on their streams."""
+_FEW = 2
+"""With fewer calls, what one of them sends goes out at once: hardly ever do two send at the same moment."""
 
 
-class Host(Protocol):
-    """What connections need of their server: of ``AsyncioServer``, which says what it is."""
-
-    loop: asyncio.AbstractEventLoop
-    http2: Http2Options
-    counts: Counts
-    methods: dict[str, Served]
-    buffer: memoryview
-    now: float
-    most_bytes: int
-    most_calls: int
-    open_calls: int
-    stopping: bool
-    keepalive_seconds: float
-    keepalive_timeout_seconds: float
-    timeout_milliseconds: int
-    client_ping_seconds: float
-    handshake_seconds: float
-    grace_seconds: float
-    tick_seconds: float
-
-    def age(self) -> float:
-        """After how many seconds a new connection is asked to leave."""
-
-    def joined(self, connection: GrpcConnection, address: str) -> bool:
-        """Count a connection; whether it may stay."""
-
-    def left(self, connection: GrpcConnection, address: str) -> None:
-        """Forget a connection."""
-
-    def ended_call(self) -> None:
-        """A call is over."""
-
-    def flush_soon(self, connection: GrpcConnection) -> None:
-        """Have a connection send what it has, with all others that have something now."""
-
-
-class GrpcConnection(asyncio.BufferedProtocol):
+class GrpcConnection(SocketConnection):
     """Plain text. With TLS, see :class:`grpc_chat.transport.tls_connection.TlsConnection`.
 
     Attributes:
@@ -76,13 +38,36 @@ class GrpcConnection(asyncio.BufferedProtocol):
         due: When the server looks at it again, by the event loop's clock.
     """
 
+    __slots__ = (
+        "_address",
+        "_begun_at",
+        "_client_pinged_at",
+        "_cut_at",
+        "_dirty",
+        "_heard_at",
+        "_ip",
+        "_leave_at",
+        "_leaving",
+        "_pinged_at",
+        "_strikes",
+        "_told_last",
+        "_why",
+        "calls",
+        "core",
+        "due",
+        "loop",
+        "most_bytes",
+        "server",
+    )
+
     def __init__(self, server: Host) -> None:
+        super().__init__()
         self.server = server
         self.loop = server.loop
         self.most_bytes = server.most_bytes
         self.core = Connection(self, options=server.http2, counts=server.counts, now=self.loop.time)
         self.calls: dict[int, Call] = {}
-        self._transport: asyncio.Transport | None = None
+        # Whether it sends soon what there is to be sent.
         self._dirty = False
         self._address = ""
         self._ip = ""
@@ -108,8 +93,7 @@ class GrpcConnection(asyncio.BufferedProtocol):
     # As asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        super().connection_made(transport)
         self._address, self._ip = _named(transport.get_extra_info("peername"))
         connected: socket.socket | None = transport.get_extra_info("socket")
         if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -119,7 +103,7 @@ class GrpcConnection(asyncio.BufferedProtocol):
                     socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.server.timeout_milliseconds
                 )
         if not self.server.joined(self, self._ip):
-            self._transport.abort()
+            self.abort()
             return
         self.begin()
 
@@ -151,7 +135,7 @@ class GrpcConnection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        super().connection_lost(exc)
         self.core.eof()
         for call in list(self.calls.values()):
             call.lost()
@@ -174,31 +158,27 @@ class GrpcConnection(asyncio.BufferedProtocol):
             self._strikes = 0
             self.server.flush_soon(self)
 
+    def flush_if_few(self) -> None:
+        """As :meth:`flush_soon`, or at once if other calls can have hardly anything to send: most connections
+        have one stream of events, and few other calls. MUST NOT be called while what the client sent is read.
+        """
+        if len(self.calls) < _FEW:
+            self._strikes = 0
+            self.flush()
+        else:
+            self.flush_soon()
+
     def flush(self) -> None:
         """Send what is there to be sent."""
         self._dirty = False
-        out = self.core.data_to_send()
-        if self._transport is None:
-            return
-        if out:
-            self.send(b"".join(out))
-        if self.core.closing is not None or (self._leaving and not self.calls and self._told_last):
+        core = self.core
+        if core.out:
+            data = b"".join(core.out)
+            core.out.clear()
+            if self._transport is not None:
+                self.send(data)
+        if core.closing is not None or (self._leaving and not self.calls and self._told_last):
             self.close()
-
-    def send(self, data: bytes) -> None:
-        """Give bytes to the socket."""
-        assert self._transport
-        self._transport.write(data)
-
-    def close(self) -> None:
-        """Close it when what was sent is gone."""
-        if self._transport:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Close it at once."""
-        if self._transport:
-            self._transport.abort()
 
     # As Handler, see grpc_chat.transport.http2.handler
 

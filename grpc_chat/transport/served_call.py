@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
@@ -52,6 +53,9 @@ class Carrier(Protocol):
     def flush_soon(self) -> None:
         """Send what is there to be sent, with what else comes up at the same moment."""
 
+    def flush_if_few(self) -> None:
+        """As :meth:`flush_soon`, or at once if other calls can have hardly anything to send."""
+
     def ended(self, call: Call) -> None:
         """Forget a call, which is over."""
 
@@ -96,7 +100,6 @@ class Call:
         "_reader",
         "_ready",
         "_task",
-        "_writer",
         "answered",
         "id",
         "metadata",
@@ -124,7 +127,6 @@ class Call:
         self._given_up = False
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
         self._ready: Callable[[], None] | None = None
         self._last_call: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -215,14 +217,28 @@ class Call:
             self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, _TOO_LARGE)
             return
         self._headers_sent = True
-        self._ends(self.peer.core.respond(self.id, _ANSWER, framed(response), _OK))
+        if self.peer.core.respond(self.id, _ANSWER, framed(response), _OK):
+            self._over()
+        else:
+            self.answered = True
+        self.peer.flush_if_few()
 
     def push(self, response: bytes, then: Callable[[], None]) -> bool:
         """See :meth:`grpc_chat.core.writing.Pushing.push`."""
-        if self._put(response):
-            return True
-        self._ready = then
-        return False
+        if self.over:
+            return False
+        if len(response) > LARGEST_RESPONSE:
+            self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, _TOO_LARGE)
+            return False
+        peer, core = self.peer, self.peer.core
+        if not self._headers_sent:
+            self._headers_sent = True
+            core.send_headers(self.id, _ANSWER)
+        room = core.send_data(self.id, framed(response))
+        peer.flush_if_few()
+        if not room:
+            self._ready = then
+        return room
 
     def give_up(self) -> None:
         """See :meth:`grpc_chat.core.writing.Pushing.give_up`."""
@@ -236,33 +252,17 @@ class Call:
         Raises:
             asyncio.CancelledError: The client is gone.
         """
-        if self._put(response):
+        if self.push(response, _nothing):
             return
-        if self.over:
+        if self.over or self.answered:
             raise asyncio.CancelledError
-        self._writer = self.peer.loop.create_future()
+        taken = self.peer.loop.create_future()
+        self._ready = functools.partial(_tell, taken)
         try:
-            await self._writer
+            await taken
         except asyncio.CancelledError:
-            self._given_up = True
+            self.give_up()
             raise
-        finally:
-            self._writer = None
-
-    def _put(self, response: bytes) -> bool:
-        """Send a response, or as much of it as there is room for; whether the next can be taken."""
-        if self.over:
-            return False
-        if len(response) > LARGEST_RESPONSE:
-            self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, _TOO_LARGE)
-            return False
-        peer = self.peer
-        if not self._headers_sent:
-            self._headers_sent = True
-            peer.core.send_headers(self.id, _ANSWER)
-        room = peer.core.send_data(self.id, framed(response))
-        peer.flush_soon()
-        return room
 
     def finish(self) -> None:
         """End a stream of responses without an error."""
@@ -324,9 +324,6 @@ class Call:
         """What was kept of its answer is on its way."""
         if self.answered:
             self._over()
-        elif self._writer is not None:
-            if not self._writer.done():
-                self._writer.set_result(None)
         elif self._ready is not None:
             ready, self._ready = self._ready, None
             ready()
@@ -354,6 +351,15 @@ class Call:
                 timer.cancel()
         self._deadline = self._last_call = None
         self.peer.ended(self)
+
+
+def _nothing() -> None:
+    """A response can be taken, and nobody waits for it."""
+
+
+def _tell(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 _TOO_LARGE = f"Sent message larger than max ({LARGEST_RESPONSE})"

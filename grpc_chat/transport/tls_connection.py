@@ -9,7 +9,8 @@ from contextlib import suppress
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from grpc_chat.transport.grpc_connection import GrpcConnection, Host
+from grpc_chat.transport.grpc_connection import GrpcConnection
+from grpc_chat.transport.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,15 @@ class TlsConnection(GrpcConnection):
     buffer of the server, and an idle connection keeps nothing but OpenSSL's state.
     """
 
+    __slots__ = ("_greeted", "_incoming", "_is_open", "_names", "_outgoing", "_tls")
+
     def __init__(self, server: Host, context: ssl.SSLContext) -> None:
         super().__init__(server)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_open = False
+        # Whether the first frames are on their way.
+        self._greeted = False
         self._names: tuple[str, ...] | None = None
 
     def names(self) -> tuple[str, ...]:
@@ -62,16 +67,14 @@ class TlsConnection(GrpcConnection):
             return
         if pieces:
             self.received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        elif not self._begun:
-            self._begun = True
+        elif not self._greeted:
+            self._greeted = True
             self.flush()
         if over:
             self.close()
         else:
             # Answers of TLS itself, as to a change of keys.
             self._write_out()
-
-    _begun = False
 
     def _read(self) -> tuple[list[bytes], bool]:
         """What the client has sent, and whether it said that nothing more comes."""
@@ -84,7 +87,7 @@ class TlsConnection(GrpcConnection):
 
     def flush(self) -> None:
         if self._is_open or self.core.closing is not None:
-            self._begun = True
+            self._greeted = True
             super().flush()
 
     def send(self, data: bytes) -> None:
@@ -94,7 +97,7 @@ class TlsConnection(GrpcConnection):
 
     def _write_out(self) -> None:
         if self._outgoing.pending and self._transport:
-            self._transport.write(self._outgoing.read())
+            super().send(self._outgoing.read())
 
     def close(self) -> None:
         if self._is_open:

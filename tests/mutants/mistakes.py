@@ -30,7 +30,7 @@ MISTAKES = changes.MISTAKES | {
         (
             (
                 "core/subscription.py",
-                "            or (piece.about and piece.about <= room.hidden_until)\n",
+                " or (about and about <= room.hidden_until)",
                 "",
             ),
         ),

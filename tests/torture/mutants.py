@@ -313,7 +313,7 @@ MUTANTS = {
             ("core/access.py", "    return 0 < about <= until\n", "    return False\n"),
             (
                 "core/subscription.py",
-                "            or (piece.about and piece.about <= room.hidden_until)\n",
+                " or (about and about <= room.hidden_until)",
                 "",
             ),
         ),

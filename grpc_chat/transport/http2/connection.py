@@ -85,7 +85,7 @@ class Connection(Opener):
         self.reason = ""
         self.ready = False
         self.acknowledged = False
-        self._out.append(options.first_frames())
+        self.out.append(options.first_frames())
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer sent, in pieces of any size, and tell the handler what it means.
@@ -129,7 +129,7 @@ class Connection(Opener):
 
     def ping(self) -> None:
         """Ask for a sign of life; the handler's ``pong`` tells that it came."""
-        self._out.append(frames.ping(_PING))
+        self.out.append(frames.ping(_PING))
 
     def go_away(
         self, code: ErrorCode = ErrorCode.NO_ERROR, last: int | None = None, debug: bytes = b""
@@ -149,7 +149,7 @@ class Connection(Opener):
         if self.closing is not None:
             return
         self._accepted = min(self._accepted, self._closed.highest if last is None else last)
-        self._out.append(frames.goaway(self._accepted, code, debug))
+        self.out.append(frames.goaway(self._accepted, code, debug))
 
     def _frames(self, data: bytes) -> int:
         """Handle every whole frame.
@@ -325,7 +325,7 @@ class Connection(Opener):
         """Answer a frame of the peer's, which is kept for it as long as it does not read."""
         if self._paused:
             self._spend(budgets.UNREAD_ANSWERS)
-        self._out.append(answer)
+        self.out.append(answer)
 
     def _fail(self, code: ErrorCode, reason: str) -> None:
         if self.closing is not None:
@@ -334,7 +334,7 @@ class Connection(Opener):
         self.reason = reason
         self._partial = bytearray()
         self._block = None
-        self._out.append(frames.goaway(self._closed.highest, code, reason.encode("ascii", "replace")))
+        self.out.append(frames.goaway(self._closed.highest, code, reason.encode("ascii", "replace")))
         self._reset_all(code)
 
     def _reset_all(self, code: ErrorCode) -> None:

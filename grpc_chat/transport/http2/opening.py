@@ -131,5 +131,5 @@ class Opener(Receiver):
 
     def _refuse(self, stream: int, code: ErrorCode) -> None:
         """A request that does not become a stream."""
-        self._out.append(rst_stream(stream, code))
+        self.out.append(rst_stream(stream, code))
         self._closed.cut(stream)

@@ -61,14 +61,14 @@ class Receiver(Sender):
     def _give_back(self, octets: int) -> None:
         self._credit += octets
         if self._credit * 2 >= self._options.connection_window:
-            self._out.append(window_update(0, self._credit))
+            self.out.append(window_update(0, self._credit))
             self._receive_window += self._credit
             self._credit = 0
 
     def _widen(self, stream: Stream, octets: int) -> None:
         stream.credit += octets
         if stream.credit * 2 >= self._first_receive_window:
-            self._out.append(window_update(stream.id, stream.credit))
+            self.out.append(window_update(stream.id, stream.credit))
             stream.receive_window += stream.credit
             stream.credit = 0
 
@@ -144,7 +144,7 @@ class Receiver(Sender):
         self._handler.was_reset(stream.id, code)
 
     def _cut(self, stream: Stream, code: ErrorCode) -> None:
-        self._out.append(rst_stream(stream.id, code))
+        self.out.append(rst_stream(stream.id, code))
         self._closed.cut(stream.id)
         self._remove(stream)
 

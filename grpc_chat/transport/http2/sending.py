@@ -26,6 +26,7 @@ class Sender:
 
     Attributes:
         open_streams: How many requests are not answered, or not read, to the end.
+        out: Everything that is to be written now, in order. Clear it, or use :meth:`data_to_send`.
     """
 
     __slots__ = (
@@ -35,16 +36,16 @@ class Sender:
         "_frame_limit",
         "_handler",
         "_held_window",
-        "_out",
         "_paused",
         "_send_window",
         "_streams",
         "_tell_no_table",
+        "out",
     )
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []
         self._streams: dict[int, Stream] = {}
         self._closed = Closed()
         self._blocked: dict[int, Stream] = {}
@@ -61,9 +62,9 @@ class Sender:
         return len(self._streams)
 
     def data_to_send(self) -> list[bytes]:
-        """Everything that is to be written now, in order; it is the caller's from then on."""
-        out = self._out
-        self._out = []
+        """What is in ``out``, which is empty then."""
+        out = self.out
+        self.out = []
         return out
 
     def send_headers(self, stream: int, block: Fields | bytes, *, end: bool = False) -> bool:
@@ -103,24 +104,23 @@ class Sender:
             is gone; more that is sent before that is kept as well, without a bound.
         """
         open_ = self._streams.get(stream)
-        if open_ is None or open_.answered:
+        if open_ is None:
             return True
         size = len(data)
+        # What is answered and still open keeps something; and nothing fits in while sending is paused.
         if (
             open_.kept is None
-            and size <= open_.send_window
-            and size <= self._send_window
-            and size <= self._frame_limit
-            and not self._paused
+            and open_.send_window >= size <= self._send_window
+            and 0 < size <= self._frame_limit
         ):
             open_.send_window -= size
             self._send_window -= size
-            out = self._out
-            out.append(pack_header(size << 8, end, stream))
-            out.append(data)
+            self.out += (pack_header(size << 8, end, stream), data)
             if end:
                 open_.answered = True
                 self._finish(open_)
+            return True
+        if open_.answered:
             return True
         if end:
             open_.answered = True
@@ -152,7 +152,7 @@ class Sender:
         ):
             self._send_window -= size
             open_.answered = True
-            self._out += (
+            self.out += (
                 pack_header(len(block) << 8 | HEADERS, END_HEADERS, stream),
                 block,
                 pack_header(size << 8, 0, stream),
@@ -206,14 +206,14 @@ class Sender:
             block = _NO_TABLE + block
         size = len(block)
         if size <= self._frame_limit:
-            self._out.append(pack_header(size << 8 | HEADERS, END_HEADERS | end, stream))
-            self._out.append(block)
+            self.out.append(pack_header(size << 8 | HEADERS, END_HEADERS | end, stream))
+            self.out.append(block)
             return
         limit = self._frame_limit
-        self._out.append(frames.frame(HEADERS, int(end), stream, block[:limit]))
+        self.out.append(frames.frame(HEADERS, int(end), stream, block[:limit]))
         for at in range(limit, size, limit):
             flags = END_HEADERS if at + limit >= size else 0
-            self._out.append(frames.frame(frames.CONTINUATION, flags, stream, block[at : at + limit]))
+            self.out.append(frames.frame(frames.CONTINUATION, flags, stream, block[at : at + limit]))
 
     def _keep(self, stream: Stream, payload: bytes, is_headers: bool, end: bool) -> None:
         if stream.kept is None:
@@ -243,8 +243,8 @@ class Sender:
                 # Nothing needs no window, and a window may be negative.
                 size = 0
             last = size == rest
-            self._out.append(pack_header(size << 8 | DATA, end and last, stream.id))
-            self._out.append(payload[stream.at : stream.at + size] if size < len(payload) else payload)
+            self.out.append(pack_header(size << 8 | DATA, end and last, stream.id))
+            self.out.append(payload[stream.at : stream.at + size] if size < len(payload) else payload)
             stream.send_window -= size
             self._send_window -= size
             stream.at += size
@@ -298,7 +298,7 @@ class Sender:
         is ended with NO_ERROR, which tells the peer to stop (section 8.1).
         """
         if not stream.ended:
-            self._out.append(frames.rst_stream(stream.id, ErrorCode.NO_ERROR))
+            self.out.append(frames.rst_stream(stream.id, ErrorCode.NO_ERROR))
             self._closed.cut(stream.id)
         self._remove(stream)
 

@@ -127,24 +127,23 @@ async def test_pushed_write_ends_at_once_or_when_there_is_room() -> None:
     transport, ended = PushedTo(), list[BaseException | None]()
     writing = Writing(transport, ended.append)
     transport.room = 2
-    writing.begin(b"1")
-    writing.begin(b"2")
-    assert ended == [None, None]
+    assert writing.begin(b"1")
+    assert writing.begin(b"2")
 
-    writing.begin(b"3")
-    assert ended == [None, None]
+    assert not writing.begin(b"3")
+    assert ended == []
     assert transport.then
     transport.then()
     transport.then()
-    assert ended == [None, None, None]
+    assert ended == [None]
     writing.stop()
     assert transport.given_up == 0
 
-    writing.begin(b"4")
+    assert not writing.begin(b"4")
     writing.stop()
     transport.then()
     assert transport.given_up == 1
-    assert ended == [None, None, None]
+    assert ended == [None]
     assert transport.taken == [b"1", b"2", b"3", b"4"]
 
 
@@ -152,16 +151,24 @@ async def test_writes_begin_after_what_is_on_the_loop_already() -> None:
     """Senders are answered first. Each write is counted."""
     metrics = Metrics()
     writes = Writes(metrics.totals)
-    order: list[bytes] = []
-    asyncio.get_running_loop().call_soon(order.append, b"an answer")
-    for response in (b"1", b"22"):
-        writes.begin_soon(order.append, response)
+    order: list[tuple[str, bytes]] = []
+
+    class To:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def begin(self, response: bytes) -> None:
+            order.append((self.name, response))
+
+    asyncio.get_running_loop().call_soon(order.append, ("a sender", b"an answer"))
+    writes.begin_soon([To("ann")], b"1")
+    writes.begin_soon([To("ann"), To("ben")], b"22")
     assert order == []
 
     await settle()
 
-    assert order == [b"an answer", b"1", b"22"]
-    assert (metrics.totals.responses, metrics.totals.response_bytes) == (2, 3)
+    assert order == [("a sender", b"an answer"), ("ann", b"1"), ("ann", b"22"), ("ben", b"22")]
+    assert (metrics.totals.responses, metrics.totals.response_bytes) == (3, 5)
 
 
 @asynccontextmanager

@@ -1,0 +1,71 @@
+"""What the asyncio server and its connections need of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from grpc_chat.transport.http2.budgets import Counts
+from grpc_chat.transport.http2.connection import Connection
+from grpc_chat.transport.http2.settings import Http2Options
+from grpc_chat.transport.served_call import Call, Served
+
+
+class Guest(Protocol):
+    """See ``GrpcConnection``."""
+
+    core: Connection
+    calls: dict[int, Call]
+    due: float
+
+    def flush(self) -> None:
+        """Send what is there to be sent."""
+
+    def look(self, now: float) -> None:
+        """See to what is due."""
+
+    def leave(self, why: bytes, cut_at: float) -> None:
+        """Ask the client to leave."""
+
+    def end(self) -> None:
+        """Close it, whatever is under way; the server stops."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
+class Host(Protocol):
+    """See ``AsyncioServer``, which says what each is."""
+
+    loop: asyncio.AbstractEventLoop
+    http2: Http2Options
+    counts: Counts
+    methods: dict[str, Served]
+    buffer: memoryview
+    now: float
+    most_bytes: int
+    most_calls: int
+    open_calls: int
+    stopping: bool
+    keepalive_seconds: float
+    keepalive_timeout_seconds: float
+    timeout_milliseconds: int
+    client_ping_seconds: float
+    handshake_seconds: float
+    grace_seconds: float
+    tick_seconds: float
+
+    def age(self) -> float:
+        """After how many seconds a new connection is asked to leave."""
+
+    def joined(self, connection: Guest, address: str) -> bool:
+        """Count a connection; whether it may stay."""
+
+    def left(self, connection: Guest, address: str) -> None:
+        """Forget a connection."""
+
+    def ended_call(self) -> None:
+        """A call is over."""
+
+    def flush_soon(self, connection: Guest) -> None:
+        """Have a connection send what it has, with all others that have something now."""

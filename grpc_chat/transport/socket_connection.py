@@ -1,0 +1,68 @@
+"""The socket of a connection of the asyncio server: what is sent goes out, or waits for room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from typing import cast
+
+_WRITE_BUFFER_BYTES = 64 * 1024
+"""How much may wait for the socket before its protocol is told to pause."""
+
+_ARE_FILES = sys.platform != "win32"
+"""Whether sockets are written to as files are."""
+
+
+class SocketConnection(asyncio.BufferedProtocol):
+    """Writes to the socket itself as long as nothing waits for it in asyncio's transport, whose way there is
+    twice as long."""
+
+    __slots__ = ("_descriptor", "_queued", "_transport")
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        # Of the socket; -1 when nothing more may be written to it past the transport.
+        self._descriptor = -1
+        # Whether something may wait in the transport.
+        self._queued = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        connected: socket.socket | None = transport.get_extra_info("socket")
+        if connected is not None and _ARE_FILES:
+            self._descriptor = connected.fileno()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport, self._descriptor = None, -1
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the socket, which must not be closed."""
+        transport = self._transport
+        assert transport
+        if self._descriptor >= 0 and not (self._queued and transport.get_write_buffer_size()):
+            try:
+                sent = os.write(self._descriptor, data)
+            except OSError:
+                # It is full, or gone, which the transport finds out as well.
+                sent = 0
+            if sent == len(data):
+                return
+            self._queued = True
+            data = data[sent:]
+        transport.write(data)
+
+    def close(self) -> None:
+        """Close it when what was sent is gone."""
+        # The transport may close it at any time from now on, and the descriptor may be that of another one.
+        self._descriptor = -1
+        if self._transport:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._descriptor = -1
+        if self._transport:
+            self._transport.abort()
