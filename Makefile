@@ -31,15 +31,18 @@ check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated 
 bench: $(VENV) ## Measure, side by side with a floor; BENCH="lone unary" for some, BENCH=--quick to try.
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS=100 SEED=1 FAULT="F1 F2" SECONDS=600
-	@$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED)) \
+# What servers of torture, mutants and fuzz run on, where it is not the default.
+ON_ENGINE = $(if $(ENGINE),GRPC_CHAT_GRPC__ENGINE=$(ENGINE))
+
+torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS=100 SEED=1 FAULT="F1 F2" ENGINE=asyncio
+	@$(ON_ENGINE) $(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(foreach fault,$(FAULT),--fault $(fault)) $(TORTURE)
 
 mutants: $(VENV) ## Break the code on purpose, and require that it is noticed: MUTANT="dedup-off" for one, or --tests.
-	@$(BIN)/python -m tests.mutants $(MUTANT)
+	@$(ON_ENGINE) $(BIN)/python -m tests.mutants $(MUTANT)
 
 fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a server: INPUTS=5000000 LIVE=0 SEED=1
-	@$(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
+	@$(ON_ENGINE) $(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(LIVE),--live $(LIVE)) \
 		$(if $(SEED),--seed $(SEED))
 
 fuzz-frames: $(VENV) ## A million inputs that are nearly HTTP/2 at its core: INPUTS=5000000 SEED=1

@@ -205,7 +205,8 @@ class AsyncioServer:
             self._ticking.cancel()
 
     async def _until_no_calls(self) -> None:
-        if self.open_calls:
+        while self.open_calls:
+            # Others may have come since the last one ended, which were on their way when clients were told.
             self._none = self.loop.create_future()
             await self._none
 

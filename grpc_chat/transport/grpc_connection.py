@@ -194,10 +194,8 @@ class GrpcConnection(SocketConnection):
             elif end:
                 self._answer_http(stream)
             return
+        # Also while the connection is leaving: the call may have been on its way before its client knew.
         server = self.server
-        if self._leaving and server.stopping:
-            self.core.reset(stream, ErrorCode.REFUSED_STREAM)
-            return
         served = server.methods.get(head.path)
         if served is None:
             self._refuse(stream, _UNKNOWN_METHOD)

@@ -21,6 +21,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.transport.asyncio_server import AsyncioServer
 from grpc_chat.wire import chat_pb2 as pb
 from tests.raw import (
+    ACK,
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -365,3 +366,36 @@ async def test_an_address_has_so_many_connections() -> None:
         for peer in [Http2Peer(node.node.port) for _ in range(4)]:
             with peer:
                 await asyncio.to_thread(peer.settle)
+
+
+async def test_a_call_on_its_way_when_the_server_stops_is_answered() -> None:
+    """Its client did not know yet: that is what the first of two GOAWAYs is for. The second tells how far."""
+    async with running_node("1", grpc={"engine": "asyncio"}) as node:
+        server = server_of(node)
+        # Otherwise a client that does not answer is told the last in a second, which may be short here.
+        server.tick_seconds = 60.0
+        headers = request_headers(GET_ME, AUTHORIZED)
+        with Http2Peer(node.node.port) as peer:
+            await asyncio.to_thread(peer.settle)
+            # One that has begun, and is not over before its request is.
+            peer.send(Frame(HEADERS, END_HEADERS, 1, headers))
+            await until(lambda: server.open_calls == 1)
+            stopping = asyncio.create_task(node.stop())
+            first = await asyncio.to_thread(peer.read_until, GOAWAY)
+            ping = await asyncio.to_thread(peer.read_until, PING)
+            assert first
+            assert ping
+            assert first.payload[:4] == struct.pack(">I", 2**31 - 1)
+
+            peer.send(Frame(HEADERS, END_HEADERS, 3, headers), Frame(DATA, END_STREAM, 3, bytes(5)))
+            peer.send(Frame(PING, ACK, 0, ping.payload))
+            peer.send(Frame(HEADERS, END_HEADERS, 5, headers), Frame(DATA, END_STREAM, 5, bytes(5)))
+            peer.send(Frame(DATA, END_STREAM, 1, bytes(5)))
+            frames = await asyncio.to_thread(lambda: list(iter(peer.read, None)))
+            await stopping
+
+    assert [frame.payload[:8] for frame in frames if frame.kind == GOAWAY] == [struct.pack(">II", 3, 0)]
+    assert {frame.stream for frame in frames if frame.kind == DATA} == {1, 3}
+    ends = {frame.stream: frame for frame in frames if frame.flags & END_STREAM and frame.kind == HEADERS}
+    assert ends.keys() == {1, 3}
+    assert all(end.payload.endswith(b"grpc-status\x010") for end in ends.values())

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.engine import ENGINE
 from tests.torture.disks import Unavailable
 from tests.torture.faults import FAULTS, WHY_NOT
 from tests.torture.run import Report, run, schedule
@@ -47,7 +48,7 @@ def main() -> int:
             if name in chosen:
                 return 2
     planned = schedule(seed, given.rounds, chosen)
-    print(f"seed {seed}: {' '.join(planned)}", flush=True)
+    print(f"engine {ENGINE}, seed {seed}: {' '.join(planned)}", flush=True)
     began = time.monotonic()
     reports: list[Report] = []
     for at in range(0, len(planned), given.per_run):
@@ -88,7 +89,7 @@ def summary(seed: str, reports: list[Report], seconds: float) -> int:
     starts = sorted(took for report in reports for took in report.starts)
     verdicts = [report.verdict for report in reports]
     print()
-    print(f"seed {seed}, {len(reports)} runs, {seconds:.0f} s")
+    print(f"engine {ENGINE}, seed {seed}, {len(reports)} runs, {seconds:.0f} s")
     print("faults: " + ", ".join(f"{name} x{count}" for name, count in sorted(done.items())))
     print(
         f"messages acknowledged: {sum(v.acked for v in verdicts)}, "

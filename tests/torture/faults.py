@@ -853,9 +853,12 @@ async def drained(world: World) -> None:
     code = await world.server.stop()
     if code:
         raise Unmet(f"the server ended with {code} when asked to stop")
-    dropped = [cut for sender in world.senders for cut in sender.dropped if cut[0] < t0 < cut[1]]
-    # What had come over the wire and no handler had taken yet is cancelled by grpc; clients send it again.
-    world.note("F26 calls that grpc cancelled because the server stops", len(dropped))
+    ended = [cut for sender in world.senders for cut in sender.dropped if cut[0] < t0 < cut[1]]
+    # On a busy machine a client's second may be over before the server gets to its call.
+    dropped = [cut for cut in ended if not cut[2].startswith("DEADLINE_EXCEEDED")]
+    world.note("F26 calls that ran out of time while the server stopped", len(ended) - len(dropped))
+    # What had come over the wire and no handler had taken yet is cancelled by grpcio; clients send it again.
+    world.note("F26 calls that were not answered because the server stops", len(dropped))
     if len(dropped) > len(world.senders) / 2:
         raise Unmet(f"{len(dropped)} calls that were under way were not answered: {dropped[0][2]}")
     await world.until(

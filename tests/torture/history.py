@@ -157,9 +157,13 @@ class History:
         self.add("send", op="ok", call=call, at=at)
         self.acked += len(at)
 
-    def error(self, call: int, code: grpc.StatusCode, count: int = 1) -> None:
-        """Write down that a call was refused, or that nobody knows what became of it."""
-        definite = code in DEFINITE
+    def error(self, call: int, code: grpc.StatusCode, count: int = 1, *, taken: bool = True) -> None:
+        """Write down that a call was refused, or that nobody knows what became of it.
+
+        Args:
+            taken: False if the client knows that the server has never begun with it.
+        """
+        definite = code in DEFINITE or not taken
         self.add("send", op="fail" if definite else "info", call=call, code=code.name)
         self.unknown += 0 if definite else count
 

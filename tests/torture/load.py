@@ -14,6 +14,7 @@ import grpc
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import chat_pb2_grpc as rpc
 from grpc_chat.wire.trusted import trusted_token
+from tests.torture.foreign import NotTaken, OwnFault
 from tests.torture.history import DEFINITE, History, body_hash
 from tests.torture.items import listed
 
@@ -80,9 +81,13 @@ class Client:
         self.history = history
         self.random = random.Random(seed)
         self.metadata = metadata(user)
-        self.stubs = Stubs(address, narrow=self.narrow)
+        self.stubs = self.connect(address, seed)
         self.stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    def connect(self, address: str, seed: str) -> Any:
+        """Its way to the server."""
+        return Stubs(address, narrow=self.narrow)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self.run(), name=self.name)
@@ -114,6 +119,7 @@ class Sender(Client):
         answered: When answers came, and how long each took.
         codes: How often each error came.
         dropped: Calls that ended without an answer of the server's: when they began and ended, and how.
+        not_taken: How many calls the server has said it did not take, and they were sent again.
     """
 
     def __init__(self, *args: Any, rooms: Sequence[str], batch: int, pause: float, least: int = 1) -> None:
@@ -127,6 +133,7 @@ class Sender(Client):
         self.answered: list[tuple[float, float]] = []
         self.codes: dict[str, int] = {}
         self.dropped: list[tuple[float, float, str]] = []
+        self.not_taken = 0
 
     def _new(self) -> Draft:
         pick = self.random
@@ -181,10 +188,16 @@ class Sender(Client):
             )
         except grpc.aio.AioRpcError as error:
             code = error.code()
-            self.history.error(call, code, len(items))
-            if not any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()):
+            taken = not isinstance(error, NotTaken)
+            self.history.error(call, code, len(items), taken=taken)
+            told = not taken or isinstance(error, OwnFault)
+            if not told and not any(
+                key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()
+            ):
                 self.dropped.append((began, self.history.clock(), f"{code.name}: {error.details()}"))
             self.codes[code.name] = self.codes.get(code.name, 0) + 1
+            if not taken:
+                self.not_taken += 1
             if code not in DEFINITE:
                 self._pending.append(list(drafts))
                 await self.pause(0.05)
@@ -247,6 +260,10 @@ class Subscriber(Client):
         self.drained = 0
         self.cut = 0
         self.refused: list[str] = []
+
+    def hurry(self) -> None:
+        """Read at once from now on."""
+        self.slow = 0.0
 
     async def run(self) -> None:
         while not self.stopping.is_set():

@@ -22,7 +22,6 @@ class Program:
         refused: What its subscription ended with.
     """
 
-    slow = 0.0
     open = True
     steady = False
     drained = 0
@@ -43,6 +42,9 @@ class Program:
     def went_back(self, common: Mapping[str, int]) -> None:
         """The log went back; what was seen after this is no longer where it stands."""
         self.at = {room: min(seq, common.get(room, 0)) for room, seq in self.at.items()}
+
+    def hurry(self) -> None:
+        """It reads at once anyway."""
 
     async def stop(self, seconds: float) -> bool:
         """End it."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.wire import chat_pb2 as pb
 from tests import warm
+from tests.engine import ENGINE
 from tests.store_writes import put_room
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,8 @@ START_SECONDS = 45.0
 """How long a start may take before it counts as hung; how long it takes is reported."""
 
 SETTINGS = {
+    # The only setting that is taken over from the environment of the run, which says what it was.
+    "GRPC_CHAT_GRPC__ENGINE": ENGINE,
     # One process plays many clients, and what is tested is what happens to their messages.
     "GRPC_CHAT_LIMITS__CALLS_PER_SECOND": "0",
     "GRPC_CHAT_SUBSCRIBE__HEARTBEAT": "PT0.5S",

@@ -12,6 +12,7 @@ from typing import Any
 from grpc_chat.wire import chat_pb2 as pb
 from tests.torture.changers import Changer, Pool
 from tests.torture.disks import Disk
+from tests.torture.foreign import ForeignStubs
 from tests.torture.history import History, body_hash
 from tests.torture.keepers import Keeper, Twin, Typist, all_sent, look
 from tests.torture.load import Pager, Sender, Stubs, Subscriber, metadata, read_log
@@ -99,6 +100,12 @@ class World:
             Sender(*given("sender c", "2"), rooms=busy, batch=batch, pause=pause),
             Sender(*given("sender d", "3"), rooms=busy, batch=1, pause=max(pause, 0.005)),
         ]
+        self.senders += [
+            ForeignSender(
+                *given(f"foreign sender {n}", user), rooms=busy, batch=max(1, batch // 2), pause=pause
+            )
+            for n, user in enumerate(("1", "3"))
+        ]
         for n in range(bulk):
             sender = Sender(*given(f"bulk {n}", "2"), rooms=busy, batch=240, least=200, pause=pause)
             self.senders.append(sender)
@@ -108,6 +115,10 @@ class World:
             Follower(*given("restless", "watch"), rooms=self.rooms, own=True, restless=0.1),
             SlowFollower(*given("slow", "1"), rooms=self.rooms, own=False, slow=1.0),
             Follower(*given("consumer", "3"), rooms=[], own=False, consumer="phone", restless=0.02),
+        ]
+        self.subscribers += [
+            ForeignFollower(*given("foreign", "watch"), rooms=self.rooms, own=True),
+            ForeignFollower(*given("foreign consumer", "1"), rooms=[], own=False, consumer="other", slow=0.1),
         ]
         if program:
             self.subscribers.append(Program("program", "watch", server.address, history))
@@ -205,7 +216,7 @@ class World:
         }
         for each in self.subscribers:
             # From here on nobody is slow, and a client that has not caught up is stuck.
-            each.slow = 0.0
+            each.hurry()
             self.history.heal(each.name, heads)
         await self._caught_up(heads)
         await self._look_who_is_there()
@@ -344,6 +355,27 @@ class SlowFollower(Follower):
     """A follower that leaves what it has not taken on the server's side."""
 
     narrow = True
+
+
+class ForeignFollower(Follower):
+    """A follower that is no library's, see :mod:`tests.torture.foreign`."""
+
+    def connect(self, address: str, seed: str) -> ForeignStubs:
+        return ForeignStubs(address, self.user, seed)
+
+    def hurry(self) -> None:
+        super().hurry()
+        self.stubs.calm = True
+
+
+class ForeignSender(Sender):
+    """A sender with several calls at once on a connection, that is no library's."""
+
+    def connect(self, address: str, seed: str) -> ForeignStubs:
+        return ForeignStubs(address, self.user, seed)
+
+    async def run(self) -> None:
+        await asyncio.gather(*(super(ForeignSender, self).run() for _ in range(4)))
 
 
 def p99(senders: Sequence[Sender], t0: float, t1: float) -> float:
