@@ -31,6 +31,7 @@ from grpc_chat.grpc_settings import Grpc, Http2
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.search_settings import Search
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
+from grpc_chat.web_settings import Web
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -403,6 +404,7 @@ class Config(BaseSettings):
     search: Search = Search()
     tls: Tls = Tls()
     files: Files = Files()
+    web: Web = Web()
     oidc: Groups[Oidc] = Field(
         (), description="Issuers that people can log in with. In the environment: the whole list, as JSON."
     )

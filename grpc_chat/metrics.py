@@ -204,6 +204,11 @@ class Metrics:
         self.frames = Frames()
         self.registry.register(self.frames)
         self.connections = Gauge("grpc_chat_connections", "Open connections.", registry=self.registry)
+        self.web_connections = Gauge(
+            "grpc_chat_web_connections",
+            "Open connections of browsers and others over HTTP.",
+            registry=self.registry,
+        )
         self.totals = Totals()
         self.registry.register(self.totals)
         self.tail_bytes = Gauge(

@@ -46,6 +46,8 @@ from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcOptions, GrpcServer
+from grpc_chat.transport.web_options import WebOptions
+from grpc_chat.transport.web_server import WebServer
 from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 log = logging.getLogger(__name__)
+
+_WEB_PORT = 8080
 
 
 class Server(Protocol):
@@ -80,6 +84,7 @@ class Node:
     Attributes:
         port: The port it listens on.
         files_port: The port on which browsers get files; 0 for none.
+        web_port: The port that browsers call; 0 for none.
         certificates: What it shows to clients; None without TLS.
         failed: Done when the node can't continue: the process must stop it and end with an error.
         system: The chat system, while the node runs; the following attributes are parts of it.
@@ -99,6 +104,7 @@ class Node:
         self.metrics = Metrics()
         self.port = 0
         self.files_port = 0
+        self.web_port = 0
         self.first_invite: str | None = None
         self.certificates: Certificates | None = None
         self._servers: list[Server] = []
@@ -115,11 +121,27 @@ class Node:
 
     def _links_to_files(self) -> str:
         """How links to files begin; empty where there are none."""
-        config = self._config
-        if config.files.public_url or not self.files_port:
-            return config.files.public_url
-        host = host_of(config.public_address) or ("" if is_wildcard(config.host) else config.host)
-        return f"{'https' if self.certificates else 'http'}://{join(host, self.files_port)}" if host else ""
+        files, web = self._config.files, self._config.web
+        if files.public_url or not (self.files_port or self.web_port):
+            return files.public_url
+        if not self.files_port:
+            return web.public_url or self._reached(web.host, self.web_port)
+        return self._reached(self._config.host, self.files_port)
+
+    def _reached(self, host: str, port: int) -> str:
+        """How a browser reaches a port; empty if only the operator could know it."""
+        named = host if is_loopback(host) else host_of(self._config.public_address)
+        host = named or ("" if is_wildcard(host) else host)
+        return f"{'https' if self.certificates else 'http'}://{join(host, port)}" if host else ""
+
+    @property
+    def web_url(self) -> str:
+        """Where a browser on this machine finds the server; empty for nowhere."""
+        if not self.web_port:
+            return ""
+        host = self._config.web.host
+        local = "localhost" if is_wildcard(host) or is_loopback(host) else host
+        return f"{'https' if self.certificates else 'http'}://{join(local, self.web_port)}/"
 
     async def __aenter__(self) -> Self:
         """Start store, chat system and transports, in this order.
@@ -270,6 +292,33 @@ class Node:
             files = FileServer(Downloads(self.system.file_links, self.system.files))
             self._servers.append(files)
             self.files_port = await files.listen(config.host, config.files.http_port, self.certificates)
+        if config.web.port != "off":
+            await self._listen_for_browsers(pipeline, config)
+
+    async def _listen_for_browsers(self, pipeline: Pipeline, config: Config) -> None:
+        web = config.web
+        server = WebServer(
+            pipeline,
+            options=_taken(WebOptions, web),
+            downloads=Downloads(self.system.file_links, self.system.files),
+            request_bytes=config.grpc.request_bytes,
+            metrics=self.metrics,
+            names=(host_of(config.public_address), web.host),
+            is_proxy=Addresses(config.grpc.trusted_proxies).is_proxy,
+            grpc_address=lambda: self.public_address or join("localhost", self.port),
+        )
+        try:
+            self.web_port = await server.listen(
+                web.host, _WEB_PORT if web.port == "auto" else int(web.port), self.certificates
+            )
+        except Unavailable:
+            if web.port != "auto":
+                raise
+            log.info("another program uses port %d, so this server has none for browsers", _WEB_PORT)
+            return
+        # If what comes after this fails, it is neither started nor stopped.
+        self._resources.callback(server.release)
+        self._servers.append(server)
 
     async def _serve(self, config: Config) -> None:
         if self.certificates:
@@ -414,10 +463,12 @@ def _trusted(config: Config, limits: Limits) -> TrustedIds | None:
 def _check_exposure(config: Config) -> None:
     """Refuse to start where others could read secrets on their way, unless explicitly allowed."""
     # With trusted ids no secret is sent, and naming the host is explicit enough.
-    if config.tls.enabled or config.insecure or config.trusted_ids or is_loopback(config.host):
+    web = config.web.host if config.web.port != "off" else "127.0.0.1"
+    exposed = [host for host in (config.host, web) if not is_loopback(host)]
+    if config.tls.enabled or config.insecure or config.trusted_ids or not exposed:
         return
     raise InvalidRequest(
-        f"without TLS, others could read passwords and messages on their way to {config.host}: give a "
+        f"without TLS, others could read passwords and messages on their way to {exposed[0]}: give a "
         "certificate (--certificate and --key), let the server make one (--dev-certificate), or give "
         "--insecure if the network can be trusted or a proxy in front does the encryption",
         field="insecure",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Anyone who runs the tests may have a keyring, which is none of theirs, nor of the programs that they start.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+# Servers that tests start side by side would want the same port for browsers.
+os.environ.setdefault("GRPC_CHAT_WEB__PORT", "off")
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 2 << 30

@@ -34,6 +34,9 @@ Unary = Callable[[Any, Any], Awaitable[Message | bytes]]
 """Takes a Caller, or a Guest if the method needs no caller, and the request."""
 Stream = Callable[[Any, Any, Write], Awaitable[None]]
 Metadata = Sequence[tuple[str, str | bytes]]
+Read = Callable[[bytes, Message], None]
+"""Reads a request that is not in protobuf's encoding, such as JSON. It raises ``InvalidRequest``, and may be
+called on another thread."""
 
 
 class Peer(Protocol):
@@ -148,8 +151,18 @@ class Pipeline:
             calls=self._metrics.calls.of(path),
         )
 
-    async def call(self, method: Method, metadata: Metadata, data: bytes, peer: Peer = UNKNOWN_PEER) -> bytes:
+    async def call(
+        self,
+        method: Method,
+        metadata: Metadata,
+        data: bytes,
+        peer: Peer = UNKNOWN_PEER,
+        read: Read | None = None,
+    ) -> bytes:
         """Carry out a unary call.
+
+        Args:
+            read: Reads ``data``; None for protobuf's encoding.
 
         Returns:
             The encoded response.
@@ -160,7 +173,7 @@ class Pipeline:
         assert method.unary
         started = time.perf_counter()
         try:
-            caller, request = await self._begin(method, metadata, data, peer)
+            caller, request = await self._begin(method, metadata, data, peer, read)
             response = await method.unary(caller, request)
             encoded = response if isinstance(response, bytes) else response.SerializeToString()
         except BaseException as error:
@@ -174,7 +187,13 @@ class Pipeline:
         return encoded
 
     async def stream(
-        self, method: Method, metadata: Metadata, data: bytes, write: Write, peer: Peer = UNKNOWN_PEER
+        self,
+        method: Method,
+        metadata: Metadata,
+        data: bytes,
+        write: Write,
+        peer: Peer = UNKNOWN_PEER,
+        read: Read | None = None,
     ) -> None:
         """Carry out a call whose answer is a stream of encoded responses, each given to ``write``.
 
@@ -183,7 +202,7 @@ class Pipeline:
         """
         assert method.stream
         try:
-            caller, request = await self._begin(method, metadata, data, peer)
+            caller, request = await self._begin(method, metadata, data, peer, read)
             await method.stream(caller, request, write)
         except BaseException as error:
             if (told := _told(method, metadata, error)) is error:
@@ -192,7 +211,7 @@ class Pipeline:
         method.calls.succeeded += 1
 
     async def _begin(
-        self, method: Method, metadata: Metadata, data: bytes, peer: Peer
+        self, method: Method, metadata: Metadata, data: bytes, peer: Peer, read: Read | None
     ) -> tuple[Caller | Guest, Message]:
         who: Caller | Guest
         if method.needs is Needs.NOBODY:
@@ -206,11 +225,14 @@ class Pipeline:
             self._rate.take(who.user_id)
             require(method.needs, who)
         request = method.request_class()
-        try:
-            request.ParseFromString(data)
-        except DecodeError:
-            name = api_name(method.request_class.DESCRIPTOR.full_name)
-            raise InvalidRequest(f"the request must be an encoded {name} whose text is UTF-8") from None
+        if read is not None:
+            await self._read(read, data, request)
+        else:
+            try:
+                request.ParseFromString(data)
+            except DecodeError:
+                name = api_name(method.request_class.DESCRIPTOR.full_name)
+                raise InvalidRequest(f"the request must be an encoded {name} whose text is UTF-8") from None
         # The server must not store and pass on fields that it does not know.
         request.DiscardUnknownFields()  # type: ignore[no-untyped-call, unused-ignore]
         if isinstance(who, Caller):
@@ -222,6 +244,13 @@ class Pipeline:
                 for _ in self._checker.pieces(request):
                     await asyncio.sleep(0)
         return who, request
+
+    async def _read(self, read: Read, data: bytes, request: Message) -> None:
+        if len(data) <= _LARGE_BYTES:
+            read(data, request)
+            return
+        async with self._large.turn(share.get()):
+            await asyncio.to_thread(read, data, request)
 
     async def _look_up(self, token: str, metadata: Metadata, peer: Peer) -> Caller:
         """The caller with a token that is not cached, for which the database must be asked. Lookups are in

@@ -179,6 +179,9 @@ _config = click.option(
     default=None,
     help="Continue with a database that has lost events, in a new epoch.",
 )
+@click.option(
+    "--web-port", help="Port for browsers and HTTP; 0 for any free port, off for none.  [8080 if free]"
+)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port for Prometheus.  [none]")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What to log.  [info]"
@@ -201,7 +204,9 @@ def serve(file: Path | None, **flags: object) -> None:
 
     tls = {name: flags.pop(name) for name in ("certificate", "key", "client_ca", "dev_certificate")}
     given = {name: value for name, value in tls.items() if value is not None}
-    sys.exit(serving.run(_load(file, tls=given or None, **flags)))
+    web_port = flags.pop("web_port")
+    web = None if web_port is None else {"port": web_port}
+    sys.exit(serving.run(_load(file, tls=given or None, web=web, **flags)))
 
 
 @main.command()

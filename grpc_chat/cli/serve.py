@@ -164,6 +164,8 @@ async def _serve(config: Config) -> int:
                     join(config.host, node.port),
                 )
             print(f"grpc-chat {__version__} listening on {join(config.host, node.port)}", flush=True)
+            if node.web_url:
+                print(f"for browsers: {node.web_url}", flush=True)
             print(f"database in {config.data.absolute()}", flush=True)
             if config.tls.dev_certificate and node.certificates:
                 print(f"certificate's SHA-256 fingerprint: {node.certificates.fingerprint}", flush=True)

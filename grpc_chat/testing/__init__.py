@@ -201,7 +201,7 @@ async def running_node(
         settings: Any of :class:`grpc_chat.config.Config`, as ``limits={"text_bytes": 100}``.
     """
     with tempfile.TemporaryDirectory(prefix="grpc-chat-") as folder:
-        given: dict[str, Any] = {"data": Path(folder) / "data", "port": 0}
+        given: dict[str, Any] = {"data": Path(folder) / "data", "port": 0, "web": {"port": "off"}}
         if accounts:
             given["accounts"] = _QUICK | (dict(accounts) if isinstance(accounts, Mapping) else {})
         else:

@@ -106,13 +106,14 @@ class FileServer:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         response = await self._downloads.answer(scope["method"], scope["path"], headers)
         try:
-            await _write(response, send)
+            await write(response, send)
         except (ChatError, TimeoutError) as error:
             # What is cut off is shorter than was said, which every client notices.
             log.info("a download over HTTP was cut off: %s", error)
 
 
-async def _write(response: Response, send: Send) -> None:
+async def write(response: Response, send: Send) -> None:
+    """Send a response as an answer of ASGI. It may raise in the middle, and the connection must end then."""
     content = response.content
     if content is None:
         await _begin(response, send)
@@ -122,7 +123,7 @@ async def _write(response: Response, send: Send) -> None:
         try:
             data = await anext(content)
         except ChatError as error:
-            await _write(refused(error), send)
+            await write(refused(error), send)
             return
         await _begin(response, send)
         while data:

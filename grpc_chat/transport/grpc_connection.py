@@ -94,7 +94,7 @@ class GrpcConnection(SocketConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._address, self._ip = _named(transport.get_extra_info("peername"))
+        self._address, self._ip = named(transport.get_extra_info("peername"))
         connected: socket.socket | None = transport.get_extra_info("socket")
         if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             # Otherwise the kernel holds on to what nobody acknowledges for a quarter of an hour.
@@ -363,7 +363,7 @@ class GrpcConnection(SocketConnection):
         self.core.eof()
 
 
-def _named(peer: object) -> tuple[str, str]:
+def named(peer: object) -> tuple[str, str]:
     """The address of a client as gRPC names it, and without its port."""
     if not isinstance(peer, tuple):
         return "", ""
