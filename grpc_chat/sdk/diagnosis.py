@@ -26,7 +26,7 @@ _DURING_HANDSHAKE = "Handshake read failed"
 # Something in plain text, as web servers answer on a port for TLS.
 _NO_HTTP2 = "Failed parsing HTTP/2"
 # What grpc says when the other side closes the connection before it has sent anything.
-_HUNG_UP = re.compile(r": (Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
+_HUNG_UP = re.compile(r":\s*(Socket closed|[^:]*Connection reset by peer[^:]*)$", re.DOTALL)
 # grpc compares names twice, by different rules: while it connects, and with each call.
 _WRONG_NAME = re.compile(r"Hostname Verification Check failed|call host does not match SSL server name")
 _FIT_TO_SHOW = re.compile(r"[A-Za-z0-9_.:*-]{1,253}")

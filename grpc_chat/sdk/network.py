@@ -23,8 +23,9 @@ import grpc
 from grpc_chat.errors import ChatError, LimitExceeded, NotAChatServer, Unreachable
 
 # With what the system said at its end: "failed to connect to all addresses; last error: UNKNOWN:
-# ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused".
-_NO_CONNECTION = re.compile(r"failed to connect to all addresses.*: ([^:]+)$", re.DOTALL)
+# ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused". Not always is there a space
+# before it: "ipv4:127.0.0.1:50051: recvmsg:Connection reset by peer (104)".
+_NO_CONNECTION = re.compile(r"failed to connect to all addresses.*:\s*([^:]+)$", re.DOTALL)
 # "errors resolving x.invalid:50051: [field:hostname lookup error:address lookup failed …]".
 _NO_HOST = re.compile(r"(?:errors resolving|DNS resolution failed for) (\S+?):\d*:? ")
 _HTTP = re.compile(r"Received http2 header with status: (\d+)|\(HTTP status (\d+)\)")

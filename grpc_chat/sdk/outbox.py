@@ -19,6 +19,7 @@ from grpc_chat.errors import (
     PermissionDenied,
     SlowMode,
     Unavailable,
+    Unreachable,
 )
 from grpc_chat.sdk import retry
 from grpc_chat.sdk.models import Sent, to_datetime
@@ -41,6 +42,8 @@ class _Item:
     size: int
     done: asyncio.Future[Sent]
     last_error: ChatError | None = None
+    may_be_stored: bool = False
+    """Whether an attempt may have reached the server, and its outcome is not known."""
 
 
 class Outbox:
@@ -168,6 +171,7 @@ class Outbox:
                 if retry.worthwhile(error):
                     for item in items:
                         item.last_error = error
+                        item.may_be_stored |= not (isinstance(error, Unreachable) and error.nobody_there)
                     await asyncio.sleep(self._backoff.next(error).total_seconds())
                 elif len(items) == 1:
                     self._backoff.reset()
@@ -189,7 +193,7 @@ def _outcome(item: _Item, refused: ChatError) -> ChatError:
     """The error of a refused send. After an attempt whose outcome was unknown, only a refusal by a server
     that looked for the message proves that it is not there."""
     looked = isinstance(refused, InvalidRequest | AlreadyExists | NotFound | PermissionDenied | SlowMode)
-    if item.last_error is None or looked:
+    if not item.may_be_stored or looked:
         return refused
     return _unknown(item.message.client_message_id, f": {refused}")
 

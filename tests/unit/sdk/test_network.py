@@ -23,6 +23,15 @@ TABLE = [
         "refused",
         "the server can't be reached: Connection refused",
     ),
+    *(
+        (
+            "UNAVAILABLE",
+            f"failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:1:{words}",
+            "refused",
+            "the server can't be reached: it ends the connection",
+        )
+        for words in (" Socket closed", " recvmsg:Connection reset by peer (104)")
+    ),
     ("UNAVAILABLE", f"{CONNECT}FD Shutdown", "refused", "the server can't be reached: it does not answer"),
     (
         "UNAVAILABLE",

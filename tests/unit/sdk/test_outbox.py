@@ -18,6 +18,7 @@ from grpc_chat.errors import (
     Unavailable,
 )
 from grpc_chat.sdk.models import Sent
+from grpc_chat.sdk.network import nobody_there
 from grpc_chat.sdk.outbox import Outbox, new_message_id
 from grpc_chat.sdk.retry import Backoff
 from grpc_chat.wire import chat_pb2 as pb
@@ -394,6 +395,15 @@ async def test_a_server_that_is_another_does_not_settle_an_outcome(server: Serve
         await start(outbox, "second")
 
     assert caught.value.metadata["clientMessageId"]
+
+
+async def test_an_attempt_that_reached_nobody_leaves_nothing_unknown(server: Server, make: Make) -> None:
+    """Without a connection no message leaves this machine, so what comes next has the last word."""
+    nobody = nobody_there("it ends the connection", "refused", "recvmsg:Connection reset by peer")
+    server.errors = [nobody, ServerNotTrusted("another")]
+
+    with pytest.raises(ServerNotTrusted):
+        await start(make(), "never sent")
 
 
 async def test_message_that_was_given_up_is_left_out_of_later_attempts(server: Server, make: Make) -> None:
