@@ -19,7 +19,7 @@ HUNG_UP = (
 
 
 async def test_a_server_that_hangs_up_is_looked_at_however_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that is reset means the same as one that is closed: whether it is depends on the moment."""
+    """A connection that is reset means the same as one that is closed: it depends on the moment."""
 
     async def look_at(*_: Any, **__: Any) -> Seen:
         return Seen(b"", hung_up=True)
