@@ -119,7 +119,7 @@ class Anything:
         if self.chance.random() < 0.3:
             self.act(stream)
 
-    def pinged(self) -> None:
+    def pinged(self, after_data: bool) -> None:
         self.act(0)
 
     def pong(self) -> None:

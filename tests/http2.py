@@ -178,8 +178,8 @@ class Server:
     def drained(self, stream: int) -> None:
         self.events.append(("drained", stream))
 
-    def pinged(self) -> None:
-        self.events.append(("pinged",))
+    def pinged(self, after_data: bool) -> None:
+        self.events.append(("pinged", after_data))
 
     def pong(self) -> None:
         self.events.append(("pong",))

@@ -247,12 +247,12 @@ class GrpcConnection(SocketConnection):
         if call := self.calls.get(stream):
             call.drained()
 
-    def pinged(self) -> None:
+    def pinged(self, after_data: bool) -> None:
         now = self.loop.time()
-        if now - self._client_pinged_at < self.server.client_ping_seconds:
-            self._strikes += 1
-            if self._strikes > _STRIKES:
-                self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM, debug=b"too_many_pings")
+        early = now - self._client_pinged_at < self.server.client_ping_seconds
+        self._strikes = 0 if after_data else self._strikes + early
+        if self._strikes > _STRIKES:
+            self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM, debug=b"too_many_pings")
         self._client_pinged_at = now
 
     def pong(self) -> None:

@@ -34,6 +34,7 @@ from tests.raw import (
     HEADERS,
     PATIENCE,
     PING,
+    WINDOW_UPDATE,
     Frame,
     Http2Peer,
     call,
@@ -333,6 +334,37 @@ async def test_clients_that_ask_too_often_are_disconnected() -> None:
 
     assert goodbye
     assert goodbye.payload.endswith(b"too_many_pings")
+
+
+async def test_clients_may_ask_how_fast_a_response_comes() -> None:
+    """Some ping while a large one comes, time and again, to find out how wide a window they need."""
+    async with running_node("1", grpc={"client_ping": LATER}) as node:
+        for _ in range(5):
+            await node.client("1").send("general", "x" * 60_000)
+        request = pb.ListMessagesRequest(room_id="general", page_size=10).SerializeToString()
+        with Http2Peer(node.node.port) as peer:
+            received = await asyncio.to_thread(read_in_pieces, peer, request)
+
+    assert received > 300_000
+
+
+def read_in_pieces(peer: Http2Peer, request: bytes) -> int:
+    """How large a response is whose reader pings whenever it gets a piece and the last ping is answered."""
+    peer.settle()
+    headers = request_headers(LIST, AUTHORIZED)
+    body = b"\0" + len(request).to_bytes(4, "big") + request
+    peer.send(Frame(HEADERS, END_HEADERS, 1, headers), Frame(DATA, END_STREAM, 1, body))
+    received, waits = 0, False
+    while (frame := peer.read()) and not (frame.kind == HEADERS and frame.flags & END_STREAM):
+        assert frame.kind != GOAWAY, frame
+        if frame.kind == DATA and frame.payload:
+            received += len(frame.payload)
+            wider = struct.pack(">I", len(frame.payload))
+            peer.send(*[] if waits else [Frame(PING, 0, 0, b"how fast")])
+            waits = True
+            peer.send(*(Frame(WINDOW_UPDATE, 0, stream, wider) for stream in (0, 1)))
+        waits = waits and frame.kind != PING
+    return received
 
 
 async def test_a_connection_that_does_not_begin_is_closed() -> None:

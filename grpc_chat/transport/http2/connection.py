@@ -218,8 +218,11 @@ class Connection(Opener):
         self._spend(budgets.RESETS)
         open_ = self._streams.get(stream)
         if open_ is not None:
+            had_no_room = len(self._streams) >= self._options.max_streams
             self._remove(open_)
             self._handler.was_reset(stream, unpack_number(payload)[0])
+            if had_no_room:
+                self._tell_credit()
 
     def _on_settings(self, flags: int, stream: int, payload: bytes) -> None:
         """Section 6.5."""
@@ -255,7 +258,8 @@ class Connection(Opener):
                 self._handler.pong()
             return
         self._answer(frames.ping(payload, ack=True))
-        self._handler.pinged()
+        after_data, self._advanced = self._advanced, False
+        self._handler.pinged(after_data)
 
     def _on_goaway(self, flags: int, stream: int, payload: bytes) -> None:
         """Section 6.8."""
@@ -320,6 +324,15 @@ class Connection(Opener):
                 raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "a window wider than any may be")
         if change > 0 and self._blocked:
             self._advance_all()
+
+    def _tell_credit(self) -> None:
+        """Say something to a peer that has just made room for streams which it keeps back.
+
+        Netty's client writes these when a stream ends, but flushes only when something comes or a call is
+        made: if it was the client that ended the stream, they would wait for the next ping.
+        """
+        if self._credit:
+            self._answer(self._opened_window())
 
     def _answer(self, answer: bytes) -> None:
         """Answer a frame of the peer's, which is kept for it as long as it does not read."""

@@ -35,8 +35,13 @@ class Handler(Protocol):
     def drained(self, stream: int) -> None:
         """All that was kept of the stream is on its way: the next may be sent, or that was the end of it."""
 
-    def pinged(self) -> None:
-        """The peer asked for a sign of life, and the answer is queued."""
+    def pinged(self, after_data: bool) -> None:
+        """The peer asked for a sign of life, and the answer is queued.
+
+        Args:
+            after_data: Whether data that had been kept went out since the ping before: many clients measure
+                with pings how fast it comes.
+        """
 
     def pong(self) -> None:
         """The peer answered :meth:`Connection.ping`."""

@@ -61,9 +61,14 @@ class Receiver(Sender):
     def _give_back(self, octets: int) -> None:
         self._credit += octets
         if self._credit * 2 >= self._options.connection_window:
-            self.out.append(window_update(0, self._credit))
-            self._receive_window += self._credit
-            self._credit = 0
+            self.out.append(self._opened_window())
+
+    def _opened_window(self) -> bytes:
+        """WINDOW_UPDATE of the connection for what was consumed."""
+        update = window_update(0, self._credit)
+        self._receive_window += self._credit
+        self._credit = 0
+        return update
 
     def _widen(self, stream: Stream, octets: int) -> None:
         stream.credit += octets

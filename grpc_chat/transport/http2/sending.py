@@ -30,6 +30,7 @@ class Sender:
     """
 
     __slots__ = (
+        "_advanced",
         "_blocked",
         "_closed",
         "_first_send_window",
@@ -49,6 +50,8 @@ class Sender:
         self._streams: dict[int, Stream] = {}
         self._closed = Closed()
         self._blocked: dict[int, Stream] = {}
+        # Whether data went out that had been kept, since somebody looked.
+        self._advanced = False
         self._first_send_window = DEFAULT_WINDOW
         self._send_window = DEFAULT_WINDOW
         # While sending is paused the window is 0 for those who look at it, and this is what it would be.
@@ -243,6 +246,7 @@ class Sender:
                 # Nothing needs no window, and a window may be negative.
                 size = 0
             last = size == rest
+            self._advanced = True
             self.out.append(pack_header(size << 8 | DATA, end and last, stream.id))
             self.out.append(payload[stream.at : stream.at + size] if size < len(payload) else payload)
             stream.send_window -= size

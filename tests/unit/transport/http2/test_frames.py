@@ -174,7 +174,17 @@ def test_pings() -> None:
     assert server.take(frame(frames.PING, frames.ACK, 0, b"87654321")) == []
     assert server.told("pong") == []
     assert server.take(frame(frames.PING, frames.ACK, 0, ping.payload)) == []
-    assert server.events == [("pinged",), ("pong",)]
+    assert server.events == [("pinged", False), ("pong",)]
+
+
+def test_pings_after_data_that_was_kept() -> None:
+    """Clients measure with them how fast it comes."""
+    server = Server()
+    server.take(settings(initial_window_size=1), request(1))
+    server.connection.send_data(1, b"abc")
+    for sent in ([PING], [frames.window_update(1, 1), PING], [PING]):
+        server.take(*sent)
+    assert server.told("pinged") == [(True,), (True,), (False,)]
 
 
 def test_nothing_is_read_after_an_error() -> None:

@@ -232,6 +232,16 @@ def test_what_was_not_consumed_comes_back_when_the_stream_ends() -> None:
     assert server.sent() == []
 
 
+def test_a_client_that_makes_room_for_its_next_stream_hears_of_it() -> None:
+    """Some send the next one only when something comes. Without room to make there is nothing to say."""
+    for streams, told in ((2, [(0, 10)]), (3, [])):
+        server = Server(Http2Options(max_streams=streams), consuming=True)
+        server.take(request(1, end=False), request(3, end=False), data(1, b"x" * 10))
+        cancel = frames.rst_stream(1, ErrorCode.CANCEL)
+        assert updates(server.take(cancel)) == told
+        assert server.take(frames.rst_stream(3, ErrorCode.CANCEL)) == []
+
+
 def test_padding_is_given_back_at_once() -> None:
     server = Server(Http2Options(connection_window=WINDOW))
     padded = frame(frames.DATA, PADDED, 1, b"\xff" + b"x" + b"\0" * 255)
